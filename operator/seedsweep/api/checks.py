@@ -1,0 +1,78 @@
+"""What no field can tell alone: keep against t, rungs against the number of evaluations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedsweep.api.early_stopping import EarlyStopping, Rung
+from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.seeds import Seeds
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with an input: where, what was found, and what to do about it."""
+
+    path: str
+    value: object
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.remedy}" + ("" if self.value is None else f" (found {self.value!r})")
+
+
+def rung_evaluation(at_percent: int, evaluations: int) -> int:
+    """The evaluation at which a rung cuts: floor(a E / 100), in integers."""
+    return at_percent * evaluations // 100
+
+
+def check_rungs(path: str, rungs: Sequence[Rung], evaluations: int) -> list[Problem]:
+    """Every rung must fall on an evaluation of its own, after the first and before the last."""
+    problems = []
+    for i, rung in enumerate(rungs):
+        e = rung_evaluation(rung.at_percent, evaluations)
+        where = f"{path}[{i}].atPercent"
+        if e < 1:
+            lowest = -(-100 // evaluations)
+            remedy = (
+                f"falls before the first of {evaluations} evaluations: use {lowest} or more, or evaluate more often"
+            )
+            problems.append(Problem(where, rung.at_percent, remedy))
+        elif i and e == rung_evaluation(rungs[i - 1].at_percent, evaluations):
+            remedy = f"falls on evaluation {e} like the rung before it: space the rungs, or evaluate more often"
+            problems.append(Problem(where, rung.at_percent, remedy))
+    return problems
+
+
+def cross_check(seeds: Seeds, stopping: EarlyStopping | None, fine_tuning: FineTuning | None) -> list[Problem]:
+    """All problems between the parts of a spec, each of which is valid alone."""
+    problems = []
+    if fine_tuning is not None and fine_tuning.head == "keep" and len(_weight_inits(seeds)) > 1:
+        remedy = "brings its own head, so weight-init seeds change nothing: use one weight-init seed, or head: reinit"
+        problems.append(Problem("spec.trainer.fineTuning.head", "keep", remedy))
+    if stopping is None:
+        return problems
+    t = seeds.count
+    ladders: list[tuple[str, Sequence[Rung], int]] = []
+    if stopping.rungs is not None:
+        ladders.append(("spec.earlyStopping.rungs", stopping.rungs, t))
+    for i, bracket in enumerate(stopping.brackets or ()):
+        ladders.append((f"spec.earlyStopping.brackets[{i}].rungs", bracket.rungs, bracket.episodes))
+    if stopping.brackets is not None and (total := sum(b.episodes for b in stopping.brackets)) != t:
+        problems.append(Problem("spec.earlyStopping.brackets", total, f"must hold all {t} episodes of spec.seeds"))
+    for path, rungs, size in ladders:
+        problems += [
+            Problem(f"{path}[{i}].keep", rung.keep, f"is more than the {size} episodes there are: keep {size} or fewer")
+            for i, rung in enumerate(rungs)
+            if rung.keep > size
+        ]
+        if fine_tuning is not None:
+            problems += check_rungs(path, rungs, fine_tuning.evaluations)
+    return problems
+
+
+def _weight_inits(seeds: Seeds) -> set[int]:
+    if seeds.grid is not None:
+        return set(seeds.grid.weight_inits.seeds)
+    if seeds.pairs is not None:
+        return {pair.weight_init for pair in seeds.pairs}
+    return set(seeds.single.seeds) if seeds.single is not None else set()

@@ -1,0 +1,164 @@
+"""`SeedSweep`: what a user asks for, and the status that answers."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from seedsweep.api.base import ApiModel
+from seedsweep.api.checks import cross_check
+from seedsweep.api.core import EnvVar, Name, Object, ObjectMeta, PodTemplate, ResourceRequirements, VolumeMount
+from seedsweep.api.early_stopping import EarlyStopping
+from seedsweep.api.finetuning import FineTuning, Metric
+from seedsweep.api.seeds import MAX_EPISODES, Seeds
+from seedsweep.api.status import SweepStatus
+
+API_VERSION = "seedsweep.io/v1alpha1"
+
+Seconds = Annotated[int, Field(ge=1, le=10**8)]
+
+
+class MetricNames(ApiModel):
+    """Names under which a trainer of one's own exports what is needed; absent: the contract's names."""
+
+    score: Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
+    progress: Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
+    """A gauge that rises from 0 to 1 over the episode."""
+
+
+class ConfigMapKey(ApiModel):
+    """A key of a ConfigMap in the sweep's namespace."""
+
+    name: Name
+    key: Name
+
+
+class Config(ApiModel):
+    """What a trainer of one's own is told: exactly one of json or configMap."""
+
+    json_text: str | None = Field(default=None, alias="json", max_length=100_000)
+    config_map: ConfigMapKey | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.json_text is None) == (self.config_map is None):
+            raise ValueError("needs exactly one of json or configMap")
+        return self
+
+
+class Trainer(ApiModel):
+    """The container that trains one episode: our own (`fineTuning`), or one's own (`command`, `metric`)."""
+
+    image: str | None = None
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    command: list[str] = Field(default_factory=list)
+    """Replaces the image's entry point; $(SEEDSWEEP_SEED) and the like are expanded."""
+    args: list[str] = Field(default_factory=list)
+    env: list[EnvVar] = Field(default_factory=list)
+    env_from: list[Object] = Field(default_factory=list)
+    resources: ResourceRequirements = ResourceRequirements()
+    volume_mounts: list[VolumeMount] = Field(default_factory=list)
+    fine_tuning: FineTuning | None = None
+    config: Config | None = None
+    metrics: MetricNames = MetricNames()
+    metric: Metric | None = None
+    """The metric a trainer of one's own publishes, with its direction."""
+
+    @model_validator(mode="after")
+    def _ours_or_theirs(self) -> Self:
+        if self.fine_tuning is not None:
+            taken = [n for n in ("command", "args", "config", "metric") if getattr(self, n)]
+            if taken:
+                raise ValueError(
+                    f"fineTuning is our own trainer; remove {', '.join(taken)} or remove fineTuning"
+                    + (" (the metric goes inside fineTuning)" if "metric" in taken else "")
+                )
+        elif self.metric is None:
+            raise ValueError("needs fineTuning, or metric (name and goal) for a trainer of one's own")
+        return self
+
+    @property
+    def ranking_metric(self) -> Metric | None:
+        """The metric as written; None where it follows from fineTuning.dataset.task."""
+        return self.fine_tuning.metric if self.fine_tuning is not None else self.metric
+
+
+class ClaimSource(ApiModel):
+    """A claim in the sweep's namespace."""
+
+    claim_name: Name
+
+
+class RetentionPolicy(ApiModel):
+    """What happens to stored weights."""
+
+    when_finished: Literal["KeepBest", "KeepAll"] = "KeepBest"
+    when_deleted: Literal["Retain", "Delete"] = "Retain"
+
+
+class Storage(ApiModel):
+    """Where checkpoints outlive pods: exactly one of persistentVolumeClaim or uri."""
+
+    persistent_volume_claim: ClaimSource | None = None
+    uri: Annotated[str, Field(pattern=r"^[a-z0-9+.-]+://.+$")] | None = None
+    retention_policy: RetentionPolicy = RetentionPolicy()
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.persistent_volume_claim is None) == (self.uri is None):
+            raise ValueError("needs exactly one of persistentVolumeClaim or uri")
+        return self
+
+
+class Scrape(ApiModel):
+    """How often trainers' metrics are read, and where."""
+
+    interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 15
+    timeout_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    port: Annotated[int, Field(ge=1024, le=65535)] = 9400
+    """On one machine: the first of `parallelism` ports where it is given; else any free ones are taken."""
+
+
+class SweepSpec(ApiModel):
+    """What is studied, how much of it runs at once, and when it is cut."""
+
+    seeds: Seeds
+    parallelism: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
+    """How many episodes may train at once: how many GPUs to ask for."""
+    early_stopping: EarlyStopping | None = None
+    """Absent: every episode trains fully."""
+    trainer: Trainer
+    pod_template: PodTemplate = PodTemplate()
+    storage: Storage | None = None
+    backoff_limit_per_episode: Annotated[int, Field(ge=0, le=100)] = 2
+    max_failed_episodes: Annotated[int, Field(ge=0, le=MAX_EPISODES)] | None = None
+    """More failed episodes than this end the sweep. Absent: only all of them do."""
+    progress_deadline_seconds: Seconds = 1800
+    """An attempt without a new evaluation for so long is stopped and counts as a failure."""
+    active_deadline_seconds: Seconds | None = None
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=10**8)] | None = None
+    wait_for_capacity_seconds: Seconds = 300
+    suspend: bool = False
+    scrape: Scrape = Scrape()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = cross_check(self.seeds, self.early_stopping, self.trainer.fine_tuning)
+        if problems:
+            # The context carries them one by one, for an error that lists each with its path.
+            raise PydanticCustomError("cross_check", "the parts do not fit together", {"problems": problems})
+        return self
+
+
+class SeedSweep(ApiModel):
+    """Fine-tuning episodes that differ in their seeds alone, with early stopping."""
+
+    api_version: Literal["seedsweep.io/v1alpha1"]
+    kind: Literal["SeedSweep"]
+    metadata: ObjectMeta
+    spec: SweepSpec
+    status: SweepStatus | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The resource as the API server would take it."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

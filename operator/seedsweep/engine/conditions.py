@@ -1,0 +1,180 @@
+"""The status for people: conditions, counts, phase and the one line that says what happens or why nothing does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from seedsweep.api.core import Condition
+from seedsweep.api.cut import cut_name
+from seedsweep.api.episode import EpisodeId, EpisodeState
+from seedsweep.api.status import Best, CutSummary, EpisodeCounts, Phase, SweepStatus
+from seedsweep.engine.cost import account
+from seedsweep.engine.draft import Draft, timestamp
+from seedsweep.engine.race import LOST, Need, Race
+from seedsweep.engine.result import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the rest of the plan found out about the sweep as a whole."""
+
+    best: Best | None
+    failure: Failure | None
+    settled: bool
+    """No episode has anything left to train for."""
+    over: bool
+    """Nothing runs and nothing is left to hand over."""
+    observed_places: int | None
+    waits_for_checkpoint: bool
+
+
+def episode_state(draft: Draft, race: Race, episode: EpisodeId) -> EpisodeState:
+    """One word for a column."""
+    verdict = draft.status(episode).verdict
+    if verdict is not None:
+        if verdict.outcome in LOST:
+            return "Audited" if episode in draft.layout.audited else "Lost"
+        return "Finished" if verdict.outcome == "Finished" else "Failed" if verdict.outcome == "Failed" else "Diverged"
+    attempt = draft.live.get(episode)
+    if attempt is not None and attempt.bound is not None:
+        return "Running"
+    return "Paused" if draft.status(episode).scores else "Waiting"
+
+
+def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
+    """The whole status from facts; nothing is nudged, so nothing can be left behind."""
+    before = draft.seen.status
+    counts = _counts(draft, race)
+    done = outlook.over and (outlook.settled or outlook.failure is not None)
+    phase, message = _phase(draft, race, outlook, counts)
+    suspended = before.condition("Suspended")
+    suspended_seconds = before.suspended_seconds
+    if suspended is not None and suspended.status == "True" and not draft.seen.suspend:
+        suspended_seconds += suspended_for(draft)
+    started = before.start_time or (timestamp(draft.now) if draft.seen.attempts else None)
+    audit = draft.layout.spec.early_stopping is not None and draft.layout.spec.early_stopping.audit is not None
+    return SweepStatus(
+        observed_generation=draft.seen.generation,
+        phase=phase,
+        message=message,
+        start_time=started,
+        completion_time=(before.completion_time or timestamp(draft.now)) if done else None,
+        suspended_seconds=suspended_seconds,
+        evaluations=draft.evaluations,
+        steps=draft.steps,
+        observed_places=outlook.observed_places,
+        design="full" if not any(draft.layout.rungs) else "cut+audit" if audit else "cut",
+        counts=counts,
+        conditions=_conditions(draft, outlook, message, done),
+        cuts=_cut_summaries(draft),
+        best=outlook.best,
+        cost=account(draft, race),
+        data_digest=before.data_digest
+        or next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None),
+        fingerprints=_fingerprints(draft),
+    )
+
+
+def suspended_for(draft: Draft) -> float:
+    """Seconds since the running suspension began; 0 without one."""
+    suspended = draft.seen.status.condition("Suspended")
+    if suspended is None or suspended.status != "True":
+        return 0.0
+    return (draft.now - type(draft.now).fromisoformat(suspended.last_transition_time)).total_seconds()
+
+
+def _counts(draft: Draft, race: Race) -> EpisodeCounts:
+    tally = dict.fromkeys(EpisodeCounts.model_fields, 0)
+    for episode in draft.layout.episodes:
+        tally[episode_state(draft, race, episode).lower()] += 1
+    return EpisodeCounts(**tally)
+
+
+def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) -> tuple[Phase, str]:
+    best = f"best {outlook.best.score:.4f} by {outlook.best.episode}" if outlook.best is not None else "no score yet"
+    if outlook.failure is not None:
+        reason, message = outlook.failure
+        return ("Failed" if outlook.over else "Running"), f"{reason}: {message}"
+    if outlook.settled:
+        if not outlook.over:
+            return "Concluding", f"handing over the winner: {best}"
+        failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
+        return "Complete", f"{best}; {counts.finished} kept and finished{failed}"
+    if draft.seen.suspend:
+        return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
+    if outlook.waits_for_checkpoint:
+        return "Running", "waiting for a checkpoint before an episode past its rung can make room"
+    racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
+    if racing:
+        return "Running", f"{racing} episodes have yet to reach their rung; {best}"
+    if any(standing.need is Need.FATE for standing in race.standings.values()):
+        return "Running", f"cutting; {best}"
+    return (
+        "Running" if draft.seen.attempts or draft.seen.episodes else "Pending"
+    ), f"survivors train to the end; {best}"
+
+
+def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> list[Condition]:
+    failed = outlook.failure is not None
+    reason = outlook.failure[0] if outlook.failure is not None else ""
+    statuses = draft.statuses.values()
+    sampled = any(score.sampled for status in statuses for score in status.rung_scores)
+    replayed = [draft.layout.names[e] for e, status in draft.statuses.items() if status.non_deterministic]
+    mixed = len(_fingerprints(draft)) > 1
+    moving = not done and not draft.seen.suspend
+    found = [
+        ("Accepted", True, "Valid", ""),
+        ("Progressing", moving, "Training" if moving else "Suspended" if draft.seen.suspend else "Finished", message),
+        ("Suspended", draft.seen.suspend, "SuspendRequested" if draft.seen.suspend else "NotSuspended", ""),
+        ("Stalled", *_stalled(outlook)),
+        ("Complete", done and not failed, "WinnerFound" if done and not failed else "NotFinished", message),
+        ("Failed", failed, reason or "NotFailed", outlook.failure[1] if outlook.failure is not None else ""),
+        ("ExactScores", not sampled, "CurvesPublished" if not sampled else "ScoresSampled", ""),
+        ("NonDeterministic", bool(replayed), "ReplayDiffers" if replayed else "ReplaysAgree", ", ".join(replayed[:10])),
+        ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
+    ]
+    return [_condition(draft, *entry) for entry in found]
+
+
+def _stalled(outlook: Outlook) -> tuple[bool, str, str]:
+    if outlook.waits_for_checkpoint:
+        return True, "WaitingForCheckpoint", "an episode past its rung runs on until its checkpoint is durable"
+    if outlook.observed_places is not None:
+        return False, "FewerPlaces", f"{outlook.observed_places} GPUs are to be had: episodes take turns"
+    return False, "Moving", ""
+
+
+def _condition(draft: Draft, kind: str, holds: bool, reason: str, message: str) -> Condition:
+    before = draft.seen.status.condition(kind)
+    status: Literal["True", "False"] = "True" if holds else "False"
+    unchanged = before is not None and before.status == status
+    since = before.last_transition_time if before is not None and unchanged else timestamp(draft.now)
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=since,
+        observed_generation=draft.seen.generation,
+    )
+
+
+def _cut_summaries(draft: Draft) -> list[CutSummary]:
+    return [
+        CutSummary(
+            bracket=bracket,
+            rung=rung,
+            evaluation=cut.evaluation,
+            threshold=cut.threshold,
+            kept=len(cut.kept),
+            of=len(cut.ranked) + len(cut.excluded),
+            ref=cut_name(draft.layout.name, bracket, rung),
+        )
+        for (bracket, rung), cut in sorted(draft.seen.cuts.items())
+    ]
+
+
+def _fingerprints(draft: Draft) -> list[str]:
+    recorded: Sequence[str | None] = [a.fingerprint for s in draft.statuses.values() for a in s.attempts]
+    living = [a.reading.fingerprint for a in draft.live.values() if a.reading is not None]
+    return sorted({fingerprint for fingerprint in [*recorded, *living] if fingerprint})[:20]

@@ -1,0 +1,96 @@
+"""What `plan` returns: facts to record first, then decisions, values that a backend carries out."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from seedsweep.api.cut import CutSpec
+from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.status import SweepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEpisode:
+    """Write an episode's status. `durable`: before anything that rests on it; else when there is time."""
+
+    episode: EpisodeId
+    status: EpisodeStatus
+    durable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCut:
+    """Create the cut. If it already exists, that one is obeyed and this one is dropped."""
+
+    cut: CutSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StartEpisode:
+    """Start an attempt; what makes it safe to repeat is the name of the pod or process."""
+
+    episode: EpisodeId
+    attempt: int
+    """0 for the first."""
+    stop_after: int | None
+    rungs: tuple[int, ...]
+    """Evaluations of the episode's rungs, for the trainer's best weights up to each."""
+    avoid_node: str | None = None
+    """The node where the last attempt failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAttempt:
+    """End an attempt by its uid; its reason is on record before."""
+
+    episode: EpisodeId
+    uid: str
+    reason: StopReason
+    save: bool
+    """Whether its state may still be wanted; a loser's is not worth the grace period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Free an episode's stored checkpoints; `keep_best`: all but its best weights up to `upto`."""
+
+    episode: EpisodeId
+    keep_best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """Hand over the winner: its best weights at or before `upto`, and its score on the test set, once."""
+
+    episode: EpisodeId
+    evaluation: int
+    upto: int
+    """The last evaluation that counts for this episode: its rung if it lost there, else E."""
+
+
+Decision = StartEpisode | StopAttempt | Prune | Conclude
+Record = RecordEpisode | RecordCut
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A transition worth telling people, posted after the record that made it true."""
+
+    reason: str
+    message: str
+    episode: EpisodeId | None = None
+    kind: Literal["Normal", "Warning"] = "Normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that follows from one observation."""
+
+    records: tuple[Record, ...]
+    decisions: tuple[Decision, ...]
+    status: SweepStatus
+    events: tuple[Event, ...] = ()
+    look_again_in: timedelta | None = field(default=None)
+    """The next moment at which time alone changes the plan; None: only news can."""
+    finished: bool = False
+    """Nothing is left to do; the status has a Complete or Failed condition."""

@@ -1,0 +1,89 @@
+"""How an attempt ended, what it costs the episode, and when the next may start."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from seedsweep.api.episode import Attempt, EndReason, StopReason
+from seedsweep_trainer.contract import ExitCode, Message, Outcome
+
+MAX_INTERRUPTIONS_WITHOUT_PROGRESS = 10
+MAX_CLEAN_ENDS_WITHOUT_SCORE = 2
+MAX_BAD_CONFIGURATIONS = 3
+"""All episodes share their configuration: after so many refusals the sweep has failed."""
+BACK_OFF = timedelta(seconds=10)
+MAX_BACK_OFF = timedelta(minutes=5)
+
+FAILURES = frozenset({EndReason.OUT_OF_MEMORY, EndReason.FAILED, EndReason.STUCK})
+"""What spends backoffLimitPerEpisode; all else is nobody's fault, or final at once."""
+
+
+def classify_end(exit_code: int | None, message: Message | None) -> EndReason:
+    """Why a process ended that we did not stop.
+
+    Args:
+        exit_code: None where it vanished without one; negative, or 128 and a signal, where it was killed.
+        message: its last words, None where it left none.
+    """
+    outcome = message.outcome if message is not None else None
+    if exit_code == ExitCode.BAD_CONFIGURATION:
+        return EndReason.BAD_CONFIGURATION
+    if exit_code == ExitCode.OUT_OF_MEMORY:
+        return EndReason.OUT_OF_MEMORY
+    if exit_code is None or exit_code < 0 or exit_code in (137, 143) or outcome == Outcome.INTERRUPTED:
+        return EndReason.INTERRUPTED
+    if exit_code != ExitCode.OK:
+        return EndReason.FAILED
+    if outcome == Outcome.DIVERGED:
+        return EndReason.DIVERGED
+    if outcome == Outcome.STOPPED:
+        return EndReason.STOPPED_AT_RUNG
+    return EndReason.DONE
+
+
+def failures(attempts: Sequence[Attempt]) -> int:
+    """How much of the failure budget is spent."""
+    return sum(1 for attempt in attempts if attempt.reason in FAILURES)
+
+
+def given_up(attempts: Sequence[Attempt], backoff_limit: int) -> str | None:
+    """Why no further attempt may start, or None while one may."""
+    ended = [attempt for attempt in attempts if attempt.reason is not None]
+    if not ended:
+        return None
+    last = ended[-1]
+    if last.reason == EndReason.BAD_CONFIGURATION:
+        return f"BadConfiguration: {last.message or 'the trainer refused its configuration'}"
+    if last.reason in FAILURES and failures(ended) > backoff_limit:
+        detail = last.message or (f"exit code {last.exit_code}" if last.exit_code is not None else "")
+        return f"{last.reason.value} ({failures(ended)} of {backoff_limit} retries spent): {detail}".rstrip(": ")
+    if sum(1 for a in ended if a.reason == EndReason.METRICS_UNAVAILABLE) >= MAX_CLEAN_ENDS_WITHOUT_SCORE:
+        return "MetricsUnavailable: it ended twice without an error and without a score"
+    if interruptions_without_progress(ended) >= MAX_INTERRUPTIONS_WITHOUT_PROGRESS:
+        return f"Interrupted {MAX_INTERRUPTIONS_WITHOUT_PROGRESS} times in a row without durable progress"
+    return None
+
+
+def interruptions_without_progress(ended: Sequence[Attempt]) -> int:
+    """Interruptions since an attempt last left a newer checkpoint or ended otherwise."""
+    streak = 0
+    newest = 0
+    for attempt in ended:
+        durable = attempt.checkpoint > newest
+        newest = max(newest, attempt.checkpoint)
+        streak = streak + 1 if attempt.reason == EndReason.INTERRUPTED and not durable else 0
+    return streak
+
+
+def retry_at(attempts: Sequence[Attempt]) -> datetime | None:
+    """When the next attempt may start: after a failure, 10 s doubled with each up to 5 minutes."""
+    if not attempts or attempts[-1].reason not in FAILURES or attempts[-1].ended is None:
+        return None
+    wait: timedelta = min(BACK_OFF * 2 ** (failures(attempts) - 1), MAX_BACK_OFF)
+    return datetime.fromisoformat(attempts[-1].ended) + wait
+
+
+def end_of_stopped(stop: StopReason) -> EndReason:
+    """The end of an attempt that we stopped: being stuck is the trainer's failure, all else is ours."""
+    if stop == StopReason.STUCK:
+        return EndReason.STUCK
+    return EndReason.INTERRUPTED if stop == StopReason.NODE_LOST else EndReason.STOPPED

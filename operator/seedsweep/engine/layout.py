@@ -1,0 +1,167 @@
+"""What a spec fixes before anything runs: the episodes, their brackets, the rungs and the audit.
+
+Everything here is a function of the spec alone, so a restarted loop finds the same layout.
+"""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedsweep.api.checks import Problem, check_rungs, rung_evaluation
+from seedsweep.api.early_stopping import EarlyStopping, Hyperband, Rung
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.seeds import Seeds
+from seedsweep.api.sweep import SeedSweep, SweepSpec
+
+
+def stable_hash(*parts: object) -> int:
+    """SHA-256 of the parts as a number: an order that no seed is favoured by, the same everywhere."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest(), "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A sweep laid out; `index`, `names`, `bracket_of` and `tie` are by episode."""
+
+    name: str
+    spec: SweepSpec
+    episodes: tuple[EpisodeId, ...]
+    """In index order: the order in which they start."""
+    index: dict[EpisodeId, int]
+    names: dict[EpisodeId, str]
+    bracket_of: dict[EpisodeId, int]
+    rungs: tuple[tuple[Rung, ...], ...]
+    """By bracket."""
+    tie: dict[EpisodeId, int]
+    """The last tie-breaker: lower ranks first."""
+    audited: frozenset[EpisodeId]
+
+    @classmethod
+    def of(cls, sweep: SeedSweep) -> "Layout":
+        """Lay out a sweep."""
+        spec = sweep.spec
+        stopping = spec.early_stopping
+        episodes = expand(spec.seeds)
+        sizes, rungs = _brackets(stopping, len(episodes))
+        bracket_seed = stopping.bracket_seed if stopping is not None else 0
+        tie_seed = stopping.tie_seed if stopping is not None else 0
+        audit = stopping.audit if stopping is not None else None
+        return cls(
+            name=sweep.metadata.name,
+            spec=spec,
+            episodes=episodes,
+            index={episode: i for i, episode in enumerate(episodes)},
+            names={episode: episode.name for episode in episodes},
+            bracket_of=assign_brackets(episodes, sizes, bracket_seed),
+            rungs=rungs,
+            tie={episode: stable_hash("tie", tie_seed, *episode) for episode in episodes},
+            audited=frozenset(
+                episode
+                for episode in episodes
+                # An independent coin per episode: the estimators of the audit weigh by its probability.
+                if audit is not None and stable_hash("audit", audit.seed, *episode) % 10_000 < audit.percent * 100
+            ),
+        )
+
+    @property
+    def maximize(self) -> bool:
+        """Whether a higher score is better; the published metrics of GLUE tasks all are."""
+        metric = self.spec.trainer.ranking_metric
+        return metric is None or metric.goal == "maximize"
+
+    @property
+    def latest(self) -> bool:
+        """Whether episodes rank by the score at the rung instead of the best up to it."""
+        return self.spec.early_stopping is not None and self.spec.early_stopping.rank_by == "latest"
+
+    @property
+    def ours(self) -> bool:
+        """Whether our own trainer runs: it publishes losses, honours stop-after and resumes."""
+        return self.spec.trainer.fine_tuning is not None
+
+    def rung_evaluations(self, evaluations: int) -> tuple[tuple[int, ...], ...]:
+        """Evaluation of every rung, by bracket, in a sweep with so many evaluations an episode."""
+        return tuple(tuple(rung_evaluation(rung.at_percent, evaluations) for rung in ladder) for ladder in self.rungs)
+
+    def problems(self, evaluations: int) -> list[Problem]:
+        """Why the rungs do not fit so many evaluations; empty when they do."""
+        path = "spec.earlyStopping.rungs" if len(self.rungs) == 1 else "spec.earlyStopping.brackets[{}].rungs"
+        return [
+            problem
+            for b, ladder in enumerate(self.rungs)
+            for problem in check_rungs(path.format(b), ladder, evaluations)
+        ]
+
+
+def expand(seeds: Seeds) -> tuple[EpisodeId, ...]:
+    """The episodes in index order: a grid by weight-init seed then data-order seed, lists as they stand."""
+    if seeds.pairs is not None:
+        return tuple(EpisodeId(pair.weight_init, pair.data_order) for pair in seeds.pairs)
+    if seeds.single is not None:
+        return tuple(EpisodeId(seed, seed) for seed in seeds.single.seeds)
+    assert seeds.grid is not None  # the type has exactly one form
+    cells = [EpisodeId(w, d) for w in seeds.grid.weight_inits.seeds for d in seeds.grid.data_orders.seeds]
+    if seeds.grid.sample is None:
+        return tuple(cells)
+    sample = seeds.grid.sample
+    chosen = set(sorted(cells, key=lambda cell: stable_hash("sample", sample.seed, *cell))[: sample.size])
+    return tuple(cell for cell in cells if cell in chosen)
+
+
+def assign_brackets(episodes: Sequence[EpisodeId], sizes: Sequence[int], seed: int) -> dict[EpisodeId, int]:
+    """Give every episode a bracket, each bracket its size, with either kind of seed spread over all brackets.
+
+    Greedy in a hashed order: an episode goes where its two seeds are rarest in proportion to the room there.
+    """
+    if len(sizes) == 1:
+        return dict.fromkeys(episodes, 0)
+    room = list(sizes)
+    seen: list[Counter[tuple[str, int]]] = [Counter() for _ in sizes]
+    assigned = {}
+    for episode in sorted(episodes, key=lambda e: stable_hash("bracket", seed, *e)):
+        keys = (("weight-init", episode.weight_init), ("data-order", episode.data_order))
+        candidates = [b for b in range(len(sizes)) if room[b] > 0]
+        chosen = min(candidates, key=lambda b: (sum(seen[b][key] for key in keys) / sizes[b], -room[b] / sizes[b], b))
+        assigned[episode] = chosen
+        room[chosen] -= 1
+        seen[chosen].update(keys)
+    return assigned
+
+
+def _brackets(stopping: EarlyStopping | None, t: int) -> tuple[tuple[int, ...], tuple[tuple[Rung, ...], ...]]:
+    if stopping is None:
+        return (t,), ((),)
+    if stopping.rungs is not None:
+        return (t,), (tuple(stopping.rungs),)
+    if stopping.brackets is not None:
+        return tuple(b.episodes for b in stopping.brackets), tuple(tuple(b.rungs) for b in stopping.brackets)
+    assert stopping.hyperband is not None  # the type has exactly one form
+    return hyperband_brackets(stopping.hyperband, t)
+
+
+def hyperband_brackets(hyperband: Hyperband, t: int) -> tuple[tuple[int, ...], tuple[tuple[Rung, ...], ...]]:
+    """Hyperband's brackets (Li et al. 2018, algorithm 1), their sizes scaled to t by largest remainder.
+
+    Bracket s starts n_s = ceil((s_max + 1) eta^s / (s + 1)) episodes at R eta^-s units and keeps one in
+    eta at each rung; rungs that would keep nobody, or share a whole percent with the one before, are left out.
+    """
+    eta, resource = hyperband.eta, hyperband.resource
+    s_max = int(math.log(resource, eta) + 1e-9)
+    published = [math.ceil((s_max + 1) * eta**s / (s + 1)) for s in range(s_max, -1, -1)]
+    exact = [t * n / sum(published) for n in published]
+    sizes = [int(x) for x in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda b: (sizes[b] - exact[b], b))
+    for b in by_remainder[: t - sum(sizes)]:
+        sizes[b] += 1
+    ladders = []
+    for size, s in zip(sizes, range(s_max, -1, -1), strict=True):
+        ladder: list[Rung] = []
+        for i in range(s):
+            keep, at = size // eta ** (i + 1), 100 // eta ** (s - i)
+            if keep >= 1 and at >= 1 and (not ladder or at > ladder[-1].at_percent):
+                ladder.append(Rung(at_percent=at, keep=keep))
+        ladders.append(tuple(ladder))
+    filled = [(size, ladder) for size, ladder in zip(sizes, ladders, strict=True) if size > 0]
+    return tuple(size for size, _ in filled), tuple(ladder for _, ladder in filled)

@@ -1,0 +1,131 @@
+"""From what lives to what is on record: attempts as they are seen, their ends, and the curves they leave."""
+
+from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
+from seedsweep.engine.decisions import Event
+from seedsweep.engine.draft import Draft, timestamp
+from seedsweep.engine.ends import end_of_stopped, failures
+from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+
+_BLANK = Attempt(uid="")
+_NOTHING_READ = Reading()
+_CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
+
+
+def absorb_attempts(draft: Draft) -> None:
+    """Give every attempt its entry, and every end its record."""
+    for attempt in draft.seen.attempts:
+        entry = draft.record_of(attempt)
+        if attempt.ending is not None and (entry is None or entry.reason is None):
+            _record_end(draft, attempt, attempt.ending)
+        elif entry is None:
+            status = draft.status(attempt.episode)
+            entries = [*status.attempts, describe(attempt, None)]
+            # Lazy: should it be lost, the attempt itself still shows that it exists.
+            draft.write(attempt.episode, status.evolve(attempts=entries), durable=False)
+            draft.events.append(Event("Started", _start_message(attempt, len(entries)), attempt.episode))
+
+
+def continued(status: EpisodeStatus, attempt: SeenAttempt) -> dict[str, object]:
+    """The fields of a record that this attempt brings up to date: its own entry, and the curve it continues.
+
+    Where a replay disagrees with the record, the first record stands.
+    """
+    entries = status.attempts
+    entry = next((a for a in entries if a.uid == attempt.uid), None)
+    described = describe(attempt, entry)
+    update: dict[str, object] = {
+        "attempts": [*entries, described] if entry is None else [described if a is entry else a for a in entries]
+    }
+    reading = attempt.reading
+    if reading is None:
+        return update
+    known = len(status.scores)
+    if known and status.scores[: len(reading.scores)] != list(reading.scores[:known]):
+        update["non_deterministic"] = True
+    if len(reading.scores) > known:
+        update["scores"] = [*status.scores, *reading.scores[known:]]
+        if reading.losses is not None:
+            update["losses"] = [*status.losses, *reading.losses[len(status.losses) :]]
+    if status.baseline is None:
+        update["baseline"] = reading.baseline
+    return update
+
+
+def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
+    """The ledger's entry of an attempt as it is seen now."""
+    reading = attempt.reading or _NOTHING_READ
+    return (entry or _BLANK).evolve(
+        uid=attempt.uid,
+        node=attempt.node,
+        device=attempt.device,
+        image=attempt.image,
+        fingerprint=reading.fingerprint or (entry.fingerprint if entry is not None else None),
+        stop_after=attempt.stop_after,
+        started=timestamp(attempt.bound) if attempt.bound is not None else None,
+        evaluations=len(reading.scores),
+        checkpoint=reading.checkpoint,
+        steps_at_start=reading.steps_at_start,
+        steps=reading.steps_done,
+    )
+
+
+def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
+    status = draft.status(attempt.episode)
+    status = status.evolve(**continued(status, attempt))
+    entry = next(a for a in status.attempts if a.uid == attempt.uid)
+    reason = _reason(draft, entry, ending, len(status.scores))
+    held = (ending.at - attempt.bound).total_seconds() * attempt.gpus if attempt.bound is not None else 0.0
+    reading = attempt.reading
+    diverged_at = (reading.diverged_at if reading is not None else None) or len(status.scores) + 1
+    ended = entry.evolve(
+        ended=timestamp(ending.at),
+        reason=reason,
+        exit_code=ending.exit_code,
+        message=ending.message,
+        diverged_at=diverged_at if reason == EndReason.DIVERGED else None,
+        gpu_seconds=round(held, 3),
+    )
+    entries = [ended if a.uid == attempt.uid else a for a in status.attempts]
+    draft.write(attempt.episode, status.evolve(attempts=entries), durable=True)
+    draft.events.append(_end_event(attempt.episode, ended, failures(entries)))
+
+
+def _reason(draft: Draft, entry: Attempt, ending: Ending, evaluations: int) -> EndReason:
+    if ending.reason in _CLEAN:
+        # An exit code of 0 claims that the work is done; the curve says whether it is.
+        if draft.evaluations is not None and evaluations >= draft.evaluations:
+            return EndReason.DONE
+        if entry.stop_after is not None and evaluations >= entry.stop_after:
+            return EndReason.STOPPED_AT_RUNG
+        return end_of_stopped(entry.stop) if entry.stop is not None else EndReason.METRICS_UNAVAILABLE
+    if entry.stop is not None and ending.reason in (EndReason.INTERRUPTED, EndReason.FAILED):
+        return end_of_stopped(entry.stop)
+    return ending.reason
+
+
+def _start_message(attempt: SeenAttempt, number: int) -> str:
+    until = f", to stop after evaluation {attempt.stop_after}" if attempt.stop_after is not None else ""
+    return f"attempt {number} of {attempt.episode.name} started{until}"
+
+
+def _end_event(episode: EpisodeId, ended: Attempt, failed: int) -> Event:
+    where = f"{episode.name} after {ended.evaluations} evaluations"
+    match ended.reason:
+        case EndReason.DONE:
+            return Event("Finished", f"{where}: trained to the end", episode)
+        case EndReason.STOPPED_AT_RUNG:
+            return Event("ReachedRung", f"{where}: waits for the cut", episode)
+        case EndReason.DIVERGED:
+            return Event("Diverged", f"{where}: loss or weights became non-finite", episode, "Warning")
+        case EndReason.INTERRUPTED:
+            return Event(
+                "Interrupted", f"{where}: interrupted, starts again from its last checkpoint", episode, "Warning"
+            )
+        case EndReason.STOPPED:
+            return Event("Stopped", f"{where}: stopped ({ended.stop})", episode)
+        case _:
+            code = f", exit code {ended.exit_code}" if ended.exit_code is not None else ""
+            detail = f": {ended.message}" if ended.message else ""
+            return Event(
+                "AttemptFailed", f"{where}: {ended.reason}{code} (failure {failed}){detail}", episode, "Warning"
+            )

@@ -1,0 +1,109 @@
+"""What a world shows the engine: what is on record, what lives, and what the living have published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from seedsweep.api.cut import CutSpec
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
+from seedsweep.api.status import SweepStatus, TestScore
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one attempt has published, by a scrape or by its termination message: both say the same.
+
+    `scores[i]` is the validation score of evaluation i + 1, None where undefined.
+    """
+
+    scores: tuple[float | None, ...] = ()
+    losses: tuple[float | None, ...] | None = None
+    evaluations_planned: int | None = None
+    steps_done: int = 0
+    steps_planned: int | None = None
+    steps_at_start: int = 0
+    checkpoint: int = 0
+    """Newest evaluation whose checkpoint is complete and durable."""
+    diverged_at: int | None = None
+    """The evaluation that was due next when loss or weights became non-finite."""
+    baseline: float | None = None
+    level: str = "L1"
+    fingerprint: str = ""
+    data: str = ""
+    sampled: bool = False
+    """The curve is made of samples of a gauge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended, as the world tells it; `reason` tells the kinds apart (engine.ends)."""
+
+    reason: EndReason
+    at: datetime
+    exit_code: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAttempt:
+    """A pod or process that exists, or has ended and is not on record as ended yet."""
+
+    episode: EpisodeId
+    uid: str
+    created: datetime
+    bound: datetime | None = None
+    """When it got its place; None while it waits for one."""
+    unschedulable_since: datetime | None = None
+    """Since when no place was found for it; None for pods that wait behind a gate of a queue."""
+    stop_after: int | None = None
+    stopping: bool = False
+    """Was told to end, and has not yet."""
+    reading: Reading | None = None
+    progressed: datetime | None = None
+    """When its number of evaluations last grew; None before the first."""
+    ending: Ending | None = None
+    node: str | None = None
+    device: str | None = None
+    image: str | None = None
+    gpus: float = 1.0
+    """GPUs it holds (places, where there are none)."""
+
+    @property
+    def live(self) -> bool:
+        """It exists and has not ended; one that is told to end still counts."""
+        return self.ending is None
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What became of handing over the winner: weights exported, test set scored once."""
+
+    episode: str
+    weights: str | None = None
+    test: TestScore | None = None
+    error: str = ""
+    """Why it could not be done; the result stands without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything one call of `plan` may use, beside the sweep's layout and the time."""
+
+    status: SweepStatus
+    episodes: Mapping[EpisodeId, EpisodeStatus] = field(default_factory=dict)
+    """On record; an episode without an entry has never been started."""
+    cuts: Mapping[tuple[int, int], CutSpec] = field(default_factory=dict)
+    """By (bracket, rung)."""
+    attempts: Sequence[SeenAttempt] = ()
+    suspend: bool = False
+    parallelism: int = 1
+    """As the spec or a runner's flag has it now; may change at any time."""
+    generation: int | None = None
+    stored: Mapping[EpisodeId, bool] = field(default_factory=dict)
+    """Episodes with something in the sweep's storage: True with a checkpoint to resume from, False with best
+    weights only. What stands here and is no longer needed is pruned."""
+    resumable: bool = True
+    """Attempts find the checkpoints of earlier ones: there is storage, and the trainer resumes."""
+    conclusion: Conclusion | None = None
+    concluding: bool = False
+    """The hand-over is under way."""

@@ -1,0 +1,223 @@
+"""Who holds the places: which attempts stop, which episodes start, and how few GPUs there really are."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from seedsweep.api.episode import EndReason, StopReason
+from seedsweep.engine.decisions import Event, StartEpisode
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.ends import FAILURES, retry_at
+from seedsweep.engine.observation import SeenAttempt
+from seedsweep.engine.race import Need, Race, Standing
+
+_NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_CONFIGURATION}
+
+
+def stop_settled(draft: Draft, race: Race) -> None:
+    """End what has nothing left to train for, what hangs, and what a crash kept us from ending."""
+    for episode, attempt in draft.live.items():
+        entry = draft.record_of(attempt)
+        verdict = draft.status(episode).verdict
+        if attempt.stopping:
+            continue
+        if entry is not None and entry.stop is not None:
+            draft.stop(attempt, entry.stop)
+        elif episode in race.standings:
+            _stop_if_stuck(draft, attempt)
+        elif verdict is not None and verdict.outcome == "LostByCut":
+            draft.stop(attempt, StopReason.CUT)
+        elif verdict is not None and verdict.outcome == "LostByDominance":
+            draft.stop(attempt, StopReason.DOMINATED)
+        else:
+            draft.stop(attempt, StopReason.FINISHED)
+
+
+def stop_everything(draft: Draft, reason: StopReason) -> None:
+    """The sweep is over."""
+    for attempt in draft.live.values():
+        if not attempt.stopping:
+            draft.stop(attempt, reason)
+
+
+def observed_places(draft: Draft, race: Race) -> int | None:
+    """How many GPUs the cluster has shown to have, where it has fewer than asked for; None while unknown.
+
+    Pods that stay unschedulable for `waitForCapacitySeconds` while others have passed their rung are the
+    evidence. More bound pods than remembered are evidence of more.
+    """
+    remembered = draft.seen.status.observed_places
+    bound = sum(1 for attempt in draft.live.values() if attempt.bound is not None)
+    patience = timedelta(seconds=draft.layout.spec.wait_for_capacity_seconds)
+    unplaced = [a for a in draft.live.values() if a.unschedulable_since is not None and a.bound is None]
+    refused = []
+    for attempt in unplaced:
+        assert attempt.unschedulable_since is not None  # by the choice above
+        draft.wake_at(attempt.unschedulable_since + patience)
+        if draft.now - attempt.unschedulable_since >= patience:
+            refused.append(attempt)
+    # While a young pod waits, its place may just be changing hands: that is no evidence yet.
+    if refused and len(refused) == len(unplaced) and any(_past_its_rung(race, a) for a in draft.live.values()):
+        if remembered is None:
+            message = f"{bound} GPUs were to be had of the {draft.seen.parallelism} asked for: episodes take turns"
+            draft.events.append(Event("FewerPlaces", message, kind="Warning"))
+        remembered = bound
+    elif remembered is not None:
+        remembered = max(remembered, bound)
+    return None if remembered is None or remembered >= draft.seen.parallelism else remembered
+
+
+def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> bool:
+    """Stop and start attempts so that `places` are used for what decides soonest.
+
+    `scarce`: the cluster has fewer GPUs than were asked for, so that pods without one wait in vain.
+
+    Returns:
+        Whether an attempt that ought to yield has no durable checkpoint yet.
+    """
+    staying = [a for a in draft.live.values() if not a.stopping and a.uid not in draft.stopped]
+    ready, gated = _waiting(draft, race)
+    free = places - len(draft.live)
+    reason = StopReason.SUSPENDED if draft.seen.suspend else StopReason.PAUSED
+    ending = sum(1 for attempt in staying if _about_to_end(draft, attempt))
+    excess = len(staying) - ending - places
+    short = 0
+    if excess > 0:
+        short = _shed(draft, excess, _never_bound(draft, staying), reason)
+        short = _shed(draft, short, _yielding(draft, race, staying), reason)
+        short = _shed(draft, short, _at_a_checkpoint(draft, race, staying), reason)
+    elif not draft.seen.suspend:
+        leaving = len(draft.live) - len(staying) + ending
+        unplaced = sum(1 for a in staying if a.bound is None) if scarce else 0
+        wanted = len(ready) + unplaced - free - leaving
+        short = _shed(draft, wanted, _yielding(draft, race, staying), reason) if wanted > 0 else 0
+    if not draft.seen.suspend and free > 0:
+        _start(draft, race, ready[:free], places)
+        _bet(draft, race, free - len(ready) - gated)
+    return short > 0 and any(_past_its_rung(race, a) and a.uid not in draft.stopped for a in staying)
+
+
+def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:
+    """Episodes that need a place now, survivors first, then by index; and how many wait out a back-off."""
+    ready, gated = [], 0
+    for episode, standing in race.standings.items():
+        if standing.need in (Need.FATE, Need.AUDIT) or episode in draft.live:
+            continue
+        moment = retry_at(draft.status(episode).attempts)
+        if moment is not None and moment > draft.now:
+            draft.wake_at(moment)
+            gated += 1
+        else:
+            ready.append(standing)
+    index = draft.layout.index
+    # Ascending index: a resumed sweep starts the same episodes in the same order.
+    ready.sort(key=lambda standing: (-standing.level, index[standing.episode]))
+    return ready, gated
+
+
+def _start(draft: Draft, race: Race, chosen: list[Standing], places: int) -> None:
+    undecided = sum(1 for standing in race.standings.values() if standing.need is not Need.AUDIT)
+    for standing in chosen:
+        stop = standing.need is Need.RUNG and places < undecided
+        _decide_start(draft, standing, standing.goal if stop else None)
+
+
+def _bet(draft: Draft, race: Race, free: int) -> None:
+    """Places that would idle: the best paused leaders train on, then the audited."""
+    if free <= 0:
+        return
+    idle = [s for e, s in race.standings.items() if e not in draft.live and _can_go_on(draft, s)]
+    leaders = [s for s in idle if s.need is Need.FATE and draft.seen.resumable]
+    leaders = [s for s in leaders if s.next_goal is not None and draft.evaluations_done(s.episode) < s.next_goal]
+    leaders.sort(key=lambda s: (s.rank, draft.layout.bracket_of[s.episode]))
+    audited = [s for s in idle if s.need is Need.AUDIT]
+    for standing in [*leaders, *audited][:free]:
+        last = standing.next_goal == draft.evaluations
+        _decide_start(draft, standing, None if last else standing.next_goal)
+
+
+def _can_go_on(draft: Draft, standing: Standing) -> bool:
+    """Not while it waits out a back-off, and not what failed past its rung: the cut decides about that one."""
+    attempts = draft.status(standing.episode).attempts
+    moment = retry_at(attempts)
+    if standing.need is Need.AUDIT:
+        if moment is not None and moment > draft.now:
+            draft.wake_at(moment)
+            return False
+        return True
+    return not attempts or attempts[-1].reason not in _NOT_TO_BET_ON
+
+
+def _decide_start(draft: Draft, standing: Standing, stop_after: int | None) -> None:
+    attempts = draft.status(standing.episode).attempts
+    failed_on = attempts[-1].node if attempts and attempts[-1].reason in FAILURES else None
+    bracket = draft.layout.bracket_of[standing.episode]
+    rungs = draft.layout.rung_evaluations(draft.evaluations)[bracket] if draft.evaluations is not None else ()
+    draft.decisions.append(StartEpisode(standing.episode, len(attempts), stop_after, rungs, failed_on))
+
+
+def _shed(draft: Draft, count: int, victims: Iterable[SeenAttempt], reason: StopReason) -> int:
+    """Stop up to `count` of them; returns how many are still too many."""
+    for attempt in victims:
+        if count <= 0:
+            return 0
+        if attempt.uid not in draft.stopped:
+            draft.stop(attempt, reason)
+            count -= 1
+    return max(count, 0)
+
+
+def _never_bound(draft: Draft, staying: list[SeenAttempt]) -> list[SeenAttempt]:
+    unbound = [a for a in staying if a.bound is None]
+    return sorted(unbound, key=lambda a: -draft.layout.index[a.episode])
+
+
+def _yielding(draft: Draft, race: Race, staying: list[SeenAttempt]) -> list[SeenAttempt]:
+    """Who has nothing to decide, least wanted first: the audited, then those past their rung, lowest first."""
+    able = [a for a in staying if _yields(race, a) and not _about_to_end(draft, a) and _saved_beyond(draft, race, a)]
+    standings = race.standings
+    return sorted(able, key=lambda a: (standings[a.episode].need is not Need.AUDIT, -standings[a.episode].rank))
+
+
+def _yields(race: Race, attempt: SeenAttempt) -> bool:
+    standing = race.standings.get(attempt.episode)
+    return standing is not None and (standing.need is Need.AUDIT or _past_its_rung(race, attempt))
+
+
+def _past_its_rung(race: Race, attempt: SeenAttempt) -> bool:
+    standing = race.standings.get(attempt.episode)
+    return standing is not None and standing.need is Need.FATE and attempt.bound is not None
+
+
+def _saved_beyond(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
+    """Nothing that was decided on would be trained twice; without storage there is nothing to wait for."""
+    if not draft.seen.resumable:
+        return True
+    reading, standing = attempt.reading, race.standings[attempt.episode]
+    if standing.need is Need.AUDIT:
+        return reading is not None and reading.checkpoint > 0
+    return reading is not None and standing.goal is not None and reading.checkpoint >= standing.goal
+
+
+def _at_a_checkpoint(draft: Draft, race: Race, staying: list[SeenAttempt]) -> list[SeenAttempt]:
+    """The rest, when stopping costs least: right after a checkpoint; the last in the order of starts first."""
+    rest = [a for a in staying if a.bound is not None and a.episode in race.standings and not _yields(race, a)]
+    if draft.seen.resumable:
+        rest = [a for a in rest if a.reading is not None and 0 < a.reading.checkpoint == len(a.reading.scores)]
+    index = draft.layout.index
+    return sorted(rest, key=lambda a: (race.standings[a.episode].level, -index[a.episode]))
+
+
+def _about_to_end(draft: Draft, attempt: SeenAttempt) -> bool:
+    """It has reached its stop-after and ends by itself."""
+    return attempt.stop_after is not None and draft.evaluations_done(attempt.episode) >= attempt.stop_after
+
+
+def _stop_if_stuck(draft: Draft, attempt: SeenAttempt) -> None:
+    if attempt.bound is None:
+        return
+    last = max(attempt.bound, attempt.progressed or attempt.bound)
+    deadline = last + timedelta(seconds=draft.layout.spec.progress_deadline_seconds)
+    if draft.now >= deadline:
+        draft.stop(attempt, StopReason.STUCK)
+    else:
+        draft.wake_at(deadline)

@@ -1,0 +1,122 @@
+"""`plan`: from what is on record and what lives to what to record, to do and to say. Pure, and whole each time."""
+
+from datetime import datetime, timedelta
+
+from seedsweep.api.episode import StopReason
+from seedsweep.engine.conditions import Outlook, episode_state, evaluate_status, suspended_for
+from seedsweep.engine.decisions import Plan
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.ledger import absorb_attempts
+from seedsweep.engine.observation import Observation
+from seedsweep.engine.places import allot, observed_places, stop_everything, stop_settled
+from seedsweep.engine.race import Race, run_race
+from seedsweep.engine.result import Failure, conclude, find_best, find_failure, prune
+
+
+def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
+    """All that follows from one observation.
+
+    The same layout, observation and time give the same plan. What it decides rests on recorded facts
+    alone; what it records comes before what it decides.
+    """
+    draft = Draft(layout, seen, now)
+    failure = _agree_on_length(draft)
+    absorb_attempts(draft)
+    race = run_race(draft)
+    failure = failure or _lasting_failure(draft) or find_failure(draft, race) or _deadline(draft, race)
+    places = observed_places(draft, race)
+    waits = False
+    if failure is not None:
+        stop_everything(draft, StopReason.DEADLINE if failure[0] == "DeadlineExceeded" else StopReason.FINISHED)
+    else:
+        stop_settled(draft, race)
+        waits = allot(
+            draft, race, 0 if seen.suspend else _effective(seen.parallelism, places), scarce=places is not None
+        )
+    found = find_best(draft)
+    winner = found[0] if found is not None else None
+    settled = not race.standings
+    handed_over = conclude(draft, race, winner) if settled or failure is not None else False
+    prune(draft, race, winner)
+    outlook = Outlook(
+        best=found[1] if found is not None else None,
+        failure=failure,
+        settled=settled,
+        over=(settled or failure is not None) and handed_over and not draft.live,
+        observed_places=places,
+        waits_for_checkpoint=waits,
+    )
+    status = evaluate_status(draft, race, outlook)
+    _update_states(draft, race)
+    wait = None if draft.next_look is None else max(draft.next_look - now, timedelta(0))
+    return Plan(
+        records=draft.records(),
+        decisions=tuple(draft.decisions),
+        status=status,
+        events=tuple(draft.events),
+        look_again_in=wait,
+        finished=outlook.over,
+    )
+
+
+def _agree_on_length(draft: Draft) -> Failure | None:
+    """Find E and S; all episodes must agree on them, or their scores at a rung could not be compared."""
+    fine_tuning = draft.layout.spec.trainer.fine_tuning
+    before = draft.seen.status
+    draft.evaluations = fine_tuning.evaluations if fine_tuning is not None else before.evaluations
+    draft.steps = before.steps
+    for attempt in draft.seen.attempts:
+        reading = attempt.reading
+        if reading is None:
+            continue
+        for name, known, told in (
+            ("evaluations", draft.evaluations, reading.evaluations_planned),
+            ("steps", draft.steps, reading.steps_planned),
+        ):
+            if known is not None and told is not None and told != known:
+                message = (
+                    f"{attempt.episode.name} plans {told} {name} where others plan {known}: scores cannot be compared"
+                )
+                return "EpisodesDisagree", message
+        draft.evaluations = draft.evaluations or reading.evaluations_planned
+        draft.steps = draft.steps or reading.steps_planned
+    if draft.evaluations is not None and fine_tuning is None:
+        problems = draft.layout.problems(draft.evaluations)
+        if problems:
+            return "InvalidRungs", "; ".join(str(problem) for problem in problems)
+    return None
+
+
+def _lasting_failure(draft: Draft) -> Failure | None:
+    """A sweep that failed stays failed, whatever is changed afterwards."""
+    failed = draft.seen.status.condition("Failed")
+    return (failed.reason, failed.message) if failed is not None and failed.status == "True" else None
+
+
+def _deadline(draft: Draft, race: Race) -> Failure | None:
+    limit = draft.layout.spec.active_deadline_seconds
+    before = draft.seen.status
+    if limit is None or before.start_time is None or not race.standings:
+        return None
+    suspended = before.suspended_seconds + suspended_for(draft)
+    deadline = datetime.fromisoformat(before.start_time) + timedelta(seconds=limit + suspended)
+    if draft.now >= deadline:
+        return "DeadlineExceeded", f"activeDeadlineSeconds: {limit} have passed; the best so far is kept"
+    if not draft.seen.suspend:
+        draft.wake_at(deadline)
+    return None
+
+
+def _effective(parallelism: int, observed: int | None) -> int:
+    # One more than there are: a Pending pod tells the autoscaler or the queue that more would be used.
+    return parallelism if observed is None else min(parallelism, observed + 1)
+
+
+def _update_states(draft: Draft, race: Race) -> None:
+    """Bring the `state` column of the records that are written anyway up to date."""
+    for episode in draft.written():
+        status = draft.status(episode)
+        state = episode_state(draft, race, episode)
+        if status.state != state:
+            draft.statuses[episode] = status.evolve(state=state)

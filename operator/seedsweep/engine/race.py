@@ -1,0 +1,264 @@
+"""Who is where: final scores, verdicts and cuts of every bracket, and what each episode trains for next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from seedsweep.api.cut import cut_name
+from seedsweep.api.episode import EndReason, EpisodeId, RungScore, Verdict
+from seedsweep.engine.decisions import Event
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.ends import given_up
+from seedsweep.engine.ledger import continued
+from seedsweep.engine.ranking import Contest, best_evaluation, dominated, make_cut, rank, rung_score
+
+LOST = frozenset({"LostByCut", "LostByDominance"})
+
+
+class Need(IntEnum):
+    """What an episode trains for."""
+
+    RUNG = 0
+    """Its score at the next rung."""
+    FATE = 1
+    """It has its score and waits for the cut; to train on is a bet."""
+    END = 2
+    """It survived every cut."""
+    AUDIT = 3
+    """It lost, and runs on for the audit."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """An episode that is not settled."""
+
+    episode: EpisodeId
+    need: Need
+    level: int
+    """Cuts it survived."""
+    goal: int | None
+    """Evaluation to reach for its need; None while E is unknown."""
+    next_goal: int | None
+    """Where a bet would stop: the rung after the one it waits at, or E."""
+    rank: int = 0
+
+
+@dataclass(slots=True)
+class Race:
+    """Every bracket as it stands."""
+
+    standings: dict[EpisodeId, Standing] = field(default_factory=dict)
+    """The unsettled ones, audited losers included."""
+    limits: dict[EpisodeId, int] = field(default_factory=dict)
+    """The last evaluation that is useful and may become the result, by episode."""
+    survivors: list[EpisodeId] = field(default_factory=list)
+    """Those who survived every cut of their bracket."""
+
+
+def run_race(draft: Draft) -> Race:
+    """Record what can be decided now, in every bracket."""
+    race = Race()
+    members: list[list[EpisodeId]] = [[] for _ in draft.layout.rungs]
+    for episode in draft.layout.episodes:
+        members[draft.layout.bracket_of[episode]].append(episode)
+    for bracket, episodes in enumerate(members):
+        _run_bracket(draft, race, bracket, episodes)
+    return race
+
+
+def _run_bracket(draft: Draft, race: Race, bracket: int, members: Sequence[EpisodeId]) -> None:
+    layout, names = draft.layout, draft.layout.names
+    total = draft.evaluations
+    marks = layout.rung_evaluations(total)[bracket] if total is not None else ()
+    participants = list(members)
+    for rung, step in enumerate(layout.rungs[bracket]):
+        cut = draft.seen.cuts.get((bracket, rung))
+        if cut is None:
+            goal = marks[rung] if marks else None
+            later = (*marks[rung + 1 :], total)
+            contest = Contest(
+                sweep=layout.name,
+                bracket=bracket,
+                rung=rung,
+                evaluation=goal or 0,
+                keep=step.keep,
+                maximize=layout.maximize,
+                latest=layout.latest,
+                full_order=layout.ours,
+            )
+            _run_rung(draft, race, contest, participants, later[0])
+            return
+        kept = cut.kept
+        verdict = Verdict(outcome="LostByCut", rung=rung, cut=cut_name(layout.name, bracket, rung))
+        for episode in participants:
+            if names[episode] not in kept and draft.status(episode).verdict is None:
+                # The Cut itself is the durable reason for what follows.
+                _lose(draft, episode, verdict, durable=False)
+        _note_losers(draft, race, [e for e in participants if names[e] not in kept], marks, rung)
+        participants = [e for e in participants if names[e] in kept]
+    race.survivors += participants
+    for episode in participants:
+        _run_to_end(draft, race, episode, level=len(layout.rungs[bracket]))
+
+
+def _run_rung(
+    draft: Draft, race: Race, contest: Contest, participants: Sequence[EpisodeId], next_goal: int | None
+) -> None:
+    scored: dict[EpisodeId, RungScore] = {}
+    excluded: dict[EpisodeId, str] = {}
+    pending = []
+    for episode in participants:
+        score = _final_score(draft, episode, contest)
+        if score is not None:
+            scored[episode] = score
+        elif (reason := _out_reason(draft, episode, contest)) is not None:
+            excluded[episode] = reason
+        else:
+            pending.append(episode)
+        if contest.evaluation:
+            race.limits[episode] = contest.evaluation
+    ranked = rank(scored, draft.layout.tie, contest)
+    if not pending and scored:
+        cut = make_cut(contest, ranked, scored, excluded, draft.layout.audited)
+        draft.make_cut(cut)
+        kept = min(contest.keep, len(ranked))
+        draft.events.append(
+            Event(
+                "CutMade",
+                f"kept {kept} of {len(participants)} at evaluation "
+                f"{contest.evaluation}: threshold {_show(cut.threshold)}",
+            )
+        )
+    if pending:
+        verdict = Verdict(
+            outcome="LostByDominance",
+            rung=contest.rung,
+            dominators=[draft.layout.names[champion] for champion in ranked[: contest.keep]],
+        )
+        for episode in dominated(ranked, scored, contest):
+            if draft.status(episode).verdict is None:
+                _lose(draft, episode, verdict, durable=True)
+    goal = contest.evaluation or None
+    for episode in pending:
+        race.standings[episode] = Standing(episode, Need.RUNG, contest.rung, goal, next_goal)
+    for place, episode in enumerate(ranked):
+        if draft.status(episode).verdict is None:
+            race.standings[episode] = Standing(episode, Need.FATE, contest.rung, goal, next_goal, rank=place)
+        else:
+            _note_audit(draft, race, episode, contest.rung)
+
+
+def _final_score(draft: Draft, episode: EpisodeId, contest: Contest) -> RungScore | None:
+    status = draft.status(episode)
+    if len(status.rung_scores) > contest.rung:
+        return status.rung_scores[contest.rung]
+    if not contest.evaluation or status.verdict is not None or draft.evaluations_done(episode) < contest.evaluation:
+        return None
+    attempt = draft.live.get(episode)
+    if attempt is not None:
+        status = status.evolve(**continued(status, attempt))
+    sampled = attempt is not None and attempt.reading is not None and attempt.reading.sampled
+    best = best_evaluation(status.scores, status.losses, contest.evaluation, contest.maximize)
+    score = rung_score(status.scores, status.losses, best, contest, sampled)
+    draft.write(episode, status.evolve(rung_scores=[*status.rung_scores, score], best=best), durable=True)
+    draft.events.append(
+        Event("RungScored", f"{episode.name}: {_show(score.score)} at evaluation {score.evaluation}", episode)
+    )
+    return score
+
+
+def _out_reason(draft: Draft, episode: EpisodeId, contest: Contest) -> str | None:
+    verdict = draft.status(episode).verdict
+    if verdict is not None:
+        return f"{verdict.outcome}: {verdict.reason}" if verdict.reason else verdict.outcome
+    if episode in draft.live:
+        return None
+    lasting = _lasting_end(draft, episode, upto=contest.evaluation or None)
+    if lasting is None:
+        return None
+    _settle(draft, episode, lasting.evolve(rung=contest.rung))
+    return f"{lasting.outcome}: {lasting.reason}" if lasting.reason else lasting.outcome
+
+
+def _lasting_end(draft: Draft, episode: EpisodeId, upto: int | None) -> Verdict | None:
+    """How an episode without a live attempt ended for good, as far as that matters up to an evaluation."""
+    last = next(draft.ended_attempts(episode), None)
+    if last is None:
+        return None
+    if (
+        last.reason == EndReason.DIVERGED
+        and last.diverged_at is not None
+        and (upto is None or last.diverged_at <= upto)
+    ):
+        reason = f"loss or weights became non-finite before evaluation {last.diverged_at}"
+        return Verdict(outcome="Diverged", reason=reason)
+    reason_given_up = given_up(draft.status(episode).attempts, draft.layout.spec.backoff_limit_per_episode)
+    return Verdict(outcome="Failed", reason=reason_given_up) if reason_given_up is not None else None
+
+
+def _run_to_end(draft: Draft, race: Race, episode: EpisodeId, level: int) -> None:
+    if draft.evaluations is not None:
+        race.limits[episode] = draft.evaluations
+    status = draft.status(episode)
+    if status.verdict is not None:
+        return
+    if episode not in draft.live:
+        verdict = _lasting_end(draft, episode, upto=None)
+        if verdict is None and any(a.reason == EndReason.DONE for a in draft.ended_attempts(episode)):
+            verdict = Verdict(outcome="Finished")
+        if verdict is not None:
+            _settle(draft, episode, verdict)
+            return
+    race.standings[episode] = Standing(episode, Need.END, level, draft.evaluations, draft.evaluations)
+
+
+def _note_losers(draft: Draft, race: Race, losers: Sequence[EpisodeId], marks: Sequence[int], rung: int) -> None:
+    for episode in losers:
+        if marks:
+            race.limits[episode] = marks[rung]
+        _note_audit(draft, race, episode, rung)
+
+
+def _note_audit(draft: Draft, race: Race, episode: EpisodeId, level: int) -> None:
+    """An audited loser stays unsettled until it has run to the end, or cannot."""
+    verdict = draft.status(episode).verdict
+    if episode not in draft.layout.audited or verdict is None or verdict.outcome not in LOST:
+        return
+    over = episode not in draft.live and (
+        _lasting_end(draft, episode, upto=None) is not None
+        or any(a.reason == EndReason.DONE for a in draft.ended_attempts(episode))
+    )
+    if not over:
+        race.standings[episode] = Standing(episode, Need.AUDIT, level, draft.evaluations, draft.evaluations)
+
+
+def _lose(draft: Draft, episode: EpisodeId, verdict: Verdict, *, durable: bool) -> None:
+    """Its best up to the rung is on record with its score there, and stays what counts."""
+    draft.write(episode, draft.status(episode).evolve(verdict=verdict), durable=durable)
+    draft.events.append(_verdict_event(episode, verdict))
+
+
+def _settle(draft: Draft, episode: EpisodeId, verdict: Verdict) -> None:
+    """An episode without a live attempt has come to its end; one that was never ranked cannot be the result."""
+    status = draft.status(episode)
+    ranked_somewhere = verdict.rung is None or bool(status.rung_scores)
+    best = best_evaluation(status.scores, status.losses, len(status.scores), draft.layout.maximize)
+    draft.write(episode, status.evolve(verdict=verdict, best=best if ranked_somewhere else None), durable=True)
+    draft.events.append(_verdict_event(episode, verdict))
+
+
+def _verdict_event(episode: EpisodeId, verdict: Verdict) -> Event:
+    match verdict.outcome:
+        case "Finished":
+            return Event("Completed", f"{episode.name} was kept and trained to the end", episode)
+        case "LostByCut":
+            return Event("Lost", f"{episode.name} lost at {verdict.cut}", episode)
+        case "LostByDominance":
+            best = ", ".join(verdict.dominators[:3]) + (", ..." if len(verdict.dominators) > 3 else "")
+            return Event("Lost", f"{episode.name} is outranked by {best}", episode)
+        case _:
+            return Event(verdict.outcome, f"{episode.name}: {verdict.reason}", episode, "Warning")
+
+
+def _show(score: float | None) -> str:
+    return "undefined" if score is None else f"{score:.4f}"

@@ -1,0 +1,121 @@
+"""Scores at a rung, the order of episodes, dominance and the cut. Pure functions of recorded values."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from seedsweep.api.cut import CutSpec, ExcludedEpisode, RankedEpisode
+from seedsweep.api.episode import BestEvaluation, EpisodeId, RungScore
+
+Score = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """One bracket at one rung: what is compared, and how."""
+
+    sweep: str
+    bracket: int
+    rung: int
+    evaluation: int
+    keep: int
+    maximize: bool
+    latest: bool
+    full_order: bool
+    """Every trainer publishes losses, so that the order of two episodes never depends on a third."""
+
+
+def best_evaluation(
+    scores: Sequence[Score], losses: Sequence[Score], upto: int, maximize: bool
+) -> BestEvaluation | None:
+    """The earliest best of evaluations 1..upto; None where all are undefined or there are none."""
+    best: int | None = None
+    for i, score in enumerate(scores[:upto]):
+        if score is None:
+            continue
+        champion = scores[best] if best is not None else None
+        if champion is None or (score > champion if maximize else score < champion):
+            best = i
+    if best is None:
+        return None
+    score = scores[best]
+    assert score is not None
+    return BestEvaluation(score=score, evaluation=best + 1, loss=losses[best] if best < len(losses) else None)
+
+
+def rung_score(
+    scores: Sequence[Score], losses: Sequence[Score], best: BestEvaluation | None, contest: Contest, sampled: bool
+) -> RungScore:
+    """The score to rank by, from a curve that reaches the rung and its best evaluation up to there."""
+    e = contest.evaluation
+    if contest.latest:
+        score, loss = scores[e - 1], losses[e - 1] if e <= len(losses) else None
+    else:
+        score, loss = (best.score, best.loss) if best is not None else (None, None)
+    return RungScore(rung=contest.rung, evaluation=e, score=score, loss=loss, sampled=sampled)
+
+
+def score_key(score: Score, maximize: bool) -> tuple[bool, float]:
+    """Sorts the best first and the undefined last."""
+    if score is None:
+        return (True, 0.0)
+    return (False, -score if maximize else score)
+
+
+Key = tuple[tuple[bool, float], float, int]
+
+
+def ranking_key(score: Score, loss: Score, tie: int, contest: Contest) -> Key:
+    """Score in the metric's direction, then lower validation loss, then the hash."""
+    return (score_key(score, contest.maximize), float("inf") if loss is None else loss, tie)
+
+
+def rank(scored: Mapping[EpisodeId, RungScore], tie: Mapping[EpisodeId, int], contest: Contest) -> list[EpisodeId]:
+    """Everyone with a final score, best first. The loss counts only where all publish it."""
+    use_loss = contest.full_order or all(score.loss is not None for score in scored.values() if score.score is not None)
+    return sorted(
+        scored,
+        key=lambda e: ranking_key(scored[e].score, scored[e].loss if use_loss else None, tie[e], contest),
+    )
+
+
+def dominated(
+    ranked: Sequence[EpisodeId], scored: Mapping[EpisodeId, RungScore], contest: Contest
+) -> Sequence[EpisodeId]:
+    """Those whom the first `keep` outrank whatever is still to come.
+
+    Where some may publish no loss, a later score could still change how ties are broken: then only
+    strictly better scores dominate.
+    """
+    below = ranked[contest.keep :]
+    if contest.full_order or not below:
+        return below
+    bar = score_key(scored[ranked[contest.keep - 1]].score, contest.maximize)
+    return [episode for episode in below if score_key(scored[episode].score, contest.maximize) > bar]
+
+
+def make_cut(
+    contest: Contest,
+    ranked: Sequence[EpisodeId],
+    scored: Mapping[EpisodeId, RungScore],
+    excluded: Mapping[EpisodeId, str],
+    audited: Iterable[EpisodeId],
+) -> CutSpec:
+    """The decision with all its inputs: survivors are the first min(keep, eligible)."""
+    kept = min(contest.keep, len(ranked))
+    threshold = scored[ranked[kept - 1]].score if kept else None
+    return CutSpec(
+        sweep=contest.sweep,
+        bracket=contest.bracket,
+        rung=contest.rung,
+        evaluation=contest.evaluation,
+        keep=contest.keep,
+        rank_by="latest" if contest.latest else "best",
+        ranked=[
+            RankedEpisode(episode=e.name, score=scored[e].score, loss=scored[e].loss, kept=i < kept)
+            for i, e in enumerate(ranked)
+        ],
+        excluded=[ExcludedEpisode(episode=e.name, reason=reason) for e, reason in excluded.items()],
+        audited=sorted(e.name for e in set(audited) & set(ranked[kept:])),
+        threshold=threshold,
+        tied_at_threshold=sum(1 for e in ranked if scored[e].score == threshold) if kept else 0,
+    )

@@ -1,0 +1,91 @@
+"""The winner, what may be thrown away, and whether the sweep is over."""
+
+from seedsweep.api.episode import EndReason, EpisodeId
+from seedsweep.api.status import Best
+from seedsweep.engine.decisions import Conclude, Prune
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.ends import MAX_BAD_CONFIGURATIONS
+from seedsweep.engine.race import LOST, Race
+from seedsweep.engine.ranking import score_key
+
+Failure = tuple[str, str]
+"""Reason and message of the condition Failed."""
+
+
+def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
+    """The best evaluation that counts; ties: lower validation loss, then the hash."""
+    maximize, tie = draft.layout.maximize, draft.layout.tie
+    best_key, winner = None, None
+    for episode, status in draft.statuses.items():
+        if status.best is None:
+            continue
+        loss = status.best.loss if status.best.loss is not None else float("inf")
+        key = (score_key(status.best.score, maximize), loss, tie[episode])
+        if best_key is None or key < best_key:
+            best_key, winner = key, episode
+    if winner is None:
+        return None
+    status = draft.statuses[winner]
+    assert status.best is not None  # the winner was chosen among those
+    conclusion = draft.seen.conclusion
+    concluded = conclusion if conclusion is not None and conclusion.episode == winner.name else None
+    return winner, Best(
+        episode=winner.name,
+        weight_init=winner.weight_init,
+        data_order=winner.data_order,
+        score=status.best.score,
+        evaluation=status.best.evaluation,
+        weights=concluded.weights if concluded is not None else None,
+        test=concluded.test if concluded is not None else None,
+        baseline=status.baseline,
+    )
+
+
+def conclude(draft: Draft, race: Race, winner: EpisodeId | None) -> bool:
+    """Hand the winner over once nothing runs any more; true when there is nothing (left) to hand over."""
+    if winner is None or not draft.layout.ours or not draft.seen.resumable or draft.seen.conclusion is not None:
+        return True
+    best = draft.status(winner).best
+    assert best is not None  # that is what made it the winner
+    if not draft.live and not draft.seen.concluding:
+        upto = race.limits.get(winner, draft.evaluations or best.evaluation)
+        draft.decisions.append(Conclude(winner, best.evaluation, upto))
+    return False
+
+
+def prune(draft: Draft, race: Race, winner: EpisodeId | None) -> None:
+    """Free what no one will resume: all but the best weights of survivors and of the sweep's best."""
+    for episode, resumable in draft.seen.stored.items():
+        verdict = draft.status(episode).verdict
+        if verdict is None or episode in draft.live or episode in race.standings:
+            continue
+        keep_best = episode == winner or verdict.outcome not in LOST
+        if resumable or not keep_best:
+            draft.decisions.append(Prune(episode, keep_best=keep_best))
+
+
+def find_failure(draft: Draft, race: Race) -> Failure | None:
+    """Why the sweep cannot or may not go on; None while it may."""
+    spec = draft.layout.spec
+    refused = [
+        status.attempts[-1].message
+        for status in draft.statuses.values()
+        if status.attempts and status.attempts[-1].reason == EndReason.BAD_CONFIGURATION
+    ]
+    if len(refused) >= min(MAX_BAD_CONFIGURATIONS, len(draft.layout.episodes)):
+        return "BadConfiguration", refused[0] or "the trainer refused its configuration"
+    verdicts = [status.verdict for status in draft.statuses.values() if status.verdict is not None]
+    failed = [verdict.reason for verdict in verdicts if verdict.outcome == "Failed"]
+    budget = spec.max_failed_episodes
+    if budget is not None and len(failed) > budget:
+        return "MaxFailedEpisodesExceeded", f"{len(failed)} episodes failed, more than {budget}; the first: {failed[0]}"
+    if not race.standings and not any(_finished(draft, episode) for episode in race.survivors):
+        ended = [verdict.reason for verdict in verdicts if verdict.outcome in ("Failed", "Diverged")]
+        first = f"; the first: {ended[0]}" if ended else ""
+        return "NoEpisodeFinished", f"{len(ended)} of {len(draft.layout.episodes)} episodes failed or diverged{first}"
+    return None
+
+
+def _finished(draft: Draft, episode: EpisodeId) -> bool:
+    verdict = draft.status(episode).verdict
+    return verdict is not None and verdict.outcome == "Finished"

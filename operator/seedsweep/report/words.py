@@ -1,0 +1,64 @@
+"""Numbers, durations and names as people read them, the same in the terminal and on pages."""
+
+from seedsweep.api.sweep import Trainer
+
+_METRICS = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "accuracyAndF1": "mean of accuracy and F1",
+    "mcc": "Matthews correlation",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "pearsonAndSpearman": "mean of Pearson and Spearman correlation",
+    "mse": "mean squared error",
+    "loss": "loss",
+}
+_PUBLISHED = {"mrpc": "accuracyAndF1", "rte": "accuracy", "cola": "mcc", "sst2": "accuracy"}
+"""The metric of a GLUE task whose sweep names none."""
+
+
+def metric_words(trainer: Trainer) -> str:
+    """The metric that ranks, in words."""
+    metric = trainer.ranking_metric
+    if metric is not None:
+        return _METRICS.get(metric.name, metric.name)
+    task = trainer.fine_tuning.dataset.task if trainer.fine_tuning is not None else None
+    return _METRICS[_PUBLISHED[task]] if task is not None else "score"
+
+
+def score_text(score: float | None) -> str:
+    """A score with four decimals, which tell neighbours apart on a validation set of thousands."""
+    if score is None:
+        return "–"
+    return f"{score:.4f}" if abs(score) < 1000 else f"{score:.5g}"
+
+
+def share_text(part: float, whole: float) -> str:
+    """A share in whole percent; one that is neither 0 nor 1 is never rounded to it."""
+    percent = 100 * part / whole
+    if 0 < percent < 1:
+        return "under 1 %"
+    return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in its two largest units."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    if hours < 48:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{hours // 24} days {hours % 24} h"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: 1 episode, 2 episodes, 1,200 steps."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def one_line(text: str) -> str:
+    """Foreign text on one line, without control characters: a trainer's last words may hold anything."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,0 +1,63 @@
+"""How long a sweep still takes: steps left to each rung, at the speed seen so far. Pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from heapq import heapreplace
+from itertools import pairwise
+
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.observation import Observation
+from seedsweep.report.facts import evaluation_step
+from seedsweep.terminal.board import Board, Row
+
+
+def time_left(layout: Layout, board: Board, seen: Observation, now: datetime) -> float | None:
+    """Seconds until the last survivor ends; None while the speed or the length of an episode is unknown."""
+    speed = steps_per_second(seen, now)
+    if speed is None or board.evaluations is None or board.steps is None:
+        return None
+    places = min(seen.parallelism, seen.status.observed_places or seen.parallelism)
+    # A cut needs every score of its rung: a wave begins when the one before it has ended.
+    return sum(makespan(wave, places) for wave in steps_left(layout, board.rows, board.evaluations, board.steps)) / speed
+
+
+def steps_per_second(seen: Observation, now: datetime) -> float | None:
+    """Mean speed of one place: steps over seconds of all attempts, ended and live, start-up included."""
+    steps, seconds = 0, 0.0
+    for attempt in (a for status in seen.episodes.values() for a in status.attempts):
+        if attempt.started is not None and attempt.ended is not None:
+            steps += attempt.steps - attempt.steps_at_start
+            seconds += (datetime.fromisoformat(attempt.ended) - datetime.fromisoformat(attempt.started)).total_seconds()
+    for live in seen.attempts:
+        if live.live and live.bound is not None and live.reading is not None:
+            steps += live.reading.steps_done - live.reading.steps_at_start
+            seconds += (now - live.bound).total_seconds()
+    return steps / seconds if steps > 0 and seconds > 0 else None
+
+
+def makespan(work: Iterable[float], places: int) -> float:
+    """Time for these pieces of work on so many places, longest first, each whole on one place."""
+    ends = [0.0] * max(1, places)
+    for piece in sorted(work, reverse=True):
+        heapreplace(ends, ends[0] + piece)
+    return max(ends)
+
+
+def steps_left(layout: Layout, rows: Sequence[Row], evaluations: int, steps: int) -> list[list[float]]:
+    """Steps to go, a list per wave: those in the race to their next rung, then as many as each cut keeps.
+
+    Brackets are laid side by side, for they share the places.
+    """
+    waves: list[list[float]] = [[] for _ in range(1 + max(len(ladder) for ladder in layout.rungs))]
+    for bracket, ladder in enumerate(layout.rungs):
+        at = [evaluation_step(rung.at_percent * evaluations // 100, evaluations, steps) for rung in ladder]
+        ends = [*at, steps]
+        racing = [r for r in rows if layout.bracket_of[r.episode] == bracket and not r.settled]
+        made = max((row.passed for row in racing), default=len(ladder))
+        for row in racing:
+            end = ends[row.passed] if row.state != "audited" else steps
+            waves[0].append(max(0.0, end - row.progress * steps))
+        kept = ladder[made:]
+        for wave, (rung, (start, end)) in enumerate(zip(kept, pairwise(ends[made:]), strict=True), start=1):
+            waves[wave] += [float(end - start)] * min(rung.keep, len(racing))
+    return waves

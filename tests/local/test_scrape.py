@@ -1,0 +1,306 @@
+"""A trainer's metrics become a Reading, and nothing that a hostile or broken trainer sends does harm."""
+
+import asyncio
+import gzip
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.finetuning import Metric, MetricRange
+from seedsweep.engine.observation import Reading
+from seedsweep.scrape import MAX_BYTES, Expected, ScrapeError, metrics_session, parse_reading, reading_of, scrape
+from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
+
+EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)
+INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L3",fingerprint="f",data="d"} 1\n'
+STEPS = "seedsweep_steps_done 20\nseedsweep_steps_planned 100\nseedsweep_evaluations_planned 10\n"
+CURVE = 'seedsweep_evaluation_score{evaluation="1"} 0.25\nseedsweep_evaluation_score{evaluation="2"} 0.5\n'
+GOOD = INFO + STEPS + CURVE
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Serve = Callable[[Handler], Awaitable[str]]
+
+
+@pytest_asyncio.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Starts a server on this machine and tells its metrics' address."""
+    runners = []
+
+    async def start(handler: Handler) -> str:
+        app = web.Application()
+        app.router.add_get("/metrics", handler)
+        runner = web.AppRunner(app, shutdown_timeout=0)
+        await runner.setup()
+        runners.append(runner)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        return f"http://{host}:{port}/metrics"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with metrics_session() as opened:
+        yield opened
+
+
+def answering(body: bytes | str, **headers: str) -> Handler:
+    async def handle(_: web.Request) -> web.StreamResponse:
+        raw = body.encode() if isinstance(body, str) else body
+        return web.Response(body=raw, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    return handle
+
+
+def parse(text: str, expected: Expected = EXPECTED) -> Reading:
+    return parse_reading(text.encode(), expected)
+
+
+def test_reading_holds_everything_that_was_published() -> None:
+    losses = 'seedsweep_evaluation_loss{evaluation="1"} 1.5\nseedsweep_evaluation_loss{evaluation="2"} NaN\n'
+    rest = "seedsweep_checkpoint_evaluation 2\nseedsweep_steps_at_start 10\nseedsweep_baseline_score 0.125\n"
+    assert parse("# HELP x y\nprocess_cpu_seconds_total 3\n" + GOOD + losses + rest) == Reading(
+        scores=(0.25, 0.5),
+        losses=(1.5, None),
+        evaluations_planned=10,
+        steps_done=20,
+        steps_planned=100,
+        steps_at_start=10,
+        checkpoint=2,
+        baseline=0.125,
+        level="L3",
+        fingerprint="f",
+        data="d",
+    )
+
+
+def test_scrape_and_termination_message_say_the_same() -> None:
+    message = Message(
+        info=TrainerInfo(episode="wi1-do2", uid="u1", level="L3", fingerprint="f", data="d"),
+        outcome=Outcome.RUNNING,
+        evaluations_planned=10,
+        steps_done=20,
+        steps_planned=100,
+        scores=(0.25, 0.5),
+    )
+    assert reading_of(message, EXPECTED) == parse(GOOD)
+
+
+@pytest.mark.parametrize("undefined", ["NaN", "+Inf", "-Inf", "inf", "nan"])
+def test_score_that_is_not_finite_is_undefined(undefined: str) -> None:
+    assert parse(INFO + f'seedsweep_evaluation_score{{evaluation="1"}} {undefined}\n').scores == (None,)
+
+
+def test_undefined_score_in_a_message_is_undefined() -> None:
+    message = Message(TrainerInfo("wi1-do2", "u1"), Outcome.DONE, 2, 1, 1, scores=(math.nan, 0.5), losses=(1.0, math.inf))
+    reading = reading_of(message, EXPECTED)
+    assert (reading.scores, reading.losses) == ((None, 0.5), (1.0, None))
+
+
+def test_curve_is_read_in_order_of_evaluation_and_not_of_lines() -> None:
+    assert parse(INFO + "".join(reversed(CURVE.splitlines(keepends=True)))).scores == (0.25, 0.5)
+
+
+def test_evaluation_counts_once_its_loss_is_there() -> None:
+    assert parse(GOOD + 'seedsweep_evaluation_loss{evaluation="1"} 1.5\n').scores == (0.25,)
+
+
+def test_label_values_may_be_escaped() -> None:
+    info = INFO.replace('fingerprint="f"', r'fingerprint="a\"b\\c\nd}"')
+    assert parse(info).fingerprint == 'a"b\\c\nd}'
+
+
+def test_score_at_the_edge_of_the_range_is_inside_it_although_scores_are_rounded() -> None:
+    metric = Metric(name="m", goal="maximize", range=MetricRange(min="0", max="0.1"))
+    expected = Expected.of(metric, EpisodeId(1, 2), "u1")
+    assert len(parse(INFO + 'seedsweep_evaluation_score{evaluation="1"} 0.1\n', expected).scores) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (STEPS + CURVE, "is this a trainer"),
+        (GOOD + INFO, "2 times instead of once"),
+        (GOOD.replace("wi1-do2", "wi9-do9"), "episode 'wi9-do9'"),
+        (GOOD.replace('uid="u1"', 'uid="u2"'), "uid 'u2'"),
+        (GOOD.replace('contract="1"', 'contract="2"'), "contract '2'"),
+        (GOOD.replace('level="L3"', 'level="L9"'), "level 'L9'"),
+        (GOOD.replace('fingerprint="f"', f'fingerprint="{"f" * 300}"'), "longer than 256"),
+        (GOOD.replace("0.5", "1.5"), "evaluation 2 is 1.5, outside the metric's range 0 to 1"),
+        (GOOD.replace("0.5", "1e300"), "does not fit"),
+        (GOOD.replace("0.5", "half"), "is no number: 'half'"),
+        (GOOD + CURVE, "twice for evaluation '1'"),
+        (GOOD + STEPS, "is there 2 times"),
+        (GOOD.replace('"2"', '"3"'), "not evaluation '2'"),
+        (GOOD.replace('"2"', '"02"'), "not evaluation '2'"),
+        (GOOD.replace('{evaluation="2"}', ""), "not evaluation '2'"),
+        (GOOD.replace('{evaluation="2"}', "{evaluation=2}"), "not labels"),
+        (GOOD + "seedsweep_evaluation_score{\n", "not a sample"),
+        (GOOD.replace("steps_done 20", "steps_done 101"), "step 101 of only 100"),
+        (GOOD.replace("steps_done 20", "steps_done -1"), "steps_done is -1.0"),
+        (GOOD.replace("steps_done 20", "steps_done 1.5"), "steps_done is 1.5"),
+        (GOOD.replace("steps_done 20", "steps_done NaN"), "steps_done is nan"),
+        (GOOD.replace("steps_done 20", "steps_done +Inf"), "steps_done is inf"),
+        (GOOD.replace("evaluations_planned 10", "evaluations_planned 1"), "evaluation 2 of only 1"),
+        (GOOD + "seedsweep_checkpoint_evaluation 11\n", "evaluation 11 of only 10"),
+        (INFO + CURVE + CURVE.replace("score", "loss") + CURVE.replace("score", "loss").replace('n="', 'n="1'), "losses"),
+        (GOOD + "".join(f'x{{a="{i}"}} 1\n' for i in range(1000)), "more than 1000"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_reason(body: str, reason: str) -> None:
+    with pytest.raises(ScrapeError, match="(?s).*") as refused:
+        parse(body)
+    assert reason in str(refused.value)
+
+
+def test_message_of_another_attempt_is_refused() -> None:
+    with pytest.raises(ScrapeError, match="uid 'other'"):
+        reading_of(Message(TrainerInfo("wi1-do2", "other"), Outcome.DONE, 2, 1, 1), EXPECTED)
+
+
+def test_a_million_labels_are_refused() -> None:
+    labels = ",".join(f'l{i}="x"' for i in range(1_000_000))
+    with pytest.raises(ScrapeError):
+        parse(INFO + f"seedsweep_validation_score{{{labels}}} 1\nseedsweep_validation_score 1\n" + STEPS + STEPS)
+
+
+def test_bad_utf8_is_refused() -> None:
+    with pytest.raises(ScrapeError, match="not UTF-8"):
+        parse_reading(GOOD.encode() + b"\xff\xfe", EXPECTED)
+
+
+async def test_trainer_is_read_over_http(serve: Serve, session: aiohttp.ClientSession) -> None:
+    assert (await scrape(session, await serve(answering(GOOD)), EXPECTED, 5)).scores == (0.25, 0.5)
+
+
+async def test_connection_is_kept_between_scrapes(serve: Serve, session: aiohttp.ClientSession) -> None:
+    ports = set()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        ports.add(request.transport.get_extra_info("peername")[1])
+        return web.Response(text=GOOD)
+
+    url = await serve(handle)
+    for _ in range(3):
+        await scrape(session, url, EXPECTED, 5)
+    assert len(ports) == 1
+
+
+@pytest.mark.parametrize("later", [GOOD.replace("steps_done 20", "steps_done 19"), INFO + STEPS])
+async def test_attempt_cannot_go_back(serve: Serve, session: aiohttp.ClientSession, later: str) -> None:
+    with pytest.raises(ScrapeError, match="went back from"):
+        await scrape(session, await serve(answering(later)), EXPECTED, 5, before=parse(GOOD))
+
+
+async def test_gzip_bomb_is_not_unpacked(serve: Serve, session: aiohttp.ClientSession) -> None:
+    bomb = gzip.compress(bytes(64 << 20))
+    with pytest.raises(ScrapeError, match="Content-Encoding 'gzip'"):
+        await scrape(session, await serve(answering(bomb, Content_Encoding="gzip")), EXPECTED, 5)
+
+
+@pytest.mark.parametrize("chunk", [b"x" * 65536, b"seedsweep_steps_done 1\n" * 100])
+async def test_endless_body_is_cut_off(serve: Serve, session: aiohttp.ClientSession, chunk: bytes) -> None:
+    sent = 0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(chunk)
+            sent += len(chunk)
+
+    with pytest.raises(ScrapeError, match="larger than"):
+        await scrape(session, await serve(handle), EXPECTED, 60)
+    assert sent < 50 * MAX_BYTES
+
+
+async def test_announced_gigabyte_is_cut_off(serve: Serve, session: aiohttp.ClientSession) -> None:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(1 << 30)})
+        await response.prepare(request)
+        while True:
+            await response.write(b"\n" * 65536)
+
+    with pytest.raises(ScrapeError, match="larger than"):
+        await scrape(session, await serve(handle), EXPECTED, 60)
+
+
+async def test_slow_trickle_is_given_up(serve: Serve, session: aiohttp.ClientSession) -> None:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"\n")
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(ScrapeError, match=r"no whole answer within 0\.2 s"):
+        await scrape(session, await serve(handle), EXPECTED, 0.2)
+
+
+async def test_server_that_says_nothing_is_given_up(session: aiohttp.ClientSession) -> None:
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(ScrapeError, match="no whole answer"):
+        await scrape(session, f"http://127.0.0.1:{port}/metrics", EXPECTED, 0.2)
+    server.close()
+
+
+@pytest.mark.parametrize("answer", [b"\0" * 10_000, b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 50_000, b""])
+async def test_answer_that_is_not_http_is_refused(session: aiohttp.ClientSession, answer: bytes) -> None:
+    async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(ScrapeError):
+        await scrape(session, f"http://127.0.0.1:{port}/metrics", EXPECTED, 5)
+    server.close()
+
+
+async def test_redirect_is_not_followed(serve: Serve, session: aiohttp.ClientSession) -> None:
+    followed = []
+
+    async def target(_: web.Request) -> web.StreamResponse:
+        followed.append(1)
+        return web.Response(text=GOOD)
+
+    elsewhere = await serve(target)
+
+    async def handle(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": elsewhere})
+
+    with pytest.raises(ScrapeError, match="status 302"):
+        await scrape(session, await serve(handle), EXPECTED, 5)
+    assert not followed
+
+
+async def test_proxy_of_the_environment_is_not_used(
+    serve: Serve, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert (await scrape(session, await serve(answering(GOOD)), EXPECTED, 5)).steps_done == 20
+
+
+async def test_error_of_the_server_is_reported(serve: Serve, session: aiohttp.ClientSession) -> None:
+    async def handle(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=500)
+
+    with pytest.raises(ScrapeError, match="status 500"):
+        await scrape(session, await serve(handle), EXPECTED, 5)
+
+
+async def test_refused_connection_is_reported(session: aiohttp.ClientSession) -> None:
+    with pytest.raises(ScrapeError, match="cannot be read"):
+        await scrape(session, "http://127.0.0.1:1/metrics", EXPECTED, 5)

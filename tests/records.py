@@ -1,0 +1,372 @@
+"""Made-up but consistent records of sweeps: what the engine would leave behind, without training anything."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from seedsweep.api.core import Condition, ObjectMeta
+from seedsweep.api.cut import Cut, CutSpec, ExcludedEpisode, RankedEpisode, cut_name
+from seedsweep.api.episode import (
+    Attempt,
+    BestEvaluation,
+    EndReason,
+    Episode,
+    EpisodeSpec,
+    EpisodeState,
+    EpisodeStatus,
+    RungScore,
+    Verdict,
+)
+from seedsweep.api.parse import parse_sweep
+from seedsweep.api.status import Best, Cost, CutSummary, EpisodeCounts, SweepStatus, TestScore
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.decisions import Plan
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.observation import Observation, Reading, SeenAttempt
+
+START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+EVALUATIONS, STEPS, RUNG, KEEP = 20, 200, 6, 3
+BASELINE = 0.527
+SECONDS_PER_STEP = 0.5
+FAILED, DIVERGED = "wi3-do1", "wi2-do0"
+
+SWEEP = """
+apiVersion: seedsweep.io/v1alpha1
+kind: SeedSweep
+metadata: {{name: {name}}}
+spec:
+  seeds: {{grid: {{weightInits: {{count: {weight_inits}}}, dataOrders: {{count: {data_orders}}}}}}}
+  parallelism: 2
+  {stopping}
+  trainer:
+    fineTuning:
+      model: example/tiny-encoder
+      dataset: {{task: rte, path: glue/RTE}}
+      metric: {{name: accuracy, goal: {goal}, range: {{min: "0", max: "1"}}}}
+      epochs: 2
+      evaluationsPerEpoch: 10
+"""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A sweep with all its episodes and cuts."""
+
+    sweep: SeedSweep
+    episodes: list[Episode]
+    cuts: list[Cut]
+
+    @property
+    def status(self) -> SweepStatus:
+        """The sweep's status, which every record made here has."""
+        assert self.sweep.status is not None
+        return self.sweep.status
+
+    def with_status(self, **update: object) -> "Record":
+        """The same record with parts of the sweep's status replaced."""
+        status = self.status.model_copy(update=update)
+        return replace(self, sweep=self.sweep.model_copy(update={"status": status}))
+
+
+def curve(index: int, evaluations: int = EVALUATIONS) -> list[float | None]:
+    """A curve that rises from about the baseline and levels off; every index its own height and pace."""
+    noise = random.Random(index)
+    height, pace = noise.uniform(0.03, 0.2), noise.uniform(3.0, 8.0)
+    return [
+        round(BASELINE + height * (1 - math.exp(-i / pace)) + noise.gauss(0, 0.008), 4)
+        for i in range(1, evaluations + 1)
+    ]
+
+
+def best_of(scores: Sequence[float | None], upto: int = EVALUATIONS) -> BestEvaluation | None:
+    """The earliest highest score among evaluations 1..upto."""
+    known = [(score, -i) for i, score in enumerate(scores[:upto], start=1) if score is not None]
+    return BestEvaluation(score=max(known)[0], evaluation=-max(known)[1]) if known else None
+
+
+def parse(weight_inits: int = 4, data_orders: int = 2, *, early_stopping: bool = True, goal: str = "maximize") -> SeedSweep:
+    """A sweep over a grid of seeds, without a status."""
+    stopping = f"earlyStopping: {{rungs: [{{atPercent: 30, keep: {KEEP}}}]}}" if early_stopping else ""
+    text = SWEEP.format(name="rte", weight_inits=weight_inits, data_orders=data_orders, stopping=stopping, goal=goal)
+    return parse_sweep(text)
+
+
+def finished(weight_inits: int = 4, data_orders: int = 2) -> Record:
+    """All trained: one episode failed at evaluation 2, one diverged at 4, the best 3 went on after evaluation 6."""
+    sweep = parse(weight_inits, data_orders)
+    layout = Layout.of(sweep)
+    scores = {e.name: curve(i) for i, e in enumerate(layout.episodes)}
+    eligible = [e.name for e in layout.episodes if e.name not in (FAILED, DIVERGED)]
+    at_rung = {name: best_of(scores[name], RUNG) for name in eligible}
+    ranked = sorted(eligible, key=lambda name: -_score(at_rung[name]))
+    cut = Cut(
+        metadata=ObjectMeta(name=cut_name("rte", 0, 0)),
+        spec=CutSpec(
+            sweep="rte",
+            bracket=0,
+            rung=0,
+            evaluation=RUNG,
+            keep=KEEP,
+            rank_by="best",
+            ranked=[
+                RankedEpisode(episode=name, score=_score(at_rung[name]), loss=0.7 - i / 100, kept=i < KEEP)
+                for i, name in enumerate(ranked)
+            ],
+            excluded=[
+                ExcludedEpisode(episode=DIVERGED, reason="Diverged"),
+                ExcludedEpisode(episode=FAILED, reason="OutOfMemory (3 of 2 retries spent): CUDA out of memory"),
+            ],
+            threshold=_score(at_rung[ranked[KEEP - 1]]),
+            tied_at_threshold=1,
+        ),
+    )
+    episodes = [
+        Episode(
+            metadata=ObjectMeta(name=f"rte-{e.name}"),
+            spec=EpisodeSpec(sweep="rte", weight_init=e.weight_init, data_order=e.data_order, index=i),
+            status=_final_status(e.name, scores[e.name], cut.spec),
+        )
+        for i, e in enumerate(layout.episodes)
+    ]
+    status = _final_sweep_status(episodes, cut)
+    return Record(sweep.model_copy(update={"status": status}), episodes, [cut])
+
+
+def fully_trained() -> Record:
+    """No early stopping: every episode has its whole curve."""
+    sweep = parse(early_stopping=False)
+    episodes = [
+        Episode(
+            metadata=ObjectMeta(name=f"rte-{e.name}"),
+            spec=EpisodeSpec(sweep="rte", weight_init=e.weight_init, data_order=e.data_order, index=i),
+            status=EpisodeStatus(
+                state="Finished",
+                scores=curve(i),
+                best=best_of(curve(i)),
+                baseline=BASELINE,
+                attempts=[_attempt(e.name, EVALUATIONS, EndReason.DONE)],
+                verdict=Verdict(outcome="Finished"),
+            ),
+        )
+        for i, e in enumerate(Layout.of(sweep).episodes)
+    ]
+    status = _final_sweep_status(episodes, None)
+    return Record(sweep.model_copy(update={"status": status}), episodes, [])
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a live view is given."""
+
+    layout: Layout
+    seen: Observation
+    plan: Plan
+    now: datetime
+
+
+def before_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
+    """Two attempts live, the first of them past two evaluations, everyone after them still waiting."""
+    sweep = parse(weight_inits, data_orders)
+    layout = Layout.of(sweep)
+    now = START + timedelta(seconds=60)
+    attempts = [
+        SeenAttempt(
+            episode=e,
+            uid=f"uid-{e.name}",
+            created=START,
+            bound=START,
+            stop_after=RUNG,
+            reading=Reading(
+                scores=tuple(curve(i)[: 2 + i]),
+                evaluations_planned=EVALUATIONS,
+                steps_done=25 + 10 * i,
+                steps_planned=STEPS,
+                baseline=BASELINE,
+            ),
+        )
+        for i, e in enumerate(layout.episodes[:2])
+    ]
+    t = len(layout.episodes)
+    status = SweepStatus(
+        phase="Running",
+        message=f"2 of {t} episodes train towards the cut",
+        start_time=START.isoformat(),
+        evaluations=EVALUATIONS,
+        steps=STEPS,
+        design="cut",
+        counts=EpisodeCounts(running=2, waiting=t - 2),
+        cost=Cost(useful_steps=60, planned_steps=t * 60 + KEEP * 140, full_steps=t * STEPS),
+    )
+    seen = Observation(status=status, attempts=attempts, parallelism=2)
+    return Moment(layout, seen, Plan(records=(), decisions=(), status=status), now)
+
+
+def after_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
+    """The cut is made; two survivors train on, the third waits for a place, the losers are done."""
+    record = finished(weight_inits, data_orders)
+    layout = Layout.of(record.sweep)
+    now = START + timedelta(minutes=10)
+    kept = [entry.episode for entry in record.cuts[0].spec.ranked if entry.kept]
+    statuses = {}
+    attempts = []
+    for episode in record.episodes:
+        status, name = episode.status, episode.spec.id.name
+        if name in kept:
+            paused = status.model_copy(
+                update={"state": "Paused", "scores": status.scores[:RUNG], "best": None, "verdict": None, "attempts": []}
+            )
+            status = paused
+            if name in kept[:2]:
+                status = paused.model_copy(update={"state": "Running"})
+                attempts.append(
+                    SeenAttempt(
+                        episode=episode.spec.id,
+                        uid=f"uid-{name}-2",
+                        created=now - timedelta(seconds=40),
+                        bound=now - timedelta(seconds=40),
+                        reading=Reading(
+                            scores=tuple(episode.status.scores[: 10 + len(attempts)]),
+                            evaluations_planned=EVALUATIONS,
+                            steps_done=105 + 10 * len(attempts),
+                            steps_planned=STEPS,
+                            steps_at_start=60,
+                            baseline=BASELINE,
+                        ),
+                    )
+                )
+        statuses[episode.spec.id] = status
+    sweep_status = record.status.model_copy(
+        update={
+            "phase": "Running",
+            "message": "2 of 3 survivors train to the end; 1 waits for a place",
+            "completion_time": None,
+            "conditions": [],
+            "best": None,
+            "counts": EpisodeCounts(running=2, paused=1, lost=len(layout.episodes) - 5, failed=1, diverged=1),
+            "cost": record.status.cost.model_copy(update={"useful_steps": 400, "gpu_seconds": 290.0}),
+        }
+    )
+    seen = Observation(
+        status=sweep_status,
+        episodes=statuses,
+        cuts={(0, 0): record.cuts[0].spec},
+        attempts=attempts,
+        parallelism=2,
+    )
+    return Moment(layout, seen, Plan(records=(), decisions=(), status=sweep_status), now)
+
+
+def _score(best: BestEvaluation | None) -> float:
+    assert best is not None
+    return best.score
+
+
+def _final_status(name: str, scores: list[float | None], cut: CutSpec) -> EpisodeStatus:
+    if name == FAILED:
+        attempts = [_attempt(name, 2, EndReason.OUT_OF_MEMORY, "CUDA out of memory")] * 3
+        reason = "OutOfMemory (3 of 2 retries spent): CUDA out of memory"
+        verdict = Verdict(outcome="Failed", rung=0, reason=reason)
+        return _status("Failed", scores[:2], attempts, verdict)
+    if name == DIVERGED:
+        attempts = [_attempt(name, 3, EndReason.DIVERGED).model_copy(update={"diverged_at": 4})]
+        verdict = Verdict(outcome="Diverged", rung=0, reason="loss or weights became non-finite before evaluation 4")
+        return _status("Diverged", scores[:3], attempts, verdict)
+    entry = next(e for e in cut.ranked if e.episode == name)
+    rung_score = RungScore(rung=0, evaluation=cut.evaluation, score=entry.score, loss=entry.loss)
+    if entry.kept:
+        attempts = [_attempt(name, RUNG, EndReason.STOPPED_AT_RUNG), _attempt(name, EVALUATIONS, EndReason.DONE)]
+        status = _status("Finished", scores, attempts, Verdict(outcome="Finished"))
+    else:
+        attempts = [_attempt(name, RUNG, EndReason.STOPPED_AT_RUNG)]
+        verdict = Verdict(outcome="LostByCut", rung=0, cut=cut_name("rte", 0, 0))
+        status = _status("Lost", scores[:RUNG], attempts, verdict)
+    return status.model_copy(update={"rung_scores": [rung_score]})
+
+
+def _status(
+    state: EpisodeState, scores: list[float | None], attempts: list[Attempt], verdict: Verdict
+) -> EpisodeStatus:
+    return EpisodeStatus(
+        state=state, scores=scores, best=best_of(scores), attempts=attempts, verdict=verdict, baseline=BASELINE
+    )
+
+
+def _attempt(name: str, evaluations: int, reason: EndReason, message: str = "") -> Attempt:
+    steps = evaluations * STEPS // EVALUATIONS
+    at_start = RUNG * STEPS // EVALUATIONS if evaluations > RUNG and reason == EndReason.DONE else 0
+    seconds = (steps - at_start) * SECONDS_PER_STEP
+    return Attempt(
+        uid=f"uid-{name}-{evaluations}",
+        fingerprint="cpu-1t-fp32",
+        started=START.isoformat(),
+        ended=(START + timedelta(seconds=seconds)).isoformat(),
+        reason=reason,
+        message=message,
+        evaluations=evaluations,
+        steps_at_start=at_start,
+        steps=steps,
+        gpu_seconds=seconds,
+    )
+
+
+def _final_sweep_status(episodes: Sequence[Episode], cut: Cut | None) -> SweepStatus:
+    t = len(episodes)
+    winner = max((e for e in episodes if e.status.state == "Finished"), key=lambda e: _score(e.status.best))
+    assert winner.status.best is not None
+    full = t * STEPS
+    useful = full if cut is None else t * 60 + KEEP * 140 - 40 - 30  # one failed at step 20, one diverged after 30
+    ended = START + timedelta(seconds=useful * SECONDS_PER_STEP / 2 + 20)
+    summary = [] if cut is None else [_summary(cut, t)]
+    counts = EpisodeCounts(finished=t) if cut is None else EpisodeCounts(finished=KEEP, lost=t - 5, failed=1, diverged=1)
+    return SweepStatus(
+        phase="Complete",
+        message="the winner is exported",
+        start_time=START.isoformat(),
+        completion_time=ended.isoformat(),
+        evaluations=EVALUATIONS,
+        steps=STEPS,
+        design="full" if cut is None else "cut",
+        counts=counts,
+        conditions=[
+            Condition(
+                type="Complete", status="True", reason="SurvivorsFinished", last_transition_time=ended.isoformat()
+            )
+        ],
+        cuts=summary,
+        best=Best(
+            episode=winner.spec.id.name,
+            weight_init=winner.spec.weight_init,
+            data_order=winner.spec.data_order,
+            score=winner.status.best.score,
+            evaluation=winner.status.best.evaluation,
+            weights="best",
+            baseline=BASELINE,
+            test=TestScore(metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235),
+        ),
+        cost=Cost(
+            useful_steps=useful,
+            overshoot_steps=0 if cut is None else 12,
+            wasted_steps=0 if cut is None else 20,
+            planned_steps=full if cut is None else t * 60 + KEEP * 140,
+            full_steps=full,
+            gpu_seconds=(useful + (0 if cut is None else 32)) * SECONDS_PER_STEP,
+        ),
+        data_digest="3f6c2a9be1d4",
+        fingerprints=["cpu-1t-fp32"],
+    )
+
+
+def _summary(cut: Cut, t: int) -> CutSummary:
+    assert cut.metadata.name is not None
+    spec = cut.spec
+    return CutSummary(
+        bracket=spec.bracket,
+        rung=spec.rung,
+        evaluation=spec.evaluation,
+        threshold=spec.threshold,
+        kept=len(spec.kept),
+        of=t,
+        ref=cut.metadata.name,
+    )

@@ -1,0 +1,187 @@
+"""Reading files, packages and the hub: what a file says is what arrives, and every refusal names its remedy."""
+
+import json
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import datasets
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import OfflineModeIsEnabled
+from seedsweep.api.finetuning import HubDataset
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.sources import Table, read_file, read_hub, resolve
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def written(folder: Path, name: str, content: str | bytes) -> str:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def column(table: Table, name: str) -> list[str | None]:
+    return table.strings(name, "dataset.columns.text")
+
+
+def test_reference_without_package_is_a_path_as_it_stands() -> None:
+    assert resolve("../data/train.csv") == "../data/train.csv"
+
+
+def test_package_reference_is_a_path_inside_the_installed_package() -> None:
+    assert Path(resolve("package:seedsweep_trainer/contract.py")).read_text().startswith('"""What a trainer')
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("package:no_such_package/train.csv", "install it"),
+        ("package:seedsweep_trainer/no/such.csv", "package 'seedsweep_trainer' has no 'no/such.csv'"),
+        ("package:", "install it"),
+    ],
+)
+def test_missing_package_or_file_is_named_with_its_field(reference: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"dataset.train '{reference}'.*{says}"):
+        resolve(reference, "dataset.train")
+
+
+def test_csv_values_stay_the_text_they_are(tmp_path: Path) -> None:
+    content = '\ufefftext,label\n"one, ""two""\nthree",007\nNA,null\n'
+    table = read_file(written(tmp_path, "a.csv", content), "dataset.train")
+    assert column(table, "text") == ['one, "two"\nthree', "NA"]
+    assert column(table, "label") == ["007", "null"]
+
+
+def test_quotes_in_tsv_are_plain_characters(tmp_path: Path) -> None:
+    content = 'text\tlabel\n" opened\t1\nclosed"\t0\n'
+    assert column(read_file(written(tmp_path, "a.tsv", content), "dataset.train"), "text") == ['" opened', 'closed"']
+
+
+def test_file_without_header_line_keeps_its_first_row(tmp_path: Path) -> None:
+    table = read_file(written(tmp_path, "a.tsv", "x\t1\ny\t0\n"), "dataset.path", header=("text", "label"))
+    assert column(table, "text") == ["x", "y"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_json_numbers_and_booleans_become_text(tmp_path: Path, name: str) -> None:
+    rows = [{"text": "x", "label": 1, "ok": True}, {"text": "y", "label": 0, "ok": None}]
+    content = json.dumps(rows) if name == "a.json" else "\n".join(map(json.dumps, rows))
+    table = read_file(written(tmp_path, name, content), "dataset.train")
+    assert column(table, "label") == ["1", "0"]
+    assert column(table, "ok") == ["true", None]
+
+
+def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
+    data = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
+    data.to_parquet(tmp_path / "a.parquet")
+    table = read_file(str(tmp_path / "a.parquet"), "dataset.train")
+    assert column(table, "label") == ["yes", "no", "-1"]
+    assert table.class_names("label") == ["no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", "text,label\nx,1\ny,0,surplus\n", "Expected 2 fields in line 3, saw 3"),
+        ("a.csv", "text,label\nx,1,surplus\n", "does not match length of data"),
+        ("a.csv", "text,text\nx,1\n", "column 'text' appears more than once"),
+        ("a.csv", "", "the file is empty"),
+        ("a.csv", "text,label\n", "no data"),
+        ("a.csv", b"text,label\n\xff\xfe,1\n", "codec can't decode"),
+        ("a.jsonl", '{"text": "x"}\n{"text":', "JSON parse error"),
+        ("a.parquet", "not parquet", "Parquet magic bytes"),
+        ("a.xlsx", "x", "must end in one of .csv, .tsv, .json"),
+    ],
+)
+def test_file_that_cannot_be_read_is_refused_with_the_reason(
+    tmp_path: Path, name: str, content: str | bytes, says: str
+) -> None:
+    path = written(tmp_path, name, content)
+    with pytest.raises(ConfigurationError, match=f"dataset.train '{path}'.*{says}"):
+        read_file(path, "dataset.train")
+
+
+def test_missing_file_is_named_with_its_field(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"dataset.test '.*/none.csv': there is no such file"):
+        read_file(str(tmp_path / "none.csv"), "dataset.test")
+
+
+def test_misspelt_column_is_refused_with_the_likeliest_meant(tmp_path: Path) -> None:
+    table = read_file(written(tmp_path, "a.csv", "sentence,label\nx,1\n"), "dataset.train")
+    with pytest.raises(ConfigurationError, match=r"'sentense' is not a column of dataset.train.*did you mean 'sentence'"):
+        column(table, "sentense")
+
+
+def test_nested_column_is_refused(tmp_path: Path) -> None:
+    table = read_file(written(tmp_path, "a.jsonl", '{"text": ["x"]}\n'), "dataset.train")
+    with pytest.raises(ConfigurationError, match=r"columns.text 'text' of dataset.train.*plain text"):
+        column(table, "text")
+
+
+def test_local_file_needs_neither_network_nor_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a local file must not reach for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    # /proc takes no new folders, whoever asks.
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", "/proc/no-cache-here")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    table = read_file(written(tmp_path, "a.csv", "text\nx\n"), "dataset.train")
+    assert column(table, "text") == ["x"]
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+class Hub:
+    """A hub with one data set; remembers what was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[Any] = []
+        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", self.dataset_info)
+        monkeypatch.setattr(datasets, "load_dataset", self.load_dataset)
+
+    def dataset_info(self, name: str, revision: str | None) -> SimpleNamespace:
+        self.asked.append((name, revision))
+        return SimpleNamespace(sha=COMMIT)
+
+    def load_dataset(self, name: str, config: str | None, revision: str) -> datasets.DatasetDict:
+        self.asked.append((name, config, revision))
+        rows = datasets.Dataset.from_dict({"text": ["x"], "label": [0]})
+        return datasets.DatasetDict({"train": rows, "dev": rows})
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
+    return Hub(monkeypatch)
+
+
+def test_hub_data_is_loaded_at_the_commit_behind_its_revision(hub: Hub) -> None:
+    tables, commit = read_hub(HubDataset(name="org/data", config="small", revision="main", validation="dev"))
+    assert commit == COMMIT
+    assert hub.asked == [("org/data", "main"), ("org/data", "small", COMMIT)]
+    assert sorted(tables) == ["train", "validation"]
+
+
+def test_commit_that_is_given_in_full_is_not_looked_up(hub: Hub) -> None:
+    read_hub(HubDataset(name="org/data", revision="f" * 40))
+    assert hub.asked == [("org/data", None, "f" * 40)]
+
+
+def test_unknown_hub_split_is_refused_with_those_that_exist(hub: Hub) -> None:
+    with pytest.raises(ConfigurationError, match=r"dataset.hub.validation 'val' is not a split of 'org/data': train, dev"):
+        read_hub(HubDataset(name="org/data", validation="val"))
+
+
+def test_revision_that_cannot_be_resolved_offline_asks_for_the_commit(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: Any, **__: Any) -> None:
+        raise OfflineModeIsEnabled("offline")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", offline)
+    with pytest.raises(ConfigurationError, match=r"dataset.hub.revision 'main'.*full commit hash"):
+        read_hub(HubDataset(name="org/data", revision="main"))

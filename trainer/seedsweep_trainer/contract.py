@@ -1,0 +1,185 @@
+"""What a trainer and SeedSweep agree on, version 1: names, exit codes and the termination message.
+
+Both sides read these names from here. docs/trainer-contract.md explains them to trainers in any language.
+"""
+
+import base64
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum, StrEnum
+
+CONTRACT_VERSION = 1
+DEFAULT_METRICS_PORT = 9400
+DEFAULT_TERMINATION_LOG = "/dev/termination-log"
+MESSAGE_BYTES = 4096
+"""What Kubernetes keeps of a termination message; the rest would be cut off."""
+
+
+class Env(StrEnum):
+    """Environment variables that an attempt starts with."""
+
+    CONTRACT = "SEEDSWEEP_CONTRACT"
+    EPISODE = "SEEDSWEEP_EPISODE"
+    ATTEMPT_UID = "SEEDSWEEP_ATTEMPT_UID"
+    WEIGHT_INIT_SEED = "SEEDSWEEP_WEIGHT_INIT_SEED"
+    DATA_ORDER_SEED = "SEEDSWEEP_DATA_ORDER_SEED"
+    SEED = "SEEDSWEEP_SEED"
+    """One seed for everything, for scripts with a single --seed: set where the sweep's seeds are `single`."""
+    RUNGS = "SEEDSWEEP_RUNGS"
+    """Evaluations at which a cut is made, comma-separated, 1-based; empty without early stopping."""
+    STOP_AFTER = "SEEDSWEEP_STOP_AFTER"
+    """Checkpoint and exit 0 after this evaluation; absent: run to the end."""
+    WORK_DIR = "SEEDSWEEP_WORK_DIR"
+    """A folder of this attempt alone, for its result and log."""
+    CHECKPOINT_DIR = "SEEDSWEEP_CHECKPOINT_DIR"
+    """The episode's folder, one subfolder per attempt UID; absent: no storage, nothing outlives the attempt."""
+    METRICS_HOST = "SEEDSWEEP_METRICS_HOST"
+    METRICS_PORT = "SEEDSWEEP_METRICS_PORT"
+    CONFIG = "SEEDSWEEP_CONFIG"
+    """JSON: `spec.trainer.fineTuning`, or the `config` of a trainer of one's own."""
+    TERMINATION_LOG = "SEEDSWEEP_TERMINATION_LOG"
+
+
+class MetricName(StrEnum):
+    """Names on /metrics (Prometheus text format), all gauges."""
+
+    SCORE = "seedsweep_validation_score"
+    EVALUATIONS_DONE = "seedsweep_evaluations_done"
+    EVALUATIONS_PLANNED = "seedsweep_evaluations_planned"
+    CURVE_SCORE = "seedsweep_evaluation_score"
+    """The whole curve, a sample per evaluation labelled evaluation="1".."E"; NaN where undefined."""
+    CURVE_LOSS = "seedsweep_evaluation_loss"
+    """Validation loss per evaluation, the first tie-breaker; all of them or none."""
+    CHECKPOINT = "seedsweep_checkpoint_evaluation"
+    """Newest evaluation whose checkpoint is complete and durable; 0 without one."""
+    STEPS_DONE = "seedsweep_steps_done"
+    STEPS_PLANNED = "seedsweep_steps_planned"
+    STEPS_AT_START = "seedsweep_steps_at_start"
+    """The optimizer step this attempt resumed at; 0 for a fresh start."""
+    BASELINE = "seedsweep_baseline_score"
+    """Score of always answering the majority class (or the mean)."""
+    INFO = "seedsweep_trainer_info"
+    """1, with the labels of TrainerInfo."""
+
+
+class ExitCode(IntEnum):
+    """Clear of 1, 2 and 126 to 165, which shells, Python and signals use."""
+
+    OK = 0
+    """Done, stopped after the asked evaluation, or diverged: the message says which."""
+    BAD_CONFIGURATION = 78
+    OUT_OF_MEMORY = 79
+
+
+class Outcome(StrEnum):
+    """How far an attempt has come, as its message says."""
+
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    """Ended after the stop-after evaluation, with a checkpoint where there is storage."""
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"
+    """Ended by SIGTERM."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerInfo:
+    """Who publishes and under what conditions; the labels of the info metric."""
+
+    episode: str
+    uid: str
+    contract: str = str(CONTRACT_VERSION)
+    level: str = "L1"
+    """L1 the whole curve; L2 honours stop-after and resumes; L3 separate seeds, bit-exact."""
+    fingerprint: str = ""
+    """Digest of device model, threads, versions, dtype and eager or compiled: equal means bit-comparable."""
+    data: str = ""
+    """Digest of the examples trained and validated on."""
+    initialization: str = ""
+    """Digest of the freshly initialised tensors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The termination message: what a pod that is gone still tells. Scores are float32, as published."""
+
+    info: TrainerInfo
+    outcome: Outcome
+    evaluations_planned: int
+    steps_done: int
+    steps_planned: int
+    steps_at_start: int = 0
+    checkpoint: int = 0
+    diverged_at: int | None = None
+    """The evaluation that was due next when the loss or the weights became non-finite."""
+    baseline: float | None = None
+    scores: tuple[float, ...] = field(default=())
+    """Score of evaluation 1, 2, ...; NaN where undefined."""
+    losses: tuple[float, ...] | None = None
+    reason: str = ""
+    """For people: why it failed and what to change."""
+
+
+def as_published(score: float) -> float:
+    """Round to float32, the precision at which every channel carries a score, so that all agree exactly."""
+    if not math.isfinite(score):
+        return math.nan
+    return float(struct.unpack("<f", struct.pack("<f", score))[0])
+
+
+def _pack(values: Sequence[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+
+
+def _unpack(text: str) -> tuple[float, ...]:
+    raw = base64.b64decode(text, validate=True)
+    return struct.unpack(f"<{len(raw) // 4}f", raw)
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:8]
+
+
+def encode_message(message: Message) -> bytes:
+    """Compact JSON behind an 8-digit checksum; at most MESSAGE_BYTES, for which `reason` is shortened first."""
+    fields = asdict(message)
+    fields["scores"] = _pack(message.scores)
+    fields["losses"] = None if message.losses is None else _pack(message.losses)
+    reason = message.reason
+    while True:
+        fields["reason"] = reason
+        body = json.dumps(fields, separators=(",", ":"))
+        encoded = f"{_digest(body)} {body}\n".encode()
+        if len(encoded) <= MESSAGE_BYTES or not (reason or fields["losses"]):
+            return encoded
+        if reason:
+            reason = reason[: len(reason) // 2]
+        else:
+            fields["losses"] = None
+
+
+def decode_message(text: str) -> Message | None:
+    """The message, or None for anything that is not whole: a file half written, another program's last words."""
+    checksum, _, body = text.strip().partition(" ")
+    if checksum != _digest(body):
+        return None
+    try:
+        fields = json.loads(body)
+        losses = fields.pop("losses")
+        return Message(
+            info=TrainerInfo(**fields.pop("info")),
+            outcome=Outcome(fields.pop("outcome")),
+            scores=_unpack(fields.pop("scores")),
+            losses=None if losses is None else _unpack(losses),
+            **fields,
+        )
+    except (ValueError, TypeError, KeyError, struct.error):
+        return None
+
+

@@ -1,0 +1,147 @@
+"""Scores of predictions, pooled over a whole set: the numbers that rank episodes and that reports state."""
+
+import math
+import warnings
+from typing import Literal
+
+import numpy as np
+from scipy.special import log_softmax
+from scipy.stats import ConstantInputWarning, NearConstantInputWarning, binomtest, bootstrap, pearsonr, spearmanr
+from seedsweep.api.finetuning import Metric, MetricRange, Task
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
+
+from seedsweep_trainer.errors import ConfigurationError
+
+Kind = Literal["classification", "regression"]
+
+_UNIT = MetricRange(min="0", max="1")
+TASK_METRICS: dict[Task, Metric] = {
+    "mrpc": Metric(name="accuracyAndF1", goal="maximize", range=_UNIT),
+    "rte": Metric(name="accuracy", goal="maximize", range=_UNIT),
+    "cola": Metric(name="mcc", goal="maximize", range=MetricRange(min="-1", max="1")),
+    "sst2": Metric(name="accuracy", goal="maximize", range=_UNIT),
+}
+"""The metrics that the GLUE leaderboard and Dodge et al. 2020 rank by."""
+
+_KINDS: dict[Kind, tuple[str, ...]] = {
+    "classification": ("accuracy", "f1", "accuracyAndF1", "mcc", "loss"),
+    "regression": ("pearson", "spearman", "pearsonAndSpearman", "mse", "loss"),
+}
+_CORRELATIONS = ("pearson", "spearman", "pearsonAndSpearman")
+_LOWER_IS_BETTER = ("mse", "loss")
+_RESAMPLES = 999
+
+
+def check(metric: Metric, kind: Kind, positive: int | None) -> None:
+    """Raise ConfigurationError for a metric that cannot rank predictions of this kind.
+
+    `positive` is the id of the class F1 is about, None where that is open.
+    """
+    if metric.name not in _KINDS[kind]:
+        raise ConfigurationError(
+            f"metric.name {metric.name!r} does not fit dataset.kind {kind!r}: use one of {', '.join(_KINDS[kind])}"
+        )
+    right = "minimize" if metric.name in _LOWER_IS_BETTER else "maximize"
+    if metric.goal != right:
+        raise ConfigurationError(f"metric.goal {metric.goal!r} would keep the worst by {metric.name}: say {right!r}")
+    if metric.name in ("f1", "accuracyAndF1") and positive is None:
+        raise ConfigurationError(
+            f"metric.name {metric.name!r} is about one class and there are more than two: "
+            "name it in dataset.positiveLabel, or use accuracy or mcc (averages over classes are not offered)"
+        )
+
+
+def score(name: str, outputs: np.ndarray, labels: np.ndarray, positive: int | None = None) -> float:
+    """The metric `name` over n examples.
+
+    outputs: (n, classes) logits, or (n, 1) predicted values for regression. labels: (n,) class ids or values.
+    positive: the class that F1 is about.
+    NaN where the score is undefined: outputs that are not finite, a correlation with a constant. By convention F1
+    is 0 without a true or predicted positive, and MCC is 0 where labels or predictions are all of one class.
+    """
+    if not np.isfinite(outputs).all():
+        return math.nan
+    if name == "loss":
+        return _loss(outputs, labels)
+    predicted = outputs[:, 0] if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    match name:
+        case "accuracy":
+            return float(accuracy_score(labels, predicted))
+        case "f1":
+            return float(f1_score(labels == positive, predicted == positive, zero_division=0))
+        case "accuracyAndF1":
+            return (score("accuracy", outputs, labels) + score("f1", outputs, labels, positive)) / 2
+        case "mcc":
+            one_class = len(np.unique(labels)) < 2 or len(np.unique(predicted)) < 2
+            return 0.0 if one_class else float(matthews_corrcoef(labels, predicted))
+        case "pearson" | "spearman":
+            return _correlation(name, predicted, labels)
+        case "pearsonAndSpearman":
+            return (score("pearson", outputs, labels) + score("spearman", outputs, labels)) / 2
+        case "mse":
+            return float(mean_squared_error(labels, predicted))
+    raise ValueError(f"there is no metric {name!r}")
+
+
+def baseline(
+    name: str, train_labels: np.ndarray, labels: np.ndarray, num_labels: int, positive: int | None = None
+) -> float:
+    """Score over `labels` of answering the same for every example: what an episode has to beat to have learnt.
+
+    The answer is the majority class of `train_labels` (for the loss: its class shares), for regression
+    (`num_labels` 1) its mean. A correlation with a constant is undefined and counts as 0 here, as MCC does.
+    """
+    if name in _CORRELATIONS:
+        return 0.0
+    if num_labels == 1:
+        answer = np.array([train_labels.mean(dtype=np.float64)])
+    else:
+        # Half an example for a class that train lacks keeps the loss finite.
+        answer = np.log(np.maximum(np.bincount(train_labels, minlength=num_labels), 0.5))
+    return score(name, np.tile(answer, (len(labels), 1)), labels, positive)
+
+
+def interval(
+    name: str, outputs: np.ndarray, labels: np.ndarray, positive: int | None = None, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Confidence interval of `score` over draws of n examples; it says nothing about other seeds.
+
+    Accuracy: Wilson 1927. Others: percentile bootstrap over examples (Efron 1979), always with the same resamples.
+    (NaN, NaN) where the score is undefined or, but for accuracy, there is one example only.
+    """
+    value = score(name, outputs, labels, positive)
+    if name == "accuracy" and not math.isnan(value):
+        correct = int((outputs.argmax(axis=1) == labels).sum())
+        wilson = binomtest(correct, len(labels)).proportion_ci(confidence, method="wilson")
+        return float(wilson.low), float(wilson.high)
+    if math.isnan(value) or len(labels) < 2:
+        return math.nan, math.nan
+    result = bootstrap(
+        (np.arange(len(labels)),),
+        lambda drawn: score(name, outputs[drawn], labels[drawn], positive),
+        vectorized=False,
+        n_resamples=_RESAMPLES,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _loss(outputs: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross-entropy in nats; mean squared error for regression."""
+    if outputs.shape[1] == 1:
+        return float(mean_squared_error(labels, outputs[:, 0]))
+    log_shares = log_softmax(outputs.astype(np.float64), axis=1)
+    return float(-log_shares[np.arange(len(labels)), labels].mean())
+
+
+def _correlation(name: str, predicted: np.ndarray, labels: np.ndarray) -> float:
+    if len(labels) < 2:
+        return math.nan
+    function = pearsonr if name == "pearson" else spearmanr
+    with warnings.catch_warnings():
+        # Constant predictions are an expected outcome of a failed run; NaN says it.
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        warnings.simplefilter("ignore", NearConstantInputWarning)
+        return float(function(predicted.astype(np.float64), labels.astype(np.float64)).statistic)
