@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from seedsweep.api.core import Condition, ObjectMeta
 from seedsweep.api.cut import Cut, CutSpec, ExcludedEpisode, RankedEpisode, cut_name
@@ -31,6 +32,8 @@ EVALUATIONS, STEPS, RUNG, KEEP = 20, 200, 6, 3
 BASELINE = 0.527
 SECONDS_PER_STEP = 0.5
 FAILED, DIVERGED = "wi3-do1", "wi2-do0"
+FAILED_REASON = "OutOfMemory (3 of 2 retries spent): CUDA out of memory"
+DIVERGED_REASON = "loss or weights became non-finite before evaluation 4"
 
 SWEEP = """
 apiVersion: seedsweep.io/v1alpha1
@@ -86,7 +89,9 @@ def best_of(scores: Sequence[float | None], upto: int = EVALUATIONS) -> BestEval
     return BestEvaluation(score=max(known)[0], evaluation=-max(known)[1]) if known else None
 
 
-def parse(weight_inits: int = 4, data_orders: int = 2, *, early_stopping: bool = True, goal: str = "maximize") -> SeedSweep:
+def parse(
+    weight_inits: int = 4, data_orders: int = 2, *, early_stopping: bool = True, goal: str = "maximize"
+) -> SeedSweep:
     """A sweep over a grid of seeds, without a status."""
     stopping = f"earlyStopping: {{rungs: [{{atPercent: 30, keep: {KEEP}}}]}}" if early_stopping else ""
     text = SWEEP.format(name="rte", weight_inits=weight_inits, data_orders=data_orders, stopping=stopping, goal=goal)
@@ -111,12 +116,12 @@ def finished(weight_inits: int = 4, data_orders: int = 2) -> Record:
             keep=KEEP,
             rank_by="best",
             ranked=[
-                RankedEpisode(episode=name, score=_score(at_rung[name]), loss=0.7 - i / 100, kept=i < KEEP)
+                RankedEpisode(episode=name, score=_score(at_rung[name]), loss=0.6 + i / 1000, kept=i < KEEP)
                 for i, name in enumerate(ranked)
             ],
             excluded=[
-                ExcludedEpisode(episode=DIVERGED, reason="Diverged"),
-                ExcludedEpisode(episode=FAILED, reason="OutOfMemory (3 of 2 retries spent): CUDA out of memory"),
+                ExcludedEpisode(episode=DIVERGED, reason=f"Diverged: {DIVERGED_REASON}"),
+                ExcludedEpisode(episode=FAILED, reason=f"Failed: {FAILED_REASON}"),
             ],
             threshold=_score(at_rung[ranked[KEEP - 1]]),
             tied_at_threshold=1,
@@ -132,6 +137,21 @@ def finished(weight_inits: int = 4, data_orders: int = 2) -> Record:
     ]
     status = _final_sweep_status(episodes, cut)
     return Record(sweep.model_copy(update={"status": status}), episodes, [cut])
+
+
+def write(folder: Path, record: Record) -> Path:
+    """Put a record into a folder as a run on one machine does; returns the folder."""
+    for sub in ("episodes", "cuts"):
+        (folder / sub).mkdir()
+    (folder / "sweep.json").write_text(record.sweep.model_dump_json(by_alias=True, exclude_none=True))
+    for episode in record.episodes:
+        path = folder / "episodes" / f"{episode.spec.id.name}.json"
+        path.write_text(episode.model_dump_json(by_alias=True, exclude_none=True))
+    for cut in record.cuts:
+        (folder / "cuts" / f"{cut.metadata.name}.json").write_text(
+            cut.model_dump_json(by_alias=True, exclude_none=True)
+        )
+    return folder
 
 
 def fully_trained() -> Record:
@@ -210,12 +230,18 @@ def after_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
     now = START + timedelta(minutes=10)
     kept = [entry.episode for entry in record.cuts[0].spec.ranked if entry.kept]
     statuses = {}
-    attempts = []
+    attempts: list[SeenAttempt] = []
     for episode in record.episodes:
         status, name = episode.status, episode.spec.id.name
         if name in kept:
             paused = status.model_copy(
-                update={"state": "Paused", "scores": status.scores[:RUNG], "best": None, "verdict": None, "attempts": []}
+                update={
+                    "state": "Paused",
+                    "scores": status.scores[:RUNG],
+                    "best": None,
+                    "verdict": None,
+                    "attempts": [],
+                }
             )
             status = paused
             if name in kept[:2]:
@@ -266,12 +292,11 @@ def _score(best: BestEvaluation | None) -> float:
 def _final_status(name: str, scores: list[float | None], cut: CutSpec) -> EpisodeStatus:
     if name == FAILED:
         attempts = [_attempt(name, 2, EndReason.OUT_OF_MEMORY, "CUDA out of memory")] * 3
-        reason = "OutOfMemory (3 of 2 retries spent): CUDA out of memory"
-        verdict = Verdict(outcome="Failed", rung=0, reason=reason)
+        verdict = Verdict(outcome="Failed", rung=0, reason=FAILED_REASON)
         return _status("Failed", scores[:2], attempts, verdict)
     if name == DIVERGED:
         attempts = [_attempt(name, 3, EndReason.DIVERGED).model_copy(update={"diverged_at": 4})]
-        verdict = Verdict(outcome="Diverged", rung=0, reason="loss or weights became non-finite before evaluation 4")
+        verdict = Verdict(outcome="Diverged", rung=0, reason=DIVERGED_REASON)
         return _status("Diverged", scores[:3], attempts, verdict)
     entry = next(e for e in cut.ranked if e.episode == name)
     rung_score = RungScore(rung=0, evaluation=cut.evaluation, score=entry.score, loss=entry.loss)
@@ -319,7 +344,9 @@ def _final_sweep_status(episodes: Sequence[Episode], cut: Cut | None) -> SweepSt
     useful = full if cut is None else t * 60 + KEEP * 140 - 40 - 30  # one failed at step 20, one diverged after 30
     ended = START + timedelta(seconds=useful * SECONDS_PER_STEP / 2 + 20)
     summary = [] if cut is None else [_summary(cut, t)]
-    counts = EpisodeCounts(finished=t) if cut is None else EpisodeCounts(finished=KEEP, lost=t - 5, failed=1, diverged=1)
+    counts = (
+        EpisodeCounts(finished=t) if cut is None else EpisodeCounts(finished=KEEP, lost=t - 5, failed=1, diverged=1)
+    )
     return SweepStatus(
         phase="Complete",
         message="the winner is exported",
@@ -343,7 +370,9 @@ def _final_sweep_status(episodes: Sequence[Episode], cut: Cut | None) -> SweepSt
             evaluation=winner.status.best.evaluation,
             weights="best",
             baseline=BASELINE,
-            test=TestScore(metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235),
+            test=TestScore(
+                metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235
+            ),
         ),
         cost=Cost(
             useful_steps=useful,

@@ -18,6 +18,7 @@ from seedsweep.engine.observation import Reading
 
 MAX_BYTES = 1 << 20
 MAX_SAMPLES = 1_000
+MAX_LINE = 4_096
 MAX_LABEL = 256
 """Characters of a label that goes on record."""
 CONNECT_SECONDS = 2.0
@@ -173,7 +174,7 @@ def _samples(body: bytes) -> Samples:
     for line in lines:
         if not line.startswith("seedsweep_"):
             continue
-        match = _SAMPLE.fullmatch(line)
+        match = _SAMPLE.fullmatch(line) if len(line) <= MAX_LINE else None
         if match is None:
             raise ScrapeError(f"not a sample: {line[:80]!r}")
         if match[1] in _WANTED:

@@ -1,6 +1,7 @@
 """A trainer's metrics become a Reading, and nothing that a hostile or broken trainer sends does harm."""
 
 import asyncio
+import contextlib
 import gzip
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,6 +24,7 @@ GOOD = INFO + STEPS + CURVE
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[Handler], Awaitable[str]]
+RawServer = Callable[[bytes | None], Awaitable[str]]
 
 
 @pytest_asyncio.fixture
@@ -44,6 +46,26 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for runner in runners:
         await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def raw_server() -> AsyncIterator[RawServer]:
+    """Starts a server that answers with just these bytes, or (None) never."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(answer: bytes | None) -> str:
+            async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                with contextlib.closing(writer):
+                    if answer is None:
+                        await done.wait()
+                    writer.write(answer or b"")
+
+            server = await stack.enter_async_context(await asyncio.start_server(handle, "127.0.0.1", 0))
+            return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/metrics"
+
+        done = asyncio.Event()
+        yield start
+        done.set()
 
 
 @pytest_asyncio.fixture
@@ -100,7 +122,8 @@ def test_score_that_is_not_finite_is_undefined(undefined: str) -> None:
 
 
 def test_undefined_score_in_a_message_is_undefined() -> None:
-    message = Message(TrainerInfo("wi1-do2", "u1"), Outcome.DONE, 2, 1, 1, scores=(math.nan, 0.5), losses=(1.0, math.inf))
+    info = TrainerInfo("wi1-do2", "u1")
+    message = Message(info, Outcome.DONE, 2, 1, 1, scores=(math.nan, 0.5), losses=(1.0, math.inf))
     reading = reading_of(message, EXPECTED)
     assert (reading.scores, reading.losses) == ((None, 0.5), (1.0, None))
 
@@ -151,12 +174,12 @@ def test_score_at_the_edge_of_the_range_is_inside_it_although_scores_are_rounded
         (GOOD.replace("steps_done 20", "steps_done +Inf"), "steps_done is inf"),
         (GOOD.replace("evaluations_planned 10", "evaluations_planned 1"), "evaluation 2 of only 1"),
         (GOOD + "seedsweep_checkpoint_evaluation 11\n", "evaluation 11 of only 10"),
-        (INFO + CURVE + CURVE.replace("score", "loss") + CURVE.replace("score", "loss").replace('n="', 'n="1'), "losses"),
+        (INFO + "".join(f'seedsweep_evaluation_loss{{evaluation="{i}"}} 1\n' for i in (1, 2)), "0 scores but 2 losses"),
         (GOOD + "".join(f'x{{a="{i}"}} 1\n' for i in range(1000)), "more than 1000"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_reason(body: str, reason: str) -> None:
-    with pytest.raises(ScrapeError, match="(?s).*") as refused:
+    with pytest.raises(ScrapeError) as refused:
         parse(body)
     assert reason in str(refused.value)
 
@@ -166,10 +189,10 @@ def test_message_of_another_attempt_is_refused() -> None:
         reading_of(Message(TrainerInfo("wi1-do2", "other"), Outcome.DONE, 2, 1, 1), EXPECTED)
 
 
-def test_a_million_labels_are_refused() -> None:
-    labels = ",".join(f'l{i}="x"' for i in range(1_000_000))
-    with pytest.raises(ScrapeError):
-        parse(INFO + f"seedsweep_validation_score{{{labels}}} 1\nseedsweep_validation_score 1\n" + STEPS + STEPS)
+def test_sample_with_endless_labels_is_refused() -> None:
+    labels = ",".join(f'l{i}="x"' for i in range(100_000))
+    with pytest.raises(ScrapeError, match="not a sample"):
+        parse(INFO + f"seedsweep_validation_score{{{labels}}} 1\n")
 
 
 def test_bad_utf8_is_refused() -> None:
@@ -247,25 +270,26 @@ async def test_slow_trickle_is_given_up(serve: Serve, session: aiohttp.ClientSes
         await scrape(session, await serve(handle), EXPECTED, 0.2)
 
 
-async def test_server_that_says_nothing_is_given_up(session: aiohttp.ClientSession) -> None:
-    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+async def test_server_that_says_nothing_is_given_up(raw_server: RawServer, session: aiohttp.ClientSession) -> None:
     with pytest.raises(ScrapeError, match="no whole answer"):
-        await scrape(session, f"http://127.0.0.1:{port}/metrics", EXPECTED, 0.2)
-    server.close()
+        await scrape(session, await raw_server(None), EXPECTED, 0.2)
 
 
-@pytest.mark.parametrize("answer", [b"\0" * 10_000, b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 50_000, b""])
-async def test_answer_that_is_not_http_is_refused(session: aiohttp.ClientSession, answer: bytes) -> None:
-    async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer)
-        writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\0" * 10_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + GOOD.encode()[:400],
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 50_000,
+    ],
+)
+async def test_answer_that_is_not_http_is_refused(
+    raw_server: RawServer, session: aiohttp.ClientSession, answer: bytes
+) -> None:
     with pytest.raises(ScrapeError):
-        await scrape(session, f"http://127.0.0.1:{port}/metrics", EXPECTED, 5)
-    server.close()
+        await scrape(session, await raw_server(answer), EXPECTED, 5)
 
 
 async def test_redirect_is_not_followed(serve: Serve, session: aiohttp.ClientSession) -> None:

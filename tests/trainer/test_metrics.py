@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from seedsweep.api.finetuning import Metric
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.metrics import TASK_METRICS, baseline, check, interval, score

@@ -10,6 +10,7 @@ import datasets
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled
+
 from seedsweep.api.finetuning import HubDataset
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.sources import Table, read_file, read_hub, resolve
@@ -112,7 +113,9 @@ def test_missing_file_is_named_with_its_field(tmp_path: Path) -> None:
 
 def test_misspelt_column_is_refused_with_the_likeliest_meant(tmp_path: Path) -> None:
     table = read_file(written(tmp_path, "a.csv", "sentence,label\nx,1\n"), "dataset.train")
-    with pytest.raises(ConfigurationError, match=r"'sentense' is not a column of dataset.train.*did you mean 'sentence'"):
+    with pytest.raises(
+        ConfigurationError, match=r"'sentense' is not a column of dataset.train.*did you mean 'sentence'"
+    ):
         column(table, "sentense")
 
 
@@ -172,7 +175,9 @@ def test_commit_that_is_given_in_full_is_not_looked_up(hub: Hub) -> None:
 
 
 def test_unknown_hub_split_is_refused_with_those_that_exist(hub: Hub) -> None:
-    with pytest.raises(ConfigurationError, match=r"dataset.hub.validation 'val' is not a split of 'org/data': train, dev"):
+    with pytest.raises(
+        ConfigurationError, match=r"dataset.hub.validation 'val' is not a split of 'org/data': train, dev"
+    ):
         read_hub(HubDataset(name="org/data", validation="val"))
 
 

@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from seedsweep.api.finetuning import Columns, Dataset, Task
 
+from seedsweep.api.finetuning import Columns, Dataset, Task
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
 from seedsweep_trainer.sources import HIDDEN_LABEL, Table, read_file, read_hub
 

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from scipy.special import log_softmax
 from scipy.stats import ConstantInputWarning, NearConstantInputWarning, binomtest, bootstrap, pearsonr, spearmanr
-from seedsweep.api.finetuning import Metric, MetricRange, Task
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
 
+from seedsweep.api.finetuning import Metric, MetricRange, Task
 from seedsweep_trainer.errors import ConfigurationError
 
 Kind = Literal["classification", "regression"]

@@ -20,8 +20,8 @@ import pandas as pd
 import pyarrow as pa
 from datasets.exceptions import DatasetsError
 from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
-from seedsweep.api.finetuning import HubDataset
 
+from seedsweep.api.finetuning import HubDataset
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
 
 HIDDEN_LABEL = "-1"
@@ -156,7 +156,6 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
                 header=None if header else 0,
                 index_col=False,
                 keep_default_na=False,
-                encoding="utf-8-sig",
                 **layout,
                 **where,
             )

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from seedsweep.api.finetuning import FineTuning, Metric
 from transformers import PreTrainedTokenizerBase
 
+from seedsweep.api.finetuning import FineTuning, Metric
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.examples import Examples, load_examples
 from seedsweep_trainer.metrics import TASK_METRICS, baseline, check
@@ -95,11 +95,11 @@ def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskDat
 def tokenise(examples: Examples, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Part:
     """Token ids with the model's special tokens, pairs cut at the longer sentence first."""
     wanted: dict[str, Any] = {"return_attention_mask": False, "verbose": False}
-    encoded = tokenizer(examples.text, examples.pair, truncation=False, padding=False, **wanted)
+    encoded = tokenizer(examples.text, examples.pair, **wanted)
     too_long = [i for i, ids in enumerate(encoded["input_ids"]) if len(ids) > max_length]
     if too_long:
         long = examples.take(np.array(too_long))
-        cut = tokenizer(long.text, long.pair, truncation=True, max_length=max_length, padding=False, **wanted)
+        cut = tokenizer(long.text, long.pair, truncation=True, max_length=max_length, **wanted)
         for name, sequences in cut.items():
             for i, sequence in zip(too_long, sequences, strict=True):
                 encoded[name][i] = sequence

@@ -18,8 +18,7 @@ Object = dict[str, Any]
 class ObjectMeta(ApiModel):
     """Metadata of an object; all but name, namespace, labels and annotations is the API server's."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    """Pods are named after it: lower case letters, digits and '-', at most 40 characters."""
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
     namespace: Annotated[str, Field(max_length=63)] | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)

@@ -12,7 +12,7 @@ class RankedEpisode(ApiModel):
     """An eligible episode at its place in the ranking."""
 
     episode: str
-    score: float | None
+    score: float | None = None
     loss: float | None = None
     kept: bool
 

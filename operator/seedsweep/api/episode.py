@@ -1,7 +1,8 @@
 """`Episode`: the ledger of one fine-tuning run. It outlives pods and processes."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -87,7 +88,7 @@ class RungScore(ApiModel):
 
     rung: int
     evaluation: int
-    score: float | None
+    score: float | None = None
     """None: every evaluation up to the rung was undefined; ranks below all numbers."""
     loss: float | None = None
     """Validation loss at the evaluation the score is from."""
@@ -113,6 +114,22 @@ class BestEvaluation(ApiModel):
     score: float
     evaluation: int
     loss: float | None = None
+
+    @classmethod
+    def of(
+        cls, scores: Sequence[float | None], losses: Sequence[float | None], upto: int, *, maximize: bool
+    ) -> Self | None:
+        """Of evaluations 1..upto of a curve; None where all are undefined or there are none."""
+        best: int | None = None
+        champion: float | None = None
+        for i, score in enumerate(scores[:upto]):
+            if score is None:
+                continue
+            if champion is None or (score > champion if maximize else score < champion):
+                best, champion = i, score
+        if best is None or champion is None:
+            return None
+        return cls(score=champion, evaluation=best + 1, loss=losses[best] if best < len(losses) else None)
 
 
 EpisodeState = Literal["Waiting", "Running", "Paused", "Finished", "Lost", "Audited", "Failed", "Diverged"]

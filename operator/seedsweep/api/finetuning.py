@@ -11,9 +11,7 @@ MAX_EVALUATIONS = 300
 """Evaluations of one episode: as many as a pod's 4 KB termination message holds with their losses."""
 
 Task = Literal["mrpc", "rte", "cola", "sst2"]
-MetricName = Literal[
-    "accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman", "mse", "loss"
-]
+METRIC_NAMES = ("accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman", "mse", "loss")
 Recipe = Literal["stable", "dodge2020"]
 
 
@@ -158,7 +156,7 @@ class FineTuning(ApiModel):
     dropout_seed: Seed | None = None
     """Absent: dropout follows the data-order seed, in a stream of its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto`: bf16 autocast over fp32 weights where the GPU has it, else fp32."""
+    """`auto`: bf16 autocast over fp32 weights where the hardware has it, else fp32."""
     compile: bool = False
     """torch.compile: faster on long runs, not bit-equal to eager."""
     threads_per_episode: Annotated[int, Field(ge=1, le=1024)] = 1
@@ -179,11 +177,11 @@ class FineTuning(ApiModel):
             )
         if self.metric is None and self.dataset.task is None:
             raise ValueError("metric is required for data that is not a GLUE task: give its name and goal")
-        if self.metric is not None and self.metric.name not in MetricName.__args__:  # type: ignore[attr-defined]
-            raise ValueError(f"metric.name {self.metric.name!r} is not one of {', '.join(MetricName.__args__)}")  # type: ignore[attr-defined]
-        for name in ("learning_rate", "max_grad_norm"):
-            if Decimal(getattr(self, name)) <= 0:
-                raise ValueError(f"{name} must be above 0")
+        if self.metric is not None and self.metric.name not in METRIC_NAMES:
+            raise ValueError(f"metric.name {self.metric.name!r} is not one of {', '.join(METRIC_NAMES)}")
+        for name, number in (("learningRate", self.learning_rate), ("maxGradNorm", self.max_grad_norm)):
+            if Decimal(number) <= 0:
+                raise ValueError(f"{name} {number} must be above 0")
         if Decimal(self.weight_decay) < 0:
-            raise ValueError("weight_decay must not be below 0")
+            raise ValueError(f"weightDecay {self.weight_decay} must not be below 0")
         return self

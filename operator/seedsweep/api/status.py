@@ -29,7 +29,7 @@ class CutSummary(ApiModel):
     bracket: int
     rung: int
     evaluation: int
-    threshold: float | None
+    threshold: float | None = None
     """Score of the last one kept."""
     kept: int
     of: int

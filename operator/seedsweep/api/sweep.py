@@ -150,12 +150,19 @@ class SweepSpec(ApiModel):
         return self
 
 
+class SweepMeta(ObjectMeta):
+    """Metadata of a sweep."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    """Pods, Episodes and Cuts are named after it: lower case letters, digits and '-', at most 40 characters."""
+
+
 class SeedSweep(ApiModel):
     """Fine-tuning episodes that differ in their seeds alone, with early stopping."""
 
     api_version: Literal["seedsweep.io/v1alpha1"]
     kind: Literal["SeedSweep"]
-    metadata: ObjectMeta
+    metadata: SweepMeta
     spec: SweepSpec
     status: SweepStatus | None = None
 

@@ -1,16 +1,14 @@
 """The status for people: conditions, counts, phase and the one line that says what happens or why nothing does."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
-from seedsweep.api.episode import EpisodeId, EpisodeState
 from seedsweep.api.status import Best, CutSummary, EpisodeCounts, Phase, SweepStatus
-from seedsweep.engine.cost import account
+from seedsweep.engine.census import Census, cost_of
 from seedsweep.engine.draft import Draft, timestamp
-from seedsweep.engine.race import LOST, Need, Race
+from seedsweep.engine.race import Need, Race
 from seedsweep.engine.result import Failure
 
 
@@ -18,6 +16,7 @@ from seedsweep.engine.result import Failure
 class Outlook:
     """What the rest of the plan found out about the sweep as a whole."""
 
+    census: Census
     best: Best | None
     failure: Failure | None
     settled: bool
@@ -28,23 +27,10 @@ class Outlook:
     waits_for_checkpoint: bool
 
 
-def episode_state(draft: Draft, race: Race, episode: EpisodeId) -> EpisodeState:
-    """One word for a column."""
-    verdict = draft.status(episode).verdict
-    if verdict is not None:
-        if verdict.outcome in LOST:
-            return "Audited" if episode in draft.layout.audited else "Lost"
-        return "Finished" if verdict.outcome == "Finished" else "Failed" if verdict.outcome == "Failed" else "Diverged"
-    attempt = draft.live.get(episode)
-    if attempt is not None and attempt.bound is not None:
-        return "Running"
-    return "Paused" if draft.status(episode).scores else "Waiting"
-
-
 def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
     """The whole status from facts; nothing is nudged, so nothing can be left behind."""
     before = draft.seen.status
-    counts = _counts(draft, race)
+    counts = outlook.census.counts(len(draft.layout.episodes))
     done = outlook.over and (outlook.settled or outlook.failure is not None)
     phase, message = _phase(draft, race, outlook, counts)
     suspended = before.condition("Suspended")
@@ -68,10 +54,10 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         conditions=_conditions(draft, outlook, message, done),
         cuts=_cut_summaries(draft),
         best=outlook.best,
-        cost=account(draft, race),
+        cost=cost_of(draft, outlook.census),
         data_digest=before.data_digest
         or next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None),
-        fingerprints=_fingerprints(draft),
+        fingerprints=sorted(outlook.census.fingerprints)[:20],
     )
 
 
@@ -81,13 +67,6 @@ def suspended_for(draft: Draft) -> float:
     if suspended is None or suspended.status != "True":
         return 0.0
     return (draft.now - type(draft.now).fromisoformat(suspended.last_transition_time)).total_seconds()
-
-
-def _counts(draft: Draft, race: Race) -> EpisodeCounts:
-    tally = dict.fromkeys(EpisodeCounts.model_fields, 0)
-    for episode in draft.layout.episodes:
-        tally[episode_state(draft, race, episode).lower()] += 1
-    return EpisodeCounts(**tally)
 
 
 def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) -> tuple[Phase, str]:
@@ -117,10 +96,9 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
 def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> list[Condition]:
     failed = outlook.failure is not None
     reason = outlook.failure[0] if outlook.failure is not None else ""
-    statuses = draft.statuses.values()
-    sampled = any(score.sampled for status in statuses for score in status.rung_scores)
-    replayed = [draft.layout.names[e] for e, status in draft.statuses.items() if status.non_deterministic]
-    mixed = len(_fingerprints(draft)) > 1
+    sampled = outlook.census.sampled
+    replayed = [draft.layout.names[episode] for episode in outlook.census.replayed]
+    mixed = len(outlook.census.fingerprints) > 1
     moving = not done and not draft.seen.suspend
     found = [
         ("Accepted", True, "Valid", ""),
@@ -172,9 +150,3 @@ def _cut_summaries(draft: Draft) -> list[CutSummary]:
         )
         for (bracket, rung), cut in sorted(draft.seen.cuts.items())
     ]
-
-
-def _fingerprints(draft: Draft) -> list[str]:
-    recorded: Sequence[str | None] = [a.fingerprint for s in draft.statuses.values() for a in s.attempts]
-    living = [a.reading.fingerprint for a in draft.live.values() if a.reading is not None]
-    return sorted({fingerprint for fingerprint in [*recorded, *living] if fingerprint})[:20]

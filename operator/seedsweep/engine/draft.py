@@ -10,6 +10,9 @@ from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 
 _NEW = EpisodeStatus()
+MAX_WRITES = 256
+"""Records changed by one plan. More news than that is taken in over several turns, so that no sweep,
+however large, holds up the others on the same event loop."""
 
 
 def timestamp(moment: datetime) -> str:
@@ -47,6 +50,11 @@ class Draft:
         self.statuses[episode] = status
         self._written[episode] = durable or self._written.get(episode, False)
 
+    @property
+    def full(self) -> bool:
+        """No more records may be changed: this turn records what it has and decides nothing."""
+        return len(self._written) >= MAX_WRITES
+
     def written(self) -> list[EpisodeId]:
         """Episodes whose record this plan changes."""
         return list(self._written)
@@ -76,8 +84,9 @@ class Draft:
         self.decisions.append(StopAttempt(attempt.episode, attempt.uid, reason, save=save))
 
     def records(self) -> tuple[RecordEpisode | RecordCut, ...]:
-        """Cuts after the scores they rest on, and before what has time."""
+        """Verdicts and cuts after the scores they rest on, and before what has time."""
         urgent = [RecordEpisode(e, self.statuses[e], durable=True) for e, durable in self._written.items() if durable]
+        urgent.sort(key=lambda record: record.status.verdict is not None)
         lazy = [
             RecordEpisode(e, self.statuses[e], durable=False) for e, durable in self._written.items() if not durable
         ]

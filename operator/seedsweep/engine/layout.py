@@ -32,6 +32,8 @@ class Layout:
     index: dict[EpisodeId, int]
     names: dict[EpisodeId, str]
     bracket_of: dict[EpisodeId, int]
+    members: tuple[tuple[EpisodeId, ...], ...]
+    """By bracket, in index order."""
     rungs: tuple[tuple[Rung, ...], ...]
     """By bracket."""
     tie: dict[EpisodeId, int]
@@ -45,7 +47,7 @@ class Layout:
         stopping = spec.early_stopping
         episodes = expand(spec.seeds)
         sizes, rungs = _brackets(stopping, len(episodes))
-        bracket_seed = stopping.bracket_seed if stopping is not None else 0
+        bracket_of = assign_brackets(episodes, sizes, stopping.bracket_seed if stopping is not None else 0)
         tie_seed = stopping.tie_seed if stopping is not None else 0
         audit = stopping.audit if stopping is not None else None
         return cls(
@@ -54,7 +56,8 @@ class Layout:
             episodes=episodes,
             index={episode: i for i, episode in enumerate(episodes)},
             names={episode: episode.name for episode in episodes},
-            bracket_of=assign_brackets(episodes, sizes, bracket_seed),
+            bracket_of=bracket_of,
+            members=tuple(tuple(e for e in episodes if bracket_of[e] == b) for b in range(len(sizes))),
             rungs=rungs,
             tie={episode: stable_hash("tie", tie_seed, *episode) for episode in episodes},
             audited=frozenset(
@@ -64,6 +67,11 @@ class Layout:
                 if audit is not None and stable_hash("audit", audit.seed, *episode) % 10_000 < audit.percent * 100
             ),
         )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Episodes of every bracket."""
+        return tuple(len(members) for members in self.members)
 
     @property
     def maximize(self) -> bool:

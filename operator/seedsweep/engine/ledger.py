@@ -14,6 +14,8 @@ _CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
 def absorb_attempts(draft: Draft) -> None:
     """Give every attempt its entry, and every end its record."""
     for attempt in draft.seen.attempts:
+        if draft.full:
+            return
         entry = draft.record_of(attempt)
         if attempt.ending is not None and (entry is None or entry.reason is None):
             _record_end(draft, attempt, attempt.ending)

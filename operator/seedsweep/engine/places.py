@@ -16,10 +16,10 @@ _NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_C
 def stop_settled(draft: Draft, race: Race) -> None:
     """End what has nothing left to train for, what hangs, and what a crash kept us from ending."""
     for episode, attempt in draft.live.items():
-        entry = draft.record_of(attempt)
-        verdict = draft.status(episode).verdict
         if attempt.stopping:
             continue
+        entry = draft.record_of(attempt)
+        verdict = draft.status(episode).verdict
         if entry is not None and entry.stop is not None:
             draft.stop(attempt, entry.stop)
         elif episode in race.standings:

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import StopReason
-from seedsweep.engine.conditions import Outlook, episode_state, evaluate_status, suspended_for
+from seedsweep.engine.census import episode_state, take_census
+from seedsweep.engine.conditions import Outlook, evaluate_status, suspended_for
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.layout import Layout
@@ -18,13 +19,17 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     """All that follows from one observation.
 
     The same layout, observation and time give the same plan. What it decides rests on recorded facts
-    alone; what it records comes before what it decides.
+    alone; what it records comes before what it decides. With more news than one turn takes in, it only
+    records, and asks to be called again at once.
     """
     draft = Draft(layout, seen, now)
     failure = _agree_on_length(draft)
     absorb_attempts(draft)
     race = run_race(draft)
-    failure = failure or _lasting_failure(draft) or find_failure(draft, race) or _deadline(draft, race)
+    if draft.full:
+        return Plan(draft.records(), (), seen.status, tuple(draft.events), look_again_in=timedelta(0))
+    census = take_census(draft, race)
+    failure = failure or _lasting_failure(draft) or find_failure(draft, race, census) or _deadline(draft, race)
     places = observed_places(draft, race)
     waits = False
     if failure is not None:
@@ -40,6 +45,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     handed_over = conclude(draft, race, winner) if settled or failure is not None else False
     prune(draft, race, winner)
     outlook = Outlook(
+        census=census,
         best=found[1] if found is not None else None,
         failure=failure,
         settled=settled,
@@ -48,7 +54,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         waits_for_checkpoint=waits,
     )
     status = evaluate_status(draft, race, outlook)
-    _update_states(draft, race)
+    _update_states(draft)
     wait = None if draft.next_look is None else max(draft.next_look - now, timedelta(0))
     return Plan(
         records=draft.records(),
@@ -113,10 +119,10 @@ def _effective(parallelism: int, observed: int | None) -> int:
     return parallelism if observed is None else min(parallelism, observed + 1)
 
 
-def _update_states(draft: Draft, race: Race) -> None:
+def _update_states(draft: Draft) -> None:
     """Bring the `state` column of the records that are written anyway up to date."""
     for episode in draft.written():
         status = draft.status(episode)
-        state = episode_state(draft, race, episode)
+        state = episode_state(draft, episode)
         if status.state != state:
             draft.statuses[episode] = status.evolve(state=state)

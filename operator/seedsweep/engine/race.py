@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from seedsweep.api.cut import cut_name
-from seedsweep.api.episode import EndReason, EpisodeId, RungScore, Verdict
+from seedsweep.api.episode import BestEvaluation, EndReason, EpisodeId, RungScore, Verdict
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import given_up
 from seedsweep.engine.ledger import continued
-from seedsweep.engine.ranking import Contest, best_evaluation, dominated, make_cut, rank, rung_score
+from seedsweep.engine.ranking import Contest, dominated, make_cut, rank, rung_score
 
 LOST = frozenset({"LostByCut", "LostByDominance"})
 
@@ -39,7 +39,7 @@ class Standing:
     goal: int | None
     """Evaluation to reach for its need; None while E is unknown."""
     next_goal: int | None
-    """Where a bet would stop: the rung after the one it waits at, or E."""
+    """Where a bet would stop: the rung after the one it waits at, or E; None while its cut is being made."""
     rank: int = 0
 
 
@@ -58,11 +58,8 @@ class Race:
 def run_race(draft: Draft) -> Race:
     """Record what can be decided now, in every bracket."""
     race = Race()
-    members: list[list[EpisodeId]] = [[] for _ in draft.layout.rungs]
-    for episode in draft.layout.episodes:
-        members[draft.layout.bracket_of[episode]].append(episode)
-    for bracket, episodes in enumerate(members):
-        _run_bracket(draft, race, bracket, episodes)
+    for bracket, members in enumerate(draft.layout.members):
+        _run_bracket(draft, race, bracket, members)
     return race
 
 
@@ -91,7 +88,7 @@ def _run_bracket(draft: Draft, race: Race, bracket: int, members: Sequence[Episo
         kept = cut.kept
         verdict = Verdict(outcome="LostByCut", rung=rung, cut=cut_name(layout.name, bracket, rung))
         for episode in participants:
-            if names[episode] not in kept and draft.status(episode).verdict is None:
+            if names[episode] not in kept and draft.status(episode).verdict is None and not draft.full:
                 # The Cut itself is the durable reason for what follows.
                 _lose(draft, episode, verdict, durable=False)
         _note_losers(draft, race, [e for e in participants if names[e] not in kept], marks, rung)
@@ -136,8 +133,11 @@ def _run_rung(
             dominators=[draft.layout.names[champion] for champion in ranked[: contest.keep]],
         )
         for episode in dominated(ranked, scored, contest):
-            if draft.status(episode).verdict is None:
+            if draft.status(episode).verdict is None and not draft.full:
                 _lose(draft, episode, verdict, durable=True)
+    else:
+        # The cut is being made: there is nothing left to bet on.
+        next_goal = None
     goal = contest.evaluation or None
     for episode in pending:
         race.standings[episode] = Standing(episode, Need.RUNG, contest.rung, goal, next_goal)
@@ -152,18 +152,22 @@ def _final_score(draft: Draft, episode: EpisodeId, contest: Contest) -> RungScor
     status = draft.status(episode)
     if len(status.rung_scores) > contest.rung:
         return status.rung_scores[contest.rung]
-    if not contest.evaluation or status.verdict is not None or draft.evaluations_done(episode) < contest.evaluation:
+    if (
+        draft.full
+        or not contest.evaluation
+        or status.verdict is not None
+        or draft.evaluations_done(episode) < contest.evaluation
+    ):
         return None
     attempt = draft.live.get(episode)
     if attempt is not None:
         status = status.evolve(**continued(status, attempt))
     sampled = attempt is not None and attempt.reading is not None and attempt.reading.sampled
-    best = best_evaluation(status.scores, status.losses, contest.evaluation, contest.maximize)
+    best = BestEvaluation.of(
+        status.scores, status.losses, contest.evaluation, maximize=contest.maximize
+    )
     score = rung_score(status.scores, status.losses, best, contest, sampled)
     draft.write(episode, status.evolve(rung_scores=[*status.rung_scores, score], best=best), durable=True)
-    draft.events.append(
-        Event("RungScored", f"{episode.name}: {_show(score.score)} at evaluation {score.evaluation}", episode)
-    )
     return score
 
 
@@ -242,7 +246,9 @@ def _settle(draft: Draft, episode: EpisodeId, verdict: Verdict) -> None:
     """An episode without a live attempt has come to its end; one that was never ranked cannot be the result."""
     status = draft.status(episode)
     ranked_somewhere = verdict.rung is None or bool(status.rung_scores)
-    best = best_evaluation(status.scores, status.losses, len(status.scores), draft.layout.maximize)
+    best = BestEvaluation.of(
+        status.scores, status.losses, len(status.scores), maximize=draft.layout.maximize
+    )
     draft.write(episode, status.evolve(verdict=verdict, best=best if ranked_somewhere else None), durable=True)
     draft.events.append(_verdict_event(episode, verdict))
 

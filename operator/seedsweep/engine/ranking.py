@@ -24,24 +24,6 @@ class Contest:
     """Every trainer publishes losses, so that the order of two episodes never depends on a third."""
 
 
-def best_evaluation(
-    scores: Sequence[Score], losses: Sequence[Score], upto: int, maximize: bool
-) -> BestEvaluation | None:
-    """The earliest best of evaluations 1..upto; None where all are undefined or there are none."""
-    best: int | None = None
-    for i, score in enumerate(scores[:upto]):
-        if score is None:
-            continue
-        champion = scores[best] if best is not None else None
-        if champion is None or (score > champion if maximize else score < champion):
-            best = i
-    if best is None:
-        return None
-    score = scores[best]
-    assert score is not None
-    return BestEvaluation(score=score, evaluation=best + 1, loss=losses[best] if best < len(losses) else None)
-
-
 def rung_score(
     scores: Sequence[Score], losses: Sequence[Score], best: BestEvaluation | None, contest: Contest, sampled: bool
 ) -> RungScore:

@@ -1,7 +1,8 @@
 """The winner, what may be thrown away, and whether the sweep is over."""
 
-from seedsweep.api.episode import EndReason, EpisodeId
+from seedsweep.api.episode import EpisodeId
 from seedsweep.api.status import Best
+from seedsweep.engine.census import Census
 from seedsweep.engine.decisions import Conclude, Prune
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import MAX_BAD_CONFIGURATIONS
@@ -17,10 +18,10 @@ def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
     maximize, tie = draft.layout.maximize, draft.layout.tie
     best_key, winner = None, None
     for episode, status in draft.statuses.items():
-        if status.best is None:
+        best = status.best
+        if best is None:
             continue
-        loss = status.best.loss if status.best.loss is not None else float("inf")
-        key = (score_key(status.best.score, maximize), loss, tie[episode])
+        key = (score_key(best.score, maximize), float("inf") if best.loss is None else best.loss, tie[episode])
         if best_key is None or key < best_key:
             best_key, winner = key, episode
     if winner is None:
@@ -64,25 +65,21 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None) -> None:
             draft.decisions.append(Prune(episode, keep_best=keep_best))
 
 
-def find_failure(draft: Draft, race: Race) -> Failure | None:
+def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
     """Why the sweep cannot or may not go on; None while it may."""
-    spec = draft.layout.spec
-    refused = [
-        status.attempts[-1].message
-        for status in draft.statuses.values()
-        if status.attempts and status.attempts[-1].reason == EndReason.BAD_CONFIGURATION
-    ]
-    if len(refused) >= min(MAX_BAD_CONFIGURATIONS, len(draft.layout.episodes)):
-        return "BadConfiguration", refused[0] or "the trainer refused its configuration"
-    verdicts = [status.verdict for status in draft.statuses.values() if status.verdict is not None]
-    failed = [verdict.reason for verdict in verdicts if verdict.outcome == "Failed"]
-    budget = spec.max_failed_episodes
-    if budget is not None and len(failed) > budget:
-        return "MaxFailedEpisodesExceeded", f"{len(failed)} episodes failed, more than {budget}; the first: {failed[0]}"
+    total, budget = len(draft.layout.episodes), draft.layout.spec.max_failed_episodes
+    if len(census.refused) >= min(MAX_BAD_CONFIGURATIONS, total):
+        return "BadConfiguration", census.refused[0] or "the trainer refused its configuration"
+    if budget is not None and len(census.failed) > budget:
+        first = census.failed[0]
+        return (
+            "MaxFailedEpisodesExceeded",
+            f"{len(census.failed)} episodes failed, more than {budget}; the first: {first}",
+        )
     if not race.standings and not any(_finished(draft, episode) for episode in race.survivors):
-        ended = [verdict.reason for verdict in verdicts if verdict.outcome in ("Failed", "Diverged")]
+        ended = [*census.failed, *census.diverged]
         first = f"; the first: {ended[0]}" if ended else ""
-        return "NoEpisodeFinished", f"{len(ended)} of {len(draft.layout.episodes)} episodes failed or diverged{first}"
+        return "NoEpisodeFinished", f"{len(ended)} of {total} episodes failed or diverged{first}"
     return None
 
 

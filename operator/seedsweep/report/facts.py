@@ -18,6 +18,7 @@ class Casualty:
     """failed or diverged."""
     evaluations: int
     """How far it came."""
+    attempts: int
     reason: str
 
 
@@ -27,10 +28,16 @@ def casualties(episodes: Iterable[Episode]) -> list[Casualty]:
     for episode in episodes:
         verdict = episode.status.verdict
         if verdict is not None and verdict.outcome in ("Failed", "Diverged"):
-            last = episode.status.attempts[-1].message if episode.status.attempts else ""
-            reason = one_line(verdict.reason or last)
-            done = len(episode.status.scores)
-            found.append(Casualty(episode.spec.id.name, verdict.outcome.lower(), done, reason))
+            status = episode.status
+            found.append(
+                Casualty(
+                    episode=episode.spec.id.name,
+                    outcome=verdict.outcome.lower(),
+                    evaluations=len(status.scores),
+                    attempts=len(status.attempts),
+                    reason=one_line(verdict.reason),
+                )
+            )
     return found
 
 
@@ -58,8 +65,3 @@ def wall_seconds(status: SweepStatus) -> float | None:
         return None
     elapsed = datetime.fromisoformat(status.completion_time) - datetime.fromisoformat(status.start_time)
     return elapsed.total_seconds() - status.suspended_seconds
-
-
-def evaluation_step(evaluation: int, evaluations: int, steps: int) -> int:
-    """The optimizer step that evaluation i follows: ceil(i S / E)."""
-    return -(-evaluation * steps // evaluations)

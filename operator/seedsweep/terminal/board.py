@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seedsweep.api.cut import CutSpec
-from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
 from seedsweep.engine.decisions import Plan, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
-from seedsweep.engine.ranking import Score, best_evaluation, score_key
+from seedsweep.engine.ranking import Score, score_key
 from seedsweep.report.words import score_text
 
 _NEW = EpisodeStatus()
@@ -75,6 +75,8 @@ class _Facts:
     statuses: Mapping[EpisodeId, EpisodeStatus]
     attempts: Mapping[EpisodeId, SeenAttempt]
     cuts: Mapping[tuple[int, int], CutSpec]
+    kept: Mapping[tuple[int, int], frozenset[str]]
+    """Survivors of each cut: looked up for every episode, so made once."""
     evaluations: int | None
     steps: int | None
 
@@ -92,7 +94,7 @@ class _Facts:
         """How many cuts kept it."""
         bracket = self.layout.bracket_of[episode]
         passed = 0
-        while (cut := self.cuts.get((bracket, passed))) is not None and episode.name in cut.kept:
+        while episode.name in self.kept.get((bracket, passed), ()):
             passed += 1
         return passed
 
@@ -121,12 +123,14 @@ def _facts(layout: Layout, seen: Observation, plan: Plan) -> _Facts:
     attempts = {a.episode: a for a in seen.attempts if a.live}
     readings = [a.reading for a in attempts.values() if a.reading is not None]
     tuning = layout.spec.trainer.fine_tuning
+    # A cut that was observed is the one that counts: another may have been made first.
+    cuts = {**decided, **seen.cuts}
     return _Facts(
         layout=layout,
         statuses={**seen.episodes, **recorded},
         attempts=attempts,
-        # A cut that was observed is the one that counts: another may have been made first.
-        cuts={**decided, **seen.cuts},
+        cuts=cuts,
+        kept={key: cut.kept for key, cut in cuts.items()},
         evaluations=plan.status.evaluations
         or _first(r.evaluations_planned for r in readings)
         or (tuning.evaluations if tuning is not None else None),
@@ -178,7 +182,7 @@ def _score(facts: _Facts, episode: EpisodeId, scores: Sequence[Score]) -> Score:
         counted = counted[: ladder[passed].at_percent * facts.evaluations // 100]
         if facts.layout.latest:
             return counted[-1] if counted else None
-    best = best_evaluation(counted, (), len(counted), facts.layout.maximize)
+    best = BestEvaluation.of(counted, (), len(counted), maximize=facts.layout.maximize)
     return best.score if best is not None else None
 
 
@@ -189,7 +193,9 @@ def _progress(facts: _Facts, evaluations: int, reading: Reading | None) -> float
 
 
 def _order(layout: Layout, row: Row) -> tuple[tuple[bool, float], int]:
-    return (score_key(row.score, layout.maximize), layout.tie[row.episode])
+    # Without a score they stand in the order in which they start.
+    last = layout.index if row.score is None else layout.tie
+    return (score_key(row.score, layout.maximize), last[row.episode])
 
 
 def _ranked(facts: _Facts, bracket: int, rows: Sequence[Row], leader: Row | None) -> list[Entry]:
@@ -241,7 +247,9 @@ def _scale(facts: _Facts, rows: Sequence[Row]) -> tuple[float, float]:
     if not defined:
         return (0.0, 1.0)
     low, high = min(defined), max(defined)
-    known = [s.baseline for s in facts.statuses.values()] + [r.baseline for e in facts.attempts if (r := facts.reading(e))]
+    known = [s.baseline for s in facts.statuses.values()] + [
+        r.baseline for e in facts.attempts if (r := facts.reading(e))
+    ]
     baseline = next((b for b in known if b is not None), None)
     if baseline is not None and facts.layout.maximize and baseline < high:
         low = baseline

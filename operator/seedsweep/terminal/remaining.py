@@ -5,9 +5,9 @@ from datetime import datetime
 from heapq import heapreplace
 from itertools import pairwise
 
+from seedsweep.engine.census import step_of
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
-from seedsweep.report.facts import evaluation_step
 from seedsweep.terminal.board import Board, Row
 
 
@@ -18,7 +18,9 @@ def time_left(layout: Layout, board: Board, seen: Observation, now: datetime) ->
         return None
     places = min(seen.parallelism, seen.status.observed_places or seen.parallelism)
     # A cut needs every score of its rung: a wave begins when the one before it has ended.
-    return sum(makespan(wave, places) for wave in steps_left(layout, board.rows, board.evaluations, board.steps)) / speed
+    return (
+        sum(makespan(wave, places) for wave in steps_left(layout, board.rows, board.evaluations, board.steps)) / speed
+    )
 
 
 def steps_per_second(seen: Observation, now: datetime) -> float | None:
@@ -50,7 +52,7 @@ def steps_left(layout: Layout, rows: Sequence[Row], evaluations: int, steps: int
     """
     waves: list[list[float]] = [[] for _ in range(1 + max(len(ladder) for ladder in layout.rungs))]
     for bracket, ladder in enumerate(layout.rungs):
-        at = [evaluation_step(rung.at_percent * evaluations // 100, evaluations, steps) for rung in ladder]
+        at = [step_of(rung.at_percent * evaluations // 100, evaluations, steps) for rung in ladder]
         ends = [*at, steps]
         racing = [r for r in rows if layout.bracket_of[r.episode] == bracket and not r.settled]
         made = max((row.passed for row in racing), default=len(ladder))

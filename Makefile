@@ -1,0 +1,47 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Needs Python >= 3.11, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint format constraints bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+env: $(READY) ## the environment, from constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	@echo "== environment (about 6 GB, most of it torch; half a minute where packages are cached)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## eight episodes, one cut, a winner: the quickstart on real sentences
+	$(BIN)/seedsweep run examples/quickstart.yaml
+
+test: $(READY) ## all tests
+	$(BIN)/pytest
+
+lint: $(READY) ## format, style, types, import contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## write the format
+	$(BIN)/ruff check --fix --quiet || true
+	$(BIN)/ruff format
+
+constraints: $(READY) ## pin the newest versions that fit together
+	$(BIN)/uv pip compile --quiet --upgrade --no-emit-index-url --universal --all-extras --no-annotate --no-header \
+	  pyproject.toml -o constraints.txt
+
+bench: $(READY) ## every published number that needs no GPU
+	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean: ## remove the environment and caches, keep runs/
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

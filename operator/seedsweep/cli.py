@@ -1,0 +1,95 @@
+"""The command line."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import seedsweep
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.parse import InvalidSweepError
+from seedsweep.report.record import RecordError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+_RUN_HELP = """
+Train a sweep on this machine, or go on with one that was interrupted.
+
+One episode trains on each GPU, or without GPUs on as many cores as an episode has threads. Relative paths in FILE
+start from its folder. Ctrl-C stops, the same command goes on.
+
+Exit codes: 0 complete; 1 the sweep failed, or its folder cannot be written any more; 2 bad input, nothing was started;
+130 interrupted. With --episode: 0 the same curve, 1 another, or none.
+"""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"seedsweep {seedsweep.__version__}")
+        raise typer.Exit
+
+
+@app.callback(help="Fine-tune with many seeds, stop the losers early, keep the best and report honest statistics.")
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    del version
+
+
+def _seeds(text: str) -> EpisodeId:
+    try:
+        weight_init, data_order = map(int, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not WI,DO: two seeds, like 3,7") from None
+    return EpisodeId(weight_init, data_order)
+
+
+@app.command(help=_RUN_HELP)
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A SeedSweep in YAML.")],
+    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME")] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Train at most so many episodes at once.", show_default=False)
+    ] = None,
+    episode: Annotated[
+        EpisodeId | None,
+        typer.Option(
+            parser=_seeds,
+            metavar="WI,DO",
+            help="Only train this episode again, fully and apart, and compare its curve to the record bit for bit.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run a sweep or a single episode of it."""
+    from seedsweep.local import rerun, run
+
+    request = run.Request(file, out, parallelism)
+    console = Console()
+    raise typer.Exit(
+        rerun.rerun_episode(request, episode, console) if episode is not None else run.run_sweep(request, console)
+    )
+
+
+@app.command(help="Write report.html in the folder of a run again.")
+def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.")]) -> None:
+    """Write the report."""
+    from seedsweep.local.run import write_report
+
+    write_report(directory)
+    print(directory / "report.html")
+
+
+def main() -> None:
+    """Entry point of `seedsweep`: bad input is said plainly, without a traceback."""
+    from seedsweep.local.rundir import RunDirectoryError
+
+    try:
+        app()
+    except (InvalidSweepError, RecordError, RunDirectoryError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

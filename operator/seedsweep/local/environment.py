@@ -1,0 +1,131 @@
+"""What an attempt starts with: the contract's variables, and the command of a trainer of one's own."""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seedsweep.api.checks import Problem
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.sweep import SweepSpec, Trainer
+from seedsweep_trainer.contract import CONTRACT_VERSION, Env
+
+TERMINATION_LOG = "termination-log"
+TRAINER = (sys.executable, "-m", "seedsweep_trainer")
+"""Our own."""
+
+_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One attempt, and where it finds and leaves what is its own."""
+
+    episode: EpisodeId
+    uid: str
+    rungs: tuple[int, ...]
+    stop_after: int | None
+    port: int
+    work: Path
+    """The attempt's folder."""
+    checkpoints: Path
+    """The episode's folder."""
+    gpus: tuple[str, ...] = ()
+
+    @property
+    def termination_log(self) -> Path:
+        """Where its last words are."""
+        return self.work / TERMINATION_LOG
+
+
+def contract_variables(spec: SweepSpec, start: Start, host: str, base: Path) -> dict[str, str]:
+    """The contract's environment; relative paths of the sweep's file are resolved against `base`, its folder."""
+    variables: dict[str, str] = {
+        Env.CONTRACT: str(CONTRACT_VERSION),
+        Env.EPISODE: start.episode.name,
+        Env.ATTEMPT_UID: start.uid,
+        Env.WEIGHT_INIT_SEED: str(start.episode.weight_init),
+        Env.DATA_ORDER_SEED: str(start.episode.data_order),
+        Env.RUNGS: ",".join(map(str, start.rungs)),
+        Env.WORK_DIR: str(start.work),
+        Env.CHECKPOINT_DIR: str(start.checkpoints),
+        Env.METRICS_HOST: host,
+        Env.METRICS_PORT: str(start.port),
+        Env.CONFIG: trainer_config(spec.trainer, base),
+        Env.TERMINATION_LOG: str(start.termination_log),
+    }
+    if spec.seeds.single is not None:
+        variables[Env.SEED] = str(start.episode.weight_init)
+    if start.stop_after is not None:
+        variables[Env.STOP_AFTER] = str(start.stop_after)
+    if start.gpus:
+        variables["CUDA_VISIBLE_DEVICES"] = ",".join(start.gpus)
+    return {str(name): value for name, value in variables.items()}
+
+
+def trainer_config(trainer: Trainer, base: Path) -> str:
+    """What the trainer is told, as JSON."""
+    if trainer.fine_tuning is not None:
+        return resolve_paths(trainer.fine_tuning, base).model_dump_json(by_alias=True, exclude_unset=True)
+    return (trainer.config.json_text if trainer.config is not None else None) or "{}"
+
+
+def resolve_paths(tuning: FineTuning, base: Path) -> FineTuning:
+    """The same with absolute paths, so that it means the same in any folder.
+
+    A model is a folder where there is one of that name beside the file, else a name on the hub.
+    """
+    data = tuning.dataset
+    given = [(name, getattr(data, name)) for name in ("path", "train", "validation", "test")]
+    files = {name: _absolute(value, base) for name, value in given if value is not None}
+    model = tuning.model
+    if model.startswith((".", "/", "~")) or (base / model).exists():
+        model = _absolute(model, base)
+    return tuning.evolve(model=model, dataset=data.evolve(**files))
+
+
+def _absolute(reference: str, base: Path) -> str:
+    if reference.startswith("package:"):
+        return reference
+    return str((base / Path(reference).expanduser()).resolve())
+
+
+def launch_form(trainer: Trainer, variables: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Command with arguments, and environment, with $(NAME) expanded as Kubernetes does.
+
+    A variable may refer to those before it; $$ stands for $ itself, and unknown names stay as they are.
+    """
+    known = dict(variables)
+    for entry in trainer.env:
+        known[entry.name] = expand(entry.value, known)
+    command = (*TRAINER, "train") if trainer.fine_tuning is not None else (*trainer.command, *trainer.args)
+    return [expand(part, known) for part in command], known
+
+
+def literal_environment(trainer: Trainer) -> dict[str, str]:
+    """The trainer's variables before any attempt is known."""
+    return {entry.name: expand(entry.value, {}) for entry in trainer.env}
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Replace $(NAME) by its value."""
+    return _REFERENCE.sub(lambda found: "$" if found[1] is None else variables.get(found[1], found[0]), text)
+
+
+def local_problems(trainer: Trainer) -> list[Problem]:
+    """What only a cluster can do."""
+    problems = []
+    if trainer.fine_tuning is None and not trainer.command:
+        remedy = "is required on one machine, where the image's entry point is not known: add it"
+        problems.append(Problem("spec.trainer.command", None, remedy))
+    for i, entry in enumerate(trainer.env):
+        if entry.value_from is not None:
+            remedy = "exists on a cluster only: give a value"
+            problems.append(Problem(f"spec.trainer.env[{i}].valueFrom", None, remedy))
+    if trainer.env_from:
+        problems.append(Problem("spec.trainer.envFrom", None, "exists on a cluster only: list the variables in env"))
+    if trainer.config is not None and trainer.config.config_map is not None:
+        problems.append(Problem("spec.trainer.config.configMap", None, "exists on a cluster only: give config.json"))
+    return problems

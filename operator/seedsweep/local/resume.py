@@ -1,0 +1,50 @@
+"""Whether a folder's record belongs to the sweep in the file, so that a run can go on with it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from seedsweep.api.checks import Problem
+from seedsweep.api.sweep import SeedSweep
+
+MUTABLE = frozenset(
+    {
+        "parallelism",
+        "suspend",
+        "scrape",
+        "backoffLimitPerEpisode",
+        "maxFailedEpisodes",
+        "progressDeadlineSeconds",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+        "waitForCapacitySeconds",
+    }
+)
+"""Fields of a spec that may change between two calls; everything else is what the record is about."""
+_SHOWN = 5
+_MISSING = "nothing"
+
+
+def differences(recorded: SeedSweep, wanted: SeedSweep, folder: str) -> list[Problem]:
+    """What in the file is not as the record in `folder` has it; empty where the run can go on."""
+    remedy = f"is not what {folder} was recorded with ({{}}): run into another folder with --out, or remove that one"
+    return [
+        Problem(path, new, remedy.format(repr(old))) for path, old, new in _different(_fixed(recorded), _fixed(wanted))
+    ][:_SHOWN]
+
+
+def _fixed(sweep: SeedSweep) -> dict[str, Any]:
+    # With defaults: writing one down changes nothing.
+    spec = sweep.spec.model_dump(mode="json", by_alias=True)
+    return {
+        "metadata": {"name": sweep.metadata.name},
+        "spec": {field: value for field, value in spec.items() if field not in MUTABLE},
+    }
+
+
+def _different(old: object, new: object, path: str = "") -> Iterator[tuple[str, object, object]]:
+    """Path, old and new value of the smallest parts that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _different(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    elif old != new:
+        yield path, _MISSING if old is None else old, _MISSING if new is None else new

@@ -1,0 +1,148 @@
+"""The folder of a run: the record that the API server would hold on a cluster, and every file of the attempts.
+
+OUT/sweep.json             the SeedSweep with its status
+OUT/episodes/wi0-do0.json  an Episode each
+OUT/cuts/NAME.json         a Cut each, created once and never written again
+OUT/curves.csv             every recorded evaluation
+OUT/best/                  the winner's weights and its test score
+OUT/report.html
+OUT/logs/                  what the attempts printed
+OUT/work/EPISODE/          checkpoints of an episode
+OUT/attempts/UID/          an attempt's own folder: its last words, its result
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from seedsweep.api.base import ApiModel
+from seedsweep.api.core import ObjectMeta
+from seedsweep.api.cut import Cut, CutSpec, cut_name
+from seedsweep.api.episode import Episode, EpisodeId, EpisodeSpec, EpisodeStatus
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.layout import Layout
+from seedsweep.files import create_whole, write_whole
+
+LOCK_PATIENCE_SECONDS = 10.0
+"""How long the processes of a killed runner may take to end."""
+
+
+class RunDirectoryError(Exception):
+    """The folder cannot be used; the message says why and what to do."""
+
+
+class RunDirectory:
+    """Paths and whole-or-nothing writes. Every method that writes raises OSError where it cannot."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.sweep_file = self.root / "sweep.json"
+        self.curves_file = self.root / "curves.csv"
+        self.best = self.root / "best"
+        self.logs = self.root / "logs"
+        self.work = self.root / "work"
+        self.attempts = self.root / "attempts"
+        self._episodes = self.root / "episodes"
+        self._cuts = self.root / "cuts"
+
+    def make(self) -> None:
+        """Create the folders; raises OSError."""
+        for folder in (self._episodes, self._cuts, self.logs, self.work, self.attempts):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[int]:
+        """Claim the folder, until this process and those that inherit the descriptor it yields have ended.
+
+        Raises:
+            RunDirectoryError: another runner is at work in it.
+        """
+        descriptor = self._claim()
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _claim(self) -> int:
+        descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        patience = time.monotonic() + LOCK_PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+                if _lives(holder) or time.monotonic() > patience:
+                    os.close(descriptor)
+                    raise RunDirectoryError(
+                        f"{self.root}: another `seedsweep run` is at work in this folder (process {holder}): "
+                        "wait for it, stop it, or give another folder with --out"
+                    ) from None
+                # Its runner is gone: what it started notices, and ends.
+                time.sleep(0.05)
+            else:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+                return descriptor
+
+    def checkpoints(self, episode: EpisodeId) -> Path:
+        """The episode's checkpoints."""
+        return self.work / episode.name
+
+    def log(self, episode: EpisodeId, attempt: int) -> Path:
+        """What an attempt printed."""
+        return self.logs / f"{episode.name}-{attempt}.log"
+
+    def write_sweep(self, sweep: SeedSweep, status: SweepStatus) -> None:
+        """Replace sweep.json."""
+        write_whole(self.sweep_file, _json(sweep.evolve(status=status)))
+
+    def write_episode(self, layout: Layout, episode: EpisodeId, status: EpisodeStatus) -> None:
+        """Replace an episode's file."""
+        spec = EpisodeSpec(
+            sweep=layout.name,
+            weight_init=episode.weight_init,
+            data_order=episode.data_order,
+            index=layout.index[episode],
+            bracket=layout.bracket_of[episode],
+            audited=episode in layout.audited,
+        )
+        metadata = ObjectMeta(name=f"{layout.name}-{episode.name}")
+        write_whole(
+            self._episodes / f"{episode.name}.json", _json(Episode(metadata=metadata, spec=spec, status=status))
+        )
+
+    def create_cut(self, spec: CutSpec) -> CutSpec:
+        """Create a cut's file. Returns the cut that stands: this one, or the one that was there already."""
+        name = cut_name(spec.sweep, spec.bracket, spec.rung)
+        path = self._cuts / f"{name}.json"
+        if create_whole(path, _json(Cut(metadata=ObjectMeta(name=name), spec=spec))):
+            return spec
+        return Cut.model_validate_json(path.read_bytes()).spec
+
+
+def _json(resource: ApiModel) -> bytes:
+    return resource.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, at once for everyone who looks at its path."""
+    doomed = folder.with_name(f".{folder.name}.removed")
+    shutil.rmtree(doomed, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _lives(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,128 @@
+"""The loop on this machine, from the first start to the last record, whatever ends it."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.decisions import Plan
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.plan import plan
+from seedsweep.local.attempts import Attempts
+from seedsweep.local.environment import literal_environment
+from seedsweep.local.lastwords import left_over
+from seedsweep.local.ledger import Ledger
+from seedsweep.local.places import Place
+from seedsweep.local.processes import GuardedLauncher, Launcher, WarmLauncher
+from seedsweep.local.rundir import RunDirectory
+from seedsweep.local.storage import Storage
+from seedsweep.local.world import LocalWorld
+from seedsweep.reconcile import reconcile
+from seedsweep.terminal import LiveView
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a sweep runs."""
+
+    directory: RunDirectory
+    base: Path
+    """The folder of the sweep's file, from which its relative paths start."""
+    places: Sequence[Place]
+
+
+def run_to_the_end(sweep: SeedSweep, setting: Setting, lock: int, console: Console) -> Plan | None:
+    """Train until the sweep is over.
+
+    Args:
+        lock: the descriptor that claims the directory; processes hold it until they have ended.
+
+    Returns:
+        The last plan, or None where SIGINT or SIGTERM ended it: what ran has been told to save its state, and what it
+        said is on record, so that another call goes on.
+
+    Raises:
+        OSError: the directory cannot be written; what ran has been told to end.
+    """
+    return asyncio.run(_run(sweep, setting, lock, console))
+
+
+async def _run(sweep: SeedSweep, setting: Setting, lock: int, console: Console) -> Plan | None:
+    layout = Layout.of(sweep)
+    directory = setting.directory
+    ledger = Ledger(directory, sweep, layout)
+    guards = GuardedLauncher(setting.base, lock)
+    launcher: Launcher = guards
+    if layout.ours:
+        launcher = WarmLauncher(literal_environment(sweep.spec.trainer), directory.logs / "trainer.log", lock)
+    attempts = Attempts(sweep.spec, directory, launcher, setting.base)
+    storage = Storage(directory, layout, guards, setting.base)
+    world = LocalWorld(layout, ledger, attempts, storage, setting.places)
+    world.left_over = tuple(left_over(sweep.spec, directory, ledger.episodes))
+    reader = asyncio.create_task(attempts.read_forever())
+    try:
+        with _Interruption(attempts, console) as interruption, LiveView(layout, console) as view:
+            done = await _loop(layout, world, view, lambda: interruption.asked)
+            if done is None:
+                await _wind_down(layout, world, attempts)
+            return done
+    except OSError:
+        attempts.stop_all(save=True)
+        await attempts.ended()
+        raise
+    finally:
+        reader.cancel()
+        await launcher.close()
+        await guards.close()
+
+
+async def _loop(layout: Layout, world: LocalWorld, view: LiveView, interrupted: Callable[[], bool]) -> Plan | None:
+    while not interrupted():
+        todo = await reconcile(layout, world, _now)
+        view.update(world.seen, todo, _now())
+        if todo.finished:
+            return todo
+        await world.news(todo.look_again_in)
+    return None
+
+
+async def _wind_down(layout: Layout, world: LocalWorld, attempts: Attempts) -> None:
+    """Everyone was told to save its state: what they said is put on record, and nothing new is begun."""
+    await attempts.ended()
+    todo = plan(layout, await world.observe(), _now())
+    await world.record(todo.records)
+    await world.publish(todo.status, todo.events)
+
+
+class _Interruption:
+    """The first SIGINT or SIGTERM stops the loop and saves, the second stops at once. A context manager."""
+
+    def __init__(self, attempts: Attempts, console: Console) -> None:
+        self.asked = False
+        self._attempts = attempts
+        self._console = console
+
+    def __enter__(self) -> "_Interruption":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _ask(self) -> None:
+        if not self.asked:
+            self._console.print("Stopping: episodes save their state. Ctrl-C again stops them at once.")
+        self._attempts.stop_all(save=not self.asked)
+        self.asked = True
+        self._attempts.news.set()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,104 @@
+"""Checkpoints on this machine's disk: who has some, what is thrown away, and the winner's hand-over.
+
+Our trainer keeps `step-N` folders to resume from and `best-E` folders, the weights of evaluation E, in
+OUT/work/EPISODE/ATTEMPT/. What a trainer of one's own keeps is its own affair: it is removed whole or left alone.
+"""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.status import TestScore
+from seedsweep.engine.decisions import Conclude
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.observation import Conclusion
+from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
+from seedsweep.local.lastwords import tail
+from seedsweep.local.processes import GuardedLauncher
+from seedsweep.local.rundir import RunDirectory, remove_tree
+from seedsweep_trainer.contract import Env
+
+_TRIES = 2
+
+
+class Storage:
+    """The checkpoints under OUT/work, and OUT/best that comes of them."""
+
+    def __init__(self, directory: RunDirectory, layout: Layout, launcher: GuardedLauncher, base: Path) -> None:
+        """`base` is the folder that relative paths in the sweep's file start from."""
+        self.conclusion: Conclusion | None = None
+        self._directory = directory
+        self._trainer = layout.spec.trainer
+        self._ours = layout.ours
+        self._launcher = launcher
+        self._base = base
+        self._hand_over: asyncio.Task[None] | None = None
+        folders = {episode: directory.checkpoints(episode) for episode in layout.episodes}
+        self._stored = {e: self._can_resume(folder) for e, folder in folders.items() if folder.exists()}
+
+    @property
+    def stored(self) -> Mapping[EpisodeId, bool]:
+        """See Observation."""
+        return self._stored
+
+    @property
+    def concluding(self) -> bool:
+        """See Observation."""
+        return self._hand_over is not None and not self._hand_over.done()
+
+    def fill(self, episode: EpisodeId) -> None:
+        """An attempt of this episode may write there from now on."""
+        self._stored[episode] = True
+
+    def prune(self, episode: EpisodeId, best: int | None) -> None:
+        """Remove an episode's checkpoints; None, or all but its weights of the evaluation `best`."""
+        folder = self._directory.checkpoints(episode)
+        if best is None:
+            remove_tree(folder)
+            del self._stored[episode]
+            return
+        if self._ours:
+            for checkpoint in (*folder.glob("*/step-*"), *folder.glob("*/best-*"), *folder.glob("*/.*.partial")):
+                if checkpoint.name != f"best-{best}":
+                    shutil.rmtree(checkpoint)
+        self._stored[episode] = False
+
+    def conclude(self, decision: Conclude, then: Callable[[], None]) -> None:
+        """Begin to hand over the winner, in the background; call `then` once `conclusion` is there."""
+        self._hand_over = asyncio.create_task(self._conclude(decision))
+        self._hand_over.add_done_callback(lambda _: then())
+
+    async def _conclude(self, decision: Conclude) -> None:
+        name = decision.episode.name
+        found = sorted(self._directory.checkpoints(decision.episode).glob(f"*/best-{decision.evaluation}"))
+        if not found:
+            error = f"no weights of evaluation {decision.evaluation} of {name} are in {self._directory.work}"
+            self.conclusion = Conclusion(name, error=error)
+            return
+        log = self._directory.logs / "conclude.log"
+        command = [*TRAINER, "conclude", "--best", str(found[0]), "--to", str(self._directory.best)]
+        variables = {**literal_environment(self._trainer), str(Env.CONFIG): trainer_config(self._trainer, self._base)}
+        for _ in range(_TRIES):
+            running = await self._launcher.launch(command, variables, log)
+            if await running.wait() == 0:
+                self.conclusion = _conclusion(name, self._directory.best)
+                return
+        self.conclusion = Conclusion(name, error=f"the winner could not be handed over: {tail(log)} (see {log})")
+
+    def _can_resume(self, folder: Path) -> bool:
+        return not self._ours or any(folder.glob("*/step-*"))
+
+
+def _conclusion(episode: str, best: Path) -> Conclusion:
+    """What was handed over; a sweep without a test set has no test score."""
+    path = best / "test.json"
+    try:
+        test = TestScore.model_validate_json(path.read_bytes()) if path.exists() else None
+    except (ValidationError, json.JSONDecodeError) as error:
+        return Conclusion(episode, weights=str(best), error=f"{path} is no test score: {error}")
+    return Conclusion(episode, weights=str(best), test=test)

@@ -1,0 +1,84 @@
+"""The backend of one machine: its record is a folder, its pods are processes, and one loop drives both."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.observation import Observation, SeenAttempt
+from seedsweep.local.attempts import Attempts
+from seedsweep.local.ledger import Ledger
+from seedsweep.local.places import Place
+from seedsweep.local.storage import Storage
+
+MAX_WAIT_SECONDS = 60.0
+"""A clock that was set back must not stop the loop."""
+
+
+class LocalWorld:
+    """Implements seedsweep.backend.Backend."""
+
+    def __init__(
+        self, layout: Layout, ledger: Ledger, attempts: Attempts, storage: Storage, places: Sequence[Place]
+    ) -> None:
+        self._layout = layout
+        self._ledger = ledger
+        self._attempts = attempts
+        self._storage = storage
+        self._places = places
+        self.seen = Observation(status=ledger.status)
+        """The last observation."""
+        self.left_over: tuple[SeenAttempt, ...] = ()
+        """Attempts of an earlier runner whose end is not on record yet."""
+
+    async def observe(self) -> Observation:
+        """See Backend."""
+        self._attempts.forget_recorded(self._ledger.episodes)
+        self.seen = Observation(
+            status=self._ledger.status,
+            episodes=self._ledger.episodes,
+            cuts=self._ledger.cuts,
+            attempts=[*self.left_over, *self._attempts.seen()],
+            parallelism=len(self._places),
+            stored=self._storage.stored,
+            resumable=self._attempts.resumable,
+            conclusion=self._storage.conclusion,
+            concluding=self._storage.concluding,
+        )
+        return self.seen
+
+    async def record(self, records: Sequence[Record]) -> frozenset[str]:
+        """See Backend. Raises OSError: a runner whose folder cannot be written has to end."""
+        unwritten = self._ledger.write(records)
+        # Every end that was observed is among the records.
+        self.left_over = ()
+        return unwritten
+
+    async def execute(self, decisions: Sequence[Decision]) -> None:
+        """See Backend. Raises OSError as `record` does."""
+        for decision in decisions:
+            match decision:
+                case StartEpisode():
+                    await self._attempts.start(decision, self._places)
+                    self._storage.fill(decision.episode)
+                case StopAttempt():
+                    self._attempts.stop(decision.uid, save=decision.save)
+                case Prune():
+                    best = self._ledger.episodes[decision.episode].best if decision.keep_best else None
+                    self._storage.prune(decision.episode, best.evaluation if best is not None else None)
+                case Conclude():
+                    self._storage.conclude(decision, then=self._attempts.news.set)
+
+    async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
+        """See Backend; the view shows the events of the plan."""
+        self._ledger.publish(status)
+
+    async def news(self, wait: timedelta | None) -> None:
+        """Return when something has become known, or after this time."""
+        seconds = MAX_WAIT_SECONDS if wait is None else min(wait.total_seconds(), MAX_WAIT_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._attempts.news.wait(), seconds)
+        self._attempts.news.clear()

@@ -1,0 +1,150 @@
+"""Which statistics a record can carry, each with what it was computed from, and which it cannot, with the reason."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from seedsweep.api.cut import Cut
+from seedsweep.api.episode import BestEvaluation, Episode
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.layout import Layout
+from seedsweep.report.record import Record
+from seedsweep.report.words import counted
+from seedsweep.science.summary import Share, Summary, failed_runs, summarize
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One score an episode, summarised."""
+
+    title: str
+    source: str
+    """What the scores are and how many episodes gave one."""
+    summary: Summary
+    failed: Share | None
+    """Runs no better than the constant baseline; None where no trainer published one."""
+    baseline: float | None
+    notes: tuple[str, ...]
+    """Episodes that are in n with a stand-in, or not in n, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A statistic this record cannot carry."""
+
+    what: str
+    why: str
+
+
+@dataclass(slots=True)
+class _Scores:
+    """Scores being collected, with what had to be said about some of them."""
+
+    values: list[float]
+    notes: list[str]
+
+    def add(self, episode: Episode, score: float | None, stand_in: float | None, why: str) -> None:
+        """Take the score; where there is none, the stand-in, for leaving the worst out would flatter."""
+        name = episode.spec.id.name
+        if score is not None:
+            self.values.append(score)
+        elif stand_in is not None:
+            self.values.append(stand_in)
+            self.notes.append(f"{name} {why}: counted with the constant baseline.")
+        else:
+            self.notes.append(f"{name} {why}: not in n, for no baseline is known.")
+
+
+def analyses(record: Record) -> list[Analysis]:
+    """Scores over all t episodes: at the first cut of each bracket, or of whole runs where nothing is cut."""
+    layout = Layout.of(record.sweep)
+    first_cuts = {cut.spec.bracket: cut for cut in record.cuts if cut.spec.rung == 0}
+    found = []
+    for bracket, ladder in enumerate(layout.rungs):
+        members = [e for e in record.episodes if layout.bracket_of[e.spec.id] == bracket]
+        where = f"bracket {bracket}, " if len(layout.rungs) > 1 else ""
+        if not ladder:
+            found.append(_whole_runs(layout, members, where))
+        elif bracket in first_cuts:
+            found.append(_at_cut(layout, members, first_cuts[bracket], where))
+    return [analysis for analysis in found if analysis is not None]
+
+
+def withheld(status: SweepStatus) -> list[Withheld]:
+    """What must not be computed from this record."""
+    if status.design == "full":
+        return []
+    selected = "the survivors ran to the end because they were ahead, so their final scores are no sample of all runs"
+    missing = [
+        Withheld("Expected best of n runs", f"{selected}. Run the sweep without earlyStopping to get it."),
+        Withheld("Mean, spread or density of final scores, and shares of variance by seed", f"{selected}."),
+    ]
+    if status.design == "cut":
+        why = "no loser was trained on to find out. Set earlyStopping.audit to get an estimate."
+        missing.append(Withheld("Whether a loser would have won", why))
+    return missing
+
+
+def known_baseline(status: SweepStatus, episodes: Iterable[Episode]) -> float | None:
+    """The score of a constant answer, as published by the trainers: it is the same for all."""
+    if status.best is not None and status.best.baseline is not None:
+        return status.best.baseline
+    return next((e.status.baseline for e in episodes if e.status.baseline is not None), None)
+
+
+def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Analysis | None:
+    spec = cut.spec
+    recorded = {entry.episode: entry.score for entry in spec.ranked}
+    baseline = known_baseline(SweepStatus(), members)
+    scores = _Scores([], [])
+    for episode in members:
+        name, status = episode.spec.id.name, episode.status
+        if name in recorded:
+            scores.add(episode, recorded[name], baseline, "has no defined score up to the cut")
+        elif status.verdict is not None and status.verdict.outcome == "Diverged":
+            best = BestEvaluation.of(status.scores, (), spec.evaluation, maximize=layout.maximize)
+            scores.add(episode, best.score if best is not None else None, baseline, "diverged before any score")
+            if best is not None:
+                scores.notes.append(f"{name} diverged before the cut: counted with its best score until then.")
+        else:
+            scores.notes.append(f"{name} failed before the cut: not in n.")
+    kind = "latest score at" if spec.rank_by == "latest" else "best score up to"
+    source = f"the {kind} evaluation {spec.evaluation}, where the cut was made, of {_of(scores, members)}"
+    return _analysis(f"{where}scores at the cut", source, scores, baseline, layout)
+
+
+def _whole_runs(layout: Layout, members: list[Episode], where: str) -> Analysis | None:
+    baseline = known_baseline(SweepStatus(), members)
+    scores = _Scores([], [])
+    for episode in members:
+        name, status = episode.spec.id.name, episode.status
+        outcome = status.verdict.outcome if status.verdict is not None else None
+        best = BestEvaluation.of(status.scores, (), len(status.scores), maximize=layout.maximize)
+        if outcome == "Finished":
+            scores.add(episode, best.score if best is not None else None, baseline, "has no defined score")
+        elif outcome == "Diverged":
+            scores.add(episode, best.score if best is not None else None, baseline, "diverged before any score")
+            if best is not None:
+                scores.notes.append(f"{name} diverged: counted with its best score until then.")
+        else:
+            scores.notes.append(f"{name} {'failed' if outcome == 'Failed' else 'is not finished'}: not in n.")
+    source = f"the best score of the whole run of {_of(scores, members)}"
+    return _analysis(f"{where}best scores of full runs", source, scores, baseline, layout)
+
+
+def _of(scores: _Scores, members: list[Episode]) -> str:
+    n, t = len(scores.values), len(members)
+    return f"all {counted(t, 'episode')}" if n == t else f"{n} of {counted(t, 'episode')}"
+
+
+def _analysis(title: str, source: str, scores: _Scores, baseline: float | None, layout: Layout) -> Analysis | None:
+    if not scores.values:
+        return None
+    failed = failed_runs(scores.values, baseline, maximize=layout.maximize) if baseline is not None else None
+    return Analysis(
+        title=title[0].upper() + title[1:],
+        source=source,
+        summary=summarize(scores.values),
+        failed=failed,
+        baseline=baseline,
+        notes=tuple(scores.notes),
+    )

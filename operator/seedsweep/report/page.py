@@ -1,0 +1,115 @@
+"""`report.html`: one self-contained page from a record, made again from the same record without a difference."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from ruamel.yaml import YAML
+
+from seedsweep.api.cut import Cut, CutSpec
+from seedsweep.api.episode import Episode
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.layout import Layout
+from seedsweep.files import write_whole
+from seedsweep.report.analysis import analyses, withheld
+from seedsweep.report.facts import casualties, full_seconds, saved_share, steps_trained, wall_seconds
+from seedsweep.report.figure import draw_curves, shown_from
+from seedsweep.report.record import Record, read_record
+from seedsweep.report.words import counted, duration_text, metric_words, one_line, score_text, share_text
+
+_WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
+_WARNINGS = {
+    "Failed": "The sweep failed",
+    "NonDeterministic": "Evaluations that were trained again gave other scores; the first record stands",
+    "HeterogeneousHardware": "Episodes trained under different fingerprints: scores are not bit-comparable",
+    "ExactScores": "Scores were sampled while episodes trained, not published as curves",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CutTable:
+    """A cut as the page shows it."""
+
+    spec: CutSpec
+    title: str
+    places: dict[str, float]
+    """By episode with a score, where it lies between the lowest and the highest of the table, from 0 to 1."""
+    threshold_place: float
+
+
+def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[Cut]) -> str:
+    """The page as HTML: figures inlined, nothing fetched from anywhere."""
+    record = Record(sweep, list(episodes), list(cuts))
+    status = sweep.status or SweepStatus()
+    environment = Environment(
+        loader=PackageLoader("seedsweep.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = (counted, duration_text, one_line, score_text, share_text)
+    environment.filters.update({function.__name__: function for function in words})
+    return environment.get_template("report.html").render(
+        sweep=sweep,
+        status=status,
+        maximize=Layout.of(sweep).maximize,
+        metric=metric_words(sweep.spec.trainer),
+        figure=draw_curves(record),
+        shown_from=shown_from(record),
+        analyses=analyses(record),
+        withheld=withheld(status),
+        cuts=[_cut_table(cut.spec, many=len(cuts) > 1) for cut in cuts],
+        casualties=casualties(episodes),
+        warnings=_warnings(status),
+        trained=steps_trained(status.cost),
+        saved=saved_share(status.cost),
+        wall=wall_seconds(status),
+        full_seconds=full_seconds(status.cost),
+        sweep_yaml=_yaml(sweep),
+        episodes=episodes,
+    )
+
+
+def write_report(directory: Path) -> Path:
+    """Write report.html beside the record it is made from, and return its path.
+
+    Raises:
+        RecordError: the folder holds no readable record.
+        OSError: it cannot be written; a report from before stays as it was.
+    """
+    path = directory / "report.html"
+    write_whole(path, build_report(*read_record(directory)).encode())
+    return path
+
+
+def _warnings(status: SweepStatus) -> list[str]:
+    """Conditions that limit what the record can be trusted with."""
+    said = []
+    for kind, bad in _WARNED_IF.items():
+        condition = status.condition(kind)
+        if condition is not None and condition.status == bad:
+            detail = one_line(condition.message)
+            said.append(f"{_WARNINGS[kind]}{f': {detail}' if detail else ''}.")
+    return said
+
+
+def _cut_table(spec: CutSpec, *, many: bool) -> CutTable:
+    scores = {entry.episode: entry.score for entry in spec.ranked if entry.score is not None}
+    low, high = (min(scores.values()), max(scores.values())) if scores else (0.0, 0.0)
+    span = high - low or 1.0
+    places = {name: (score - low) / span for name, score in scores.items()}
+    threshold_place = (spec.threshold - low) / span if spec.threshold is not None else 0.0
+    where = f"Bracket {spec.bracket}, rung {spec.rung}: cut" if many else "Cut"
+    return CutTable(spec, f"{where} at evaluation {spec.evaluation}", places, threshold_place)
+
+
+def _yaml(sweep: SeedSweep) -> str:
+    """The resource without what was found out since; a record does not tell a written default from an absent one."""
+    document = sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"status"})
+    out = io.StringIO()
+    YAML().dump(document, out)
+    return out.getvalue()

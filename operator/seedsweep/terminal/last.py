@@ -1,0 +1,170 @@
+"""The last screen of a sweep: the result with what it is worth, what it cost, and what to type next."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from seedsweep.api.cut import Cut, CutSpec
+from seedsweep.api.episode import Episode
+from seedsweep.api.status import Best, Cost, SweepStatus
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.report.facts import Casualty, casualties, full_seconds, saved_share, steps_trained, wall_seconds
+from seedsweep.report.words import counted, duration_text, metric_words, one_line, score_text, share_text
+
+NAMED_CASUALTIES = 5
+"""More would push the result off the screen; the report has them all."""
+
+_REMEDIES = {
+    "BadConfiguration": "Correct spec.trainer in the sweep file, then run it into a new folder.",
+    "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; run into a new folder.",
+    "NoEpisodeFinished": "Remove the cause below, then run into a new folder.",
+    "EpisodesDisagree": "All episodes must train on the same data with the same settings: look for what differs.",
+    "InvalidRungs": "Move atPercent in spec.earlyStopping, or evaluate more often.",
+    "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds; run into a new folder.",
+}
+
+
+def last_screen(
+    sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[Cut], directory: Path | None
+) -> RenderableType:
+    """What to show when a sweep is over, or when its runner ends.
+
+    Print it with `crop=False`: commands longer than the terminal is wide are left whole, to be pasted.
+
+    Args:
+        sweep: with its status.
+        episodes: all on record.
+        cuts: all on record.
+        directory: the run's folder; None where the record lives in a cluster.
+    """
+    status = sweep.status or SweepStatus()
+    lost = casualties(episodes)
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    if status.best is not None:
+        for label, text in _result(sweep, status.best, status, len(episodes)):
+            facts.add_row(label, text)
+    for cut in cuts:
+        facts.add_row("kept", _kept(cut.spec, many=len(cuts) > 1))
+    for label, text in (*_casualties(lost), *_cost(status.cost, status)):
+        facts.add_row(label, text)
+    parts: list[RenderableType] = [*_headline(sweep, status), Text(), Padding(facts, (0, 0, 0, 2), expand=False)]
+    if directory is not None:
+        parts += [Text(), *_next_steps(directory, status, lost)]
+    return Group(*parts)
+
+
+def _headline(sweep: SeedSweep, status: SweepStatus) -> Iterator[RenderableType]:
+    name = sweep.metadata.name
+    failed = status.condition("Failed")
+    if failed is not None and failed.status == "True":
+        yield Text.assemble((f"✗ {name} failed: {failed.reason}", "bold red"))
+        yield Padding(Text(one_line(failed.message)), (0, 0, 0, 2))
+        if failed.reason in _REMEDIES:
+            yield Padding(Text(_REMEDIES[failed.reason]), (0, 0, 0, 2))
+    elif status.best is None:
+        yield Text.assemble((name, "bold"), f" has no result yet: {one_line(status.message) or status.phase}")
+    else:
+        metric = metric_words(sweep.spec.trainer)
+        complete = status.phase == "Complete"
+        said = "is complete" if complete else f"is not over ({status.phase}); best so far"
+        style = "bold green" if complete else "bold"
+        score = f"{metric} {score_text(status.best.score)} by {status.best.episode}"
+        yield Text(f"{'✓ ' if complete else ''}{name} {said}: {score}", style=style)
+
+
+def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) -> Iterator[tuple[str, str]]:
+    seeds = f"weight-init seed {best.weight_init}, data-order seed {best.data_order}"
+    at = f"evaluation {best.evaluation}" + (f" of {status.evaluations}" if status.evaluations else "")
+    yield "seeds", f"{seeds}; best at {at}"
+    yield "validation", score_text(best.score) + _against(best.baseline)
+    if best.test is not None:
+        test = best.test
+        low, high = test.interval
+        interval = f"{100 * test.confidence:.0f} % interval {score_text(low)} to {score_text(high)}"
+        yield "test", f"{score_text(test.score)}, {interval}, n = {test.n:,}{_against(test.baseline)}"
+    else:
+        extreme = "highest" if _maximize(sweep) else "lowest"
+        yield "test", f"no test set: the {extreme} of {episodes} on the data that chose it, so optimistic"
+
+
+def _against(baseline: float | None) -> str:
+    return "" if baseline is None else f" (a constant answer scores {score_text(baseline)})"
+
+
+def _maximize(sweep: SeedSweep) -> bool:
+    metric = sweep.spec.trainer.ranking_metric
+    return metric is None or metric.goal == "maximize"
+
+
+def _kept(cut: CutSpec, *, many: bool) -> str:
+    total = len(cut.ranked) + len(cut.excluded)
+    where = f"bracket {cut.bracket}, " if many else ""
+    text = f"{where}{len(cut.kept)} of {total} at evaluation {cut.evaluation}, threshold {score_text(cut.threshold)}"
+    if cut.tied_at_threshold > 1:
+        text += f"; {cut.tied_at_threshold} tied there, and the validation loss or a hash of the seeds decided"
+    return text
+
+
+def _casualties(lost: Sequence[Casualty]) -> Iterator[tuple[str, str]]:
+    for casualty in lost[:NAMED_CASUALTIES]:
+        after = f"after {counted(casualty.evaluations, 'evaluation')}"
+        yield casualty.outcome, f"{casualty.episode} {after}: {casualty.reason or 'no reason on record'}"
+    if len(lost) > NAMED_CASUALTIES:
+        yield "", f"and {len(lost) - NAMED_CASUALTIES} more"
+
+
+def _cost(cost: Cost, status: SweepStatus) -> Iterator[tuple[str, str]]:
+    trained = steps_trained(cost)
+    saved = saved_share(cost)
+    text = counted(trained, "optimizer step")
+    if cost.full_steps and saved is not None:
+        text += f" of {cost.full_steps:,} for training all fully"
+        text += f": {share_text(saved, 1)} saved" if saved > 0 else ""
+    kinds = (("overshoot", cost.overshoot_steps), ("wasted", cost.wasted_steps), ("audit", cost.audit_steps))
+    extra = ", ".join(f"{steps:,} {kind}" for kind, steps in kinds if steps)
+    yield "cost", text + (f" ({extra} included)" if extra else "")
+    wall, full = wall_seconds(status), full_seconds(cost)
+    times = [duration_text(wall)] if wall is not None else []
+    if cost.gpu_seconds:
+        fully = f", about {duration_text(full)} if all had trained fully" if full is not None else ""
+        times.append(f"places held for {duration_text(cost.gpu_seconds)}{fully}")
+    if times:
+        yield "time", "; ".join(times)
+
+
+def _next_steps(directory: Path, status: SweepStatus, lost: Sequence[Casualty]) -> Iterator[RenderableType]:
+    for what, lines in _commands(directory, status, lost):
+        yield Padding(Text(what, style="dim"), (0, 0, 0, 2))
+        for line in lines:
+            # Never wrapped here: a command with a line break in it cannot be pasted.
+            yield Text(f"    {line}", no_wrap=True, overflow="ignore")
+
+
+def _commands(directory: Path, status: SweepStatus, lost: Sequence[Casualty]) -> Iterator[tuple[str, list[str]]]:
+    crashed = [casualty for casualty in lost if casualty.outcome == "failed" and casualty.attempts]
+    if crashed:
+        log = directory / "logs" / f"{crashed[0].episode}-{crashed[0].attempts - 1}.log"
+        yield f"Read why {crashed[0].episode} failed", [f"less {shlex.quote(str(log))}"]
+    if status.completion_time is None:
+        yield "Go on from here", ["the same `seedsweep run` again: nothing that is on record is trained twice"]
+    report = shlex.quote(str(directory / "report.html"))
+    yield "See every curve, the cut and the statistics", [f"python -m webbrowser {report}"]
+    best = status.best
+    if best is None:
+        return
+    if best.weights is not None:
+        model = "AutoModelForSequenceClassification"
+        folder = str(directory / "best")
+        yield "Load the winner in Python", [f"from transformers import {model}", f"{model}.from_pretrained({folder!r})"]
+    pair = f"pairs: [{{weightInit: {best.weight_init}, dataOrder: {best.data_order}}}]"
+    yield (
+        "Train one episode alone, again: copy the file, drop earlyStopping, and set",
+        [f"seeds: {{{pair}}}"],
+    )

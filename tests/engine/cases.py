@@ -1,0 +1,160 @@
+"""Made-up sweeps with known true curves: what every world, whatever befalls it, has to find out."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What training one episode gives, each time and on every machine."""
+
+    scores: tuple[float | None, ...]
+    losses: tuple[float, ...] | None
+    diverges: int | None = None
+    """Loss or weights become non-finite on the way to this evaluation."""
+    breaks: int | None = None
+    """Every attempt fails on the way to this evaluation."""
+
+    @property
+    def end(self) -> int:
+        """The last evaluation that can be reached."""
+        return min(x for x in (self.diverges, self.breaks, len(self.scores) + 1) if x is not None) - 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sweep, its evaluations E and steps S, and the true curves."""
+
+    sweep: SeedSweep
+    evaluations: int
+    steps: int
+    truths: dict[EpisodeId, Truth]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The sweep laid out."""
+        return Layout.of(self.sweep)
+
+    @cached_property
+    def marks(self) -> tuple[tuple[int, ...], ...]:
+        """Evaluation of every rung, by bracket: floor(a E / 100)."""
+        return tuple(
+            tuple(rung.at_percent * self.evaluations // 100 for rung in ladder) for ladder in self.layout.rungs
+        )
+
+    def step(self, evaluation: int) -> int:
+        """The step that an evaluation follows: ceil(i S / E)."""
+        return (evaluation * self.steps + self.evaluations - 1) // self.evaluations
+
+    def steps_planned(self) -> int:
+        """What the design costs at most: t step(e) + p (S - step(e)), rung by rung."""
+        total = 0
+        for members, ladder, marks in zip(self.layout.members, self.layout.rungs, self.marks, strict=True):
+            running = len(members)
+            for rung, mark, before in zip(ladder, marks, (0, *marks), strict=False):
+                total += running * (self.step(mark) - self.step(before))
+                running = min(running, rung.keep)
+            total += running * (self.steps - self.step(marks[-1] if marks else 0))
+        return total
+
+
+def make_sweep(
+    pairs: Sequence[tuple[int, int]], evaluations: int, stopping: dict[str, object] | None, **options: object
+) -> SeedSweep:
+    """A sweep over these (WI, DO); options: `ours`, `goal`, and any field of the spec by its wire name."""
+    goal = options.pop("goal", "maximize")
+    if options.pop("ours", True):
+        trainer: dict[str, object] = {
+            "fineTuning": {
+                "model": "example/tiny-encoder",
+                "dataset": {"task": "rte", "path": "glue/RTE"},
+                "metric": {"name": "accuracy", "goal": goal},
+                "epochs": 1,
+                "evaluationsPerEpoch": evaluations,
+            }
+        }
+    else:
+        trainer = {"command": ["train"], "metric": {"name": "quality", "goal": goal}}
+    spec: dict[str, object] = {
+        "seeds": {"pairs": [{"weightInit": w, "dataOrder": d} for w, d in pairs]},
+        "parallelism": 2,
+        "trainer": trainer,
+        **options,
+    }
+    if stopping is not None:
+        spec["earlyStopping"] = stopping
+    return SeedSweep.model_validate(
+        {"apiVersion": "seedsweep.io/v1alpha1", "kind": "SeedSweep", "metadata": {"name": "study"}, "spec": spec}
+    )
+
+
+def percent_for(evaluation: int, evaluations: int) -> int:
+    """A whole percent whose rung falls on this evaluation."""
+    return -(-100 * evaluation // evaluations)
+
+
+def random_case(rng: random.Random) -> Case:
+    """Any small sweep: ties on plateaus, undefined scores, divergences and episodes that always fail included."""
+    t = rng.randint(1, 8)
+    pairs = rng.sample([(w, d) for w in range(4) for d in range(4)], t)
+    evaluations = rng.randint(1, 9)
+    ours = rng.random() < 0.7
+    sweep = make_sweep(
+        pairs,
+        evaluations,
+        _random_stopping(rng, t, evaluations),
+        ours=ours,
+        goal=rng.choice(["maximize", "minimize"]),
+        parallelism=rng.randint(1, t + 1),
+        backoffLimitPerEpisode=rng.randint(0, 3),
+        progressDeadlineSeconds=400,
+        waitForCapacitySeconds=rng.choice([1, 30, 300]),
+    )
+    publishes_loss = ours or rng.random() < 0.5
+    curves: list[Truth] = []
+    for _ in range(t):
+        curves.append(rng.choice(curves) if curves and rng.random() < 0.1 else _random_truth(rng, evaluations))
+    truths = {
+        EpisodeId(*pair): Truth(c.scores, c.losses if publishes_loss else None, c.diverges, c.breaks)
+        for pair, c in zip(pairs, curves, strict=True)
+    }
+    return Case(sweep, evaluations, rng.randint(evaluations, 40), truths)
+
+
+def _random_stopping(rng: random.Random, t: int, evaluations: int) -> dict[str, object] | None:
+    if evaluations == 1 or rng.random() < 0.08:
+        return None
+    stopping: dict[str, object] = {"rankBy": rng.choice(["best", "best", "latest"]), "tieSeed": rng.randint(0, 5)}
+    if rng.random() < 0.25 and t > 1:
+        sizes = [first := rng.randint(1, t - 1), t - first]
+        stopping["brackets"] = [{"episodes": n, "rungs": _random_rungs(rng, n, evaluations, least=0)} for n in sizes]
+    else:
+        stopping["rungs"] = _random_rungs(rng, t, evaluations, least=1)
+    if rng.random() < 0.3:
+        stopping["audit"] = {"percent": rng.choice([20, 50, 99]), "seed": rng.randint(0, 5)}
+    return stopping
+
+
+def _random_rungs(rng: random.Random, t: int, evaluations: int, least: int) -> list[dict[str, int]]:
+    places = sorted(rng.sample(range(1, evaluations), rng.randint(least, min(3, evaluations - 1))))
+    keeps = sorted((rng.randint(1, t) for _ in places), reverse=True)
+    return [
+        {"atPercent": percent_for(e, evaluations), "keep": keep} for e, keep in zip(places, keeps, strict=True)
+    ]
+
+
+def _random_truth(rng: random.Random, evaluations: int) -> Truth:
+    levels = rng.choice([2, 4, 1000])
+    blind = rng.choice([0.0, 0.0, 0.2, 1.0 if rng.random() < 0.2 else 0.1])
+    scores = tuple(None if rng.random() < blind else rng.randint(0, levels) / levels for _ in range(evaluations))
+    losses = tuple(rng.randint(1, 3) / 2 for _ in range(evaluations))
+    fate = rng.random()
+    diverges = rng.randint(1, evaluations) if fate < 0.1 else None
+    breaks = rng.randint(1, evaluations) if 0.1 <= fate < 0.2 else None
+    return Truth(scores, losses, diverges, breaks)

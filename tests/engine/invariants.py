@@ -1,0 +1,163 @@
+"""What must hold in every turn of every world, and a ledger of the steps that were really trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from engine.brute import Outcome, work_out
+from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
+from seedsweep.engine.decisions import Conclude, Plan, Prune, RecordCut, RecordEpisode, StartEpisode, StopAttempt
+
+if TYPE_CHECKING:
+    from engine.simulator import World
+    from engine.trainees import Trainee
+
+FINAL = {StopReason.CUT: "LostByCut", StopReason.DOMINATED: "LostByDominance"}
+
+
+class Watch:
+    """Looks on as a world runs; raises AssertionError at the first thing that must not be."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.expected: Outcome = work_out(world.case)
+        self.trained: Counter[EpisodeId] = Counter()
+        """Steps of ended attempts, replays included."""
+        self.reach: Counter[EpisodeId] = Counter()
+        self.pruned: set[EpisodeId] = set()
+        self.peak_live = 0
+        self.concluded = 0
+        self._live_before = 0
+
+    def before(self, todo: Plan) -> None:
+        """Of the plan alone: what it records may only add to what is on record."""
+        world = self.world
+        self._live_before = sum(1 for t in world.trainees if t.live)
+        scored = {episode.name: len(status.rung_scores) for episode, status in world.records.items()}
+        for record in todo.records:
+            if isinstance(record, RecordEpisode):
+                _check_only_adds(world.records.get(record.episode, EpisodeStatus()), record.status)
+                scored[record.episode.name] = len(record.status.rung_scores)
+                self._check_verdict(record.episode, record.status, scored)
+            elif isinstance(record, RecordCut):
+                self._check_cut(record)
+        started = {d.episode for d in todo.decisions if isinstance(d, StartEpisode)}
+        assert len(started) == sum(isinstance(d, StartEpisode) for d in todo.decisions), "one start an episode"
+        cutting = {r.cut.bracket for r in todo.records if isinstance(r, RecordCut)}
+        known = world.records | {r.episode: r.status for r in todo.records if isinstance(r, RecordEpisode)}
+        settled = {episode for episode, status in known.items() if status.verdict is not None}
+        bets = {e for e in started - settled if world.case.layout.bracket_of[e] in cutting}
+        assert not bets, f"started while their cut is made: {bets}"
+        for decision in todo.decisions:
+            self._check_decision(decision, todo)
+
+    def after(self, todo: Plan) -> None:
+        """Of the world after a turn: places, cost, storage."""
+        world = self.world
+        live = [t.episode for t in world.trainees if t.live]
+        assert len(live) == len(set(live)), "two live attempts of one episode"
+        if len(live) > self._live_before:
+            assert len(live) <= world.parallelism, f"{len(live)} live in {world.parallelism} places"
+            assert not world.suspended, "a start while suspended"
+        self.peak_live = max(self.peak_live, len(live))
+        cost = todo.status.cost
+        if cost.planned_steps is not None:
+            assert cost.planned_steps == world.case.steps_planned()
+            assert cost.useful_steps <= cost.planned_steps
+        counts = todo.status.counts
+        assert sum(value for _, value in counts) == len(world.case.truths)
+        assert all(value >= 0 for _, value in counts)
+
+    def started(self, trainee: Trainee) -> None:
+        """No work is taken up again that was thrown away, and none that is settled."""
+        assert trainee.episode not in self.pruned, f"{trainee.episode.name} starts after its checkpoint was pruned"
+        status = self.world.records.get(trainee.episode)
+        if status is not None and status.verdict is not None:
+            assert trainee.episode in self.world.case.layout.audited
+            assert status.verdict.outcome.startswith("Lost")
+
+    def thrown_away(self, episode: EpisodeId) -> None:
+        """Its checkpoints are gone."""
+        self.pruned.add(episode)
+
+    def ended(self, trainee: Trainee) -> None:
+        """Enter what it trained."""
+        if trainee.bound is None:
+            return
+        reached, start = trainee.steps_done(self.world.now), trainee.case.step(trainee.start)
+        if trainee.temper.exact and trainee.publishes(self.world.now) is None:
+            reached = start
+        self.trained[trainee.episode] += reached - start
+        self.reach[trainee.episode] = max(self.reach[trainee.episode], reached)
+
+    def finished(self, todo: Plan) -> None:
+        """At the end: nothing lives, and nothing more comes of looking again."""
+        assert not any(t.live for t in self.world.trainees)
+        assert not any(isinstance(d, StartEpisode | StopAttempt) for d in todo.decisions)
+        ends = [c.type for c in todo.status.conditions if c.type in ("Complete", "Failed") and c.status == "True"]
+        assert len(ends) == 1, f"conditions at the end: {ends}"
+
+    def _check_verdict(self, episode: EpisodeId, status: EpisodeStatus, scored: dict[str, int]) -> None:
+        if status.verdict is None or not status.verdict.outcome.startswith("Lost"):
+            return
+        rung, bracket = status.verdict.rung, self.world.case.layout.bracket_of[episode]
+        assert rung is not None
+        assert episode not in self.expected.kept.get((bracket, rung), set()), f"survivor {episode.name} lost"
+        if status.verdict.outcome == "LostByDominance":
+            ranking = [e.name for e, _ in self.expected.rankings[bracket, rung]]
+            names = status.verdict.dominators
+            assert len(set(names)) == self.world.case.layout.rungs[bracket][rung].keep
+            assert all(ranking.index(name) < ranking.index(episode.name) for name in names)
+            assert all(scored.get(name, 0) > rung for name in names), "a verdict before the scores it rests on"
+
+    def _check_cut(self, record: RecordCut) -> None:
+        cut, key = record.cut, (record.cut.bracket, record.cut.rung)
+        ranking = [(e.name, score) for e, score in self.expected.rankings[key]]
+        assert [(entry.episode, entry.score) for entry in cut.ranked] == ranking
+        assert cut.kept == {e.name for e in self.expected.kept[key]}
+
+    def _check_decision(self, decision: object, todo: Plan) -> None:
+        if isinstance(decision, StopAttempt):
+            records = {r.episode: r for r in todo.records if isinstance(r, RecordEpisode)}
+            record = records.get(decision.episode)
+            on_record = self.world.records.get(decision.episode, EpisodeStatus())
+            status = record.status if record is not None else on_record
+            if decision.reason in FINAL:
+                assert status.verdict is not None
+                assert status.verdict.outcome == FINAL[decision.reason]
+                by_cut = decision.reason == StopReason.CUT
+                durable = self._cut_exists(decision.episode, status) if by_cut else on_record.verdict is not None
+            else:
+                assert any(a.uid == decision.uid and a.stop == decision.reason for a in status.attempts)
+                durable = any(a.uid == decision.uid and a.stop == decision.reason for a in on_record.attempts)
+            assert durable or (record is not None and record.durable), f"{decision} rests on nothing durable"
+        elif isinstance(decision, Prune):
+            assert decision.episode not in {t.episode for t in self.world.trainees if t.live}
+        elif isinstance(decision, Conclude):
+            assert self.expected.best is not None
+            winner, _, evaluation = self.expected.best
+            assert (decision.episode, decision.evaluation) == (winner, evaluation)
+            assert decision.upto == self.expected.limits[winner]
+            assert self.world.conclusion is None
+            assert self.world.concluding is None
+            assert not any(t.live for t in self.world.trainees)
+
+    def _cut_exists(self, episode: EpisodeId, status: EpisodeStatus) -> bool:
+        assert status.verdict is not None
+        assert status.verdict.rung is not None
+        return (self.world.case.layout.bracket_of[episode], status.verdict.rung) in self.world.cuts
+
+
+
+def _check_only_adds(before: EpisodeStatus, after: EpisodeStatus) -> None:
+    assert after.rung_scores[: len(before.rung_scores)] == before.rung_scores, "a final score changed"
+    assert after.scores[: len(before.scores)] == before.scores, "a recorded curve changed"
+    assert after.losses[: len(before.losses)] == before.losses, "recorded losses changed"
+    if before.verdict is not None:
+        assert after.verdict is not None
+        assert after.verdict.outcome == before.verdict.outcome, f"{before.verdict} became {after.verdict}"
+    assert [a.uid for a in after.attempts][: len(before.attempts)] == [a.uid for a in before.attempts]
+    for old, new in zip(before.attempts, after.attempts, strict=False):
+        assert old.reason is None or old == new, "an ended attempt changed"
+        assert old.stop is None or old.stop == new.stop, "the reason of a stop changed"

@@ -1,0 +1,369 @@
+"""A world in simulated time: places, mishaps, crashes of the loop, and a memory that is what was recorded.
+
+Nothing sleeps: time jumps to the next thing that happens, or to when the plan asked to be called again.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.cases import Case
+from engine.invariants import Watch
+from engine.trainees import Temper, Trainee, moment
+from seedsweep.api.cut import CutSpec
+from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.decisions import Conclude, Decision, Plan, Prune, RecordCut, StartEpisode, StopAttempt
+from seedsweep.engine.observation import Conclusion, Observation
+from seedsweep.engine.plan import plan
+
+MAX_TURNS = 4000
+MAX_INTERRUPTIONS = 6
+"""Of one episode; ten in a row without durable progress would end it."""
+
+
+MAX_CRASHES = 8
+"""More, and what hangs would never be noticed: a loop knows of progress since it began to watch."""
+
+
+class Crash(Exception):  # noqa: N818 - it is no error of the code under test
+    """The loop dies; records and attempts stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hazards:
+    """Chances of what may happen; all 0 is a quiet world."""
+
+    mishap: float = 0.0
+    """That an attempt is interrupted, fails, runs out of memory or hangs."""
+    vanish: float = 0.0
+    """That an attempt which would be interrupted or stopped leaves no trace."""
+    mute: float = 0.0
+    """That the last words of an attempt are lost, or a scrape fails."""
+    crash: float = 0.0
+    """That the loop dies in a turn, between any two of its acts."""
+    unwritten: float = 0.0
+    """That a record without hurry is lost, or a durable one refused."""
+    clumsy: float = 0.0
+    """That a decision fails, or is carried out twice."""
+    turmoil: int = 0
+    """How often the sweep is suspended, gets other places, or loses GPUs."""
+    gpus: int | None = None
+    """Fewer than declared; None: as many as are asked for."""
+    resumable: bool = True
+    obedient: bool = True
+    """Trainers honour stop-after."""
+    exact: bool = True
+
+
+class World:
+    """Everything outside the engine."""
+
+    def __init__(self, case: Case, hazards: Hazards, seed: int) -> None:
+        self.case, self.hazards = case, hazards
+        self.rng = random.Random(seed)
+        self.now = 0
+        self.records: dict[EpisodeId, EpisodeStatus] = {}
+        self.cuts: dict[tuple[int, int], CutSpec] = {}
+        self.status = SweepStatus()
+        self.trainees: list[Trainee] = []
+        self.checkpoints: dict[EpisodeId, int] = {}
+        self.weights: set[EpisodeId] = set()
+        self.parallelism = case.sweep.spec.parallelism
+        self.gpus = hazards.gpus if hazards.gpus is not None else 10**6
+        self.suspended = False
+        self.concluding: int | None = None
+        self.conclusion: Conclusion | None = None
+        self.conclude_faults = 0
+        self.faulty = False
+        """A fault was injected in this turn: the loop will hear of it."""
+        self.interruptions: Counter[EpisodeId] = Counter()
+        self.failures: Counter[EpisodeId] = Counter()
+        self.mute: Counter[EpisodeId] = Counter()
+        self.script = self._script()
+        self.watch = Watch(self)
+        self.turns = self.crashes = 0
+        self._uids = 0
+
+    def observe(self) -> Observation:
+        """Records, what lives, and what has ended and is not on record as ended."""
+        stored: dict[EpisodeId, bool] = dict.fromkeys(self.weights, False)
+        if self.hazards.resumable:
+            self._note_checkpoints()
+            stored |= dict.fromkeys(self.checkpoints, True)
+        return Observation(
+            status=self.status,
+            episodes=dict(self.records),
+            cuts=dict(self.cuts),
+            attempts=tuple(trainee.seen() for trainee in self.trainees),
+            suspend=self.suspended,
+            parallelism=self.parallelism,
+            stored=stored,
+            resumable=self.hazards.resumable,
+            conclusion=self.conclusion,
+            concluding=self.concluding is not None,
+        )
+
+    def turn(self) -> Plan:
+        """One turn of the loop: observe, plan, record, execute, publish; it may die on the way."""
+        self.turns += 1
+        self.faulty = False
+        todo = plan(self.case.layout, self.observe(), moment(self.now))
+        self.watch.before(todo)
+        dies = self.rng.random() < self.hazards.crash and self.crashes < MAX_CRASHES
+        self.crashes += dies
+        acts = self.rng.randint(0, len(todo.records) + len(todo.decisions)) if dies else 10**9
+        try:
+            refused, acts = self._record(todo, acts)
+            self._execute([d for d in todo.decisions if "*" not in refused and d.episode.name not in refused], acts)
+            if dies:
+                raise Crash
+            self.status = todo.status
+        except Crash:
+            self._restart()
+        self.watch.after(todo)
+        return todo
+
+    def sleep(self, todo: Plan) -> None:
+        """Until something happens that the loop hears of, or the plan asked to be called."""
+        wakes = [self.now + 1] if self.faulty else []
+        if todo.look_again_in is not None:
+            wakes.append(self.now + math.ceil(todo.look_again_in.total_seconds()))
+        elif not self.faulty and not self.trainees and not self.suspended and self.concluding is None:
+            raise AssertionError(f"nothing runs and nothing is awaited: {self.status.message}")
+        upcoming = self._next()
+        if upcoming is not None:
+            wakes.append(upcoming)
+        if not wakes:
+            raise AssertionError(f"deadlock: {self.status.message}")
+        wake = min(wakes)
+        if self.rng.random() < 0.1:
+            wake += self.rng.randint(0, 40)
+        while (upcoming := self._next()) is not None and upcoming <= wake:
+            self.now = max(self.now, upcoming)
+            self._happen()
+        self.now = max(self.now, wake)
+
+    def _record(self, todo: Plan, acts: int) -> tuple[set[str], int]:
+        refused: set[str] = set()
+        for record in todo.records:
+            if acts <= 0:
+                raise Crash
+            acts -= 1
+            # Cuts and verdicts rest on scores written before them, also on those of other episodes.
+            if isinstance(record, RecordCut):
+                if refused or (record.cut.bracket, record.cut.rung) in self.cuts:
+                    refused.add("*")
+                    continue
+                self.cuts[record.cut.bracket, record.cut.rung] = record.cut
+            elif self.rng.random() < self.hazards.unwritten or (refused and record.status.verdict is not None):
+                self.faulty = True
+                if record.durable:
+                    refused.add(record.episode.name)
+            else:
+                self.records[record.episode] = record.status
+        self.trainees = [t for t in self.trainees if t.live or not self._ended_on_record(t)]
+        return refused, acts
+
+    def _execute(self, decisions: Sequence[Decision], acts: int) -> None:
+        for decision in self.rng.sample(decisions, len(decisions)):
+            if acts <= 0:
+                raise Crash
+            acts -= 1
+            fate = self.rng.random()
+            if fate < self.hazards.clumsy / 2:
+                self.faulty = True
+                continue
+            for _ in range(2 if fate < self.hazards.clumsy else 1):
+                self._carry_out(decision)
+
+    def _carry_out(self, decision: Decision) -> None:
+        match decision:
+            case StartEpisode():
+                self._start(decision)
+            case StopAttempt():
+                for trainee in self.trainees:
+                    if trainee.uid == decision.uid and trainee.live:
+                        self._note_checkpoints()
+                        if trainee.bound is None:
+                            trainee.over_as = "stopped"
+                            self._end(trainee)
+                        trainee.tell_to_end(self.now, decision.save)
+            case Prune():
+                self.watch.thrown_away(decision.episode)
+                self.checkpoints.pop(decision.episode, None)
+                if not decision.keep_best:
+                    self.weights.discard(decision.episode)
+            case Conclude() if self.concluding is None and self.conclusion is None:
+                self.concluding = self.now + 30
+
+    def _start(self, decision: StartEpisode) -> None:
+        # The name of the pod: one object of an episode at a time, ended and unrecorded ones included.
+        if any(t.episode == decision.episode for t in self.trainees):
+            return
+        self._uids += 1
+        start = self.checkpoints.get(decision.episode, 0) if self.hazards.resumable else 0
+        trainee = Trainee(
+            case=self.case,
+            episode=decision.episode,
+            uid=f"uid-{self._uids}",
+            created=self.now,
+            start=start,
+            stop_after=decision.stop_after,
+            resumable=self.hazards.resumable,
+            temper=self._temper(decision.episode),
+            gate=self.now + (self.rng.randint(1, 30) if self.rng.random() < 0.1 else 0),
+        )
+        self.watch.started(trainee)
+        self.trainees.append(trainee)
+        self._bind()
+
+    def _temper(self, episode: EpisodeId) -> Temper:
+        rng, mishap = self.rng, None
+        if rng.random() < self.hazards.mishap:
+            mishap = rng.choice(["interrupted", "interrupted", "failed", "oom", "hangs"])
+            spends = mishap != "interrupted"
+            if spends and self.failures[episode] >= self._spare_failures(episode):
+                mishap = "interrupted"
+            if mishap == "interrupted" and self.interruptions[episode] >= MAX_INTERRUPTIONS:
+                mishap = None
+            elif mishap == "interrupted":
+                self.interruptions[episode] += 1
+            else:
+                self.failures[episode] += 1
+        return Temper(
+            pace=rng.randint(2, 40),
+            warm=rng.randint(0, 10),
+            every=rng.choice([1, 1, 2, 5]),
+            lag=rng.choice([0, 0, 3, 60]),
+            grace=rng.randint(0, 5),
+            honours_stop_after=self.hazards.obedient,
+            mishap=mishap,
+            after=rng.random(),
+            exact=self.hazards.exact,
+        )
+
+    def _spare_failures(self, episode: EpisodeId) -> int:
+        # An episode that always breaks spends its whole budget on that.
+        return 0 if self.case.truths[episode].breaks is not None else self.case.sweep.spec.backoff_limit_per_episode
+
+    def _bind(self) -> None:
+        taken = sum(1 for t in self.trainees if t.live and t.bound is not None)
+        for trainee in self.trainees:
+            if trainee.live and trainee.bound is None and trainee.gate <= self.now and taken < self.gpus:
+                trainee.bind(self.now)
+                trainee.scrape_at = self.now + self.rng.randint(1, 30)
+                taken += 1
+
+    def _next(self) -> int | None:
+        times = [self.script[0][0]] if self.script else []
+        if self.concluding is not None:
+            times.append(self.concluding)
+        for trainee in self.trainees:
+            if not trainee.live:
+                continue
+            if trainee.bound is None:
+                if trainee.gate > self.now:
+                    times.append(trainee.gate)
+            else:
+                times.append(trainee.scrape_at)
+                if trainee.over_at is not None:
+                    times.append(trainee.over_at)
+        return min(times, default=None)
+
+    def _happen(self) -> None:
+        if self.concluding is not None and self.concluding <= self.now:
+            assert self.status.best is not None  # else nothing could be handed over
+            self.concluding, self.conclusion = None, Conclusion(self.status.best.episode, weights="file://best")
+        while self.script and self.script[0][0] <= self.now:
+            self._obey(*self.script.pop(0)[1:])
+        for trainee in self.trainees:
+            if trainee.live and trainee.over_at is not None and trainee.over_at <= self.now:
+                self._end(trainee)
+            elif trainee.live and trainee.bound is not None and trainee.scrape_at <= self.now:
+                self._scrape(trainee)
+        self.trainees = [t for t in self.trainees if t.live or t.ending is not None]
+        self._bind()
+
+    def _scrape(self, trainee: Trainee) -> None:
+        trainee.scrape_at = self.now + self.rng.randint(1, 30)
+        reading = trainee.publishes(self.now) if self.rng.random() >= self.hazards.mute else None
+        if reading is not None:
+            before = len(trainee.reading.scores) if trainee.reading is not None else 0
+            if len(reading.scores) > before:
+                trainee.progressed = self.now
+            trainee.reading = reading
+
+    def _end(self, trainee: Trainee) -> None:
+        self._note_checkpoints()
+        self.watch.ended(trainee)
+        trainee.ended = self.now
+        if trainee.over_as in ("interrupted", "stopped") and self.rng.random() < self.hazards.vanish:
+            return
+        silent = False
+        if trainee.over_as in ("clean", "diverged"):
+            silent = self.mute[trainee.episode] == 0 and self.rng.random() < self.hazards.mute
+            self.mute[trainee.episode] += silent
+        elif trainee.over_as in ("interrupted", "stopped"):
+            silent = self.rng.random() < self.hazards.mute
+        trainee.end(self.now, leaves_message=not silent)
+
+    def _note_checkpoints(self) -> None:
+        for trainee in self.trainees:
+            if trainee.live and trainee.bound is not None:
+                saved = trainee.durable(self.now)
+                if saved > self.checkpoints.get(trainee.episode, 0):
+                    self.checkpoints[trainee.episode] = saved
+                if self.hazards.resumable and trainee.evaluations_done(self.now) > 0:
+                    self.weights.add(trainee.episode)
+
+    def _ended_on_record(self, trainee: Trainee) -> bool:
+        entries = self.records[trainee.episode].attempts if trainee.episode in self.records else []
+        return any(entry.uid == trainee.uid and entry.reason is not None for entry in entries)
+
+    def _restart(self) -> None:
+        """What was only in the loop's memory is gone; it watches again from now on."""
+        self.faulty = True
+        self.concluding = None
+        for trainee in self.trainees:
+            if trainee.live:
+                trainee.reading = None
+                trainee.progressed = self.now if trainee.bound is not None else None
+
+    def _script(self) -> list[tuple[int, str, int]]:
+        rng, script, at = self.rng, [], 0
+        for _ in range(self.hazards.turmoil):
+            at += rng.randint(1, 150)
+            kind = rng.choice(["suspend", "parallelism", "parallelism", "gpus"])
+            if kind == "suspend":
+                script += [(at, "suspend", 1), (at := at + rng.randint(1, 300), "suspend", 0)]
+            elif kind == "gpus" and self.hazards.gpus is not None:
+                script.append((at, "gpus", rng.randint(1, len(self.case.truths) + 1)))
+            else:
+                script.append((at, "parallelism", rng.randint(1, len(self.case.truths) + 1)))
+        return script
+
+    def _obey(self, kind: str, value: int) -> None:
+        if kind == "suspend":
+            self.suspended = bool(value)
+        elif kind == "parallelism":
+            self.parallelism = value
+        else:
+            self.gpus = value
+            bound = [t for t in self.trainees if t.live and t.bound is not None]
+            for trainee in bound[value:]:
+                trainee.over_at, trainee.over_as = self.now, "interrupted"
+
+
+def simulate(case: Case, hazards: Hazards, seed: int) -> World:
+    """Run a sweep to its end, watched at every step; returns the world as it is then."""
+    world = World(case, hazards, seed)
+    for _ in range(MAX_TURNS):
+        todo = world.turn()
+        if todo.finished and not world.faulty:
+            world.watch.finished(todo)
+            return world
+        world.sleep(todo)
+    raise AssertionError(f"no end after {MAX_TURNS} turns: {world.status.message}")

@@ -1,0 +1,194 @@
+"""report.html as text: what it says, and that it needs nothing but itself."""
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import records
+from seedsweep.api.core import Condition
+from seedsweep.api.parse import parse_sweep
+from seedsweep.report.page import build_report, write_report
+
+VOID = {"meta", "br", "link", "img", "hr", "input"}
+
+
+def page_of(record: records.Record) -> str:
+    return build_report(record.sweep, record.episodes, record.cuts)
+
+
+def words_of(page: str) -> str:
+    body = re.sub(r"<(style|svg).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+class Balance(HTMLParser):
+    """Fails on a tag that is closed by another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("record", [records.finished(), records.fully_trained()], ids=["cut", "full"])
+def test_tags_are_balanced(record: records.Record) -> None:
+    balance = Balance()
+    balance.feed(page_of(record))
+    assert balance.open == []
+
+
+def test_page_fetches_nothing() -> None:
+    page = page_of(records.finished())
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!#)|@import|url\((?!#)|<script""", page)
+
+
+def test_same_record_gives_the_same_page() -> None:
+    assert page_of(records.finished()) == page_of(records.finished())
+
+
+def test_result_has_seeds_scores_and_the_interval_of_the_test_score() -> None:
+    words = words_of(page_of(records.finished()))
+    assert "weight-init seed 1, data-order seed 0" in words
+    assert "95 % interval 0.6053 to 0.7195, n = 277 examples" in words
+
+
+def test_without_a_test_set_the_page_says_that_the_score_is_optimistic() -> None:
+    record = records.finished()
+    assert record.status.best is not None
+    words = words_of(page_of(record.with_status(best=record.status.best.model_copy(update={"test": None}))))
+    assert "no test set was given" in words
+    assert "expect less on new data" in words
+
+
+def test_statistics_come_with_n_and_their_source() -> None:
+    words = words_of(page_of(records.finished()))
+    assert (
+        "Computed from the best score up to evaluation 6, where the cut was made, of 7 of 8 episodes; n = 7." in words
+    )
+    assert "0 of 7, 0 %, exact 95 % interval 0 % to 41 %" in words
+
+
+def test_page_says_what_it_withholds_and_why() -> None:
+    words = words_of(page_of(records.finished()))
+    assert "This record is of the design “cut”. It cannot carry: Expected best of n runs" in words
+    assert "Withheld" not in words_of(page_of(records.fully_trained()))
+
+
+def test_cut_table_has_everyone_with_the_reason_of_those_left_out() -> None:
+    record = records.finished()
+    words = words_of(page_of(record))
+    for entry in record.cuts[0].spec.ranked:
+        assert f"{entry.episode} {entry.score:.4f}" in words
+    assert f"{records.FAILED} – – Failed: {records.FAILED_REASON}" in words
+
+
+def test_ties_at_the_threshold_are_told() -> None:
+    record = records.finished()
+    spec = record.cuts[0].spec.model_copy(update={"tied_at_threshold": 3})
+    record.cuts[0] = record.cuts[0].model_copy(update={"spec": spec})
+    assert "3 episodes had exactly that score" in words_of(page_of(record))
+
+
+def test_every_kind_of_cost_is_told_apart() -> None:
+    words = words_of(page_of(records.finished()))
+    for line in (
+        "useful 830 52 %",
+        "overshoot 12 under 1 %",
+        "wasted 20 1 %",
+        "audit 0 0 %",
+        "full training 1,600 100 %",
+    ):
+        assert line in words
+    assert "for about 13 min, estimated from the seconds a step took here" in words
+
+
+def test_page_carries_the_sweep_file_without_its_status() -> None:
+    record = records.finished()
+    found = re.search(r"<pre[^>]*>(.*?)</pre>", page_of(record), re.DOTALL)
+    assert found is not None
+    again = parse_sweep(html.unescape(found[1]))
+    assert again.spec == record.sweep.spec
+    assert again.status is None
+
+
+def test_doubts_about_the_record_stand_at_the_top() -> None:
+    doubt = Condition(
+        type="NonDeterministic",
+        status="True",
+        reason="ReplayDiffers",
+        message="wi0-do0",
+        last_transition_time=records.START.isoformat(),
+    )
+    words = words_of(page_of(records.finished().with_status(conditions=[doubt])))
+    assert words.index("the first record stands: wi0-do0") < words.index("Result")
+
+
+def test_last_words_of_a_trainer_stay_text() -> None:
+    record = records.finished()
+    hostile = "<script>alert(1)</script>"
+    for i, episode in enumerate(record.episodes):
+        if episode.status.verdict is not None and episode.status.verdict.outcome == "Failed":
+            verdict = episode.status.verdict.model_copy(update={"reason": hostile})
+            status = episode.status.model_copy(update={"verdict": verdict})
+            record.episodes[i] = episode.model_copy(update={"status": status})
+    page = page_of(record)
+    assert hostile not in page
+    assert html.escape(hostile) in page
+
+
+def test_unfinished_sweep_has_a_page_that_says_so() -> None:
+    record = records.finished().with_status(phase="Running", completion_time=None, best=None, cuts=[])
+    words = words_of(build_report(record.sweep, record.episodes, []))
+    assert "Not over yet: Running" in words
+    assert "None yet: the cut has not been made." in words
+
+
+def test_sweep_that_has_not_started_has_a_page() -> None:
+    assert "no episode has a score that counts" in words_of(build_report(records.parse(), [], []))
+
+
+def test_scores_that_the_figure_leaves_out_are_told() -> None:
+    record = records.finished()
+    assert "not all shown" not in words_of(page_of(record))
+    last = record.episodes[-1]
+    far = last.status.model_copy(update={"scores": [-50.0]})
+    record.episodes[-1] = last.model_copy(update={"status": far})
+    assert "are so far off that they are not all shown" in words_of(page_of(record))
+
+
+def test_report_is_written_beside_its_record(tmp_path: Path) -> None:
+    record = records.finished()
+    path = write_report(records.write(tmp_path, record))
+    assert path == tmp_path / "report.html"
+    assert path.read_text() == page_of(record)
+    assert not list(tmp_path.glob("*partial*"))
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast ratio of two #rrggbb colours."""
+
+    def luminance(color: str) -> float:
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("color", ["--ink", "--soft", "--best", "--bad", "--kept"])
+@pytest.mark.parametrize("ground", ["--page", "--panel"])
+def test_text_can_be_read_in_both_schemes(scheme: int, color: str, ground: str) -> None:
+    blocks = re.findall(r":root \{([^}]*)\}", page_of(records.finished()))
+    variables = dict(re.findall(r"(--[a-z]+): (#[0-9a-f]{6})", blocks[scheme]))
+    assert contrast(variables[color], variables[ground]) >= 4.5

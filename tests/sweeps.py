@@ -1,0 +1,40 @@
+"""Sweeps as text, for every test that needs one: a valid file and changes to it."""
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+
+FINE_TUNING = """\
+apiVersion: seedsweep.io/v1alpha1
+kind: SeedSweep
+metadata: {name: demo}
+spec:
+  seeds: {grid: {weightInits: {count: 4}, dataOrders: {count: 2}}}
+  parallelism: 2
+  earlyStopping: {rungs: [{atPercent: 30, keep: 2}]}
+  trainer:
+    fineTuning:
+      model: some/model
+      dataset: {train: train.csv, split: {validation: 40, test: 40}}
+      metric: {name: accuracy, goal: maximize}
+      epochs: 2
+      evaluationsPerEpoch: 10
+"""
+
+
+def changed(path: str, value: Any, text: str = FINE_TUNING) -> str:
+    """The sweep with one field, named by a dotted path, set to a value; `...` removes it."""
+    yaml = YAML(typ="safe", pure=True)
+    document = yaml.load(text)
+    place = document
+    *parents, last = path.split(".")
+    for parent in parents:
+        place = place[parent]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    out = io.StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()

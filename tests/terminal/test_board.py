@@ -1,0 +1,145 @@
+"""What the live view shows, before it is drawn."""
+
+from dataclasses import replace
+
+import records
+from seedsweep.api.episode import EpisodeId, EpisodeStatus, Verdict
+from seedsweep.api.parse import parse_sweep
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.decisions import Plan, RecordCut, RecordEpisode
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.observation import Observation, Reading, SeenAttempt
+from seedsweep.terminal.board import Board, Divider, Row, make_board
+
+
+def board_of(moment: records.Moment) -> Board:
+    return make_board(moment.layout, moment.seen, moment.plan)
+
+
+def names_above_and_below(board: Board, text: str) -> tuple[list[str], list[str]]:
+    at = next(i for i, e in enumerate(board.entries) if isinstance(e, Divider) and text in e.text)
+    above = [e.episode.name for e in board.entries[:at] if isinstance(e, Row)]
+    below = [e.episode.name for e in board.entries[at:] if isinstance(e, Row)]
+    return above, below
+
+
+def test_every_episode_has_a_row() -> None:
+    moment = records.after_the_cut(5, 4)
+    assert {row.episode for row in board_of(moment).rows} == set(moment.layout.episodes)
+
+
+def test_made_cut_stands_between_those_it_kept_and_those_it_did_not() -> None:
+    record = records.finished()
+    above, below = names_above_and_below(board_of(records.after_the_cut()), "kept 3 of 8")
+    assert set(above) == record.cuts[0].spec.kept
+    assert len(below) == 5
+
+
+def test_made_cut_shows_its_threshold() -> None:
+    threshold = records.finished().cuts[0].spec.threshold
+    [divider] = [e for e in board_of(records.after_the_cut()).entries if isinstance(e, Divider)]
+    assert divider.made
+    assert f"threshold {threshold:.4f}" in divider.text
+
+
+def test_coming_cut_stands_below_as_many_as_it_will_keep() -> None:
+    above, below = names_above_and_below(board_of(records.before_the_cut()), "evaluation 6 will keep 3")
+    assert (len(above), len(below)) == (3, 5)
+
+
+def test_episodes_that_wait_stand_in_the_order_in_which_they_start() -> None:
+    moment = records.before_the_cut()
+    waiting = [row.episode for row in board_of(moment).rows if row.state == "waiting"]
+    assert waiting == list(moment.layout.episodes[2:])
+
+
+def test_leader_is_the_best_score_that_counts() -> None:
+    board = board_of(records.after_the_cut())
+    [leader] = [row for row in board.rows if row.leader]
+    assert leader.score == max(row.score for row in board.rows if row.score is not None)
+    assert leader.rank == 1
+
+
+def test_failed_and_diverged_episodes_have_no_rank_and_stand_last() -> None:
+    last_two = board_of(records.after_the_cut()).rows[-2:]
+    assert {row.state for row in last_two} == {"failed", "diverged"}
+    assert all(row.rank is None for row in last_two)
+
+
+def test_scores_past_the_rung_do_not_count_before_the_cut() -> None:
+    moment = records.before_the_cut()
+    scores = (0.55,) * 6 + (0.9,)
+    attempt = replace(moment.seen.attempts[0], reading=Reading(scores=scores, evaluations_planned=20))
+    board = make_board(moment.layout, replace(moment.seen, attempts=[attempt]), moment.plan)
+    row = next(row for row in board.rows if row.episode == attempt.episode)
+    assert row.score == 0.55
+    assert row.scores == scores
+
+
+def test_first_record_of_an_evaluation_stands_against_a_replay() -> None:
+    moment = records.before_the_cut()
+    attempt = moment.seen.attempts[0]
+    known = {attempt.episode: EpisodeStatus(scores=[0.6])}
+    replay = replace(attempt, reading=Reading(scores=(0.7, 0.65)))
+    board = make_board(moment.layout, replace(moment.seen, episodes=known, attempts=[replay]), moment.plan)
+    assert next(r for r in board.rows if r.episode == attempt.episode).scores == (0.6, 0.65)
+
+
+def test_what_the_plan_records_is_shown_at_once() -> None:
+    moment = records.before_the_cut()
+    episode = moment.layout.episodes[5]
+    status = EpisodeStatus(state="Failed", verdict=Verdict(outcome="Failed"))
+    plan = replace(moment.plan, records=(RecordEpisode(episode, status, durable=True),))
+    board = make_board(moment.layout, moment.seen, plan)
+    assert next(row for row in board.rows if row.episode == episode).state == "failed"
+
+
+def test_cut_that_was_observed_counts_rather_than_the_one_just_planned() -> None:
+    moment = records.after_the_cut()
+    other = records.finished().cuts[0].spec.model_copy(update={"threshold": 0.1})
+    board = make_board(moment.layout, moment.seen, replace(moment.plan, records=(RecordCut(other),)))
+    assert not any("0.1000" in e.text for e in board.entries if isinstance(e, Divider))
+
+
+def test_rows_are_scaled_from_the_baseline_to_the_best_score() -> None:
+    board = board_of(records.after_the_cut())
+    assert board.low == records.BASELINE
+    assert board.high == max(s for row in board.rows for s in row.scores if s is not None)
+
+
+def test_lower_scores_lead_where_the_metric_is_minimized() -> None:
+    layout = Layout.of(records.parse(goal="minimize"))
+    attempts = [
+        SeenAttempt(e, f"uid-{e.name}", records.START, records.START, reading=Reading(scores=(score,)))
+        for e, score in zip(layout.episodes, (0.5, 0.3, 0.4), strict=False)
+    ]
+    status = SweepStatus(evaluations=20)
+    board = make_board(layout, Observation(status, attempts=attempts), Plan((), (), status))
+    assert [row.score for row in board.rows[:3]] == [0.3, 0.4, 0.5]
+    assert board.rows[0].leader
+
+
+def test_brackets_are_ranked_apart_with_the_leader_over_all() -> None:
+    sweep = parse_sweep(
+        """
+        apiVersion: seedsweep.io/v1alpha1
+        kind: SeedSweep
+        metadata: {name: two}
+        spec:
+          seeds: {single: {count: 6}}
+          parallelism: 6
+          earlyStopping:
+            brackets: [{episodes: 4, rungs: [{atPercent: 50, keep: 1}]}, {episodes: 2, rungs: []}]
+          trainer: {image: any, command: [train], metric: {name: acc, goal: maximize}}
+        """
+    )
+    layout = Layout.of(sweep)
+    attempts = [
+        SeenAttempt(e, f"uid-{e.name}", records.START, records.START, reading=Reading(scores=(0.5 + i / 10,)))
+        for i, e in enumerate(layout.episodes)
+    ]
+    status = SweepStatus(evaluations=4)
+    board = make_board(layout, Observation(status, attempts=attempts), Plan((), (), status))
+    ranks = {bracket: [r.rank for r in board.rows if layout.bracket_of[r.episode] == bracket] for bracket in (0, 1)}
+    assert ranks == {0: [1, 2, 3, 4], 1: [1, 2]}
+    assert [row.episode for row in board.rows if row.leader] == [EpisodeId(5, 5)]

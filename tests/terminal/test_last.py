@@ -1,0 +1,96 @@
+"""The last screen: what it says about a result, and about none."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import records
+from seedsweep.api.core import Condition
+from seedsweep.terminal import last_screen
+
+
+def screen(record: records.Record, directory: Path | None = Path("runs/rte"), *, width: int = 120) -> str:
+    out = io.StringIO()
+    shown = last_screen(record.sweep, record.episodes, record.cuts, directory)
+    Console(file=out, width=width).print(shown, crop=False)
+    return out.getvalue()
+
+
+def failed(reason: str = "BadConfiguration", message: str = "no such model") -> records.Record:
+    condition = Condition(
+        type="Failed", status="True", reason=reason, message=message, last_transition_time=records.START.isoformat()
+    )
+    return records.finished().with_status(phase="Failed", best=None, conditions=[condition])
+
+
+def test_winner_comes_first_with_its_score() -> None:
+    record = records.finished()
+    assert record.status.best is not None
+    first = screen(record).splitlines()[0]
+    assert f"accuracy {record.status.best.score:.4f} by {record.status.best.episode}" in first
+
+
+def test_test_score_comes_with_its_interval_and_n() -> None:
+    assert "0.6643, 95 % interval 0.6053 to 0.7195, n = 277" in screen(records.finished())
+
+
+def test_without_a_test_set_the_validation_score_is_called_optimistic() -> None:
+    record = records.finished()
+    assert record.status.best is not None
+    text = screen(record.with_status(best=record.status.best.model_copy(update={"test": None})))
+    assert "no test set" in text
+    assert "optimistic" in text
+
+
+def test_cut_is_told_with_its_threshold_and_ties() -> None:
+    record = records.finished()
+    assert "3 of 8 at evaluation 6, threshold" in screen(record)
+    assert "tied" not in screen(record)
+    spec = record.cuts[0].spec.model_copy(update={"tied_at_threshold": 4})
+    record.cuts[0] = record.cuts[0].model_copy(update={"spec": spec})
+    assert "4 tied there" in screen(record)
+
+
+def test_failed_and_diverged_episodes_are_named_with_their_reasons() -> None:
+    text = screen(records.finished())
+    assert f"{records.FAILED} after 2 evaluations: {records.FAILED_REASON}" in text
+    assert f"{records.DIVERGED} after 3 evaluations: {records.DIVERGED_REASON}" in text
+
+
+def test_full_cost_in_seconds_is_called_an_estimate() -> None:
+    text = screen(records.finished())
+    assert "862 optimizer steps of 1,600 for training all fully: 46 % saved (12 overshoot, 20 wasted included)" in text
+    assert "places held for 7 min, about 13 min if all had trained fully" in text
+
+
+def test_failure_comes_first_with_its_reason_and_the_remedy() -> None:
+    lines = screen(failed()).splitlines()
+    assert "failed: BadConfiguration" in lines[0]
+    assert "no such model" in lines[1]
+    assert "Correct spec.trainer" in lines[2]
+
+
+def test_failed_sweep_names_the_log_to_look_at() -> None:
+    assert f"runs/rte/logs/{records.FAILED}-2.log" in screen(failed("NoEpisodeFinished", "all failed"))
+
+
+def test_commands_are_never_broken_over_lines() -> None:
+    long = Path("runs") / ("x" * 100)
+    lines = screen(records.finished(), long, width=60).splitlines()
+    assert any(line.strip() == f"python -m webbrowser {long}/report.html" for line in lines)
+
+
+def test_cluster_has_no_folder_to_open() -> None:
+    assert "report.html" not in screen(records.finished(), None)
+
+
+def test_sweep_that_is_not_over_says_so() -> None:
+    text = screen(records.finished().with_status(phase="Running", completion_time=None, conditions=[]))
+    assert "is not over (Running); best so far" in text.splitlines()[0]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_screen_is_as_wide_as_the_terminal_at_most(width: int) -> None:
+    assert max(len(line) for line in screen(records.finished(), width=width).splitlines()) <= width

@@ -1,0 +1,268 @@
+"""Which rows become which examples: filters, labels, splits and subsets, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seedsweep.api.finetuning import Dataset
+from seedsweep_trainer import examples
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.examples import Classes, LabelledText, load_examples
+from seedsweep_trainer.sources import Table, read_file
+
+ROWS = 40
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> str:
+    """A file whose row i reads `text i`, with alternating labels no and yes, and a source of a or b."""
+    lines = [f"text {i},{('no', 'yes')[i % 2]},{'ab'[i // 30]}" for i in range(ROWS)]
+    return written(tmp_path, "train.csv", ["text,label,source", *lines])
+
+
+def written(folder: Path, name: str, lines: list[str]) -> str:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def load(train: str, **fields: Any) -> LabelledText:
+    fields = {"split": {} if "validation" in fields else {"validation": 8}} | fields
+    return load_examples(Dataset.model_validate({"train": train} | fields))
+
+
+def classes(loaded: LabelledText) -> Classes:
+    assert loaded.classes is not None
+    return loaded.classes
+
+
+def rows(loaded: LabelledText, part: str) -> list[int]:
+    return [int(row) for row in loaded.parts[part].rows]
+
+
+def test_row_numbers_point_into_the_source(train: str) -> None:
+    loaded = load(train, where={"source": "b"}, split={"validation": 3})
+    for part in loaded.parts.values():
+        assert part.text == [f"text {row}" for row in part.rows]
+    assert sorted(rows(loaded, "train") + rows(loaded, "validation")) == list(range(30, 40))
+
+
+def test_where_keeps_only_rows_that_match_every_condition(train: str) -> None:
+    loaded = load(train, where={"source": "b", "label": "yes"}, labels=["no", "yes"], split={"validation": 1})
+    assert sorted(rows(loaded, "train") + rows(loaded, "validation")) == [31, 33, 35, 37, 39]
+
+
+def test_same_seed_splits_alike_and_another_differently(train: str) -> None:
+    split = {"validation": 8, "test": 8}
+    first, again = load(train, split=split), load(train, split=split)
+    other = load(train, split=split | {"seed": 1})
+    assert rows(first, "validation") == rows(again, "validation") != rows(other, "validation")
+
+
+def test_split_is_the_same_on_every_machine(train: str) -> None:
+    loaded = load(train, split={"validation": 3, "test": 3})
+    assert rows(loaded, "test") == [4, 13, 34]
+    assert rows(loaded, "validation") == [9, 20, 38]
+
+
+def test_test_set_stays_the_same_when_the_validation_size_changes(train: str) -> None:
+    small, large = load(train, split={"validation": 2, "test": 9}), load(train, split={"validation": 20, "test": 9})
+    assert rows(small, "test") == rows(large, "test")
+
+
+@given(validation=st.integers(1, 19), test=st.integers(0, 20), seed=st.integers(0, 5))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_split_loses_no_row_and_shares_none(train: str, validation: int, test: int, seed: int) -> None:
+    loaded = load(train, split={"validation": validation, "test": test, "seed": seed})
+    drawn = [rows(loaded, part) for part in loaded.parts]
+    assert sorted(row for part in drawn for row in part) == list(range(ROWS))
+    assert [len(part) for part in drawn] == [ROWS - validation - test, validation, test][: len(drawn)]
+    assert all(part == sorted(part) for part in drawn)
+
+
+def test_subset_is_drawn_after_the_split_by_a_seed_of_its_own(train: str) -> None:
+    whole = load(train)
+    cut = load(train, subset={"train": 10, "validation": 4})
+    other = load(train, subset={"train": 10, "validation": 4, "seed": 1})
+    assert (len(rows(cut, "train")), len(rows(cut, "validation"))) == (10, 4)
+    assert set(rows(cut, "train")) < set(rows(whole, "train"))
+    assert set(rows(cut, "validation")) < set(rows(whole, "validation"))
+    assert rows(cut, "train") != rows(other, "train")
+
+
+def test_smaller_subset_is_part_of_a_larger_one(train: str) -> None:
+    small, large = load(train, subset={"train": 5}), load(train, subset={"train": 20})
+    assert set(rows(small, "train")) < set(rows(large, "train"))
+
+
+def test_subset_larger_than_the_data_takes_all(train: str) -> None:
+    assert len(rows(load(train, subset={"train": 1000}), "train")) == ROWS - 8
+
+
+def test_given_files_are_used_whole(train: str, tmp_path: Path) -> None:
+    validation = written(tmp_path, "validation.csv", ["text,label", "x,yes"])
+    test = written(tmp_path, "test.csv", ["text,label", "y,no", "z,no"])
+    loaded = load(train, validation=validation, test=test)
+    assert [len(rows(loaded, part)) for part in ("train", "validation", "test")] == [ROWS, 1, 2]
+    assert loaded.parts["test"].labels.tolist() == [0, 0]
+
+
+def test_labels_take_their_ids_in_the_order_given(train: str) -> None:
+    given, derived = load(train, labels=["yes", "no"]), load(train)
+    assert classes(given).names == ("yes", "no")
+    assert classes(derived).names == ("no", "yes")
+    assert (given.parts["train"].labels == 1 - derived.parts["train"].labels).all()
+
+
+def test_classes_that_the_data_declares_keep_their_order(tmp_path: Path) -> None:
+    label = datasets.ClassLabel(names=["yes", "no"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": label})
+    path = str(tmp_path / "train.parquet")
+    datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, 1]}, features=features).to_parquet(path)
+    loaded = load(path, validation=path)
+    assert classes(loaded).names == ("yes", "no")
+    assert loaded.parts["train"].labels.tolist() == [1, 0, 1]
+
+
+def test_whole_numbers_are_ordered_by_size(tmp_path: Path) -> None:
+    path = written(tmp_path, "stars.csv", ["text,label", "a,10", "b,9", "c,1", "d,10"])
+    loaded = load(path, split={"validation": 1})
+    assert classes(loaded).names == ("1", "9", "10")
+
+
+def test_second_of_two_labels_is_positive_unless_one_is_named(train: str) -> None:
+    loaded, named = load(train), load(train, positive_label="no")
+    assert classes(loaded).positive == 1
+    assert classes(named).positive == 0
+
+
+def test_no_label_of_three_is_positive_unless_one_is_named(train: str) -> None:
+    labels = ["no", "maybe", "yes"]
+    loaded, named = load(train, labels=labels), load(train, labels=labels, positive_label="yes")
+    assert classes(loaded).positive is None
+    assert classes(named).positive == 2
+
+
+def test_regression_reads_numbers(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", "a,0.5", "b,-2", "c,1e1"])
+    loaded = load(path, kind="regression", validation=path)
+    assert loaded.classes is None
+    assert loaded.parts["train"].labels.tolist() == [0.5, -2, 10]
+    assert loaded.parts["train"].labels.dtype == np.float32
+
+
+def test_second_sentence_comes_from_its_column(train: str) -> None:
+    loaded = load(train, columns={"text": "text", "text_pair": "source"})
+    assert set(loaded.parts["train"].pair or []) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"columns": {"text": "txt"}}, "dataset.columns.text 'txt' is not a column of .*did you mean 'text'"),
+        ({"columns": {"label": "x"}}, "dataset.columns.label 'x' is not a column"),
+        ({"columns": {"text_pair": "x"}}, "dataset.columns.textPair 'x' is not a column"),
+        ({"where": {"sourc": "a"}}, "dataset.where.sourc 'sourc' is not a column.*did you mean 'source'"),
+        ({"where": {"source": "c"}}, "no row matches dataset.where {'source': 'c'}"),
+        ({"where": {"label": "no"}}, r"at least two classes, found \['no'\]"),
+        ({"labels": ["no", "maybe"]}, r"label 'yes' is not among the classes \(row 1 of"),
+        ({"positive_label": "yess"}, "dataset.positiveLabel 'yess' is not a label: no, yes; did you mean 'yes'"),
+        ({"kind": "regression"}, "'no', row 0 of .* is not a finite number"),
+        ({"split": {"validation": 30, "test": 10}}, "sets 30 validation and 10 test examples aside, but train has 40"),
+        (
+            {"validation": "v.csv", "split": {"validation": 3}},
+            "split.validation 3: dataset.validation 'v.csv' is given",
+        ),
+        ({"test": "t.csv", "split": {"validation": 3, "test": 3}}, "split.test 3: dataset.test 't.csv' is given too"),
+    ],
+)
+def test_configuration_that_the_data_does_not_bear_out_is_refused(
+    train: str, fields: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        load(train, **fields)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["a,no", ",yes"], "columns.text 'text': row 1 of dataset.train .* has no text"),
+        (["a,no", "b,", "c,yes"], "columns.label: row 1 of dataset.train .* has no label"),
+    ],
+)
+def test_incomplete_row_is_refused_by_number(tmp_path: Path, lines: list[str], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        load(written(tmp_path, "a.csv", ["text,label", *lines]))
+
+
+@pytest.mark.parametrize("label", ["nan", "inf", "5 stars"])
+def test_regression_refuses_labels_that_are_not_finite_numbers(tmp_path: Path, label: str) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", "a,1", f"b,{label}"])
+    with pytest.raises(ConfigurationError, match=f"'{label}', row 1 of .*is not a finite number"):
+        load(path, kind="regression")
+
+
+@pytest.mark.parametrize("hidden", ["-1", ""])
+def test_test_set_with_withheld_labels_is_refused_with_a_way_out(train: str, tmp_path: Path, hidden: str) -> None:
+    test = written(tmp_path, "test.csv", ["text,label", f"x,{hidden}", f"y,{hidden}"])
+    with pytest.raises(ConfigurationError, match=r"dataset.test .*has no labels.*dataset.split"):
+        load(train, test=test)
+
+
+def test_minus_one_may_be_a_class_of_its_own(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", "a,-1", "b,1"])
+    loaded = load(path, validation=written(tmp_path, "v.csv", ["text,label", "c,-1"]))
+    assert classes(loaded).names == ("-1", "1")
+    assert loaded.parts["validation"].labels.tolist() == [0]
+
+
+def test_hub_data_keeps_its_commit(train: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = read_file(train, "dataset.hub.train")
+    tables: dict[str, Table] = {"train": table, "validation": table}
+    monkeypatch.setattr(examples, "read_hub", lambda _: (tables, "c0ffee"))
+    loaded = load_examples(Dataset.model_validate({"hub": {"name": "org/data", "validation": "validation"}}))
+    assert loaded.commit == "c0ffee"
+    assert len(rows(loaded, "validation")) == ROWS
+
+
+def glue_folder(folder: Path) -> str:
+    header = "index\tsentence1\tsentence2\tlabel"
+    pairs = [f"{i}\tone {i}\ttwo {i}\t{('not_entailment', 'entailment')[i % 2]}" for i in range(10)]
+    written(folder, "train.tsv", [header, *pairs])
+    written(folder, "dev.tsv", [header, *pairs[:3]])
+    return str(folder)
+
+
+def test_glue_task_validates_on_its_dev_file(tmp_path: Path) -> None:
+    loaded = load_examples(Dataset(task="rte", path=glue_folder(tmp_path)))
+    assert loaded.parts["validation"].text == ["one 0", "one 1", "one 2"]
+    assert loaded.parts["validation"].pair == ["two 0", "two 1", "two 2"]
+    assert loaded.parts["validation"].labels.tolist() == [1, 0, 1]
+    assert classes(loaded).names[classes(loaded).positive or 0] == "entailment"
+
+
+def test_glue_task_can_report_on_its_dev_file_and_select_on_a_split(tmp_path: Path) -> None:
+    path = glue_folder(tmp_path)
+    test = str((tmp_path / "dev.tsv").rename(tmp_path / "held-out.tsv"))
+    dataset = {"task": "rte", "path": path, "test": test, "split": {"validation": 4}}
+    loaded = load_examples(Dataset.model_validate(dataset))
+    assert [len(rows(loaded, part)) for part in ("train", "validation", "test")] == [6, 4, 3]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"columns": {"text": "x"}}, {"labels": ["entailment", "not_entailment"]}, {"kind": "regression"}]
+)
+def test_what_follows_from_a_glue_task_cannot_be_set_beside_it(tmp_path: Path, fields: dict[str, Any]) -> None:
+    dataset = Dataset.model_validate({"task": "rte", "path": glue_folder(tmp_path)} | fields)
+    with pytest.raises(ConfigurationError, match=f"dataset.{next(iter(fields))} follows from dataset.task 'rte'"):
+        load_examples(dataset)
+
+
+def test_glue_folder_without_its_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"dataset.path '.*train.tsv': there is no such file"):
+        load_examples(Dataset(task="rte", path=str(tmp_path)))

@@ -1,0 +1,64 @@
+"""What one attempt is asked to do, read once from the contract's environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from seedsweep.api.finetuning import FineTuning
+
+from seedsweep_trainer.contract import Env
+from seedsweep_trainer.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of an episode."""
+
+    uid: str
+    weight_init: int
+    data_order: int
+    config: FineTuning
+    rungs: tuple[int, ...] = ()
+    """Evaluations at which a cut is made."""
+    stop_after: int | None = None
+    checkpoints: Path | None = None
+    """The episode's folder, which its attempts share; None: nothing outlives the attempt."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Attempt":
+        """Parse the environment; raises ConfigurationError for a variable that is missing or malformed."""
+        stop_after = environ.get(Env.STOP_AFTER)
+        checkpoints = environ.get(Env.CHECKPOINT_DIR)
+        return cls(
+            uid=required(environ, Env.ATTEMPT_UID),
+            weight_init=_whole(required(environ, Env.WEIGHT_INIT_SEED), Env.WEIGHT_INIT_SEED),
+            data_order=_whole(required(environ, Env.DATA_ORDER_SEED), Env.DATA_ORDER_SEED),
+            config=parse_config(required(environ, Env.CONFIG)),
+            rungs=tuple(_whole(rung, Env.RUNGS) for rung in environ.get(Env.RUNGS, "").split(",") if rung),
+            stop_after=_whole(stop_after, Env.STOP_AFTER) if stop_after else None,
+            checkpoints=Path(checkpoints) if checkpoints else None,
+        )
+
+
+def parse_config(text: str) -> FineTuning:
+    """Parse JSON of `spec.trainer.fineTuning`; raises ConfigurationError with every problem in it."""
+    try:
+        return FineTuning.model_validate_json(text)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc'])) or 'JSON'}: {item['msg']}" for item in error.errors()]
+        raise ConfigurationError(f"{Env.CONFIG} is no valid fineTuning: {'; '.join(problems)}") from None
+
+
+def required(environ: Mapping[str, str], name: Env) -> str:
+    """The value of a variable that every attempt needs; raises ConfigurationError where it is missing."""
+    value = environ.get(name)
+    if not value:
+        raise ConfigurationError(f"{name} is not set: attempts are started by `seedsweep run` or the operator")
+    return value
+
+
+def _whole(text: str, name: Env) -> int:
+    if not text.isdecimal():
+        raise ConfigurationError(f"{name} {text!r} is not a whole number from 0 up")
+    return int(text)

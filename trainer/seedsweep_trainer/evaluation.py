@@ -1,0 +1,44 @@
+"""What a model answers for one part of the data."""
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from seedsweep_trainer.tasks import Part, collate, length_sorted_batches
+
+
+class Evaluation:
+    """Asks a model about all examples of a part, in the same batches every time."""
+
+    def __init__(self, part: Part, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> None:
+        self._part = part
+        self._tokenizer = tokenizer
+        self._order = length_sorted_batches(part, batch_size)
+
+    @cached_property
+    def _batches(self) -> list[dict[str, torch.Tensor]]:
+        batches = [collate(self._part, indices, self._tokenizer) for indices in self._order]
+        return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
+
+    @torch.inference_mode()
+    def outputs(self, model: PreTrainedModel, autocast: torch.dtype | None) -> np.ndarray:
+        """Logits, or predicted values, in the order of the part: float32, shape (n, labels).
+
+        Draws no random numbers that training would miss. Leaves the model in evaluation mode.
+        """
+        device = model.device
+        model.eval()
+        with (
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            torch.autocast(device.type, autocast, enabled=autocast is not None),
+        ):
+            collected = [
+                model(**{name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}).logits.float()
+                for batch in self._batches
+            ]
+        answers = torch.cat(collected).cpu().numpy()
+        in_order = np.empty_like(answers)
+        in_order[np.concatenate(self._order)] = answers
+        return in_order

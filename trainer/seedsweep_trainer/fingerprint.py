@@ -1,0 +1,68 @@
+"""What an episode's arithmetic depends on beside its seeds: equal fingerprints mean bit-comparable results."""
+
+import hashlib
+import json
+import os
+import platform
+from pathlib import Path
+
+import torch
+import transformers
+from seedsweep.api.finetuning import FineTuning
+
+from seedsweep_trainer.errors import ConfigurationError
+
+
+def prepare_torch(config: FineTuning) -> torch.device:
+    """Set up deterministic arithmetic on the device that this process trains on."""
+    # Read when CUDA starts; cuBLAS is deterministic with a workspace of this form only.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # Filling fresh memory would cost time; nothing here reads memory before it writes it.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.set_num_threads(config.threads_per_episode)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast_dtype(config: FineTuning, device: torch.device) -> torch.dtype | None:
+    """bfloat16 where matrix products are to run in it, over fp32 weights; None for fp32 throughout.
+
+    Raises ConfigurationError for bf16 on a GPU that does not have it.
+    """
+    if config.precision == "fp32" or (config.precision == "auto" and device.type == "cpu"):
+        return None
+    if device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    if config.precision == "bf16":
+        name = torch.cuda.get_device_name(device)
+        raise ConfigurationError(f"precision 'bf16': {name} does not have it; use 'auto' or 'fp32'")
+    return None
+
+
+def fingerprint(config: FineTuning, device: torch.device) -> dict[str, str | int]:
+    """The conditions that the last bit of a result depends on."""
+    dtype = autocast_dtype(config, device)
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_model(),
+        "threads": config.threads_per_episode,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "dtype": "float32" if dtype is None else "bfloat16",
+        "mode": "compiled" if config.compile else "eager",
+    }
+
+
+def digest(value: object) -> str:
+    """16 hex digits that identify a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _cpu_model() -> str:
+    # The instruction set that torch found decides which of its kernels run.
+    capability = torch.backends.cpu.get_cpu_capability()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return f"{names[0] if names else platform.processor()} {capability}"

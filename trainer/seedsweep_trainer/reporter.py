@@ -1,0 +1,246 @@
+"""Reports an episode's progress the way docs/trainer-contract.md asks: two lines for any Python loop.
+
+    reporter = Reporter.from_env()
+    reporter.planned(evaluations=30, steps=3000)
+    for ...:
+        reporter.evaluated(step=step, score=accuracy)
+        if reporter.should_stop:
+            break
+    reporter.finish(Outcome.STOPPED if reporter.should_stop else Outcome.DONE)
+
+Outside a sweep, and on ranks other than 0, all of this does nothing and harms nothing. Needs no torch.
+"""
+
+import json
+import math
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from seedsweep.files import write_whole
+
+from seedsweep_trainer.attempt import required
+from seedsweep_trainer.contract import (
+    CONTRACT_VERSION,
+    DEFAULT_METRICS_PORT,
+    DEFAULT_TERMINATION_LOG,
+    Env,
+    ExitCode,
+    Message,
+    MetricName,
+    Outcome,
+    TrainerInfo,
+    as_published,
+    encode_message,
+)
+from seedsweep_trainer.errors import ConfigurationError
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """The files that an attempt speaks through beside its metrics; None: not wanted."""
+
+    termination_log: Path | None = None
+    work_dir: Path | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Outlets":
+        """As the contract's variables have them."""
+        log = Path(environ.get(Env.TERMINATION_LOG) or DEFAULT_TERMINATION_LOG)
+        work_dir = environ.get(Env.WORK_DIR)
+        # Nobody outside Kubernetes reads the default place.
+        wanted = log.exists() or Env.TERMINATION_LOG in environ
+        return cls(log if wanted else None, Path(work_dir) if work_dir else None)
+
+
+class Reporter(Collector):
+    """Keeps what an attempt has to tell as one Message, and tells it on every channel.
+
+    The message is replaced as a whole, so that a scrape at any moment sees one consistent state.
+    """
+
+    def __init__(self, info: TrainerInfo | None = None, outlets: Outlets | None = None, stop_after: int | None = None):
+        """Without outlets nothing is told to anyone."""
+        self._message = Message(
+            info=info or TrainerInfo("", ""), outcome=Outcome.RUNNING, evaluations_planned=0, steps_done=0, steps_planned=0
+        )
+        self._outlets = outlets or Outlets()
+        self._stop_after = stop_after
+        # Checkpoints become durable on a thread of their own.
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ, *, level: str = "L1") -> Self:
+        """Start reporting, and serving metrics, as the environment says.
+
+        `level` is what the loop keeps of the contract: L1 its curve, L2 also stop-after and resuming.
+        A bad variable or a port that is taken ends the process with exit code 78, as a bad command line would.
+        """
+        stop_after = environ.get(Env.STOP_AFTER)
+        if Env.CONTRACT not in environ or environ.get("RANK", "0") != "0":
+            return cls(stop_after=int(stop_after) if stop_after else None)
+        outlets = Outlets.from_env(environ)
+        info = TrainerInfo(environ.get(Env.EPISODE, ""), environ.get(Env.ATTEMPT_UID, ""), level=level)
+        reporter = cls(info, outlets, int(stop_after) if stop_after else None)
+        try:
+            _check_contract(environ)
+            reporter._serve(environ)
+        except ConfigurationError as error:
+            print(f"seedsweep: {error}", file=sys.stderr, flush=True)
+            reporter.finish(Outcome.FAILED, str(error))
+            raise SystemExit(ExitCode.BAD_CONFIGURATION) from None
+        return reporter
+
+    @property
+    def message(self) -> Message:
+        """All that is known so far."""
+        return self._message
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the evaluation after which this attempt was asked to stop is done."""
+        return self._stop_after is not None and len(self._message.scores) >= self._stop_after
+
+    def planned(self, *, evaluations: int, steps: int, baseline: float | None = None) -> None:
+        """Declare a whole episode, however far this attempt goes; before the first evaluation.
+
+        `baseline` is the score of always giving the same answer.
+        """
+        baseline = None if baseline is None else as_published(baseline)
+        self._tell(evaluations_planned=evaluations, steps_planned=steps, baseline=baseline)
+
+    def described(self, *, fingerprint: str = "", data: str = "", initialization: str = "") -> None:
+        """Declare the digests of TrainerInfo."""
+        info = replace(self._message.info, fingerprint=fingerprint, data=data, initialization=initialization)
+        self._tell(info=info)
+
+    def resumed(self, *, step: int, scores: Sequence[float], losses: Sequence[float] | None = None) -> None:
+        """Publish the whole curve of the checkpoint that this attempt starts from, taken after `step` steps."""
+        self._tell(
+            steps_at_start=step,
+            steps_done=step,
+            checkpoint=len(scores),
+            scores=tuple(map(as_published, scores)),
+            losses=None if losses is None else tuple(map(as_published, losses)),
+        )
+
+    def stepped(self, step: int) -> None:
+        """Optimizer steps done, for watchers between evaluations; takes microseconds."""
+        with self._lock:
+            self._message = replace(self._message, steps_done=step)
+
+    def evaluated(self, *, step: int, score: float, loss: float | None = None) -> None:
+        """Publish the next evaluation: NaN is an undefined score; a loss with every evaluation or with none.
+
+        Raises ValueError where `planned` was not called, for more evaluations than planned, or for a missing loss.
+        """
+        seen = self._message
+        if len(seen.scores) >= seen.evaluations_planned:
+            raise ValueError(
+                f"evaluation {len(seen.scores) + 1} of {seen.evaluations_planned} planned: "
+                "call planned(evaluations=, steps=) first, with the evaluations of a whole episode"
+            )
+        if seen.scores and (loss is None) != (seen.losses is None):
+            raise ValueError("give a loss with every evaluation or with none")
+        losses = None if loss is None else (*(seen.losses or ()), as_published(loss))
+        self._tell(steps_done=step, scores=(*seen.scores, as_published(score)), losses=losses)
+
+    def checkpointed(self, evaluation: int) -> None:
+        """Publish that a checkpoint taken at this evaluation or after it is complete and durable."""
+        self._tell(checkpoint=evaluation)
+
+    def finish(self, outcome: Outcome, reason: str = "") -> None:
+        """Say how the attempt ended, in its termination message and in result.json. The process should end now."""
+        diverged_at = len(self._message.scores) + 1 if outcome is Outcome.DIVERGED else None
+        self._tell(outcome=outcome, reason=reason, diverged_at=diverged_at)
+        if self._outlets.work_dir is not None:
+            write_whole(self._outlets.work_dir / RESULT, _result(self._message))
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of this moment, for a Prometheus registry."""
+        return families(self._message)
+
+    def _tell(self, **changes: object) -> None:
+        with self._lock:
+            self._message = replace(self._message, **changes)  # type: ignore[arg-type]
+            if self._outlets.termination_log is not None:
+                _rewrite(self._outlets.termination_log, encode_message(self._message))
+
+    def _serve(self, environ: Mapping[str, str]) -> None:
+        registry = CollectorRegistry()
+        registry.register(self)
+        host = environ.get(Env.METRICS_HOST) or "0.0.0.0"
+        port = environ.get(Env.METRICS_PORT) or str(DEFAULT_METRICS_PORT)
+        try:
+            start_http_server(int(port), host, registry)
+        except (OSError, ValueError, OverflowError) as error:
+            raise ConfigurationError(
+                f"metrics cannot be served on {host}, {Env.METRICS_PORT} {port!r}: {error}; choose a free port"
+            ) from None
+
+
+def families(message: Message) -> Iterator[Metric]:
+    """A message as the contract's metrics."""
+    labels = asdict(message.info)
+    info = GaugeMetricFamily(MetricName.INFO, "The trainer and what it runs on.", labels=list(labels))
+    info.add_metric(list(labels.values()), 1)
+    yield info
+    for name, help_text, scores in (
+        (MetricName.CURVE_SCORE, "Validation score of each evaluation.", message.scores),
+        (MetricName.CURVE_LOSS, "Validation loss of each evaluation.", message.losses or ()),
+    ):
+        curve = GaugeMetricFamily(name, help_text, labels=["evaluation"])
+        for i, score in enumerate(scores):
+            curve.add_metric([str(i + 1)], score)
+        yield curve
+    if message.scores:
+        yield GaugeMetricFamily(MetricName.SCORE, "Latest validation score.", value=message.scores[-1])
+    if message.baseline is not None:
+        yield GaugeMetricFamily(MetricName.BASELINE, "Score of a constant answer.", value=message.baseline)
+    if message.evaluations_planned:
+        yield GaugeMetricFamily(MetricName.EVALUATIONS_PLANNED, "Of an episode.", value=message.evaluations_planned)
+        yield GaugeMetricFamily(MetricName.STEPS_PLANNED, "Of an episode.", value=message.steps_planned)
+    for name, help_text, count in (
+        (MetricName.STEPS_DONE, "Optimizer steps done.", message.steps_done),
+        (MetricName.STEPS_AT_START, "Optimizer step this attempt resumed at.", message.steps_at_start),
+        (MetricName.CHECKPOINT, "Newest evaluation with a durable checkpoint.", message.checkpoint),
+        (MetricName.EVALUATIONS_DONE, "Evaluations done.", len(message.scores)),
+    ):
+        yield GaugeMetricFamily(name, help_text, value=count)
+
+
+def _check_contract(environ: Mapping[str, str]) -> None:
+    if environ[Env.CONTRACT] != str(CONTRACT_VERSION):
+        raise ConfigurationError(
+            f"{Env.CONTRACT} is {environ[Env.CONTRACT]!r}, this trainer speaks version {CONTRACT_VERSION}: "
+            "use an image of the same release as the operator"
+        )
+    required(environ, Env.EPISODE)
+    required(environ, Env.ATTEMPT_UID)
+
+
+def _rewrite(path: Path, content: bytes) -> None:
+    """Replace a file's content in place: it is a mount, which nothing can be renamed over."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, content)
+        os.ftruncate(descriptor, len(content))
+    finally:
+        os.close(descriptor)
+
+
+def _result(message: Message) -> bytes:
+    fields = asdict(message)
+    for curve in ("scores", "losses"):
+        if fields[curve] is not None:
+            fields[curve] = [None if math.isnan(value) else value for value in fields[curve]]
+    return (json.dumps(fields, indent=1) + "\n").encode()
