@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Decision, Event, Record
 from seedsweep.engine.observation import Observation
-from seedsweep.api.status import SweepStatus
 
 
 class Backend(Protocol):

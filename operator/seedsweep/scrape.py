@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
-from seedsweep_trainer.contract import CONTRACT_VERSION, Message, MetricName, TrainerInfo, as_published
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import Metric, MetricRange
 from seedsweep.engine.observation import Reading
+from seedsweep_trainer.contract import CONTRACT_VERSION, Message, MetricName, TrainerInfo, as_published
 
 MAX_BYTES = 1 << 20
 MAX_SAMPLES = 1_000
@@ -110,9 +110,9 @@ def parse_reading(body: bytes, expected: Expected) -> Reading:
     reading = Reading(
         scores=scores[:known],
         losses=losses[:known] if losses else None,
-        evaluations_planned=_count(samples, MetricName.EVALUATIONS_PLANNED),
+        evaluations_planned=_count(samples, MetricName.EVALUATIONS_PLANNED) or None,
         steps_done=_count(samples, MetricName.STEPS_DONE) or 0,
-        steps_planned=_count(samples, MetricName.STEPS_PLANNED),
+        steps_planned=_count(samples, MetricName.STEPS_PLANNED) or None,
         steps_at_start=_count(samples, MetricName.STEPS_AT_START) or 0,
         checkpoint=_count(samples, MetricName.CHECKPOINT) or 0,
         baseline=_defined(_single(samples, MetricName.BASELINE)),
@@ -129,9 +129,10 @@ def reading_of(message: Message, expected: Expected) -> Reading:
     reading = Reading(
         scores=tuple(map(_defined, message.scores)),
         losses=None if message.losses is None else tuple(map(_defined, message.losses)),
-        evaluations_planned=message.evaluations_planned,
+        # 0: it ended before it knew.
+        evaluations_planned=message.evaluations_planned or None,
         steps_done=message.steps_done,
-        steps_planned=message.steps_planned,
+        steps_planned=message.steps_planned or None,
         steps_at_start=message.steps_at_start,
         checkpoint=message.checkpoint,
         diverged_at=message.diverged_at,

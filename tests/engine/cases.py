@@ -144,9 +144,7 @@ def _random_stopping(rng: random.Random, t: int, evaluations: int) -> dict[str, 
 def _random_rungs(rng: random.Random, t: int, evaluations: int, least: int) -> list[dict[str, int]]:
     places = sorted(rng.sample(range(1, evaluations), rng.randint(least, min(3, evaluations - 1))))
     keeps = sorted((rng.randint(1, t) for _ in places), reverse=True)
-    return [
-        {"atPercent": percent_for(e, evaluations), "keep": keep} for e, keep in zip(places, keeps, strict=True)
-    ]
+    return [{"atPercent": percent_for(e, evaluations), "keep": keep} for e, keep in zip(places, keeps, strict=True)]
 
 
 def _random_truth(rng: random.Random, evaluations: int) -> Truth:

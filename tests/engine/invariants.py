@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.brute import Outcome, work_out
-from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.engine.decisions import Conclude, Plan, Prune, RecordCut, RecordEpisode, StartEpisode, StopAttempt
 
 if TYPE_CHECKING:
@@ -65,8 +65,10 @@ class Watch:
         if cost.planned_steps is not None:
             assert cost.planned_steps == world.case.steps_planned()
             assert cost.useful_steps <= cost.planned_steps
+        if not world.faulty and len(live) < world.parallelism and not todo.finished:
+            self._assert_no_place_idles(todo)
         counts = todo.status.counts
-        assert sum(value for _, value in counts) == len(world.case.truths)
+        assert not todo.decisions or sum(value for _, value in counts) == len(world.case.truths)
         assert all(value >= 0 for _, value in counts)
 
     def started(self, trainee: Trainee) -> None:
@@ -97,6 +99,29 @@ class Watch:
         assert not any(isinstance(d, StartEpisode | StopAttempt) for d in todo.decisions)
         ends = [c.type for c in todo.status.conditions if c.type in ("Complete", "Failed") and c.status == "True"]
         assert len(ends) == 1, f"conditions at the end: {ends}"
+
+    def _assert_no_place_idles(self, todo: Plan) -> None:
+        world = self.world
+        soon = todo.look_again_in is not None and todo.look_again_in.total_seconds() < 1
+        if (
+            soon
+            or world.suspended
+            or todo.status.observed_places is not None
+            or len(world.trainees) >= world.parallelism
+        ):
+            return
+        for episode in world.case.truths:
+            status = world.records.get(episode, EpisodeStatus())
+            if status.verdict is not None or any(t.episode == episode for t in world.trainees):
+                continue
+            last = status.attempts[-1].reason if status.attempts else None
+            if last in (None, EndReason.INTERRUPTED, EndReason.STOPPED_AT_RUNG, EndReason.STOPPED):
+                assert not self._needs_place(episode, status), f"{episode.name} waits while places idle"
+
+    def _needs_place(self, episode: EpisodeId, status: EpisodeStatus) -> bool:
+        bracket = self.world.case.layout.bracket_of[episode]
+        done = sum(1 for key in self.world.cuts if key[0] == bracket)
+        return done == len(self.world.case.layout.rungs[bracket]) or len(status.rung_scores) <= done
 
     def _check_verdict(self, episode: EpisodeId, status: EpisodeStatus, scored: dict[str, int]) -> None:
         if status.verdict is None or not status.verdict.outcome.startswith("Lost"):
@@ -147,7 +172,6 @@ class Watch:
         assert status.verdict is not None
         assert status.verdict.rung is not None
         return (self.world.case.layout.bracket_of[episode], status.verdict.rung) in self.world.cuts
-
 
 
 def _check_only_adds(before: EpisodeStatus, after: EpisodeStatus) -> None:

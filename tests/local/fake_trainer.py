@@ -14,8 +14,16 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from seedsweep_trainer.contract import Env, ExitCode, Message, MetricName, Outcome, TrainerInfo, as_published
-from seedsweep_trainer.contract import encode_message
+from seedsweep_trainer.contract import (
+    Env,
+    ExitCode,
+    Message,
+    MetricName,
+    Outcome,
+    TrainerInfo,
+    as_published,
+    encode_message,
+)
 
 STEPS_PER_EVALUATION = 10
 
@@ -119,6 +127,7 @@ class Trainer:
                 return ExitCode.OUT_OF_MEMORY
             case "hang":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                print("hangs", flush=True)
                 threading.Event().wait()
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import Metric, MetricRange
 from seedsweep.engine.observation import Reading

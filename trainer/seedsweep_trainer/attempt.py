@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
-from seedsweep.api.finetuning import FineTuning
 
+from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.contract import Env
 from seedsweep_trainer.errors import ConfigurationError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 import transformers
-from seedsweep.api.finetuning import FineTuning
 
+from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError
 
 
@@ -27,11 +27,11 @@ def prepare_torch(config: FineTuning) -> torch.device:
 def autocast_dtype(config: FineTuning, device: torch.device) -> torch.dtype | None:
     """bfloat16 where matrix products are to run in it, over fp32 weights; None for fp32 throughout.
 
-    Raises ConfigurationError for bf16 on a GPU that does not have it.
+    Raises ConfigurationError for bf16 on a GPU that does not have it; a CPU that does not emulates it, slowly.
     """
-    if config.precision == "fp32" or (config.precision == "auto" and device.type == "cpu"):
+    if config.precision == "fp32":
         return None
-    if device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False):
+    if _has_bf16(device) or (config.precision == "bf16" and device.type == "cpu"):
         return torch.bfloat16
     if config.precision == "bf16":
         name = torch.cuda.get_device_name(device)
@@ -55,6 +55,14 @@ def fingerprint(config: FineTuning, device: torch.device) -> dict[str, str | int
 def digest(value: object) -> str:
     """16 hex digits that identify a JSON value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # torch has no public name for this; should it go, fp32 stays right.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported is not None and supported())
 
 
 def _cpu_model() -> str:

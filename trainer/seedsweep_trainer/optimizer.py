@@ -1,14 +1,15 @@
 """The two recipes' optimizers and learning rates.
 
-`stable` follows Mosbach et al. 2021. `dodge2020` follows the code of Dodge et al. 2020, github.com/dodgejesse/bert_on_stilts
+`stable` follows Mosbach et al. 2021. `dodge2020` follows the code of Dodge et al. 2020
+(github.com/dodgejesse/bert_on_stilts)
 with its BertAdam, down to what was hardly meant: see `learning_rate`.
 """
 
 import math
 
 import torch
-from seedsweep.api.finetuning import FineTuning
 
+from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.timetable import Timetable
 
 _BETAS = (0.9, 0.999)
@@ -59,7 +60,7 @@ def learning_rate(config: FineTuning, timetable: Timetable, step: int) -> float:
 
 
 def clip_gradients(config: FineTuning, parameters: list[torch.nn.Parameter]) -> None:
-    """Scale gradients down to a norm of `maxGradNorm`: of all together, in dodge2020 each tensor by itself (BertAdam)."""
+    """Scale gradients down to a norm of `maxGradNorm`: in dodge2020 each tensor by itself, as BertAdam did."""
     limit = float(config.max_grad_norm)
     if config.recipe == "dodge2020":
         for parameter in parameters:

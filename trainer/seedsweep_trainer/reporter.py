@@ -24,8 +24,8 @@ from typing import Self
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from seedsweep.files import write_whole
 
+from seedsweep.files import write_whole
 from seedsweep_trainer.attempt import required
 from seedsweep_trainer.contract import (
     CONTRACT_VERSION,
@@ -71,12 +71,17 @@ class Reporter(Collector):
     def __init__(self, info: TrainerInfo | None = None, outlets: Outlets | None = None, stop_after: int | None = None):
         """Without outlets nothing is told to anyone."""
         self._message = Message(
-            info=info or TrainerInfo("", ""), outcome=Outcome.RUNNING, evaluations_planned=0, steps_done=0, steps_planned=0
+            info=info or TrainerInfo("", ""),
+            outcome=Outcome.RUNNING,
+            evaluations_planned=0,
+            steps_done=0,
+            steps_planned=0,
         )
         self._outlets = outlets or Outlets()
         self._stop_after = stop_after
         # Checkpoints become durable on a thread of their own.
         self._lock = threading.Lock()
+        self._warned = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, *, level: str = "L1") -> Self:
@@ -173,7 +178,16 @@ class Reporter(Collector):
         with self._lock:
             self._message = replace(self._message, **changes)  # type: ignore[arg-type]
             if self._outlets.termination_log is not None:
-                _rewrite(self._outlets.termination_log, encode_message(self._message))
+                self._leave_word(self._outlets.termination_log)
+
+    def _leave_word(self, log: Path) -> None:
+        try:
+            _rewrite(log, encode_message(self._message))
+        except OSError as error:
+            # Scores reach the operator through the metrics too: hours of training are worth more than last words.
+            if not self._warned:
+                print(f"seedsweep: the termination message cannot be written: {error}", file=sys.stderr, flush=True)
+            self._warned = True
 
     def _serve(self, environ: Mapping[str, str]) -> None:
         registry = CollectorRegistry()

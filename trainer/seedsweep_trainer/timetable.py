@@ -3,9 +3,7 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 from seedsweep.api.finetuning import FineTuning
-
 from seedsweep_trainer.errors import ConfigurationError
 
 
@@ -30,8 +28,8 @@ class Timetable:
         timetable = cls(steps_per_epoch, config.epochs * steps_per_epoch, config.evaluations)
         if timetable.steps < timetable.evaluations:
             raise ConfigurationError(
-                f"evaluationsPerEpoch {config.evaluations_per_epoch} is more than the {steps_per_epoch} optimizer steps "
-                f"of an epoch ({examples} examples, batchSize {config.batch_size}, gradientAccumulationSteps "
+                f"evaluationsPerEpoch {config.evaluations_per_epoch} is more than the {steps_per_epoch} optimizer steps of "
+                f"an epoch ({examples} examples, batchSize {config.batch_size}, gradientAccumulationSteps "
                 f"{accumulation}): set it to at most {steps_per_epoch}, or make batches smaller"
             )
         return timetable
@@ -39,10 +37,3 @@ class Timetable:
     def step_of(self, evaluation: int) -> int:
         """The step that this evaluation (from 1) follows."""
         return math.ceil(evaluation * self.steps / self.evaluations)
-
-
-def windows(order: np.ndarray, config: FineTuning) -> list[list[np.ndarray]]:
-    """One epoch's batches, grouped by the optimizer step they make up; the last of each may be short."""
-    size, accumulation = config.batch_size, config.gradient_accumulation_steps
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    return [batches[start : start + accumulation] for start in range(0, len(batches), accumulation)]

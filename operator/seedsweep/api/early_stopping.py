@@ -14,6 +14,7 @@ class Rung(ApiModel):
     at_percent: Percent
     """Whole percent of the evaluations of a full episode; evaluation floor(atPercent E / 100)."""
     keep: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
+    """p: how many go on."""
 
 
 Rungs = Annotated[list[Rung], Field(min_length=1, max_length=20)]
@@ -23,6 +24,7 @@ class Bracket(ApiModel):
     """A part of the episodes with rungs of its own."""
 
     episodes: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
+    """How many of the sweep belong to it."""
     rungs: Annotated[list[Rung], Field(max_length=20)]
 
 
@@ -41,6 +43,7 @@ class Audit(ApiModel):
     percent: Percent
     """Chance that an episode is flagged, by a hash of (seed, weightInit, dataOrder)."""
     seed: Seed = 0
+    """Another seed flags others."""
 
 
 class EarlyStopping(ApiModel):

@@ -48,14 +48,18 @@ class Columns(ApiModel):
     text_pair: Annotated[str, Field(min_length=1)] | None = None
     """The second sentence, for pairs."""
     label: Annotated[str, Field(min_length=1)] = "label"
+    """The class or the value."""
 
 
 class HubDataset(ApiModel):
     """A data set on the hub; its revision is resolved once and recorded."""
 
     name: Annotated[str, Field(min_length=1)]
+    """On the hub."""
     config: str | None = None
+    """The configuration of a data set that has several."""
     revision: str | None = None
+    """A branch, tag or commit."""
     train: str = "train"
     """Name of the split to train on."""
     validation: str | None = None
@@ -68,17 +72,24 @@ class Split(ApiModel):
     """Examples set aside from the training data where no file is given for them, drawn once by a fixed seed."""
 
     validation: Annotated[int, Field(ge=0)] = 0
+    """Examples to select by."""
     test: Annotated[int, Field(ge=0)] = 0
+    """Examples to report on."""
     seed: Seed = 0
+    """Another seed draws others."""
 
 
 class Subset(ApiModel):
     """At most so many examples of each part, drawn by a fixed seed of its own (after `split`)."""
 
     train: Annotated[int, Field(ge=1)] | None = None
+    """At most so many."""
     validation: Annotated[int, Field(ge=1)] | None = None
+    """At most so many."""
     test: Annotated[int, Field(ge=1)] | None = None
+    """At most so many."""
     seed: Seed = 0
+    """Another seed draws others."""
 
 
 class Dataset(ApiModel):
@@ -91,12 +102,15 @@ class Dataset(ApiModel):
     train: Annotated[str, Field(min_length=1)] | None = None
     """A CSV, TSV, JSON (lines or array) or Parquet file: a path, or `package:NAME/FILE` inside an installed package."""
     validation: Annotated[str, Field(min_length=1)] | None = None
+    """A file to select by."""
     test: Annotated[str, Field(min_length=1)] | None = None
+    """A file to report on: scored once, for the winner."""
     hub: HubDataset | None = None
     columns: Columns = Columns()
     where: dict[str, str] = Field(default_factory=dict)
     """Keep only rows whose named columns hold exactly these values."""
     kind: Literal["classification", "regression"] = "classification"
+    """Of the task."""
     labels: list[str] | None = None
     """Class names in the order of their ids. Absent: the sorted distinct values of the label column in train."""
     positive_label: str | None = None
@@ -139,16 +153,23 @@ class FineTuning(ApiModel):
     metric: Metric | None = None
     """Absent: the published metric of `dataset.task`; required for any other data."""
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Passes over the training examples."""
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 16
     """Examples per forward pass; an optimizer step takes batchSize x gradientAccumulationSteps."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Batches summed up for one optimizer step; they do not cross epochs."""
     evaluation_batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
+    """Examples per forward pass of an evaluation."""
     learning_rate: DecimalString = "2e-5"
+    """The highest rate, at the end of the warm-up."""
     weight_decay: DecimalString = "0.01"
+    """Of all but biases and normalisation weights."""
     warmup_percent: Annotated[int, Field(ge=0, le=100)] = 10
     """Share of all steps S over which the learning rate rises, before it falls linearly to 0 at S."""
     max_grad_norm: DecimalString = "1.0"
+    """Gradients are scaled down to this norm."""
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] = 10
+    """E is this times epochs; evaluation i follows step ceil(i S / E)."""
     recipe: Recipe = "stable"
     """`stable`, or `dodge2020`: what the authors' code did, for reproducing the paper."""
     head: Literal["reinit", "keep"] = "reinit"

@@ -135,15 +135,16 @@ def _known_fields(location: tuple[int | str, ...]) -> list[str]:
             break
         if isinstance(part, str):
             field = next((f for n, f in model.model_fields.items() if part in (f.alias, n)), None)
-            model = _model_of(field.annotation) if field is not None else None
+            model = model_of(field.annotation) if field is not None else None
     return [field.alias or name for name, field in model.model_fields.items()] if model is not None else []
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds, alone, optionally or in a list; None for plain values."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if isinstance(annotation, types.GenericAlias) or typing.get_origin(annotation) is not None:
-        return next((found for arg in typing.get_args(annotation) if (found := _model_of(arg))), None)
+        return next((found for arg in typing.get_args(annotation) if (found := model_of(arg))), None)
     return None
 
 

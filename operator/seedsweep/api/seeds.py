@@ -14,7 +14,9 @@ class SeedRange(ApiModel):
     """Seeds 0..count-1, or the listed ones: exactly one of the two."""
 
     count: Annotated[int, Field(ge=1, le=MAX_EPISODES)] | None = None
+    """Seeds 0 to count - 1."""
     values: Annotated[list[Seed], Field(min_length=1, max_length=MAX_EPISODES)] | None = None
+    """These seeds."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -35,7 +37,9 @@ class Sample(ApiModel):
     """A part of the grid: the cells whose SHA-256 of (seed, weightInit, dataOrder) sorts first."""
 
     size: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
+    """Episodes to draw."""
     seed: Seed = 0
+    """Another seed draws others."""
 
 
 class Grid(ApiModel):
@@ -59,7 +63,9 @@ class SeedPair(ApiModel):
     """One episode's seeds."""
 
     weight_init: Seed
+    """Seeds the tensors that the model does not bring."""
     data_order: Seed
+    """Seeds the order of the training examples."""
 
 
 class Seeds(ApiModel):

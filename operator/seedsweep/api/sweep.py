@@ -22,6 +22,7 @@ class MetricNames(ApiModel):
     """Names under which a trainer of one's own exports what is needed; absent: the contract's names."""
 
     score: Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
+    """A gauge with the latest validation score."""
     progress: Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
     """A gauge that rises from 0 to 1 over the episode."""
 
@@ -30,13 +31,16 @@ class ConfigMapKey(ApiModel):
     """A key of a ConfigMap in the sweep's namespace."""
 
     name: Name
+    """Of the ConfigMap."""
     key: Name
+    """Of its entry."""
 
 
 class Config(ApiModel):
     """What a trainer of one's own is told: exactly one of json or configMap."""
 
     json_text: str | None = Field(default=None, alias="json", max_length=100_000)
+    """The text itself, handed over as SEEDSWEEP_CONFIG."""
     config_map: ConfigMapKey | None = None
 
     @model_validator(mode="after")
@@ -50,12 +54,16 @@ class Trainer(ApiModel):
     """The container that trains one episode: our own (`fineTuning`), or one's own (`command`, `metric`)."""
 
     image: str | None = None
+    """The container image, on a cluster."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """As in a core Container."""
     command: list[str] = Field(default_factory=list)
     """Replaces the image's entry point; $(SEEDSWEEP_SEED) and the like are expanded."""
     args: list[str] = Field(default_factory=list)
+    """Arguments of the command; the same names are expanded."""
     env: list[EnvVar] = Field(default_factory=list)
     env_from: list[Object] = Field(default_factory=list)
+    """As in a core Container."""
     resources: ResourceRequirements = ResourceRequirements()
     volume_mounts: list[VolumeMount] = Field(default_factory=list)
     fine_tuning: FineTuning | None = None
@@ -87,13 +95,16 @@ class ClaimSource(ApiModel):
     """A claim in the sweep's namespace."""
 
     claim_name: Name
+    """Of the PersistentVolumeClaim."""
 
 
 class RetentionPolicy(ApiModel):
     """What happens to stored weights."""
 
     when_finished: Literal["KeepBest", "KeepAll"] = "KeepBest"
+    """Whether only the best weights stay once the sweep is over."""
     when_deleted: Literal["Retain", "Delete"] = "Retain"
+    """Whether what is stored goes with the sweep."""
 
 
 class Storage(ApiModel):
@@ -101,6 +112,7 @@ class Storage(ApiModel):
 
     persistent_volume_claim: ClaimSource | None = None
     uri: Annotated[str, Field(pattern=r"^[a-z0-9+.-]+://.+$")] | None = None
+    """A folder by its fsspec URI, such as s3://bucket/prefix."""
     retention_policy: RetentionPolicy = RetentionPolicy()
 
     @model_validator(mode="after")
@@ -114,7 +126,9 @@ class Scrape(ApiModel):
     """How often trainers' metrics are read, and where."""
 
     interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 15
+    """How often; on one machine 2 where it is not given."""
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    """How long one reading may take."""
     port: Annotated[int, Field(ge=1024, le=65535)] = 9400
     """On one machine: the first of `parallelism` ports where it is given; else any free ones are taken."""
 
@@ -129,16 +143,23 @@ class SweepSpec(ApiModel):
     """Absent: every episode trains fully."""
     trainer: Trainer
     pod_template: PodTemplate = PodTemplate()
+    """What every pod gets beside the container of the trainer."""
     storage: Storage | None = None
+    """Where checkpoints outlive pods. Absent on a cluster: survivors start again from their seeds."""
     backoff_limit_per_episode: Annotated[int, Field(ge=0, le=100)] = 2
+    """Failures of an episode that are retried; interruptions do not count."""
     max_failed_episodes: Annotated[int, Field(ge=0, le=MAX_EPISODES)] | None = None
     """More failed episodes than this end the sweep. Absent: only all of them do."""
     progress_deadline_seconds: Seconds = 1800
     """An attempt without a new evaluation for so long is stopped and counts as a failure."""
     active_deadline_seconds: Seconds | None = None
+    """After so long, suspended time not counted, the sweep fails and its best so far is kept."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=10**8)] | None = None
+    """On a cluster: how long a finished sweep stays before it is deleted."""
     wait_for_capacity_seconds: Seconds = 300
+    """How long pods may find no GPU before episodes begin to take turns on those there are."""
     suspend: bool = False
+    """Stop all attempts at their next checkpoint and free their GPUs, until this is false again."""
     scrape: Scrape = Scrape()
 
     @model_validator(mode="after")

@@ -52,8 +52,13 @@ class Draft:
 
     @property
     def full(self) -> bool:
-        """No more records may be changed: this turn records what it has and decides nothing."""
+        """No more records may be changed in this turn."""
         return len(self._written) >= MAX_WRITES
+
+    @property
+    def only_records(self) -> bool:
+        """This turn records what it has and decides nothing: there is more news, or a cut has to be seen first."""
+        return self.full or bool(self._cuts)
 
     def written(self) -> list[EpisodeId]:
         """Episodes whose record this plan changes."""
@@ -62,7 +67,6 @@ class Draft:
     def make_cut(self, cut: CutSpec) -> None:
         """Create a cut. Its consequences wait until it has been observed, for another may exist already."""
         self._cuts.append(cut)
-        self.next_look = self.now
 
     def wake_at(self, moment: datetime) -> None:
         """Look again then, if it is still to come."""

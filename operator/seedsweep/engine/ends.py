@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import Attempt, EndReason, StopReason
-from seedsweep_trainer.contract import ExitCode, Message, Outcome
 
 MAX_INTERRUPTIONS_WITHOUT_PROGRESS = 10
 MAX_CLEAN_ENDS_WITHOUT_SCORE = 2
@@ -15,29 +14,6 @@ MAX_BACK_OFF = timedelta(minutes=5)
 
 FAILURES = frozenset({EndReason.OUT_OF_MEMORY, EndReason.FAILED, EndReason.STUCK})
 """What spends backoffLimitPerEpisode; all else is nobody's fault, or final at once."""
-
-
-def classify_end(exit_code: int | None, message: Message | None) -> EndReason:
-    """Why a process ended that we did not stop.
-
-    Args:
-        exit_code: None where it vanished without one; negative, or 128 and a signal, where it was killed.
-        message: its last words, None where it left none.
-    """
-    outcome = message.outcome if message is not None else None
-    if exit_code == ExitCode.BAD_CONFIGURATION:
-        return EndReason.BAD_CONFIGURATION
-    if exit_code == ExitCode.OUT_OF_MEMORY:
-        return EndReason.OUT_OF_MEMORY
-    if exit_code is None or exit_code < 0 or exit_code in (137, 143) or outcome == Outcome.INTERRUPTED:
-        return EndReason.INTERRUPTED
-    if exit_code != ExitCode.OK:
-        return EndReason.FAILED
-    if outcome == Outcome.DIVERGED:
-        return EndReason.DIVERGED
-    if outcome == Outcome.STOPPED:
-        return EndReason.STOPPED_AT_RUNG
-    return EndReason.DONE
 
 
 def failures(attempts: Sequence[Attempt]) -> int:
@@ -55,7 +31,8 @@ def given_up(attempts: Sequence[Attempt], backoff_limit: int) -> str | None:
         return f"BadConfiguration: {last.message or 'the trainer refused its configuration'}"
     if last.reason in FAILURES and failures(ended) > backoff_limit:
         detail = last.message or (f"exit code {last.exit_code}" if last.exit_code is not None else "")
-        return f"{last.reason.value} ({failures(ended)} of {backoff_limit} retries spent): {detail}".rstrip(": ")
+        spent = f"failure {failures(ended)}, backoffLimitPerEpisode {backoff_limit}"
+        return f"{last.reason.value} ({spent}): {detail}".rstrip(": ")
     if sum(1 for a in ended if a.reason == EndReason.METRICS_UNAVAILABLE) >= MAX_CLEAN_ENDS_WITHOUT_SCORE:
         return "MetricsUnavailable: it ended twice without an error and without a score"
     if interruptions_without_progress(ended) >= MAX_INTERRUPTIONS_WITHOUT_PROGRESS:

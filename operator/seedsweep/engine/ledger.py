@@ -1,6 +1,6 @@
 """From what lives to what is on record: attempts as they are seen, their ends, and the curves they leave."""
 
-from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
+from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
 from seedsweep.engine.ends import end_of_stopped, failures
@@ -25,6 +25,24 @@ def absorb_attempts(draft: Draft) -> None:
             # Lazy: should it be lost, the attempt itself still shows that it exists.
             draft.write(attempt.episode, status.evolve(attempts=entries), durable=False)
             draft.events.append(Event("Started", _start_message(attempt, len(entries)), attempt.episode))
+    _close_vanished(draft)
+
+
+def _close_vanished(draft: Draft) -> None:
+    """End on record what no longer exists and left no word: deleted by someone, or gone with its node."""
+    seen = {attempt.uid for attempt in draft.seen.attempts}
+    for episode, status in draft.seen.episodes.items():
+        entry = status.attempts[-1] if status.attempts else None
+        if entry is None or entry.reason is not None or entry.uid in seen:
+            continue
+        if draft.full:
+            return
+        reason = end_of_stopped(entry.stop) if entry.stop is not None else EndReason.INTERRUPTED
+        # Nobody saw when: the seconds it held a GPU are not known.
+        ended = entry.evolve(ended=timestamp(draft.now), reason=reason, message="it vanished without a word")
+        entries = [*status.attempts[:-1], ended]
+        draft.write(episode, status.evolve(attempts=entries), durable=True)
+        draft.events.append(_end_event(episode, ended, failures(entries)))
 
 
 def continued(status: EpisodeStatus, attempt: SeenAttempt) -> dict[str, object]:
@@ -75,6 +93,8 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     status = draft.status(attempt.episode)
     status = status.evolve(**continued(status, attempt))
     entry = next(a for a in status.attempts if a.uid == attempt.uid)
+    if entry.stop is None and (lost := _lost_by(draft, attempt.episode)) is not None:
+        entry = entry.evolve(stop=lost)
     reason = _reason(draft, entry, ending, len(status.scores))
     held = (ending.at - attempt.bound).total_seconds() * attempt.gpus if attempt.bound is not None else 0.0
     reading = attempt.reading
@@ -90,6 +110,14 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     entries = [ended if a.uid == attempt.uid else a for a in status.attempts]
     draft.write(attempt.episode, status.evolve(attempts=entries), durable=True)
     draft.events.append(_end_event(attempt.episode, ended, failures(entries)))
+
+
+def _lost_by(draft: Draft, episode: EpisodeId) -> StopReason | None:
+    """The verdict that stops an attempt without a word on the attempt itself: the verdict is the record."""
+    verdict = draft.status(episode).verdict
+    if verdict is None or episode in draft.layout.audited:
+        return None
+    return {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}.get(verdict.outcome)
 
 
 def _reason(draft: Draft, entry: Attempt, ending: Ending, evaluations: int) -> EndReason:

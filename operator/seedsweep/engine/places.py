@@ -11,6 +11,7 @@ from seedsweep.engine.observation import SeenAttempt
 from seedsweep.engine.race import Need, Race, Standing
 
 _NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_CONFIGURATION}
+_WITHOUT_STOP_AFTER = frozenset({"L0", "L1"})
 
 
 def stop_settled(draft: Draft, race: Race) -> None:
@@ -84,7 +85,7 @@ def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> bool:
     if excess > 0:
         short = _shed(draft, excess, _never_bound(draft, staying), reason)
         short = _shed(draft, short, _yielding(draft, race, staying), reason)
-        short = _shed(draft, short, _at_a_checkpoint(draft, race, staying), reason)
+        short = _shed(draft, short, _saved(draft, race, staying), reason)
     elif not draft.seen.suspend:
         leaving = len(draft.live) - len(staying) + ending
         unplaced = sum(1 for a in staying if a.bound is None) if scarce else 0
@@ -198,18 +199,21 @@ def _saved_beyond(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
     return reading is not None and standing.goal is not None and reading.checkpoint >= standing.goal
 
 
-def _at_a_checkpoint(draft: Draft, race: Race, staying: list[SeenAttempt]) -> list[SeenAttempt]:
-    """The rest, when stopping costs least: right after a checkpoint; the last in the order of starts first."""
+def _saved(draft: Draft, race: Race, staying: list[SeenAttempt]) -> list[SeenAttempt]:
+    """The rest, once they have a durable checkpoint and so lose at most one interval; last to start, first to go."""
     rest = [a for a in staying if a.bound is not None and a.episode in race.standings and not _yields(race, a)]
     if draft.seen.resumable:
-        rest = [a for a in rest if a.reading is not None and 0 < a.reading.checkpoint == len(a.reading.scores)]
+        # Not only right after one: where writing takes longer than an interval, the newest always lags behind.
+        rest = [a for a in rest if a.reading is not None and a.reading.checkpoint > 0]
     index = draft.layout.index
     return sorted(rest, key=lambda a: (race.standings[a.episode].level, -index[a.episode]))
 
 
 def _about_to_end(draft: Draft, attempt: SeenAttempt) -> bool:
-    """It has reached its stop-after and ends by itself."""
-    return attempt.stop_after is not None and draft.evaluations_done(attempt.episode) >= attempt.stop_after
+    """It has reached its stop-after and ends by itself, as trainers do from level 2 on."""
+    if attempt.stop_after is None or draft.evaluations_done(attempt.episode) < attempt.stop_after:
+        return False
+    return attempt.reading is None or attempt.reading.level not in _WITHOUT_STOP_AFTER
 
 
 def _stop_if_stuck(draft: Draft, attempt: SeenAttempt) -> None:

@@ -19,14 +19,15 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     """All that follows from one observation.
 
     The same layout, observation and time give the same plan. What it decides rests on recorded facts
-    alone; what it records comes before what it decides. With more news than one turn takes in, it only
-    records, and asks to be called again at once.
+    alone; what it records comes before what it decides. With a new cut, or more news than one turn takes in,
+    it only records, and asks to be called again at once.
     """
     draft = Draft(layout, seen, now)
     failure = _agree_on_length(draft)
     absorb_attempts(draft)
     race = run_race(draft)
-    if draft.full:
+    if draft.only_records:
+        _update_states(draft)
         return Plan(draft.records(), (), seen.status, tuple(draft.events), look_again_in=timedelta(0))
     census = take_census(draft, race)
     failure = failure or _lasting_failure(draft) or find_failure(draft, race, census) or _deadline(draft, race)

@@ -39,7 +39,7 @@ class Standing:
     goal: int | None
     """Evaluation to reach for its need; None while E is unknown."""
     next_goal: int | None
-    """Where a bet would stop: the rung after the one it waits at, or E; None while its cut is being made."""
+    """Where a bet would stop: the rung after the one it waits at, or E."""
     rank: int = 0
 
 
@@ -105,6 +105,9 @@ def _run_rung(
     excluded: dict[EpisodeId, str] = {}
     pending = []
     for episode in participants:
+        if draft.full:
+            # Who was not looked at is not out: a failure past the rung changes nothing there.
+            return
         score = _final_score(draft, episode, contest)
         if score is not None:
             scored[episode] = score
@@ -135,9 +138,6 @@ def _run_rung(
         for episode in dominated(ranked, scored, contest):
             if draft.status(episode).verdict is None and not draft.full:
                 _lose(draft, episode, verdict, durable=True)
-    else:
-        # The cut is being made: there is nothing left to bet on.
-        next_goal = None
     goal = contest.evaluation or None
     for episode in pending:
         race.standings[episode] = Standing(episode, Need.RUNG, contest.rung, goal, next_goal)
@@ -152,20 +152,13 @@ def _final_score(draft: Draft, episode: EpisodeId, contest: Contest) -> RungScor
     status = draft.status(episode)
     if len(status.rung_scores) > contest.rung:
         return status.rung_scores[contest.rung]
-    if (
-        draft.full
-        or not contest.evaluation
-        or status.verdict is not None
-        or draft.evaluations_done(episode) < contest.evaluation
-    ):
+    if not contest.evaluation or status.verdict is not None or draft.evaluations_done(episode) < contest.evaluation:
         return None
     attempt = draft.live.get(episode)
     if attempt is not None:
         status = status.evolve(**continued(status, attempt))
     sampled = attempt is not None and attempt.reading is not None and attempt.reading.sampled
-    best = BestEvaluation.of(
-        status.scores, status.losses, contest.evaluation, maximize=contest.maximize
-    )
+    best = BestEvaluation.of(status.scores, status.losses, contest.evaluation, maximize=contest.maximize)
     score = rung_score(status.scores, status.losses, best, contest, sampled)
     draft.write(episode, status.evolve(rung_scores=[*status.rung_scores, score], best=best), durable=True)
     return score
@@ -246,9 +239,7 @@ def _settle(draft: Draft, episode: EpisodeId, verdict: Verdict) -> None:
     """An episode without a live attempt has come to its end; one that was never ranked cannot be the result."""
     status = draft.status(episode)
     ranked_somewhere = verdict.rung is None or bool(status.rung_scores)
-    best = BestEvaluation.of(
-        status.scores, status.losses, len(status.scores), maximize=draft.layout.maximize
-    )
+    best = BestEvaluation.of(status.scores, status.losses, len(status.scores), maximize=draft.layout.maximize)
     draft.write(episode, status.evolve(verdict=verdict, best=best if ranked_somewhere else None), durable=True)
     draft.events.append(_verdict_event(episode, verdict))
 

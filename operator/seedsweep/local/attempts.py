@@ -157,12 +157,14 @@ class Attempts:
 
     def _prepare(self, decision: StartEpisode, place: Place) -> _Attempt:
         uid = str(uuid.uuid4())
+        # Those that start up do not listen yet.
+        promised = {attempt.start.port for attempt in self._attempts.values()}
         start = Start(
             episode=decision.episode,
             uid=uid,
             rungs=decision.rungs,
             stop_after=decision.stop_after,
-            port=place.port or free_port(),
+            port=place.port or free_port(promised),
             work=self._directory.attempts / uid,
             checkpoints=self._directory.checkpoints(decision.episode),
             gpus=place.gpus,

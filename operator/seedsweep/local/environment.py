@@ -114,9 +114,13 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(lambda found: "$" if found[1] is None else variables.get(found[1], found[0]), text)
 
 
-def local_problems(trainer: Trainer) -> list[Problem]:
+def local_problems(spec: SweepSpec) -> list[Problem]:
     """What only a cluster can do."""
     problems = []
+    trainer = spec.trainer
+    if spec.suspend:
+        remedy = "would leave this command with nothing to do: remove it; Ctrl-C stops a sweep on one machine"
+        problems.append(Problem("spec.suspend", True, remedy))
     if trainer.fine_tuning is None and not trainer.command:
         remedy = "is required on one machine, where the image's entry point is not known: add it"
         problems.append(Problem("spec.trainer.command", None, remedy))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import SweepSpec
-from seedsweep.engine.ends import classify_end
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.exits import classify_end
 from seedsweep.local.environment import TERMINATION_LOG
 from seedsweep.local.places import gpus_per_episode
 from seedsweep.local.rundir import RunDirectory

@@ -5,7 +5,7 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,12 +75,14 @@ def place_problems(spec: SweepSpec, gpus: Mapping[str, str], places: Sequence[Pl
     ][:1]
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(promised: Container[int] = ()) -> int:
+    """A port that nobody listens on now, and that is none of those that were given out already."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port: int = probe.getsockname()[1]
+        if port not in promised:
+            return port
 
 
 def _is_free(port: int) -> bool:

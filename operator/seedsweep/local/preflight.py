@@ -31,7 +31,7 @@ def check_trainer(trainer: Trainer, source: str, base: Path) -> int:
     command = [*TRAINER, "check"]
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     if done.returncode == ExitCode.OK:
-        return int(json.loads(done.stdout)["weights_bytes"])
+        return int(json.loads(done.stdout)["weightsBytes"])
     said = "\n".join(done.stderr.strip().splitlines()[-_SHOWN_LINES:])
     if done.returncode != ExitCode.BAD_CONFIGURATION:
         said = f"the trainer does not start (exit code {done.returncode}): {said}"

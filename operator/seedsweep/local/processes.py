@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from seedsweep_trainer.contract import Env
-
 from seedsweep.local import guard
+from seedsweep_trainer.contract import Env
 
 
 class Running(Protocol):

@@ -42,7 +42,7 @@ def rerun_episode(request: Request, episode: EpisodeId, console: Console) -> Exi
     recorded = next((entry.status for entry in record.episodes if entry.spec.id == episode), EpisodeStatus())
     gpus = visible_gpus(os.environ)
     places = find_places(spec, gpus, usable_cores())[:1]
-    problems = [*differences(record.sweep, sweep, str(directory.root)), *local_problems(spec.trainer)]
+    problems = [*differences(record.sweep, sweep, str(directory.root)), *local_problems(spec)]
     problems += place_problems(spec, gpus, places)
     if not recorded.scores:
         remedy = f"has no curve in {directory.root}: give the seeds of an episode that was trained there, as WI,DO"

@@ -110,7 +110,7 @@ def _prepare(request: Request, sweep: SeedSweep, directory: RunDirectory) -> Set
     spec = sweep.spec
     gpus = visible_gpus(os.environ)
     places = find_places(spec, gpus, usable_cores())[: request.parallelism]
-    problems = [*local_problems(spec.trainer), *place_problems(spec, gpus, places)]
+    problems = [*local_problems(spec), *place_problems(spec, gpus, places)]
     if problems:
         raise InvalidSweepError(request.source, problems)
     if spec.trainer.fine_tuning is not None:

@@ -1,12 +1,12 @@
 """Checkpoints on this machine's disk: who has some, what is thrown away, and the winner's hand-over.
 
-Our trainer keeps `step-N` folders to resume from and `best-E` folders, the weights of evaluation E, in
-OUT/work/EPISODE/ATTEMPT/. What a trainer of one's own keeps is its own affair: it is removed whole or left alone.
+Our trainer resumes from OUT/work/EPISODE/ATTEMPT/evaluation-*; OUT/work/EPISODE/best*/ are the weights of the best
+evaluation so far, and up to each rung, with its number in best.json. What a trainer of one's own keeps is its own
+affair: it is removed whole or left alone.
 """
 
 import asyncio
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -63,9 +63,10 @@ class Storage:
             del self._stored[episode]
             return
         if self._ours:
-            for checkpoint in (*folder.glob("*/step-*"), *folder.glob("*/best-*"), *folder.glob("*/.*.partial")):
-                if checkpoint.name != f"best-{best}":
-                    shutil.rmtree(checkpoint)
+            kept = find_best(folder, best)
+            for other in folder.iterdir():
+                if other != kept:
+                    remove_tree(other)
         self._stored[episode] = False
 
     def conclude(self, decision: Conclude, then: Callable[[], None]) -> None:
@@ -75,13 +76,13 @@ class Storage:
 
     async def _conclude(self, decision: Conclude) -> None:
         name = decision.episode.name
-        found = sorted(self._directory.checkpoints(decision.episode).glob(f"*/best-{decision.evaluation}"))
-        if not found:
+        best = find_best(self._directory.checkpoints(decision.episode), decision.evaluation)
+        if best is None:
             error = f"no weights of evaluation {decision.evaluation} of {name} are in {self._directory.work}"
             self.conclusion = Conclusion(name, error=error)
             return
         log = self._directory.logs / "conclude.log"
-        command = [*TRAINER, "conclude", "--best", str(found[0]), "--to", str(self._directory.best)]
+        command = [*TRAINER, "conclude", "--best", str(best), "--to", str(self._directory.best)]
         variables = {**literal_environment(self._trainer), str(Env.CONFIG): trainer_config(self._trainer, self._base)}
         for _ in range(_TRIES):
             running = await self._launcher.launch(command, variables, log)
@@ -91,7 +92,15 @@ class Storage:
         self.conclusion = Conclusion(name, error=f"the winner could not be handed over: {tail(log)} (see {log})")
 
     def _can_resume(self, folder: Path) -> bool:
-        return not self._ours or any(folder.glob("*/step-*"))
+        return not self._ours or any(folder.glob("*/evaluation-*"))
+
+
+def find_best(folder: Path, evaluation: int) -> Path | None:
+    """The weights of this evaluation in an episode's folder; None where it was no best one."""
+    for facts in sorted(folder.glob("best*/best.json")):
+        if json.loads(facts.read_bytes())["evaluation"] == evaluation:
+            return facts.parent
+    return None
 
 
 def _conclusion(episode: str, best: Path) -> Conclusion:

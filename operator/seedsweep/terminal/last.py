@@ -163,8 +163,7 @@ def _commands(directory: Path, status: SweepStatus, lost: Sequence[Casualty]) ->
         model = "AutoModelForSequenceClassification"
         folder = str(directory / "best")
         yield "Load the winner in Python", [f"from transformers import {model}", f"{model}.from_pretrained({folder!r})"]
-    pair = f"pairs: [{{weightInit: {best.weight_init}, dataOrder: {best.data_order}}}]"
     yield (
-        "Train one episode alone, again: copy the file, drop earlyStopping, and set",
-        [f"seeds: {{{pair}}}"],
+        "Train its winner again, alone and fully, and compare it bit for bit (FILE is the file you ran)",
+        [f"seedsweep run FILE --out {shlex.quote(str(directory))} --episode {best.weight_init},{best.data_order}"],
     )

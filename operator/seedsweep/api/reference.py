@@ -1,0 +1,88 @@
+"""docs/sweep.md from the types: `python -m seedsweep.api.reference > docs/sweep.md`. A test fails when they drift."""
+
+import inspect
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from seedsweep.api import core
+from seedsweep.api.parse import model_of
+from seedsweep.api.sweep import SweepSpec
+
+_HEAD = """# Every field of a SeedSweep
+
+Written by `python -m seedsweep.api.reference`; edit the types in `operator/seedsweep/api` instead.
+
+A file holds `apiVersion: seedsweep.io/v1alpha1`, `kind: SeedSweep`, `metadata.name` (lower case letters, digits and
+`-`, at most 40) and `spec`. Parts that are core Kubernetes types keep their names and fields. Unknown fields are
+errors.
+Decimal numbers are strings in quotes. Relative paths start from the file's folder.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    sections = [_HEAD]
+    waiting: list[tuple[str, type[BaseModel]]] = [("spec", SweepSpec)]
+    while waiting:
+        path, model = waiting.pop(0)
+        fields = model.model_fields
+        rows = [_row(field.alias or name, field) for name, field in fields.items()]
+        text = inspect.cleandoc(model.__doc__ or "")
+        sections.append(
+            "\n".join(
+                [f"## {path}", "", text, "", "| field | type | default | |", "| --- | --- | --- | --- |", *rows, ""]
+            )
+        )
+        inner = [(f"{path}.{field.alias or name}", model_of(field.annotation)) for name, field in fields.items()]
+        # Core types are Kubernetes' own, documented there.
+        waiting = [
+            (at, found) for at, found in inner if found is not None and found.__module__ != core.__name__
+        ] + waiting
+    return "\n".join(sections)
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    default = (
+        ""
+        if field.default in (None, PydanticUndefined) or isinstance(field.default, BaseModel)
+        else f"`{field.default}`"
+    )
+    if field.is_required():
+        default = "required"
+    description = " ".join((field.description or "").split())
+    return f"| `{name}` | {_type(field.annotation)} | {default} | {description} |"
+
+
+def _type(annotation: Any) -> str:
+    """The type as people say it; what is optional shows by having no default."""
+    model = model_of(annotation)
+    text = str(annotation)
+    if "Literal[" in text:
+        return " or ".join(f"`{value}`" for value in _literals(annotation))
+    if model is not None:
+        return "list of objects" if "list[" in text else "object"
+    if "list[" in text:
+        return "list"
+    if "dict[" in text:
+        return "mapping"
+    for kind, said in (("bool", "true or false"), ("int", "whole number")):
+        if kind in text and "str" not in text:
+            return said
+    return "string"
+
+
+def _literals(annotation: Any) -> list[str]:
+    found: list[str] = []
+    for argument in getattr(annotation, "__args__", ()):
+        if isinstance(argument, str):
+            found.append(argument)
+        else:
+            found += _literals(argument)
+    return found
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

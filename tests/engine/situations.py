@@ -1,0 +1,191 @@
+"""Observations written by hand, for tests that look at one plan."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+from engine.cases import make_sweep, percent_for
+from engine.trainees import moment
+from seedsweep.api.core import Condition
+from seedsweep.api.cut import CutSpec, RankedEpisode
+from seedsweep.api.episode import (
+    Attempt,
+    BestEvaluation,
+    EndReason,
+    EpisodeId,
+    EpisodeStatus,
+    RungScore,
+    StopReason,
+    Verdict,
+)
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.decisions import Decision, Plan, RecordCut, RecordEpisode, StartEpisode, StopAttempt
+from seedsweep.engine.draft import timestamp
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.observation import Ending, Observation, Reading, SeenAttempt
+from seedsweep.engine.plan import plan
+
+EVALUATIONS, STEPS = 10, 100
+Kind = TypeVar("Kind", bound=Decision)
+
+
+def episode(i: int) -> EpisodeId:
+    """The episode of this index."""
+    return EpisodeId(i, i)
+
+
+def study(t: int, *rungs: tuple[int, int], evaluations: int = EVALUATIONS, **options: object) -> Layout:
+    """t episodes with rungs (evaluation, keep); `stopping` adds fields to earlyStopping, the rest to the spec."""
+    extra = options.pop("stopping", {})
+    assert isinstance(extra, dict)
+    ladder = [{"atPercent": percent_for(e, evaluations), "keep": keep} for e, keep in rungs]
+    stopping = {**({"rungs": ladder} if ladder else {}), **extra} or None
+    return Layout.of(make_sweep([(i, i) for i in range(t)], evaluations, stopping, **options))
+
+
+def reading(*scores: float | None, checkpoint: int | None = None, **fields: object) -> Reading:
+    """A curve with losses, and a checkpoint at its last evaluation unless told."""
+    values: dict[str, object] = {
+        "scores": scores,
+        "losses": tuple(1.0 for _ in scores),
+        "evaluations_planned": EVALUATIONS,
+        "steps_done": len(scores) * STEPS // EVALUATIONS,
+        "steps_planned": STEPS,
+        "checkpoint": len(scores) if checkpoint is None else checkpoint,
+        "level": "L3",
+        "fingerprint": "h100",
+        **fields,
+    }
+    return Reading(**values)  # type: ignore[arg-type]
+
+
+def running(i: int, *scores: float | None, **fields: object) -> SeenAttempt:
+    """A bound attempt of episode i that has published these scores; fields of Reading and SeenAttempt."""
+    own = {name: fields.pop(name) for name in list(fields) if name in SeenAttempt.__dataclass_fields__}
+    seen = SeenAttempt(episode=episode(i), uid=f"uid-{i}", created=moment(0), bound=moment(0))
+    published = reading(*scores, **fields) if scores or fields else None
+    return replace(seen, reading=published, **own)  # type: ignore[arg-type]
+
+
+def pending(i: int, since: int | None = 0, **fields: object) -> SeenAttempt:
+    """An attempt without a place, unschedulable since then; None: behind a gate of a queue."""
+    unschedulable = moment(since) if since is not None else None
+    seen = SeenAttempt(episode=episode(i), uid=f"uid-{i}", created=moment(0), unschedulable_since=unschedulable)
+    return replace(seen, **fields)  # type: ignore[arg-type]
+
+
+def ended(attempt: SeenAttempt, reason: EndReason, at: int = 50, **fields: object) -> SeenAttempt:
+    """The same attempt, ended."""
+    return replace(attempt, ending=Ending(reason, moment(at), **fields))  # type: ignore[arg-type]
+
+
+def entry(uid: str, reason: EndReason | None = None, at: int = 50, **fields: object) -> Attempt:
+    """An attempt on record."""
+    over = timestamp(moment(at)) if reason is not None else None
+    return Attempt(uid=uid, reason=reason, started=timestamp(moment(0)), ended=over, **fields)  # type: ignore[arg-type]
+
+
+def on_record(*scores: float | None, rungs: Sequence[int] = (), **fields: object) -> EpisodeStatus:
+    """A record with this curve, and final scores at the given rungs' evaluations (the best up to there)."""
+    finals = []
+    for number, mark in enumerate(rungs):
+        defined = [score for score in scores[:mark] if score is not None]
+        finals.append(RungScore(rung=number, evaluation=mark, score=max(defined, default=None), loss=1.0))
+    defined = [score for score in scores if score is not None]
+    best = max(defined, default=None)
+    return EpisodeStatus(
+        scores=list(scores),
+        losses=[1.0 for _ in scores],
+        rung_scores=finals,
+        best=BestEvaluation(score=best, evaluation=scores.index(best) + 1, loss=1.0) if best is not None else None,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def stopped_at_rung(i: int, *scores: float | None, rungs: Sequence[int] = (3,)) -> EpisodeStatus:
+    """An episode that ended its attempt at its rung and waits."""
+    mark = len(scores)
+    done = entry(f"old-{i}", EndReason.STOPPED_AT_RUNG, evaluations=mark, checkpoint=mark, steps=mark * 10)
+    return on_record(*scores, rungs=rungs, attempts=[done])
+
+
+def finished(i: int, *scores: float | None) -> EpisodeStatus:
+    """A survivor that ran to the end."""
+    done = entry(f"old-{i}", EndReason.DONE, evaluations=len(scores), steps=STEPS)
+    return on_record(*scores, attempts=[done], verdict=Verdict(outcome="Finished"))
+
+
+def cut_of(layout: Layout, kept: Sequence[int], lost: Sequence[int], rung: int = 0, bracket: int = 0) -> CutSpec:
+    """A cut that was made."""
+    ranked = [RankedEpisode(episode=episode(i).name, score=0.9, kept=i in kept) for i in (*kept, *lost)]
+    mark = layout.rung_evaluations(EVALUATIONS)[bracket][rung]
+    return CutSpec(
+        sweep=layout.name, bracket=bracket, rung=rung, evaluation=mark, keep=len(kept), rank_by="best", ranked=ranked
+    )
+
+
+def look(
+    layout: Layout,
+    *attempts: SeenAttempt,
+    records: Mapping[int, EpisodeStatus] | None = None,
+    now: int = 100,
+    **fields: object,
+) -> Plan:
+    """What the engine makes of it; other fields of the Observation by name, `cuts` as a list."""
+    cuts = fields.pop("cuts", [])
+    assert isinstance(cuts, list)
+    values: dict[str, object] = {
+        "status": SweepStatus(start_time=timestamp(moment(0)), evaluations=EVALUATIONS, steps=STEPS),
+        "parallelism": layout.spec.parallelism,
+        **fields,
+    }
+    seen = Observation(
+        episodes={episode(i): status for i, status in (records or {}).items()},
+        cuts={(cut.bracket, cut.rung): cut for cut in cuts},
+        attempts=attempts,
+        **values,  # type: ignore[arg-type]
+    )
+    return plan(layout, seen, moment(now))
+
+
+def starts(todo: Plan) -> list[tuple[int, int | None]]:
+    """Index and stop-after of every start, in order."""
+    return [(d.episode.weight_init, d.stop_after) for d in todo.decisions if isinstance(d, StartEpisode)]
+
+
+def stops(todo: Plan) -> list[tuple[int, StopReason]]:
+    """Index and reason of every stop, in order."""
+    return [(d.episode.weight_init, d.reason) for d in todo.decisions if isinstance(d, StopAttempt)]
+
+
+def decisions(todo: Plan, kind: type[Kind]) -> list[Kind]:
+    """The decisions of one kind."""
+    return [d for d in todo.decisions if isinstance(d, kind)]
+
+
+def recorded(todo: Plan, i: int) -> EpisodeStatus:
+    """The record of an episode as the plan leaves it."""
+    return next(r.status for r in todo.records if isinstance(r, RecordEpisode) and r.episode == episode(i))
+
+
+def is_recorded(todo: Plan, i: int) -> bool:
+    """Whether the plan writes the episode's record."""
+    return any(isinstance(r, RecordEpisode) and r.episode == episode(i) for r in todo.records)
+
+
+def cuts_made(todo: Plan) -> list[CutSpec]:
+    """The cuts that the plan records."""
+    return [r.cut for r in todo.records if isinstance(r, RecordCut)]
+
+
+def condition(todo: Plan, kind: str) -> Condition:
+    """A condition of the sweep."""
+    found = todo.status.condition(kind)
+    assert found is not None, f"no condition {kind}"
+    return found
+
+
+def seconds(count: int) -> timedelta:
+    """For comparisons with `look_again_in`."""
+    return timedelta(seconds=count)

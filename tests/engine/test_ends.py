@@ -1,0 +1,217 @@
+"""Rule 9: ends of attempts are told apart, and each costs what it should."""
+
+import pytest
+
+from engine.situations import (
+    condition,
+    cut_of,
+    ended,
+    entry,
+    episode,
+    finished,
+    look,
+    on_record,
+    recorded,
+    running,
+    seconds,
+    starts,
+    stopped_at_rung,
+    stops,
+    study,
+)
+from engine.trainees import moment
+from seedsweep.api.episode import EndReason, StopReason
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.decisions import StopAttempt
+
+RETRIED = study(1, (3, 1), backoffLimitPerEpisode=2)
+
+
+def ends(*reasons, **fields):
+    return on_record(attempts=[entry(f"a{i}", reason, **fields) for i, reason in enumerate(reasons)])
+
+
+def verdict_after(todo, i=0):
+    status = recorded(todo, i)
+    return status.verdict.outcome if status.verdict is not None else None
+
+
+@pytest.mark.parametrize("reason", [EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.STUCK])
+def test_failures_spend_the_budget_and_then_end_the_episode(reason):
+    third = ended(running(0, 0.5), reason)
+    assert verdict_after(look(RETRIED, third, records={0: ends(reason)})) is None
+    assert verdict_after(look(RETRIED, third, records={0: ends(reason, reason)})) == "Failed"
+
+
+def test_a_failed_attempt_is_retried_after_a_back_off_that_doubles():
+    once, twice = ends(EndReason.FAILED), ends(EndReason.FAILED, EndReason.FAILED)
+    assert starts(look(RETRIED, records={0: once}, now=55)) == []
+    first, second = look(RETRIED, records={0: once}, now=50), look(RETRIED, records={0: twice}, now=50)
+    assert first.look_again_in is not None
+    assert second.look_again_in == 2 * first.look_again_in
+    assert starts(look(RETRIED, records={0: once}, now=50 + int(first.look_again_in.total_seconds()))) != []
+
+
+def test_a_back_off_keeps_no_other_episode_from_starting():
+    todo = look(study(3, (3, 1), parallelism=2), records={0: ends(EndReason.FAILED)}, now=51)
+    assert [i for i, _ in starts(todo)] == [1, 2]
+
+
+def test_preempted_episode_restarts_without_spending_its_failure_budget():
+    layout = study(1, (3, 1), backoffLimitPerEpisode=0)
+    todo = look(layout, ended(running(0, 0.5), EndReason.INTERRUPTED))
+    assert verdict_after(todo) is None
+    assert [i for i, _ in starts(todo)] == [0]
+
+
+def test_ten_interruptions_in_a_row_without_durable_progress_end_the_episode():
+    tenth = ended(running(0, 0.5, checkpoint=0), EndReason.INTERRUPTED)
+    assert verdict_after(look(RETRIED, tenth, records={0: ends(*8 * [EndReason.INTERRUPTED])})) is None
+    assert verdict_after(look(RETRIED, tenth, records={0: ends(*9 * [EndReason.INTERRUPTED])})) == "Failed"
+
+
+def test_interruptions_with_durable_progress_between_them_never_end_the_episode():
+    attempts = [entry(f"a{i}", EndReason.INTERRUPTED, checkpoint=1 + i // 9, evaluations=2) for i in range(18)]
+    tenth = ended(running(0, 0.5, 0.5, checkpoint=2), EndReason.INTERRUPTED)
+    assert verdict_after(look(RETRIED, tenth, records={0: on_record(0.5, 0.5, attempts=attempts)})) is None
+
+
+def test_an_attempt_that_vanished_without_record_counts_as_an_interruption():
+    records = {0: on_record(attempts=[entry("gone")])}
+    todo = look(RETRIED, records=records)
+    assert recorded(todo, 0).attempts[0].reason == EndReason.INTERRUPTED
+    assert [i for i, _ in starts(todo)] == [0]
+
+
+def test_an_attempt_that_vanished_after_we_stopped_it_counts_as_stopped():
+    records = {0: on_record(attempts=[entry("gone", stop=StopReason.SUSPENDED)])}
+    assert recorded(look(RETRIED, records=records), 0).attempts[0].reason == EndReason.STOPPED
+
+
+def test_what_we_stopped_spends_nothing_however_it_ended():
+    paused = on_record(0.5, attempts=[entry("uid-0", stop=StopReason.PAUSED)])
+    todo = look(
+        study(1, (3, 1), backoffLimitPerEpisode=0), ended(running(0, 0.5), EndReason.FAILED), records={0: paused}
+    )
+    assert recorded(todo, 0).attempts[0].reason == EndReason.STOPPED
+    assert verdict_after(todo) is None
+
+
+def test_what_was_done_before_our_stop_reached_it_is_done():
+    paused = on_record(0.5, attempts=[entry("uid-0", stop=StopReason.PAUSED)])
+    done = ended(running(0, *(10 * [0.5])), EndReason.DONE, exit_code=0)
+    todo = look(study(1), done, records={0: paused})
+    assert recorded(todo, 0).attempts[0].reason == EndReason.DONE
+    assert verdict_after(todo) == "Finished"
+
+
+def test_three_bad_configurations_fail_the_sweep_and_stop_the_rest():
+    layout = study(5, (3, 1), parallelism=4)
+    bad = [ended(running(i), EndReason.BAD_CONFIGURATION, exit_code=78, message="no such model") for i in range(3)]
+    two = look(layout, *bad[:2], running(3))
+    assert condition(two, "Failed").status == "False"
+    assert starts(two) != []
+    three = look(layout, *bad, running(3))
+    assert condition(three, "Failed").reason == "BadConfiguration"
+    assert "no such model" in condition(three, "Failed").message
+    assert [i for i, _ in stops(three)] == [3]
+    assert starts(three) == []
+
+
+def test_a_bad_configuration_is_never_retried():
+    todo = look(study(4, (3, 1)), ended(running(0), EndReason.BAD_CONFIGURATION, exit_code=78))
+    assert 0 not in [i for i, _ in starts(todo)]
+    assert verdict_after(todo) == "Failed"
+
+
+def test_a_clean_end_without_the_rung_score_is_replayed():
+    clean = ended(running(0, 0.5, stop_after=3), EndReason.DONE, exit_code=0)
+    todo = look(RETRIED, clean)
+    assert recorded(todo, 0).attempts[0].reason == EndReason.METRICS_UNAVAILABLE
+    assert [i for i, _ in starts(todo)] == [0]
+
+
+def test_metrics_are_unavailable_after_two_clean_ends_without_a_score():
+    clean = ended(running(0, stop_after=3), EndReason.DONE, exit_code=0)
+    todo = look(RETRIED, clean, records={0: ends(EndReason.METRICS_UNAVAILABLE)})
+    assert verdict_after(todo) == "Failed"
+    assert recorded(todo, 0).verdict.reason.startswith("MetricsUnavailable")
+
+
+def test_a_clean_end_without_the_last_evaluation_does_not_finish_a_survivor():
+    todo = look(study(1), ended(running(0, *(9 * [0.5])), EndReason.DONE, exit_code=0))
+    assert verdict_after(todo) is None
+    assert [i for i, _ in starts(todo)] == [0]
+
+
+def test_an_attempt_without_a_new_evaluation_until_the_deadline_is_stopped_as_stuck():
+    layout = study(1, (3, 1), progressDeadlineSeconds=60)
+    attempt = running(0, 0.5, progressed=moment(40))
+    waiting = look(layout, attempt, now=99)
+    assert (stops(waiting), waiting.look_again_in) == ([], seconds(1))
+    todo = look(layout, attempt, now=100)
+    assert stops(todo) == [(0, StopReason.STUCK)]
+    assert recorded(todo, 0).attempts[0].stop == StopReason.STUCK
+
+
+def test_being_stuck_spends_the_failure_budget():
+    stuck = on_record(0.5, attempts=[entry("uid-0", stop=StopReason.STUCK)])
+    todo = look(
+        study(1, (3, 1), backoffLimitPerEpisode=0), ended(running(0, 0.5), EndReason.INTERRUPTED), records={0: stuck}
+    )
+    assert recorded(todo, 0).attempts[0].reason == EndReason.STUCK
+    assert verdict_after(todo) == "Failed"
+
+
+def test_waiting_for_a_place_is_not_being_stuck():
+    layout = study(1, (3, 1), progressDeadlineSeconds=60)
+    assert stops(look(layout, running(0, bound=None), now=1000)) == []
+
+
+def test_a_stop_that_a_crash_kept_from_being_carried_out_is_repeated_with_its_reason():
+    records = {0: on_record(0.5, attempts=[entry("uid-0", stop=StopReason.STUCK)])}
+    todo = look(study(1, (3, 1)), running(0, 0.5), records=records)
+    assert [d for d in todo.decisions if isinstance(d, StopAttempt)] == [
+        StopAttempt(episode(0), "uid-0", StopReason.STUCK, save=False)
+    ]
+
+
+def test_more_failed_episodes_than_allowed_fail_the_sweep():
+    layout = study(4, (3, 1), parallelism=3, backoffLimitPerEpisode=0, maxFailedEpisodes=1)
+    failed = [ended(running(i, 0.5), EndReason.FAILED, exit_code=1, message="boom") for i in range(2)]
+    assert condition(look(layout, failed[0], running(2)), "Failed").status == "False"
+    todo = look(layout, *failed, running(2))
+    assert condition(todo, "Failed").reason == "MaxFailedEpisodesExceeded"
+    assert [i for i, _ in stops(todo)] == [2]
+
+
+def test_episodes_that_disagree_on_their_length_fail_the_sweep():
+    todo = look(study(2, (3, 1)), running(0, 0.5), running(1, 0.5, evaluations_planned=12))
+    assert condition(todo, "Failed").reason == "EpisodesDisagree"
+
+
+def test_rungs_that_do_not_fit_the_trainers_evaluations_fail_the_sweep_as_soon_as_they_are_known():
+    layout = study(2, (3, 1), ours=False)
+    seen = running(0, 0.5)
+    short = running(0, 0.5, evaluations_planned=2)
+    assert condition(look(layout, seen, status=SweepStatus()), "Failed").status == "False"
+    assert condition(look(layout, short, status=SweepStatus()), "Failed").reason == "InvalidRungs"
+
+
+def test_complete_needs_one_finished_survivor_and_names_the_failures():
+    layout = study(2, (3, 2), backoffLimitPerEpisode=0)
+    records = {0: finished(0, *(10 * [0.5])), 1: stopped_at_rung(1, 0.1, 0.2, 0.3)}
+    last = ended(running(1, 0.1, 0.2, 0.3, 0.4), EndReason.FAILED, exit_code=1)
+    todo = look(layout, last, records=records, cuts=[cut_of(layout, kept=[0, 1], lost=[])], resumable=False)
+    assert todo.finished
+    assert condition(todo, "Complete").status == "True"
+    assert "1 failed" in condition(todo, "Complete").message
+
+
+def test_a_sweep_whose_episodes_all_fail_is_failed():
+    layout = study(1, (3, 1), backoffLimitPerEpisode=0)
+    todo = look(layout, ended(running(0, 0.5), EndReason.FAILED, message="boom"))
+    assert todo.finished
+    assert condition(todo, "Failed").reason == "NoEpisodeFinished"
+    assert "boom" in condition(todo, "Failed").message
+    assert condition(todo, "Complete").status == "False"

@@ -1,0 +1,187 @@
+"""Rules 3 and 10: scarcity that nobody declared, fewer places, suspension and deadlines."""
+
+from engine.situations import (
+    condition,
+    ended,
+    entry,
+    look,
+    on_record,
+    pending,
+    recorded,
+    running,
+    seconds,
+    starts,
+    stopped_at_rung,
+    stops,
+    study,
+)
+from engine.trainees import moment
+from seedsweep.api.core import Condition
+from seedsweep.api.episode import EndReason, StopReason
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.draft import timestamp
+
+THREE = study(3, (3, 2), parallelism=3, waitForCapacitySeconds=300)
+PAST = {i: on_record(0.1, 0.2, 0.3 + i / 10, rungs=(3,), attempts=[entry(f"uid-{i}")]) for i in range(2)}
+
+
+def past_the_rung(i, checkpoint=4):
+    return running(i, 0.1, 0.2, 0.3 + i / 10, 0.5, checkpoint=checkpoint)
+
+
+def suspended_status(since, **fields):
+    at = timestamp(moment(since))
+    held = Condition(type="Suspended", status="True", reason="SuspendRequested", last_transition_time=at)
+    return SweepStatus(start_time=timestamp(moment(0)), conditions=[held], evaluations=10, steps=100, **fields)
+
+
+def test_an_unschedulable_pod_is_left_to_the_autoscaler_for_a_while():
+    todo = look(THREE, past_the_rung(0), past_the_rung(1), pending(2, since=0), records=PAST, now=299)
+    assert (stops(todo), todo.look_again_in) == ([], seconds(1))
+    assert todo.status.observed_places is None
+
+
+def test_then_the_lowest_past_the_rung_is_paused_and_the_places_are_remembered():
+    todo = look(THREE, past_the_rung(0), past_the_rung(1), pending(2, since=0), records=PAST, now=300)
+    assert stops(todo) == [(0, StopReason.PAUSED)]
+    assert recorded(todo, 0).attempts[0].stop == StopReason.PAUSED
+    assert todo.status.observed_places == 2
+
+
+def test_a_pod_behind_the_gate_of_a_queue_is_no_evidence_of_scarcity():
+    todo = look(THREE, past_the_rung(0), past_the_rung(1), pending(2, since=None), records=PAST, now=1500)
+    assert stops(todo) == []
+
+
+def test_nobody_is_paused_while_all_who_run_have_yet_to_reach_the_rung():
+    todo = look(THREE, running(0, 0.1), running(1, 0.1), pending(2, since=0), now=300)
+    assert stops(todo) == []
+
+
+def test_whoever_has_no_durable_checkpoint_at_the_rung_runs_on_and_a_condition_says_so():
+    attempts = (past_the_rung(0, checkpoint=2), past_the_rung(1, checkpoint=2), pending(2, since=0))
+    todo = look(THREE, *attempts, records=PAST, now=300)
+    assert stops(todo) == []
+    assert condition(todo, "Stalled").reason == "WaitingForCheckpoint"
+
+
+def test_without_storage_there_is_no_checkpoint_to_wait_for():
+    attempts = (past_the_rung(0, checkpoint=0), past_the_rung(1, checkpoint=0), pending(2, since=0))
+    todo = look(THREE, *attempts, records=PAST, now=300, resumable=False)
+    assert stops(todo) == [(0, StopReason.PAUSED)]
+
+
+def test_one_pending_pod_is_always_left_for_the_autoscaler():
+    layout = study(6, (3, 2), parallelism=6, waitForCapacitySeconds=300)
+    status = SweepStatus(start_time=timestamp(moment(0)), evaluations=10, steps=100, observed_places=2)
+    attempts = (running(0, 0.1, stop_after=3), running(1, 0.1, stop_after=3))
+    assert len(starts(look(layout, *attempts, status=status))) == 1
+    assert starts(look(layout, *attempts, pending(2, since=90), status=status)) == []
+
+
+def test_more_bound_pods_than_remembered_end_the_scarcity():
+    status = SweepStatus(start_time=timestamp(moment(0)), evaluations=10, steps=100, observed_places=2)
+    attempts = tuple(running(i, 0.1, stop_after=3) for i in range(3))
+    todo = look(study(6, (3, 2), parallelism=6), *attempts, status=status)
+    assert todo.status.observed_places == 3
+    assert len(starts(todo)) == 1
+
+
+def test_fewer_places_take_the_never_bound_first():
+    layout = study(4, (3, 2), parallelism=3)
+    attempts = (running(0, 0.1, checkpoint=0, stop_after=3), running(1, 0.1, checkpoint=0, stop_after=3), pending(2))
+    assert stops(look(layout, *attempts, parallelism=2)) == [(2, StopReason.PAUSED)]
+
+
+def test_fewer_places_then_take_those_past_the_rung_lowest_first():
+    attempts = (past_the_rung(0), past_the_rung(1), running(2, 0.1, checkpoint=1))
+    assert stops(look(THREE, *attempts, records=PAST, parallelism=2)) == [(0, StopReason.PAUSED)]
+    assert stops(look(THREE, *attempts, records=PAST, parallelism=1)) == [
+        (0, StopReason.PAUSED),
+        (1, StopReason.PAUSED),
+    ]
+
+
+def test_fewer_places_let_the_rest_run_until_they_have_a_checkpoint():
+    layout = study(4, (3, 2), parallelism=2)
+    young = (running(0, 0.1, checkpoint=0, stop_after=3), running(1, checkpoint=0, stop_after=3))
+    assert stops(look(layout, *young, parallelism=1)) == []
+    saved = (running(0, 0.1, checkpoint=1, stop_after=3), running(1, checkpoint=0, stop_after=3))
+    assert stops(look(layout, *saved, parallelism=1)) == [(0, StopReason.PAUSED)]
+
+
+def test_an_attempt_that_ends_at_its_rung_by_itself_is_not_paused_for_fewer_places():
+    layout = study(4, (3, 2), parallelism=2)
+    attempts = (running(0, 0.1, 0.2, 0.3, stop_after=3), running(1, 0.1, checkpoint=0, stop_after=3))
+    assert stops(look(layout, *attempts, parallelism=1)) == []
+
+
+def test_suspension_starts_nothing_and_stops_what_has_a_checkpoint():
+    attempts = (past_the_rung(0), running(1, 0.1, checkpoint=0, stop_after=3))
+    todo = look(study(4, (3, 2), parallelism=3), *attempts, records={0: PAST[0]}, suspend=True)
+    assert starts(todo) == []
+    assert stops(todo) == [(0, StopReason.SUSPENDED)]
+    assert recorded(todo, 0).attempts[0].stop == StopReason.SUSPENDED
+    assert condition(todo, "Suspended").status == "True"
+
+
+def test_suspension_takes_effect_even_if_checkpoints_always_lag_behind_the_evaluations():
+    layout = study(2, (6, 1), parallelism=1)
+    attempt = running(0, 0.1, 0.2, 0.3, 0.4, checkpoint=3, stop_after=6)
+    todo = look(layout, attempt, suspend=True, status=suspended_status(since=50))
+    assert stops(todo) == [(0, StopReason.SUSPENDED)]
+
+
+def test_a_resumed_sweep_starts_the_suspended_again():
+    gone = on_record(0.1, attempts=[entry("a", EndReason.STOPPED, stop=StopReason.SUSPENDED)])
+    assert starts(look(study(2, (3, 1), parallelism=2), records={0: gone})) == [(0, None), (1, None)]
+
+
+def test_suspended_time_is_added_up():
+    status = suspended_status(since=40, suspended_seconds=5.0)
+    todo = look(study(1, (3, 1)), status=status, now=100)
+    assert todo.status.suspended_seconds == 65.0
+    assert condition(todo, "Suspended").status == "False"
+
+
+def test_the_active_deadline_fails_the_sweep_and_keeps_the_best_so_far():
+    layout = study(3, (3, 2), parallelism=2, activeDeadlineSeconds=100)
+    records = {0: stopped_at_rung(0, 0.1, 0.2, 0.9)}
+    attempts = (running(1, 0.1, checkpoint=0),)
+    before = look(layout, *attempts, records=records, now=99)
+    assert (stops(before), before.look_again_in) == ([], seconds(1))
+    todo = look(layout, *attempts, records=records, now=100)
+    assert stops(todo) == [(1, StopReason.DEADLINE)]
+    assert recorded(todo, 1).attempts[0].stop == StopReason.DEADLINE
+    assert starts(todo) == []
+    assert condition(todo, "Failed").reason == "DeadlineExceeded"
+    assert todo.status.best is not None
+    assert todo.status.best.score == 0.9
+    assert not todo.finished
+
+
+def test_suspended_time_does_not_count_towards_the_deadline():
+    layout = study(3, (3, 2), parallelism=2, activeDeadlineSeconds=100)
+    running_suspension = look(layout, status=suspended_status(since=50), suspend=True, now=500)
+    assert condition(running_suspension, "Failed").status == "False"
+    past = SweepStatus(start_time=timestamp(moment(0)), suspended_seconds=60.0, evaluations=10, steps=100)
+    assert condition(look(layout, running(0, 0.1), status=past, now=159), "Failed").status == "False"
+    assert condition(look(layout, running(0, 0.1), status=past, now=160), "Failed").status == "True"
+
+
+def test_a_sweep_that_failed_stays_failed():
+    layout = study(3, (3, 2), parallelism=2, activeDeadlineSeconds=100)
+    failed = look(layout, running(0, 0.1), now=100).status
+    longer = study(3, (3, 2), parallelism=2, activeDeadlineSeconds=10_000)
+    todo = look(longer, status=failed, now=101)
+    assert starts(todo) == []
+    assert condition(todo, "Failed").reason == "DeadlineExceeded"
+
+
+def test_after_the_deadline_the_sweep_is_over_once_the_last_attempt_has_ended():
+    layout = study(2, (3, 2), parallelism=2, activeDeadlineSeconds=100)
+    records = {0: on_record(0.1, attempts=[entry("uid-0", stop=StopReason.DEADLINE)])}
+    todo = look(layout, ended(running(0, 0.1), EndReason.INTERRUPTED), records=records, now=101, resumable=False)
+    assert recorded(todo, 0).attempts[0].reason == EndReason.STOPPED
+    assert todo.finished
+    assert todo.status.phase == "Failed"

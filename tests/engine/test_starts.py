@@ -1,0 +1,124 @@
+"""Rules 1 and 2: who starts, in which order, and until when."""
+
+import pytest
+
+from engine.situations import (
+    cut_of,
+    decisions,
+    ended,
+    entry,
+    episode,
+    look,
+    on_record,
+    running,
+    starts,
+    stopped_at_rung,
+    stops,
+    study,
+)
+from seedsweep.api.episode import EndReason, StopReason, Verdict
+from seedsweep.engine.decisions import StartEpisode
+
+
+def test_episodes_start_in_index_order_while_places_are_free():
+    todo = look(study(5, (3, 2), parallelism=3), running(1, 0.5))
+    assert [i for i, _ in starts(todo)] == [0, 2]
+
+
+def test_all_train_on_past_the_rung_where_places_suffice_for_every_undecided_episode():
+    assert starts(look(study(3, (3, 2), parallelism=3))) == [(0, None), (1, None), (2, None)]
+
+
+def test_attempts_stop_after_the_rung_where_places_are_fewer_than_undecided_episodes():
+    assert starts(look(study(4, (3, 2), parallelism=3))) == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_episodes_that_are_out_leave_their_places_to_the_undecided():
+    failed = on_record(verdict=Verdict(outcome="Failed", rung=0), attempts=[entry("a", EndReason.FAILED)])
+    todo = look(study(4, (3, 2), parallelism=3), records={0: failed})
+    assert starts(todo) == [(1, None), (2, None), (3, None)]
+
+
+@pytest.mark.parametrize(("percent", "stop"), [(25, 2), (29, 2), (30, 3), (39, 3)])
+def test_rung_falls_on_the_floor_of_its_share_of_evaluations(percent, stop):
+    layout = study(3, parallelism=2, stopping={"rungs": [{"atPercent": percent, "keep": 1}]})
+    assert starts(look(layout))[0] == (0, stop)
+
+
+def test_without_early_stopping_every_episode_trains_to_the_end():
+    assert starts(look(study(3, parallelism=2))) == [(0, None), (1, None)]
+
+
+def test_a_survivor_resumes_before_another_episode_starts():
+    brackets = {"brackets": [{"episodes": 2, "rungs": [{"atPercent": 30, "keep": 1}]}, {"episodes": 2, "rungs": []}]}
+    layout = study(4, parallelism=1, stopping=brackets)
+    first, second = (e.weight_init for e in layout.members[0])
+    records = {first: stopped_at_rung(first, 0.1, 0.2, 0.3), second: stopped_at_rung(second, 0.1, 0.2, 0.2)}
+    todo = look(layout, records=records, cuts=[cut_of(layout, [first], [second])])
+    assert starts(todo) == [(first, None)]
+
+
+def test_the_best_paused_leader_trains_on_while_a_place_would_idle():
+    records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3), 1: stopped_at_rung(1, 0.1, 0.2, 0.8)}
+    todo = look(study(3, (3, 2), parallelism=2), running(2, 0.5, stop_after=3), records=records)
+    assert starts(todo) == [(1, None)]
+
+
+def test_no_leader_trains_on_while_someone_has_yet_to_start():
+    records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3)}
+    todo = look(study(3, (3, 2), parallelism=2), running(1, 0.5, stop_after=3), records=records)
+    assert [i for i, _ in starts(todo)] == [2]
+
+
+def test_a_leader_that_trains_on_stops_at_its_next_rung():
+    records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3)}
+    todo = look(study(2, (3, 1), (6, 1), parallelism=2), running(1, 0.5), records=records)
+    assert starts(todo) == [(0, 6)]
+
+
+def test_nobody_starts_on_a_bet_in_the_turn_that_makes_the_cut():
+    records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3)}
+    last = ended(running(1, 0.1, 0.2, 0.8, stop_after=3), EndReason.STOPPED_AT_RUNG)
+    assert starts(look(study(2, (3, 1), parallelism=2), last, records=records)) == []
+
+
+def test_without_storage_no_leader_repeats_its_way_on_a_bet():
+    records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3)}
+    todo = look(study(2, (3, 1), parallelism=2), running(1, 0.5), records=records, resumable=False)
+    assert starts(todo) == []
+
+
+def test_an_attempt_that_is_told_to_end_keeps_its_place_until_it_has():
+    todo = look(study(3, (3, 2), parallelism=1), running(0, 0.5, stopping=True))
+    assert starts(todo) == []
+
+
+def test_a_start_tells_the_attempt_number_the_rungs_and_the_node_to_avoid():
+    failed = on_record(attempts=[entry("a", EndReason.OUT_OF_MEMORY, node="node-7")])
+    [start] = decisions(look(study(1, (3, 1), (6, 1)), records={0: failed}, now=300), StartEpisode)
+    assert start == StartEpisode(episode(0), attempt=1, stop_after=None, rungs=(3, 6), avoid_node="node-7")
+
+
+def test_an_interrupted_attempt_avoids_no_node():
+    gone = on_record(attempts=[entry("a", EndReason.INTERRUPTED, node="node-7")])
+    [start] = decisions(look(study(1, (3, 1)), records={0: gone}), StartEpisode)
+    assert start.avoid_node is None
+
+
+def test_a_trainer_that_cannot_stop_by_itself_is_stopped_at_the_rung_when_others_wait():
+    layout = study(3, (3, 1), parallelism=1, ours=False)
+    todo = look(layout, running(0, 0.1, 0.2, 0.3, 0.4, stop_after=3, level="L1", checkpoint=0), resumable=False)
+    assert stops(todo) == [(0, StopReason.PAUSED)]
+
+
+def test_a_trainer_that_stops_by_itself_at_the_rung_is_left_to_do_so():
+    todo = look(study(3, (3, 1), parallelism=1), running(0, 0.1, 0.2, 0.3, stop_after=3))
+    assert stops(todo) == []
+
+
+def test_more_places_only_start_more():
+    layout = study(6, (3, 2), parallelism=2)
+    attempts = (running(0, 0.5, stop_after=3), running(1, 0.5, stop_after=3))
+    todo = look(layout, *attempts, parallelism=4)
+    assert stops(todo) == []
+    assert [i for i, _ in starts(todo)] == [2, 3]

@@ -1,0 +1,46 @@
+"""The command line in this process, on a machine with four cores."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fake_sweeps import FakeSweep
+from seedsweep import cli
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def fake_sweep(tmp_path: Path) -> FakeSweep:
+    return FakeSweep(tmp_path)
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def seedsweep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run `seedsweep` with these arguments, on a machine with four cores."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for module in ("run", "rerun"):
+        monkeypatch.setattr(f"seedsweep.local.{module}.usable_cores", lambda: 4)
+
+    def run(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["seedsweep", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return Result(int(ended.value.code or 0), said.out, said.err)
+
+    return run

@@ -1,0 +1,159 @@
+"""Processes end with the runner, and tell how they ended."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from seedsweep.local import guard
+from seedsweep.local.processes import Guarded, GuardedLauncher, WarmChild
+
+IGNORES_SIGTERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+LEAVES_ORPHANS = (
+    "import subprocess, sys, time\n"
+    "child = 'import subprocess, sys, time; '\n"
+    'child += \'subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)\'\n'
+    "subprocess.run([sys.executable, '-c', child])\n"
+    "print('ready', flush=True)\n"
+    "time.sleep(600)\n"
+)
+
+
+@pytest_asyncio.fixture
+async def launcher(tmp_path: Path) -> AsyncIterator[GuardedLauncher]:
+    with (tmp_path / "lock").open("w") as lock:
+        launcher = GuardedLauncher(tmp_path, lock.fileno())
+        yield launcher
+        await launcher.close()
+
+
+async def start(launcher: GuardedLauncher, code: str, log: Path, until: str = "") -> Guarded:
+    process = await launcher.launch([sys.executable, "-c", code], {"ADDED": "1"}, log)
+    await asyncio.to_thread(wait_for, log, until)
+    return process
+
+
+def wait_for(log: Path, word: str) -> None:
+    while word not in log.read_text():
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("pass", 0),
+        ("raise SystemExit(78)", 78),
+        ("import os; os.kill(os.getpid(), 9)", 137),
+        ("import os; os.kill(os.getpid(), 11)", 139),
+        ("import os; assert os.environ['ADDED'] == '1'", 0),
+    ],
+)
+async def test_exit_code_is_the_commands(launcher: GuardedLauncher, tmp_path: Path, code: str, exit_code: int) -> None:
+    process = await start(launcher, code, tmp_path / "log")
+    assert await process.wait() == exit_code
+
+
+async def test_output_goes_to_the_log(launcher: GuardedLauncher, tmp_path: Path) -> None:
+    process = await start(launcher, "import sys; print('out'); sys.stderr.write('error')", tmp_path / "log")
+    await process.wait()
+    assert sorted((tmp_path / "log").read_text().split()) == ["error", "out"]
+
+
+async def test_command_runs_in_the_folder_of_the_sweep(launcher: GuardedLauncher, tmp_path: Path) -> None:
+    process = await start(launcher, "import os; print(os.getcwd())", tmp_path / "log")
+    await process.wait()
+    assert (tmp_path / "log").read_text().strip() == str(tmp_path)
+
+
+async def test_terminated_command_may_end_in_its_own_way(launcher: GuardedLauncher, tmp_path: Path) -> None:
+    code = (
+        "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(5)); "
+        "print('ready', flush=True); time.sleep(600)"
+    )
+    process = await start(launcher, code, tmp_path / "log", until="ready")
+    process.terminate()
+    assert await process.wait() == 5
+
+
+async def test_killed_command_ends_although_it_ignores_being_asked(launcher: GuardedLauncher, tmp_path: Path) -> None:
+    process = await start(launcher, IGNORES_SIGTERM, tmp_path / "log", until="ready")
+    process.terminate()
+    process.kill()
+    assert await process.wait() == 137
+
+
+async def test_everything_that_a_command_started_ends_with_it(launcher: GuardedLauncher, tmp_path: Path) -> None:
+    process = await start(launcher, LEAVES_ORPHANS, tmp_path / "log", until="ready")
+    descendants = psutil.Process().children(recursive=True)
+    process.kill()
+    await process.wait()
+    assert len(descendants) >= 3
+    assert not [one for one in descendants if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_guard_ends_its_command_with_its_input(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-S", guard.__file__, sys.executable, "-c", LEAVES_ORPHANS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guarded:
+        assert guarded.stdout is not None
+        assert guarded.stdin is not None
+        assert guarded.stdout.readline() == "ready\n"
+        descendants = psutil.Process(guarded.pid).children(recursive=True)
+        guarded.stdin.close()
+        assert guarded.wait() == 137
+    assert len(descendants) >= 2
+    assert not [one for one in descendants if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def sleeper() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+@pytest.mark.parametrize("ask", [WarmChild.terminate, WarmChild.kill])
+async def test_child_that_is_stopped_before_it_began_is_stopped_as_it_begins(
+    sleeper: subprocess.Popen[bytes], ask: Callable[[WarmChild], None]
+) -> None:
+    child = WarmChild()
+    ask(child)
+    child.began(sleeper.pid)
+    assert sleeper.wait() in (-signal.SIGTERM, -signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("told", "code"), [(0, 0), (78, 78), (-9, 137), (-11, 139), (None, None)])
+async def test_signal_is_told_as_shells_do(told: int | None, code: int | None) -> None:
+    child = WarmChild()
+    child.end(told)
+    assert await child.wait() == code
+
+
+async def test_child_of_a_server_that_is_lost_is_killed_and_has_no_exit_code(sleeper: subprocess.Popen[bytes]) -> None:
+    child = WarmChild()
+    child.began(sleeper.pid)
+    child.lose_server(1)
+    assert await child.wait() is None
+    assert sleeper.wait() == -signal.SIGKILL
+
+
+async def test_child_that_never_began_ends_as_its_server_did() -> None:
+    child = WarmChild()
+    child.lose_server(1)
+    assert await child.wait() == 1
+
+
+async def test_ended_child_is_not_signalled_again() -> None:
+    child = WarmChild()
+    child.began(os.getpid())
+    child.end(0)
+    with contextlib.suppress(SystemExit):
+        child.terminate()
+        child.kill()
+    assert await child.wait() == 0

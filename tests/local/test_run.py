@@ -1,0 +1,330 @@
+"""A sweep on this machine, end to end, with a trainer that keeps the contract and trains nothing."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fake_sweeps import FakeSweep, outcome
+from local.conftest import Command
+from seedsweep.api.episode import EndReason
+from seedsweep.engine import ends
+from seedsweep.local.rundir import RunDirectory
+
+SEEDSWEEP = (sys.executable, "-c", "from seedsweep.cli import main; main()")
+
+
+@contextmanager
+def runner(sweep: FakeSweep) -> Iterator[subprocess.Popen[str]]:
+    """`seedsweep run` in a process of its own."""
+    command = [*SEEDSWEEP, *sweep.arguments()]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as it:
+        try:
+            yield it
+        finally:
+            it.kill()
+
+
+def read_until(process: subprocess.Popen[str], word: str, times: int) -> bool:
+    """Read on until a word has come so often; whether it has."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        times -= word in line
+        if times <= 0:
+            return True
+    return False
+
+
+def assert_ended(processes: list[psutil.Process]) -> None:
+    """They end; a zombie has."""
+    _, alive = psutil.wait_procs(processes, timeout=0)
+    for process in alive:
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            psutil.wait_procs([process], timeout=0.1)
+
+
+def test_sweep_runs_to_the_end_and_leaves_the_whole_record(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    result = seedsweep(*fake_sweep.arguments())
+    assert result.code == 0, result.err
+    record = fake_sweep.record
+    assert record.sweep.status is not None
+    assert record.sweep.status.phase == "Complete"
+    assert len(record.cuts[0].spec.kept) == 2
+    assert {e.spec.id.name for e in record.episodes if len(e.status.scores) == 10} >= record.cuts[0].spec.kept
+    with (fake_sweep.out / "curves.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    recorded = {(e.spec.id.name, i): score for e in record.episodes for i, score in enumerate(e.status.scores, 1)}
+    assert {(row["episode"], int(row["evaluation"])): float(row["score"]) for row in rows} == recorded
+    assert rows[3]["step"] == "40"
+    assert (fake_sweep.out / "report.html").stat().st_size > 0
+    assert record.sweep.status.best is not None
+    assert record.sweep.status.best.episode in result.out
+
+
+def test_losers_leave_no_checkpoints(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    assert seedsweep(*fake_sweep.arguments()).code == 0
+    kept = fake_sweep.record.cuts[0].spec.kept
+    assert {folder.name for folder in (fake_sweep.out / "work").iterdir()} == kept
+
+
+def test_outcome_does_not_depend_on_how_many_train_at_once(seedsweep: Command, tmp_path: Path) -> None:
+    outcomes = []
+    for parallelism in ("1", "2", "4"):
+        sweep = FakeSweep(tmp_path / parallelism)
+        sweep.folder.mkdir()
+        assert seedsweep(*sweep.arguments("--parallelism", parallelism)).code == 0
+        outcomes.append(outcome(sweep.record))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def test_sweep_interrupted_at_random_moments_ends_as_if_left_alone(seedsweep: Command, tmp_path: Path) -> None:
+    alone, disturbed = FakeSweep(tmp_path / "a"), FakeSweep(tmp_path / "b", seconds=0.01)
+    for sweep in (alone, disturbed):
+        sweep.folder.mkdir()
+        sweep.spec = {"trainer": trainer_of(alone)}
+    assert seedsweep(*alone.arguments()).code == 0
+    moments = random.Random(0)
+    for _ in range(3):
+        with runner(disturbed) as process:
+            assert read_until(process, "started", moments.randint(1, 3))
+            process.send_signal(signal.SIGINT)
+            said = process.communicate()[0]
+            assert process.returncode == 130, said
+            assert "the same command goes on" in said
+    assert seedsweep(*disturbed.arguments()).code == 0
+    assert outcome(disturbed.record) == outcome(alone.record)
+
+
+def trainer_of(sweep: FakeSweep) -> object:
+    return json.loads(sweep.write().read_text())["spec"]["trainer"]
+
+
+def test_interrupted_attempts_are_on_record_with_their_scores(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    fake_sweep.seconds = 60
+    fake_sweep.trouble = {}
+    with runner(fake_sweep) as process:
+        assert read_until(process, "started", 1)
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+        assert process.returncode == 130
+    attempts = [attempt for episode in fake_sweep.record.episodes for attempt in episode.status.attempts]
+    assert {attempt.reason for attempt in attempts} == {EndReason.INTERRUPTED}
+
+
+def test_second_interruption_does_not_wait(fake_sweep: FakeSweep) -> None:
+    fake_sweep.weight_inits = fake_sweep.data_orders = 1
+    fake_sweep.spec = {"earlyStopping": None}
+    fake_sweep.trouble = {"wi0-do0": {"at": 1, "how": "hang"}}
+    with runner(fake_sweep) as process:
+        assert read_until(process, "started", 1)
+        # Only once it ignores SIGTERM is there anything to wait for.
+        log = fake_sweep.out / "logs" / "wi0-do0-0.log"
+        while not (log.exists() and "hangs" in log.read_text()):
+            pass
+        process.send_signal(signal.SIGINT)
+        assert read_until(process, "Ctrl-C again", 1)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert process.returncode == 130
+
+
+def test_killed_runner_leaves_no_process_and_the_same_command_ends_the_same(seedsweep: Command, tmp_path: Path) -> None:
+    alone, killed = FakeSweep(tmp_path / "a"), FakeSweep(tmp_path / "b")
+    for sweep in (alone, killed):
+        sweep.folder.mkdir()
+        sweep.seconds = 0.01
+    assert seedsweep(*alone.arguments()).code == 0
+    for times in (1, 3):
+        with runner(killed) as process:
+            assert read_until(process, "started", times)
+            descendants = psutil.Process(process.pid).children(recursive=True)
+            assert descendants
+            process.kill()
+            process.wait()
+            assert_ended(descendants)
+    assert seedsweep(*killed.arguments()).code == 0
+    assert outcome(killed.record) == outcome(alone.record)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("crash", EndReason.FAILED),
+        ("memory", EndReason.OUT_OF_MEMORY),
+        ("diverge", EndReason.DIVERGED),
+        ("kill", EndReason.INTERRUPTED),
+        ("silent", EndReason.METRICS_UNAVAILABLE),
+        ("configuration", EndReason.BAD_CONFIGURATION),
+        ("hang", EndReason.STUCK),
+    ],
+)
+def test_one_bad_episode_never_ends_a_sweep(
+    seedsweep: Command, fake_sweep: FakeSweep, how: str, reason: EndReason
+) -> None:
+    fake_sweep.data_orders = 1
+    fake_sweep.trouble = {"wi1-do0": {"at": 1, "how": how}}
+    if how == "hang":
+        fake_sweep.spec = {"progressDeadlineSeconds": 3}
+    result = seedsweep(*fake_sweep.arguments())
+    assert result.code == 0, result.out + result.err
+    bad = next(e for e in fake_sweep.record.episodes if e.spec.id.name == "wi1-do0")
+    assert bad.status.attempts[-1].reason == reason
+    assert bad.status.verdict is not None
+    assert bad.status.verdict.outcome == ("Diverged" if how == "diverge" else "Failed")
+    assert len(fake_sweep.record.cuts[0].spec.ranked) == 2
+
+
+def test_failed_attempt_is_made_again_and_ends_as_if_nothing_had_happened(
+    seedsweep: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "BACK_OFF", timedelta(0))
+    smooth, rough = FakeSweep(tmp_path / "a"), FakeSweep(tmp_path / "b")
+    for sweep in (smooth, rough):
+        sweep.folder.mkdir()
+        sweep.spec = {"backoffLimitPerEpisode": 2}
+    rough.trouble = {f"wi{i}-do{i}": {"at": 3, "how": "crash", "times": 2} for i in range(3)}
+    assert seedsweep(*smooth.arguments()).code == 0
+    assert seedsweep(*rough.arguments()).code == 0
+    assert outcome(rough.record) == outcome(smooth.record)
+    first = next(e.status.attempts for e in rough.record.episodes if e.spec.id.name == "wi0-do0")
+    assert [attempt.reason for attempt in first][:2] == [EndReason.FAILED, EndReason.FAILED]
+
+
+def test_failed_episode_is_reported_with_the_last_line_it_printed(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    fake_sweep.trouble = {"wi1-do0": {"at": 1, "how": "crash"}}
+    assert "the trouble of wi1-do0" in seedsweep(*fake_sweep.arguments()).out
+
+
+def test_sweep_of_which_every_episode_fails_is_failed_with_the_first_reason(
+    seedsweep: Command, fake_sweep: FakeSweep
+) -> None:
+    fake_sweep.data_orders = 1
+    fake_sweep.trouble = {f"wi{i}-do0": {"at": 1, "how": "crash"} for i in range(3)}
+    result = seedsweep(*fake_sweep.arguments())
+    assert result.code == 1
+    assert "the trouble of wi0-do0" in result.out
+    status = fake_sweep.record.sweep.status
+    assert status is not None
+    assert status.phase == "Failed"
+
+
+def test_configuration_that_every_episode_refuses_ends_the_sweep(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    episodes = [f"wi{i}-do{j}" for i in range(3) for j in range(3)]
+    fake_sweep.trouble = {name: {"at": 1, "how": "configuration"} for name in episodes}
+    result = seedsweep(*fake_sweep.arguments())
+    assert result.code == 1
+    assert "this configuration is refused; choose another" in result.out
+    assert len(fake_sweep.record.episodes) < 9
+
+
+def test_command_that_does_not_exist_is_said(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    fake_sweep.weight_inits = fake_sweep.data_orders = 1
+    metric = {"name": "m", "goal": "maximize"}
+    fake_sweep.spec = {"trainer": {"command": ["no-such-program"], "metric": metric}, "earlyStopping": None}
+    result = seedsweep(*fake_sweep.arguments())
+    assert result.code == 1
+    assert "cannot start 'no-such-program'" in result.out
+
+
+def test_finished_sweep_says_so_and_shows_its_result_again(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    first = seedsweep(*fake_sweep.arguments())
+    before = {path: path.stat().st_mtime_ns for path in fake_sweep.out.rglob("*")}
+    again = seedsweep(*fake_sweep.arguments())
+    assert again.code == 0
+    assert "is over already" in again.out
+    assert first.out.partition("✓")[2] == again.out.partition("✓")[2]
+    assert {path: path.stat().st_mtime_ns for path in fake_sweep.out.rglob("*")} == before
+
+
+def test_budgets_and_parallelism_may_change_between_runs(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    fake_sweep.seconds = 0.05
+    with runner(fake_sweep) as process:
+        assert read_until(process, "started", 1)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    fake_sweep.spec = {"parallelism": 1, "backoffLimitPerEpisode": 3, "progressDeadlineSeconds": 100}
+    assert seedsweep(*fake_sweep.arguments()).code == 0
+    assert fake_sweep.record.sweep.spec.parallelism == 1
+
+
+def test_two_runners_cannot_work_in_one_folder(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    directory = RunDirectory(fake_sweep.out)
+    directory.make()
+    with directory.lock():
+        result = seedsweep(*fake_sweep.arguments())
+    assert result.code == 2
+    assert "another `seedsweep run` is at work in this folder" in result.err
+    assert not (fake_sweep.out / "sweep.json").exists()
+
+
+def test_explicit_port_is_used_from_there_on(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    fake_sweep.weight_inits = fake_sweep.data_orders = 2
+    fake_sweep.spec = {"scrape": {"port": 23400}}
+    fake_sweep.seconds = 0.05
+    assert seedsweep(*fake_sweep.arguments()).code == 0
+
+
+def test_episode_that_is_trained_again_is_the_same_bit_for_bit(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    assert seedsweep(*fake_sweep.arguments()).code == 0
+    names = {path.name for path in fake_sweep.out.iterdir()}
+    record = (fake_sweep.out / "episodes" / "wi1-do1.json").read_bytes()
+    result = seedsweep(*fake_sweep.arguments("--episode", "1,1"))
+    assert result.code == 0
+    assert "wi1-do1 is the same bit for bit" in result.out
+    assert {path.name for path in fake_sweep.out.iterdir()} - names == {"reruns"}
+    assert (fake_sweep.out / "episodes" / "wi1-do1.json").read_bytes() == record
+
+
+def test_episode_that_comes_out_differently_is_said(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    assert seedsweep(*fake_sweep.arguments()).code == 0
+    path = fake_sweep.out / "episodes" / "wi1-do1.json"
+    episode = json.loads(path.read_text())
+    episode["status"]["scores"][2] += 1e-7
+    path.write_text(json.dumps(episode))
+    result = seedsweep(*fake_sweep.arguments("--episode", "1,1"))
+    assert result.code == 1
+    assert "score of evaluation 3 was" in result.out
+
+
+@pytest.mark.parametrize("seeds", ["7,7", "1", "a,b"])
+def test_only_recorded_episodes_can_be_trained_again(seedsweep: Command, fake_sweep: FakeSweep, seeds: str) -> None:
+    assert seedsweep(*fake_sweep.arguments()).code == 0
+    result = seedsweep(*fake_sweep.arguments("--episode", seeds))
+    assert result.code == 2
+    assert "WI,DO" in result.err
+
+
+def test_report_is_written_again(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    assert seedsweep(*fake_sweep.arguments()).code == 0
+    page = fake_sweep.out / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert seedsweep("report", str(fake_sweep.out)).code == 0
+    assert page.read_bytes() == before
+
+
+def test_report_of_a_folder_without_a_record_is_refused(seedsweep: Command, tmp_path: Path) -> None:
+    result = seedsweep("report", str(tmp_path))
+    assert result.code == 2
+    assert "no sweep.json" in result.err
+
+
+def test_help_tells_the_exit_codes(seedsweep: Command) -> None:
+    said = " ".join(seedsweep("run", "--help").out.split())
+    for code in ("0 complete", "1 the sweep failed", "2 bad input", "130 interrupted"):
+        assert code in said
+
+
+def test_version_is_told(seedsweep: Command) -> None:
+    assert seedsweep("--version").out.startswith("seedsweep ")

@@ -1,0 +1,187 @@
+"""SeedSweepCallback in real trainings by transformers' Trainer, of a tiny random model."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification, EvalPrediction, Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from seedsweep_trainer.callback import SeedSweepCallback
+from seedsweep_trainer.contract import Env, Message, Outcome, decode_message
+from seedsweep_trainer.errors import ConfigurationError
+
+EXAMPLES = 16
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment of an attempt; returns where its termination message is."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path / "termination-log"
+    for name, value in {
+        Env.CONTRACT: "1",
+        Env.EPISODE: "wi0-do0",
+        Env.ATTEMPT_UID: "a",
+        Env.WORK_DIR: str(tmp_path),
+        Env.CHECKPOINT_DIR: str(tmp_path / "checkpoints"),
+        Env.TERMINATION_LOG: str(log),
+        Env.METRICS_HOST: "127.0.0.1",
+        Env.METRICS_PORT: str(port),
+    }.items():
+        monkeypatch.setenv(name, value)
+    return log
+
+
+def accuracy(prediction: EvalPrediction) -> dict[str, float]:
+    return {"accuracy": float(np.mean(prediction.predictions.argmax(-1) == prediction.label_ids))}
+
+
+def trainer(folder: Path, **arguments: Any) -> Trainer:
+    """Four steps in each of three epochs, evaluated after each epoch unless the arguments say otherwise."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = BertForSequenceClassification(BertConfig(vocab_size=50, max_position_embeddings=16, **sizes))
+    ids = torch.randint(5, 50, (EXAMPLES, 8)).tolist()
+    data = datasets.Dataset.from_dict({"input_ids": ids, "labels": [row[0] % 2 for row in ids]})
+    defaults = {
+        "output_dir": str(folder / "checkpoints" / "a"),
+        "num_train_epochs": 3,
+        "per_device_train_batch_size": 4,
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+        "metric_for_best_model": "accuracy",
+        "greater_is_better": True,
+        "learning_rate": 0.01,
+        "use_cpu": True,
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+    made = Trainer(
+        model=model,
+        args=TrainingArguments(**(defaults | arguments)),
+        train_dataset=data,
+        eval_dataset=data,
+        compute_metrics=accuracy,
+    )
+    made.add_callback(SeedSweepCallback())
+    return made
+
+
+def last_words(log: Path) -> Message:
+    message = decode_message(log.read_text())
+    assert message is not None
+    return message
+
+
+def logged(trained: Trainer, name: str) -> list[float]:
+    return [entry[name] for entry in trained.state.log_history if name in entry]
+
+
+def test_every_evaluation_is_reported_with_its_loss(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path)
+    trained.train()
+    message = last_words(sweep)
+    assert message.outcome == Outcome.DONE
+    assert (message.evaluations_planned, message.steps_planned, message.steps_done) == (3, 12, 12)
+    assert message.scores == pytest.approx(logged(trained, "eval_accuracy"))
+    assert message.losses == pytest.approx(logged(trained, "eval_loss"))
+    assert message.checkpoint == 3
+
+
+def test_metric_may_be_named_with_its_prefix(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, metric_for_best_model="eval_loss", greater_is_better=False)
+    trained.train()
+    assert last_words(sweep).scores == pytest.approx(logged(trained, "eval_loss"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "evaluations"),
+    [
+        ({"eval_steps": 4}, 3),
+        ({"eval_steps": 5}, 3),
+        ({"eval_steps": 5, "eval_delay": 6}, 2),
+        ({"eval_steps": 0.25, "max_steps": 8}, 4),
+        ({"eval_strategy": "epoch", "eval_delay": 2}, 2),
+        ({"eval_strategy": "epoch", "num_train_epochs": 1.5}, 2),
+    ],
+)
+def test_planned_evaluations_are_those_that_come(
+    sweep: Path, tmp_path: Path, arguments: dict[str, Any], evaluations: int
+) -> None:
+    trainer(tmp_path, **({"eval_strategy": "steps", "save_strategy": "no"} | arguments)).train()
+    message = last_words(sweep)
+    assert len(message.scores) == message.evaluations_planned == evaluations
+
+
+def test_stops_after_the_asked_evaluation_and_resumes_with_the_whole_curve(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(Env.STOP_AFTER, "1")
+    trainer(tmp_path).train()
+    paused = last_words(sweep)
+    assert (paused.outcome, len(paused.scores), paused.checkpoint) == (Outcome.STOPPED, 1, 1)
+
+    monkeypatch.delenv(Env.STOP_AFTER)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(Env.METRICS_PORT, str(probe.getsockname()[1]))
+    trainer(tmp_path).train(resume_from_checkpoint=get_last_checkpoint(str(tmp_path / "checkpoints" / "a")))
+    resumed = last_words(sweep)
+    assert resumed.outcome == Outcome.DONE
+    assert resumed.steps_at_start == paused.steps_done == 4
+    assert len(resumed.scores) == 3
+    assert resumed.scores[:1] == paused.scores
+    assert resumed.losses is not None
+    assert resumed.losses[:1] == paused.losses
+
+
+def test_checkpoints_elsewhere_are_not_promised_to_last(sweep: Path, tmp_path: Path) -> None:
+    trainer(tmp_path, output_dir=str(tmp_path / "scratch")).train()
+    assert last_words(sweep).checkpoint == 0
+
+
+def test_evaluations_of_the_scripts_own_are_not_reported(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, eval_on_start=True)
+    trained.train()
+    trained.evaluate()
+    assert len(last_words(sweep).scores) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"metric_for_best_model": None}, "metric_for_best_model is None"),
+        ({"metric_for_best_model": "f1"}, "'eval_f1' is not among the metrics: eval_loss, eval_accuracy"),
+        ({"eval_strategy": "no"}, "eval_strategy is 'no'"),
+    ],
+)
+def test_training_without_a_score_to_report_is_refused(
+    sweep: Path, tmp_path: Path, arguments: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        trainer(tmp_path, **({"save_strategy": "no"} | arguments)).train()
+
+
+def test_outside_a_sweep_training_is_as_without_it(tmp_path: Path) -> None:
+    assert Env.CONTRACT not in os.environ
+    trained = trainer(tmp_path)
+    trained.train()
+    assert len(logged(trained, "eval_accuracy")) == 3

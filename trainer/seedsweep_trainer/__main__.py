@@ -1,0 +1,102 @@
+"""`python -m seedsweep_trainer`: train an attempt, hand over a winner, or serve warm processes."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.attempt import Attempt, parse_config, required
+from seedsweep_trainer.contract import Env, Outcome
+from seedsweep_trainer.endings import TERMINATED, explain
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.reporter import Reporter
+
+# torch and transformers take seconds to import: each command does so once it is known to need them.
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "warm":
+        from seedsweep_trainer.warm import serve
+
+        return serve(run_attempt)
+    if options.command == "conclude":
+        return run_conclude(options.best, options.to)
+    return run_attempt()
+
+
+def run_attempt() -> int:
+    """Train one attempt as the environment asks; returns its exit code."""
+    _log_to_stdout()
+    terminated = Event()
+
+    def on_sigterm(_number: int, _frame: FrameType | None) -> None:
+        terminated.set()
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+    reporter = Reporter.from_env(level="L3")
+    config = None
+    try:
+        attempt = Attempt.from_env(os.environ)
+        config = attempt.config
+        from seedsweep_trainer.train import train
+
+        outcome = train(attempt, reporter, terminated)
+        reporter.finish(outcome)
+    except Exception as error:
+        code, reason = _explained(error, config)
+        # On a full disk there may be no place for this either; what was said before stands.
+        with suppress(OSError):
+            reporter.finish(Outcome.FAILED, reason)
+        return code
+    return TERMINATED if outcome is Outcome.INTERRUPTED else 0
+
+
+def run_conclude(best: Path, to: Path) -> int:
+    """Hand over the winner; returns the exit code."""
+    _log_to_stdout()
+    config = None
+    try:
+        config = parse_config(required(os.environ, Env.CONFIG))
+        from seedsweep_trainer.conclude import conclude
+
+        conclude(config, best, to)
+    except Exception as error:
+        return _explained(error, config)[0]
+    return 0
+
+
+def _explained(error: Exception, config: FineTuning | None) -> tuple[int, str]:
+    code, reason = explain(error, config)
+    if not isinstance(error, ConfigurationError):
+        traceback.print_exception(error)
+    print(f"seedsweep: {reason}", file=sys.stderr, flush=True)
+    return code, reason
+
+
+def _log_to_stdout() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seedsweep-trainer", description="SeedSweep's trainer; see the contract.")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("train", help="train one attempt as SEEDSWEEP_* variables ask (the default)")
+    conclude = commands.add_parser("conclude", help="export best weights and score them on the test set, once")
+    conclude.add_argument("--best", type=Path, required=True, help="best/ or best-to-<rung>/ of an episode's folder")
+    conclude.add_argument("--to", type=Path, required=True, help="the folder to make")
+    commands.add_parser("warm", help="fork an attempt for each request on stdin")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The winner's hand-over: a folder that from_pretrained loads, and its score on the test set, taken once."""
+
+import json
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer import metrics
+from seedsweep_trainer.durable import broken, whole_folder
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.evaluation import Evaluation
+from seedsweep_trainer.fingerprint import autocast_dtype, digest, prepare_torch
+from seedsweep_trainer.keeper import predictions
+from seedsweep_trainer.model import load_model_config
+from seedsweep_trainer.store import BEST_FACTS, WEIGHTS
+from seedsweep_trainer.tasks import Part, TaskData
+from seedsweep_trainer.train import prepare
+
+TEST_SCORE = "test.json"
+TEST_PREDICTIONS = "test-predictions.csv"
+_CONFIDENCE = 0.95
+
+log = logging.getLogger(__name__)
+
+
+def conclude(config: FineTuning, best: Path, to: Path) -> None:
+    """Make the folder `to` from an episode's best weights, whole or not at all; one that exists is replaced.
+
+    With a test set it holds test.json (metric, score, n, interval, confidence, baseline; null where undefined) and
+    test-predictions.csv. Raises ConfigurationError where `best` is no such folder or of another configuration.
+    """
+    _check(config, best)
+    device = prepare_torch(config)
+    tokenizer, data = prepare(config.model_dump_json(by_alias=True))
+    model = AutoModelForSequenceClassification.from_config(load_model_config(config, data), dtype=torch.float32)
+    model.load_state_dict(load_file(best / WEIGHTS))
+    log.info("exporting %s to %s", best, to)
+    with whole_folder(to) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        if data.test is not None:
+            outputs = _test_outputs(config, model.to(device), data.test, tokenizer)
+            (partial / TEST_SCORE).write_text(json.dumps(test_score(data, data.test, outputs), indent=1) + "\n")
+            table = predictions(data.test, outputs, data.id2label)
+            (partial / TEST_PREDICTIONS).write_text(table, encoding="utf-8")
+
+
+def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, object]:
+    """The metric over the test set, with a confidence interval over its n examples and the constant answer's score."""
+    name, positive = data.metric.name, data.positive
+    bounds = metrics.interval(name, outputs, test.labels, positive, _CONFIDENCE)
+    return {
+        "metric": name,
+        "score": _nullable(metrics.score(name, outputs, test.labels, positive)),
+        "n": len(test),
+        "interval": [_nullable(bound) for bound in bounds],
+        "confidence": _CONFIDENCE,
+        "baseline": _nullable(metrics.baseline(name, data.train.labels, test.labels, data.num_labels, positive)),
+    }
+
+
+def _check(config: FineTuning, best: Path) -> None:
+    if (reason := broken(best)) is not None:
+        raise ConfigurationError(f"--best {best}: {reason}; give best/ or best-to-<rung>/ of an episode's folder")
+    facts = json.loads((best / BEST_FACTS).read_text())
+    if facts["config"] != digest(config.model_dump(mode="json", by_alias=True)):
+        raise ConfigurationError(f"--best {best} is of another configuration: give the one it was trained with")
+
+
+def _test_outputs(
+    config: FineTuning, model: PreTrainedModel, test: Part, tokenizer: PreTrainedTokenizerBase
+) -> np.ndarray:
+    log.info("scoring %d test examples", len(test))
+    evaluation = Evaluation(test, tokenizer, config.evaluation_batch_size)
+    return evaluation.outputs(model, autocast_dtype(config, model.device))
+
+
+def _nullable(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,48 @@
+"""How an attempt that went wrong ends: its exit code, and what to tell the person who has to change something."""
+
+import errno
+import traceback
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.contract import ExitCode
+from seedsweep_trainer.errors import ConfigurationError
+
+UNEXPECTED = 1
+TERMINATED = 128 + 15
+"""What shells report for a process that SIGTERM ended."""
+
+
+def explain(error: BaseException, config: FineTuning | None) -> tuple[int, str]:
+    """Exit code and reason; `config` is None where it was not read yet."""
+    if isinstance(error, ConfigurationError):
+        return ExitCode.BAD_CONFIGURATION, str(error)
+    if _is_out_of_memory(error):
+        return ExitCode.OUT_OF_MEMORY, f"out of memory: {_smaller(config)} ({_first_line(error)})"
+    if _is_disk_full(error):
+        return UNEXPECTED, f"no space left on the device: free some, or give storage more ({_first_line(error)})"
+    return UNEXPECTED, _first_line(error)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # By name: torch may not even have been imported. Its CPU allocator raises a plain RuntimeError.
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    # The safetensors library has the operating system's words, but not its error number.
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
+
+
+def _smaller(config: FineTuning | None) -> str:
+    if config is None:
+        return "give the trainer more memory"
+    batch, accumulation = config.batch_size, config.gradient_accumulation_steps
+    return (
+        f"halve batchSize {batch} and double gradientAccumulationSteps {accumulation}, which trains the same; or lower "
+        f"evaluationBatchSize {config.evaluation_batch_size} or dataset.maxLength {config.dataset.max_length}"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return traceback.format_exception_only(error)[-1].strip().partition("\n")[0]

@@ -1,0 +1,110 @@
+"""The fine-tuning loop: one attempt of one episode, from its seeds or a checkpoint to its end. Reads top to bottom."""
+
+import json
+import logging
+from functools import lru_cache
+from threading import Event
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from seedsweep_trainer import metrics
+from seedsweep_trainer.attempt import Attempt, parse_config
+from seedsweep_trainer.batches import Batches
+from seedsweep_trainer.checkpoint import Progress, restore
+from seedsweep_trainer.contract import Outcome
+from seedsweep_trainer.evaluation import Evaluation
+from seedsweep_trainer.fingerprint import digest, fingerprint, prepare_torch
+from seedsweep_trainer.keeper import Keeper
+from seedsweep_trainer.learner import Learner
+from seedsweep_trainer.model import load_model, load_tokenizer
+from seedsweep_trainer.reporter import Reporter
+from seedsweep_trainer.seeds import stream
+from seedsweep_trainer.store import Identity, Store
+from seedsweep_trainer.tasks import TaskData, load_task
+from seedsweep_trainer.timetable import Timetable
+
+log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def prepare(config_json: str) -> tuple[PreTrainedTokenizerBase, TaskData]:
+    """What all attempts with this configuration share: the tokenizer and the tokenised data.
+
+    Kept, because a warm server loads it once and its forks find it in memory.
+    """
+    config = parse_config(config_json)
+    tokenizer = load_tokenizer(config)
+    return tokenizer, load_task(config, tokenizer)
+
+
+def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
+    """Train until the episode is done, diverged, asked to stop, or `terminated` is set.
+
+    Raises ConfigurationError for what a person has to change, and whatever else goes wrong.
+    """
+    config = attempt.config
+    device = prepare_torch(config)
+    conditions = fingerprint(config, device)
+    log.info("fingerprint: %s", json.dumps(conditions))
+
+    tokenizer, data = prepare(config.model_dump_json(by_alias=True))
+    timetable = Timetable.of(config, len(data.train))
+    model, initialization = load_model(config, data, attempt.weight_init)
+    learner = Learner(model.to(device), config, timetable)
+    reporter.described(fingerprint=digest(conditions), data=data.digest, initialization=initialization)
+    reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
+
+    torch.manual_seed(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
+    store = Store(attempt.checkpoints, attempt.uid, identity(attempt, data)) if attempt.checkpoints else None
+    progress = Progress()
+    if store is not None and (checkpoint := store.resume()) is not None:
+        restore(checkpoint, learner)
+        progress = checkpoint.progress
+        reporter.resumed(step=progress.step, scores=progress.scores, losses=progress.losses)
+
+    batches = Batches(data.train, tokenizer, config, attempt.data_order)
+    validation = Evaluation(data.validation, tokenizer, config.evaluation_batch_size)
+    with Keeper(attempt, data, store, reporter) as keeper:
+        while progress.step < timetable.steps and not reporter.should_stop:
+            if terminated.is_set():
+                keeper.interrupted(learner, progress)
+                return Outcome.INTERRUPTED
+            epoch, position = divmod(progress.step, timetable.steps_per_epoch)
+            if position == 0:
+                model.train()
+            learner.update(progress.step, batches.of(epoch, position))
+            progress = progress.stepped()
+            reporter.stepped(progress.step)
+            if progress.step == timetable.step_of(progress.evaluation + 1):
+                if not learner.is_finite():
+                    return Outcome.DIVERGED
+                outputs = validation.outputs(model, learner.autocast)
+                if config.recipe == "stable":
+                    # dodge2020 goes on without dropout until the next epoch begins, as the authors' loop did.
+                    model.train()
+                score, loss = _scores(data, outputs)
+                progress = progress.evaluated(score, loss)
+                reporter.evaluated(step=progress.step, score=score, loss=loss)
+                keeper.evaluated(learner, progress, outputs)
+    return Outcome.DONE if progress.step == timetable.steps else Outcome.STOPPED
+
+
+def _scores(data: TaskData, outputs: np.ndarray) -> tuple[float, float]:
+    """The metric and the loss of a model's outputs for the validation examples."""
+    labels = data.validation.labels
+    return (
+        metrics.score(data.metric.name, outputs, labels, data.positive),
+        metrics.score("loss", outputs, labels),
+    )
+
+
+def identity(attempt: Attempt, data: TaskData) -> Identity:
+    """What a checkpoint must agree in, to be continued by this attempt."""
+    return {
+        "weightInit": attempt.weight_init,
+        "dataOrder": attempt.data_order,
+        "config": digest(attempt.config.model_dump(mode="json", by_alias=True)),
+        "data": data.digest,
+    }
