@@ -65,7 +65,7 @@ class Watch:
         if cost.planned_steps is not None:
             assert cost.planned_steps == world.case.steps_planned()
             assert cost.useful_steps <= cost.planned_steps
-        if not world.faulty and len(live) < world.parallelism and not todo.finished:
+        if not world.news and len(live) < world.parallelism and not todo.finished:
             self._assert_no_place_idles(todo)
         counts = todo.status.counts
         assert not todo.decisions or sum(value for _, value in counts) == len(world.case.truths)

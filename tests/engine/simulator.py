@@ -77,8 +77,8 @@ class World:
         self.concluding: int | None = None
         self.conclusion: Conclusion | None = None
         self.conclude_faults = 0
-        self.faulty = False
-        """A fault was injected in this turn: the loop will hear of it."""
+        self.news = False
+        """A fault or an end in the middle of this turn: the loop will hear of it."""
         self.interruptions: Counter[EpisodeId] = Counter()
         self.failures: Counter[EpisodeId] = Counter()
         self.mute: Counter[EpisodeId] = Counter()
@@ -109,7 +109,7 @@ class World:
     def turn(self) -> Plan:
         """One turn of the loop: observe, plan, record, execute, publish; it may die on the way."""
         self.turns += 1
-        self.faulty = False
+        self.news = False
         todo = plan(self.case.layout, self.observe(), moment(self.now))
         self.watch.before(todo)
         dies = self.rng.random() < self.hazards.crash and self.crashes < MAX_CRASHES
@@ -128,10 +128,10 @@ class World:
 
     def sleep(self, todo: Plan) -> None:
         """Until something happens that the loop hears of, or the plan asked to be called."""
-        wakes = [self.now + 1] if self.faulty else []
+        wakes = [self.now + 1] if self.news else []
         if todo.look_again_in is not None:
             wakes.append(self.now + math.ceil(todo.look_again_in.total_seconds()))
-        elif not self.faulty and not self.trainees and not self.suspended and self.concluding is None:
+        elif not self.news and not self.trainees and not self.suspended and self.concluding is None:
             raise AssertionError(f"nothing runs and nothing is awaited: {self.status.message}")
         upcoming = self._next()
         if upcoming is not None:
@@ -159,7 +159,7 @@ class World:
                     continue
                 self.cuts[record.cut.bracket, record.cut.rung] = record.cut
             elif self.rng.random() < self.hazards.unwritten or (refused and record.status.verdict is not None):
-                self.faulty = True
+                self.news = True
                 if record.durable:
                     refused.add(record.episode.name)
             else:
@@ -174,7 +174,7 @@ class World:
             acts -= 1
             fate = self.rng.random()
             if fate < self.hazards.clumsy / 2:
-                self.faulty = True
+                self.news = True
                 continue
             for _ in range(2 if fate < self.hazards.clumsy else 1):
                 self._carry_out(decision)
@@ -190,6 +190,7 @@ class World:
                         if trainee.bound is None:
                             trainee.over_as = "stopped"
                             self._end(trainee)
+                            self.news = True
                         trainee.tell_to_end(self.now, decision.save)
             case Prune():
                 self.watch.thrown_away(decision.episode)
@@ -325,7 +326,7 @@ class World:
 
     def _restart(self) -> None:
         """What was only in the loop's memory is gone; it watches again from now on."""
-        self.faulty = True
+        self.news = True
         self.concluding = None
         for trainee in self.trainees:
             if trainee.live:
@@ -362,7 +363,7 @@ def simulate(case: Case, hazards: Hazards, seed: int) -> World:
     world = World(case, hazards, seed)
     for _ in range(MAX_TURNS):
         todo = world.turn()
-        if todo.finished and not world.faulty:
+        if todo.finished and not world.news:
             world.watch.finished(todo)
             return world
         world.sleep(todo)

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 import sweeps
 from fake_sweeps import FakeSweep, outcome
 from local.conftest import Command
-
+from needs import lack
 from seedsweep.api.parse import parse_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.local.space import needed_bytes, space_problems
@@ -78,7 +79,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here: needs root on Linux")
+        lack("mount", "right to mount a small file system: needs root on Linux")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

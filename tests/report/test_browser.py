@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import records
+from needs import lack
 from seedsweep.report.page import build_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -25,7 +26,7 @@ document.title = [overflow, style.backgroundColor, fetched, curve.stroke].join("
 def browser() -> str:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        pytest.skip(f"no browser to look with: none of {', '.join(BROWSERS)} is installed")
+        lack("browser", f"browser: none of {', '.join(BROWSERS)} is installed")
     return found
 
 

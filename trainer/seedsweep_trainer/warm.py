@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from seedsweep_trainer.contract import Env
@@ -24,8 +24,8 @@ from seedsweep_trainer.contract import Env
 log = logging.getLogger(__name__)
 
 
-def serve(run_attempt: Callable[[], int]) -> int:
-    """Serve until stdin ends; a child's exit code is what `run_attempt` returns in it."""
+def serve(run: Callable[[Sequence[str]], int]) -> int:
+    """Serve until stdin ends; a child's exit code is what `run` returns in it for the request's arguments."""
     # Ctrl-C in the terminal is for whoever started the server; children inherit that.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A process with running threads, or that has started CUDA, cannot be forked.
@@ -36,12 +36,12 @@ def serve(run_attempt: Callable[[], int]) -> int:
     import seedsweep_trainer.train  # noqa: F401  # this is what children need not wait for
 
     torch.set_num_threads(1)
-    return _Server(run_attempt).serve()
+    return _Server(run).serve()
 
 
 class _Server:
-    def __init__(self, run_attempt: Callable[[], int]) -> None:
-        self._run_attempt = run_attempt
+    def __init__(self, run: Callable[[Sequence[str]], int]) -> None:
+        self._run = run
         self._children: dict[int, str] = {}
         self._lifeline, self._life = os.pipe()
         # What anyone prints must not get between the answers.
@@ -98,7 +98,7 @@ class _Server:
                 os.dup2(number, target)
             threading.Thread(target=_end_with, args=(self._lifeline,), daemon=True).start()
             os.environ.update(request["env"])
-            code = self._run_attempt()
+            code = self._run(request.get("arguments", ()))
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         except BaseException:

@@ -28,7 +28,8 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     race = run_race(draft)
     if draft.only_records:
         _update_states(draft)
-        return Plan(draft.records(), (), seen.status, tuple(draft.events), look_again_in=timedelta(0))
+        status = seen.status.evolve(evaluations=draft.evaluations, steps=draft.steps)
+        return Plan(draft.records(), (), status, tuple(draft.events), look_again_in=timedelta(0))
     census = take_census(draft, race)
     failure = failure or _lasting_failure(draft) or find_failure(draft, race, census) or _deadline(draft, race)
     places = observed_places(draft, race)

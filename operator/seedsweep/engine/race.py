@@ -173,6 +173,9 @@ def _out_reason(draft: Draft, episode: EpisodeId, contest: Contest) -> str | Non
     lasting = _lasting_end(draft, episode, upto=contest.evaluation or None)
     if lasting is None:
         return None
+    if not contest.evaluation and draft.status(episode).scores:
+        # A crash lost E, so nobody knows whether this was past the rung: a replay tells.
+        return None
     _settle(draft, episode, lasting.evolve(rung=contest.rung))
     return f"{lasting.outcome}: {lasting.reason}" if lasting.reason else lasting.outcome
 

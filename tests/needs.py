@@ -1,0 +1,23 @@
+"""Real parts that a machine may lack: a test without one is skipped and says so, or fails where CI requires it."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+
+def lack(part: str, missing: str) -> NoReturn:
+    """Skip for want of a part; fail if SEEDSWEEP_REQUIRE, a comma-separated list, names it."""
+    if part in os.environ.get("SEEDSWEEP_REQUIRE", "").split(","):
+        pytest.fail(f"{part} is required here, but there is no {missing}")
+    pytest.skip(f"no {missing}")
+
+
+def glue(task: str) -> Path:
+    """The folder with a GLUE task's train.tsv and dev.tsv."""
+    default = Path(__file__).parents[1] / ".." / "shared" / "data" / "glue"
+    folder = Path(os.environ.get("SEEDSWEEP_GLUE", default)) / task
+    if not (folder / "train.tsv").exists():
+        lack("glue", f"{task}/train.tsv in SEEDSWEEP_GLUE or ../shared/data/glue")
+    return folder
