@@ -41,7 +41,7 @@ def measure(seconds: float, folder: Path, *, terminal: bool) -> float:
     with Path(os.devnull).open("w") as nowhere, directory.lock() as lock:
         console = Console(file=nowhere, force_terminal=terminal, width=120, height=40)
         wall, cpu = time.monotonic(), time.process_time()
-        run_to_the_end(load_sweep(file), Setting(directory, folder, places), lock, console)
+        run_to_the_end(load_sweep(file), Setting(str(file), directory, folder, places), lock, console)
         return (time.process_time() - cpu) / (EPISODES * (time.monotonic() - wall))
 
 

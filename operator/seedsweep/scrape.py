@@ -126,6 +126,7 @@ def parse_reading(body: bytes, expected: Expected) -> Reading:
 
 def reading_of(message: Message, expected: Expected) -> Reading:
     """The Reading in a termination message, held to the same rules; raises ScrapeError."""
+    _check_kinds(message)
     reading = Reading(
         scores=tuple(map(_defined, message.scores)),
         losses=None if message.losses is None else tuple(map(_defined, message.losses)),
@@ -253,6 +254,19 @@ def _info(samples: Samples) -> TrainerInfo:
     labels = found[0][0]
     wanted = {key: labels[key] for key in TrainerInfo.__dataclass_fields__ if key in labels}
     return TrainerInfo(**{"episode": "", "uid": "", **wanted})
+
+
+def _check_kinds(message: Message) -> None:
+    """A checksum only says that a message is whole, not that its JSON holds what it should."""
+    counts = (message.evaluations_planned, message.steps_done, message.steps_planned, message.steps_at_start)
+    for count in (*counts, message.checkpoint, message.diverged_at or 0):
+        if not isinstance(count, int) or count < 0:
+            raise ScrapeError(f"the message has {count!r} where a whole number from 0 up has to be")
+    for text in (message.reason, *(getattr(message.info, field) for field in TrainerInfo.__dataclass_fields__)):
+        if not isinstance(text, str):
+            raise ScrapeError(f"the message has {text!r} where text has to be")
+    if not isinstance(message.baseline, int | float | None):
+        raise ScrapeError(f"the message has {message.baseline!r} as baseline")
 
 
 def _check(reading: Reading, info: TrainerInfo, expected: Expected) -> None:

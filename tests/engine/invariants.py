@@ -27,7 +27,7 @@ class Watch:
         self.reach: Counter[EpisodeId] = Counter()
         self.pruned: set[EpisodeId] = set()
         self.peak_live = 0
-        self.concluded = 0
+        self.peak_checkpoints = 0
         self._live_before = 0
 
     def before(self, todo: Plan) -> None:
@@ -65,6 +65,8 @@ class Watch:
         if cost.planned_steps is not None:
             assert cost.planned_steps == world.case.steps_planned()
             assert cost.useful_steps <= cost.planned_steps
+        if not world.news and world.case.layout.ours:
+            self._assert_checkpoints_are_few(len(todo.records))
         if not world.news and len(live) < world.parallelism and not todo.finished:
             self._assert_no_place_idles(todo)
         counts = todo.status.counts
@@ -99,6 +101,33 @@ class Watch:
         assert not any(isinstance(d, StartEpisode | StopAttempt) for d in todo.decisions)
         ends = [c.type for c in todo.status.conditions if c.type in ("Complete", "Failed") and c.status == "True"]
         assert len(ends) == 1, f"conditions at the end: {ends}"
+        assert not self.world.checkpoints, "checkpoints that no one will resume are kept"
+        winner = {self.expected.best[0]} if self.expected.best is not None else set()
+        out = {episode for episode, (_, rung) in self.expected.verdicts.items() if rung is not None}
+        assert not self.world.weights & (out - winner), "weights of episodes that did not survive are kept"
+
+    def _assert_checkpoints_are_few(self, new_records: int) -> None:
+        world, layout = self.world, self.world.case.layout
+        leaders = 0
+        for bracket, members in enumerate(layout.members):
+            made = [world.cuts[key].keep for key in sorted(world.cuts) if key[0] == bracket]
+            keeps = [*made[-1:], *(rung.keep for rung in layout.rungs[bracket]), len(members)]
+            leaders += keeps[0]
+        cut_short = {
+            EndReason.INTERRUPTED,
+            EndReason.FAILED,
+            EndReason.OUT_OF_MEMORY,
+            EndReason.STUCK,
+            EndReason.STOPPED,
+        }
+        waiting = 0
+        for episode, status in world.records.items():
+            ended = [attempt.reason for attempt in status.attempts if attempt.reason is not None]
+            interrupted = status.verdict is None and bool(ended) and ended[-1] in cut_short
+            waiting += interrupted or episode in layout.audited
+        stored = len(world.checkpoints)
+        self.peak_checkpoints = max(self.peak_checkpoints, stored)
+        assert stored <= leaders + self.peak_live + waiting + new_records, f"{stored} checkpoints are kept"
 
     def _assert_no_place_idles(self, todo: Plan) -> None:
         world = self.world

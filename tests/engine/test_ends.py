@@ -76,6 +76,12 @@ def test_interruptions_with_durable_progress_between_them_never_end_the_episode(
     assert verdict_after(look(RETRIED, tenth, records={0: on_record(0.5, 0.5, attempts=attempts)})) is None
 
 
+def test_resuming_from_the_same_checkpoint_again_and_again_is_no_durable_progress():
+    attempts = [entry(f"a{i}", EndReason.INTERRUPTED, checkpoint=2, evaluations=2) for i in range(10)]
+    tenth = ended(running(0, 0.5, 0.5, checkpoint=2), EndReason.INTERRUPTED)
+    assert verdict_after(look(RETRIED, tenth, records={0: on_record(0.5, 0.5, attempts=attempts)})) == "Failed"
+
+
 def test_an_attempt_that_vanished_without_record_counts_as_an_interruption():
     records = {0: on_record(attempts=[entry("gone")])}
     todo = look(RETRIED, records=records)
@@ -196,6 +202,12 @@ def test_rungs_that_do_not_fit_the_trainers_evaluations_fail_the_sweep_as_soon_a
     short = running(0, 0.5, evaluations_planned=2)
     assert condition(look(layout, seen, status=SweepStatus()), "Failed").status == "False"
     assert condition(look(layout, short, status=SweepStatus()), "Failed").reason == "InvalidRungs"
+
+
+def test_generated_rungs_before_the_first_evaluation_fail_the_sweep_before_anything_starts():
+    todo = look(study(9, stopping={"hyperband": {"eta": 3, "resource": 27}}))
+    assert starts(todo) == []
+    assert condition(todo, "Failed").reason == "InvalidRungs"
 
 
 def test_complete_needs_one_finished_survivor_and_names_the_failures():

@@ -160,6 +160,22 @@ def test_the_active_deadline_fails_the_sweep_and_keeps_the_best_so_far():
     assert not todo.finished
 
 
+def test_the_best_so_far_of_survivors_is_kept_at_the_deadline():
+    layout = study(2, parallelism=2, activeDeadlineSeconds=100)
+    records = {0: on_record(attempts=[entry("uid-0", stop=StopReason.DEADLINE)])}
+    todo = look(layout, ended(running(0, 0.2, 0.8, 0.4), EndReason.INTERRUPTED), records=records, now=101)
+    assert todo.status.best is not None
+    assert (todo.status.best.score, todo.status.best.evaluation) == (0.8, 2)
+
+
+def test_overshoot_of_the_undecided_is_not_the_best_so_far():
+    layout = study(3, (3, 2), parallelism=2, activeDeadlineSeconds=100)
+    records = {0: on_record(0.1, 0.2, 0.3, rungs=(3,), attempts=[entry("uid-0", stop=StopReason.DEADLINE)])}
+    todo = look(layout, ended(running(0, 0.1, 0.2, 0.3, 0.9), EndReason.INTERRUPTED), records=records, now=101)
+    assert todo.status.best is not None
+    assert todo.status.best.score == 0.3
+
+
 def test_suspended_time_does_not_count_towards_the_deadline():
     layout = study(3, (3, 2), parallelism=2, activeDeadlineSeconds=100)
     running_suspension = look(layout, status=suspended_status(since=50), suspend=True, now=500)

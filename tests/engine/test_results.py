@@ -86,6 +86,12 @@ def test_the_best_weights_of_survivors_and_of_the_sweeps_best_stay():
     assert decisions(todo, Prune) == [Prune(episode(0), keep_best=True), Prune(episode(1), keep_best=True)]
 
 
+def test_weights_of_an_episode_that_failed_before_its_rung_go_too():
+    failed = on_record(0.5, attempts=[entry("a", EndReason.FAILED)], verdict=Verdict(outcome="Failed", rung=0))
+    todo = look(TWO, running(0, 0.1), records={1: failed}, stored={episode(1): False})
+    assert decisions(todo, Prune) == [Prune(episode(1), keep_best=False)]
+
+
 def test_paused_episodes_keep_their_checkpoints():
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.9)}
     assert decisions(look(TWO, running(1, 0.1), records=records, stored={episode(0): True}), Prune) == []
@@ -150,6 +156,13 @@ def test_gpu_seconds_run_from_bound_to_ended_times_the_gpus_of_the_pod():
     over = look(study(1), ended(attempt, EndReason.INTERRUPTED, at=50), now=100)
     assert over.status.cost.gpu_seconds == 60.0
     assert recorded(over, 0).attempts[0].gpu_seconds == 60.0
+
+
+def test_a_clock_that_steps_back_gives_no_negative_gpu_seconds():
+    attempt = running(0, 0.1, bound=moment(80))
+    assert look(study(1), attempt, now=20).status.cost.gpu_seconds == 0.0
+    over = look(study(1), ended(attempt, EndReason.INTERRUPTED, at=50), now=50)
+    assert recorded(over, 0).attempts[0].gpu_seconds == 0.0
 
 
 @pytest.mark.parametrize("suspend", [True, False])

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from seedsweep.local import guard
-from seedsweep.local.processes import Guarded, GuardedLauncher, WarmChild
+from seedsweep.local.processes import Guarded, GuardedLauncher, WarmChild, WarmLauncher
 
 IGNORES_SIGTERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 LEAVES_ORPHANS = (
@@ -111,6 +111,45 @@ def test_guard_ends_its_command_with_its_input(tmp_path: Path) -> None:
         assert guarded.wait() == 137
     assert len(descendants) >= 2
     assert not [one for one in descendants if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+SERVER = """
+import json, os, subprocess, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["arguments"] == ["die"]:
+        sys.exit(9)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print(json.dumps({"id": request["id"], "pid": child.pid}), flush=True)
+    if request["arguments"] != ["stay"]:
+        child.kill()
+        print(json.dumps({"id": request["id"], "exit": child.wait()}), flush=True)
+"""
+
+
+@pytest_asyncio.fixture
+async def warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WarmLauncher]:
+    """A launcher whose server only plays at forking."""
+    monkeypatch.setattr("seedsweep.local.processes.TRAINER", (sys.executable, "-c", SERVER))
+    with (tmp_path / "lock").open("w") as lock:
+        launcher = WarmLauncher({}, tmp_path / "server.log", lock.fileno())
+        yield launcher
+        await launcher.close()
+
+
+async def ask(warm: WarmLauncher, *arguments: str) -> WarmChild:
+    return await warm.launch([sys.executable, "-c", SERVER, *arguments], {}, Path("log"))
+
+
+async def test_server_tells_how_its_children_end(warm: WarmLauncher) -> None:
+    assert await (await ask(warm, "train")).wait() == 137
+
+
+async def test_server_that_dies_loses_its_children_and_is_started_again(warm: WarmLauncher) -> None:
+    staying, dying = await ask(warm, "stay"), await ask(warm, "die")
+    assert await dying.wait() == 9
+    assert await staying.wait() is None
+    assert await (await ask(warm, "train")).wait() == 137
 
 
 @pytest.fixture

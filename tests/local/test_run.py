@@ -2,13 +2,8 @@
 
 import csv
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,41 +12,10 @@ import pytest
 
 from fake_sweeps import FakeSweep, outcome
 from local.conftest import Command
+from runners import assert_ended, read_until, runner
 from seedsweep.api.episode import EndReason
 from seedsweep.engine import ends
 from seedsweep.local.rundir import RunDirectory
-
-SEEDSWEEP = (sys.executable, "-c", "from seedsweep.cli import main; main()")
-
-
-@contextmanager
-def runner(sweep: FakeSweep) -> Iterator[subprocess.Popen[str]]:
-    """`seedsweep run` in a process of its own."""
-    command = [*SEEDSWEEP, *sweep.arguments()]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as it:
-        try:
-            yield it
-        finally:
-            it.kill()
-
-
-def read_until(process: subprocess.Popen[str], word: str, times: int) -> bool:
-    """Read on until a word has come so often; whether it has."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        times -= word in line
-        if times <= 0:
-            return True
-    return False
-
-
-def assert_ended(processes: list[psutil.Process]) -> None:
-    """They end; a zombie has."""
-    _, alive = psutil.wait_procs(processes, timeout=0)
-    for process in alive:
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            psutil.wait_procs([process], timeout=0.1)
 
 
 def test_sweep_runs_to_the_end_and_leaves_the_whole_record(seedsweep: Command, fake_sweep: FakeSweep) -> None:
@@ -96,7 +60,7 @@ def test_sweep_interrupted_at_random_moments_ends_as_if_left_alone(seedsweep: Co
     assert seedsweep(*alone.arguments()).code == 0
     moments = random.Random(0)
     for _ in range(3):
-        with runner(disturbed) as process:
+        with runner(*disturbed.arguments()) as process:
             assert read_until(process, "started", moments.randint(1, 3))
             process.send_signal(signal.SIGINT)
             said = process.communicate()[0]
@@ -113,7 +77,7 @@ def trainer_of(sweep: FakeSweep) -> object:
 def test_interrupted_attempts_are_on_record_with_their_scores(seedsweep: Command, fake_sweep: FakeSweep) -> None:
     fake_sweep.seconds = 60
     fake_sweep.trouble = {}
-    with runner(fake_sweep) as process:
+    with runner(*fake_sweep.arguments()) as process:
         assert read_until(process, "started", 1)
         process.send_signal(signal.SIGTERM)
         process.communicate()
@@ -126,7 +90,7 @@ def test_second_interruption_does_not_wait(fake_sweep: FakeSweep) -> None:
     fake_sweep.weight_inits = fake_sweep.data_orders = 1
     fake_sweep.spec = {"earlyStopping": None}
     fake_sweep.trouble = {"wi0-do0": {"at": 1, "how": "hang"}}
-    with runner(fake_sweep) as process:
+    with runner(*fake_sweep.arguments()) as process:
         assert read_until(process, "started", 1)
         # Only once it ignores SIGTERM is there anything to wait for.
         log = fake_sweep.out / "logs" / "wi0-do0-0.log"
@@ -146,7 +110,7 @@ def test_killed_runner_leaves_no_process_and_the_same_command_ends_the_same(seed
         sweep.seconds = 0.01
     assert seedsweep(*alone.arguments()).code == 0
     for times in (1, 3):
-        with runner(killed) as process:
+        with runner(*killed.arguments()) as process:
             assert read_until(process, "started", times)
             descendants = psutil.Process(process.pid).children(recursive=True)
             assert descendants
@@ -249,7 +213,7 @@ def test_finished_sweep_says_so_and_shows_its_result_again(seedsweep: Command, f
 
 def test_budgets_and_parallelism_may_change_between_runs(seedsweep: Command, fake_sweep: FakeSweep) -> None:
     fake_sweep.seconds = 0.05
-    with runner(fake_sweep) as process:
+    with runner(*fake_sweep.arguments()) as process:
         assert read_until(process, "started", 1)
         process.send_signal(signal.SIGINT)
         process.communicate()

@@ -40,6 +40,8 @@ def run(arguments):
         print("err", file=sys.stderr, flush=True)
         print("input:", repr(sys.stdin.read()), "shared:", shared, "other:", os.environ.get("OTHER"))
         print("home:", os.environ.get("SERVERS_OWN"))
+    if how == "arguments":
+        print(list(arguments))
     if how == "wait":
         print("waiting", flush=True)
         time.sleep(600)
@@ -59,7 +61,9 @@ class Server:
     folder: Path
 
     def ask(self, attempt: str, how: str, **env: str) -> None:
-        request = {"id": attempt, "env": {"HOW": how, **env}, "stdout": str(self.log(attempt))}
+        self.ask_with({"id": attempt, "env": {"HOW": how, **env}, "stdout": str(self.log(attempt))})
+
+    def ask_with(self, request: dict[str, Any]) -> None:
         self.ask_text(json.dumps(request) + "\n")
 
     def ask_text(self, text: str) -> None:
@@ -135,6 +139,14 @@ def test_attempts_run_at_the_same_time_and_are_told_apart(server: Server) -> Non
     assert server.exit_of("short", "exit 3") == 3
     os.kill(waiting, signal.SIGTERM)
     assert server.told() == {"id": "long", "exit": -signal.SIGTERM}
+
+
+def test_child_gets_the_arguments_of_its_request(server: Server) -> None:
+    log = server.log("a")
+    server.ask_with({"id": "a", "env": {"HOW": "arguments"}, "stdout": str(log), "arguments": ["conclude", "--to"]})
+    server.told()
+    assert server.told()["exit"] == 0
+    assert "['conclude', '--to']" in log.read_text()
 
 
 def test_killed_attempt_is_told_with_its_signal(server: Server) -> None:

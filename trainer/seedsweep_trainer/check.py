@@ -3,6 +3,7 @@
 import torch
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.model import load_model, load_tokenizer
 from seedsweep_trainer.tasks import load_task
 from seedsweep_trainer.timetable import Timetable
@@ -13,6 +14,7 @@ def check(config: FineTuning) -> dict[str, str | int | float | None]:
 
     Raises ConfigurationError as the attempt would.
     """
+    autocast_dtype(config, prepare_torch(config))
     tokenizer = load_tokenizer(config)
     data = load_task(config, tokenizer)
     timetable = Timetable.of(config, len(data.train))

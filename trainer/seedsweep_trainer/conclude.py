@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer import metrics
-from seedsweep_trainer.durable import broken, whole_folder
+from seedsweep_trainer.durable import MANIFEST, broken, whole_folder
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.evaluation import Evaluation
 from seedsweep_trainer.fingerprint import autocast_dtype, digest, prepare_torch
@@ -33,18 +33,24 @@ def conclude(config: FineTuning, best: Path, to: Path) -> None:
     """Make the folder `to` from an episode's best weights, whole or not at all; one that exists is replaced.
 
     With a test set it holds test.json (metric, score, n, interval, confidence, baseline; null where undefined) and
-    test-predictions.csv. Raises ConfigurationError where `best` is no such folder or of another configuration.
+    test-predictions.csv. Raises ConfigurationError where `best` is no such folder or of other configuration or
+    data, or where `to` holds something that was not made here.
     """
-    _check(config, best)
+    _check_replaceable(to)
     device = prepare_torch(config)
     tokenizer, data = prepare(config.model_dump_json(by_alias=True))
-    model = AutoModelForSequenceClassification.from_config(load_model_config(config, data), dtype=torch.float32)
+    _check_same(config, data, best)
+    model = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+        load_model_config(config, data), dtype=torch.float32
+    )
     model.load_state_dict(load_file(best / WEIGHTS))
     log.info("exporting %s to %s", best, to)
     with whole_folder(to) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
-        if data.test is not None:
+        if data.test is None:
+            log.info("not scored: there is no test set (dataset.test, dataset.split.test)")
+        else:
             outputs = _test_outputs(config, model.to(device), data.test, tokenizer)
             (partial / TEST_SCORE).write_text(json.dumps(test_score(data, data.test, outputs), indent=1) + "\n")
             table = predictions(data.test, outputs, data.id2label)
@@ -65,12 +71,19 @@ def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, obj
     }
 
 
-def _check(config: FineTuning, best: Path) -> None:
+def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:
     if (reason := broken(best)) is not None:
         raise ConfigurationError(f"--best {best}: {reason}; give best/ or best-to-<rung>/ of an episode's folder")
     facts = json.loads((best / BEST_FACTS).read_text())
     if facts["config"] != digest(config.model_dump(mode="json", by_alias=True)):
         raise ConfigurationError(f"--best {best} is of another configuration: give the one it was trained with")
+    if facts["data"] != data.digest:
+        raise ConfigurationError(f"dataset: its examples are not those that --best {best} was trained on; restore them")
+
+
+def _check_replaceable(to: Path) -> None:
+    if to.exists() and not (to.is_dir() and ((to / MANIFEST).exists() or not any(to.iterdir()))):
+        raise ConfigurationError(f"--to {to} holds something else: give a folder that is new or empty")
 
 
 def _test_outputs(

@@ -181,5 +181,3 @@ def decode_message(text: str) -> Message | None:
         )
     except (ValueError, TypeError, KeyError, struct.error):
         return None
-
-

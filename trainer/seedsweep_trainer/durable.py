@@ -21,7 +21,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f"{_PARTIAL}{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    _make(partial.parent)
+    partial.mkdir()
     try:
         yield partial
         files = sorted(file for file in partial.iterdir() if file.is_file())
@@ -69,6 +70,14 @@ def file_digest(file: Path) -> str:
     """SHA-256 of a file's bytes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and its parents where they are missing; a folder that its parent forgets is lost with its files."""
+    if not folder.exists():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
 
 
 def _take_place(partial: Path, path: Path) -> None:

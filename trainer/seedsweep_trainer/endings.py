@@ -8,6 +8,7 @@ from seedsweep_trainer.contract import ExitCode
 from seedsweep_trainer.errors import ConfigurationError
 
 UNEXPECTED = 1
+_OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory", "cublas_status_alloc_failed")
 TERMINATED = 128 + 15
 """What shells report for a process that SIGTERM ended."""
 
@@ -24,9 +25,14 @@ def explain(error: BaseException, config: FineTuning | None) -> tuple[int, str]:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    # By name: torch may not even have been imported. Its CPU allocator raises a plain RuntimeError.
+    # By name: torch may not even have been imported. Its CPU allocator and CUDA's libraries raise plain RuntimeErrors.
     names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+    text = str(error).lower()
+    return (
+        bool(names & {"MemoryError", "OutOfMemoryError"})
+        or getattr(error, "errno", None) == errno.ENOMEM
+        or any(words in text for words in _OUT_OF_MEMORY)
+    )
 
 
 def _is_disk_full(error: BaseException) -> bool:
@@ -38,9 +44,10 @@ def _smaller(config: FineTuning | None) -> str:
     if config is None:
         return "give the trainer more memory"
     batch, accumulation = config.batch_size, config.gradient_accumulation_steps
+    halve = f"halve batchSize {batch} and double gradientAccumulationSteps {accumulation}, which keeps the steps; or "
     return (
-        f"halve batchSize {batch} and double gradientAccumulationSteps {accumulation}, which trains the same; or lower "
-        f"evaluationBatchSize {config.evaluation_batch_size} or dataset.maxLength {config.dataset.max_length}"
+        f"{halve if batch > 1 else ''}lower evaluationBatchSize {config.evaluation_batch_size} "
+        f"or dataset.maxLength {config.dataset.max_length}"
     )
 
 

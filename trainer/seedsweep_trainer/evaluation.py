@@ -22,14 +22,14 @@ class Evaluation:
         batches = [collate(self._part, indices, self._tokenizer) for indices in self._order]
         return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def outputs(self, model: PreTrainedModel, autocast: torch.dtype | None) -> np.ndarray:
         """Logits, or predicted values, in the order of the part: float32, shape (n, labels).
 
         Draws no random numbers that training would miss. Leaves the model in evaluation mode.
         """
         device = model.device
-        model.eval()
+        model.eval()  # type: ignore[no-untyped-call]
         with (
             torch.random.fork_rng([device] if device.type == "cuda" else []),
             torch.autocast(device.type, autocast, enabled=autocast is not None),

@@ -19,7 +19,8 @@ class Learner:
     def __init__(self, model: PreTrainedModel, config: FineTuning, timetable: Timetable) -> None:
         """`model` is on its device already."""
         if config.compile:
-            model.compile()
+            # Else the first shapes that a process meets, which a resumed one does not, decide on the kernels.
+            model.compile(dynamic=True)
         self.model = model
         self.optimizer = build_optimizer(model, config)
         self.loss_sum = torch.zeros((), device=model.device)
@@ -38,7 +39,7 @@ class Learner:
             with torch.autocast(self.model.device.type, self.autocast, enabled=self.autocast is not None):
                 logits = self.model(**inputs).logits
             loss = summed_loss(logits, labels) / examples
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.loss_sum += loss.detach()
         clip_gradients(self._config, self._parameters)
         for group in self.optimizer.param_groups:

@@ -1,8 +1,12 @@
 """The pre-trained model, with the tensors that its checkpoint does not bring drawn from the weight-init seed."""
 
 import hashlib
+import logging
+from collections.abc import Iterable
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -11,7 +15,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError
@@ -20,8 +24,10 @@ from seedsweep_trainer.sources import resolve
 from seedsweep_trainer.tasks import TaskData
 
 # Progress bars would fill the log, and what is newly initialised is known and recorded.
-logging.disable_progress_bar()
-logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+
+log = logging.getLogger(__name__)
 
 
 def load_tokenizer(config: FineTuning) -> PreTrainedTokenizerBase:
@@ -37,7 +43,9 @@ def load_model_config(config: FineTuning, data: TaskData) -> PreTrainedConfig:
     """The model's architecture with an output for each class of the data; raises ConfigurationError."""
     path = resolve(config.model)
     try:
-        loaded = AutoConfig.from_pretrained(path, revision=config.model_revision, trust_remote_code=False)
+        loaded: PreTrainedConfig = AutoConfig.from_pretrained(
+            path, revision=config.model_revision, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise _unusable(config, error) from error
     if config.head == "keep":
@@ -65,10 +73,11 @@ def load_model(config: FineTuning, data: TaskData, weight_init: int) -> tuple[Pr
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise _unusable(config, error) from error
-    lacking = set(info["missing_keys"]) | {key[0] for key in info["mismatched_keys"]}
-    fresh = _fresh_tensors(model, lacking, config)
+    mismatched = {key[0] for key in info["mismatched_keys"]}
+    fresh = _fresh_tensors(model, set(info["missing_keys"]), mismatched, config)
+    log.info("initialised from the weight-init seed: %s", ", ".join(fresh) or "nothing")
     initialise(model, fresh, weight_init)
     return model, tensors_digest(model, fresh)
 
@@ -79,18 +88,16 @@ def initialise(model: PreTrainedModel, names: list[str], weight_init: int) -> No
     No tensor depends on which others are new. transformers initialises what is not marked as initialised, so all but
     one is marked at a time. Raises ConfigurationError for a tensor that the model's scheme leaves out.
     """
-    for owner in (*model.modules(), *model.parameters(), *model.buffers()):
-        owner._is_hf_initialized = True
+    _mark((*model.modules(), *model.parameters(), *model.buffers()), initialised=True)
     for name in names:
         parameter = model.get_parameter(name)
         path = [model.get_submodule(name[:i]) for i, character in enumerate(name) if character == "."]
-        for owner in (model, *path, parameter):
-            owner._is_hf_initialized = False
+        _mark((model, *path, parameter), initialised=False)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             parameter.fill_(torch.nan)
             torch.default_generator.manual_seed(stream("weight-init", weight_init, name))
-            model.initialize_weights()
-        parameter._is_hf_initialized = True
+            model.initialize_weights()  # type: ignore[no-untyped-call]
+        _mark((parameter,), initialised=True)
         if parameter.isnan().any():
             raise ConfigurationError(
                 f"model: its checkpoint lacks {name}, which {type(model).__name__} does not say how to initialise; "
@@ -110,19 +117,31 @@ def tensors_digest(model: PreTrainedModel, names: list[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _fresh_tensors(model: PreTrainedModel, lacking: set[str], config: FineTuning) -> list[str]:
+def _mark(owners: Iterable[Any], *, initialised: bool) -> None:
+    """Tell transformers which modules and tensors to leave alone."""
+    for owner in owners:
+        owner._is_hf_initialized = initialised
+
+
+def _fresh_tensors(model: PreTrainedModel, missing: set[str], mismatched: set[str], config: FineTuning) -> list[str]:
     """Names of the parameters to initialise; raises ConfigurationError where the checkpoint brings too little."""
+    lacking = missing | mismatched
     names = [name for name, _ in model.named_parameters()]
     head = [name for name in names if not name.startswith(f"{model.base_model_prefix}.")]
     body = [name for name in names if name not in head]
+    if misfits := sorted(mismatched.intersection(body)):
+        raise ConfigurationError(
+            f"model {config.model!r}: by its config.json other sizes than by its weights for {', '.join(misfits)}; "
+            "use the config.json that it was saved with"
+        )
     if body and lacking.issuperset(body):
         raise ConfigurationError(
             f"model {config.model!r} has none of the weights of {type(model).__name__}: "
             "give a checkpoint of the architecture that its config.json names"
         )
-    if config.head == "keep" and (missing := sorted(lacking.intersection(head))):
+    if config.head == "keep" and (absent := sorted(lacking.intersection(head))):
         raise ConfigurationError(
-            f"head 'keep': model {config.model!r} has no {', '.join(missing)} of the right size for "
+            f"head 'keep': model {config.model!r} has no {', '.join(absent)} of the right size for "
             f"{model.config.num_labels} labels; use head: reinit"
         )
     fresh = lacking if config.head == "keep" else lacking.union(head)
@@ -130,7 +149,8 @@ def _fresh_tensors(model: PreTrainedModel, lacking: set[str], config: FineTuning
 
 
 def _check_kept_head(loaded: PreTrainedConfig, data: TaskData) -> None:
-    theirs, ours = [loaded.id2label[i] for i in sorted(loaded.id2label)], list(data.id2label.values())
+    names: dict[int, str] = loaded.id2label  # type: ignore[assignment]  # its keys became numbers as it was read
+    theirs, ours = [names[i] for i in sorted(names)], list(data.id2label.values())
     if theirs != ours and set(theirs) == set(ours):
         raise ConfigurationError(
             f"dataset.labels: head 'keep' has the classes in the order {theirs}, the data in the order {ours}; "

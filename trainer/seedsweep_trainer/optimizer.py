@@ -1,8 +1,7 @@
 """The two recipes' optimizers and learning rates.
 
 `stable` follows Mosbach et al. 2021. `dodge2020` follows the code of Dodge et al. 2020
-(github.com/dodgejesse/bert_on_stilts)
-with its BertAdam, down to what was hardly meant: see `learning_rate`.
+(github.com/dodgejesse/bert_on_stilts) with its BertAdam, down to what was hardly meant: see `learning_rate`.
 """
 
 import math
@@ -24,7 +23,8 @@ def build_optimizer(model: torch.nn.Module, config: FineTuning) -> torch.optim.A
 
     In recipe dodge2020 without bias correction: its step count begins where the correction has become exactly 1.
     """
-    decayed, rest = [], []
+    decayed: list[torch.nn.Parameter] = []
+    rest: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (rest if parameter.ndim < 2 or name.endswith("bias") else decayed).append(parameter)
     groups = [

@@ -112,7 +112,7 @@ class Store:
         for part in (folder, *_bests(folder)):
             if (reason := broken(part)) is not None:
                 return reason
-        theirs = json.loads((folder / _STATE).read_text())["identity"]
+        theirs = json.loads((folder / _STATE).read_text()).get("identity", {})
         different = [name for name, value in self._identity.items() if theirs.get(name) != value]
         return f"it has another {', '.join(different)}" if different else None
 

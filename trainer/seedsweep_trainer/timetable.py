@@ -28,8 +28,8 @@ class Timetable:
         timetable = cls(steps_per_epoch, config.epochs * steps_per_epoch, config.evaluations)
         if timetable.steps < timetable.evaluations:
             raise ConfigurationError(
-                f"evaluationsPerEpoch {config.evaluations_per_epoch} is more than the {steps_per_epoch} optimizer steps of "
-                f"an epoch ({examples} examples, batchSize {config.batch_size}, gradientAccumulationSteps "
+                f"evaluationsPerEpoch {config.evaluations_per_epoch} is more than the {steps_per_epoch} optimizer "
+                f"steps of an epoch ({examples} examples, batchSize {config.batch_size}, gradientAccumulationSteps "
                 f"{accumulation}): set it to at most {steps_per_epoch}, or make batches smaller"
             )
         return timetable

@@ -52,7 +52,7 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     tokenizer, data = prepare(config.model_dump_json(by_alias=True))
     timetable = Timetable.of(config, len(data.train))
     model, initialization = load_model(config, data, attempt.weight_init)
-    learner = Learner(model.to(device), config, timetable)
+    learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
     reporter.described(fingerprint=digest(conditions), data=data.digest, initialization=initialization)
     reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
 
@@ -79,6 +79,7 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
             reporter.stepped(progress.step)
             if progress.step == timetable.step_of(progress.evaluation + 1):
                 if not learner.is_finite():
+                    log.warning("diverged: loss or weights are not finite at evaluation %d", progress.evaluation + 1)
                     return Outcome.DIVERGED
                 outputs = validation.outputs(model, learner.autocast)
                 if config.recipe == "stable":
@@ -86,6 +87,7 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
                     model.train()
                 score, loss = _scores(data, outputs)
                 progress = progress.evaluated(score, loss)
+                _say(progress, timetable)
                 reporter.evaluated(step=progress.step, score=score, loss=loss)
                 keeper.evaluated(learner, progress, outputs)
     return Outcome.DONE if progress.step == timetable.steps else Outcome.STOPPED
@@ -98,6 +100,12 @@ def _scores(data: TaskData, outputs: np.ndarray) -> tuple[float, float]:
         metrics.score(data.metric.name, outputs, labels, data.positive),
         metrics.score("loss", outputs, labels),
     )
+
+
+def _say(progress: Progress, timetable: Timetable) -> None:
+    score, loss = progress.scores[-1], progress.losses[-1]
+    place = f"evaluation {progress.evaluation}/{timetable.evaluations}, step {progress.step}/{timetable.steps}"
+    log.info("%s: score %.6g, loss %.6g", place, score, loss)
 
 
 def identity(attempt: Attempt, data: TaskData) -> Identity:

@@ -1,6 +1,7 @@
 """A server that pays for imports and data once, then forks a child for each attempt in milliseconds.
 
-It reads JSON lines on stdin:   {"id": "...", "env": {...}, "stdout": "path of the log"}
+It reads JSON lines on stdin:   {"id": "...", "env": {...}, "stdout": "path of the log", "arguments": ["train"]}
+(arguments as on the command line; absent: train)
 and writes JSON lines on stdout: {"id": "...", "pid": 123}, and when that child has ended {"id": "...", "exit": code},
 where a code below 0 is the signal that ended it. At the end of stdin it kills its children and ends.
 

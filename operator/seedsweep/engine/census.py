@@ -118,8 +118,7 @@ def _steps(census: Census, status: EpisodeStatus, live: SeenAttempt | None, now:
             trained += reading.steps_done - reading.steps_at_start
             if reading.fingerprint:
                 census.fingerprints.add(reading.fingerprint)
-        if live.bound is not None:
-            census.seconds += (now - live.bound).total_seconds() * live.gpus
+        census.seconds += live.gpu_seconds(now)
     return reach, trained
 
 

@@ -95,7 +95,11 @@ class Layout:
 
     def problems(self, evaluations: int) -> list[Problem]:
         """Why the rungs do not fit so many evaluations; empty when they do."""
-        path = "spec.earlyStopping.rungs" if len(self.rungs) == 1 else "spec.earlyStopping.brackets[{}].rungs"
+        stopping = self.spec.early_stopping
+        if stopping is None:
+            return []
+        form = "rungs" if stopping.rungs is not None else "brackets" if stopping.brackets is not None else "hyperband"
+        path = f"spec.earlyStopping.{form}" + ("" if form == "rungs" else "[{}].rungs")
         return [
             problem
             for b, ladder in enumerate(self.rungs)

@@ -96,7 +96,6 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     if entry.stop is None and (lost := _lost_by(draft, attempt.episode)) is not None:
         entry = entry.evolve(stop=lost)
     reason = _reason(draft, entry, ending, len(status.scores))
-    held = (ending.at - attempt.bound).total_seconds() * attempt.gpus if attempt.bound is not None else 0.0
     reading = attempt.reading
     diverged_at = (reading.diverged_at if reading is not None else None) or len(status.scores) + 1
     ended = entry.evolve(
@@ -105,7 +104,7 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
         exit_code=ending.exit_code,
         message=ending.message,
         diverged_at=diverged_at if reason == EndReason.DIVERGED else None,
-        gpu_seconds=round(held, 3),
+        gpu_seconds=round(attempt.gpu_seconds(ending.at), 3),
     )
     entries = [ended if a.uid == attempt.uid else a for a in status.attempts]
     draft.write(attempt.episode, status.evolve(attempts=entries), durable=True)

@@ -73,6 +73,10 @@ class SeenAttempt:
         """It exists and has not ended; one that is told to end still counts."""
         return self.ending is None
 
+    def gpu_seconds(self, until: datetime) -> float:
+        """Seconds times GPUs it has held by then; never below 0, for clocks may step back."""
+        return max(0.0, (until - self.bound).total_seconds()) * self.gpus if self.bound is not None else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:

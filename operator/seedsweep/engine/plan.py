@@ -89,7 +89,7 @@ def _agree_on_length(draft: Draft) -> Failure | None:
                 return "EpisodesDisagree", message
         draft.evaluations = draft.evaluations or reading.evaluations_planned
         draft.steps = draft.steps or reading.steps_planned
-    if draft.evaluations is not None and fine_tuning is None:
+    if draft.evaluations is not None:
         problems = draft.layout.problems(draft.evaluations)
         if problems:
             return "InvalidRungs", "; ".join(str(problem) for problem in problems)

@@ -60,7 +60,19 @@ def run_race(draft: Draft) -> Race:
     race = Race()
     for bracket, members in enumerate(draft.layout.members):
         _run_bracket(draft, race, bracket, members)
+    _update_best(draft, race)
     return race
+
+
+def _update_best(draft: Draft, race: Race) -> None:
+    """Bring the best so far of those still in the race up to date, for a sweep that ends at its deadline."""
+    for episode in draft.written():
+        status = draft.status(episode)
+        limit = race.limits.get(episode)
+        compared = bool(status.rung_scores) or not draft.layout.rungs[draft.layout.bracket_of[episode]]
+        if limit is not None and compared and status.verdict is None:
+            best = BestEvaluation.of(status.scores, status.losses, limit, maximize=draft.layout.maximize)
+            draft.statuses[episode] = status.evolve(best=best)
 
 
 def _run_bracket(draft: Draft, race: Race, bracket: int, members: Sequence[EpisodeId]) -> None:

@@ -6,7 +6,7 @@ from seedsweep.engine.census import Census
 from seedsweep.engine.decisions import Conclude, Prune
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import MAX_BAD_CONFIGURATIONS
-from seedsweep.engine.race import LOST, Race
+from seedsweep.engine.race import Race
 from seedsweep.engine.ranking import score_key
 
 Failure = tuple[str, str]
@@ -56,11 +56,11 @@ def conclude(draft: Draft, race: Race, winner: EpisodeId | None) -> bool:
 
 def prune(draft: Draft, race: Race, winner: EpisodeId | None) -> None:
     """Free what no one will resume: all but the best weights of survivors and of the sweep's best."""
+    survivors = set(race.survivors)
     for episode, resumable in draft.seen.stored.items():
-        verdict = draft.status(episode).verdict
-        if verdict is None or episode in draft.live or episode in race.standings:
+        if draft.status(episode).verdict is None or episode in draft.live or episode in race.standings:
             continue
-        keep_best = episode == winner or verdict.outcome not in LOST
+        keep_best = episode == winner or episode in survivors
         if resumable or not keep_best:
             draft.decisions.append(Prune(episode, keep_best=keep_best))
 

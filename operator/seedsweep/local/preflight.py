@@ -1,25 +1,27 @@
 """What only the trainer can judge, asked before anything starts: does it have its data, its model, enough steps?"""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 from seedsweep.api.checks import Problem
 from seedsweep.api.parse import InvalidSweepError
 from seedsweep.api.sweep import Trainer
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
+from seedsweep.local.processes import Launcher
 from seedsweep_trainer.contract import Env, ExitCode
 
+_REFUSAL = "seedsweep: "
+"""Begins the line in which our trainer says what has to be changed."""
 _SHOWN_LINES = 5
 
 
-def check_trainer(trainer: Trainer, source: str, base: Path) -> int:
+async def check_trainer(trainer: Trainer, source: str, base: Path, launcher: Launcher, log: Path) -> int:
     """Let our trainer look at everything that it will train with.
 
     Args:
         source: the sweep's file, for errors.
         base: the folder that its relative paths start from.
+        log: a new file for what it says.
 
     Returns:
         Bytes of the model's weights in fp32.
@@ -28,11 +30,18 @@ def check_trainer(trainer: Trainer, source: str, base: Path) -> int:
         InvalidSweepError: what it refuses, in its words.
     """
     variables = {**literal_environment(trainer), str(Env.CONFIG): trainer_config(trainer, base)}
-    command = [*TRAINER, "check"]
-    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
-    if done.returncode == ExitCode.OK:
-        return int(json.loads(done.stdout)["weightsBytes"])
-    said = "\n".join(done.stderr.strip().splitlines()[-_SHOWN_LINES:])
-    if done.returncode != ExitCode.BAD_CONFIGURATION:
-        said = f"the trainer does not start (exit code {done.returncode}): {said}"
+    running = await launcher.launch([*TRAINER, "check"], variables, log)
+    code = await running.wait()
+    lines = _lines(log)
+    if code == ExitCode.OK:
+        answer = next(line for line in reversed(lines) if line.startswith("{"))
+        return int(json.loads(answer)["weightsBytes"])
+    refusals = [line.removeprefix(_REFUSAL) for line in lines if line.startswith(_REFUSAL)]
+    said = refusals[-1] if refusals else "\n".join(lines[-_SHOWN_LINES:])
+    if code != ExitCode.BAD_CONFIGURATION:
+        said = f"the trainer cannot start (exit code {code}; is seedsweep[trainer] installed?): {said}"
     raise InvalidSweepError(source, [Problem("spec.trainer.fineTuning", None, said)])
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(errors="replace").splitlines() if log.exists() else []

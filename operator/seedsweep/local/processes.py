@@ -9,16 +9,19 @@ import json
 import os
 import signal
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from seedsweep.local import guard
-from seedsweep_trainer.contract import Env
+from seedsweep.local.environment import TRAINER
+
+_CLOSE_SECONDS = 5.0
 
 
 class Running(Protocol):
-    """An attempt's process."""
+    """A process that was launched."""
 
     async def wait(self) -> int | None:
         """Its exit code, 128 + N where signal N ended it; None where it vanished without one."""
@@ -34,10 +37,13 @@ class Running(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts attempts."""
+    """Starts processes that end with this one."""
 
     async def launch(self, command: Sequence[str], variables: Mapping[str, str], log: Path) -> Running:
-        """Start an attempt with these variables beside this process's own; raises OSError. Output goes to `log`."""
+        """Start a command with these variables beside this process's own; its output goes to `log`.
+
+        Raises OSError where it cannot be started.
+        """
         ...
 
     async def close(self) -> None:
@@ -101,7 +107,7 @@ class GuardedLauncher:
 
 
 class WarmChild:
-    """An attempt that the warm server forked."""
+    """A process that the warm server forked."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -158,14 +164,15 @@ class WarmLauncher:
         self._listener: asyncio.Task[None] | None = None
 
     async def launch(self, command: Sequence[str], variables: Mapping[str, str], log: Path) -> WarmChild:
-        """See Launcher; the server knows the command."""
+        """See Launcher; only commands of our own trainer."""
         if self._listener is None or self._listener.done():
             await self._start()
         assert self._server is not None
         assert self._server.stdin is not None  # a pipe was asked for
-        uid = variables[Env.ATTEMPT_UID]
-        child = self._children[uid] = WarmChild()
-        request = {"id": uid, "env": dict(variables), "stdout": str(log)}
+        key = str(uuid.uuid4())
+        child = self._children[key] = WarmChild()
+        arguments = list(command[len(TRAINER) :])
+        request = {"id": key, "env": dict(variables), "stdout": str(log), "arguments": arguments}
         self._server.stdin.write(json.dumps(request).encode() + b"\n")
         return child
 
@@ -174,12 +181,17 @@ class WarmLauncher:
         if self._server is not None and self._listener is not None:
             assert self._server.stdin is not None  # a pipe was asked for
             self._server.stdin.close()
-            await self._listener
+            try:
+                await asyncio.wait_for(asyncio.shield(self._listener), _CLOSE_SECONDS)
+            except TimeoutError:
+                # It still imports, or hangs; what it forked ends with it.
+                self._server.kill()
+                await self._listener
 
     async def _start(self) -> None:
         with _appending(self._log) as output:
             self._server = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "seedsweep_trainer", "warm"),
+                *(*TRAINER, "warm"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=output,

@@ -13,11 +13,9 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.local.environment import local_problems
 from seedsweep.local.places import find_places, place_problems, usable_cores, visible_gpus
-from seedsweep.local.preflight import check_trainer
 from seedsweep.local.resume import differences
 from seedsweep.local.rundir import RunDirectory
 from seedsweep.local.runner import Setting, run_to_the_end
-from seedsweep.local.space import needed_bytes, space_problems
 from seedsweep.report.record import read_record
 from seedsweep.terminal import last_screen
 
@@ -75,6 +73,9 @@ def run_sweep(request: Request, console: Console) -> Exit:
             over = run_to_the_end(sweep, setting, lock, console)
             if over is not None:
                 write_report(directory.root)
+        except InvalidSweepError:
+            directory.unmake()
+            raise
         except BrokenPipeError:
             raise  # Nobody reads our output any more.
         except OSError as error:
@@ -106,19 +107,17 @@ def _is_over(request: Request, sweep: SeedSweep, directory: RunDirectory) -> boo
 
 
 def _prepare(request: Request, sweep: SeedSweep, directory: RunDirectory) -> Setting:
-    """Find out where the sweep runs, and everything that would stand in its way."""
+    """Find out where the sweep runs, and what would stand in its way; the trainer is asked later."""
     spec = sweep.spec
     gpus = visible_gpus(os.environ)
     places = find_places(spec, gpus, usable_cores())[: request.parallelism]
     problems = [*local_problems(spec), *place_problems(spec, gpus, places)]
+    if spec.trainer.fine_tuning is not None:
+        # Generated rungs are known only now; listed ones were checked with the file.
+        problems += Layout.of(sweep).problems(spec.trainer.fine_tuning.evaluations)
     if problems:
         raise InvalidSweepError(request.source, problems)
-    if spec.trainer.fine_tuning is not None:
-        weights = check_trainer(spec.trainer, request.source, request.base)
-        problems = space_problems(directory.root, needed_bytes(Layout.of(sweep), len(places), weights))
-        if problems:
-            raise InvalidSweepError(request.source, problems)
-    return Setting(directory, request.base, places)
+    return Setting(request.source, directory, request.base, places)
 
 
 def write_report(folder: Path) -> None:

@@ -9,6 +9,8 @@ OUT/report.html
 OUT/logs/                  what the attempts printed
 OUT/work/EPISODE/          checkpoints of an episode
 OUT/attempts/UID/          an attempt's own folder: its last words, its result
+OUT/reruns/EPISODE/        episodes that were trained again, apart from the record
+OUT/.lock                  held while a runner, or anything that it started, lives
 """
 
 import contextlib
@@ -55,6 +57,14 @@ class RunDirectory:
         for folder in (self._episodes, self._cuts, self.logs, self.work, self.attempts):
             folder.mkdir(parents=True, exist_ok=True)
 
+    def unmake(self) -> None:
+        """Take back what `make` and `lock` created, as far as nothing else is in there."""
+        for file in (self.root / ".lock", *self.logs.glob("*.log")):
+            file.unlink(missing_ok=True)
+        for folder in (self._episodes, self._cuts, self.logs, self.work, self.attempts, self.root):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[int]:
         """Claim the folder, until this process and those that inherit the descriptor it yields have ended.
@@ -96,6 +106,12 @@ class RunDirectory:
     def log(self, episode: EpisodeId, attempt: int) -> Path:
         """What an attempt printed."""
         return self.logs / f"{episode.name}-{attempt}.log"
+
+    def fresh_log(self, name: str) -> Path:
+        """A log that is not there yet."""
+        path = self.logs / f"{name}.log"
+        path.unlink(missing_ok=True)
+        return path
 
     def write_sweep(self, sweep: SeedSweep, status: SweepStatus) -> None:
         """Replace sweep.json."""

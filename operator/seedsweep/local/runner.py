@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from seedsweep.api.parse import InvalidSweepError
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
@@ -18,8 +19,10 @@ from seedsweep.local.environment import literal_environment
 from seedsweep.local.lastwords import left_over
 from seedsweep.local.ledger import Ledger
 from seedsweep.local.places import Place
+from seedsweep.local.preflight import check_trainer
 from seedsweep.local.processes import GuardedLauncher, Launcher, WarmLauncher
 from seedsweep.local.rundir import RunDirectory
+from seedsweep.local.space import needed_bytes, space_problems
 from seedsweep.local.storage import Storage
 from seedsweep.local.world import LocalWorld
 from seedsweep.reconcile import reconcile
@@ -30,6 +33,8 @@ from seedsweep.terminal import LiveView
 class Setting:
     """Where a sweep runs."""
 
+    source: str
+    """The sweep's file, for errors."""
     directory: RunDirectory
     base: Path
     """The folder of the sweep's file, from which its relative paths start."""
@@ -47,6 +52,7 @@ def run_to_the_end(sweep: SeedSweep, setting: Setting, lock: int, console: Conso
         said is on record, so that another call goes on.
 
     Raises:
+        InvalidSweepError: our trainer refuses it, or the disk has too little room; nothing was started.
         OSError: the directory cannot be written; what ran has been told to end.
     """
     return asyncio.run(_run(sweep, setting, lock, console))
@@ -55,13 +61,33 @@ def run_to_the_end(sweep: SeedSweep, setting: Setting, lock: int, console: Conso
 async def _run(sweep: SeedSweep, setting: Setting, lock: int, console: Console) -> Plan | None:
     layout = Layout.of(sweep)
     directory = setting.directory
-    ledger = Ledger(directory, sweep, layout)
-    guards = GuardedLauncher(setting.base, lock)
-    launcher: Launcher = guards
+    launcher: Launcher = GuardedLauncher(setting.base, lock)
     if layout.ours:
-        launcher = WarmLauncher(literal_environment(sweep.spec.trainer), directory.logs / "trainer.log", lock)
+        launcher = WarmLauncher(_server_environment(sweep), directory.logs / "trainer.log", lock)
+    try:
+        if layout.ours:
+            console.print("Loading model and data, once for all episodes.")
+            await _check(layout, setting, launcher)
+        return await _train(sweep, setting, launcher, console)
+    finally:
+        await launcher.close()
+
+
+async def _check(layout: Layout, setting: Setting, launcher: Launcher) -> None:
+    directory = setting.directory
+    log = directory.fresh_log("check")
+    weights = await check_trainer(layout.spec.trainer, setting.source, setting.base, launcher, log)
+    problems = space_problems(directory.root, needed_bytes(layout, len(setting.places), weights))
+    if problems:
+        raise InvalidSweepError(setting.source, problems)
+
+
+async def _train(sweep: SeedSweep, setting: Setting, launcher: Launcher, console: Console) -> Plan | None:
+    layout = Layout.of(sweep)
+    directory = setting.directory
+    ledger = Ledger(directory, sweep, layout)
     attempts = Attempts(sweep.spec, directory, launcher, setting.base)
-    storage = Storage(directory, layout, guards, setting.base)
+    storage = Storage(directory, layout, launcher, setting.base)
     world = LocalWorld(layout, ledger, attempts, storage, setting.places)
     world.left_over = tuple(left_over(sweep.spec, directory, ledger.episodes))
     reader = asyncio.create_task(attempts.read_forever())
@@ -77,8 +103,8 @@ async def _run(sweep: SeedSweep, setting: Setting, lock: int, console: Console) 
         raise
     finally:
         reader.cancel()
-        await launcher.close()
-        await guards.close()
+        if storage.conclusion is not None and storage.conclusion.error:
+            console.print(f"warning: {storage.conclusion.error}", style="red", soft_wrap=True)
 
 
 async def _loop(layout: Layout, world: LocalWorld, view: LiveView, interrupted: Callable[[], bool]) -> Plan | None:
@@ -122,6 +148,13 @@ class _Interruption:
         self._attempts.stop_all(save=not self.asked)
         self.asked = True
         self._attempts.news.set()
+
+
+def _server_environment(sweep: SeedSweep) -> dict[str, str]:
+    """What has to stand before our trainer's imports: the user's variables, and threads, which pools read once."""
+    tuning = sweep.spec.trainer.fine_tuning
+    threads = {"OMP_NUM_THREADS": str(tuning.threads_per_episode)} if tuning is not None else {}
+    return {**threads, **literal_environment(sweep.spec.trainer)}
 
 
 def _now() -> datetime:

@@ -6,6 +6,7 @@ affair: it is removed whole or left alone.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Conclusion
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
 from seedsweep.local.lastwords import tail
-from seedsweep.local.processes import GuardedLauncher
+from seedsweep.local.processes import Launcher
 from seedsweep.local.rundir import RunDirectory, remove_tree
 from seedsweep_trainer.contract import Env
 
@@ -29,7 +30,7 @@ _TRIES = 2
 class Storage:
     """The checkpoints under OUT/work, and OUT/best that comes of them."""
 
-    def __init__(self, directory: RunDirectory, layout: Layout, launcher: GuardedLauncher, base: Path) -> None:
+    def __init__(self, directory: RunDirectory, layout: Layout, launcher: Launcher, base: Path) -> None:
         """`base` is the folder that relative paths in the sweep's file start from."""
         self.conclusion: Conclusion | None = None
         self._directory = directory
@@ -85,7 +86,10 @@ class Storage:
         command = [*TRAINER, "conclude", "--best", str(best), "--to", str(self._directory.best)]
         variables = {**literal_environment(self._trainer), str(Env.CONFIG): trainer_config(self._trainer, self._base)}
         for _ in range(_TRIES):
-            running = await self._launcher.launch(command, variables, log)
+            try:
+                running = await self._launcher.launch(command, variables, log)
+            except OSError:
+                continue
             if await running.wait() == 0:
                 self.conclusion = _conclusion(name, self._directory.best)
                 return
@@ -98,8 +102,9 @@ class Storage:
 def find_best(folder: Path, evaluation: int) -> Path | None:
     """The weights of this evaluation in an episode's folder; None where it was no best one."""
     for facts in sorted(folder.glob("best*/best.json")):
-        if json.loads(facts.read_bytes())["evaluation"] == evaluation:
-            return facts.parent
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if json.loads(facts.read_bytes())["evaluation"] == evaluation:
+                return facts.parent
     return None
 
 
@@ -108,6 +113,6 @@ def _conclusion(episode: str, best: Path) -> Conclusion:
     path = best / "test.json"
     try:
         test = TestScore.model_validate_json(path.read_bytes()) if path.exists() else None
-    except (ValidationError, json.JSONDecodeError) as error:
+    except (OSError, ValidationError) as error:
         return Conclusion(episode, weights=str(best), error=f"{path} is no test score: {error}")
     return Conclusion(episode, weights=str(best), test=test)

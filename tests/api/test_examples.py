@@ -1,0 +1,17 @@
+"""What the examples folder shows is valid."""
+
+from pathlib import Path
+
+import pytest
+
+from seedsweep.api.parse import load_sweep
+from seedsweep.engine.layout import Layout
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example_is_a_valid_sweep_that_cuts(path: Path):
+    layout = Layout.of(load_sweep(path))
+    kept = sum(ladder[-1].keep for ladder in layout.rungs)
+    assert 0 < kept < len(layout.episodes)

@@ -1,0 +1,153 @@
+"""Whatever befalls a sweep, its outcome is the one that brute force works out from the true curves.
+
+Every simulated world also asserts, in each of its turns, what engine/invariants.py lists.
+"""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.cases import Case, Truth, make_sweep, percent_for, random_case
+from engine.outcome import assert_cost_bounded, assert_exact_cost, assert_right_outcome
+from engine.simulator import Hazards, simulate
+from seedsweep.api.episode import EpisodeId
+
+# Derandomized: what passes once passes always; the seeds spread over the cases by themselves.
+settings.register_profile(
+    "engine",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+bounded = settings.get_profile("engine")
+
+seeds = st.integers(0, 2**32)
+cases = seeds.map(lambda seed: random_case(random.Random(seed)))
+chance = st.sampled_from([0.0, 0.1, 0.3])
+gpus = st.sampled_from([None, None, 1, 2, 3])
+quiet = st.builds(Hazards, gpus=gpus, resumable=st.booleans(), obedient=st.sampled_from([True, True, False]))
+told = st.builds(
+    Hazards,
+    mishap=st.sampled_from([0.2, 0.6]),
+    clumsy=chance,
+    unwritten=chance,
+    turmoil=st.integers(0, 6),
+    gpus=gpus,
+    resumable=st.booleans(),
+)
+wild = st.builds(
+    Hazards,
+    mishap=chance.map(lambda x: 2 * x),
+    vanish=chance,
+    mute=chance.map(lambda x: 1.5 * x),
+    crash=chance,
+    unwritten=chance,
+    clumsy=chance,
+    turmoil=st.integers(0, 6),
+    gpus=gpus,
+    resumable=st.booleans(),
+    obedient=st.sampled_from([True, True, False]),
+    exact=st.booleans(),
+)
+
+
+@settings(bounded, max_examples=300)
+@given(case=cases, hazards=quiet, seed=seeds)
+def test_outcome_depends_on_neither_parallelism_nor_scarcity_nor_order_of_arrival(case, hazards, seed):
+    world = simulate(case, hazards, seed)
+    assert_right_outcome(world)
+    assert_exact_cost(world)
+
+
+@settings(bounded, max_examples=300)
+@given(case=cases, hazards=told, seed=seeds)
+def test_retried_failures_pauses_and_suspensions_change_the_cost_but_not_the_outcome(case, hazards, seed):
+    world = simulate(case, hazards, seed)
+    assert_right_outcome(world)
+    assert_exact_cost(world)
+
+
+@settings(bounded, max_examples=900)
+@given(case=cases, hazards=wild, seed=seeds)
+def test_crashes_lost_records_lost_readings_and_vanished_attempts_do_not_change_the_outcome(case, hazards, seed):
+    world = simulate(case, hazards, seed)
+    assert_right_outcome(world)
+    assert_cost_bounded(world)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+@settings(bounded, max_examples=100)
+@given(case=cases, hazards=wild, seed=seeds)
+def test_more_news_than_one_turn_records_does_not_change_the_outcome(limit, case, hazards, seed):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seedsweep.engine.draft.MAX_WRITES", limit)
+        assert_right_outcome(simulate(case, hazards, seed))
+
+
+def uniform_case(t, evaluations, steps, rungs, **options):
+    """A sweep of t episodes whose scores are drawn once, none of which fails."""
+    rng = random.Random(t)
+    ladder = [{"atPercent": percent_for(e, evaluations), "keep": keep} for e, keep in rungs]
+    stopping = {"rungs": ladder, **options.pop("stopping", {})} if ladder else None
+    truths = {
+        EpisodeId(i, i): Truth(
+            tuple(round(rng.random(), 6) for _ in range(evaluations)), tuple(1.0 for _ in range(evaluations))
+        )
+        for i in range(t)
+    }
+    return Case(make_sweep([(i, i) for i in range(t)], evaluations, stopping, **options), evaluations, steps, truths)
+
+
+@pytest.mark.parametrize("parallelism", [1, 4, 16])
+def test_checkpoints_stay_few_whatever_the_number_of_episodes(parallelism):
+    keep = 3
+    case = uniform_case(80, 10, 100, [(3, keep)], parallelism=parallelism)
+    world = simulate(case, Hazards(), seed=1)
+    assert_right_outcome(world)
+    assert world.watch.peak_checkpoints <= keep + parallelism
+
+
+def test_where_all_run_past_the_rung_at_once_only_overshoot_is_lost():
+    case = uniform_case(12, 10, 100, [(3, 2)], parallelism=12)
+    world = simulate(case, Hazards(), seed=1)
+    assert_exact_cost(world)
+    cost = world.status.cost
+    assert cost.useful_steps == 12 * 30 + 2 * 70
+    assert cost.wasted_steps == 0
+
+
+def test_one_place_trains_exactly_what_the_design_costs():
+    case = uniform_case(12, 7, 50, [(2, 3), (5, 1)], parallelism=1)
+    world = simulate(case, Hazards(), seed=1)
+    cost = world.status.cost
+    assert cost.useful_steps == cost.planned_steps == 12 * 15 + 3 * (36 - 15) + 1 * (50 - 36)
+    assert (cost.overshoot_steps, cost.wasted_steps, cost.audit_steps) == (0, 0, 0)
+
+
+def test_without_storage_survivors_train_their_way_to_the_rung_twice_and_no_one_else_does():
+    case = uniform_case(12, 10, 100, [(3, 2)], parallelism=1)
+    world = simulate(case, Hazards(resumable=False), seed=1)
+    assert_right_outcome(world)
+    cost = world.status.cost
+    assert (cost.useful_steps, cost.wasted_steps) == (12 * 30 + 2 * 70, 2 * 30)
+
+
+def test_two_gpus_instead_of_six_still_come_to_the_end_and_are_remembered():
+    case = uniform_case(12, 10, 100, [(3, 2)], parallelism=6, waitForCapacitySeconds=30)
+    world = simulate(case, Hazards(gpus=2), seed=1)
+    assert_right_outcome(world)
+    assert world.status.observed_places is None or world.status.observed_places <= 6
+
+
+def test_an_audited_sweep_with_hyperband_comes_out_right():
+    case = uniform_case(40, 12, 60, [], parallelism=7)
+    stopping = {"hyperband": {"eta": 3, "resource": 9}, "audit": {"percent": 10}}
+    pairs = [(e.weight_init, e.data_order) for e in case.truths]
+    case = replace(case, sweep=make_sweep(pairs, 12, stopping, parallelism=7))
+    assert len(case.layout.rungs) == 3
+    world = simulate(case, Hazards(mishap=0.1, crash=0.02), seed=3)
+    assert_right_outcome(world)

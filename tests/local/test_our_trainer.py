@@ -1,0 +1,229 @@
+"""Sweeps on this machine with our own trainer, on a tiny model and a few made-up reviews."""
+
+import asyncio
+import contextlib
+import csv
+import json
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from local.conftest import Command, Result
+from runners import assert_ended, read_until, runner
+from seedsweep.local.environment import TRAINER
+from seedsweep.local.storage import find_best
+from seedsweep.report.record import read_record
+from seedsweep_trainer import __main__ as trainer
+
+GOOD, BAD = ("good", "great", "fun", "bright"), ("bad", "awful", "dull", "sad")
+WORDS = ("the", "a", "movie", "film", "is", "was", *GOOD, *BAD)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of two layers and reviews whose label follows from their words."""
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("material")
+    model = folder / "model"
+    model.mkdir()
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    BertTokenizer(vocab={word: i for i, word in enumerate(vocabulary)}).save_pretrained(model)
+    config = BertConfig(
+        vocab_size=5 + len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=16,
+    )
+    BertForSequenceClassification(config).bert.save_pretrained(model)
+    draw = random.Random(0)
+    with (folder / "reviews.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "label"])
+        for _ in range(200):
+            words = draw.choices(WORDS, k=6)
+            balance = sum(word in GOOD for word in words) - sum(word in BAD for word in words)
+            rows.writerow([" ".join(words), "pos" if balance + draw.random() > 0.5 else "neg"])
+    return folder
+
+
+def write_sweep(folder: Path, **fine_tuning: Any) -> Path:
+    """A sweep of four episodes with a cut; `fine_tuning` over the usual settings. Its paths are relative."""
+    settings = {
+        "model": "model",
+        "dataset": {"train": "reviews.csv", "split": {"validation": 50, "test": 50}, "maxLength": 16},
+        "metric": {"name": "accuracy", "goal": "maximize"},
+        "epochs": 2,
+        "batchSize": 8,
+        "learningRate": "1e-3",
+        "evaluationsPerEpoch": 5,
+        "precision": "fp32",
+        **fine_tuning,
+    }
+    spec = {
+        "seeds": {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": 2}}},
+        "parallelism": 2,
+        "earlyStopping": {"rungs": [{"atPercent": 40, "keep": 1}]},
+        "trainer": {"fineTuning": settings},
+    }
+    head = {"apiVersion": "seedsweep.io/v1alpha1", "kind": "SeedSweep", "metadata": {"name": "ours"}}
+    path = folder / "sweep.yaml"
+    path.write_text(json.dumps({**head, "spec": spec}))
+    return path
+
+
+class _Ended:
+    """A process that was over before anyone could look."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    async def wait(self) -> int | None:
+        return self._code
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class InThisProcess:
+    """Launches our trainer's commands here, without the seconds that a server's imports take."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    async def launch(self, command: Sequence[str], variables: Mapping[str, str], log: Path) -> _Ended:
+        return _Ended(await asyncio.to_thread(self._run, command[len(TRAINER) :], variables, log))
+
+    async def close(self) -> None: ...
+
+    @staticmethod
+    def _run(arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> int:
+        assert arguments == ["check"], "nothing but the check may be started"
+        with pytest.MonkeyPatch.context() as patch, log.open("w") as output:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+                return trainer.main(arguments)
+
+
+@pytest.fixture
+def check_here(monkeypatch: pytest.MonkeyPatch, seedsweep: Command) -> Command:
+    monkeypatch.setattr("seedsweep.local.runner.WarmLauncher", InThisProcess)
+    return seedsweep
+
+
+def dataset(**changes: Any) -> dict[str, Any]:
+    given = {"train": "reviews.csv", "split": {"validation": 50, "test": 50}, "maxLength": 16, **changes}
+    return {"dataset": given}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (dataset(train="none.csv"), ("dataset.train", "none.csv", "there is no such file")),
+        (dataset(columns={"label": "stars"}), ("dataset.columns.label", "'stars'", "text, label")),
+        (dataset(columns={"text": "labell"}), ("dataset.columns.text", "'labell'", "did you mean 'label'?")),
+        (dataset(labels=["yes", "no"]), ("dataset.labels", "neg")),
+        ({"model": "reviews.csv"}, ("model", "reviews.csv")),
+        ({"evaluationsPerEpoch": 50}, ("evaluationsPerEpoch 50 is more than the 13 optimizer steps",)),
+    ],
+)
+def test_what_the_trainer_refuses_is_refused_before_anything_starts(
+    check_here: Command, material: Path, tmp_path: Path, settings: dict[str, Any], said: tuple[str, ...]
+) -> None:
+    result = check_here("run", str(write_sweep(material, **settings)), "--out", str(tmp_path / "out"))
+    assert_refused(result, said)
+    assert not (tmp_path / "out").exists()
+
+
+def assert_refused(result: Result, said: Sequence[str]) -> None:
+    assert result.code == 2, result.out + result.err
+    for words in ("spec.trainer.fineTuning", *said):
+        assert words in result.err
+    assert "Traceback" not in result.err
+
+
+def test_folder_without_a_model_is_refused(check_here: Command, material: Path, tmp_path: Path) -> None:
+    (material / "empty").mkdir(exist_ok=True)
+    file = write_sweep(material, model="empty")
+    assert_refused(check_here("run", str(file), "--out", str(tmp_path / "out")), ["empty"])
+
+
+def test_disk_without_room_is_refused(
+    check_here: Command, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    result = check_here("run", str(write_sweep(material)), "--out", str(tmp_path / "out"))
+    assert result.code == 2
+    assert "--out" in result.err
+    assert "free some" in result.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def finished(material: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The file and the folder of a sweep whose runner was killed once, and that was then run to the end."""
+    file, out = write_sweep(material), tmp_path_factory.mktemp("runs") / "out"
+    arguments = ("run", str(file), "--out", str(out))
+    with runner(*arguments) as process:
+        assert read_until(process, "started", 2)
+        descendants = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+        assert descendants
+        assert_ended(descendants)
+    with runner(*arguments) as process:
+        said = process.communicate()[0]
+        assert process.returncode == 0, said
+    return file, out
+
+
+def test_killed_sweep_goes_on_to_its_result(finished: tuple[Path, Path]) -> None:
+    status = read_record(finished[1]).sweep.status
+    assert status is not None
+    assert status.phase == "Complete"
+    assert status.best is not None
+    assert status.best.test is not None
+    assert status.best.test.n == 50
+
+
+def test_winner_is_handed_over_with_the_weights_of_its_best_evaluation(finished: tuple[Path, Path]) -> None:
+    from safetensors.torch import load_file
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    status = read_record(finished[1]).sweep.status
+    assert status is not None
+    assert status.best is not None
+    AutoModelForSequenceClassification.from_pretrained(finished[1] / "best")
+    AutoTokenizer.from_pretrained(finished[1] / "best")
+    kept = find_best(finished[1] / "work" / status.best.episode, status.best.evaluation)
+    assert kept is not None
+    handed, recorded = (load_file(folder / "model.safetensors") for folder in (finished[1] / "best", kept))
+    assert handed.keys() == recorded.keys()
+    assert all(handed[name].equal(recorded[name]) for name in handed)
+
+
+def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> None:
+    record = read_record(finished[1])
+    assert record.sweep.status is not None
+    assert record.sweep.status.best is not None
+    wanted = {*record.cuts[0].spec.kept, record.sweep.status.best.episode}
+    stored = {folder.name: [kept.name for kept in folder.iterdir()] for folder in (finished[1] / "work").iterdir()}
+    assert stored.keys() == wanted
+    assert all(len(kept) == 1 and kept[0].startswith("best") for kept in stored.values())
+
+
+def test_episode_is_the_same_in_a_process_of_its_own(finished: tuple[Path, Path], seedsweep: Command) -> None:
+    winner = read_record(finished[1]).cuts[0].spec.ranked[0].episode
+    seeds = winner.removeprefix("wi").replace("-do", ",")
+    result = seedsweep("run", str(finished[0]), "--out", str(finished[1]), "--episode", seeds)
+    assert result.code == 0, result.out
+    assert "the same bit for bit in all 10 recorded evaluations" in result.out

@@ -1,0 +1,73 @@
+"""`check` tells before anything starts whether a configuration can be trained, as the attempts would find out."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from transformers import AutoModelForSequenceClassification
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.__main__ import main
+from seedsweep_trainer.contract import Env, ExitCode
+
+Make = Callable[..., FineTuning]
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str, str]]:
+    """Runs the command: its exit code, stdout and stderr."""
+
+    def run(config: str) -> tuple[int, str, str]:
+        monkeypatch.setenv(Env.CONFIG, config)
+        code = main(["check"])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_it_prints_what_a_configuration_comes_to(
+    check: Callable[[str], tuple[int, str, str]], fine_tuning: Make
+) -> None:
+    config = fine_tuning()
+    code, out, err = check(config.model_dump_json(by_alias=True))
+    assert (code, err) == (0, "")
+    told: dict[str, Any] = json.loads(out)
+    model = AutoModelForSequenceClassification.from_pretrained(config.model)
+    weights = sum(tensor.numel() * tensor.itemsize for tensor in model.parameters())
+    digest = told.pop("data")
+    assert len(digest) == 16
+    assert told == {
+        "evaluations": 4,
+        "steps": 16,
+        "baseline": 0.5,
+        "revision": None,
+        "trainExamples": 60,
+        "validationExamples": 30,
+        "testExamples": 30,
+        "weightsBytes": weights,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"evaluationsPerEpoch": 20}, ["evaluationsPerEpoch 20", "at most 8"]),
+        ({"model": "/no/such/folder"}, ["model", "'/no/such/folder'"]),
+        ({"dataset": {"train": "/no/such.csv", "split": {"validation": 5}}}, ["dataset.train", "'/no/such.csv'"]),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_it_refuses_what_attempts_would_refuse(
+    check: Callable[[str], tuple[int, str, str]], fine_tuning: Make, fields: dict[str, Any], words: list[str]
+) -> None:
+    code, out, err = check(fine_tuning(**fields).model_dump_json(by_alias=True))
+    assert (code, out) == (ExitCode.BAD_CONFIGURATION, "")
+    assert all(word in err for word in words)
+    assert "Traceback" not in err
+
+
+def test_it_refuses_what_is_no_configuration(check: Callable[[str], tuple[int, str, str]]) -> None:
+    code, _, err = check('{"model": "x", "dataset": {"task": "rte", "path": "p"}, "batchSize": 0}')
+    assert code == ExitCode.BAD_CONFIGURATION
+    assert "SEEDSWEEP_CONFIG is no valid fineTuning: batchSize: " in err

@@ -1,0 +1,139 @@
+"""The winner's hand-over: a folder that loads by itself and scores as published, and one honest score on the test set."""
+
+import csv
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer import conclude as conclude_module
+from seedsweep_trainer.conclude import conclude
+from seedsweep_trainer.contract import as_published
+from seedsweep_trainer.errors import ConfigurationError
+from trainer.episodes import Episode
+
+Make = Callable[..., FineTuning]
+LABELS = {0: "bad", 1: "good"}
+
+
+@pytest.fixture
+def trained(tmp_path: Path, fine_tuning: Make) -> Episode:
+    episode = Episode(tmp_path / "episode", fine_tuning(), rungs=(2,))
+    episode.attempt("only")
+    return episode
+
+
+def answers(folder: Path, file: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """What anyone gets who loads the folder with transformers alone: logits one by one, and the labels of a CSV."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    assert model.config.id2label == LABELS
+    rows = list(csv.DictReader(Path(file).read_text().splitlines()))
+    with torch.inference_mode():
+        logits = torch.cat([model(**tokenizer(row["text"], return_tensors="pt")).logits for row in rows])
+    return logits, torch.tensor([model.config.label2id[row["label"]] for row in rows])
+
+
+def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    return as_published(int((logits.argmax(dim=1) == labels).sum()) / len(labels))
+
+
+@pytest.mark.parametrize("kept", ["best", "best-to-2"])
+def test_the_folder_loads_and_scores_on_validation_as_published(
+    trained: Episode, sentences: dict[str, str], tmp_path: Path, kept: str
+) -> None:
+    conclude(trained.config, trained.folder / kept, tmp_path / "winner")
+    logits, labels = answers(tmp_path / "winner", sentences["validation"])
+    assert accuracy(logits, labels) == json.loads((trained.folder / kept / "best.json").read_text())["score"]
+    rows = list(csv.DictReader((trained.folder / kept / "predictions.csv").read_text().splitlines()))
+    published = torch.tensor([[float(row[name]) for name in LABELS.values()] for row in rows])
+    torch.testing.assert_close(published, logits, rtol=1e-4, atol=1e-5)
+
+
+def test_the_score_on_the_test_set_is_taken_on_it_alone(
+    trained: Episode, sentences: dict[str, str], tmp_path: Path
+) -> None:
+    conclude(trained.config, trained.folder / "best", tmp_path / "winner")
+    score = json.loads((tmp_path / "winner" / "test.json").read_text())
+    logits, labels = answers(tmp_path / "winner", sentences["test"])
+    assert as_published(score["score"]) == accuracy(logits, labels)
+    assert (score["metric"], score["n"], score["confidence"], score["baseline"]) == ("accuracy", 30, 0.95, 0.5)
+    low, high = score["interval"]
+    assert 0 <= low < score["score"] < high <= 1 or score["score"] in (0, 1)
+    rows = list(csv.DictReader((tmp_path / "winner" / "test-predictions.csv").read_text().splitlines()))
+    assert [int(row["label"]) for row in rows] == labels.tolist()
+
+
+def test_without_a_test_set_there_is_no_test_score_and_the_log_says_so(
+    tmp_path: Path, fine_tuning: Make, sentences: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = {name: sentences[name] for name in ("train", "validation")}
+    episode = Episode(tmp_path / "episode", fine_tuning(dataset=dataset))
+    episode.attempt("only", stop_after=1)
+    with caplog.at_level(logging.INFO):
+        conclude(episode.config, episode.folder / "best", tmp_path / "winner")
+    assert not (tmp_path / "winner" / "test.json").exists()
+    assert (tmp_path / "winner" / "model.safetensors").exists()
+    assert "no test set" in caplog.text
+
+
+def test_a_failure_leaves_the_folder_as_it_was(
+    trained: Episode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("of no use")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(conclude_module, "test_score", fail)
+        with pytest.raises(RuntimeError, match="of no use"):
+            conclude(trained.config, trained.folder / "best", tmp_path / "out" / "winner")
+        assert list((tmp_path / "out").iterdir()) == []
+    conclude(trained.config, trained.folder / "best", tmp_path / "out" / "winner")
+    before = sorted(path.name for path in (tmp_path / "out" / "winner").iterdir())
+    conclude(trained.config, trained.folder / "best", tmp_path / "out" / "winner")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["winner"]
+    assert sorted(path.name for path in (tmp_path / "out" / "winner").iterdir()) == before
+
+
+def test_a_folder_of_something_else_is_not_replaced(trained: Episode, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigurationError, match=r"--to .*mine holds something else: give a folder that is new"):
+        conclude(trained.config, trained.folder / "best", tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_damaged_best_is_refused(trained: Episode, tmp_path: Path) -> None:
+    (trained.folder / "best" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match=r"--best .*: model.safetensors is not what was written; give best/"):
+        conclude(trained.config, trained.folder / "best", tmp_path / "winner")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"weightDecay": "0.5"}, "is of another configuration"),
+        ({}, "dataset: its examples are not those"),
+    ],
+)
+def test_a_best_of_other_configuration_or_data_is_refused(
+    trained: Episode, tmp_path: Path, fields: dict[str, Any], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = FineTuning.model_validate(trained.config.model_dump(by_alias=True) | fields)
+    if not fields:
+        prepare = conclude_module.prepare
+
+        def changed(config_json: str) -> Any:
+            tokenizer, data = prepare(config_json)
+            return tokenizer, type(data)(**{name: getattr(data, name) for name in data.__slots__} | {"digest": "0"})
+
+        monkeypatch.setattr(conclude_module, "prepare", changed)
+    with pytest.raises(ConfigurationError, match=reason):
+        conclude(config, trained.folder / "best", tmp_path / "winner")
+    assert not (tmp_path / "winner").exists()

@@ -1,0 +1,272 @@
+"""How `python -m seedsweep_trainer` ends: exit code, termination message, and what it tells whom."""
+
+import errno
+import json
+import math
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.__main__ import main
+from seedsweep_trainer.contract import Env, ExitCode, Message, Outcome, decode_message
+from seedsweep_trainer.endings import explain
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.learner import Learner
+from seedsweep_trainer.reporter import Reporter
+
+Start = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Start:
+    """Makes the contract's environment; keyword arguments replace variables by the names of Env."""
+
+    def make(config: FineTuning | str, **variables: str) -> dict[str, str]:
+        (tmp_path / "work").mkdir(exist_ok=True)
+        text = config if isinstance(config, str) else config.model_dump_json(by_alias=True, exclude_unset=True)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        contract = {
+            Env.CONTRACT: "1",
+            Env.EPISODE: "e1",
+            Env.ATTEMPT_UID: "a1",
+            Env.WEIGHT_INIT_SEED: "1",
+            Env.DATA_ORDER_SEED: "2",
+            Env.WORK_DIR: str(tmp_path / "work"),
+            Env.CHECKPOINT_DIR: str(tmp_path / "episode"),
+            Env.METRICS_HOST: "127.0.0.1",
+            Env.METRICS_PORT: str(port),
+            Env.TERMINATION_LOG: str(tmp_path / "termination-log"),
+            Env.CONFIG: text,
+        }
+        given = {str(name): value for name, value in contract.items()}
+        return given | {str(Env[name]): value for name, value in variables.items()}
+
+    return make
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[dict[str, str]], int]]:
+    """Runs an attempt in this process."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def attempt(variables: dict[str, str]) -> int:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return main(["train"])
+
+    yield attempt
+    signal.signal(signal.SIGTERM, before)
+
+
+def last_words(variables: dict[str, str]) -> Message:
+    message = decode_message(Path(variables[Env.TERMINATION_LOG]).read_text())
+    assert message is not None
+    return message
+
+
+def scraped_curve(variables: dict[str, str], name: str = "seedsweep_evaluation_score") -> list[float]:
+    """The curve on /metrics, in order."""
+    url = f"http://127.0.0.1:{variables[Env.METRICS_PORT]}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text = answer.read().decode()
+    samples = {int(i): float(v) for i, v in re.findall(rf'^{name}{{evaluation="(\d+)"}} (\S+)$', text, re.MULTILINE)}
+    return [samples[i] for i in range(1, len(samples) + 1)]
+
+
+def bits(curve: "list[float | None] | tuple[float, ...]") -> bytes:
+    return struct.pack(f"<{len(curve)}d", *(math.nan if value is None else value for value in curve))
+
+
+def test_the_curve_is_the_same_on_every_channel_bit_for_bit(
+    environment: Start, fine_tuning: Callable[..., FineTuning], run: Callable[[dict[str, str]], int], tmp_path: Path
+) -> None:
+    variables = environment(fine_tuning(), RUNGS="2")
+    assert run(variables) == 0
+    message = last_words(variables)
+    result = json.loads((tmp_path / "work" / "result.json").read_text())
+    assert message.outcome is Outcome.DONE
+    assert len(message.scores) == message.evaluations_planned == message.checkpoint == 4
+    assert bits(scraped_curve(variables)) == bits(message.scores) == bits(result["scores"])
+    losses = scraped_curve(variables, "seedsweep_evaluation_loss")
+    assert bits(losses) == bits(message.losses or ()) == bits(result["losses"])
+    assert all((message.info.fingerprint, message.info.data, message.info.initialization))
+
+
+def test_a_process_started_by_the_contract_trains_and_can_be_scraped(
+    environment: Start, fine_tuning: Callable[..., FineTuning], tmp_path: Path
+) -> None:
+    config = fine_tuning(epochs=100, evaluationsPerEpoch=3, checkpointEveryEvaluations=300)
+    variables = environment(config, STOP_AFTER="299")
+    command = [sys.executable, "-m", "seedsweep_trainer", "train"]
+    scrapes: list[list[float]] = []
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(
+            command, env=os.environ | variables | {"HF_HUB_OFFLINE": "1"}, stdout=log, stderr=log
+        ) as process,
+    ):
+        while process.poll() is None:
+            try:
+                scrapes.append(scraped_curve(variables))
+            except (urllib.error.URLError, ConnectionError):
+                continue
+    assert process.returncode == 0, (tmp_path / "log").read_text()
+    message = last_words(variables)
+    result = json.loads((tmp_path / "work" / "result.json").read_text())
+    assert (message.outcome, message.evaluations_planned, message.checkpoint) == (Outcome.STOPPED, 300, 299)
+    assert len(message.scores) == len(message.losses or ()) == 299
+    assert bits(message.scores) == bits(result["scores"])
+    assert scrapes[-1]
+    assert all(bits(scrape) == bits(message.scores[: len(scrape)]) for scrape in scrapes)
+    assert "evaluation 299/300, step" in (tmp_path / "log").read_text()
+
+
+def test_bad_configuration_ends_with_its_own_code_and_tells_field_value_and_remedy(
+    environment: Start,
+    fine_tuning: Callable[..., FineTuning],
+    run: Callable[[dict[str, str]], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    variables = environment(fine_tuning(evaluationsPerEpoch=20))
+    assert run(variables) == ExitCode.BAD_CONFIGURATION
+    message = last_words(variables)
+    assert message.outcome is Outcome.FAILED
+    for text in (message.reason, capsys.readouterr().err):
+        assert "evaluationsPerEpoch 20 is more than the 8 optimizer steps" in text
+        assert "set it to at most 8" in text
+        assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"CONFIG": '{"model": ""}'}, ["SEEDSWEEP_CONFIG", "model: ", "dataset: Field required"]),
+        ({"CONFIG": "{"}, ["SEEDSWEEP_CONFIG", "JSON"]),
+        ({"WEIGHT_INIT_SEED": "-1"}, ["SEEDSWEEP_WEIGHT_INIT_SEED '-1'", "not a whole number"]),
+        ({"RUNGS": "2,x"}, ["SEEDSWEEP_RUNGS 'x'", "not a whole number"]),
+        ({"DATA_ORDER_SEED": ""}, ["SEEDSWEEP_DATA_ORDER_SEED is not set"]),
+        ({"CONTRACT": "7"}, ["SEEDSWEEP_CONTRACT is '7'", "same release"]),
+        ({"STOP_AFTER": "soon"}, ["SEEDSWEEP_STOP_AFTER 'soon'", "not a whole number"]),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_a_bad_variable_is_named_in_a_fresh_process(
+    environment: Start, fine_tuning: Callable[..., FineTuning], variables: dict[str, str], words: list[str]
+) -> None:
+    full = environment(fine_tuning()) | environment(fine_tuning(), **{k: v for k, v in variables.items()})
+    command = [sys.executable, "-m", "seedsweep_trainer"]
+    done = subprocess.run(command, env=os.environ | full, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.BAD_CONFIGURATION, done.stderr
+    assert all(word in done.stderr for word in words)
+    assert all(word in last_words(full).reason for word in words)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        MemoryError(),
+    ],
+    ids=["cuda", "cpu", "cublas", "system", "python"],
+)
+def test_out_of_memory_ends_with_its_own_code_and_tells_what_to_change(
+    environment: Start,
+    fine_tuning: Callable[..., FineTuning],
+    run: Callable[[dict[str, str]], int],
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Learner, "update", fail)
+    variables = environment(fine_tuning())
+    assert run(variables) == ExitCode.OUT_OF_MEMORY
+    message = last_words(variables)
+    assert message.outcome is Outcome.FAILED
+    assert "halve batchSize 8 and double gradientAccumulationSteps 1" in message.reason
+    assert "evaluationBatchSize 64 or dataset.maxLength 16" in message.reason
+
+
+def test_a_batch_of_one_is_not_to_be_halved(fine_tuning: Callable[..., FineTuning]) -> None:
+    _, reason = explain(MemoryError(), fine_tuning(batchSize=1))
+    assert "halve" not in reason
+    assert "lower evaluationBatchSize 64" in reason
+
+
+def test_any_other_failure_is_told_with_its_traceback_in_the_log_only(
+    environment: Start,
+    fine_tuning: Callable[..., FineTuning],
+    run: Callable[[dict[str, str]], int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("nothing to divide by\nat all")
+
+    monkeypatch.setattr(Learner, "update", fail)
+    variables = environment(fine_tuning())
+    assert run(variables) == 1
+    assert last_words(variables).reason == "ZeroDivisionError: nothing to divide by"
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("I/O error: No space left on device")]
+)
+def test_a_full_disk_is_told_as_such(error: Exception) -> None:
+    code, reason = explain(error, None)
+    assert code == 1
+    assert reason.startswith("no space left on the device: free some")
+
+
+def test_no_exit_code_is_one_of_a_shell_or_a_signal() -> None:
+    codes = {explain(error, None)[0] for error in (ConfigurationError("x"), MemoryError())}
+    assert codes == {78, 79}
+
+
+def test_sigterm_interrupts_and_keeps_a_checkpoint(
+    environment: Start,
+    fine_tuning: Callable[..., FineTuning],
+    run: Callable[[dict[str, str]], int],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    stepped = Reporter.stepped
+
+    def terminate_at_6(reporter: Reporter, step: int) -> None:
+        stepped(reporter, step)
+        if step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Reporter, "stepped", terminate_at_6)
+    variables = environment(fine_tuning())
+    assert run(variables) == 128 + signal.SIGTERM
+    message = last_words(variables)
+    assert (message.outcome, message.steps_done, message.checkpoint) == (Outcome.INTERRUPTED, 6, 1)
+    assert [path.name for path in (tmp_path / "episode" / "a1").iterdir()] == ["evaluation-1-step-6"]
+
+
+def test_a_diverged_attempt_did_its_duty_and_says_at_which_evaluation(
+    environment: Start, fine_tuning: Callable[..., FineTuning], run: Callable[[dict[str, str]], int]
+) -> None:
+    variables = environment(fine_tuning(learningRate="1e30"))
+    assert run(variables) == 0
+    message = last_words(variables)
+    assert (message.outcome, message.diverged_at, message.scores) == (Outcome.DIVERGED, 1, ())

@@ -1,0 +1,213 @@
+"""Which tensors of a model are drawn from the weight-init seed, how, and which checkpoints are refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertModel,
+    DistilBertConfig,
+    PreTrainedModel,
+)
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.model import initialise, load_model, load_tokenizer, tensors_digest
+from seedsweep_trainer.tasks import load_task
+from trainer.conftest import ARCHITECTURES, INITIALIZER_RANGE, save_checkpoint
+
+Make = Callable[..., FineTuning]
+WEIGHTS = "model.safetensors"
+POOLER = ["bert.pooler.dense.bias", "bert.pooler.dense.weight"]
+NEW_TENSORS = {
+    "bert": {"classifier.weight", "classifier.bias"},
+    "roberta": {f"classifier.{part}.{kind}" for part in ("dense", "out_proj") for kind in ("weight", "bias")},
+    "albert": {"classifier.weight", "classifier.bias"},
+    "distilbert": {f"{part}.{kind}" for part in ("pre_classifier", "classifier") for kind in ("weight", "bias")},
+    "xlnet": {f"{part}.{kind}" for part in ("sequence_summary.summary", "logits_proj") for kind in ("weight", "bias")},
+}
+
+
+def load(config: FineTuning, weight_init: int = 1) -> tuple[PreTrainedModel, str]:
+    return load_model(config, load_task(config, load_tokenizer(config)), weight_init)
+
+
+def parameters(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def stored(folder: Path, without: tuple[str, ...] = (), **replaced: torch.Tensor) -> None:
+    """Rewrite a checkpoint's weights."""
+    tensors = load_file(folder / WEIGHTS) | replaced
+    save_file({name: tensors[name] for name in tensors if name not in without}, folder / WEIGHTS, {"format": "pt"})
+
+
+def with_head(folder: Path, checkpoint: Path, **config: Any) -> Path:
+    """A checkpoint with a head, that comes with `config`."""
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint, **config)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def headless(tmp_path: Path) -> Path:
+    """A copy of the tiny BERT to change."""
+    save_checkpoint(tmp_path / "headless", ARCHITECTURES["bert"])
+    return tmp_path / "headless"
+
+
+@pytest.mark.parametrize("architecture", NEW_TENSORS)
+def test_the_tensors_that_a_checkpoint_lacks_are_drawn_and_no_others(
+    architecture: str, fine_tuning: Make, checkpoints: dict[str, Path]
+) -> None:
+    config = fine_tuning(architecture)
+    one, other = (parameters(load(config, weight_init)[0]) for weight_init in (1, 2))
+    drawn = {name for name in one if not torch.equal(one[name], other[name])}
+    # Biases are new too, but zero whatever the seed.
+    assert drawn == {name for name in NEW_TENSORS[architecture] if name.endswith("weight")}
+    theirs = load_file(checkpoints[architecture] / WEIGHTS)
+    prefix = f"{load(config)[0].base_model_prefix}."
+    for name in one.keys() - NEW_TENSORS[architecture]:
+        assert torch.equal(one[name], theirs[name.removeprefix(prefix)])
+
+
+def test_new_tensors_follow_the_scheme_of_the_model(headless: Path, fine_tuning: Make) -> None:
+    stored(headless, without=("pooler.dense.weight", "pooler.dense.bias"))
+    drawn = parameters(load(fine_tuning(model=str(headless)))[0])
+    assert drawn["bert.pooler.dense.weight"].std().item() == pytest.approx(INITIALIZER_RANGE, rel=0.15)
+    assert drawn["bert.pooler.dense.weight"].mean().item() == pytest.approx(0, abs=0.05)
+    assert drawn["classifier.weight"].std().item() == pytest.approx(INITIALIZER_RANGE, rel=0.4)
+    assert not drawn["bert.pooler.dense.bias"].any()
+    assert not drawn["classifier.bias"].any()
+
+
+def test_a_new_tensor_is_the_same_whichever_others_are_new(headless: Path, fine_tuning: Make) -> None:
+    config = fine_tuning(model=str(headless))
+    alone = parameters(load(config)[0])["classifier.weight"].clone()
+    stored(headless, without=("pooler.dense.weight",))
+    with_pooler = parameters(load(config)[0])
+    stored(headless, without=("pooler.dense.bias", "encoder.layer.1.output.dense.weight"))
+    with_more = parameters(load(config)[0])
+    assert torch.equal(alone, with_pooler["classifier.weight"])
+    assert torch.equal(alone, with_more["classifier.weight"])
+    assert torch.equal(with_pooler["bert.pooler.dense.weight"], with_more["bert.pooler.dense.weight"])
+
+
+def test_new_tensors_of_equal_shape_are_not_equal(fine_tuning: Make) -> None:
+    model, _ = load(fine_tuning())
+    names = [f"bert.encoder.layer.{i}.output.dense.weight" for i in (0, 1)]
+    initialise(model, names, weight_init=1)
+    assert not torch.equal(*(model.get_parameter(name) for name in names))
+
+
+def test_drawing_does_not_disturb_the_generator(fine_tuning: Make) -> None:
+    model, _ = load(fine_tuning())
+    before = torch.get_rng_state()
+    initialise(model, ["classifier.weight"], weight_init=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_tensor_that_nothing_initialises_is_refused(fine_tuning: Make) -> None:
+    model, _ = load(fine_tuning())
+    model.strange = torch.nn.Parameter(torch.zeros(2))
+    with pytest.raises(ConfigurationError, match="lacks strange, which BertForSequenceClassification does not say"):
+        initialise(model, ["strange"], weight_init=1)
+
+
+def test_the_digest_tells_initialisations_apart_and_nothing_else(fine_tuning: Make) -> None:
+    config = fine_tuning()
+    digests = [load(config, weight_init)[1] for weight_init in (1, 1, 2)]
+    assert digests[0] == digests[1] != digests[2]
+    assert len(digests[0]) == 16
+    model, digest = load(config)
+    with torch.no_grad():
+        model.get_parameter("bert.pooler.dense.weight").zero_()
+    assert tensors_digest(model, ["classifier.bias", "classifier.weight"]) == digest
+
+
+def test_a_head_that_the_checkpoint_brings_is_drawn_anew(
+    tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make
+) -> None:
+    trained = with_head(tmp_path / "trained", checkpoints["bert"], num_labels=2)
+    renewed, headless = load(fine_tuning(model=str(trained))), load(fine_tuning())
+    assert torch.equal(renewed[0].get_parameter("classifier.weight"), headless[0].get_parameter("classifier.weight"))
+    assert renewed[1] == headless[1]
+
+
+def test_a_head_of_another_size_is_drawn_anew(tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make) -> None:
+    three = with_head(tmp_path / "three", checkpoints["bert"], num_labels=3)
+    assert load(fine_tuning(model=str(three)))[0].get_parameter("classifier.weight").shape == (2, 16)
+
+
+def test_a_kept_head_is_the_checkpoints_own(tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make) -> None:
+    trained = with_head(tmp_path / "trained", checkpoints["bert"], id2label={0: "bad", 1: "good"})
+    model, digest = load(fine_tuning(model=str(trained), head="keep"))
+    assert torch.equal(model.get_parameter("classifier.weight"), load_file(trained / WEIGHTS)["classifier.weight"])
+    assert digest == ""
+
+
+def test_a_kept_head_that_is_not_there_is_refused(fine_tuning: Make) -> None:
+    with pytest.raises(ConfigurationError, match=r"head 'keep'.* has no classifier.bias, classifier.weight"):
+        load(fine_tuning(head="keep"))
+
+
+def test_a_kept_head_of_another_size_is_refused(
+    tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make
+) -> None:
+    three = with_head(tmp_path / "three", checkpoints["bert"], num_labels=3)
+    with pytest.raises(ConfigurationError, match="of the right size for 2 labels; use head: reinit"):
+        load(fine_tuning(model=str(three), head="keep"))
+
+
+def test_a_kept_head_with_the_classes_in_another_order_is_refused(
+    tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make
+) -> None:
+    swapped = with_head(tmp_path / "swapped", checkpoints["bert"], id2label={0: "good", 1: "bad"})
+    with pytest.raises(ConfigurationError, match=r"\['good', 'bad'\], the data in the order \['bad', 'good'\]"):
+        load(fine_tuning(model=str(swapped), head="keep"))
+
+
+def test_the_model_says_the_names_of_the_classes(fine_tuning: Make) -> None:
+    model, _ = load(fine_tuning())
+    assert model.config.id2label == {0: "bad", 1: "good"}
+    assert model.config.label2id == {"bad": 0, "good": 1}
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(headless: Path, fine_tuning: Make) -> None:
+    config = DistilBertConfig(vocab_size=53, dim=16, hidden_dim=32, n_layers=2, n_heads=2, max_position_embeddings=40)
+    config.save_pretrained(headless)
+    with pytest.raises(ConfigurationError, match="none of the weights of DistilBertForSequenceClassification"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_a_checkpoint_that_does_not_fit_its_config_is_refused(headless: Path, fine_tuning: Make) -> None:
+    file = headless / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"vocab_size": 60}))
+    with pytest.raises(ConfigurationError, match=r"other sizes .* for bert.embeddings.word_embeddings.weight"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_half_a_checkpoint_is_refused(headless: Path, fine_tuning: Make) -> None:
+    whole = (headless / WEIGHTS).read_bytes()
+    (headless / WEIGHTS).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_pickled_weights_are_refused(headless: Path, fine_tuning: Make) -> None:
+    torch.save(BertModel.from_pretrained(headless).state_dict(), headless / "pytorch_model.bin")
+    (headless / WEIGHTS).unlink()
+    with pytest.raises(ConfigurationError, match="cannot be loaded.*model.safetensors"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_a_model_that_is_not_there_is_refused(tmp_path: Path, fine_tuning: Make) -> None:
+    with pytest.raises(ConfigurationError, match="nowhere.* cannot be loaded; give a hub name or a folder"):
+        load(fine_tuning(model=str(tmp_path / "nowhere")))

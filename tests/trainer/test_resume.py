@@ -1,0 +1,190 @@
+"""An episode that was interrupted ends bit for bit as one that was not: its curve, weights, optimizer and best."""
+
+import csv
+import errno
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+import torch
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer import store
+from seedsweep_trainer.attempt import Attempt
+from seedsweep_trainer.contract import Message, Outcome
+from seedsweep_trainer.keeper import best_evaluation
+from seedsweep_trainer.reporter import Reporter
+from seedsweep_trainer.train import train
+from trainer.episodes import Episode, Watched, kill, killed
+
+Make = Callable[..., FineTuning]
+RUNGS = (2,)
+
+
+@pytest.fixture
+def episode(tmp_path: Path, fine_tuning: Make) -> Callable[..., Episode]:
+    """Makes episodes of the tiny BERT: 16 steps, evaluated after 4, 8, 12 and 16, with a cut at the second."""
+
+    def make(name: str, **fields: Any) -> Episode:
+        return Episode(tmp_path / name, fine_tuning(**fields), RUNGS)
+
+    return make
+
+
+def uninterrupted(episode: Episode) -> tuple[Message, dict[str, str]]:
+    outcome, message = episode.attempt("only")
+    assert outcome is Outcome.DONE
+    return message, episode.record()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [(3,), (4,), (8,), (15,), (1, 2, 3), (4, 5, 11, 12)],
+    ids=["within an interval", "after an evaluation", "between epochs", "before the last step", "at once", "often"],
+)
+def test_an_episode_ends_the_same_after_sigterm(episode: Callable[..., Episode], steps: tuple[int, ...]) -> None:
+    expected, expected_record = uninterrupted(episode("whole"))
+    parts = episode("parts")
+    for step in steps:
+        outcome, message = parts.attempt(f"until-{step}", sigterm_at={step})
+        assert (outcome, message.steps_done) == (Outcome.INTERRUPTED, step)
+    outcome, message = parts.attempt("last")
+    assert outcome is Outcome.DONE
+    assert message.steps_at_start == steps[-1]
+    assert (message.scores, message.losses) == (expected.scores, expected.losses)
+    assert parts.record() == expected_record
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"recipe": "dodge2020"},
+        {"gradientAccumulationSteps": 2, "batchSize": 4},
+        {"precision": "bf16"},
+        {"dropoutSeed": 7, "checkpointEveryEvaluations": 2},
+        {"architecture": "albert"},
+        {"metric": {"name": "loss", "goal": "minimize"}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_an_episode_ends_the_same_in_every_recipe(episode: Callable[..., Episode], fields: dict[str, Any]) -> None:
+    expected, expected_record = uninterrupted(episode("whole", **fields))
+    parts = episode("parts", **fields)
+    parts.attempt("until-3", sigterm_at={3})
+    assert parts.attempt("to-the-rung", stop_after=2)[0] is Outcome.STOPPED
+    parts.attempt("until-9", sigterm_at={9})
+    outcome, message = parts.attempt("last")
+    assert outcome is Outcome.DONE
+    assert (message.scores, message.losses) == (expected.scores, expected.losses)
+    assert parts.record() == expected_record
+
+
+def test_a_survivor_of_the_rung_goes_on_where_it_stopped(episode: Callable[..., Episode]) -> None:
+    expected, expected_record = uninterrupted(episode("whole"))
+    survivor = episode("survivor")
+    outcome, stopped = survivor.attempt("first", stop_after=2)
+    assert (outcome, stopped.checkpoint, stopped.scores) == (Outcome.STOPPED, 2, expected.scores[:2])
+    outcome, message = survivor.attempt("second")
+    assert (outcome, message.steps_at_start, message.scores) == (Outcome.DONE, 8, expected.scores)
+    assert survivor.record() == expected_record
+
+
+def test_a_resumed_attempt_publishes_the_whole_curve_before_its_first_step(episode: Callable[..., Episode]) -> None:
+    stopped = episode("one")
+    expected = stopped.attempt("first", stop_after=2)[1]
+    told: list[Message] = []
+    stopped.attempt("second", sigterm_at={9}, at_step=lambda reporter, _step: told.append(reporter.message))
+    assert (told[0].scores, told[0].losses, told[0].checkpoint) == (expected.scores, expected.losses, 2)
+
+
+def test_an_episode_killed_between_checkpoints_repeats_what_was_lost(episode: Callable[..., Episode]) -> None:
+    fields = {"checkpointEveryEvaluations": 2}
+    expected, expected_record = uninterrupted(episode("whole", **fields))
+    lost = episode("lost", **fields)
+
+    def kill_at_13(reporter: Watched, step: int) -> None:
+        # By then the third evaluation's best may be on disk, but its checkpoint is not due.
+        while step == 13 and reporter.message.checkpoint < 2:
+            time.sleep(0.01)
+        if step == 13:
+            kill()
+
+    assert killed(lambda: lost.attempt("first", at_step=kill_at_13))
+    outcome, message = lost.attempt("second")
+    assert (outcome, message.steps_at_start, message.scores) == (Outcome.DONE, 8, expected.scores)
+    assert lost.record() == expected_record
+
+
+def test_dropout_is_part_of_what_is_resumed(episode: Callable[..., Episode]) -> None:
+    record = uninterrupted(episode("own"))[1]
+    other = uninterrupted(episode("other", dropoutSeed=7))[1]
+    weights = "ATTEMPT/evaluation-4-step-16/model.safetensors"
+    assert record[weights] != other[weights]
+
+
+def test_a_full_disk_ends_the_attempt_and_leaves_the_checkpoint_before(
+    episode: Callable[..., Episode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected_record = uninterrupted(episode("whole"))[1]
+    full = episode("full")
+    save, saved = store.save_file, []
+
+    def fill_up(tensors: dict[str, torch.Tensor], file: Path) -> None:
+        save(tensors, file)
+        saved.append(file)
+        if "evaluation-3" in str(file):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "save_file", fill_up)
+        with pytest.raises(OSError, match="No space left"):
+            full.attempt("first")
+    outcome, message = full.attempt("second")
+    assert (outcome, message.steps_at_start) == (Outcome.DONE, 8)
+    assert full.record() == expected_record
+
+
+def test_the_best_is_kept_overall_and_up_to_each_rung_with_its_predictions(episode: Callable[..., Episode]) -> None:
+    kept = episode("kept", metric={"name": "loss", "goal": "minimize"})
+    message = kept.attempt("only")[1]
+    for folder, scores in (("best", message.scores), ("best-to-2", message.scores[:2])):
+        facts = json.loads((kept.folder / folder / "best.json").read_text())
+        evaluation = scores.index(min(scores)) + 1
+        assert (facts["evaluation"], facts["step"], facts["score"]) == (evaluation, 4 * evaluation, min(scores))
+        rows = list(csv.DictReader((kept.folder / folder / "predictions.csv").read_text().splitlines()))
+        outputs = torch.tensor([[float(row["bad"]), float(row["good"])] for row in rows])
+        labels = torch.tensor([int(row["label"]) for row in rows])
+        assert sorted(int(row["row"]) for row in rows) == list(range(30))
+        assert torch.nn.functional.cross_entropy(outputs, labels).item() == pytest.approx(min(scores), rel=1e-5)
+
+
+def test_without_storage_an_attempt_trains_the_same_and_keeps_nothing(episode: Callable[..., Episode]) -> None:
+    expected = uninterrupted(episode("whole"))[0]
+    nowhere, reporter = episode("nowhere"), Reporter()
+    assert train(Attempt("only", *nowhere.seeds, nowhere.config), reporter, Event()) is Outcome.DONE
+    assert (reporter.message.scores, reporter.message.checkpoint) == (expected.scores, 0)
+    assert not nowhere.folder.exists()
+
+
+def test_a_diverged_episode_says_at_which_evaluation(episode: Callable[..., Episode]) -> None:
+    outcome, message = episode("diverged", learningRate="1e30").attempt("only")
+    assert outcome is Outcome.DIVERGED
+    assert message.scores == ()
+
+
+@pytest.mark.parametrize(
+    ("scores", "goal", "best"),
+    [
+        ([0.5, 0.75, 0.75], "maximize", 2),
+        ([0.5, 0.25, 0.25], "minimize", 2),
+        ([float("nan"), 0.1], "maximize", 2),
+        ([float("nan")], "maximize", None),
+        ([], "minimize", None),
+    ],
+)
+def test_the_earliest_best_defined_evaluation_wins(scores: list[float], goal: Any, best: int | None) -> None:
+    assert best_evaluation(scores, goal) == best
