@@ -6,13 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.brute import Outcome, work_out
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.cut import CutSpec
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
 from seedsweep.engine.decisions import Conclude, Plan, Prune, RecordCut, RecordEpisode, StartEpisode, StopAttempt
 
 if TYPE_CHECKING:
     from engine.simulator import World
     from engine.trainees import Trainee
 
+Finals = dict[str, list[RungScore]]
+"""Final scores by the episode's name."""
 FINAL = {StopReason.CUT: "LostByCut", StopReason.DOMINATED: "LostByDominance"}
 
 
@@ -21,7 +24,8 @@ class Watch:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.expected: Outcome = work_out(world.case)
+        self.expected: Outcome | None = None if world.hazards.wobble else work_out(world.case)
+        """None where no two attempts of an episode give the same scores."""
         self.trained: Counter[EpisodeId] = Counter()
         """Steps of ended attempts, replays included."""
         self.reach: Counter[EpisodeId] = Counter()
@@ -34,14 +38,14 @@ class Watch:
         """Of the plan alone: what it records may only add to what is on record."""
         world = self.world
         self._live_before = sum(1 for t in world.trainees if t.live)
-        scored = {episode.name: len(status.rung_scores) for episode, status in world.records.items()}
+        finals = {episode.name: status.rung_scores for episode, status in world.records.items()}
         for record in todo.records:
             if isinstance(record, RecordEpisode):
                 _check_only_adds(world.records.get(record.episode, EpisodeStatus()), record.status)
-                scored[record.episode.name] = len(record.status.rung_scores)
-                self._check_verdict(record.episode, record.status, scored)
+                finals[record.episode.name] = record.status.rung_scores
+                self._check_verdict(record.episode, record.status, finals)
             elif isinstance(record, RecordCut):
-                self._check_cut(record)
+                self._check_cut(record.cut, finals)
         started = {d.episode for d in todo.decisions if isinstance(d, StartEpisode)}
         assert len(started) == sum(isinstance(d, StartEpisode) for d in todo.decisions), "one start an episode"
         cutting = {r.cut.bracket for r in todo.records if isinstance(r, RecordCut)}
@@ -102,6 +106,8 @@ class Watch:
         ends = [c.type for c in todo.status.conditions if c.type in ("Complete", "Failed") and c.status == "True"]
         assert len(ends) == 1, f"conditions at the end: {ends}"
         assert not self.world.checkpoints, "checkpoints that no one will resume are kept"
+        if self.expected is None:
+            return
         winner = {self.expected.best[0]} if self.expected.best is not None else set()
         out = {episode for episode, (_, rung) in self.expected.verdicts.items() if rung is not None}
         assert not self.world.weights & (out - winner), "weights of episodes that did not survive are kept"
@@ -152,24 +158,40 @@ class Watch:
         done = sum(1 for key in self.world.cuts if key[0] == bracket)
         return done == len(self.world.case.layout.rungs[bracket]) or len(status.rung_scores) <= done
 
-    def _check_verdict(self, episode: EpisodeId, status: EpisodeStatus, scored: dict[str, int]) -> None:
+    def _check_verdict(self, episode: EpisodeId, status: EpisodeStatus, finals: Finals) -> None:
         if status.verdict is None or not status.verdict.outcome.startswith("Lost"):
             return
         rung, bracket = status.verdict.rung, self.world.case.layout.bracket_of[episode]
         assert rung is not None
-        assert episode not in self.expected.kept.get((bracket, rung), set()), f"survivor {episode.name} lost"
+        cut = self.world.cuts.get((bracket, rung))
+        assert cut is None or episode.name not in cut.kept, f"survivor {episode.name} lost"
         if status.verdict.outcome == "LostByDominance":
-            ranking = [e.name for e, _ in self.expected.rankings[bracket, rung]]
             names = status.verdict.dominators
             assert len(set(names)) == self.world.case.layout.rungs[bracket][rung].keep
-            assert all(ranking.index(name) < ranking.index(episode.name) for name in names)
-            assert all(scored.get(name, 0) > rung for name in names), "a verdict before the scores it rests on"
+            assert all(len(finals.get(name, ())) > rung for name in names), "a verdict before the scores it rests on"
+            own = self._worth(status.rung_scores[rung].score)
+            assert all(self._worth(finals[name][rung].score) >= own for name in names)
+        if self.expected is not None:
+            assert self.expected.verdicts[episode] == ("Lost", rung)
 
-    def _check_cut(self, record: RecordCut) -> None:
-        cut, key = record.cut, (record.cut.bracket, record.cut.rung)
-        ranking = [(e.name, score) for e, score in self.expected.rankings[key]]
-        assert [(entry.episode, entry.score) for entry in cut.ranked] == ranking
-        assert cut.kept == {e.name for e in self.expected.kept[key]}
+    def _check_cut(self, cut: CutSpec, finals: Finals) -> None:
+        """It is a pure function of the scores on record, and these are the true ones."""
+        assert [e.score for e in cut.ranked] == [finals[e.episode][cut.rung].score for e in cut.ranked]
+        worths = [self._worth(entry.score) for entry in cut.ranked]
+        assert worths == sorted(worths, reverse=True)
+        assert [entry.kept for entry in cut.ranked] == [i < cut.keep for i in range(len(cut.ranked))]
+        bracket = self.world.case.layout.members[cut.bracket]
+        before = self.world.cuts[cut.bracket, cut.rung - 1].kept if cut.rung else {e.name for e in bracket}
+        names = [*(entry.episode for entry in cut.ranked), *(entry.episode for entry in cut.excluded)]
+        assert sorted(names) == sorted(before)
+        if self.expected is not None:
+            ranking = [(e.name, score) for e, score in self.expected.rankings[cut.bracket, cut.rung]]
+            assert [(entry.episode, entry.score) for entry in cut.ranked] == ranking
+
+    def _worth(self, score: float | None) -> float:
+        if score is None:
+            return float("-inf")
+        return score if self.world.case.layout.maximize else -score
 
     def _check_decision(self, decision: object, todo: Plan) -> None:
         if isinstance(decision, StopAttempt):
@@ -189,10 +211,11 @@ class Watch:
         elif isinstance(decision, Prune):
             assert decision.episode not in {t.episode for t in self.world.trainees if t.live}
         elif isinstance(decision, Conclude):
-            assert self.expected.best is not None
-            winner, _, evaluation = self.expected.best
-            assert (decision.episode, decision.evaluation) == (winner, evaluation)
-            assert decision.upto == self.expected.limits[winner]
+            if self.expected is not None:
+                assert self.expected.best is not None
+                winner, _, evaluation = self.expected.best
+                assert (decision.episode, decision.evaluation) == (winner, evaluation)
+                assert decision.upto == self.expected.limits[winner]
             assert self.world.conclusion is None
             assert self.world.concluding is None
             assert not any(t.live for t in self.world.trainees)

@@ -1,5 +1,6 @@
 """The end of a simulated sweep against what was worked out by brute force, and its cost against the true ledger."""
 
+from engine.brute import Outcome
 from engine.simulator import World
 from seedsweep.api.episode import EpisodeId
 
@@ -8,7 +9,7 @@ SAME = {"LostByCut": "Lost", "LostByDominance": "Lost"}
 
 def assert_right_outcome(world: World) -> None:
     """Survivors, verdicts, curves, winner and the kind of end are as the true curves have it."""
-    expected, case = world.watch.expected, world.case
+    expected, case = _expected(world), world.case
     kept = {key: {e for e in case.truths if e.name in cut.kept} for key, cut in world.cuts.items()}
     assert kept == expected.kept
     found: dict[EpisodeId, tuple[str, int | None]] = {}
@@ -34,12 +35,12 @@ def assert_right_outcome(world: World) -> None:
 
 def assert_exact_cost(world: World) -> None:
     """Every trained step is counted once, each under its right name."""
-    case, watch, cost = world.case, world.watch, world.status.cost
+    case, watch, cost, expected = world.case, world.watch, world.status.cost, _expected(world)
     useful = overshoot = audit = 0
     for episode, reach in watch.reach.items():
-        upto = min(reach, case.step(watch.expected.limits[episode]))
+        upto = min(reach, case.step(expected.limits[episode]))
         useful += upto
-        if episode in case.layout.audited and watch.expected.verdicts[episode][0] == "Lost":
+        if episode in case.layout.audited and expected.verdicts[episode][0] == "Lost":
             audit += reach - upto
         else:
             overshoot += reach - upto
@@ -48,11 +49,32 @@ def assert_exact_cost(world: World) -> None:
     assert counted == (useful, overshoot, audit, wasted)
 
 
+def assert_one_story(world: World) -> None:
+    """Of a trainer that is not deterministic: the cuts as they were made, and the best of what was recorded."""
+    maximize = world.case.layout.maximize
+    for (bracket, rung), cut in world.cuts.items():
+        for episode in world.case.layout.members[bracket]:
+            verdict = world.records[episode].verdict
+            assert verdict is not None
+            lost_here = verdict.outcome.startswith("Lost") and verdict.rung == rung
+            ranked = {entry.episode for entry in cut.ranked}
+            assert lost_here == (episode.name in ranked - cut.kept)
+    bests = [status.best.score for status in world.records.values() if status.best is not None]
+    assert (world.status.best.score if world.status.best is not None else None) == (
+        (max(bests) if maximize else min(bests)) if bests else None
+    )
+
+
 def assert_cost_bounded(world: World) -> None:
     """Where not every attempt could tell how far it came, at least nothing is made up."""
     cost = world.status.cost
     total = cost.useful_steps + cost.overshoot_steps + cost.audit_steps + cost.wasted_steps
     assert total <= sum(world.watch.trained.values())
+
+
+def _expected(world: World) -> Outcome:
+    assert world.watch.expected is not None, "there is no one right outcome without determinism"
+    return world.watch.expected
 
 
 def _assert_audited_to_the_end(world: World) -> None:

@@ -5,13 +5,12 @@ Nothing sleeps: time jumps to the next thing that happens, or to when the plan a
 
 import math
 import random
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from engine.cases import Case
+from engine.fate import Fate, Hazards
 from engine.invariants import Watch
-from engine.trainees import Temper, Trainee, moment
+from engine.trainees import Trainee, moment
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
@@ -20,8 +19,6 @@ from seedsweep.engine.observation import Conclusion, Observation
 from seedsweep.engine.plan import plan
 
 MAX_TURNS = 4000
-MAX_INTERRUPTIONS = 6
-"""Of one episode; ten in a row without durable progress would end it."""
 
 
 MAX_CRASHES = 8
@@ -32,44 +29,21 @@ class Crash(Exception):  # noqa: N818 - it is no error of the code under test
     """The loop dies; records and attempts stay."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hazards:
-    """Chances of what may happen; all 0 is a quiet world."""
-
-    mishap: float = 0.0
-    """That an attempt is interrupted, fails, runs out of memory or hangs."""
-    vanish: float = 0.0
-    """That an attempt which would be interrupted or stopped leaves no trace."""
-    mute: float = 0.0
-    """That the last words of an attempt are lost, or a scrape fails."""
-    crash: float = 0.0
-    """That the loop dies in a turn, between any two of its acts."""
-    unwritten: float = 0.0
-    """That a record without hurry is lost, or a durable one refused."""
-    clumsy: float = 0.0
-    """That a decision fails, or is carried out twice."""
-    turmoil: int = 0
-    """How often the sweep is suspended, gets other places, or loses GPUs."""
-    gpus: int | None = None
-    """Fewer than declared; None: as many as are asked for."""
-    resumable: bool = True
-    obedient: bool = True
-    """Trainers honour stop-after."""
-    exact: bool = True
-
-
 class World:
     """Everything outside the engine."""
 
     def __init__(self, case: Case, hazards: Hazards, seed: int) -> None:
         self.case, self.hazards = case, hazards
         self.rng = random.Random(seed)
+        self.fate = Fate(case, hazards, self.rng)
         self.now = 0
         self.records: dict[EpisodeId, EpisodeStatus] = {}
         self.cuts: dict[tuple[int, int], CutSpec] = {}
         self.status = SweepStatus()
         self.trainees: list[Trainee] = []
         self.checkpoints: dict[EpisodeId, int] = {}
+        self.curves: dict[EpisodeId, tuple[float | None, ...]] = {}
+        """The curves in the checkpoints."""
         self.weights: set[EpisodeId] = set()
         self.parallelism = case.sweep.spec.parallelism
         self.gpus = hazards.gpus if hazards.gpus is not None else 10**6
@@ -79,10 +53,7 @@ class World:
         self.conclude_faults = 0
         self.news = False
         """A fault or an end in the middle of this turn: the loop will hear of it."""
-        self.interruptions: Counter[EpisodeId] = Counter()
-        self.failures: Counter[EpisodeId] = Counter()
-        self.mute: Counter[EpisodeId] = Counter()
-        self.script = self._script()
+        self.script = self.fate.draw_script()
         self.watch = Watch(self)
         self.turns = self.crashes = 0
         self._uids = 0
@@ -212,43 +183,15 @@ class World:
             uid=f"uid-{self._uids}",
             created=self.now,
             start=start,
+            scores=self.fate.draw_curve(decision.episode, self.curves.get(decision.episode, ())[:start]),
             stop_after=decision.stop_after,
             resumable=self.hazards.resumable,
-            temper=self._temper(decision.episode),
+            temper=self.fate.draw_temper(decision.episode),
             gate=self.now + (self.rng.randint(1, 30) if self.rng.random() < 0.1 else 0),
         )
         self.watch.started(trainee)
         self.trainees.append(trainee)
         self._bind()
-
-    def _temper(self, episode: EpisodeId) -> Temper:
-        rng, mishap = self.rng, None
-        if rng.random() < self.hazards.mishap:
-            mishap = rng.choice(["interrupted", "interrupted", "failed", "oom", "hangs"])
-            spends = mishap != "interrupted"
-            if spends and self.failures[episode] >= self._spare_failures(episode):
-                mishap = "interrupted"
-            if mishap == "interrupted" and self.interruptions[episode] >= MAX_INTERRUPTIONS:
-                mishap = None
-            elif mishap == "interrupted":
-                self.interruptions[episode] += 1
-            else:
-                self.failures[episode] += 1
-        return Temper(
-            pace=rng.randint(2, 40),
-            warm=rng.randint(0, 10),
-            every=rng.choice([1, 1, 2, 5]),
-            lag=rng.choice([0, 0, 3, 60]),
-            grace=rng.randint(0, 5),
-            honours_stop_after=self.hazards.obedient,
-            mishap=mishap,
-            after=rng.random(),
-            exact=self.hazards.exact,
-        )
-
-    def _spare_failures(self, episode: EpisodeId) -> int:
-        # An episode that always breaks spends its whole budget on that.
-        return 0 if self.case.truths[episode].breaks is not None else self.case.sweep.spec.backoff_limit_per_episode
 
     def _bind(self) -> None:
         taken = sum(1 for t in self.trainees if t.live and t.bound is not None)
@@ -303,13 +246,7 @@ class World:
         trainee.ended = self.now
         if trainee.over_as in ("interrupted", "stopped") and self.rng.random() < self.hazards.vanish:
             return
-        silent = False
-        if trainee.over_as in ("clean", "diverged"):
-            silent = self.mute[trainee.episode] == 0 and self.rng.random() < self.hazards.mute
-            self.mute[trainee.episode] += silent
-        elif trainee.over_as in ("interrupted", "stopped"):
-            silent = self.rng.random() < self.hazards.mute
-        trainee.end(self.now, leaves_message=not silent)
+        trainee.end(self.now, leaves_message=not self.fate.loses_words(trainee.episode, trainee.over_as))
 
     def _note_checkpoints(self) -> None:
         for trainee in self.trainees:
@@ -317,6 +254,7 @@ class World:
                 saved = trainee.durable(self.now)
                 if saved > self.checkpoints.get(trainee.episode, 0):
                     self.checkpoints[trainee.episode] = saved
+                    self.curves[trainee.episode] = trainee.scores
                 if self.hazards.resumable and trainee.evaluations_done(self.now) > 0:
                     self.weights.add(trainee.episode)
 
@@ -332,19 +270,6 @@ class World:
             if trainee.live:
                 trainee.reading = None
                 trainee.progressed = self.now if trainee.bound is not None else None
-
-    def _script(self) -> list[tuple[int, str, int]]:
-        rng, script, at = self.rng, [], 0
-        for _ in range(self.hazards.turmoil):
-            at += rng.randint(1, 150)
-            kind = rng.choice(["suspend", "parallelism", "parallelism", "gpus"])
-            if kind == "suspend":
-                script += [(at, "suspend", 1), (at := at + rng.randint(1, 300), "suspend", 0)]
-            elif kind == "gpus" and self.hazards.gpus is not None:
-                script.append((at, "gpus", rng.randint(1, len(self.case.truths) + 1)))
-            else:
-                script.append((at, "parallelism", rng.randint(1, len(self.case.truths) + 1)))
-        return script
 
     def _obey(self, kind: str, value: int) -> None:
         if kind == "suspend":

@@ -64,7 +64,7 @@ def running(i: int, *scores: float | None, **fields: object) -> SeenAttempt:
     """A bound attempt of episode i that has published these scores; fields of Reading and SeenAttempt."""
     own = {name: fields.pop(name) for name in list(fields) if name in SeenAttempt.__dataclass_fields__}
     seen = SeenAttempt(episode=episode(i), uid=f"uid-{i}", created=moment(0), bound=moment(0))
-    published = reading(*scores, **fields) if scores or fields else None
+    published = reading(*scores, **fields) if scores or fields else None  # type: ignore[arg-type]
     return replace(seen, reading=published, **own)  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from engine.cases import make_sweep
 from engine.situations import (
     condition,
     cut_of,
@@ -19,6 +20,8 @@ from engine.situations import (
     stops,
     study,
 )
+from seedsweep.api.checks import rung_evaluation
+from seedsweep.api.early_stopping import Hyperband
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.engine.decisions import Conclude
 from seedsweep.engine.layout import Layout, hyperband_brackets
@@ -36,9 +39,9 @@ def audited_study(t, flagged, **options):
 
 
 def test_about_the_asked_share_is_flagged_and_by_seeds_alone():
-    layout = study(400, (3, 1), stopping={"audit": {"percent": 20, "seed": 1}})
-    again = study(500, (3, 1), stopping={"audit": {"percent": 20, "seed": 1}})
-    assert 50 <= len(layout.audited) <= 110
+    layout = study(2000, (3, 1), stopping={"audit": {"percent": 20, "seed": 1}})
+    again = study(2100, (3, 1), stopping={"audit": {"percent": 20, "seed": 1}})
+    assert 340 <= len(layout.audited) <= 460
     assert {e for e in again.audited if e in layout.index} == layout.audited
 
 
@@ -68,6 +71,17 @@ def test_the_audited_start_last_of_all():
     assert starts(look(layout, records=records | {2: loser}, cuts=[cut])) == [(1, None)]
     done = records | {1: finished(1, *(10 * [0.9])), 2: loser}
     assert starts(look(layout, records=done, cuts=[cut])) == [(0, None)]
+
+
+def test_a_leader_trains_on_before_an_audited_loser_does():
+    layout = audited_study(4, flagged=1, parallelism=2)
+    verdict = Verdict(outcome="LostByDominance", rung=0, dominators=[episode(0).name])
+    records = {
+        0: stopped_at_rung(0, 0.1, 0.2, 0.9),
+        1: stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=verdict),
+        3: on_record(verdict=Verdict(outcome="Failed", rung=0)),
+    }
+    assert starts(look(layout, running(2, 0.1, stop_after=3), records=records)) == [(0, None)]
 
 
 def test_the_audited_make_room_for_whoever_decides_something():
@@ -119,8 +133,6 @@ def test_an_audited_loser_that_fails_for_good_does_not_hold_up_the_sweep():
 
 
 def grid(stopping, rows=6, columns=6):
-    from engine.cases import make_sweep
-
     return Layout.of(make_sweep([(w, d) for w in range(rows) for d in range(columns)], 10, stopping))
 
 
@@ -161,23 +173,14 @@ def test_the_winner_is_the_best_over_all_brackets():
 
 def test_hyperband_generates_the_published_brackets():
     """Li et al. 2018, table 1: R = 81, eta = 3, where t is the sum of the published sizes."""
-    from seedsweep.api.early_stopping import Hyperband
-
     sizes, ladders = hyperband_brackets(Hyperband(eta=3, resource=81), 81 + 34 + 15 + 8 + 5)
     assert sizes == (81, 34, 15, 8, 5)
     assert [[rung.keep for rung in ladder] for ladder in ladders] == [[27, 9, 3, 1], [11, 3, 1], [5, 1], [2], []]
-    assert [[rung.at_percent for rung in ladder] for ladder in ladders] == [
-        [1, 3, 11, 33],
-        [3, 11, 33],
-        [11, 33],
-        [33],
-        [],
-    ]
+    evaluations = [[rung_evaluation(rung.at_percent, 81) for rung in ladder] for ladder in ladders]
+    assert evaluations == [[1, 3, 9, 27], [3, 9, 27], [9, 27], [27], []]
 
 
 def test_hyperband_scales_to_any_number_of_episodes():
-    from seedsweep.api.early_stopping import Hyperband
-
     for t in (1, 2, 5, 17, 50, 400):
         sizes, ladders = hyperband_brackets(Hyperband(), t)
         assert sum(sizes) == t

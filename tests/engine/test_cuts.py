@@ -16,12 +16,14 @@ from engine.situations import (
     on_record,
     recorded,
     running,
+    seconds,
     starts,
     stopped_at_rung,
     stops,
     study,
 )
 from seedsweep.api.episode import EndReason, RungScore, StopReason, Verdict
+from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import RecordCut, RecordEpisode, StopAttempt
 
 
@@ -192,6 +194,22 @@ def test_a_failure_after_the_rung_leaves_the_standing_there():
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3)}
     [cut] = cuts_made(look(study(2, (3, 1), backoffLimitPerEpisode=0), attempt, records=records))
     assert cut.kept == {episode(1).name}
+
+
+def test_a_failure_after_the_rung_leaves_the_standing_there_even_if_the_turn_has_no_room_to_record_it(monkeypatch):
+    monkeypatch.setattr("seedsweep.engine.draft.MAX_WRITES", 1)
+    failed = on_record(0.1, 0.2, 0.9, 0.95, attempts=[entry("a", EndReason.FAILED)])
+    news = ended(running(0, 0.1), EndReason.INTERRUPTED)
+    todo = look(study(2, (3, 1), backoffLimitPerEpisode=0), news, records={1: failed})
+    assert not is_recorded(todo, 1)
+    assert todo.look_again_in == seconds(0)
+
+
+def test_who_ended_while_the_number_of_evaluations_is_unknown_is_replayed_to_learn_it():
+    diverged = on_record(0.1, 0.2, 0.3, 0.4, attempts=[entry("a", EndReason.DIVERGED, diverged_at=5)])
+    todo = look(study(2, (3, 1), ours=False), records={0: diverged}, status=SweepStatus())
+    assert not is_recorded(todo, 0)
+    assert [i for i, _ in starts(todo)] == [0, 1]
 
 
 def test_a_failed_episode_has_no_score_at_the_rung_it_never_reached():

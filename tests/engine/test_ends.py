@@ -204,6 +204,13 @@ def test_rungs_that_do_not_fit_the_trainers_evaluations_fail_the_sweep_as_soon_a
     assert condition(look(layout, short, status=SweepStatus()), "Failed").reason == "InvalidRungs"
 
 
+def test_the_number_of_evaluations_is_remembered_by_a_turn_that_only_records(monkeypatch):
+    monkeypatch.setattr("seedsweep.engine.draft.MAX_WRITES", 1)
+    todo = look(study(2, (3, 1), ours=False), running(0, 0.5), status=SweepStatus())
+    assert todo.decisions == ()
+    assert (todo.status.evaluations, todo.status.steps) == (10, 100)
+
+
 def test_generated_rungs_before_the_first_evaluation_fail_the_sweep_before_anything_starts():
     todo = look(study(9, stopping={"hyperband": {"eta": 3, "resource": 27}}))
     assert starts(todo) == []

@@ -58,6 +58,13 @@ def test_nobody_is_paused_while_all_who_run_have_yet_to_reach_the_rung():
     assert stops(todo) == []
 
 
+def test_a_pod_that_has_only_just_begun_to_wait_may_still_get_the_place_that_is_changing_hands():
+    layout = study(4, (3, 2), parallelism=4, waitForCapacitySeconds=300)
+    attempts = (past_the_rung(0), past_the_rung(1), pending(2, since=0), pending(3, since=295))
+    assert stops(look(layout, *attempts, records=PAST, now=300)) == []
+    assert stops(look(layout, *attempts, records=PAST, now=595)) != []
+
+
 def test_whoever_has_no_durable_checkpoint_at_the_rung_runs_on_and_a_condition_says_so():
     attempts = (past_the_rung(0, checkpoint=2), past_the_rung(1, checkpoint=2), pending(2, since=0))
     todo = look(THREE, *attempts, records=PAST, now=300)

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.cases import Case, Truth, make_sweep, percent_for, random_case
-from engine.outcome import assert_cost_bounded, assert_exact_cost, assert_right_outcome
-from engine.simulator import Hazards, simulate
+from engine.fate import Hazards
+from engine.outcome import assert_cost_bounded, assert_exact_cost, assert_one_story, assert_right_outcome
+from engine.simulator import simulate
 from seedsweep.api.episode import EpisodeId
 
 # Derandomized: what passes once passes always; the seeds spread over the cases by themselves.
@@ -76,6 +77,14 @@ def test_retried_failures_pauses_and_suspensions_change_the_cost_but_not_the_out
 def test_crashes_lost_records_lost_readings_and_vanished_attempts_do_not_change_the_outcome(case, hazards, seed):
     world = simulate(case, hazards, seed)
     assert_right_outcome(world)
+    assert_cost_bounded(world)
+
+
+@settings(bounded, max_examples=300)
+@given(case=cases, hazards=wild, seed=seeds)
+def test_a_trainer_that_is_not_deterministic_still_gets_final_scores_and_one_cut(case, hazards, seed):
+    world = simulate(case, replace(hazards, wobble=True), seed)
+    assert_one_story(world)
     assert_cost_bounded(world)
 
 

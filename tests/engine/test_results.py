@@ -88,6 +88,7 @@ def test_the_best_weights_of_survivors_and_of_the_sweeps_best_stay():
 
 def test_weights_of_an_episode_that_failed_before_its_rung_go_too():
     failed = on_record(0.5, attempts=[entry("a", EndReason.FAILED)], verdict=Verdict(outcome="Failed", rung=0))
+    failed = failed.evolve(best=None)
     todo = look(TWO, running(0, 0.1), records={1: failed}, stored={episode(1): False})
     assert decisions(todo, Prune) == [Prune(episode(1), keep_best=False)]
 

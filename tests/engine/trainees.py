@@ -47,6 +47,8 @@ class Trainee:
     uid: str
     created: int
     start: int
+    scores: tuple[float | None, ...]
+    """What it scores, those before its start included."""
     stop_after: int | None
     resumable: bool
     temper: Temper
@@ -132,7 +134,7 @@ class Trainee:
         done, truth = self.evaluations_done(now), self.case.truths[self.episode]
         diverged = done + 1 if last_words and self.over_as == "diverged" else None
         return Reading(
-            scores=truth.scores[:done],
+            scores=self.scores[:done],
             losses=truth.losses[:done] if truth.losses is not None else None,
             evaluations_planned=self.case.evaluations,
             steps_done=self.steps_done(now) if self.temper.exact or not last_words else self.case.step(done),

@@ -119,7 +119,8 @@ for line in sys.stdin:
     request = json.loads(line)
     if request["arguments"] == ["die"]:
         sys.exit(9)
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    child = subprocess.Popen(sleeping, stdout=subprocess.DEVNULL)
     print(json.dumps({"id": request["id"], "pid": child.pid}), flush=True)
     if request["arguments"] != ["stay"]:
         child.kill()

@@ -92,6 +92,25 @@ def test_folder_of_a_killed_runner_is_free_once_what_it_started_has_ended(direct
         assert lock
 
 
+def test_folder_that_was_not_needed_is_taken_back(directory: RunDirectory) -> None:
+    directory.fresh_log("check").touch()
+    with directory.lock():
+        directory.unmake()
+    assert not directory.root.exists()
+
+
+def test_folder_with_a_record_or_with_files_of_others_is_not_taken_back(directory: RunDirectory) -> None:
+    (directory.root / "notes.txt").touch()
+    directory.unmake()
+    assert [path.name for path in directory.root.iterdir()] == ["notes.txt"]
+    directory.make()
+    ledger(directory)
+    log = directory.fresh_log("check")
+    log.touch()
+    directory.unmake()
+    assert log.exists()
+
+
 def test_record_is_read_back_as_it_was_written(directory: RunDirectory) -> None:
     written = ledger(directory)
     status = EpisodeStatus(

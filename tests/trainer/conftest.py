@@ -132,7 +132,7 @@ def save_checkpoint(folder: Path, config: PreTrainedConfig) -> None:
     """Random weights, the same every time, with a tokenizer that splits at spaces."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        AutoModel.from_config(config).save_pretrained(folder)
+        AutoModel.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
     _tokenizer(config.model_type).save_pretrained(folder)
 
 
@@ -157,7 +157,7 @@ def _tokenizer(model_type: str) -> PreTrainedTokenizerFast:
         special_tokens=[("[CLS]", VOCABULARY["[CLS]"]), ("[SEP]", VOCABULARY["[SEP]"])],
     )
     segments = [] if model_type in ("roberta", "distilbert") else ["token_type_ids"]
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=words,
         unk_token="[UNK]",
         pad_token="[PAD]",

@@ -43,7 +43,7 @@ def observed(
     seeds: tuple[int, int] = (1, 2),
     before_step: Callable[[int, Learner], None] = lambda _step, _learner: None,
 ) -> Observed:
-    """Train from a weight-init and a data-order seed; `before_step` is called before the update after `step` updates."""
+    """Train from a weight-init and a data-order seed; `before_step` is called with the number of steps done."""
     seen = Observed()
 
     class Observing(Learner):

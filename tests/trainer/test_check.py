@@ -54,7 +54,10 @@ def test_it_prints_what_a_configuration_comes_to(
     [
         ({"evaluationsPerEpoch": 20}, ["evaluationsPerEpoch 20", "at most 8"]),
         ({"model": "/no/such/folder"}, ["model", "'/no/such/folder'"]),
-        ({"dataset": {"train": "/no/such.csv", "split": {"validation": 5}}}, ["dataset.train", "'/no/such.csv'"]),
+        (
+            {"dataset": {"train": "/no/such.csv", "split": {"validation": 5}, "maxLength": 16}},
+            ["dataset.train", "'/no/such.csv'"],
+        ),
     ],
     ids=lambda value: next(iter(value)),
 )

@@ -1,9 +1,10 @@
-"""The winner's hand-over: a folder that loads by itself and scores as published, and one honest score on the test set."""
+"""The winner's hand-over: a folder that loads by itself and scores as published, scored once on the test set."""
 
 import csv
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from seedsweep_trainer import conclude as conclude_module
 from seedsweep_trainer.conclude import conclude
 from seedsweep_trainer.contract import as_published
 from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.train import prepare
 from trainer.episodes import Episode
 
 Make = Callable[..., FineTuning]
@@ -73,7 +75,7 @@ def test_the_score_on_the_test_set_is_taken_on_it_alone(
 def test_without_a_test_set_there_is_no_test_score_and_the_log_says_so(
     tmp_path: Path, fine_tuning: Make, sentences: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    dataset = {name: sentences[name] for name in ("train", "validation")}
+    dataset = {"train": sentences["train"], "validation": sentences["validation"], "maxLength": 16}
     episode = Episode(tmp_path / "episode", fine_tuning(dataset=dataset))
     episode.attempt("only", stop_after=1)
     with caplog.at_level(logging.INFO):
@@ -127,11 +129,10 @@ def test_a_best_of_other_configuration_or_data_is_refused(
 ) -> None:
     config = FineTuning.model_validate(trained.config.model_dump(by_alias=True) | fields)
     if not fields:
-        prepare = conclude_module.prepare
 
         def changed(config_json: str) -> Any:
             tokenizer, data = prepare(config_json)
-            return tokenizer, type(data)(**{name: getattr(data, name) for name in data.__slots__} | {"digest": "0"})
+            return tokenizer, replace(data, digest="0")
 
         monkeypatch.setattr(conclude_module, "prepare", changed)
     with pytest.raises(ConfigurationError, match=reason):

@@ -1,6 +1,7 @@
 """How `python -m seedsweep_trainer` ends: exit code, termination message, and what it tells whom."""
 
 import errno
+import http.client
 import json
 import math
 import os
@@ -10,9 +11,10 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,11 +33,10 @@ Start = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Start:
-    """Makes the contract's environment; keyword arguments replace variables by the names of Env."""
+    """Makes the contract's environment; keyword arguments add variables by the names of Env."""
 
-    def make(config: FineTuning | str, **variables: str) -> dict[str, str]:
+    def make(config: FineTuning, **variables: str) -> dict[str, str]:
         (tmp_path / "work").mkdir(exist_ok=True)
-        text = config if isinstance(config, str) else config.model_dump_json(by_alias=True, exclude_unset=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         contract = {
@@ -49,7 +50,7 @@ def environment(tmp_path: Path) -> Start:
             Env.METRICS_HOST: "127.0.0.1",
             Env.METRICS_PORT: str(port),
             Env.TERMINATION_LOG: str(tmp_path / "termination-log"),
-            Env.CONFIG: text,
+            Env.CONFIG: config.model_dump_json(by_alias=True, exclude_unset=True),
         }
         given = {str(name): value for name, value in contract.items()}
         return given | {str(Env[name]): value for name, value in variables.items()}
@@ -86,7 +87,7 @@ def scraped_curve(variables: dict[str, str], name: str = "seedsweep_evaluation_s
     return [samples[i] for i in range(1, len(samples) + 1)]
 
 
-def bits(curve: "list[float | None] | tuple[float, ...]") -> bytes:
+def bits(curve: Sequence[float | None]) -> bytes:
     return struct.pack(f"<{len(curve)}d", *(math.nan if value is None else value for value in curve))
 
 
@@ -108,8 +109,8 @@ def test_the_curve_is_the_same_on_every_channel_bit_for_bit(
 def test_a_process_started_by_the_contract_trains_and_can_be_scraped(
     environment: Start, fine_tuning: Callable[..., FineTuning], tmp_path: Path
 ) -> None:
-    config = fine_tuning(epochs=100, evaluationsPerEpoch=3, checkpointEveryEvaluations=300)
-    variables = environment(config, STOP_AFTER="299")
+    config = fine_tuning(epochs=20, evaluationsPerEpoch=4, checkpointEveryEvaluations=80)
+    variables = environment(config, STOP_AFTER="79")
     command = [sys.executable, "-m", "seedsweep_trainer", "train"]
     scrapes: list[list[float]] = []
     with (
@@ -121,17 +122,18 @@ def test_a_process_started_by_the_contract_trains_and_can_be_scraped(
         while process.poll() is None:
             try:
                 scrapes.append(scraped_curve(variables))
-            except (urllib.error.URLError, ConnectionError):
-                continue
+            except (urllib.error.URLError, http.client.HTTPException, ConnectionError):
+                # It is not up yet, or it has just ended.
+                time.sleep(0.05)
     assert process.returncode == 0, (tmp_path / "log").read_text()
     message = last_words(variables)
     result = json.loads((tmp_path / "work" / "result.json").read_text())
-    assert (message.outcome, message.evaluations_planned, message.checkpoint) == (Outcome.STOPPED, 300, 299)
-    assert len(message.scores) == len(message.losses or ()) == 299
+    assert (message.outcome, message.evaluations_planned, message.checkpoint) == (Outcome.STOPPED, 80, 79)
+    assert len(message.scores) == len(message.losses or ()) == 79
     assert bits(message.scores) == bits(result["scores"])
     assert scrapes[-1]
     assert all(bits(scrape) == bits(message.scores[: len(scrape)]) for scrape in scrapes)
-    assert "evaluation 299/300, step" in (tmp_path / "log").read_text()
+    assert "evaluation 79/80, step 158/160: score " in (tmp_path / "log").read_text()
 
 
 def test_bad_configuration_ends_with_its_own_code_and_tells_field_value_and_remedy(
@@ -166,7 +168,7 @@ def test_bad_configuration_ends_with_its_own_code_and_tells_field_value_and_reme
 def test_a_bad_variable_is_named_in_a_fresh_process(
     environment: Start, fine_tuning: Callable[..., FineTuning], variables: dict[str, str], words: list[str]
 ) -> None:
-    full = environment(fine_tuning()) | environment(fine_tuning(), **{k: v for k, v in variables.items()})
+    full = environment(fine_tuning()) | {str(Env[name]): value for name, value in variables.items()}
     command = [sys.executable, "-m", "seedsweep_trainer"]
     done = subprocess.run(command, env=os.environ | full, capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.BAD_CONFIGURATION, done.stderr

@@ -78,7 +78,7 @@ def test_equal_seeds_end_in_equal_weights_whatever_the_process_drew_before(fine_
     finals = []
     for unrelated in (10, 20):
         torch.manual_seed(unrelated)
-        np.random.seed(unrelated)  # noqa: NPY002
+        np.random.seed(unrelated)
         random.seed(unrelated)
         finals.append(observe(fine_tuning()).final)
     assert not different(*finals)
@@ -89,6 +89,6 @@ def test_each_epoch_feeds_every_example_once_in_the_order_of_the_data_order_seed
 ) -> None:
     seen = observe(fine_tuning(), seeds=(1, 2))
     first, second = examples(seen.fed[:8]), examples(seen.fed[8:])
-    in_file = {position: example for position, example in zip(order(2, 0, 60).tolist(), first, strict=True)}
+    in_file = dict(zip(order(2, 0, 60).tolist(), first, strict=True))
     assert second == [in_file[position] for position in order(2, 1, 60).tolist()]
     assert first != second

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer import store as store_module
@@ -20,7 +21,7 @@ from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.store import Best, Store
 from trainer.episodes import Episode, kill, killed
 
-IDENTITY = {"weightInit": 1, "dataOrder": 2, "config": "c", "data": "d"}
+IDENTITY: dict[str, str | int] = {"weightInit": 1, "dataOrder": 2, "config": "c", "data": "d"}
 
 
 def checkpoint(evaluation: int, step: int | None = None) -> Checkpoint:
@@ -36,7 +37,7 @@ def best(evaluation: int) -> Best:
     return Best(evaluation, 10 * evaluation, evaluation / 8, {"w": values}, f"row\n{evaluation}\n")
 
 
-def attempt(folder: Path, uid: str, **identity: Any) -> Store:
+def attempt(folder: Path, uid: str, **identity: str | int) -> Store:
     return Store(folder, uid, IDENTITY | identity)
 
 
@@ -193,10 +194,9 @@ def test_without_hard_links_copies_are_kept(tmp_path: Path, monkeypatch: pytest.
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = attempt(tmp_path, "a")
     writer.write_checkpoint(checkpoint(1))
-    save = store_module.save_file
 
     def fill_up(tensors: dict[str, torch.Tensor], path: Path) -> None:
-        save(tensors, path)
+        save_file(tensors, path)
         if path.name == file:
             os.truncate(path, 10)
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -225,7 +225,7 @@ def die_before(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
         for name in ("fsync", "rename", "link", "mkdir", "rmdir", "unlink"):
             monkeypatch.setattr(os, name, mortal(getattr(os, name)))
-        monkeypatch.setattr(store_module, "save_file", mortal(store_module.save_file))
+        monkeypatch.setattr(store_module, "save_file", mortal(save_file))
 
     return arm
 

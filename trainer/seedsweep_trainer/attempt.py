@@ -32,11 +32,11 @@ class Attempt:
         checkpoints = environ.get(Env.CHECKPOINT_DIR)
         return cls(
             uid=required(environ, Env.ATTEMPT_UID),
-            weight_init=_whole(required(environ, Env.WEIGHT_INIT_SEED), Env.WEIGHT_INIT_SEED),
-            data_order=_whole(required(environ, Env.DATA_ORDER_SEED), Env.DATA_ORDER_SEED),
+            weight_init=whole_number(required(environ, Env.WEIGHT_INIT_SEED), Env.WEIGHT_INIT_SEED),
+            data_order=whole_number(required(environ, Env.DATA_ORDER_SEED), Env.DATA_ORDER_SEED),
             config=parse_config(required(environ, Env.CONFIG)),
-            rungs=tuple(_whole(rung, Env.RUNGS) for rung in environ.get(Env.RUNGS, "").split(",") if rung),
-            stop_after=_whole(stop_after, Env.STOP_AFTER) if stop_after else None,
+            rungs=tuple(whole_number(rung, Env.RUNGS) for rung in environ.get(Env.RUNGS, "").split(",") if rung),
+            stop_after=whole_number(stop_after, Env.STOP_AFTER) if stop_after else None,
             checkpoints=Path(checkpoints) if checkpoints else None,
         )
 
@@ -58,7 +58,8 @@ def required(environ: Mapping[str, str], name: Env) -> str:
     return value
 
 
-def _whole(text: str, name: Env) -> int:
+def whole_number(text: str, name: Env) -> int:
+    """The value of a variable that counts something; raises ConfigurationError."""
     if not text.isdecimal():
         raise ConfigurationError(f"{name} {text!r} is not a whole number from 0 up")
     return int(text)

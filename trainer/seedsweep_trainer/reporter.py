@@ -26,7 +26,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from seedsweep.files import write_whole
-from seedsweep_trainer.attempt import required
+from seedsweep_trainer.attempt import required, whole_number
 from seedsweep_trainer.contract import (
     CONTRACT_VERSION,
     DEFAULT_METRICS_PORT,
@@ -95,9 +95,10 @@ class Reporter(Collector):
             return cls(stop_after=int(stop_after) if stop_after else None)
         outlets = Outlets.from_env(environ)
         info = TrainerInfo(environ.get(Env.EPISODE, ""), environ.get(Env.ATTEMPT_UID, ""), level=level)
-        reporter = cls(info, outlets, int(stop_after) if stop_after else None)
+        reporter = cls(info, outlets)
         try:
             _check_contract(environ)
+            reporter._stop_after = whole_number(stop_after, Env.STOP_AFTER) if stop_after else None
             reporter._serve(environ)
         except ConfigurationError as error:
             print(f"seedsweep: {error}", file=sys.stderr, flush=True)

@@ -156,6 +156,7 @@ def _brackets(stopping: EarlyStopping | None, t: int) -> tuple[tuple[int, ...], 
 def hyperband_brackets(hyperband: Hyperband, t: int) -> tuple[tuple[int, ...], tuple[tuple[Rung, ...], ...]]:
     """Hyperband's brackets (Li et al. 2018, algorithm 1), their sizes scaled to t by largest remainder.
 
+    Whole percents are rounded up, so that an episode of R evaluations is cut at exactly the published ones.
     Bracket s starts n_s = ceil((s_max + 1) eta^s / (s + 1)) episodes at R eta^-s units and keeps one in
     eta at each rung; rungs that would keep nobody, or share a whole percent with the one before, are left out.
     """
@@ -171,7 +172,7 @@ def hyperband_brackets(hyperband: Hyperband, t: int) -> tuple[tuple[int, ...], t
     for size, s in zip(sizes, range(s_max, -1, -1), strict=True):
         ladder: list[Rung] = []
         for i in range(s):
-            keep, at = size // eta ** (i + 1), 100 // eta ** (s - i)
+            keep, at = size // eta ** (i + 1), -(-100 // eta ** (s - i))
             if keep >= 1 and at >= 1 and (not ladder or at > ladder[-1].at_percent):
                 ladder.append(Rung(at_percent=at, keep=keep))
         ladders.append(tuple(ladder))

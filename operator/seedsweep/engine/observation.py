@@ -60,7 +60,8 @@ class SeenAttempt:
     """Was told to end, and has not yet."""
     reading: Reading | None = None
     progressed: datetime | None = None
-    """When its number of evaluations last grew; None before the first."""
+    """When its number of evaluations last grew, but not before the world began to watch it: a loop that was away
+    cannot tell what hangs. None before the first."""
     ending: Ending | None = None
     node: str | None = None
     device: str | None = None

@@ -182,11 +182,11 @@ class WarmLauncher:
             assert self._server.stdin is not None  # a pipe was asked for
             self._server.stdin.close()
             try:
-                await asyncio.wait_for(asyncio.shield(self._listener), _CLOSE_SECONDS)
+                await asyncio.wait_for(self._listener, _CLOSE_SECONDS)
             except TimeoutError:
                 # It still imports, or hangs; what it forked ends with it.
                 self._server.kill()
-                await self._listener
+                await self._server.wait()
 
     async def _start(self) -> None:
         with _appending(self._log) as output:

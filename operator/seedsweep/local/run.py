@@ -73,7 +73,7 @@ def run_sweep(request: Request, console: Console) -> Exit:
             over = run_to_the_end(sweep, setting, lock, console)
             if over is not None:
                 write_report(directory.root)
-        except InvalidSweepError:
+        except (InvalidSweepError, KeyboardInterrupt):
             directory.unmake()
             raise
         except BrokenPipeError:

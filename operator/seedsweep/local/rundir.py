@@ -58,7 +58,9 @@ class RunDirectory:
             folder.mkdir(parents=True, exist_ok=True)
 
     def unmake(self) -> None:
-        """Take back what `make` and `lock` created, as far as nothing else is in there."""
+        """Take back what `make` and `lock` created, unless there is a record or anything else in it."""
+        if self.sweep_file.exists():
+            return
         for file in (self.root / ".lock", *self.logs.glob("*.log")):
             file.unlink(missing_ok=True)
         for folder in (self._episodes, self._cuts, self.logs, self.work, self.attempts, self.root):

@@ -1,0 +1,111 @@
+"""What happens to a simulated sweep by chance, within what its outcome must survive."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from engine.cases import Case
+from engine.trainees import Temper
+from seedsweep.api.episode import EpisodeId
+
+Curve = tuple[float | None, ...]
+MAX_INTERRUPTIONS = 6
+"""Of one episode; ten in a row without durable progress would end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hazards:
+    """Chances of what may happen; all 0 is a quiet world."""
+
+    mishap: float = 0.0
+    """That an attempt is interrupted, fails, runs out of memory or hangs."""
+    vanish: float = 0.0
+    """That an attempt which would be interrupted or stopped leaves no trace."""
+    mute: float = 0.0
+    """That the last words of an attempt are lost, or a scrape fails."""
+    crash: float = 0.0
+    """That the loop dies in a turn, between any two of its acts."""
+    unwritten: float = 0.0
+    """That a record without hurry is lost, or a durable one refused."""
+    clumsy: float = 0.0
+    """That a decision fails, or is carried out twice."""
+    turmoil: int = 0
+    """How often the sweep is suspended, gets other places, or loses GPUs."""
+    gpus: int | None = None
+    """Fewer than declared; None: as many as are asked for."""
+    resumable: bool = True
+    obedient: bool = True
+    """Trainers honour stop-after."""
+    exact: bool = True
+    """Last words give the very step an attempt came to."""
+    wobble: bool = False
+    """The trainer is not deterministic: every attempt goes its own way from where it resumed."""
+
+
+class Fate:
+    """Draws what happens, never more than an episode's budgets allow."""
+
+    def __init__(self, case: Case, hazards: Hazards, rng: random.Random) -> None:
+        self.case, self.hazards, self.rng = case, hazards, rng
+        self._interruptions: Counter[EpisodeId] = Counter()
+        self._failures: Counter[EpisodeId] = Counter()
+        self._silent_ends: Counter[EpisodeId] = Counter()
+
+    def draw_temper(self, episode: EpisodeId) -> Temper:
+        """How the episode's next attempt runs, and what befalls it."""
+        rng, mishap = self.rng, None
+        if rng.random() < self.hazards.mishap:
+            mishap = rng.choice(["interrupted", "interrupted", "failed", "oom", "hangs"])
+            spends = mishap != "interrupted"
+            if spends and self._failures[episode] >= self._spare_failures(episode):
+                mishap = "interrupted"
+            if mishap == "interrupted" and self._interruptions[episode] >= MAX_INTERRUPTIONS:
+                mishap = None
+            elif mishap == "interrupted":
+                self._interruptions[episode] += 1
+            else:
+                self._failures[episode] += 1
+        return Temper(
+            pace=rng.randint(2, 40),
+            warm=rng.randint(0, 10),
+            every=rng.choice([1, 1, 2, 5]),
+            lag=rng.choice([0, 0, 3, 60]),
+            grace=rng.randint(0, 5),
+            honours_stop_after=self.hazards.obedient,
+            mishap=mishap,
+            after=rng.random(),
+            exact=self.hazards.exact,
+        )
+
+    def _spare_failures(self, episode: EpisodeId) -> int:
+        # An episode that always breaks spends its whole budget on that.
+        return 0 if self.case.truths[episode].breaks is not None else self.case.sweep.spec.backoff_limit_per_episode
+
+    def draw_script(self) -> list[tuple[int, str, int]]:
+        """When the sweep is suspended, gets other places or loses GPUs: (second, what, value)."""
+        rng, script, at = self.rng, [], 0
+        for _ in range(self.hazards.turmoil):
+            at += rng.randint(1, 150)
+            kind = rng.choice(["suspend", "parallelism", "parallelism", "gpus"])
+            if kind == "suspend":
+                script += [(at, "suspend", 1), (at := at + rng.randint(1, 300), "suspend", 0)]
+            elif kind == "gpus" and self.hazards.gpus is not None:
+                script.append((at, "gpus", rng.randint(1, len(self.case.truths) + 1)))
+            else:
+                script.append((at, "parallelism", rng.randint(1, len(self.case.truths) + 1)))
+        return script
+
+    def draw_curve(self, episode: EpisodeId, behind: Curve) -> Curve:
+        """What an attempt will score: the curve of the checkpoint it resumes from, and what comes after."""
+        true = self.case.truths[episode].scores
+        if not self.hazards.wobble:
+            return true
+        return (*behind, *(self.rng.choice((None, score, self.rng.random())) for score in true[len(behind) :]))
+
+    def loses_words(self, episode: EpisodeId, over_as: str) -> bool:
+        """Whether an attempt that ended so leaves no message; two clean ends without one would fail the episode."""
+        if over_as in ("clean", "diverged"):
+            silent = self._silent_ends[episode] == 0 and self.rng.random() < self.hazards.mute
+            self._silent_ends[episode] += silent
+            return silent
+        return over_as in ("interrupted", "stopped") and self.rng.random() < self.hazards.mute
