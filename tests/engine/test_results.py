@@ -50,6 +50,7 @@ def test_the_sweep_is_complete_when_the_winner_was_handed_over():
 
 def test_a_winner_that_cannot_be_handed_over_is_the_result_all_the_same():
     todo = look(TWO, records=OVER, cuts=[CUT], conclusion=Conclusion(episode(0).name, error="disk full"))
+    assert "disk full" in condition(todo, "Complete").message
     assert todo.finished
     assert condition(todo, "Complete").status == "True"
 

@@ -74,6 +74,14 @@ async def test_command_runs_in_the_folder_of_the_sweep(launcher: GuardedLauncher
     assert (tmp_path / "log").read_text().strip() == str(tmp_path)
 
 
+async def test_python_in_a_command_is_the_one_that_has_seedsweep(
+    launcher: GuardedLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    process = await launcher.launch(["python", "-c", "import seedsweep"], {}, tmp_path / "log")
+    assert await process.wait() == 0
+
+
 async def test_terminated_command_may_end_in_its_own_way(launcher: GuardedLauncher, tmp_path: Path) -> None:
     code = (
         "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(5)); "

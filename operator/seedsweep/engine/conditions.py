@@ -8,6 +8,7 @@ from seedsweep.api.cut import cut_name
 from seedsweep.api.status import Best, CutSummary, EpisodeCounts, Phase, SweepStatus
 from seedsweep.engine.census import Census, cost_of
 from seedsweep.engine.draft import Draft, timestamp
+from seedsweep.engine.places import Waits
 from seedsweep.engine.race import Need, Race
 from seedsweep.engine.result import Failure
 
@@ -24,7 +25,7 @@ class Outlook:
     over: bool
     """Nothing runs and nothing is left to hand over."""
     observed_places: int | None
-    waits_for_checkpoint: bool
+    waits: Waits
 
 
 def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
@@ -78,19 +79,23 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         if not outlook.over:
             return "Concluding", f"handing over the winner: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
-        return "Complete", f"{best}; {counts.finished} kept and finished{failed}"
+        conclusion = draft.seen.conclusion
+        trouble = f"; {conclusion.error}" if conclusion is not None and conclusion.error else ""
+        return "Complete", f"{best}; {counts.finished} kept and finished{failed}{trouble}"
     if draft.seen.suspend:
         return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
-    if outlook.waits_for_checkpoint:
+    if outlook.waits.for_checkpoint:
         return "Running", "waiting for a checkpoint before an episode past its rung can make room"
     racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
+    retries = outlook.waits.for_retry
+    waiting = f"{retries} wait to be retried after a failure; " if retries else ""
     if racing:
-        return "Running", f"{racing} episodes have yet to reach their rung; {best}"
+        return "Running", f"{racing} episodes have yet to reach their rung; {waiting}{best}"
     if any(standing.need is Need.FATE for standing in race.standings.values()):
         return "Running", f"cutting; {best}"
     return (
         "Running" if draft.seen.attempts or draft.seen.episodes else "Pending"
-    ), f"survivors train to the end; {best}"
+    ), f"survivors train to the end; {waiting}{best}"
 
 
 def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> list[Condition]:
@@ -115,7 +120,7 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
 
 
 def _stalled(outlook: Outlook) -> tuple[bool, str, str]:
-    if outlook.waits_for_checkpoint:
+    if outlook.waits.for_checkpoint:
         return True, "WaitingForCheckpoint", "an episode past its rung runs on until its checkpoint is durable"
     if outlook.observed_places is not None:
         return False, "FewerPlaces", f"{outlook.observed_places} GPUs are to be had: episodes take turns"

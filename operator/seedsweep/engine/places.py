@@ -1,6 +1,7 @@
 """Who holds the places: which attempts stop, which episodes start, and how few GPUs there really are."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from seedsweep.api.episode import EndReason, StopReason
@@ -67,13 +68,20 @@ def observed_places(draft: Draft, race: Race) -> int | None:
     return None if remembered is None or remembered >= draft.seen.parallelism else remembered
 
 
-def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> bool:
-    """Stop and start attempts so that `places` are used for what decides soonest.
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Why something that could be done is not done yet."""
+
+    for_checkpoint: bool = False
+    """An attempt ought to make room, and has no durable checkpoint."""
+    for_retry: int = 0
+    """Episodes whose next attempt waits out a back-off."""
+
+
+def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
+    """Stop and start attempts so that `places` are used for what decides soonest; returns what waits for what.
 
     `scarce`: the cluster has fewer GPUs than were asked for, so that pods without one wait in vain.
-
-    Returns:
-        Whether an attempt that ought to yield has no durable checkpoint yet.
     """
     staying = [a for a in draft.live.values() if not a.stopping and a.uid not in draft.stopped]
     ready, gated = _waiting(draft, race)
@@ -94,7 +102,8 @@ def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> bool:
     if not draft.seen.suspend and free > 0:
         _start(draft, race, ready[:free], places)
         _bet(draft, race, free - len(ready) - gated)
-    return short > 0 and any(_past_its_rung(race, a) and a.uid not in draft.stopped for a in staying)
+    unsaved = short > 0 and any(_past_its_rung(race, a) and a.uid not in draft.stopped for a in staying)
+    return Waits(for_checkpoint=unsaved, for_retry=gated)
 
 
 def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:

@@ -10,7 +10,7 @@ from seedsweep.engine.draft import Draft
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.ledger import absorb_attempts
 from seedsweep.engine.observation import Observation
-from seedsweep.engine.places import allot, observed_places, stop_everything, stop_settled
+from seedsweep.engine.places import Waits, allot, observed_places, stop_everything, stop_settled
 from seedsweep.engine.race import Race, run_race
 from seedsweep.engine.result import Failure, conclude, find_best, find_failure, prune
 
@@ -33,7 +33,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     census = take_census(draft, race)
     failure = failure or _lasting_failure(draft) or find_failure(draft, race, census) or _deadline(draft, race)
     places = observed_places(draft, race)
-    waits = False
+    waits = Waits()
     if failure is not None:
         stop_everything(draft, StopReason.DEADLINE if failure[0] == "DeadlineExceeded" else StopReason.FINISHED)
     else:
@@ -53,7 +53,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         settled=settled,
         over=(settled or failure is not None) and handed_over and not draft.live,
         observed_places=places,
-        waits_for_checkpoint=waits,
+        waits=waits,
     )
     status = evaluate_status(draft, race, outlook)
     _update_states(draft)

@@ -90,7 +90,7 @@ class GuardedLauncher:
                 stdout=output,
                 stderr=output,
                 cwd=self._folder,
-                env={**os.environ, **variables},
+                env={**os.environ, "PATH": _own_path(), **variables},
                 # Ctrl-C in the terminal is for the runner, which decides what becomes of its processes.
                 start_new_session=True,
                 pass_fds=(self._lock,),
@@ -104,6 +104,11 @@ class GuardedLauncher:
         for started in self._started:
             started.kill()
         await asyncio.gather(*(started.wait() for started in self._started))
+
+
+def _own_path() -> str:
+    """PATH with this interpreter's folder first: `python` in a command has the packages that SeedSweep has."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 class WarmChild:
