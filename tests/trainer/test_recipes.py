@@ -138,7 +138,7 @@ def test_biases_and_normalisation_are_not_decayed(architecture: str, fine_tuning
     matrices = (torch.nn.Linear, torch.nn.Embedding)
     for module in model.modules():
         for kind, parameter in module.named_parameters(recurse=False):
-            if isinstance(module, torch.nn.LayerNorm) or kind == "bias":
+            if isinstance(module, torch.nn.LayerNorm) or kind.endswith("bias"):
                 assert decay[parameter] == 0.0
             elif isinstance(module, matrices):
                 assert decay[parameter] == 0.1

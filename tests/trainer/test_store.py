@@ -210,7 +210,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, file: str, mon
 
 @pytest.fixture
 def die_before(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Makes this process die as by SIGKILL before its n-th call that changes what is on disk."""
+    """Makes this process die as by SIGKILL before its n-th flush, rename or removal."""
 
     def arm(count: int) -> None:
         calls = iter(range(count))
@@ -223,7 +223,7 @@ def die_before(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
             return call
 
-        for name in ("fsync", "rename", "link", "mkdir", "rmdir", "unlink"):
+        for name in ("fsync", "rename", "rmdir", "unlink"):
             monkeypatch.setattr(os, name, mortal(getattr(os, name)))
         monkeypatch.setattr(store_module, "save_file", mortal(save_file))
 
@@ -233,7 +233,7 @@ def die_before(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_death_at_any_moment_of_writing_leaves_one_whole_state(
     tmp_path: Path, die_before: Callable[[int], None]
 ) -> None:
-    """Every prefix of the changes to the disk: what is resumed is the old state or the new one, best included."""
+    """Wherever it strikes: what is resumed is the old state or the new one, best included."""
     old = tmp_path / "old"
     writer = attempt(old, "a")
     writer.write_best(best(1))

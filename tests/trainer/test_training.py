@@ -169,6 +169,16 @@ def test_weights_that_are_not_finite_are_diverged_at_the_evaluation_due_next(
     assert len(seen.message.scores) == 1
 
 
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+def test_weights_that_the_latest_step_spoilt_are_noticed_before_any_loss_is(poison: float, fine_tuning: Make) -> None:
+    config = fine_tuning()
+    model, _ = load_model(config, load_task(config, load_tokenizer(config)), 1)
+    learner = Learner(model, config, Timetable(8, 16, 4))
+    assert learner.is_finite()
+    model.get_parameter("classifier.bias").data[0] = poison
+    assert not learner.is_finite()
+
+
 def test_a_rate_that_explodes_diverges(fine_tuning: Make, observe: Observe) -> None:
     seen = observe(fine_tuning(learningRate="1e38"))
     assert (seen.outcome, seen.message.diverged_at, seen.message.scores) == (Outcome.DIVERGED, 1, ())
@@ -207,8 +217,12 @@ def test_an_evaluation_answers_every_example_in_its_place_and_draws_nothing(fine
     tokenizer = load_tokenizer(config)
     validation = load_task(config, tokenizer).validation
     model = load_model(config, load_task(config, tokenizer), 1)[0].train()
+    drawn: list[torch.Tensor] = []
+    # Some architectures draw even in evaluation mode.
+    model.register_forward_pre_hook(lambda _module, _inputs: drawn.append(torch.rand(1)))
     before = torch.get_rng_state()
     outputs = Evaluation(validation, tokenizer, batch_size=7).outputs(model, None)
+    assert drawn
     assert torch.equal(torch.get_rng_state(), before)
     assert outputs.dtype == np.float32
     for i, output in enumerate(outputs):
