@@ -14,10 +14,10 @@ help: ## what can be made
 env: $(READY) ## the environment, from constraints.txt
 
 $(READY): pyproject.toml constraints.txt
-	@echo "== environment (about 6 GB, most of it torch; half a minute where packages are cached)"
+	@echo "== environment (about 6 GB, most of it torch; two minutes where packages are cached)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(READY) ## eight episodes, one cut, a winner: the quickstart on real sentences
