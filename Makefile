@@ -24,7 +24,7 @@ demo: $(READY) ## eight episodes, one cut, a winner: the quickstart on real sent
 	$(BIN)/seedsweep run examples/quickstart.yaml
 
 test: $(READY) ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: $(READY) ## format, style, types, import contracts
 	$(BIN)/ruff format --check
