@@ -22,7 +22,7 @@ class Evaluation:
         batches = [collate(self._part, indices, self._tokenizer) for indices in self._order]
         return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def outputs(self, model: PreTrainedModel, autocast: torch.dtype | None) -> np.ndarray:
         """Logits, or predicted values, in the order of the part: float32, shape (n, labels).
 

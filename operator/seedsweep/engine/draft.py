@@ -10,7 +10,7 @@ from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 
 _NEW = EpisodeStatus()
-MAX_WRITES = 256
+MAX_WRITES = 128
 """Records changed by one plan. More news than that is taken in over several turns, so that no sweep,
 however large, holds up the others on the same event loop."""
 

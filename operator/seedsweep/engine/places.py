@@ -20,13 +20,15 @@ def stop_settled(draft: Draft, race: Race) -> None:
     for episode, attempt in draft.live.items():
         if attempt.stopping:
             continue
-        entry = draft.record_of(attempt)
+        if episode in race.standings:
+            entry = draft.record_of(attempt)
+            if entry is not None and entry.stop is not None:
+                draft.stop(attempt, entry.stop)
+            else:
+                _stop_if_stuck(draft, attempt)
+            continue
         verdict = draft.status(episode).verdict
-        if entry is not None and entry.stop is not None:
-            draft.stop(attempt, entry.stop)
-        elif episode in race.standings:
-            _stop_if_stuck(draft, attempt)
-        elif verdict is not None and verdict.outcome == "LostByCut":
+        if verdict is not None and verdict.outcome == "LostByCut":
             draft.stop(attempt, StopReason.CUT)
         elif verdict is not None and verdict.outcome == "LostByDominance":
             draft.stop(attempt, StopReason.DOMINATED)

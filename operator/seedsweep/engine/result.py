@@ -1,5 +1,7 @@
 """The winner, what may be thrown away, and whether the sweep is over."""
 
+from math import inf
+
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.status import Best
 from seedsweep.engine.census import Census
@@ -7,7 +9,6 @@ from seedsweep.engine.decisions import Conclude, Prune
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import MAX_BAD_CONFIGURATIONS
 from seedsweep.engine.race import Race
-from seedsweep.engine.ranking import score_key
 
 Failure = tuple[str, str]
 """Reason and message of the condition Failed."""
@@ -15,17 +16,15 @@ Failure = tuple[str, str]
 
 def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
     """The best evaluation that counts; ties: lower validation loss, then the hash."""
-    maximize, tie = draft.layout.maximize, draft.layout.tie
-    best_key, winner = None, None
-    for episode, status in draft.statuses.items():
-        best = status.best
-        if best is None:
-            continue
-        key = (score_key(best.score, maximize), float("inf") if best.loss is None else best.loss, tie[episode])
-        if best_key is None or key < best_key:
-            best_key, winner = key, episode
-    if winner is None:
+    tie, candidates = draft.layout.tie, {e: s.best for e, s in draft.statuses.items() if s.best is not None}
+    if not candidates:
         return None
+    scores = [best.score for best in candidates.values()]
+    highest = max(scores) if draft.layout.maximize else min(scores)
+    tied = [
+        (inf if best.loss is None else best.loss, tie[e], e) for e, best in candidates.items() if best.score == highest
+    ]
+    winner = min(tied)[2]
     status = draft.statuses[winner]
     assert status.best is not None  # the winner was chosen among those
     conclusion = draft.seen.conclusion
