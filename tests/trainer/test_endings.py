@@ -23,7 +23,7 @@ import torch
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.contract import Env, ExitCode, Message, Outcome, decode_message
-from seedsweep_trainer.endings import explain
+from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.learner import Learner
 from seedsweep_trainer.reporter import Reporter
@@ -109,31 +109,33 @@ def test_the_curve_is_the_same_on_every_channel_bit_for_bit(
 def test_a_process_started_by_the_contract_trains_and_can_be_scraped(
     environment: Start, fine_tuning: Callable[..., FineTuning], tmp_path: Path
 ) -> None:
-    config = fine_tuning(epochs=20, evaluationsPerEpoch=4, checkpointEveryEvaluations=80)
-    variables = environment(config, STOP_AFTER="79")
+    # More than it will get to do: it trains until a scrape has seen a score, and is then told to end.
+    config = fine_tuning(epochs=300, evaluationsPerEpoch=1, checkpointEveryEvaluations=300)
+    variables = environment(config)
     command = [sys.executable, "-m", "seedsweep_trainer", "train"]
-    scrapes: list[list[float]] = []
+    scraped: list[float] = []
     with (
         (tmp_path / "log").open("w") as log,
         subprocess.Popen(
             command, env=os.environ | variables | {"HF_HUB_OFFLINE": "1"}, stdout=log, stderr=log
         ) as process,
     ):
-        while process.poll() is None:
+        while not scraped and process.poll() is None:
             try:
-                scrapes.append(scraped_curve(variables))
+                scraped = scraped_curve(variables)
             except (urllib.error.URLError, http.client.HTTPException, ConnectionError):
-                # It is not up yet, or it has just ended.
+                # It is not up yet.
                 time.sleep(0.05)
-    assert process.returncode == 0, (tmp_path / "log").read_text()
+        process.terminate()
+    assert process.returncode == TERMINATED, (tmp_path / "log").read_text()
     message = last_words(variables)
     result = json.loads((tmp_path / "work" / "result.json").read_text())
-    assert (message.outcome, message.evaluations_planned, message.checkpoint) == (Outcome.STOPPED, 80, 79)
-    assert len(message.scores) == len(message.losses or ()) == 79
+    assert (message.outcome, message.evaluations_planned) == (Outcome.INTERRUPTED, 300)
+    assert message.checkpoint == len(message.scores) == len(message.losses or ())
     assert bits(message.scores) == bits(result["scores"])
-    assert scrapes[-1]
-    assert all(bits(scrape) == bits(message.scores[: len(scrape)]) for scrape in scrapes)
-    assert "evaluation 79/80, step 158/160: score " in (tmp_path / "log").read_text()
+    assert scraped
+    assert bits(scraped) == bits(message.scores[: len(scraped)])
+    assert "evaluation 1/300, step 8/2400: score " in (tmp_path / "log").read_text()
 
 
 def test_bad_configuration_ends_with_its_own_code_and_tells_field_value_and_remedy(
