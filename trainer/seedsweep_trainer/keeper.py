@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 import numpy as np
 
+from seedsweep.api.episode import BestEvaluation
 from seedsweep_trainer.attempt import Attempt
 from seedsweep_trainer.checkpoint import Checkpoint, Progress, copy_weights, take
 from seedsweep_trainer.learner import Learner
@@ -87,10 +88,10 @@ class Keeper:
 
 
 def best_evaluation(scores: Sequence[float], goal: Literal["maximize", "minimize"]) -> int | None:
-    """The earliest evaluation (from 1) with the best score; None where all are undefined."""
-    sign = 1 if goal == "maximize" else -1
-    defined = [(sign * score, -i) for i, score in enumerate(scores, start=1) if not math.isnan(score)]
-    return -max(defined)[1] if defined else None
+    """The evaluation (from 1) that the sweep, too, takes for the best; None where all are undefined (NaN)."""
+    known = [None if math.isnan(score) else score for score in scores]
+    best = BestEvaluation.of(known, (), len(known), maximize=goal == "maximize")
+    return best.evaluation if best is not None else None
 
 
 def predictions(part: Part, outputs: np.ndarray, id2label: dict[int, str]) -> str:
