@@ -82,12 +82,44 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The ru
     print(directory / "report.html")
 
 
-def main() -> None:
+_OPERATOR_HELP = """
+Watch SeedSweeps on a cluster and carry them out: what the operator's image runs.
+
+The cluster is the one it runs in, else that of KUBECONFIG. Serves /healthz, /metrics and a live view of every sweep.
+"""
+
+
+@app.command(help=_OPERATOR_HELP)
+def operator(
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Watch this namespace; may be given again.", show_default="all", envvar="SEEDSWEEP_NAMESPACES"
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Of health, metrics and the live view.")] = 8080,
+    service_account: Annotated[
+        list[str] | None,
+        typer.Option(help="A service account that episodes may run as; may be given again.", show_default="none"),
+    ] = None,
+    relist_seconds: Annotated[
+        float, typer.Option(min=1, help="Between two lists that show what a watch has lost.")
+    ] = 300.0,
+) -> None:
+    """Run the operator until SIGTERM or SIGINT."""
+    from seedsweep.kube import app as kube
+    from seedsweep.kube.pods import PodSettings
+
+    settings = PodSettings(service_accounts=frozenset(service_account or ()))
+    kube.run_operator(kube.Options(tuple(namespace or ()), port, settings, relist_seconds))
+
+
+def main(arguments: list[str] | None = None) -> None:
     """Entry point of `seedsweep`: bad input is said plainly, without a traceback."""
     from seedsweep.local.rundir import RunDirectoryError
 
     try:
-        app()
+        app(arguments)
     except (InvalidSweepError, RecordError, RunDirectoryError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -77,6 +77,10 @@ class Cost(ApiModel):
     full_steps: int | None = None
     """t S: every episode trained fully."""
     gpu_seconds: float = 0.0
+    saved_steps: int = 0
+    """Steps that lost episodes did not train, of all they would have: grows with every cut."""
+    saved_gpu_seconds: float = 0.0
+    """What those would have taken at the rate of those trained."""
 
 
 class SweepStatus(ApiModel):

@@ -19,6 +19,7 @@ class Census:
     overshoot: int = 0
     wasted: int = 0
     audit: int = 0
+    saved: int = 0
     seconds: float = 0.0
     failed: list[str] = field(default_factory=list)
     """Reasons of the episodes that failed for good."""
@@ -75,6 +76,8 @@ def take_census(draft: Draft, race: Race) -> Census:
             census.audit += reach - useful
         else:
             census.overshoot += reach - useful
+        if state == "Lost" and draft.steps is not None:
+            census.saved += max(0, draft.steps - trained)
         if status.non_deterministic:
             census.replayed.append(episode)
         verdict = status.verdict
@@ -87,6 +90,7 @@ def take_census(draft: Draft, race: Race) -> Census:
 
 def cost_of(draft: Draft, census: Census) -> Cost:
     """What was spent, each kind of step apart, beside what the design costs at most and what all would cost."""
+    trained = census.useful + census.overshoot + census.wasted + census.audit
     return Cost(
         useful_steps=census.useful,
         overshoot_steps=census.overshoot,
@@ -95,6 +99,8 @@ def cost_of(draft: Draft, census: Census) -> Cost:
         planned_steps=_planned(draft),
         full_steps=None if draft.steps is None else draft.steps * len(draft.layout.episodes),
         gpu_seconds=round(census.seconds, 1),
+        saved_steps=census.saved,
+        saved_gpu_seconds=round(census.saved * census.seconds / trained, 1) if trained else 0.0,
     )
 
 

@@ -7,10 +7,14 @@ from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
 from seedsweep.api.status import Best, CutSummary, EpisodeCounts, Phase, SweepStatus
 from seedsweep.engine.census import Census, cost_of
+from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
 from seedsweep.engine.places import Waits
 from seedsweep.engine.race import Need, Race
 from seedsweep.engine.result import Failure
+
+_GOOD = frozenset({"Complete", "Suspended"})
+_TOLD = _GOOD | {"Failed", "Stalled", "NonDeterministic", "HeterogeneousHardware"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,18 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
     )
 
 
+def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
+    """What became true of the sweep as a whole, for people: its end, what holds it up, what casts doubt on it."""
+    events = []
+    for condition in after.conditions:
+        old = before.condition(condition.type)
+        was = (old.status, old.reason) if old is not None and old.status == "True" else None
+        if condition.status == "True" and condition.type in _TOLD and was != (condition.status, condition.reason):
+            kind: Literal["Normal", "Warning"] = "Normal" if condition.type in _GOOD else "Warning"
+            events.append(Event(condition.type, f"{condition.reason}: {condition.message}".rstrip(": "), kind=kind))
+    return events
+
+
 def suspended_for(draft: Draft) -> float:
     """Seconds since the running suspension began; 0 without one."""
     suspended = draft.seen.status.condition("Suspended")
@@ -86,6 +102,10 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
     if outlook.waits.for_checkpoint:
         return "Running", "waiting for a checkpoint before an episode past its rung can make room"
+    if outlook.waits.refused is not None:
+        return "Running" if draft.live else "Pending", f"cannot start all episodes: {outlook.waits.refused.message}"
+    if outlook.waits.troubled is not None:
+        return "Running", f"{outlook.waits.troubled.episode.name} cannot begin: {outlook.waits.troubled.trouble}"
     racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
     retries = outlook.waits.for_retry
     waiting = f"{retries} wait to be retried after a failure; " if retries else ""
@@ -122,6 +142,11 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
 def _stalled(outlook: Outlook) -> tuple[bool, str, str]:
     if outlook.waits.for_checkpoint:
         return True, "WaitingForCheckpoint", "an episode past its rung runs on until its checkpoint is durable"
+    refusal, troubled = outlook.waits.refused, outlook.waits.troubled
+    if refusal is not None:
+        return True, refusal.reason, refusal.message
+    if troubled is not None:
+        return True, "CannotBegin", f"{troubled.episode.name}: {troubled.trouble}"
     if outlook.observed_places is not None:
         return False, "FewerPlaces", f"{outlook.observed_places} GPUs are to be had: episodes take turns"
     return False, "Moving", ""

@@ -1,5 +1,7 @@
 """From what lives to what is on record: attempts as they are seen, their ends, and the curves they leave."""
 
+from dataclasses import replace
+
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
@@ -60,10 +62,14 @@ def continued(status: EpisodeStatus, attempt: SeenAttempt) -> dict[str, object]:
     if reading is None:
         return update
     known = len(status.scores)
-    if known and status.scores[: len(reading.scores)] != list(reading.scores[:known]):
+    # Samples of a replay are taken at other moments.
+    exact = not (reading.sampled or status.sampled)
+    if exact and known and status.scores[: len(reading.scores)] != list(reading.scores[:known]):
         update["non_deterministic"] = True
     if len(reading.scores) > known:
         update["scores"] = [*status.scores, *reading.scores[known:]]
+        if reading.sampled:
+            update["sampled"] = True
         if reading.losses is not None:
             update["losses"] = [*status.losses, *reading.losses[len(status.losses) :]]
     if status.baseline is None:
@@ -90,6 +96,7 @@ def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
 
 
 def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
+    attempt = _held_to_the_end(draft, attempt, ending)
     status = draft.status(attempt.episode)
     status = status.evolve(**continued(status, attempt))
     entry = next(a for a in status.attempts if a.uid == attempt.uid)
@@ -109,6 +116,24 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     entries = [ended if a.uid == attempt.uid else a for a in status.attempts]
     draft.write(attempt.episode, status.evolve(attempts=entries), durable=True)
     draft.events.append(_end_event(attempt.episode, ended, failures(entries)))
+
+
+def _held_to_the_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> SeenAttempt:
+    """A sampled curve as its exit code of 0 completes it: the last sample holds for what came after it.
+
+    One that was to stop after an evaluation and was not seen past it is only taken at its word up to there.
+    """
+    reading, stop_after = attempt.reading, attempt.stop_after
+    if reading is None or not (reading.sampled and reading.scores) or ending.reason not in _CLEAN:
+        return attempt
+    entry = draft.record_of(attempt)
+    told = attempt.stopping or (entry is not None and entry.stop is not None)
+    if told or _lost_by(draft, attempt.episode) is not None:
+        return attempt
+    known = len(reading.scores)
+    goal = stop_after if stop_after is not None and known < stop_after else draft.evaluations or known
+    held = replace(reading, scores=(*reading.scores, *(reading.scores[-1:] * (goal - known))))
+    return replace(attempt, reading=held)
 
 
 def _lost_by(draft: Draft, episode: EpisodeId) -> StopReason | None:

@@ -55,6 +55,8 @@ class SeenAttempt:
     """When it got its place; None while it waits for one."""
     unschedulable_since: datetime | None = None
     """Since when no place was found for it; None for pods that wait behind a gate of a queue."""
+    trouble: str = ""
+    """Why it cannot begin, where the world says so: an image that cannot be pulled, no node that fits."""
     stop_after: int | None = None
     stopping: bool = False
     """Was told to end, and has not yet."""
@@ -80,6 +82,16 @@ class SeenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the world would not start an episode's attempt when it was last asked, and when to ask again."""
+
+    reason: str
+    """One word for a condition."""
+    message: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Conclusion:
     """What became of handing over the winner: weights exported, test set scored once."""
 
@@ -100,6 +112,8 @@ class Observation:
     cuts: Mapping[tuple[int, int], CutSpec] = field(default_factory=dict)
     """By (bracket, rung)."""
     attempts: Sequence[SeenAttempt] = ()
+    refused: Mapping[EpisodeId, Refusal] = field(default_factory=dict)
+    """Starts that the world turned down."""
     suspend: bool = False
     parallelism: int = 1
     """As the spec or a runner's flag has it now; may change at any time."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from seedsweep.api.episode import EndReason, StopReason
+from seedsweep.api.episode import EndReason, EpisodeId, StopReason
 from seedsweep.engine.decisions import Event, StartEpisode
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import FAILURES, retry_at
-from seedsweep.engine.observation import SeenAttempt
+from seedsweep.engine.observation import Refusal, SeenAttempt
 from seedsweep.engine.race import Need, Race, Standing
 
 _NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_CONFIGURATION}
@@ -78,6 +78,10 @@ class Waits:
     """An attempt ought to make room, and has no durable checkpoint."""
     for_retry: int = 0
     """Episodes whose next attempt waits out a back-off."""
+    refused: Refusal | None = None
+    """Why the world turned down the first of those that it would not start."""
+    troubled: SeenAttempt | None = None
+    """The first of those that cannot begin; without a place, only where none has one."""
 
 
 def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
@@ -105,7 +109,17 @@ def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
         _start(draft, race, ready[:free], places)
         _bet(draft, race, free - len(ready) - gated)
     unsaved = short > 0 and any(_past_its_rung(race, a) and a.uid not in draft.stopped for a in staying)
-    return Waits(for_checkpoint=unsaved, for_retry=gated)
+    return Waits(
+        for_checkpoint=unsaved,
+        for_retry=gated,
+        refused=next((refusal for refusal in draft.seen.refused.values() if refusal.until > draft.now), None),
+        troubled=_troubled(staying),
+    )
+
+
+def _troubled(staying: list[SeenAttempt]) -> SeenAttempt | None:
+    placed = [a for a in staying if a.bound is not None]
+    return next((a for a in placed or staying if a.trouble), None)
 
 
 def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:
@@ -114,7 +128,7 @@ def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:
     for episode, standing in race.standings.items():
         if standing.need in (Need.FATE, Need.AUDIT) or episode in draft.live:
             continue
-        moment = retry_at(draft.status(episode).attempts)
+        moment = _may_start_at(draft, episode)
         if moment is not None and moment > draft.now:
             draft.wake_at(moment)
             gated += 1
@@ -124,6 +138,15 @@ def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:
     # Ascending index: a resumed sweep starts the same episodes in the same order.
     ready.sort(key=lambda standing: (-standing.level, index[standing.episode]))
     return ready, gated
+
+
+def _may_start_at(draft: Draft, episode: EpisodeId) -> datetime | None:
+    """When its back-off is over: the one after a failure, and the one after a refusal."""
+    retry = retry_at(draft.status(episode).attempts)
+    refusal = draft.seen.refused.get(episode)
+    if refusal is None:
+        return retry
+    return refusal.until if retry is None else max(retry, refusal.until)
 
 
 def _start(draft: Draft, race: Race, chosen: list[Standing], places: int) -> None:
@@ -150,13 +173,11 @@ def _bet(draft: Draft, race: Race, free: int) -> None:
 def _can_go_on(draft: Draft, standing: Standing) -> bool:
     """Not while it waits out a back-off, and not what failed past its rung: the cut decides about that one."""
     attempts = draft.status(standing.episode).attempts
-    moment = retry_at(attempts)
-    if standing.need is Need.AUDIT:
-        if moment is not None and moment > draft.now:
-            draft.wake_at(moment)
-            return False
-        return True
-    return not attempts or attempts[-1].reason not in _NOT_TO_BET_ON
+    moment = _may_start_at(draft, standing.episode)
+    if moment is not None and moment > draft.now:
+        draft.wake_at(moment)
+        return False
+    return standing.need is Need.AUDIT or not attempts or attempts[-1].reason not in _NOT_TO_BET_ON
 
 
 def _decide_start(draft: Draft, standing: Standing, stop_after: int | None) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from seedsweep.api.episode import StopReason
 from seedsweep.engine.census import episode_state, take_census
-from seedsweep.engine.conditions import Outlook, evaluate_status, suspended_for
+from seedsweep.engine.conditions import Outlook, evaluate_status, suspended_for, transitions
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.layout import Layout
@@ -62,7 +62,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         records=draft.records(),
         decisions=tuple(draft.decisions),
         status=status,
-        events=tuple(draft.events),
+        events=(*draft.events, *transitions(seen.status, status)),
         look_again_in=wait,
         finished=outlook.over,
     )

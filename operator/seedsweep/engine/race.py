@@ -169,9 +169,8 @@ def _final_score(draft: Draft, episode: EpisodeId, contest: Contest) -> RungScor
     attempt = draft.live.get(episode)
     if attempt is not None:
         status = status.evolve(**continued(status, attempt))
-    sampled = attempt is not None and attempt.reading is not None and attempt.reading.sampled
     best = BestEvaluation.of(status.scores, status.losses, contest.evaluation, maximize=contest.maximize)
-    score = rung_score(status.scores, status.losses, best, contest, sampled)
+    score = rung_score(status.scores, status.losses, best, contest, status.sampled)
     draft.write(episode, status.evolve(rung_scores=[*status.rung_scores, score], best=best), durable=True)
     return score
 

@@ -1,0 +1,154 @@
+"""The API server: plain JSON over the official client's connection, bounded, and patient with it.
+
+Bodies stay dictionaries: the client's models cost more time than the requests themselves.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.utils import Backoff, on_retry_after_error
+
+from seedsweep.metrics import API_CALLS
+
+Object = dict[str, Any]
+
+MAX_AT_ONCE = 64
+"""Requests in flight; more only queue in the API server."""
+TIMEOUT_SECONDS = 30.0
+PAGE = 500
+"""Objects a page of a list."""
+_PATIENCE = Backoff(steps=5, duration=0.2, factor=3.0, jitter=0.5)
+_PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+class ApiError(Exception):
+    """The API server refused, or could not be reached.
+
+    Attributes:
+        status: the HTTP status; None where no answer came, so that a write may have been done all the same.
+        reason: the API's one word, such as AlreadyExists.
+    """
+
+    def __init__(self, status: int | None, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class Api:
+    """Requests to one API server."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._turn = asyncio.Semaphore(MAX_AT_ONCE)
+
+    async def get(self, path: str) -> Object:
+        """One object. This and all others raise ApiError."""
+        return await self._request("GET", path)
+
+    async def list(self, path: str, selector: str = "") -> AsyncIterator[Object]:
+        """All objects of a collection that carry the labels, page by page; pages are dropped as they are used."""
+        query: dict[str, str] = {"limit": str(PAGE)}
+        if selector:
+            query["labelSelector"] = selector
+        while True:
+            page = await self._request("GET", path, query=query)
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    async def create(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+        """Create an object in a collection."""
+        return await self._request("POST", path, body, {"dryRun": "All"} if dry_run else None)
+
+    async def replace(self, path: str, body: Object) -> Object:
+        """Write an object, or its status, if its resourceVersion is still the one in the body."""
+        return await self._request("PUT", path, body)
+
+    async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
+        """Delete the object of this UID, and no other of the same name; one that is gone already is fine."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        try:
+            await self._request("DELETE", path, options)
+        except ApiError as error:
+            # 409: another object has the name by now.
+            if error.status not in (404, 409):
+                raise
+
+    async def _request(
+        self, method: str, path: str, body: Object | None = None, query: Mapping[str, str] | None = None
+    ) -> Object:
+        try:
+            answer: Object = await on_retry_after_error(
+                _PATIENCE, _is_passing, lambda: self._once(method, path, body, query)
+            )
+            return answer
+        except ApiException as error:
+            raise _api_error(error) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            message = f"the API server cannot be reached: {error or type(error).__name__}"
+            raise ApiError(None, "Unreachable", message) from error
+
+    async def _once(self, method: str, path: str, body: Object | None, query: Mapping[str, str] | None) -> Object:
+        async with self._turn:
+            request = await self._client.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": "application/json"},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = await self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+            data = await response.response.read()
+        API_CALLS.labels(method, str(response.status)).inc()
+        if response.status >= 300:
+            refusal = ApiException(response.status, response.reason, body=data.decode(errors="replace"))
+            refusal.headers = response.headers
+            raise refusal
+        answer: Object = json.loads(data)
+        return answer
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Api]:
+    """The API server that KUBECONFIG, ~/.kube/config or the pod's own service account names.
+
+    Raises:
+        ConfigException: none of them does.
+    """
+    configuration = Configuration()
+    try:
+        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except ConfigException:
+        await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    configuration.connection_pool_maxsize = MAX_AT_ONCE
+    async with ApiClient(configuration) as client:
+        yield Api(client)
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, ApiException):
+        return error.status in _PASSING
+    return isinstance(error, aiohttp.ClientConnectionError | TimeoutError)
+
+
+def _api_error(error: ApiException) -> ApiError:
+    try:
+        told = json.loads(error.body or "")
+        return ApiError(error.status, told.get("reason") or str(error.status), told.get("message") or str(error.reason))
+    except (ValueError, AttributeError):
+        return ApiError(error.status, str(error.reason or error.status), f"status {error.status}: {error.reason}")

@@ -1,0 +1,50 @@
+"""Names, labels and annotations of what a sweep owns: functions of the sweep and the episode alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.sweep import API_VERSION
+
+LABEL_SWEEP = "seedsweep.io/sweep"
+LABEL_SWEEP_UID = "seedsweep.io/sweep-uid"
+LABEL_EPISODE = "seedsweep.io/episode"
+LABEL_WEIGHT_INIT = "seedsweep.io/weight-init"
+LABEL_DATA_ORDER = "seedsweep.io/data-order"
+ANNOTATION_ATTEMPT = "seedsweep.io/attempt"
+ANNOTATION_STOP_AFTER = "seedsweep.io/stop-after"
+
+
+def object_name(sweep: str, episode: EpisodeId) -> str:
+    """Of an episode's pod and of its Episode. Without the attempt: the API server refuses a second live pod."""
+    return f"{sweep}-{episode.name}"
+
+
+def labels(sweep: str, uid: str, episode: EpisodeId | None = None) -> dict[str, str]:
+    """What a sweep's objects are found by."""
+    found = {LABEL_SWEEP: sweep, LABEL_SWEEP_UID: uid}
+    if episode is not None:
+        found[LABEL_EPISODE] = episode.name
+        found[LABEL_WEIGHT_INIT] = str(episode.weight_init)
+        found[LABEL_DATA_ORDER] = str(episode.data_order)
+    return found
+
+
+def owner_reference(sweep: str, uid: str) -> dict[str, Any]:
+    """Deleting the sweep deletes what refers to it so, whether an operator runs or not."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "SeedSweep",
+        "name": sweep,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def owner_uid(metadata: Mapping[str, Any]) -> str | None:
+    """UID of the sweep that controls an object; None where another does, or none."""
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller") and reference.get("kind") == "SeedSweep":
+            return str(reference.get("uid"))
+    return None

@@ -1,0 +1,148 @@
+"""The backend of a cluster: one sweep's record and pods behind the Protocol of the loop."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import API_VERSION, SeedSweep
+from seedsweep.engine.decisions import Conclude, Decision, Event, Record, StartEpisode, StopAttempt
+from seedsweep.engine.observation import Conclusion, Observation
+from seedsweep.kube.attempts import Attempts, now
+from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.events import Recorder
+from seedsweep.kube.records import Home, Records
+
+STATUS_PAUSE = timedelta(seconds=5)
+"""Between two writes of a status in which only counts and costs changed."""
+_RESUMING_LEVELS = frozenset({"L2", "L3"})
+
+
+class KubeWorld:
+    """Implements seedsweep.backend.Backend."""
+
+    def __init__(
+        self, api: Api, home: Home, sweep: SeedSweep, records: Records, attempts: Attempts, recorder: Recorder
+    ) -> None:
+        self.sweep = sweep
+        """As last read; its spec may change in flight."""
+        self.seen = Observation(status=sweep.status or SweepStatus())
+        """The last observation."""
+        self.behind = False
+        """The status on record lacks counts that are known."""
+        self.held_back = False
+        """Something could not be recorded, and waits for the next turn with all that rests on it."""
+        self._api = api
+        self._home = home
+        self._records = records
+        self._attempts = attempts
+        self._recorder = recorder
+        self._version = 0
+        self.status = sweep.status or SweepStatus()
+        """As last planned; what is on record may lack its newest counts."""
+        self._written = self.status
+        self._written_at: datetime | None = None
+        self._untold: list[Event] = []
+        self._conclusion: Conclusion | None = None
+
+    def saw_version(self, version: str) -> None:
+        """A resourceVersion of the sweep that was read or written; an older one than is known tells nothing."""
+        self._version = max(self._version, int(version))
+
+    async def observe(self) -> Observation:
+        """See Backend. From memory: watches and answers keep it true."""
+        self._attempts.forget_recorded(self._records.episodes)
+        spec = self.sweep.spec
+        attempts = self._attempts.seen(self.sweep, self._records.episodes)
+        ours = spec.trainer.fine_tuning is not None
+        resumes = ours or any(a.reading is not None and a.reading.level in _RESUMING_LEVELS for a in attempts)
+        self.seen = Observation(
+            status=self.status,
+            episodes=self._records.episodes,
+            cuts=self._records.cuts,
+            attempts=attempts,
+            refused={**self._attempts.refused, **self._records.refused},
+            suspend=spec.suspend,
+            parallelism=spec.parallelism,
+            generation=self.sweep.metadata.generation,
+            resumable=spec.storage is not None and resumes,
+            conclusion=self._conclusion,
+        )
+        return self.seen
+
+    async def record(self, records: Sequence[Record]) -> frozenset[str]:
+        """See Backend."""
+        unwritten = await self._records.write(records)
+        self.held_back = bool(unwritten)
+        return unwritten
+
+    async def execute(self, decisions: Sequence[Decision]) -> None:
+        """See Backend."""
+        for decision in decisions:
+            if isinstance(decision, Conclude):
+                self._conclusion = _left_in_storage(decision)
+        stops = [self._attempts.stop(decision) for decision in decisions if isinstance(decision, StopAttempt)]
+        starts = [decision for decision in decisions if isinstance(decision, StartEpisode)]
+        await asyncio.gather(*stops, self._attempts.start(self.sweep, starts))
+
+    async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
+        """See Backend. Events wait for the write that makes them true."""
+        self.status = status
+        self._untold += events
+        moment = now()
+        self.behind = status != self._written
+        if self.behind and not _is_news(self._written, status):
+            self.behind = self._written_at is not None and moment - self._written_at < STATUS_PAUSE
+            if self.behind:
+                return
+        if status != self._written and not await self._write(status):
+            self.behind = True
+            return
+        self._written, self._written_at, self.behind = status, moment, False
+        self._recorder.tell(self._home, self._untold, moment)
+        self._untold = []
+
+    async def _write(self, status: SweepStatus) -> bool:
+        try:
+            await self._put(status)
+        except ApiError as error:
+            if error.status == 409:
+                # The spec changed, or another operator wrote: what stands there is read before the next try.
+                await self._read_version()
+            return False
+        return True
+
+    async def _put(self, status: SweepStatus) -> None:
+        body: Object = {
+            "apiVersion": API_VERSION,
+            "kind": "SeedSweep",
+            "metadata": {"name": self._home.name, "namespace": self._home.namespace, "uid": self._home.uid},
+            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+        body["metadata"]["resourceVersion"] = str(self._version)
+        written = await self._api.replace(f"{self._home.path}/status", body)
+        self.saw_version(written["metadata"]["resourceVersion"])
+
+    async def _read_version(self) -> None:
+        try:
+            found = await self._api.get(self._home.path)
+        except ApiError:
+            return
+        if found["metadata"]["uid"] == self._home.uid:
+            self.saw_version(found["metadata"]["resourceVersion"])
+
+
+def _is_news(before: SweepStatus, after: SweepStatus) -> bool:
+    """Whether more than counts, costs and the best so far has changed."""
+    return _outline(before) != _outline(after)
+
+
+def _outline(status: SweepStatus) -> object:
+    conditions = [(c.type, c.status, c.reason, c.observed_generation) for c in status.conditions]
+    return status.phase, conditions, status.cuts, status.start_time, status.completion_time, status.evaluations
+
+
+def _left_in_storage(decision: Conclude) -> Conclusion:
+    """Where the winner's weights are: the trainer keeps the best ones in its episode's folder."""
+    error = "its weights stay in the sweep's storage, in the episode's folder"
+    return Conclusion(decision.episode.name, error=error)

@@ -1,0 +1,68 @@
+"""An Observation as JSON, so that a sweep can be watched from afar as its loop sees it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from seedsweep.api.cut import CutSpec
+from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.observation import Conclusion, Observation, Refusal, SeenAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """What a terminal needs of an Observation, in a form that JSON can carry."""
+
+    at: datetime
+    status: SweepStatus
+    episodes: list[tuple[EpisodeId, EpisodeStatus]]
+    cuts: list[CutSpec]
+    attempts: list[SeenAttempt]
+    refused: list[tuple[EpisodeId, Refusal]]
+    suspend: bool
+    parallelism: int
+    generation: int | None
+    resumable: bool
+    conclusion: Conclusion | None
+
+
+_WIRE = TypeAdapter(_Wire)
+
+
+def dump_observation(seen: Observation, now: datetime) -> bytes:
+    """The Observation of this moment."""
+    return _WIRE.dump_json(
+        _Wire(
+            at=now,
+            status=seen.status,
+            episodes=list(seen.episodes.items()),
+            cuts=list(seen.cuts.values()),
+            attempts=list(seen.attempts),
+            refused=list(seen.refused.items()),
+            suspend=seen.suspend,
+            parallelism=seen.parallelism,
+            generation=seen.generation,
+            resumable=seen.resumable,
+            conclusion=seen.conclusion,
+        )
+    )
+
+
+def load_observation(data: bytes) -> tuple[Observation, datetime]:
+    """The Observation in what `dump_observation` gave, and its moment; raises ValueError for anything else."""
+    wire = _WIRE.validate_json(data)
+    seen = Observation(
+        status=wire.status,
+        episodes=dict(wire.episodes),
+        cuts={(cut.bracket, cut.rung): cut for cut in wire.cuts},
+        attempts=wire.attempts,
+        refused=dict(wire.refused),
+        suspend=wire.suspend,
+        parallelism=wire.parallelism,
+        generation=wire.generation,
+        resumable=wire.resumable,
+        conclusion=wire.conclusion,
+    )
+    return seen, wire.at
