@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format constraints bench clean
+.PHONY: help env demo test cluster lint format crds constraints bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -26,6 +26,9 @@ demo: $(READY) ## eight episodes, one cut, a winner: the quickstart on real sent
 test: $(READY) ## all tests
 	$(BIN)/pytest -n auto --dist loadfile
 
+cluster: $(READY) ## a Kubernetes control plane with fake GPU nodes to play with, until Ctrl-C
+	PYTHONPATH=tests $(BIN)/python -m cluster up
+
 lint: $(READY) ## format, style, types, import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -35,6 +38,9 @@ lint: $(READY) ## format, style, types, import contracts
 format: $(READY) ## write the format
 	$(BIN)/ruff check --fix --quiet || true
 	$(BIN)/ruff format
+
+crds: $(READY) ## write charts/seedsweep/crds from the types
+	$(BIN)/python -m seedsweep.api.crd charts/seedsweep/crds
 
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --upgrade --no-emit-index-url --universal --all-extras --no-annotate --no-header \

@@ -9,12 +9,13 @@ On CPU the clock counts the process's own seconds (one thread), so that others o
 
 import argparse
 import platform
+import random
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import mean
 from threading import Event
 from typing import Any
 
@@ -42,65 +43,55 @@ from seedsweep_trainer.model import load_model
 from seedsweep_trainer.optimizer import build_optimizer, learning_rate
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.seeds import order
-from seedsweep_trainer.tasks import Part, length_sorted_batches
+from seedsweep_trainer.tasks import Part, collate, length_sorted_batches
 from seedsweep_trainer.timetable import Timetable
 from seedsweep_trainer.train import prepare, train
+from turns import Blocks, Turns, speed, take_turns
 
 DATA_ORDER = 1
-BARE_BAR, TRAINER_BAR = 0.97, 1.0
-
-Seconds = dict[str, float]
-"""Of training, and of evaluation where there is any."""
-
-
-def now() -> float:
-    if not torch.cuda.is_available():
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
+TRAINING, EVALUATION, WHOLE = "training", "evaluation", "whole episode"
+BARS = (
+    ("bare", TRAINING, 0.97),
+    ("Trainer", TRAINING, 1.0),
+    ("Trainer", EVALUATION, 1.0),
+    ("Trainer", WHOLE, 1.0),
+)
 
 
-class Stopwatch(Reporter):
-    """Times an episode by what it reports: an evaluation lasts from the step before it to its score."""
+class _Measured(Reporter):
+    """Ends a block of an episode by what the episode reports: an evaluation, and the steps before it."""
 
-    def __init__(self, timetable: Timetable) -> None:
+    def __init__(self, timetable: Timetable, turns: Turns) -> None:
         super().__init__()
-        self.seconds: Seconds = {"training": 0.0, "evaluation": 0.0}
-        self._due = {timetable.step_of(i) for i in range(1, timetable.evaluations + 1)}
-        self._since = 0.0
+        self._due = _evaluated_steps(timetable)
+        self._turns = turns
 
     def planned(self, **plan: Any) -> None:
         """The model is loaded, and the first step comes next."""
         super().planned(**plan)
-        self._since = now()
+        self._turns.begins()
 
     def stepped(self, step: int) -> None:
-        """Ends a stretch of training where an evaluation follows."""
+        """Ends a block of training where an evaluation follows."""
         super().stepped(step)
         if step in self._due:
-            self._spent("training")
+            self._turns.ends(TRAINING)
 
     def evaluated(self, **evaluation: Any) -> None:
         """Ends an evaluation."""
         super().evaluated(**evaluation)
-        self._spent("evaluation")
-
-    def _spent(self, on: str) -> None:
-        moment = now()
-        self.seconds[on] += moment - self._since
-        self._since = moment
+        self._turns.ends(EVALUATION)
 
 
-def ours(config: FineTuning) -> Seconds:
+def ours(config: FineTuning, turns: Turns) -> None:
     """A whole episode without storage."""
     data = prepare(config.model_dump_json(by_alias=True))[1]
-    stopwatch = Stopwatch(Timetable.of(config, len(data.train)))
-    train(Attempt("bench", 0, DATA_ORDER, config), stopwatch, Event())
-    return stopwatch.seconds
+    measured = _Measured(Timetable.of(config, len(data.train)), turns)
+    train(Attempt("bench", 0, DATA_ORDER, config), measured, Event())
 
 
-def bare(config: FineTuning) -> Seconds:
-    """The same steps, without evaluation."""
+def bare(config: FineTuning, turns: Turns) -> None:
+    """The same steps on batches collated before the clock starts, and evaluations on the trainer's batches."""
     device = prepare_torch(config)
     tokenizer, data = prepare(config.model_dump_json(by_alias=True))
     timetable = Timetable.of(config, len(data.train))
@@ -110,9 +101,11 @@ def bare(config: FineTuning) -> Seconds:
     source = Batches(data.train, tokenizer, config, DATA_ORDER)
     dtype = autocast_dtype(config, device)
     steps = [source.of(*divmod(step, timetable.steps_per_epoch))[0] for step in range(timetable.steps)]
-    model.train()
-    start = now()
+    order = length_sorted_batches(data.validation, config.evaluation_batch_size)
+    validation = [collate(data.validation, indices, tokenizer) for indices in order]
+    turns.begins()
     for step, collated in enumerate(steps):
+        model.train()
         batch = {name: tensor.to(device) for name, tensor in collated.items()}
         labels = batch.pop("labels")
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
@@ -123,31 +116,38 @@ def bare(config: FineTuning) -> Seconds:
             group["lr"] = learning_rate(config, timetable, step)
         optimizer.step()
         optimizer.zero_grad()
-    return {"training": now() - start}
+        if step + 1 in _evaluated_steps(timetable):
+            turns.ends(TRAINING)
+            model.eval()
+            with torch.no_grad():
+                for collated in validation:
+                    batch = {name: tensor.to(device) for name, tensor in collated.items()}
+                    batch.pop("labels")
+                    with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                        model(**batch).logits.cpu()
+            turns.ends(EVALUATION)
 
 
-class _Times(TrainerCallback):
-    def __init__(self) -> None:
-        self.seconds: Seconds = {"training": 0.0, "evaluation": 0.0}
-        self._since = 0.0
+def _evaluated_steps(timetable: Timetable) -> set[int]:
+    return {timetable.step_of(i) for i in range(1, timetable.evaluations + 1)}
 
-    def _spent(self, on: str) -> None:
-        moment = now()
-        self.seconds[on] += moment - self._since
-        self._since = moment
+
+class _Blocks(TrainerCallback):
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         """The first step comes next."""
-        self._since = now()
+        self._turns.begins()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Ends a stretch of training where an evaluation follows."""
+        """Ends a block of training where an evaluation follows."""
         if control.should_evaluate:
-            self._spent("training")
+            self._turns.ends(TRAINING)
 
     def on_evaluate(self, *_: Any, **__: Any) -> None:
         """Ends an evaluation."""
-        self._spent("evaluation")
+        self._turns.ends(EVALUATION)
 
 
 class _InOrder(Sampler[int]):
@@ -170,7 +170,7 @@ class _OrderedTrainer(Trainer):
         return _InOrder(len(self.train_dataset))  # type: ignore[arg-type]
 
 
-def hugging_face(config: FineTuning) -> Seconds:
+def hugging_face(config: FineTuning, turns: Turns) -> None:
     """The same episode by transformers.Trainer."""
     device = prepare_torch(config)
     torch.use_deterministic_algorithms(False)
@@ -197,7 +197,6 @@ def hugging_face(config: FineTuning) -> Seconds:
             use_cpu=device.type == "cpu",
             bf16=autocast_dtype(config, device) is not None,
         )
-        times = _Times()
         longest_first = np.concatenate(length_sorted_batches(data.validation, config.evaluation_batch_size))
         trainer = _OrderedTrainer(
             model=load_model(config, data, 0)[0],
@@ -206,11 +205,10 @@ def hugging_face(config: FineTuning) -> Seconds:
             train_dataset=_examples(data.train, np.arange(len(data.train))),
             eval_dataset=_examples(data.validation, longest_first),
             compute_metrics=_accuracy,
-            callbacks=[times],
+            callbacks=[_Blocks(turns)],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
-    return times.seconds
 
 
 def _accuracy(found: Any) -> dict[str, float]:
@@ -228,23 +226,19 @@ def _examples(part: Part, positions: np.ndarray) -> Any:
     ]
 
 
-def in_turns(config: FineTuning, other: Callable[[FineTuning], Seconds], rounds: int) -> dict[str, list[float]]:
-    """Seconds of the other for each second of ours: above 1, ours is the faster one."""
-    ratios: dict[str, list[float]] = {}
+def race(config: FineTuning, rounds: int) -> dict[str, Blocks]:
+    """All blocks of so many episodes of each program."""
+    draw = random.Random(0)
+    programs = {"bare": partial(bare, config), "Trainer": partial(hugging_face, config), "ours": partial(ours, config)}
+    blocks: dict[str, Blocks] = {name: {TRAINING: [], EVALUATION: []} for name in programs}
     for turn in range(rounds):
-        pair = [ours, other] if turn % 2 == 0 else [other, ours]
-        seconds = {side: side(config) for side in pair}
-        theirs, mine = seconds[other], seconds[ours]
-        for part in theirs:
-            ratios.setdefault(part, []).append(theirs[part] / mine[part])
-        if len(theirs) > 1:
-            ratios.setdefault("whole episode", []).append(sum(theirs.values()) / sum(mine.values()))
-        print(f"# {other.__name__}: {_rounded(theirs)} s; ours: {_rounded(mine)} s", file=sys.stderr, flush=True)
-    return ratios
-
-
-def _rounded(seconds: Seconds) -> str:
-    return ", ".join(f"{name} {value:.2f}" for name, value in seconds.items())
+        for name, found in take_turns(programs, draw).items():
+            for kind, seconds in found.items():
+                blocks[name][kind] += seconds
+        print(f"# round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
+    for found in blocks.values():
+        found[WHOLE] = [sum(pair) for pair in zip(found[TRAINING], found[EVALUATION], strict=True)]
+    return blocks
 
 
 def main() -> int:
@@ -253,21 +247,24 @@ def main() -> int:
     parser.add_argument("--shape", choices=list(SHAPES), default="minilm")
     parser.add_argument("--train", type=int, default=320, help="training examples")
     parser.add_argument("--validation", type=int, default=128, help="validation examples")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4, help="episodes of each")
     options = parser.parse_args()
     missed = False
     with tempfile.TemporaryDirectory() as folder:
         config = make(Path(folder), options.shape, options.train, options.validation)
         conditions = fingerprint(config, prepare_torch(config))
         print(f"{options.shape}, {options.train} + {options.validation} examples, {conditions}, {platform.platform()}")
-        ours(config.model_copy(update={"epochs": 1}))  # The first one pays for what every process pays once.
-        once = config.model_copy(update={"epochs": 1, "evaluations_per_epoch": 1})
-        for other, task, bar in ((bare, once, BARE_BAR), (hugging_face, config, TRAINER_BAR)):
-            for part, ratios in in_turns(task, other, options.rounds).items():
-                ratio = median(ratios)
-                missed |= ratio < bar
-                spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
-                print(f"{other.__name__:13} {part:14} {ratio:.3f} of its speed ({spread}; bar {bar})", flush=True)
+        # What every process pays once is paid here.
+        race(config.model_copy(update={"epochs": 1, "evaluations_per_epoch": 1}), 1)
+        blocks = race(config, options.rounds)
+    for other, kind, bar in BARS:
+        ratio, low, high = speed(blocks["ours"][kind], blocks[other][kind])
+        missed |= ratio < bar
+        mine, theirs = mean(blocks["ours"][kind]), mean(blocks[other][kind])
+        print(
+            f"{other:8} {kind:14} {ratio:.4f} of its speed (95 %: {low:.4f} to {high:.4f}; bar {bar}); "
+            f"{mine:.4f} s to {theirs:.4f} s, mean of {len(blocks[other][kind])} blocks"
+        )
     return int(missed)
 
 

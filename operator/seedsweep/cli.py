@@ -114,6 +114,42 @@ def operator(
     kube.run_operator(kube.Options(tuple(namespace or ()), port, settings, relist_seconds))
 
 
+_WATCH_HELP = """
+Show a sweep in a cluster as it runs, until it is over.
+
+As its operator sees it, through the API server's proxy to services; where that right or the operator is missing, as it
+is on record. Ctrl-C ends the view, never the sweep.
+
+Exit codes: 0 complete; 1 the sweep failed, was deleted or not accepted, or the API server stays away; 2 nothing to
+watch; 130 interrupted.
+"""
+
+
+@app.command(help=_WATCH_HELP)
+def watch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the SeedSweep.")],
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", show_default="that of the kubeconfig's context")
+    ] = None,
+    operator: Annotated[
+        str, typer.Option(metavar="NAMESPACE/SERVICE:PORT", help="The service of the operator.")
+    ] = "seedsweep-system/seedsweep-operator:http",
+) -> None:
+    """Watch a sweep in a cluster."""
+    from seedsweep.kube import eyes
+    from seedsweep.kube import watch as kube
+
+    try:
+        request = kube.Request(name, namespace, eyes.Service.parse(operator))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--operator") from None
+    try:
+        raise typer.Exit(kube.watch_sweep(request, Console()))
+    except kube.WatchError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(error.code) from error
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `seedsweep`: bad input is said plainly, without a traceback."""
     from seedsweep.local.rundir import RunDirectoryError

@@ -8,16 +8,21 @@ from engine.situations import (
     ended,
     entry,
     episode,
+    is_recorded,
     look,
     on_record,
+    pending,
+    recorded,
     running,
     starts,
     stopped_at_rung,
     stops,
     study,
 )
+from engine.trainees import moment
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.engine.decisions import StartEpisode
+from seedsweep.engine.draft import timestamp
 
 
 def test_episodes_start_in_index_order_while_places_are_free():
@@ -122,3 +127,13 @@ def test_more_places_only_start_more():
     todo = look(layout, *attempts, parallelism=4)
     assert stops(todo) == []
     assert [i for i, _ in starts(todo)] == [2, 3]
+
+
+def test_the_record_says_when_an_attempt_that_waited_gets_its_place():
+    waited = on_record(attempts=[entry("uid-0").evolve(started=None)])
+    layout = study(2, (3, 1))
+    assert not is_recorded(look(layout, pending(0), records={0: waited}), 0)
+    placed = recorded(look(layout, running(0), records={0: waited}), 0)
+    assert placed.state == "Running"
+    assert placed.attempts[0].started == timestamp(moment(0))
+    assert not is_recorded(look(layout, running(0), records={0: placed}), 0)

@@ -57,7 +57,7 @@ def assert_refused(result: Result, sweep: FakeSweep, *said: str) -> None:
                 "trainer": {
                     "command": ["x"],
                     "metric": METRIC,
-                    "env": [{"name": "A", "valueFrom": {"secretKeyRef": {}}}],
+                    "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
                 }
             },
             ("spec.trainer.env[0].valueFrom", "on a cluster only: give a value"),

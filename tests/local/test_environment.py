@@ -11,7 +11,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import Metric
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.sweep import Config, Trainer
-from seedsweep.local.environment import Start, contract_variables, expand, launch_form, resolve_paths
+from seedsweep.local.environment import Start, contract_variables, launch_form, resolve_paths
 
 START = Start(
     episode=EpisodeId(3, 7),
@@ -22,23 +22,6 @@ START = Start(
     work=Path("/out/attempts/u1"),
     checkpoints=Path("/out/work/wi3-do7"),
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "expanded"),
-    [
-        ("--seed=$(SEED)", "--seed=3"),
-        ("$(SEED)$(SEED)", "33"),
-        ("$$(SEED)", "$(SEED)"),
-        ("$$$(SEED)", "$3"),
-        ("$(UNKNOWN)", "$(UNKNOWN)"),
-        ("$SEED and 5 $", "$SEED and 5 $"),
-        ("$(SEED", "$(SEED"),
-        ("costs $$5", "costs $5"),
-    ],
-)
-def test_references_are_expanded_as_kubernetes_does(text: str, expanded: str) -> None:
-    assert expand(text, {"SEED": "3"}) == expanded
 
 
 def test_contract_is_kept_with_all_that_is_known_of_the_attempt() -> None:

@@ -1,20 +1,24 @@
 """A trainer's metrics become a Reading, and nothing that a hostile or broken trainer sends does harm."""
 
-import asyncio
 import contextlib
 import gzip
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
+from metrics_servers import MetricsServers, answering, endless, trickle
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import Metric, MetricRange
 from seedsweep.engine.observation import Reading
-from seedsweep.scrape import MAX_BYTES, Expected, ScrapeError, metrics_session, parse_reading, reading_of, scrape
+from seedsweep.exposition import MAX_LABELS, MAX_LINES, ScrapeError
+from seedsweep.scrape import MAX_BYTES, Expected, fetch, metrics_session, parse_reading, reading_of
 from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
 
 EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)
@@ -22,51 +26,13 @@ INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L3
 STEPS = "seedsweep_steps_done 20\nseedsweep_steps_planned 100\nseedsweep_evaluations_planned 10\n"
 CURVE = 'seedsweep_evaluation_score{evaluation="1"} 0.25\nseedsweep_evaluation_score{evaluation="2"} 0.5\n'
 GOOD = INFO + STEPS + CURVE
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Serve = Callable[[Handler], Awaitable[str]]
-RawServer = Callable[[bytes | None], Awaitable[str]]
+PIECES = [*GOOD, *GOOD.splitlines(keepends=True), "\\", "NaN", "9" * 400]
 
 
 @pytest_asyncio.fixture
-async def serve() -> AsyncIterator[Serve]:
-    """Starts a server on this machine and tells its metrics' address."""
-    runners = []
-
-    async def start(handler: Handler) -> str:
-        app = web.Application()
-        app.router.add_get("/metrics", handler)
-        runner = web.AppRunner(app, shutdown_timeout=0)
-        await runner.setup()
-        runners.append(runner)
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        return f"http://{host}:{port}/metrics"
-
-    yield start
-    for runner in runners:
-        await runner.cleanup()
-
-
-@pytest_asyncio.fixture
-async def raw_server() -> AsyncIterator[RawServer]:
-    """Starts a server that answers with just these bytes, or (None) never."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(answer: bytes | None) -> str:
-            async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                with contextlib.closing(writer):
-                    if answer is None:
-                        await done.wait()
-                    writer.write(answer or b"")
-
-            server = await stack.enter_async_context(await asyncio.start_server(handle, "127.0.0.1", 0))
-            return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/metrics"
-
-        done = asyncio.Event()
-        yield start
-        done.set()
+async def servers() -> AsyncIterator[MetricsServers]:
+    async with MetricsServers() as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture
@@ -75,12 +41,10 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield opened
 
 
-def answering(body: bytes | str, **headers: str) -> Handler:
-    async def handle(_: web.Request) -> web.StreamResponse:
-        raw = body.encode() if isinstance(body, str) else body
-        return web.Response(body=raw, headers={k.replace("_", "-"): v for k, v in headers.items()})
-
-    return handle
+async def scrape(
+    session: aiohttp.ClientSession, url: str, timeout_seconds: float = 5, before: Reading | None = None
+) -> Reading:
+    return parse_reading(await fetch(session, url, timeout_seconds), EXPECTED, before=before)
 
 
 def parse(text: str, expected: Expected = EXPECTED) -> Reading:
@@ -177,6 +141,9 @@ def test_score_at_the_edge_of_the_range_is_inside_it_although_scores_are_rounded
         (GOOD + "seedsweep_checkpoint_evaluation 11\n", "evaluation 11 of only 10"),
         (INFO + "".join(f'seedsweep_evaluation_loss{{evaluation="{i}"}} 1\n' for i in (1, 2)), "0 scores but 2 losses"),
         (GOOD + "".join(f'x{{a="{i}"}} 1\n' for i in range(1000)), "more than 1000"),
+        (GOOD + "#\n" * MAX_LINES, "more than 10000 lines"),
+        (INFO.replace("{", "{" + "".join(f'x{i}="",' for i in range(MAX_LABELS))), "more than 32 labels"),
+        (INFO.replace("{", '{x="a"y="b",'), "not labels"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_reason(body: str, reason: str) -> None:
@@ -196,16 +163,34 @@ def test_sample_with_endless_labels_is_refused() -> None:
         parse(INFO + f"seedsweep_validation_score{{{labels}}} 1\n")
 
 
+@pytest.mark.parametrize("padding", [" ", 'a="",', "}", "\\\\", '="'])
+def test_labels_that_are_long_and_crooked_take_no_longer_than_others(padding: str) -> None:
+    labels = padding * (4_000 // len(padding))
+    body = INFO + "".join(f'seedsweep_evaluation_score{{evaluation="{i}",{labels}}} 1\n' for i in range(1, 250))
+    began = time.process_time()
+    with contextlib.suppress(ScrapeError):
+        parse(body)
+    # A search that begins anew at every character takes more than 10 s.
+    assert time.process_time() - began < 1
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30))
+def test_any_body_is_read_or_refused(parts: list[str]) -> None:
+    for body in ("".join(parts), INFO + "".join(parts)):
+        with contextlib.suppress(ScrapeError):
+            parse(body)
+
+
 def test_bad_utf8_is_refused() -> None:
     with pytest.raises(ScrapeError, match="not UTF-8"):
         parse_reading(GOOD.encode() + b"\xff\xfe", EXPECTED)
 
 
-async def test_trainer_is_read_over_http(serve: Serve, session: aiohttp.ClientSession) -> None:
-    assert (await scrape(session, await serve(answering(GOOD)), EXPECTED, 5)).scores == (0.25, 0.5)
+async def test_trainer_is_read_over_http(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
+    assert (await scrape(session, await servers.serve(answering(GOOD)))).scores == (0.25, 0.5)
 
 
-async def test_connection_is_kept_between_scrapes(serve: Serve, session: aiohttp.ClientSession) -> None:
+async def test_connection_is_kept_between_scrapes(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
     ports = set()
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -213,42 +198,33 @@ async def test_connection_is_kept_between_scrapes(serve: Serve, session: aiohttp
         ports.add(request.transport.get_extra_info("peername")[1])
         return web.Response(text=GOOD)
 
-    url = await serve(handle)
+    url = await servers.serve(handle)
     for _ in range(3):
-        await scrape(session, url, EXPECTED, 5)
+        await scrape(session, url)
     assert len(ports) == 1
 
 
 @pytest.mark.parametrize("later", [GOOD.replace("steps_done 20", "steps_done 19"), INFO + STEPS])
-async def test_attempt_cannot_go_back(serve: Serve, session: aiohttp.ClientSession, later: str) -> None:
+async def test_attempt_cannot_go_back(servers: MetricsServers, session: aiohttp.ClientSession, later: str) -> None:
     with pytest.raises(ScrapeError, match="went back from"):
-        await scrape(session, await serve(answering(later)), EXPECTED, 5, before=parse(GOOD))
+        await scrape(session, await servers.serve(answering(later)), before=parse(GOOD))
 
 
-async def test_gzip_bomb_is_not_unpacked(serve: Serve, session: aiohttp.ClientSession) -> None:
+async def test_gzip_bomb_is_not_unpacked(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
     bomb = gzip.compress(bytes(64 << 20))
     with pytest.raises(ScrapeError, match="Content-Encoding 'gzip'"):
-        await scrape(session, await serve(answering(bomb, Content_Encoding="gzip")), EXPECTED, 5)
+        await scrape(session, await servers.serve(answering(bomb, Content_Encoding="gzip")))
 
 
 @pytest.mark.parametrize("chunk", [b"x" * 65536, b"seedsweep_steps_done 1\n" * 100])
-async def test_endless_body_is_cut_off(serve: Serve, session: aiohttp.ClientSession, chunk: bytes) -> None:
-    sent = 0
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        nonlocal sent
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while True:
-            await response.write(chunk)
-            sent += len(chunk)
-
+async def test_endless_body_is_cut_off(servers: MetricsServers, session: aiohttp.ClientSession, chunk: bytes) -> None:
+    sent: list[int] = []
     with pytest.raises(ScrapeError, match="larger than"):
-        await scrape(session, await serve(handle), EXPECTED, 60)
-    assert sent < 50 * MAX_BYTES
+        await scrape(session, await servers.serve(endless(chunk, sent)), 60)
+    assert sum(sent) < 50 * MAX_BYTES
 
 
-async def test_announced_gigabyte_is_cut_off(serve: Serve, session: aiohttp.ClientSession) -> None:
+async def test_announced_gigabyte_is_cut_off(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(1 << 30)})
         await response.prepare(request)
@@ -256,24 +232,17 @@ async def test_announced_gigabyte_is_cut_off(serve: Serve, session: aiohttp.Clie
             await response.write(b"\n" * 65536)
 
     with pytest.raises(ScrapeError, match="larger than"):
-        await scrape(session, await serve(handle), EXPECTED, 60)
+        await scrape(session, await servers.serve(handle), 60)
 
 
-async def test_slow_trickle_is_given_up(serve: Serve, session: aiohttp.ClientSession) -> None:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while True:
-            await response.write(b"\n")
-            await asyncio.sleep(0.01)
-
+async def test_slow_trickle_is_given_up(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
     with pytest.raises(ScrapeError, match=r"no whole answer within 0\.2 s"):
-        await scrape(session, await serve(handle), EXPECTED, 0.2)
+        await scrape(session, await servers.serve(trickle), 0.2)
 
 
-async def test_server_that_says_nothing_is_given_up(raw_server: RawServer, session: aiohttp.ClientSession) -> None:
+async def test_server_that_says_nothing_is_given_up(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
     with pytest.raises(ScrapeError, match="no whole answer"):
-        await scrape(session, await raw_server(None), EXPECTED, 0.2)
+        await scrape(session, await servers.serve_raw(None), 0.2)
 
 
 @pytest.mark.parametrize(
@@ -287,45 +256,45 @@ async def test_server_that_says_nothing_is_given_up(raw_server: RawServer, sessi
     ],
 )
 async def test_answer_that_is_not_http_is_refused(
-    raw_server: RawServer, session: aiohttp.ClientSession, answer: bytes
+    servers: MetricsServers, session: aiohttp.ClientSession, answer: bytes
 ) -> None:
     with pytest.raises(ScrapeError):
-        await scrape(session, await raw_server(answer), EXPECTED, 5)
+        await scrape(session, await servers.serve_raw(answer))
 
 
-async def test_redirect_is_not_followed(serve: Serve, session: aiohttp.ClientSession) -> None:
+async def test_redirect_is_not_followed(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
     followed = []
 
     async def target(_: web.Request) -> web.StreamResponse:
         followed.append(1)
         return web.Response(text=GOOD)
 
-    elsewhere = await serve(target)
+    elsewhere = await servers.serve(target)
 
     async def handle(_: web.Request) -> web.StreamResponse:
         return web.Response(status=302, headers={"Location": elsewhere})
 
     with pytest.raises(ScrapeError, match="status 302"):
-        await scrape(session, await serve(handle), EXPECTED, 5)
+        await scrape(session, await servers.serve(handle))
     assert not followed
 
 
 async def test_proxy_of_the_environment_is_not_used(
-    serve: Serve, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    servers: MetricsServers, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert (await scrape(session, await serve(answering(GOOD)), EXPECTED, 5)).steps_done == 20
+    assert (await scrape(session, await servers.serve(answering(GOOD)))).steps_done == 20
 
 
-async def test_error_of_the_server_is_reported(serve: Serve, session: aiohttp.ClientSession) -> None:
+async def test_error_of_the_server_is_reported(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
     async def handle(_: web.Request) -> web.StreamResponse:
         return web.Response(status=500)
 
     with pytest.raises(ScrapeError, match="status 500"):
-        await scrape(session, await serve(handle), EXPECTED, 5)
+        await scrape(session, await servers.serve(handle))
 
 
 async def test_refused_connection_is_reported(session: aiohttp.ClientSession) -> None:
     with pytest.raises(ScrapeError, match="cannot be read"):
-        await scrape(session, "http://127.0.0.1:1/metrics", EXPECTED, 5)
+        await scrape(session, "http://127.0.0.1:1/metrics")

@@ -8,12 +8,13 @@ from rich.console import Console
 
 import records
 from seedsweep.api.core import Condition
+from seedsweep.local.nextsteps import next_steps
 from seedsweep.terminal import last_screen
 
 
-def screen(record: records.Record, directory: Path | None = Path("runs/rte"), *, width: int = 120) -> str:
+def screen(record: records.Record, directory: Path = Path("runs/rte"), *, width: int = 120) -> str:
     out = io.StringIO()
-    shown = last_screen(record.sweep, record.episodes, record.cuts, directory)
+    shown = last_screen(record.sweep, record.episodes, record.cuts, list(next_steps(directory, record)))
     Console(file=out, width=width).print(shown, crop=False)
     return out.getvalue()
 
@@ -82,8 +83,8 @@ def test_commands_are_never_broken_over_lines() -> None:
     assert any(line.strip() == f"python -m webbrowser {long}/report.html" for line in lines)
 
 
-def test_cluster_has_no_folder_to_open() -> None:
-    assert "report.html" not in screen(records.finished(), None)
+def test_failed_sweep_says_how_to_start_anew() -> None:
+    assert "seedsweep run FILE --out ANOTHER_FOLDER" in screen(failed())
 
 
 def test_sweep_that_is_not_over_says_so() -> None:

@@ -11,17 +11,21 @@ import transformers
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.memory import keep_freed_memory
 
 
 def prepare_torch(config: FineTuning) -> torch.device:
-    """Set up deterministic arithmetic on the device that this process trains on."""
+    """Set up deterministic arithmetic, and on a CPU memory, on the device that this process trains on."""
     # Read when CUDA starts; cuBLAS is deterministic with a workspace of this form only.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory would cost time; nothing here reads memory before it writes it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
     torch.set_num_threads(config.threads_per_episode)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    keep_freed_memory()
+    return torch.device("cpu")
 
 
 def autocast_dtype(config: FineTuning, device: torch.device) -> torch.dtype | None:

@@ -1,10 +1,23 @@
 """What all resource types share: camelCase on the wire, no unknown fields, no silent conversion."""
 
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Self
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 
 class ApiModel(BaseModel):
@@ -33,17 +46,73 @@ class ApiModel(BaseModel):
         return copy
 
 
+class OneOf(ApiModel):
+    """A value of which exactly one of some fields is given."""
+
+    one_of: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def choices(cls) -> list[str]:
+        """The fields as they are called on the wire."""
+        return [cls.model_fields[key].alias or key for key in cls.one_of]
+
+    @classmethod
+    def remedy(cls) -> str:
+        """What is said where none or several are given."""
+        *others, last = cls.choices()
+        return f"needs exactly one of {', '.join(others)} or {last}"
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for key, name in zip(self.one_of, self.choices(), strict=True) if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"{self.remedy()}; found {', '.join(given) or 'none'}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """On a list: no two items are equal, or have the same values of these fields (listType `set` and `map`)."""
+
+    keys: tuple[str, ...] = ()
+    """On the wire."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        if not self.keys:
+            return {**schema, "x-kubernetes-list-type": "set"}
+        return {**schema, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(self.keys)}
+
+    def _check(self, items: Sequence[Any]) -> Sequence[Any]:
+        for identity, times in Counter(map(self._identity, items)).most_common(1):
+            if times > 1:
+                raise ValueError(f"{identity} is listed {times} times: list it once")
+        return items
+
+    def _identity(self, item: Any) -> str:
+        if not self.keys:
+            return str(item)
+        fields = {field.alias or name: name for name, field in type(item).model_fields.items()}
+        return ", ".join(f"{key} {getattr(item, fields[key])}" for key in self.keys)
+
+
+DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
+
+
 def _is_decimal(text: str) -> str:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError('must be a decimal number in quotes, like "2e-5"') from None
-    if not number.is_finite():
-        raise ValueError("must be a finite decimal number")
+    if re.fullmatch(DECIMAL, text) is None:
+        raise ValueError('must be a decimal number in quotes, like "2e-5"')
     return text
 
 
 # Kubernetes forbids floats in a spec: two readers may round one number differently.
-DecimalString = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_is_decimal)]
+DecimalString = Annotated[
+    str, Field(min_length=1, max_length=32, json_schema_extra={"pattern": DECIMAL}), AfterValidator(_is_decimal)
+]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Percent = Annotated[int, Field(ge=1, le=99)]
+Text = Annotated[str, Field(max_length=4096)]
+"""A string somebody wrote: bounded, as everything is whose checks have to have a known cost."""

@@ -8,37 +8,80 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seedsweep.api.base import ApiModel
+from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
+from seedsweep.api.scheduling import (
+    Affinity,
+    Labels,
+    NamedList,
+    PodResourceClaim,
+    Toleration,
+    TopologySpreadConstraint,
+)
+from seedsweep.api.volumes import Name, Quantity, Resources, Volumes
 
-Name = Annotated[str, Field(min_length=1, max_length=253)]
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i|e[0-9]+)?$", max_length=32)]
-Object = dict[str, Any]
+Annotations = Annotated[dict[Name, Text], Field(max_length=100)]
 
 
 class ObjectMeta(ApiModel):
     """Metadata of an object; all but name, namespace, labels and annotations is the API server's."""
 
     name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    generate_name: str | None = None
     namespace: Annotated[str, Field(max_length=63)] | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
+    self_link: str | None = None
     uid: str | None = None
     generation: int | None = None
     resource_version: str | None = None
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     deletion_grace_period_seconds: int | None = None
-    owner_references: list[Object] = Field(default_factory=list)
+    owner_references: list[dict[str, Any]] = Field(default_factory=list)
     finalizers: list[str] = Field(default_factory=list)
-    managed_fields: list[Object] = Field(default_factory=list)
+    managed_fields: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class KeyReference(ApiModel):
+    """A key of a ConfigMap or Secret in the sweep's namespace."""
+
+    name: Name
+    key: Name
+    optional: bool = False
+
+
+class FieldReference(ApiModel):
+    """A field of the pod."""
+
+    field_path: Name
+    api_version: Literal["v1"] = "v1"
+
+
+class ResourceReference(ApiModel):
+    """A resource of a container."""
+
+    resource: Name
+    container_name: Name | None = None
+    divisor: Quantity | int | None = None
+
+
+class EnvVarSource(OneOf):
+    """Where the value of a variable is from: exactly one source."""
+
+    one_of = ("field_ref", "resource_field_ref", "config_map_key_ref", "secret_key_ref")
+
+    field_ref: FieldReference | None = None
+    resource_field_ref: ResourceReference | None = None
+    config_map_key_ref: KeyReference | None = None
+    secret_key_ref: KeyReference | None = None
 
 
 class EnvVar(ApiModel):
     """An environment variable; SEEDSWEEP_ names belong to the contract."""
 
     name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
-    value: str = ""
-    value_from: Object | None = None
+    value: Annotated[str, Field(max_length=32768)] = ""
+    value_from: EnvVarSource | None = None
 
     @model_validator(mode="after")
     def _not_ours(self) -> Self:
@@ -47,39 +90,36 @@ class EnvVar(ApiModel):
         return self
 
 
+class SourceReference(ApiModel):
+    """A ConfigMap or Secret in the sweep's namespace."""
+
+    name: Name
+    optional: bool = False
+
+
+class EnvFromSource(OneOf):
+    """Variables from all entries of a ConfigMap or Secret."""
+
+    one_of = ("config_map_ref", "secret_ref")
+
+    prefix: Name | None = None
+    config_map_ref: SourceReference | None = None
+    secret_ref: SourceReference | None = None
+
+
+class ContainerClaim(ApiModel):
+    """A claim of the pod that the container uses."""
+
+    name: Name
+    request: Name | None = None
+
+
 class ResourceRequirements(ApiModel):
     """Resources of the trainer's container."""
 
-    limits: dict[str, Quantity | int] = Field(default_factory=dict)
-    requests: dict[str, Quantity | int] = Field(default_factory=dict)
-    claims: list[Object] = Field(default_factory=list)
-
-
-class VolumeMount(ApiModel):
-    """Where a volume of the pod template appears in the trainer's container."""
-
-    name: Name
-    mount_path: Annotated[str, Field(min_length=1)]
-    sub_path: str | None = None
-    read_only: bool = False
-
-
-class Volume(ApiModel):
-    """A volume of a harmless kind: exactly one source."""
-
-    name: Name
-    persistent_volume_claim: Object | None = None
-    empty_dir: Object | None = None
-    config_map: Object | None = None
-    secret: Object | None = None
-    ephemeral: Object | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        sources = [value for key, value in self if key != "name" and value is not None]
-        if len(sources) != 1:
-            raise ValueError("needs exactly one of persistentVolumeClaim, emptyDir, configMap, secret or ephemeral")
-        return self
+    limits: Resources = Field(default_factory=dict)
+    requests: Resources = Field(default_factory=dict)
+    claims: Annotated[list[ContainerClaim], Field(max_length=20)] = Field(default_factory=list)
 
 
 class PodSecurityContext(ApiModel):
@@ -91,28 +131,32 @@ class PodSecurityContext(ApiModel):
 class PodSpec(ApiModel):
     """The subset of a pod's spec that a sweep may set."""
 
-    node_selector: dict[str, str] = Field(default_factory=dict)
-    tolerations: list[Object] = Field(default_factory=list)
-    affinity: Object | None = None
-    topology_spread_constraints: list[Object] = Field(default_factory=list)
-    volumes: list[Volume] = Field(default_factory=list)
-    image_pull_secrets: list[Object] = Field(default_factory=list)
-    priority_class_name: str | None = None
-    runtime_class_name: str | None = None
-    scheduler_name: str | None = None
-    resource_claims: list[Object] = Field(default_factory=list)
-    scheduling_gates: list[Object] = Field(default_factory=list)
+    node_selector: Labels = Field(default_factory=dict)
+    tolerations: Annotated[list[Toleration], Field(max_length=50)] = Field(default_factory=list)
+    affinity: Affinity | None = None
+    topology_spread_constraints: Annotated[list[TopologySpreadConstraint], Field(max_length=20)] = Field(
+        default_factory=list
+    )
+    volumes: Volumes = Field(default_factory=list)
+    image_pull_secrets: NamedList = Field(default_factory=list)
+    priority_class_name: Name | None = None
+    runtime_class_name: Name | None = None
+    scheduler_name: Name | None = None
+    resource_claims: Annotated[list[PodResourceClaim], Field(max_length=20), Distinct(keys=("name",))] = Field(
+        default_factory=list
+    )
+    scheduling_gates: NamedList = Field(default_factory=list)
     security_context: PodSecurityContext | None = None
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
-    service_account_name: str | None = None
+    service_account_name: Name | None = None
     """Refused unless the administrator's allow-list has it."""
 
 
 class PodTemplateMeta(ApiModel):
     """Labels and annotations for every pod, for charge-back, queues and the like."""
 
-    labels: dict[str, str] = Field(default_factory=dict)
-    annotations: dict[str, str] = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict)
+    annotations: Annotations = Field(default_factory=dict)
 
 
 class PodTemplate(ApiModel):
@@ -126,8 +170,14 @@ class Condition(ApiModel):
     """A condition in the Kubernetes form."""
 
     type: str
+    """What may hold."""
     status: Literal["True", "False", "Unknown"]
+    """Whether it does."""
     reason: str
+    """Why, in one word."""
     message: str = ""
+    """Why, in words."""
     last_transition_time: str
+    """Since when (RFC 3339)."""
     observed_generation: int | None = None
+    """Of the spec it is about."""

@@ -12,29 +12,43 @@ class RankedEpisode(ApiModel):
     """An eligible episode at its place in the ranking."""
 
     episode: str
+    """Its name."""
     score: float | None = None
+    """At the rung; absent where every evaluation was undefined."""
     loss: float | None = None
+    """At the evaluation the score is from; decides ties."""
     kept: bool
+    """Whether it goes on."""
 
 
 class ExcludedEpisode(ApiModel):
     """An episode that had no final score at the rung, and why."""
 
     episode: str
+    """Its name."""
     reason: str
+    """Why it was not compared."""
 
 
 class CutSpec(ApiModel):
     """The inputs of the cut in rank order, and what follows from them."""
 
     sweep: str
+    """Name of its SeedSweep."""
     bracket: int
+    """Which part of the episodes."""
     rung: int
+    """Which of its cuts, from 0."""
     evaluation: int
+    """At which the episodes were compared."""
     keep: int
+    """p: how many go on, at most."""
     rank_by: Literal["best", "latest"]
+    """Best score so far, or the score at the rung."""
     ranked: list[RankedEpisode]
+    """Every eligible episode, best first."""
     excluded: list[ExcludedEpisode] = Field(default_factory=list)
+    """Those without a final score, and why."""
     audited: list[str] = Field(default_factory=list)
     """Losers that run on for the audit."""
     threshold: float | None = None

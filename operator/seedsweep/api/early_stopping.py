@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seedsweep.api.base import ApiModel, Percent, Seed
+from seedsweep.api.base import ApiModel, OneOf, Percent, Seed
 from seedsweep.api.seeds import MAX_EPISODES
 
 
@@ -17,7 +17,9 @@ class Rung(ApiModel):
     """p: how many go on."""
 
 
-Rungs = Annotated[list[Rung], Field(min_length=1, max_length=20)]
+MAX_RUNGS = 20
+
+Rungs = Annotated[list[Rung], Field(min_length=1, max_length=MAX_RUNGS)]
 
 
 class Bracket(ApiModel):
@@ -25,7 +27,8 @@ class Bracket(ApiModel):
 
     episodes: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
     """How many of the sweep belong to it."""
-    rungs: Annotated[list[Rung], Field(max_length=20)]
+    rungs: Annotated[list[Rung], Field(max_length=MAX_RUNGS)]
+    """Its cuts, in their order; none: all of it train fully."""
 
 
 class Hyperband(ApiModel):
@@ -46,25 +49,26 @@ class Audit(ApiModel):
     """Another seed flags others."""
 
 
-class EarlyStopping(ApiModel):
+class EarlyStopping(OneOf):
     """When episodes are compared and how many go on: exactly one of rungs, brackets or hyperband."""
+
+    one_of = ("rungs", "brackets", "hyperband")
 
     rank_by: Literal["best", "latest"] = "best"
     """The best score so far (the paper's rule), or the score at the rung."""
     tie_seed: Seed = 0
     """Exact ties in score and loss are broken by a hash of (tieSeed, weightInit, dataOrder)."""
     rungs: Rungs | None = None
+    """Cuts of all episodes, in their order."""
     brackets: Annotated[list[Bracket], Field(min_length=1, max_length=20)] | None = None
+    """Parts of the episodes with rungs of their own; they add up to all."""
     hyperband: Hyperband | None = None
     bracket_seed: Seed = 0
     """Which episode goes into which bracket, balanced over both kinds of seeds."""
     audit: Audit | None = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        given = [name for name in ("rungs", "brackets", "hyperband") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"needs exactly one of rungs, brackets or hyperband; found {', '.join(given) or 'none'}")
+    def _rungs_narrow(self) -> Self:
         ladders = [(f"brackets[{i}].rungs", bracket.rungs) for i, bracket in enumerate(self.brackets or ())]
         for path, rungs in [*ladders, ("rungs", self.rungs or [])]:
             for i in range(1, len(rungs)):

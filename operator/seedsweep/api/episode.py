@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field
 
-from seedsweep.api.base import ApiModel, Seed
+from seedsweep.api.base import ApiModel, Distinct, Seed
 from seedsweep.api.core import ObjectMeta
+from seedsweep.api.early_stopping import MAX_RUNGS
 
 
 class EpisodeId(NamedTuple):
@@ -57,19 +58,27 @@ class Attempt(ApiModel):
     """One pod or process of the episode."""
 
     uid: str
+    """Of the pod or process."""
     node: str | None = None
+    """Where it ran."""
     device: str | None = None
+    """What it ran on."""
     image: str | None = None
+    """The container image with its digest."""
     fingerprint: str | None = None
+    """Of hardware and software."""
     stop_after: int | None = None
+    """Evaluation at which it was told to stop; absent: the last."""
     started: str | None = None
     """When it got its place (RFC 3339)."""
     ended: str | None = None
+    """When it ended (RFC 3339)."""
     stop: StopReason | None = None
     """Set before we stop it."""
     reason: EndReason | None = None
     """Set when it ended."""
     exit_code: int | None = None
+    """Of its process."""
     message: str = ""
     """Why it failed, in its own words."""
     evaluations: int = 0
@@ -77,17 +86,22 @@ class Attempt(ApiModel):
     checkpoint: int = 0
     """Newest evaluation with a durable checkpoint."""
     diverged_at: int | None = None
+    """Evaluation before which loss or weights became non-finite."""
     steps_at_start: int = 0
+    """Optimizer steps of the checkpoint that it resumed from."""
     steps: int = 0
     """Optimizer steps reached; trained by this attempt: steps - stepsAtStart."""
     gpu_seconds: float = 0.0
+    """Held."""
 
 
 class RungScore(ApiModel):
     """The score an episode is ranked by at a rung. Final: the first record wins and never changes."""
 
     rung: int
+    """Which of its bracket's cuts, from 0."""
     evaluation: int
+    """At which the rung compares."""
     score: float | None = None
     """None: every evaluation up to the rung was undefined; ranks below all numbers."""
     loss: float | None = None
@@ -100,20 +114,26 @@ class Verdict(ApiModel):
     """How the episode ended for good."""
 
     outcome: Literal["Finished", "LostByCut", "LostByDominance", "Failed", "Diverged"]
+    """In one word."""
     rung: int | None = None
     """The rung at which it lost, or that it never reached."""
     cut: str | None = None
+    """Name of the Cut it lost by."""
     dominators: list[str] = Field(default_factory=list)
     """The episodes that outranked it, as many as the rung keeps."""
     reason: str = ""
+    """In words."""
 
 
 class BestEvaluation(ApiModel):
     """The earliest best evaluation among those that count."""
 
     score: float
+    """On the validation data."""
     evaluation: int
+    """Its number, from 1."""
     loss: float | None = None
+    """On the validation data."""
 
     @classmethod
     def of(
@@ -139,10 +159,15 @@ class EpisodeSpec(ApiModel):
     """Identity, fixed at creation."""
 
     sweep: str
+    """Name of its SeedSweep."""
     weight_init: Seed
+    """Seeds the tensors that the model does not bring."""
     data_order: Seed
+    """Seeds the order of the training examples."""
     index: int
+    """Its place among the sweep's episodes, from 0."""
     bracket: int = 0
+    """Which part of the episodes it is compared with."""
     audited: bool = False
     """Flagged before the start: runs on even if it loses."""
 
@@ -156,15 +181,25 @@ class EpisodeStatus(ApiModel):
     """What is on record about an episode."""
 
     state: EpisodeState = "Waiting"
+    """One word for people; the verdict and the attempts say more."""
     attempts: list[Attempt] = Field(default_factory=list)
-    rung_scores: list[RungScore] = Field(default_factory=list)
+    """In the order they began."""
+    rung_scores: Annotated[list[RungScore], Field(max_length=MAX_RUNGS), Distinct(keys=("rung",))] = Field(
+        default_factory=list
+    )
+    """In the order of the rungs."""
     scores: list[float | None] = Field(default_factory=list)
     """The curve: validation score of evaluation 1, 2, ...; null where undefined."""
     losses: list[float | None] = Field(default_factory=list)
     """Validation losses beside them, or empty."""
     best: BestEvaluation | None = None
+    """The earliest best of the evaluations that count."""
     verdict: Verdict | None = None
+    """How it ended for good; absent until it has."""
     baseline: float | None = None
+    """Validation score of the constant prediction."""
+    sampled: bool = False
+    """Some of the curve was taken from samples of a gauge: values between two of them were missed."""
     non_deterministic: bool = False
     """A replay of recorded evaluations gave other values; the first record stands."""
 

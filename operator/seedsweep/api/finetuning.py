@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seedsweep.api.base import ApiModel, DecimalString, Seed
+from seedsweep.api.base import ApiModel, DecimalString, Distinct, OneOf, Seed, Text
 
 MAX_EVALUATIONS = 300
 """Evaluations of one episode: as many as a pod's 4 KB termination message holds with their losses."""
@@ -13,6 +13,7 @@ MAX_EVALUATIONS = 300
 Task = Literal["mrpc", "rte", "cola", "sst2"]
 METRIC_NAMES = ("accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman", "mse", "loss")
 Recipe = Literal["stable", "dodge2020"]
+Given = Annotated[Text, Field(min_length=1)]
 
 
 class MetricRange(ApiModel):
@@ -43,28 +44,28 @@ class Metric(ApiModel):
 class Columns(ApiModel):
     """Names of the data's columns."""
 
-    text: Annotated[str, Field(min_length=1)] = "text"
+    text: Given = "text"
     """The (first) sentence."""
-    text_pair: Annotated[str, Field(min_length=1)] | None = None
+    text_pair: Given | None = None
     """The second sentence, for pairs."""
-    label: Annotated[str, Field(min_length=1)] = "label"
+    label: Given = "label"
     """The class or the value."""
 
 
 class HubDataset(ApiModel):
     """A data set on the hub; its revision is resolved once and recorded."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Given
     """On the hub."""
-    config: str | None = None
+    config: Text | None = None
     """The configuration of a data set that has several."""
-    revision: str | None = None
+    revision: Text | None = None
     """A branch, tag or commit."""
-    train: str = "train"
+    train: Text = "train"
     """Name of the split to train on."""
-    validation: str | None = None
+    validation: Text | None = None
     """Name of the split that selects. Absent: taken from train as `split` says."""
-    test: str | None = None
+    test: Text | None = None
     """Name of the split that reports, scored once for the winner."""
 
 
@@ -92,28 +93,30 @@ class Subset(ApiModel):
     """Another seed draws others."""
 
 
-class Dataset(ApiModel):
+class Dataset(OneOf):
     """Where the examples come from: exactly one of `task` (with `path`), `train` (a file) or `hub`."""
+
+    one_of = ("task", "train", "hub")
 
     task: Task | None = None
     """A GLUE task in its published TSV files: columns, labels and metric follow from it."""
-    path: Annotated[str, Field(min_length=1)] | None = None
+    path: Given | None = None
     """With `task`: the folder that holds train.tsv and dev.tsv."""
-    train: Annotated[str, Field(min_length=1)] | None = None
+    train: Given | None = None
     """A CSV, TSV, JSON (lines or array) or Parquet file: a path, or `package:NAME/FILE` inside an installed package."""
-    validation: Annotated[str, Field(min_length=1)] | None = None
+    validation: Given | None = None
     """A file to select by."""
-    test: Annotated[str, Field(min_length=1)] | None = None
+    test: Given | None = None
     """A file to report on: scored once, for the winner."""
     hub: HubDataset | None = None
     columns: Columns = Columns()
-    where: dict[str, str] = Field(default_factory=dict)
+    where: dict[str, Text] = Field(default_factory=dict, max_length=100)
     """Keep only rows whose named columns hold exactly these values."""
     kind: Literal["classification", "regression"] = "classification"
     """Of the task."""
-    labels: list[str] | None = None
+    labels: Annotated[list[Text], Field(max_length=1000), Distinct()] | None = None
     """Class names in the order of their ids. Absent: the sorted distinct values of the label column in train."""
-    positive_label: str | None = None
+    positive_label: Text | None = None
     """The class that F1 is about. Absent: the second of two."""
     split: Split = Split()
     subset: Subset = Subset()
@@ -121,10 +124,7 @@ class Dataset(ApiModel):
     """Longest input in tokens; how many examples were truncated is counted and recorded."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        given = [name for name in ("task", "train", "hub") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"needs exactly one of task, train or hub; found {', '.join(given) or 'none'}")
+    def _consistent(self) -> Self:
         if (self.task is None) != (self.path is None):
             raise ValueError("task and path go together: the task's name and the folder with its train.tsv and dev.tsv")
         if self.hub is not None and (self.validation or self.test):
@@ -135,8 +135,6 @@ class Dataset(ApiModel):
             and not (self.hub.validation if self.hub else self.validation)
         ):
             raise ValueError("no validation data: give a validation file or split.validation")
-        if self.labels is not None and len(set(self.labels)) < len(self.labels):
-            raise ValueError("labels must be distinct")
         if self.kind == "regression" and (self.labels is not None or self.positive_label is not None):
             raise ValueError("regression has no labels: remove labels and positiveLabel")
         return self
@@ -145,9 +143,9 @@ class Dataset(ApiModel):
 class FineTuning(ApiModel):
     """One fine-tuning recipe, shared by all episodes of a sweep: they differ in their seeds alone."""
 
-    model: Annotated[str, Field(min_length=1)]
+    model: Given
     """A hub name, a folder, or `package:NAME/FOLDER` inside an installed Python package. Safetensors only."""
-    model_revision: str | None = None
+    model_revision: Text | None = None
     """The hub revision; resolved once and recorded."""
     dataset: Dataset
     metric: Metric | None = None

@@ -74,10 +74,11 @@ def parse_sweep(text: str, *, source: str = "sweep") -> SeedSweep:
         # Through JSON, as kubectl does: what YAML alone can say (dates, tuples) has no meaning in a resource.
         return SeedSweep.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
-        raise InvalidSweepError(source, _problems(error, document)) from error
+        raise InvalidSweepError(source, problems_of(error, document)) from error
 
 
-def _problems(error: ValidationError, document: dict[str, Any]) -> list[Problem]:
+def problems_of(error: ValidationError, document: dict[str, Any]) -> list[Problem]:
+    """Everything that is wrong with a document, each with its path, its value and the remedy."""
     problems: list[Problem] = []
     crossed = False
     for item in error.errors(include_url=False):

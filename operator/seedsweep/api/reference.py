@@ -7,9 +7,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from seedsweep.api import core
+from seedsweep.api import core, scheduling, volumes
 from seedsweep.api.parse import model_of
 from seedsweep.api.sweep import SweepSpec
+
+# Kubernetes' own types, documented there.
+CORE_MODULES = frozenset({core.__name__, scheduling.__name__, volumes.__name__})
 
 _HEAD = """# Every field of a SeedSweep
 
@@ -37,9 +40,8 @@ def reference() -> str:
             )
         )
         inner = [(f"{path}.{field.alias or name}", model_of(field.annotation)) for name, field in fields.items()]
-        # Core types are Kubernetes' own, documented there.
         waiting = [
-            (at, found) for at, found in inner if found is not None and found.__module__ != core.__name__
+            (at, found) for at, found in inner if found is not None and found.__module__ not in CORE_MODULES
         ] + waiting
     return "\n".join(sections)
 

@@ -1,31 +1,25 @@
 """`spec.seeds`: which episodes there are."""
 
-from collections import Counter
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from seedsweep.api.base import ApiModel, Seed
+from seedsweep.api.base import ApiModel, Distinct, OneOf, Seed
 
 MAX_EPISODES = 10_000
+# The API server keeps account of every listed pair, 150 bytes in all: more would leave an object too little room.
+MAX_PAIRS = 5_000
 
 
-class SeedRange(ApiModel):
+class SeedRange(OneOf):
     """Seeds 0..count-1, or the listed ones: exactly one of the two."""
+
+    one_of = ("count", "values")
 
     count: Annotated[int, Field(ge=1, le=MAX_EPISODES)] | None = None
     """Seeds 0 to count - 1."""
-    values: Annotated[list[Seed], Field(min_length=1, max_length=MAX_EPISODES)] | None = None
+    values: Annotated[list[Seed], Field(min_length=1, max_length=MAX_EPISODES), Distinct()] | None = None
     """These seeds."""
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        if (self.count is None) == (self.values is None):
-            raise ValueError("needs exactly one of count or values")
-        if self.values is not None and len(set(self.values)) < len(self.values):
-            twice = next(seed for seed, times in Counter(self.values).items() if times > 1)
-            raise ValueError(f"seed {twice} is listed twice: list each seed once")
-        return self
 
     @property
     def seeds(self) -> list[int]:
@@ -68,27 +62,19 @@ class SeedPair(ApiModel):
     """Seeds the order of the training examples."""
 
 
-class Seeds(ApiModel):
+Pairs = Annotated[list[SeedPair], Field(min_length=1, max_length=MAX_PAIRS), Distinct(keys=("weightInit", "dataOrder"))]
+
+
+class Seeds(OneOf):
     """Which episodes there are: exactly one of grid, pairs or single."""
 
+    one_of = ("grid", "pairs", "single")
+
     grid: Grid | None = None
-    pairs: Annotated[list[SeedPair], Field(min_length=1, max_length=MAX_EPISODES)] | None = None
+    pairs: Pairs | None = None
+    """These episodes."""
     single: SeedRange | None = None
     """One seed for everything: all seeds distinct, or for scripts with a single --seed."""
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        given = [name for name in ("grid", "pairs", "single") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"needs exactly one of grid, pairs or single; found {', '.join(given) or 'none'}")
-        if self.pairs is not None:
-            counts = Counter((pair.weight_init, pair.data_order) for pair in self.pairs)
-            (weight_init, data_order), times = counts.most_common(1)[0]
-            if times > 1:
-                raise ValueError(
-                    f"the pair weightInit {weight_init}, dataOrder {data_order} is listed {times} times: list it once"
-                )
-        return self
 
     @property
     def count(self) -> int:

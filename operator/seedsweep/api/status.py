@@ -1,10 +1,10 @@
 """The status of a SeedSweep: small whatever t is, a summary for people and never a trigger."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seedsweep.api.base import ApiModel
+from seedsweep.api.base import ApiModel, Distinct
 from seedsweep.api.core import Condition
 
 Phase = Literal["Pending", "Running", "Suspended", "Concluding", "Complete", "Failed"]
@@ -14,48 +14,72 @@ class EpisodeCounts(ApiModel):
     """How many episodes are where; the sum is t."""
 
     waiting: int = 0
+    """Not begun."""
     running: int = 0
+    """Training."""
     paused: int = 0
+    """Begun, and stopped for now."""
     finished: int = 0
+    """Kept, and trained to the end."""
     lost: int = 0
+    """Stopped at a rung."""
     audited: int = 0
+    """Lost, and training on for the audit."""
     failed: int = 0
+    """Given up."""
     diverged: int = 0
+    """Loss or weights became non-finite."""
 
 
 class CutSummary(ApiModel):
     """A cut in the status; the whole of it is in the Cut object `ref`."""
 
     bracket: int
+    """Which part of the episodes."""
     rung: int
+    """Which of its cuts, from 0."""
     evaluation: int
+    """At which it was made."""
     threshold: float | None = None
     """Score of the last one kept."""
     kept: int
+    """How many go on."""
     of: int
+    """How many there were."""
     ref: str
+    """Name of the Cut."""
 
 
 class TestScore(ApiModel):
     """The winner on data that nothing was selected on."""
 
     metric: str
+    """Its name."""
     score: float
+    """Of the winner."""
     n: int
+    """Examples."""
     interval: list[float]
     """Lower and upper bound, over examples."""
     confidence: float
+    """Of the interval, such as 0.95."""
     baseline: float | None = None
+    """Score of the constant prediction."""
 
 
 class Best(ApiModel):
     """The result: the best validation score that counts, and what it is worth."""
 
     episode: str
+    """Its name."""
     weight_init: int
+    """Its weight-init seed."""
     data_order: int
+    """Its data-order seed."""
     score: float
+    """On the validation data."""
     evaluation: int
+    """Number of the evaluation it is from."""
     weights: str | None = None
     """Where the weights are, loadable by from_pretrained."""
     test: TestScore | None = None
@@ -67,32 +91,54 @@ class Cost(ApiModel):
     """Optimizer steps and GPU seconds (seconds of a place where there is no GPU), each kind counted apart."""
 
     useful_steps: int = 0
+    """Each counted once, up to where its episode ends."""
     overshoot_steps: int = 0
     """Past the rung before a loser stopped."""
     wasted_steps: int = 0
     """Trained twice, because an interruption lost them."""
     audit_steps: int = 0
+    """Trained by losers for the audit."""
     planned_steps: int | None = None
     """t step(e) + p (S - step(e)), summed over rungs and brackets: what the design costs at most."""
     full_steps: int | None = None
     """t S: every episode trained fully."""
     gpu_seconds: float = 0.0
+    """Held by all attempts together."""
     saved_steps: int = 0
     """Steps that lost episodes did not train, of all they would have: grows with every cut."""
     saved_gpu_seconds: float = 0.0
     """What those would have taken at the rate of those trained."""
 
 
+class Summary(ApiModel):
+    """Ready-made text for the columns of kubectl get: for people, never to be read by a program."""
+
+    episodes: str = ""
+    """How many are where."""
+    score: str = ""
+    """The best one, to four places."""
+    saved: str = ""
+    """Of all steps that t full episodes would take, the share that losers did not train."""
+    gpu_hours: str = ""
+    """Spent so far."""
+
+
 class SweepStatus(ApiModel):
     """What is known, decided and spent."""
 
     observed_generation: int | None = None
+    """Of the spec that this is about."""
     phase: Phase = "Pending"
+    """A summary for people; the conditions say more."""
     message: str = ""
     """One line for people: what happens now, or why nothing does."""
+    summary: Summary = Summary()
     start_time: str | None = None
+    """When the first attempt was there (RFC 3339)."""
     completion_time: str | None = None
+    """When it was over (RFC 3339)."""
     suspended_seconds: float = 0.0
+    """In all suspensions that are over."""
     evaluations: int | None = None
     """E, once known."""
     steps: int | None = None
@@ -102,12 +148,16 @@ class SweepStatus(ApiModel):
     design: Literal["full", "cut", "cut+audit"] = "full"
     """What statistics this record can carry."""
     counts: EpisodeCounts = EpisodeCounts()
-    conditions: list[Condition] = Field(default_factory=list)
-    cuts: list[CutSummary] = Field(default_factory=list)
+    conditions: Annotated[list[Condition], Distinct(keys=("type",))] = Field(default_factory=list)
+    """What holds, since when and why."""
+    cuts: Annotated[list[CutSummary], Distinct(keys=("bracket", "rung"))] = Field(default_factory=list)
+    """The decisions so far."""
     best: Best | None = None
     cost: Cost = Cost()
     data_digest: str | None = None
+    """Hash of the data, as the trainers report it."""
     fingerprints: list[str] = Field(default_factory=list)
+    """Kinds of hardware and software that trained; more than one casts doubt on comparisons."""
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of this type, if it was ever set."""

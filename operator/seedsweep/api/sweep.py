@@ -5,25 +5,28 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from seedsweep.api.base import ApiModel
+from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
 from seedsweep.api.checks import cross_check
-from seedsweep.api.core import EnvVar, Name, Object, ObjectMeta, PodTemplate, ResourceRequirements, VolumeMount
+from seedsweep.api.core import EnvFromSource, EnvVar, ObjectMeta, PodTemplate, ResourceRequirements
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.finetuning import FineTuning, Metric
 from seedsweep.api.seeds import MAX_EPISODES, Seeds
 from seedsweep.api.status import SweepStatus
+from seedsweep.api.volumes import Name, VolumeMounts
 
 API_VERSION = "seedsweep.io/v1alpha1"
 
+MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=253)]
 Seconds = Annotated[int, Field(ge=1, le=10**8)]
+Words = Annotated[list[Annotated[str, Field(max_length=32768)]], Field(max_length=500)]
 
 
 class MetricNames(ApiModel):
     """Names under which a trainer of one's own exports what is needed; absent: the contract's names."""
 
-    score: Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
+    score: MetricName | None = None
     """A gauge with the latest validation score."""
-    progress: Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
+    progress: MetricName | None = None
     """A gauge that rises from 0 to 1 over the episode."""
 
 
@@ -36,36 +39,34 @@ class ConfigMapKey(ApiModel):
     """Of its entry."""
 
 
-class Config(ApiModel):
+class Config(OneOf):
     """What a trainer of one's own is told: exactly one of json or configMap."""
+
+    one_of = ("json_text", "config_map")
 
     json_text: str | None = Field(default=None, alias="json", max_length=100_000)
     """The text itself, handed over as SEEDSWEEP_CONFIG."""
     config_map: ConfigMapKey | None = None
 
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        if (self.json_text is None) == (self.config_map is None):
-            raise ValueError("needs exactly one of json or configMap")
-        return self
-
 
 class Trainer(ApiModel):
     """The container that trains one episode: our own (`fineTuning`), or one's own (`command`, `metric`)."""
 
-    image: str | None = None
+    image: Text | None = None
     """The container image, on a cluster."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """As in a core Container."""
-    command: list[str] = Field(default_factory=list)
+    command: Words = Field(default_factory=list)
     """Replaces the image's entry point; $(SEEDSWEEP_SEED) and the like are expanded."""
-    args: list[str] = Field(default_factory=list)
+    args: Words = Field(default_factory=list)
     """Arguments of the command; the same names are expanded."""
-    env: list[EnvVar] = Field(default_factory=list)
-    env_from: list[Object] = Field(default_factory=list)
+    env: Annotated[list[EnvVar], Field(max_length=500), Distinct(keys=("name",))] = Field(default_factory=list)
+    """Variables of every episode; SEEDSWEEP_ names belong to the contract."""
+    env_from: Annotated[list[EnvFromSource], Field(max_length=50)] = Field(default_factory=list)
     """As in a core Container."""
     resources: ResourceRequirements = ResourceRequirements()
-    volume_mounts: list[VolumeMount] = Field(default_factory=list)
+    volume_mounts: VolumeMounts = Field(default_factory=list)
+    """As in a core Container."""
     fine_tuning: FineTuning | None = None
     config: Config | None = None
     metrics: MetricNames = MetricNames()
@@ -107,19 +108,15 @@ class RetentionPolicy(ApiModel):
     """Whether what is stored goes with the sweep."""
 
 
-class Storage(ApiModel):
+class Storage(OneOf):
     """Where checkpoints outlive pods: exactly one of persistentVolumeClaim or uri."""
 
+    one_of = ("persistent_volume_claim", "uri")
+
     persistent_volume_claim: ClaimSource | None = None
-    uri: Annotated[str, Field(pattern=r"^[a-z0-9+.-]+://.+$")] | None = None
+    uri: Annotated[str, Field(pattern=r"^[a-z0-9+.-]+://.+$", max_length=4096)] | None = None
     """A folder by its fsspec URI, such as s3://bucket/prefix."""
     retention_policy: RetentionPolicy = RetentionPolicy()
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        if (self.persistent_volume_claim is None) == (self.uri is None):
-            raise ValueError("needs exactly one of persistentVolumeClaim or uri")
-        return self
 
 
 class Scrape(ApiModel):

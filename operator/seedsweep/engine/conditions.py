@@ -12,6 +12,7 @@ from seedsweep.engine.draft import Draft, timestamp
 from seedsweep.engine.places import Waits
 from seedsweep.engine.race import Need, Race
 from seedsweep.engine.result import Failure
+from seedsweep.engine.summary import summarize
 
 _GOOD = frozenset({"Complete", "Suspended"})
 _TOLD = _GOOD | {"Failed", "Stalled", "NonDeterministic", "HeterogeneousHardware"}
@@ -43,11 +44,13 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
     if suspended is not None and suspended.status == "True" and not draft.seen.suspend:
         suspended_seconds += suspended_for(draft)
     started = before.start_time or (timestamp(draft.now) if draft.seen.attempts else None)
+    cost = cost_of(draft, outlook.census)
     audit = draft.layout.spec.early_stopping is not None and draft.layout.spec.early_stopping.audit is not None
     return SweepStatus(
         observed_generation=draft.seen.generation,
         phase=phase,
         message=message,
+        summary=summarize(counts, outlook.best, cost),
         start_time=started,
         completion_time=(before.completion_time or timestamp(draft.now)) if done else None,
         suspended_seconds=suspended_seconds,
@@ -59,7 +62,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         conditions=_conditions(draft, outlook, message, done),
         cuts=_cut_summaries(draft),
         best=outlook.best,
-        cost=cost_of(draft, outlook.census),
+        cost=cost,
         data_digest=before.data_digest
         or next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None),
         fingerprints=sorted(outlook.census.fingerprints)[:20],

@@ -27,6 +27,11 @@ def absorb_attempts(draft: Draft) -> None:
             # Lazy: should it be lost, the attempt itself still shows that it exists.
             draft.write(attempt.episode, status.evolve(attempts=entries), durable=False)
             draft.events.append(Event("Started", _start_message(attempt, len(entries)), attempt.episode))
+        elif entry.started is None and attempt.bound is not None:
+            # For people who look at the record alone: it waits for a place no longer.
+            status = draft.status(attempt.episode)
+            entries = [describe(attempt, a) if a is entry else a for a in status.attempts]
+            draft.write(attempt.episode, status.evolve(attempts=entries), durable=False)
     _close_vanished(draft)
 
 

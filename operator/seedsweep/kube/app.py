@@ -22,6 +22,8 @@ from seedsweep.kube.pods import PodSettings
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.sweeps import Shared, Sweeps
 
+PATIENCE_DIVISOR = 10
+"""A watch may lag behind a list for this part of the time between two lists."""
 GROUP, VERSION = API_VERSION.split("/")
 
 
@@ -60,8 +62,8 @@ class Operator:
         scraper = await self._stack.enter_async_context(Scraper(self._read_news))
         recorder = Recorder(api)
         self._stack.push_async_callback(_cancel, asyncio.create_task(recorder.post_forever()))
-        freshness = Freshness()
         options = self._options
+        freshness = Freshness(patience=options.relist_seconds / PATIENCE_DIVISOR)
         self._sweeps = Sweeps(Shared(api, options.pods, scraper, recorder, freshness, options.relist_seconds))
         server = Server(options.port, self._sweeps, api, options.namespaces, freshness, options.relist_seconds)
         await self._stack.enter_async_context(server)

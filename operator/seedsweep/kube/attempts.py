@@ -13,7 +13,7 @@ from seedsweep.engine.observation import Ending, Reading, Refusal, SeenAttempt
 from seedsweep.kube import names
 from seedsweep.kube.client import Api, ApiError, Object
 from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.pods import PodSettings, gpus_of, pod_manifest
+from seedsweep.kube.pods import gpus_of, pod_manifest
 from seedsweep.kube.records import Home
 from seedsweep.kube.scraping import Scraper, Target
 from seedsweep.kube.seen import PodFacts, ending_of, facts_of, vanished
@@ -44,7 +44,6 @@ class Attempts:
         self,
         api: Api,
         home: Home,
-        settings: PodSettings,
         scraper: Scraper,
         freshness: Freshness,
         news: Callable[[], None],
@@ -55,7 +54,6 @@ class Attempts:
         """Starts that were turned down."""
         self._api = api
         self._home = home
-        self._settings = settings
         self._scraper = scraper
         self._freshness = freshness
         self._news = news
@@ -163,7 +161,7 @@ class Attempts:
             return
         try:
             await self._clear_name(decision.episode)
-            created = await self._api.create(self.pods, pod_manifest(sweep, decision, self._settings))
+            created = await self._api.create(self.pods, pod_manifest(sweep, decision))
         except ApiError as error:
             refusal = await self._turned_down(sweep, decision.episode, error)
             if refusal is None:

@@ -7,13 +7,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import (
+    ConfigException,
+    list_kube_config_contexts,
+    load_incluster_config,
+    load_kube_config,
+)
 from kubernetes.aio.utils import Backoff, on_retry_after_error
 
 from seedsweep.metrics import API_CALLS
@@ -25,7 +31,10 @@ MAX_AT_ONCE = 64
 TIMEOUT_SECONDS = 30.0
 PAGE = 500
 """Objects a page of a list."""
-_PATIENCE = Backoff(steps=5, duration=0.2, factor=3.0, jitter=0.5)
+PATIENCE = Backoff(steps=5, duration=0.2, factor=3.0, jitter=0.5)
+ONCE = Backoff(steps=1, duration=0.0, factor=1.0)
+"""For people who wait: they are told at once, and who asks tries again."""
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _PASSING = frozenset({429, 500, 502, 503, 504})
 
 
@@ -46,13 +55,18 @@ class ApiError(Exception):
 class Api:
     """Requests to one API server."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, patience: Backoff = PATIENCE) -> None:
         self._client = client
+        self._patience = patience
         self._turn = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def get(self, path: str) -> Object:
         """One object. This and all others raise ApiError."""
         return await self._request("GET", path)
+
+    async def read(self, path: str) -> bytes:
+        """What a path answers, as it came: through the API server's proxy, that may be anything."""
+        return await self._send("GET", path)
 
     async def list(self, path: str, selector: str = "") -> AsyncIterator[Object]:
         """All objects of a collection that carry the labels, page by page; pages are dropped as they are used."""
@@ -91,18 +105,24 @@ class Api:
     async def _request(
         self, method: str, path: str, body: Object | None = None, query: Mapping[str, str] | None = None
     ) -> Object:
+        answer: Object = json.loads(await self._send(method, path, body, query))
+        return answer
+
+    async def _send(
+        self, method: str, path: str, body: Object | None = None, query: Mapping[str, str] | None = None
+    ) -> bytes:
         try:
-            answer: Object = await on_retry_after_error(
-                _PATIENCE, _is_passing, lambda: self._once(method, path, body, query)
+            data: bytes = await on_retry_after_error(
+                self._patience, _is_passing, lambda: self._once(method, path, body, query)
             )
-            return answer
+            return data
         except ApiException as error:
             raise _api_error(error) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             message = f"the API server cannot be reached: {error or type(error).__name__}"
             raise ApiError(None, "Unreachable", message) from error
 
-    async def _once(self, method: str, path: str, body: Object | None, query: Mapping[str, str] | None) -> Object:
+    async def _once(self, method: str, path: str, body: Object | None, query: Mapping[str, str] | None) -> bytes:
         async with self._turn:
             request = await self._client.param_serialize(
                 method,
@@ -113,18 +133,25 @@ class Api:
                 auth_settings=["BearerToken"],
             )
             response = await self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-            data = await response.response.read()
+            data: bytes = await response.response.read()
         API_CALLS.labels(method, str(response.status)).inc()
         if response.status >= 300:
             refusal = ApiException(response.status, response.reason, body=data.decode(errors="replace"))
             refusal.headers = response.headers
             raise refusal
-        answer: Object = json.loads(data)
-        return answer
+        return data
+
+
+def default_namespace() -> str:
+    """That of the pod this runs in, else of the kubeconfig's context, as for kubectl; raises ConfigException."""
+    if _OWN_NAMESPACE.exists():
+        return _OWN_NAMESPACE.read_text().strip()
+    _, context = list_kube_config_contexts()  # type: ignore[no-untyped-call]
+    return str(context["context"].get("namespace") or "default")
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[Api]:
+async def connect(patience: Backoff = PATIENCE) -> AsyncIterator[Api]:
     """The API server that KUBECONFIG, ~/.kube/config or the pod's own service account names.
 
     Raises:
@@ -137,7 +164,7 @@ async def connect() -> AsyncIterator[Api]:
         await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = MAX_AT_ONCE
     async with ApiClient(configuration) as client:
-        yield Api(client)
+        yield Api(client, patience)
 
 
 def _is_passing(error: Exception) -> bool:
@@ -151,4 +178,6 @@ def _api_error(error: ApiException) -> ApiError:
         told = json.loads(error.body or "")
         return ApiError(error.status, told.get("reason") or str(error.status), told.get("message") or str(error.reason))
     except (ValueError, AttributeError):
-        return ApiError(error.status, str(error.reason or error.status), f"status {error.status}: {error.reason}")
+        # Not the API's own words: a proxy's, or those of what stands behind one.
+        text = " ".join(str(error.body or error.reason).split())[:200]
+        return ApiError(error.status, str(error.reason or error.status), f"status {error.status}: {text}")

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, field
 
-PATIENCE_SECONDS = 30.0
-"""How long a watch may lag behind a list."""
-
-
 @dataclass(slots=True)
 class Freshness:
     """Versions of objects by UID as watches have shown them, and those that they owe us."""
 
+    patience: float
+    """Seconds that a watch may lag behind a list."""
     _shown: dict[str, int] = field(default_factory=dict)
     _owed: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Version, and since when it has been owed."""
@@ -37,4 +35,4 @@ class Freshness:
 
     def overdue(self, now: float) -> int:
         """How many objects a watch should have shown by now."""
-        return sum(1 for _, since in self._owed.values() if now - since > PATIENCE_SECONDS)
+        return sum(1 for _, since in self._owed.values() if now - since > self.patience)

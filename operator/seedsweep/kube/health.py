@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from time import monotonic
 from types import TracebackType
 
@@ -78,7 +79,9 @@ class Server:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         world = self._sweeps.find(namespace, name)
         if world is not None:
-            return web.Response(body=dump_observation(world.seen, now()), content_type="application/json")
+            # What the last turn saw, with what it made of it: who watches needs no plan of their own.
+            seen = replace(world.seen, status=world.status)
+            return web.Response(body=dump_observation(seen, now()), content_type="application/json")
         return web.Response(status=404, text=f"no sweep {name} is under way in {namespace}\n")
 
     async def _check_forever(self) -> None:

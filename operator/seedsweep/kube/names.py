@@ -1,5 +1,6 @@
 """Names, labels and annotations of what a sweep owns: functions of the sweep and the episode alone."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +15,21 @@ LABEL_DATA_ORDER = "seedsweep.io/data-order"
 ANNOTATION_ATTEMPT = "seedsweep.io/attempt"
 ANNOTATION_STOP_AFTER = "seedsweep.io/stop-after"
 
+_OF_EPISODE = re.compile(r"-wi([0-9]{1,10})-do([0-9]{1,10})")
+
 
 def object_name(sweep: str, episode: EpisodeId) -> str:
     """Of an episode's pod and of its Episode. Without the attempt: the API server refuses a second live pod."""
     return f"{sweep}-{episode.name}"
+
+
+def episode_of(name: str) -> EpisodeId | None:
+    """The episode that a pod or an Episode is named after; None for other names.
+
+    Labels say it too, but whoever may edit a pod can change them. The name is what the API server keeps unique.
+    """
+    found = _OF_EPISODE.fullmatch(name, max(name.rfind("-wi"), 0))
+    return EpisodeId(int(found[1]), int(found[2])) if found is not None else None
 
 
 def labels(sweep: str, uid: str, episode: EpisodeId | None = None) -> dict[str, str]:

@@ -1,21 +1,32 @@
-"""The pod of an episode: a function of the sweep, the start and the administrator's settings."""
+"""The pod of an episode: a function of the sweep and the start. Whatever the sweep says, it meets Pod Security
+"restricted": not root, no privileges, a root file system that is read only, no token for the API server.
+"""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from seedsweep.api.base import ApiModel
 from seedsweep.api.checks import Problem
+from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.sweep import SeedSweep, SweepSpec
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube import names
-from seedsweep_trainer.contract import CONTRACT_VERSION, DEFAULT_TERMINATION_LOG, Env
+from seedsweep.variables import config_text, episode_variables, literal
+from seedsweep_trainer.contract import DEFAULT_TERMINATION_LOG, Env
 
 CONTAINER = "trainer"
 SCRATCH = "/var/run/seedsweep"
 """Where the read-only pod may write: an emptyDir."""
 STORAGE = "/var/lib/seedsweep"
 """Where the sweep's claim is mounted."""
+
+Object = dict[str, Any]
+
+_SCRATCH_VOLUME = "seedsweep-scratch"
+_STORAGE_VOLUME = "seedsweep-storage"
+_ANY_ADDRESS = "0.0.0.0"
+_OF_CONTAINER = {"image", "image_pull_policy", "command", "args", "env_from", "resources", "volume_mounts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,84 +38,122 @@ class PodSettings:
 
 
 def pod_problems(sweep: SeedSweep, settings: PodSettings) -> list[Problem]:
-    """What only a cluster refuses."""
+    """What only a cluster refuses, and the API server cannot tell by a pod."""
     problems = []
-    trainer = sweep.spec.trainer
+    spec, trainer = sweep.spec, sweep.spec.trainer
     if trainer.image is None:
         problems.append(Problem("spec.trainer.image", None, "is required on a cluster: add the trainer's image"))
-    account = sweep.spec.pod_template.spec.service_account_name
+    account = spec.pod_template.spec.service_account_name
     if account is not None and account not in settings.service_accounts:
         allowed = ", ".join(sorted(settings.service_accounts)) or "none"
         remedy = f"is not among those that the administrator allows ({allowed}): remove it"
         problems.append(Problem("spec.podTemplate.spec.serviceAccountName", account, remedy))
+    for resource, amount in _gpu_limits(spec).items():
+        if not amount.isdecimal():
+            remedy = "must be a whole number of GPUs in plain digits, like 1"
+            problems.append(Problem(f"spec.trainer.resources.limits[{resource}]", amount, remedy))
+    if trainer.fine_tuning is not None:
+        problems += _tuning_problems(trainer.fine_tuning)
+        if spec.storage is not None and spec.storage.uri is not None:
+            remedy = "is not for our own trainer, which keeps checkpoints in a folder: give a persistentVolumeClaim"
+            problems.append(Problem("spec.storage.uri", spec.storage.uri, remedy))
     return problems
 
 
+def _tuning_problems(tuning: FineTuning) -> Iterator[Problem]:
+    """References that start from the folder of a file, which a pod does not know."""
+    data = tuning.dataset
+    remedy = "starts from a folder of your machine: give an absolute path in a volume of the pod, or package:NAME/FILE"
+    for field in ("path", "train", "validation", "test"):
+        reference = getattr(data, field)
+        if reference is not None and not reference.startswith(("/", "package:")):
+            yield Problem(f"spec.trainer.fineTuning.dataset.{field}", reference, remedy)
+    # Without a dot it is a name on the hub.
+    if tuning.model.startswith((".", "~")):
+        yield Problem("spec.trainer.fineTuning.model", tuning.model, remedy)
+
+
 def gpus_of(spec: SweepSpec) -> float:
-    """GPUs of one episode; 1 place where it asks for none."""
-    limits = {**spec.trainer.resources.requests, **spec.trainer.resources.limits}
-    count = sum(int(amount) for name, amount in limits.items() if name.endswith("/gpu") or "/mig-" in name)
-    return float(max(1, count))
+    """GPUs, or parts of one (MIG), of an episode; 1 place where it asks for none."""
+    return float(max(1, sum(int(amount) for amount in _gpu_limits(spec).values())))
 
 
-def pod_manifest(sweep: SeedSweep, start: StartEpisode, settings: PodSettings) -> dict[str, Any]:
+def _gpu_limits(spec: SweepSpec) -> dict[str, str]:
+    limits = spec.trainer.resources.limits
+    return {name: str(amount) for name, amount in limits.items() if name.endswith("/gpu") or "/mig-" in name}
+
+
+def pod_manifest(sweep: SeedSweep, start: StartEpisode) -> Object:
     """The manifest of one attempt."""
     assert sweep.metadata.uid is not None  # as an API server shows it
-    assert sweep.metadata.namespace is not None
-    del settings
-    spec, template = sweep.spec, sweep.spec.pod_template
+    template, name = sweep.spec.pod_template, sweep.metadata.name
     annotations = {**template.metadata.annotations, names.ANNOTATION_ATTEMPT: str(start.attempt)}
     if start.stop_after is not None:
         annotations[names.ANNOTATION_STOP_AFTER] = str(start.stop_after)
-    pod = template.spec.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
-    pod.update(
-        restartPolicy="Never",
-        automountServiceAccountToken=False,
-        enableServiceLinks=False,
-        securityContext={
-            **pod.get("securityContext", {}),
-            "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        volumes=[*pod.get("volumes", ()), *_volumes(spec)],
-        containers=[_container(sweep, start)],
-    )
+    labels = {
+        "app.kubernetes.io/name": "seedsweep",
+        "app.kubernetes.io/component": CONTAINER,
+        "app.kubernetes.io/instance": name,
+        **template.metadata.labels,
+        **names.labels(name, sweep.metadata.uid, start.episode),
+    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": names.object_name(sweep.metadata.name, start.episode),
+            "name": names.object_name(name, start.episode),
             "namespace": sweep.metadata.namespace,
-            "labels": {
-                **template.metadata.labels,
-                **names.labels(sweep.metadata.name, sweep.metadata.uid, start.episode),
-            },
+            "labels": labels,
             "annotations": annotations,
-            "ownerReferences": [names.owner_reference(sweep.metadata.name, sweep.metadata.uid)],
+            "ownerReferences": [names.owner_reference(name, sweep.metadata.uid)],
         },
-        "spec": pod,
+        "spec": _pod_spec(sweep, start),
     }
 
 
-def _container(sweep: SeedSweep, start: StartEpisode) -> dict[str, Any]:
-    trainer = sweep.spec.trainer
-    given = trainer.model_dump(
-        mode="json",
-        by_alias=True,
-        exclude_unset=True,
-        exclude_none=True,
-        include={"image", "image_pull_policy", "command", "args", "env_from", "resources", "volume_mounts"},
-    )
-    own_env = [e.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True) for e in trainer.env]
-    mounts = [{"name": "seedsweep-scratch", "mountPath": SCRATCH}, {"name": "seedsweep-scratch", "mountPath": "/tmp"}]
-    if sweep.spec.storage is not None and sweep.spec.storage.persistent_volume_claim is not None:
-        mounts.append({"name": "seedsweep-storage", "mountPath": STORAGE})
+def _pod_spec(sweep: SeedSweep, start: StartEpisode) -> Object:
+    given = _dump(sweep.spec.pod_template.spec)
+    security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    pod = {
+        **given,
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {**given.get("securityContext", {}), **security},
+        "volumes": [*given.get("volumes", ()), *_volumes(sweep.spec)],
+        "containers": [_container(sweep, start)],
+    }
+    if start.avoid_node is not None:
+        pod["affinity"] = _preferring_others(given.get("affinity", {}), start.avoid_node)
+    return pod
+
+
+def _preferring_others(affinity: Object, node: str) -> Object:
+    """What the sweep wants of nodes, and any node rather than this one; the only one left still does."""
+    key = "preferredDuringSchedulingIgnoredDuringExecution"
+    other = {"key": "metadata.name", "operator": "NotIn", "values": [node]}
+    by_node = affinity.get("nodeAffinity", {})
+    preferred = [*by_node.get(key, ()), {"weight": 100, "preference": {"matchFields": [other]}}]
+    return {**affinity, "nodeAffinity": {**by_node, key: preferred}}
+
+
+def _volumes(spec: SweepSpec) -> list[Object]:
+    volumes: list[Object] = [{"name": _SCRATCH_VOLUME, "emptyDir": {}}]
+    if spec.storage is not None and spec.storage.persistent_volume_claim is not None:
+        volumes.append({"name": _STORAGE_VOLUME, "persistentVolumeClaim": _dump(spec.storage.persistent_volume_claim)})
+    return volumes
+
+
+def _container(sweep: SeedSweep, start: StartEpisode) -> Object:
+    given = _dump(sweep.spec.trainer, _OF_CONTAINER)
     return {
         **given,
         "name": CONTAINER,
-        "env": [*_environment(sweep, start), *own_env],
+        "env": _environment(sweep, start),
         "ports": [{"name": "metrics", "containerPort": sweep.spec.scrape.port}],
-        "volumeMounts": [*given.get("volumeMounts", ()), *mounts],
+        "volumeMounts": _mounts(sweep.spec, given.get("volumeMounts", [])),
+        "terminationMessagePath": DEFAULT_TERMINATION_LOG,
+        # What a trainer without last words printed last explains its failure.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -114,49 +163,56 @@ def _container(sweep: SeedSweep, start: StartEpisode) -> dict[str, Any]:
     }
 
 
-def _environment(sweep: SeedSweep, start: StartEpisode) -> list[dict[str, Any]]:
-    spec, episode = sweep.spec, start.episode
-    values: dict[str, str] = {
-        Env.CONTRACT: str(CONTRACT_VERSION),
-        Env.EPISODE: episode.name,
-        Env.WEIGHT_INIT_SEED: str(episode.weight_init),
-        Env.DATA_ORDER_SEED: str(episode.data_order),
-        Env.RUNGS: ",".join(map(str, start.rungs)),
-        Env.WORK_DIR: SCRATCH,
-        Env.METRICS_HOST: "0.0.0.0",
-        Env.METRICS_PORT: str(spec.scrape.port),
-        Env.TERMINATION_LOG: DEFAULT_TERMINATION_LOG,
+def _mounts(spec: SweepSpec, given: list[Object]) -> list[Object]:
+    ours = [{"name": _SCRATCH_VOLUME, "mountPath": SCRATCH}]
+    if all(mount["mountPath"].rstrip("/") != "/tmp" for mount in given):
+        ours.append({"name": _SCRATCH_VOLUME, "mountPath": "/tmp"})
+    if spec.storage is not None and spec.storage.persistent_volume_claim is not None:
+        ours.append({"name": _STORAGE_VOLUME, "mountPath": STORAGE})
+    return [*given, *ours]
+
+
+def _environment(sweep: SeedSweep, start: StartEpisode) -> list[Object]:
+    """Ours first: $(NAME) reaches only back."""
+    given = [_dump(variable) for variable in sweep.spec.trainer.env]
+    taken = {variable["name"] for variable in given}
+    defaults = {
         "HOME": SCRATCH,
         "HF_HOME": f"{SCRATCH}/huggingface",
+        # The user that a cluster picks may have no name, and torch asks for one.
+        "LOGNAME": CONTAINER,
     }
-    if spec.seeds.single is not None:
-        values[Env.SEED] = str(episode.weight_init)
-    if start.stop_after is not None:
-        values[Env.STOP_AFTER] = str(start.stop_after)
-    if spec.storage is not None:
-        root = STORAGE if spec.storage.uri is None else spec.storage.uri.rstrip("/")
-        values[Env.CHECKPOINT_DIR] = f"{root}/{sweep.metadata.namespace}/{sweep.metadata.uid}/{episode.name}"
-    environment: list[dict[str, Any]] = [{"name": str(name), "value": value} for name, value in values.items()]
-    environment.append({"name": str(Env.ATTEMPT_UID), "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}})
-    return [*environment, _config(sweep)]
+    values = {
+        **episode_variables(sweep.spec, start.episode, start.rungs, start.stop_after),
+        Env.WORK_DIR: SCRATCH,
+        Env.METRICS_HOST: _ANY_ADDRESS,
+        Env.METRICS_PORT: str(sweep.spec.scrape.port),
+        Env.TERMINATION_LOG: DEFAULT_TERMINATION_LOG,
+        **{name: value for name, value in defaults.items() if name not in taken},
+    }
+    if sweep.spec.storage is not None:
+        root = STORAGE if sweep.spec.storage.uri is None else sweep.spec.storage.uri.rstrip("/")
+        values[Env.CHECKPOINT_DIR] = f"{root}/{storage_folder(sweep, start.episode.name)}"
+    return [
+        *({"name": str(name), "value": literal(value)} for name, value in values.items()),
+        {"name": str(Env.ATTEMPT_UID), "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+        _config(sweep),
+        *given,
+    ]
 
 
-def _config(sweep: SeedSweep) -> dict[str, Any]:
-    trainer = sweep.spec.trainer
-    if trainer.config is not None and trainer.config.config_map is not None:
-        reference: Mapping[str, str] = {"name": trainer.config.config_map.name, "key": trainer.config.config_map.key}
-        return {"name": str(Env.CONFIG), "valueFrom": {"configMapKeyRef": reference}}
-    if trainer.fine_tuning is not None:
-        text = json.dumps(trainer.fine_tuning.model_dump(mode="json", by_alias=True, exclude_unset=True))
-    else:
-        text = (trainer.config.json_text if trainer.config is not None else None) or "{}"
-    # Kubernetes would expand $(NAME) in it.
-    return {"name": str(Env.CONFIG), "value": text.replace("$(", "$$(")}
+def _config(sweep: SeedSweep) -> Object:
+    config = sweep.spec.trainer.config
+    if config is not None and config.config_map is not None:
+        return {"name": str(Env.CONFIG), "valueFrom": {"configMapKeyRef": _dump(config.config_map)}}
+    return {"name": str(Env.CONFIG), "value": literal(config_text(sweep.spec.trainer))}
 
 
-def _volumes(spec: SweepSpec) -> list[dict[str, Any]]:
-    volumes: list[dict[str, Any]] = [{"name": "seedsweep-scratch", "emptyDir": {}}]
-    if spec.storage is not None and spec.storage.persistent_volume_claim is not None:
-        claim = {"claimName": spec.storage.persistent_volume_claim.claim_name}
-        volumes.append({"name": "seedsweep-storage", "persistentVolumeClaim": claim})
-    return volumes
+def storage_folder(sweep: SeedSweep, episode: str) -> str:
+    """Of an episode within the sweep's storage: no two sweeps share one, whatever their names."""
+    return f"{sweep.metadata.namespace}/{sweep.metadata.uid}/{episode}"
+
+
+def _dump(model: ApiModel, include: set[str] | None = None) -> Object:
+    """As core Kubernetes types have it: what was given, and nothing that was not."""
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, include=include)

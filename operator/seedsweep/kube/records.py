@@ -6,7 +6,7 @@ shows as a conflict: then the record is read again before anything rests on it.
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -82,15 +82,11 @@ class Records:
         """Read everything; raises ApiError."""
         episodes: dict[EpisodeId, EpisodeStatus] = {}
         versions: dict[EpisodeId, str] = {}
-        async for item in self._api.list(self._home.collection("episodes"), self._home.selector):
-            if self._is_ours(item) and (episode := _parse_episode(item)).spec.id in self._layout.index:
+        async for episode, version in list_episodes(self._api, self._home):
+            if episode.spec.id in self._layout.index:
                 episodes[episode.spec.id] = episode.status
-                versions[episode.spec.id] = item["metadata"]["resourceVersion"]
-        cuts: dict[tuple[int, int], CutSpec] = {}
-        async for item in self._api.list(self._home.collection("cuts"), self._home.selector):
-            if self._is_ours(item):
-                spec = _parse_cut(item).spec
-                cuts[spec.bracket, spec.rung] = spec
+                versions[episode.spec.id] = version
+        cuts = {(cut.spec.bracket, cut.spec.rung): cut.spec async for cut in list_cuts(self._api, self._home)}
         self.episodes, self._versions, self.cuts = episodes, versions, cuts
         self._lazy.clear()
 
@@ -174,7 +170,7 @@ class Records:
             if error.reason != "AlreadyExists":
                 raise
             created = await self._api.get(self._path(episode))
-            if not self._is_ours(created):
+            if not _belongs_to(self._home, created):
                 raise ForeignObjectError(
                     f"Episode {body['metadata']['name']} exists and is not this sweep's"
                 ) from error
@@ -220,7 +216,7 @@ class Records:
             found = await self._api.get(f"{self._home.collection('cuts')}/{name}")
         except ApiError:
             return
-        if self._is_ours(found):
+        if _belongs_to(self._home, found):
             spec = _parse_cut(found).spec
             self.cuts[spec.bracket, spec.rung] = spec
         else:
@@ -250,16 +246,33 @@ class Records:
     def _path(self, episode: EpisodeId) -> str:
         return f"{self._home.collection('episodes')}/{names.object_name(self._home.name, episode)}"
 
-    def _is_ours(self, item: Object) -> bool:
-        return names.owner_uid(item["metadata"]) == self._home.uid
+
+async def list_episodes(api: Api, home: Home) -> AsyncIterator[tuple[Episode, str]]:
+    """All Episodes of a sweep, each with its resourceVersion; raises ApiError."""
+    async for item in api.list(home.collection("episodes"), home.selector):
+        if _belongs_to(home, item):
+            yield _parse_episode(item), item["metadata"]["resourceVersion"]
+
+
+async def list_cuts(api: Api, home: Home) -> AsyncIterator[Cut]:
+    """All Cuts of a sweep; raises ApiError."""
+    async for item in api.list(home.collection("cuts"), home.selector):
+        if _belongs_to(home, item):
+            yield _parse_cut(item)
+
+
+def _belongs_to(home: Home, item: Object) -> bool:
+    return names.owner_uid(item["metadata"]) == home.uid
 
 
 def _parse_episode(item: Object) -> Episode:
-    """Through JSON, so that strict types take enums; what an older or newer release wrote must fit."""
-    item["metadata"] = {"name": item["metadata"]["name"]}
-    return Episode.model_validate_json(json.dumps(item))
+    return Episode.model_validate_json(_without_bookkeeping(item))
 
 
 def _parse_cut(item: Object) -> Cut:
-    item["metadata"] = {"name": item["metadata"]["name"]}
-    return Cut.model_validate_json(json.dumps(item))
+    return Cut.model_validate_json(_without_bookkeeping(item))
+
+
+def _without_bookkeeping(item: Object) -> str:
+    """As JSON, for which strict types take enums; of the API server's metadata only the name matters here."""
+    return json.dumps({**item, "metadata": {"name": item["metadata"]["name"]}})

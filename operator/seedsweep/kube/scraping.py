@@ -23,8 +23,9 @@ from seedsweep.exposition import ScrapeError
 from seedsweep.metrics import SCRAPE_SECONDS, SCRAPES
 from seedsweep.scrape import Expected, fetch, metrics_session, parse_reading
 
-SCRAPES_AT_ONCE = 256
-LEAST_AT_ONCE = 8
+SCRAPES_AT_ONCE = 128
+"""Each may hold a body of 1 MiB."""
+LEAST_AT_ONCE = 4
 """A sweep's share of them, however many sweeps there are."""
 REST = 4.0
 """A target is left alone for so many times as long as its scrape took: the slow take a fifth of what they could."""
@@ -137,12 +138,6 @@ class Scraper:
             state.target = target
             if state.due != _NOT_DUE:
                 self._schedule(state, target.due_after(self._loop.time()))
-
-    def soon(self, uid: str) -> None:
-        """Do not wait for a target's turn."""
-        state = self._states.get(uid)
-        if state is not None and state.due != _NOT_DUE:
-            self._schedule(state, self._loop.time())
 
     def forget(self, uid: str) -> None:
         """Stop reading a target; what it has published is forgotten, too."""

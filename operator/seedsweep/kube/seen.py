@@ -7,26 +7,26 @@ from typing import Any
 
 from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.engine.observation import Ending, Reading
-from seedsweep.exits import classify_end
-from seedsweep.exposition import ScrapeError
+from seedsweep.exits import FINISHED, LastWords, classify_end, explain_end, last_line, parse_last_words
 from seedsweep.kube import names
-from seedsweep.scrape import Expected, reading_of
-from seedsweep_trainer.contract import decode_message
+from seedsweep.kube.pods import CONTAINER
+from seedsweep.scrape import Expected
+from seedsweep_trainer.contract import ExitCode
 
 MAX_TEXT = 300
 _ENDED = frozenset({"Succeeded", "Failed"})
-_CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
 _NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
+_OUT_OF_MEMORY = "OOMKilled"
 
 
 @dataclass(frozen=True, slots=True)
 class Terminated:
     """How its container ended."""
 
-    exit_code: int | None
-    reason: str
-    message: str
-    at: datetime | None
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,57 +49,61 @@ class PodFacts:
     image: str | None
     """With its digest, once it was pulled."""
     deleted: datetime | None
-    """When its deletion was asked for."""
+    """When its grace is over, where its deletion was asked for."""
     trouble: str
     """Why it cannot begin."""
-    reason: str
-    """The pod's own: Evicted, NodeLost and the like."""
-    message: str
-    disrupted: str
-    """Reason of the condition DisruptionTarget, where it holds: who took the pod away."""
+    taken: str
+    """Who took it from its node, or why its node would not have it: evicted, preempted, drained, lost and the like."""
     terminated: Terminated | None
 
 
 def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
-    """The facts of an episode's pod; None for one that carries no seeds."""
+    """The facts of an episode's pod; None for one that is no episode's, or makes no sense."""
     try:
         return _facts(pod)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
 
 
-def _facts(pod: Mapping[str, Any]) -> PodFacts:
+def _facts(pod: Mapping[str, Any]) -> PodFacts | None:
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
-    labels, annotations = metadata["labels"], metadata.get("annotations") or {}
+    episode = names.episode_of(metadata["name"])
+    if episode is None:
+        return None
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    scheduled, disruption = conditions.get("PodScheduled", {}), conditions.get("DisruptionTarget", {})
-    container: Mapping[str, Any] = next(iter(status.get("containerStatuses") or ()), {})
+    scheduled = conditions.get("PodScheduled", {})
+    placed, unplaced = scheduled.get("status") == "True", scheduled.get("status") == "False"
+    since = _moment(scheduled["lastTransitionTime"]) if placed or unplaced else None
+    stop_after = (metadata.get("annotations") or {}).get(names.ANNOTATION_STOP_AFTER)
+    container = _ours(status.get("containerStatuses"))
     state = container.get("state") or {}
-    placed = scheduled.get("status") == "True"
-    stop_after = annotations.get(names.ANNOTATION_STOP_AFTER)
-    unplaced = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
     return PodFacts(
         uid=str(metadata["uid"]),
         name=str(metadata["name"]),
         version=int(metadata["resourceVersion"]),
         owner_uid=names.owner_uid(metadata),
-        episode=EpisodeId(int(labels[names.LABEL_WEIGHT_INIT]), int(labels[names.LABEL_DATA_ORDER])),
+        episode=episode,
         stop_after=int(stop_after) if stop_after else None,
         created=_moment(metadata["creationTimestamp"]),
-        bound=_moment(scheduled["lastTransitionTime"]) if placed else None,
-        unschedulable_since=_moment(scheduled["lastTransitionTime"]) if unplaced else None,
+        bound=since if placed else None,
+        # Behind a gate of a queue it does not look for a place yet.
+        unschedulable_since=since if unplaced and scheduled.get("reason") == "Unschedulable" else None,
         phase=str(status.get("phase") or ""),
         running="running" in state,
-        ip=status.get("podIP"),
-        node=spec.get("nodeName"),
-        image=container.get("imageID") or container.get("image"),
+        ip=_text(status.get("podIP")),
+        node=_text(spec.get("nodeName")),
+        image=_text(container.get("imageID")) or _text(container.get("image")),
         deleted=_moment(metadata["deletionTimestamp"]) if metadata.get("deletionTimestamp") else None,
-        trouble=_trouble(state, f"Unschedulable: {scheduled.get('message', '')}" if unplaced else ""),
-        reason=str(status.get("reason") or ""),
-        message=str(status.get("message") or "")[:MAX_TEXT],
-        disrupted=str(disruption.get("reason") or "") if disruption.get("status") == "True" else "",
-        terminated=_terminated(state.get("terminated")),
+        trouble=_trouble(status) or (_told(scheduled) if unplaced else ""),
+        taken=_taken(status, conditions.get("DisruptionTarget", {})),
+        terminated=_terminated(state["terminated"]) if state.get("terminated") else None,
     )
+
+
+def _ours(statuses: Any) -> Mapping[str, Any]:
+    """The trainer's container: others may have been put beside it."""
+    found: Mapping[str, Any] = next((s for s in statuses or () if s["name"] == CONTAINER), {})
+    return found
 
 
 def _moment(text: str) -> datetime:
@@ -107,17 +111,30 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _trouble(state: Mapping[str, Any], unplaced: str) -> str:
-    waiting = state.get("waiting") or {}
-    reason = str(waiting.get("reason") or "")
-    if reason in _NORMAL_WAITS:
-        return unplaced[:MAX_TEXT]
-    return f"{reason}: {waiting.get('message') or ''}".rstrip(": ")[:MAX_TEXT]
+def _text(value: Any) -> str | None:
+    return str(value) if value else None
 
 
-def _terminated(state: Mapping[str, Any] | None) -> Terminated | None:
-    if state is None:
-        return None
+def _told(said: Mapping[str, Any]) -> str:
+    """The reason and message of a part of a status."""
+    return f"{said.get('reason') or ''}: {said.get('message') or ''}".strip(": ")[:MAX_TEXT]
+
+
+def _trouble(status: Mapping[str, Any]) -> str:
+    """Why a container cannot begin: the image, a missing ConfigMap, a user that may not be root."""
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if (waiting.get("reason") or "") not in _NORMAL_WAITS:
+            return _told(waiting)
+    return ""
+
+
+def _taken(status: Mapping[str, Any], disruption: Mapping[str, Any]) -> str:
+    # A pod has a reason of its own only where its node, or who watches over nodes, ended it.
+    return _told(disruption) if disruption.get("status") == "True" else _told(status) if status.get("reason") else ""
+
+
+def _terminated(state: Mapping[str, Any]) -> Terminated:
     at = state.get("finishedAt")
     return Terminated(
         exit_code=int(state["exitCode"]) if "exitCode" in state else None,
@@ -131,38 +148,30 @@ def ending_of(facts: PodFacts, expected: Expected, now: datetime) -> tuple[Endin
     """How it ended and what its last words publish; None while it has not ended."""
     if facts.phase not in _ENDED and facts.terminated is None:
         return None
-    end = facts.terminated or Terminated(None, "", "", None)
-    message = decode_message(end.message)
-    reading, refused = None, ""
-    if message is not None:
-        try:
-            reading = reading_of(message, expected)
-        except ScrapeError as error:
-            message, refused = None, str(error)
-    reason = classify_end(end.exit_code, message)
-    if end.reason == "OOMKilled":
-        reason = EndReason.OUT_OF_MEMORY
-    elif reason not in _CLEAN and (facts.disrupted or (facts.reason and facts.terminated is None)):
-        # Evicted, preempted, drained, or never admitted by its node: not the trainer's doing.
-        reason = EndReason.INTERRUPTED
-    text = message.reason if message is not None else ""
-    if not text and reason in _CLEAN and refused:
-        text = f"its metrics cannot be used: {refused}"
-    elif not text and reason not in _CLEAN:
-        text = _explanation(facts, end, known=message is not None)
-    return Ending(reason, end.at or now, end.exit_code, text), reading
+    end = facts.terminated or Terminated(ExitCode.OK if facts.phase == "Succeeded" else None)
+    words = parse_last_words(end.message, expected)
+    return _ending(facts, end, words, now), words.reading
 
 
-def _explanation(facts: PodFacts, end: Terminated, *, known: bool) -> str:
-    if end.reason == "OOMKilled":
-        return "killed for memory (OOMKilled): raise the limit, or use a smaller batchSize"
-    if facts.disrupted or facts.reason:
-        return f"{facts.disrupted or facts.reason}: {facts.message}".rstrip(": ")
-    last = [line.strip() for line in end.message.splitlines() if line.strip()]
-    return last[-1][-MAX_TEXT:] if last and not known else ""
+def _ending(facts: PodFacts, end: Terminated, words: LastWords, now: datetime) -> Ending:
+    at = end.at or now
+    finished = end.exit_code == ExitCode.OK and words.message is not None and words.message.outcome in FINISHED
+    if end.reason == _OUT_OF_MEMORY and end.exit_code != ExitCode.OK:
+        text = f"killed for memory ({_OUT_OF_MEMORY}): raise the limit of memory, or use a smaller batchSize"
+        return Ending(EndReason.OUT_OF_MEMORY, at, end.exit_code, text)
+    if _gone(facts) and not finished:
+        # Whatever it made of SIGTERM: not the trainer's doing.
+        return Ending(EndReason.INTERRUPTED, at, end.exit_code, _gone(facts))
+    reason = classify_end(end.exit_code, words.message)
+    output = "" if words.message is not None or words.refused else last_line(end.message)
+    return Ending(reason, at, end.exit_code, explain_end(reason, words, output))
 
 
 def vanished(facts: PodFacts, now: datetime) -> Ending:
     """The end of a pod whose object went away before it was seen to end."""
-    why = facts.disrupted or facts.reason
-    return Ending(EndReason.INTERRUPTED, now, None, f"{why}: {facts.message}".rstrip(": ") if why else "")
+    return Ending(EndReason.INTERRUPTED, now, None, _gone(facts) or "its pod is gone")
+
+
+def _gone(facts: PodFacts) -> str:
+    """Why it had to go; empty where it went by itself."""
+    return facts.taken or ("its pod was deleted" if facts.deleted is not None else "")

@@ -74,9 +74,7 @@ class Sweep:
         self._sweep: SeedSweep | None = None
         self._changed = True
         self._wake = asyncio.Event()
-        self._attempts = Attempts(
-            shared.api, self.home, shared.settings, shared.scraper, shared.freshness, self._wake.set, now
-        )
+        self._attempts = Attempts(shared.api, self.home, shared.scraper, shared.freshness, self._wake.set, now)
 
     def changed(self, body: Object) -> None:
         """The sweep's object as a watch shows it."""
@@ -155,7 +153,7 @@ class Sweep:
     async def _rejected_pod(self, sweep: SeedSweep, layout: Layout) -> list[Problem]:
         """What the API server itself finds wrong with a pod of this sweep."""
         probe = StartEpisode(layout.episodes[0], 0, None, ())
-        manifest = pod_manifest(sweep, probe, self._shared.settings)
+        manifest = pod_manifest(sweep, probe)
         manifest["metadata"]["name"] += "-probe"
         try:
             await self._shared.api.create(self._attempts.pods, manifest, dry_run=True)

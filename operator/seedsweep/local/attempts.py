@@ -14,12 +14,13 @@ from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.exposition import ScrapeError
 from seedsweep.local.environment import Start, contract_variables, launch_form
 from seedsweep.local.lastwords import LastWords, ending_of, last_words
 from seedsweep.local.places import LOOPBACK, Place, free_port
 from seedsweep.local.processes import Launcher, Running
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.scrape import Expected, ScrapeError, metrics_session, scrape
+from seedsweep.scrape import Expected, fetch, metrics_session, parse_reading
 
 DEFAULT_SCRAPE_SECONDS = 2.0
 """Where the file says nothing: reading costs little on this machine."""
@@ -193,9 +194,8 @@ class Attempts:
     async def _read(self, session: aiohttp.ClientSession, attempt: _Attempt) -> None:
         url = f"http://{LOOPBACK}:{attempt.start.port}/metrics"
         try:
-            reading = await scrape(
-                session, url, attempt.expected, self._spec.scrape.timeout_seconds, before=attempt.reading
-            )
+            body = await fetch(session, url, self._spec.scrape.timeout_seconds)
+            reading = parse_reading(body, attempt.expected, self._spec.trainer.metrics, attempt.reading)
         except ScrapeError as error:
             attempt.refused = str(error)
             return

@@ -1,6 +1,5 @@
 """What an attempt starts with: the contract's variables, and the command of a trainer of one's own."""
 
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +9,12 @@ from seedsweep.api.checks import Problem
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.sweep import SweepSpec, Trainer
-from seedsweep_trainer.contract import CONTRACT_VERSION, Env
+from seedsweep.variables import config_text, episode_variables, expand
+from seedsweep_trainer.contract import Env
 
 TERMINATION_LOG = "termination-log"
 TRAINER = (sys.executable, "-m", "seedsweep_trainer")
 """Our own."""
-
-_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +40,8 @@ class Start:
 
 def contract_variables(spec: SweepSpec, start: Start, host: str, base: Path) -> dict[str, str]:
     """The contract's environment; relative paths of the sweep's file are resolved against `base`, its folder."""
-    variables: dict[str, str] = {
-        Env.CONTRACT: str(CONTRACT_VERSION),
-        Env.EPISODE: start.episode.name,
+    variables = {
         Env.ATTEMPT_UID: start.uid,
-        Env.WEIGHT_INIT_SEED: str(start.episode.weight_init),
-        Env.DATA_ORDER_SEED: str(start.episode.data_order),
-        Env.RUNGS: ",".join(map(str, start.rungs)),
         Env.WORK_DIR: str(start.work),
         Env.CHECKPOINT_DIR: str(start.checkpoints),
         Env.METRICS_HOST: host,
@@ -56,20 +49,17 @@ def contract_variables(spec: SweepSpec, start: Start, host: str, base: Path) -> 
         Env.CONFIG: trainer_config(spec.trainer, base),
         Env.TERMINATION_LOG: str(start.termination_log),
     }
-    if spec.seeds.single is not None:
-        variables[Env.SEED] = str(start.episode.weight_init)
-    if start.stop_after is not None:
-        variables[Env.STOP_AFTER] = str(start.stop_after)
+    asked = episode_variables(spec, start.episode, start.rungs, start.stop_after)
     if start.gpus:
-        variables["CUDA_VISIBLE_DEVICES"] = ",".join(start.gpus)
-    return {str(name): value for name, value in variables.items()}
+        asked["CUDA_VISIBLE_DEVICES"] = ",".join(start.gpus)
+    return {**asked, **{str(name): value for name, value in variables.items()}}
 
 
 def trainer_config(trainer: Trainer, base: Path) -> str:
-    """What the trainer is told, as JSON."""
+    """What the trainer is told, as JSON, with paths that mean the same in any folder."""
     if trainer.fine_tuning is not None:
-        return resolve_paths(trainer.fine_tuning, base).model_dump_json(by_alias=True, exclude_unset=True)
-    return (trainer.config.json_text if trainer.config is not None else None) or "{}"
+        trainer = trainer.evolve(fine_tuning=resolve_paths(trainer.fine_tuning, base))
+    return config_text(trainer)
 
 
 def resolve_paths(tuning: FineTuning, base: Path) -> FineTuning:
@@ -93,10 +83,7 @@ def _absolute(reference: str, base: Path) -> str:
 
 
 def launch_form(trainer: Trainer, variables: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Command with arguments, and environment, with $(NAME) expanded as Kubernetes does.
-
-    A variable may refer to those before it; $$ stands for $ itself, and unknown names stay as they are.
-    """
+    """Command with arguments, and environment, with $(NAME) expanded; a variable may refer to those before it."""
     known = dict(variables)
     for entry in trainer.env:
         known[entry.name] = expand(entry.value, known)
@@ -107,11 +94,6 @@ def launch_form(trainer: Trainer, variables: Mapping[str, str]) -> tuple[list[st
 def literal_environment(trainer: Trainer) -> dict[str, str]:
     """The trainer's variables before any attempt is known."""
     return {entry.name: expand(entry.value, {}) for entry in trainer.env}
-
-
-def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace $(NAME) by its value."""
-    return _REFERENCE.sub(lambda found: "$" if found[1] is None else variables.get(found[1], found[0]), text)
 
 
 def local_problems(spec: SweepSpec) -> list[Problem]:

@@ -1,60 +1,35 @@
 """What a process that is gone still tells: its exit code, its termination message, the end of its output."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
+from seedsweep.api.episode import Attempt, EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import SweepSpec
-from seedsweep.engine.observation import Ending, Reading, SeenAttempt
-from seedsweep.exits import classify_end
+from seedsweep.engine.observation import Ending, SeenAttempt
+from seedsweep.exits import FINISHED, LastWords, classify_end, explain_end, last_line, parse_last_words
 from seedsweep.local.environment import TERMINATION_LOG
 from seedsweep.local.places import gpus_per_episode
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.scrape import Expected, ScrapeError, reading_of
-from seedsweep_trainer.contract import MESSAGE_BYTES, ExitCode, Message, Outcome, decode_message
+from seedsweep.scrape import Expected
+from seedsweep_trainer.contract import MESSAGE_BYTES, ExitCode
 
 _TAIL_BYTES = 4_096
-_TAIL_CHARACTERS = 300
-_CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
-_ENDED_WELL = frozenset({Outcome.DONE, Outcome.STOPPED, Outcome.DIVERGED})
-
-
-@dataclass(frozen=True, slots=True)
-class LastWords:
-    """The termination message and what it has published, where there is one that can be used."""
-
-    message: Message | None = None
-    reading: Reading | None = None
-    refused: str = ""
-    """Why what there is cannot be used."""
 
 
 def last_words(path: Path, expected: Expected) -> LastWords:
     """Read a termination log; one that is missing, cut off or another's tells nothing."""
     try:
         with path.open("rb") as file:
-            message = decode_message(file.read(MESSAGE_BYTES + 1).decode(errors="replace"))
+            return parse_last_words(file.read(MESSAGE_BYTES + 1).decode(errors="replace"), expected)
     except OSError:
         return LastWords()
-    if message is None:
-        return LastWords()
-    try:
-        return LastWords(message, reading_of(message, expected))
-    except ScrapeError as error:
-        return LastWords(refused=str(error))
 
 
 def ending_of(code: int | None, words: LastWords, log: Path, at: datetime) -> Ending:
     """How an attempt ended: the end of its output explains a failure that it did not."""
     reason = classify_end(code, words.message)
-    text = words.message.reason if words.message is not None else ""
-    if not text and reason in _CLEAN and words.refused:
-        text = f"its metrics cannot be used: {words.refused}"
-    elif not text and reason == EndReason.FAILED:
-        text = tail(log)
-    return Ending(reason, at, code, text)
+    return Ending(reason, at, code, explain_end(reason, words, tail(log)))
 
 
 def left_over(
@@ -70,7 +45,7 @@ def left_over(
 def _interrupted(spec: SweepSpec, path: Path, episode: EpisodeId, entry: Attempt) -> SeenAttempt:
     words = last_words(path, Expected.of(spec.trainer.ranking_metric, episode, entry.uid))
     # Nobody saw an exit code; its own words are enough where it had come to its end.
-    code = ExitCode.OK if words.message is not None and words.message.outcome in _ENDED_WELL else None
+    code = ExitCode.OK if words.message is not None and words.message.outcome in FINISHED else None
     now = datetime.now(UTC)
     started = datetime.fromisoformat(entry.started) if entry.started is not None else now
     last = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else started
@@ -95,7 +70,6 @@ def tail(log: Path) -> str:
         with log.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").split("\n")
+            return last_line(file.read().decode(errors="replace"))
     except OSError:
         return ""
-    return next((line.strip()[-_TAIL_CHARACTERS:] for line in reversed(lines) if line.strip()), "")

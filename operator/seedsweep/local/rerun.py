@@ -13,13 +13,14 @@ from seedsweep.api.checks import Problem
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.parse import InvalidSweepError, load_sweep
 from seedsweep.api.sweep import SweepSpec
+from seedsweep.codes import Exit
 from seedsweep.engine.layout import Layout
 from seedsweep.local.environment import Start, contract_variables, launch_form, local_problems
 from seedsweep.local.lastwords import LastWords, ending_of, last_words
 from seedsweep.local.places import LOOPBACK, Place, find_places, free_port, place_problems, usable_cores, visible_gpus
 from seedsweep.local.processes import GuardedLauncher
 from seedsweep.local.resume import differences
-from seedsweep.local.run import Exit, Request
+from seedsweep.local.run import Request
 from seedsweep.local.rundir import RunDirectory
 from seedsweep.report.record import read_record
 from seedsweep.scrape import Expected
@@ -46,6 +47,9 @@ def rerun_episode(request: Request, episode: EpisodeId, console: Console) -> Exi
     problems += place_problems(spec, gpus, places)
     if not recorded.scores:
         remedy = f"has no curve in {directory.root}: give the seeds of an episode that was trained there, as WI,DO"
+        problems.append(Problem("--episode", f"{episode.weight_init},{episode.data_order}", remedy))
+    elif recorded.sampled:
+        remedy = "was sampled, and no two runs are sampled alike: only published curves can be compared"
         problems.append(Problem("--episode", f"{episode.weight_init},{episode.data_order}", remedy))
     if problems:
         raise InvalidSweepError(request.source, problems)

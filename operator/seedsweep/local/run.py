@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 
 from rich.console import Console
@@ -10,24 +9,16 @@ from rich.console import Console
 from seedsweep.api.checks import Problem
 from seedsweep.api.parse import InvalidSweepError, load_sweep
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.codes import Exit, exit_of
 from seedsweep.engine.layout import Layout
 from seedsweep.local.environment import local_problems
+from seedsweep.local.nextsteps import next_steps
 from seedsweep.local.places import find_places, place_problems, usable_cores, visible_gpus
 from seedsweep.local.resume import differences
 from seedsweep.local.rundir import RunDirectory
 from seedsweep.local.runner import Setting, run_to_the_end
 from seedsweep.report.record import read_record
 from seedsweep.terminal import last_screen
-
-
-class Exit(IntEnum):
-    """Exit codes of the command line."""
-
-    COMPLETE = 0
-    FAILED = 1
-    BAD_INPUT = 2
-    """Nothing was started."""
-    INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +82,9 @@ def run_sweep(request: Request, console: Console) -> Exit:
 def show_result(directory: RunDirectory, console: Console) -> Exit:
     """Show the last screen of what is on record; the exit code says how it ended."""
     record = read_record(directory.root)
-    console.print(last_screen(record.sweep, record.episodes, record.cuts, directory.root), crop=False)
-    status = record.sweep.status
-    complete = status.condition("Complete") if status is not None else None
-    return Exit.COMPLETE if complete is not None and complete.status == "True" else Exit.FAILED
+    steps = list(next_steps(directory.root, record))
+    console.print(last_screen(record.sweep, record.episodes, record.cuts, steps), crop=False)
+    return exit_of(record.sweep.status)
 
 
 def _is_over(request: Request, sweep: SeedSweep, directory: RunDirectory) -> bool:

@@ -1,8 +1,7 @@
 """The last screen of a sweep: the result with what it is worth, what it cost, and what to type next."""
 
-import shlex
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -20,17 +19,24 @@ NAMED_CASUALTIES = 5
 """More would push the result off the screen; the report has them all."""
 
 _REMEDIES = {
-    "BadConfiguration": "Correct spec.trainer in the sweep file, then run it into a new folder.",
-    "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; run into a new folder.",
-    "NoEpisodeFinished": "Remove the cause below, then run into a new folder.",
+    "BadConfiguration": "Correct spec.trainer in the sweep file, then start it anew.",
+    "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; then start it anew.",
+    "NoEpisodeFinished": "Remove the cause below, then start it anew.",
     "EpisodesDisagree": "All episodes must train on the same data with the same settings: look for what differs.",
     "InvalidRungs": "Move atPercent in spec.earlyStopping, or evaluate more often.",
-    "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds; run into a new folder.",
+    "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds and start it anew.",
 }
 
 
+class NextStep(NamedTuple):
+    """Something people may want to do now, and the lines to type for it."""
+
+    what: str
+    commands: Sequence[str]
+
+
 def last_screen(
-    sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[Cut], directory: Path | None
+    sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[Cut], steps: Sequence[NextStep]
 ) -> RenderableType:
     """What to show when a sweep is over, or when its runner ends.
 
@@ -40,7 +46,7 @@ def last_screen(
         sweep: with its status.
         episodes: all on record.
         cuts: all on record.
-        directory: the run's folder; None where the record lives in a cluster.
+        steps: what to type next, in the world it ran in.
     """
     status = sweep.status or SweepStatus()
     lost = casualties(episodes)
@@ -55,8 +61,8 @@ def last_screen(
     for label, text in (*_casualties(lost), *_cost(status.cost, status)):
         facts.add_row(label, text)
     parts: list[RenderableType] = [*_headline(sweep, status), Text(), Padding(facts, (0, 0, 0, 2), expand=False)]
-    if directory is not None:
-        parts += [Text(), *_next_steps(directory, status, lost)]
+    if steps:
+        parts += [Text(), *_next_steps(steps)]
     return Group(*parts)
 
 
@@ -139,31 +145,9 @@ def _cost(cost: Cost, status: SweepStatus) -> Iterator[tuple[str, str]]:
         yield "time", "; ".join(times)
 
 
-def _next_steps(directory: Path, status: SweepStatus, lost: Sequence[Casualty]) -> Iterator[RenderableType]:
-    for what, lines in _commands(directory, status, lost):
-        yield Padding(Text(what, style="dim"), (0, 0, 0, 2))
-        for line in lines:
+def _next_steps(steps: Sequence[NextStep]) -> Iterator[RenderableType]:
+    for step in steps:
+        yield Padding(Text(step.what, style="dim"), (0, 0, 0, 2))
+        for line in step.commands:
             # Never wrapped here: a command with a line break in it cannot be pasted.
             yield Text(f"    {line}", no_wrap=True, overflow="ignore")
-
-
-def _commands(directory: Path, status: SweepStatus, lost: Sequence[Casualty]) -> Iterator[tuple[str, list[str]]]:
-    crashed = [casualty for casualty in lost if casualty.outcome == "failed" and casualty.attempts]
-    if crashed:
-        log = directory / "logs" / f"{crashed[0].episode}-{crashed[0].attempts - 1}.log"
-        yield f"Read why {crashed[0].episode} failed", [f"less {shlex.quote(str(log))}"]
-    if status.completion_time is None:
-        yield "Go on from here", ["the same `seedsweep run` again: nothing that is on record is trained twice"]
-    report = shlex.quote(str(directory / "report.html"))
-    yield "See every curve, the cut and the statistics", [f"python -m webbrowser {report}"]
-    best = status.best
-    if best is None:
-        return
-    if best.weights is not None:
-        model = "AutoModelForSequenceClassification"
-        folder = str(directory / "best")
-        yield "Load the winner in Python", [f"from transformers import {model}", f"{model}.from_pretrained({folder!r})"]
-    yield (
-        "Train its winner again, alone and fully, and compare it bit for bit (FILE is the file you ran)",
-        [f"seedsweep run FILE --out {shlex.quote(str(directory))} --episode {best.weight_init},{best.data_order}"],
-    )

@@ -56,7 +56,8 @@ class LiveView:
             if self._live is None or event.kind == "Warning":
                 self._console.print(_event_line(event, elapsed), soft_wrap=True)
         pause = PROGRESS_LINE if self._live is None else REDRAW
-        if self._shown is not None and now - self._shown < pause and not plan.finished:
+        # The moment is that of who sees: a sweep watched from afar is seen by the operator's clock or by our own.
+        if self._shown is not None and abs(now - self._shown) < pause and not plan.finished:
             return
         self._shown = now
         board = make_board(self._layout, seen, plan)

@@ -1,0 +1,182 @@
+"""The CustomResourceDefinitions from the types: `python -m seedsweep.api.crd charts/seedsweep/crds`.
+
+A test fails when the files there drift from the types.
+"""
+
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
+
+from seedsweep.api.cut import Cut
+from seedsweep.api.episode import Episode
+from seedsweep.api.structural import structural_schema
+from seedsweep.api.sweep import API_VERSION, SeedSweep
+
+GROUP, VERSION = API_VERSION.split("/")
+CATEGORY = "seedsweep"
+
+_HEAD = "# Written by `make crds` from the types in operator/seedsweep/api; edit those instead.\n"
+# kubectl reads YAML 1.1, to which these are booleans.
+_QUOTED = frozenset({"y", "n", "yes", "no", "on", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`; one that is not narrow shows with -o wide only."""
+
+    name: str
+    path: str
+    type: str = "string"
+    description: str = ""
+    wide: bool = False
+
+    def as_printer_column(self) -> dict[str, Any]:
+        """An entry of additionalPrinterColumns."""
+        found: dict[str, Any] = {"name": self.name, "type": self.type, "jsonPath": self.path}
+        if self.description:
+            found["description"] = self.description
+        return {**found, "priority": 1} if self.wide else found
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is not in the types: how a kind is called and shown."""
+
+    model: type[BaseModel]
+    plural: str
+    short: Sequence[str]
+    columns: Sequence[Column]
+
+
+_AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+KINDS = (
+    Kind(
+        SeedSweep,
+        "seedsweeps",
+        ("ssw",),
+        (
+            Column("Phase", ".status.phase"),
+            Column("Best", ".status.summary.score", description="Best validation score that counts"),
+            Column("Of", ".status.best.episode", description="The episode it is from"),
+            Column("Episodes", ".status.summary.episodes", description="How many are where"),
+            Column("Saved", ".status.summary.saved", description="Of all steps, those that losers did not train"),
+            _AGE,
+            Column("GPU hours", ".status.summary.gpuHours", description="Spent so far", wide=True),
+            Column("Message", ".status.message", description="What happens now, or why nothing does", wide=True),
+        ),
+    ),
+    Kind(
+        Episode,
+        "episodes",
+        ("epi",),
+        (
+            Column("State", ".status.state"),
+            Column("Rung score", ".status.rungScores[-1:].score", "number", "What it was ranked by last"),
+            Column("Best", ".status.best.score", "number", "Best validation score that counts"),
+            Column("At", ".status.best.evaluation", "integer", "The evaluation it is from"),
+            Column("Node", ".status.attempts[-1:].node", description="Where it ran last"),
+            _AGE,
+            Column("Sweep", ".spec.sweep", wide=True),
+            Column("Verdict", ".status.verdict.outcome", description="How it ended for good", wide=True),
+            Column("Reason", ".status.verdict.reason", wide=True),
+        ),
+    ),
+    Kind(
+        Cut,
+        "cuts",
+        (),
+        (
+            Column("Bracket", ".spec.bracket", "integer"),
+            Column("Rung", ".spec.rung", "integer"),
+            Column("Evaluation", ".spec.evaluation", "integer", "Evaluation at which it was made"),
+            Column("Kept", ".spec.keep", "integer", "How many go on"),
+            Column("Threshold", ".spec.threshold", "number", "Score of the last one kept"),
+            _AGE,
+        ),
+    ),
+)
+
+
+def definition(kind: Kind) -> dict[str, Any]:
+    """One CustomResourceDefinition."""
+    schema = _schema(kind.model)
+    name = kind.model.__name__
+    version: dict[str, Any] = {"name": VERSION, "served": True, "storage": True}
+    if "status" in schema["properties"]:
+        version["subresources"] = {"status": {}}
+    version["additionalPrinterColumns"] = [column.as_printer_column() for column in kind.columns]
+    version["schema"] = {"openAPIV3Schema": schema}
+    names: dict[str, Any] = {"kind": name, "listKind": f"{name}List", "plural": kind.plural, "singular": name.lower()}
+    if kind.short:
+        names["shortNames"] = list(kind.short)
+    names["categories"] = [CATEGORY]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "spec": {"group": GROUP, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+def files() -> dict[str, str]:
+    """File names and what belongs in them."""
+    yaml = YAML()
+    yaml.width = 120
+    yaml.Representer = _Representer
+    found = {}
+    for kind in KINDS:
+        text = io.StringIO()
+        yaml.dump(definition(kind), text)
+        found[f"{kind.plural}.yaml"] = _HEAD + text.getvalue()
+    return found
+
+
+class _Representer(RoundTripRepresenter):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_word(self, text: str) -> ScalarNode:
+        style = '"' if text.lower() in _QUOTED else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Representer.add_representer(str, _Representer.represent_word)
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a kind, whose metadata the API server knows best."""
+    schema = structural_schema(model)
+    properties = schema["properties"]
+    properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+    if "status" in properties:
+        # What is not there yet is not known: only the operator says how a sweep or an episode stands.
+        properties["status"] = _without_defaults(properties["status"])
+    return {**schema, "required": ["spec"]}
+
+
+def _without_defaults(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_defaults(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _without_defaults(value) for key, value in schema.items() if key != "default"}
+
+
+def main(folder: Path) -> None:
+    """Write the files into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,41 @@
+"""What to type when a run has ended, or was interrupted."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from seedsweep.api.status import SweepStatus
+from seedsweep.report.facts import casualties
+from seedsweep.report.record import Record
+from seedsweep.terminal import NextStep
+
+
+def next_steps(directory: Path, record: Record) -> Iterator[NextStep]:
+    """In the run's folder."""
+    status = record.sweep.status or SweepStatus()
+    crashed = [lost for lost in casualties(record.episodes) if lost.outcome == "failed" and lost.attempts]
+    if crashed:
+        log = directory / "logs" / f"{crashed[0].episode}-{crashed[0].attempts - 1}.log"
+        yield NextStep(f"Read why {crashed[0].episode} failed", [f"less {shlex.quote(str(log))}"])
+    if status.completion_time is None:
+        again = "the same `seedsweep run` again: nothing that is on record is trained twice"
+        yield NextStep("Go on from here", [again])
+    elif status.phase == "Failed":
+        yield NextStep("Start anew (FILE is the file you ran)", ["seedsweep run FILE --out ANOTHER_FOLDER"])
+    report = shlex.quote(str(directory / "report.html"))
+    yield NextStep("See every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
+    best = status.best
+    if best is None:
+        return
+    if best.weights is not None:
+        model = "AutoModelForSequenceClassification"
+        folder = str(directory / "best")
+        load = [f"from transformers import {model}", f"{model}.from_pretrained({folder!r})"]
+        yield NextStep("Load the winner in Python", load)
+    if any(episode.status.sampled for episode in record.episodes):
+        # No two runs are sampled alike.
+        return
+    yield NextStep(
+        "Train its winner again, alone and fully, and compare it bit for bit (FILE is the file you ran)",
+        [f"seedsweep run FILE --out {shlex.quote(str(directory))} --episode {best.weight_init},{best.data_order}"],
+    )

@@ -1,0 +1,92 @@
+"""The files in charts/seedsweep/crds follow from the types and keep to what every API server takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedsweep.api.crd import KINDS, Kind, definition, files
+
+FOLDER = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
+FORBIDDEN = {"$ref", "$defs", "allOf", "oneOf", "not", "const", "additionalItems", "propertyNames", "exclusiveMinimum"}
+CLIENT_SIDE_APPLY_BYTES = 262_144
+
+Schema = dict[str, Any]
+
+
+def whole(kind: Kind) -> Schema:
+    found: Schema = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return found
+
+
+def walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+    """Every schema in it with the path of what it is of."""
+    yield path, schema
+    for name, field in schema.get("properties", {}).items():
+        yield from walk(field, f"{path}.{name}")
+    for part in ("items", "additionalProperties"):
+        if isinstance(schema.get(part), dict):
+            yield from walk(schema[part], f"{path}[]")
+
+
+EVERYWHERE = [entry for kind in KINDS for entry in walk(whole(kind), kind.model.__name__)]
+ASKED_FOR = [(path, schema) for path, schema in EVERYWHERE if path.startswith("SeedSweep.spec")]
+
+
+def test_the_published_definitions_are_those_that_the_types_give():
+    published = {path.name: path.read_text() for path in FOLDER.iterdir()}
+    assert published == files(), "run: make crds"
+
+
+def test_definitions_are_small_enough_for_kubectl_apply():
+    for text in files().values():
+        assert len(text.encode()) < CLIENT_SIDE_APPLY_BYTES
+
+
+def test_schemas_are_structural():
+    for path, schema in EVERYWHERE:
+        assert not FORBIDDEN & schema.keys(), path
+        assert "type" in schema or schema.get("x-kubernetes-int-or-string"), path
+
+
+def test_every_list_says_how_it_merges_and_every_key_is_always_there():
+    for path, schema in EVERYWHERE:
+        if schema.get("type") != "array":
+            continue
+        kind = schema["x-kubernetes-list-type"]
+        assert kind in ("atomic", "set", "map"), path
+        if kind == "map":
+            assert set(schema["x-kubernetes-list-map-keys"]) <= set(schema["items"]["required"]), path
+
+
+def test_everything_that_is_asked_for_has_a_bound():
+    bounds = {"array": {"maxItems"}, "string": {"maxLength", "enum"}}
+    for path, schema in ASKED_FOR:
+        needed = bounds.get(schema.get("type", ""), set())
+        assert not needed or needed & schema.keys(), path
+        if "additionalProperties" in schema:
+            assert "maxProperties" in schema, path
+
+
+def test_no_float_is_asked_for():
+    assert not [path for path, schema in ASKED_FOR if schema.get("type") == "number"]
+
+
+def test_every_field_is_described():
+    given = (".apiVersion", ".kind", ".metadata")
+    undescribed = [path for path, schema in EVERYWHERE if not path.endswith("[]") and not schema.get("description")]
+    assert [path for path in undescribed if not path.endswith(given)] == []
+
+
+def test_a_status_has_no_defaults_because_only_the_operator_knows_it():
+    for path, schema in EVERYWHERE:
+        if ".status" in path:
+            assert "default" not in schema, path
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
+def test_every_column_shows_a_field_that_exists(kind: Kind):
+    fields = {path.replace("[]", "") for path, _ in walk(whole(kind), "")} | {".metadata.creationTimestamp"}
+    for column in kind.columns:
+        assert column.path.replace("[-1:]", "") in fields

@@ -1,0 +1,82 @@
+"""What happened on the API server, as its own audit log tells it: the witness that tests call."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+WRITES = ["create", "update", "patch", "delete", "deletecollection"]
+READS = ["get", "list", "watch"]
+
+# The cluster's own programs: what they read is of no interest.
+INSIDERS = ["kube-controller-manager", "kube-scheduler", "kwok"]
+
+# The first rule that fits decides. Bodies are kept only of what the operator and its pods write.
+POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [
+        {"level": "None", "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}]},
+        {"level": "None", "users": ["system:apiserver", *INSIDERS], "verbs": READS},
+        {"level": "None", "namespaces": ["kube-system"], "verbs": READS},
+        {"level": "None", "nonResourceURLs": ["*"]},
+        {
+            "level": "RequestResponse",
+            "verbs": WRITES,
+            "resources": [{"group": "seedsweep.io"}, {"group": "", "resources": ["pods", "pods/*"]}],
+        },
+        {"level": "Metadata"},
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One answered request. `body` is what was sent (a patch, DeleteOptions), `answer` what came back.
+
+    Both are None where the policy keeps metadata only. `name` is the created object's where the API server made it.
+    """
+
+    at: datetime
+    user: str
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    code: int
+    body: Mapping[str, Any] | None
+    answer: Mapping[str, Any] | None
+
+
+def read(log: Path, since: int = 0) -> Iterator[AuditEvent]:
+    """The events after a byte position, in the order in which they were answered; a half-written line waits."""
+    if not log.exists():
+        return
+    with log.open("rb") as file:
+        file.seek(since)
+        for line in file:
+            if line.endswith(b"\n"):
+                yield _event(json.loads(line))
+
+
+def _event(record: Mapping[str, Any]) -> AuditEvent:
+    target = record.get("objectRef", {})
+    answer = record.get("responseObject")
+    return AuditEvent(
+        at=datetime.fromisoformat(record["requestReceivedTimestamp"]),
+        user=record["user"]["username"],
+        verb=record["verb"],
+        group=target.get("apiGroup", ""),
+        resource=target.get("resource", ""),
+        subresource=target.get("subresource", ""),
+        namespace=target.get("namespace", ""),
+        name=target.get("name") or (answer or {}).get("metadata", {}).get("name", ""),
+        code=record.get("responseStatus", {}).get("code", 0),
+        body=record.get("requestObject"),
+        answer=answer,
+    )

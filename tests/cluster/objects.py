@@ -1,0 +1,97 @@
+"""Our kinds in a control plane, and their objects as kubectl and the operator write them."""
+
+import copy
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cluster.controlplane import ControlPlane
+from seedsweep.api.episode import EpisodeStatus
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import API_VERSION
+
+CRDS = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
+
+Object = dict[str, Any]
+
+EPISODE = {
+    "apiVersion": API_VERSION,
+    "kind": "Episode",
+    "metadata": {"name": "demo-wi0-do1"},
+    "spec": {"sweep": "demo", "weightInit": 0, "dataOrder": 1, "index": 1},
+}
+
+
+def run_kubectl(control_plane: ControlPlane, *arguments: str, refused: bool = False, given: str = "") -> str:
+    """What kubectl prints on stdout, or on stderr where it has to fail."""
+    command = [str(control_plane.kubectl), f"--kubeconfig={control_plane.kubeconfig()}", *arguments]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode != 0) == refused, done.stderr
+    return done.stderr if refused else done.stdout
+
+
+def install_kinds(control_plane: ControlPlane) -> None:
+    """Apply the definitions as they are published, and wait until they are served."""
+    run_kubectl(control_plane, "apply", "--server-side", "-f", str(CRDS))
+    run_kubectl(control_plane, "wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+
+
+class Store:
+    """Objects of our kinds in one namespace, written as admin."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
+        self._control_plane = control_plane
+        self._folder = f"/apis/{API_VERSION}/namespaces/{namespace}"
+
+    def try_create(self, body: Object, *, dry_run: bool = False) -> tuple[int, Object]:
+        """The answer to a POST with which kubectl would create it."""
+        query = "fieldValidation=Strict" + ("&dryRun=All" if dry_run else "")
+        found: tuple[int, Object] = self._control_plane.request("POST", f"{self._collection(body)}?{query}", body)
+        return found
+
+    def try_replace(self, body: Object, part: str = "") -> tuple[int, Object]:
+        """The answer to a PUT of it, or of its `status`."""
+        path = f"{self._collection(body)}/{body['metadata']['name']}"
+        found: tuple[int, Object] = self._control_plane.request("PUT", f"{path}/{part}" if part else path, body)
+        return found
+
+    def create(self, body: Object) -> Object:
+        """The object as it was created."""
+        return _accepted(self.try_create(body))
+
+    def replace(self, body: Object, part: str = "") -> Object:
+        """The object as it was written."""
+        return _accepted(self.try_replace(body, part))
+
+    def _collection(self, body: Object) -> str:
+        return f"{self._folder}/{body['kind'].lower()}s"
+
+
+def refusal(answer: tuple[int, Object]) -> str:
+    """What an object was refused with, as not valid."""
+    code, status = answer
+    assert code in (400, 422), status
+    message: str = status["message"]
+    return message
+
+
+def with_change(body: Object, path: str, value: Any) -> Object:
+    """A copy with one field, named by a dotted path, set to a value."""
+    body = copy.deepcopy(body)
+    place = body
+    *parents, last = path.split(".")
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = value
+    return body
+
+
+def with_status(live: Object, status: EpisodeStatus | SweepStatus) -> Object:
+    """A copy with another status, as the operator writes it."""
+    return {**live, "status": status.model_dump(mode="json", by_alias=True)}
+
+
+def _accepted(answer: tuple[int, Object]) -> Object:
+    code, found = answer
+    assert code in (200, 201), found
+    return found

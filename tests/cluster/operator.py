@@ -1,0 +1,124 @@
+"""The operator as its image runs it: a process with a kubeconfig, started, killed and started again."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from ruamel.yaml import YAML
+
+from cluster.controlplane import ControlPlane
+
+USER = "operator"
+"""The user that the control plane knows it by."""
+RULES = Path(__file__).parents[2] / "charts" / "seedsweep" / "files" / "operator-rules.yaml"
+READY_WITHIN = 60.0
+ENDS_WITHIN = 30.0
+
+
+class OperatorError(Exception):
+    """The operator ended, or did not become ready; the message ends with its log."""
+
+
+def grant_rights(control_plane: ControlPlane, namespace: str) -> None:
+    """Give the operator's user in one namespace what its chart gives, and no more."""
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    rules = YAML(typ="safe", pure=True).load(RULES)
+    control_plane.create(f"{rbac}/roles", {"metadata": {"name": USER}, "rules": rules})
+    binding = {
+        "metadata": {"name": USER},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": USER},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
+    }
+    control_plane.create(f"{rbac}/rolebindings", binding)
+
+
+@dataclass
+class Operator:
+    """One operator of one namespace; `kubeconfig` names the API server it sees."""
+
+    kubeconfig: Path
+    namespace: str
+    port: int
+    log: Path
+    relist_seconds: float = 300.0
+    _process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it answers. Raises OperatorError."""
+        arguments = ["--namespace", self.namespace, "--port", str(self.port)]
+        arguments += ["--relist-seconds", str(self.relist_seconds)]
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *("setpriv", "--pdeathsig", "KILL", "--"),
+                *(sys.executable, "-m", "seedsweep.kube", *arguments),
+                env=os.environ | {"KUBECONFIG": str(self.kubeconfig)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            async with asyncio.timeout(READY_WITHIN):
+                while not await self.answers():
+                    if self._process.returncode is not None:
+                        raise OperatorError(f"it ended with code {self._process.returncode}:\n{self.log.read_text()}")
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise OperatorError(f"it does not answer after {READY_WITHIN:.0f} s:\n{self.log.read_text()}") from None
+
+    async def answers(self) -> bool:
+        """Whether it says that it is well."""
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{self.port}/healthz") as answer,
+            ):
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait until it has. Raises TimeoutError, and kills it, where it does not."""
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        if process.returncode is None:
+            process.send_signal(how)
+        try:
+            async with asyncio.timeout(ENDS_WITHIN):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise
+
+
+def kubeconfig_through(control_plane: ControlPlane, url: str, path: Path) -> Path:
+    """A kubeconfig of the operator's user that names another address, such as a proxy's."""
+    content = json.loads(control_plane.kubeconfig(USER).read_text())
+    content["clusters"][0]["cluster"] = {"server": url}
+    path.write_text(json.dumps(content))
+    return path
+
+
+@asynccontextmanager
+async def operating(operator: Operator) -> AsyncIterator[Operator]:
+    """An operator that has been started, and is killed at the end."""
+    try:
+        await operator.start()
+        yield operator
+    finally:
+        await operator.kill()

@@ -1,0 +1,78 @@
+"""What holds of a single record: a cut is a function of its rows, and an Episode's status only grows.
+
+Pure, and without any engine: the rules worked out a second time, by the plainest means.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+Body = Mapping[str, Any]
+
+
+def kept(cut: Body) -> set[str]:
+    """Survivors of a cut."""
+    return {row["episode"] for row in cut["ranked"] if row["kept"]}
+
+
+def losers(cut: Body) -> set[str]:
+    """Those whom a cut stops: ranked, and neither kept nor audited."""
+    return {row["episode"] for row in cut["ranked"]} - kept(cut) - set(cut.get("audited", ()))
+
+
+def wrong_in_cut(cut: Body, maximize: bool, tie_seed: int) -> list[str]:
+    """I4 and I5: the cut worked out anew from its own rows, by the plainest means."""
+    found, rows = [], cut["ranked"]
+    use_loss = all(row.get("loss") is not None for row in rows if row.get("score") is not None)
+
+    def place(row: Body) -> tuple[float, float, int]:
+        score, loss = row.get("score"), row.get("loss") if use_loss else None
+        worth = float("inf") if score is None else -score if maximize else score
+        return worth, float("inf") if loss is None else loss, _tie(tie_seed, row["episode"])
+
+    right = [row["episode"] for row in sorted(rows, key=place)]
+    if [row["episode"] for row in rows] != right:
+        found.append(f"I4: the order should be {right}")
+    if {row["episode"] for row in rows if row["kept"]} != set(right[: cut["keep"]]):
+        found.append(f"I5: kept should be {right[: cut['keep']]}")
+    last = rows[min(cut["keep"], len(rows)) - 1].get("score") if rows else None
+    if cut.get("threshold") != last:
+        found.append(f"I4: the threshold should be {last}")
+    if cut.get("tiedAtThreshold") != sum(row.get("score") == last for row in rows):
+        found.append("I4: a wrong number is tied at the threshold")
+    return found
+
+
+def changed_for_good(before: Body, after: Body) -> list[str]:
+    """What an Episode's status may only add to, and did not."""
+    found = []
+    for what in ("rungScores", "scores", "losses"):
+        old, new = before.get(what) or [], after.get(what) or []
+        if new[: len(old)] != old:
+            found.append(f"recorded {what} changed")
+    if before.get("verdict") is not None and after.get("verdict") != before["verdict"]:
+        found.append(f"its verdict {before['verdict']['outcome']} changed")
+    old, new = before.get("attempts") or [], after.get("attempts") or []
+    if [a["uid"] for a in new][: len(old)] != [a["uid"] for a in old]:
+        found.append("an attempt was dropped from the record")
+    for was, now in zip(old, new, strict=False):
+        if was.get("reason") is not None and was != now:
+            found.append(f"attempt {was['uid']} changed after its end")
+        if was.get("stop") is not None and was["stop"] != now.get("stop"):
+            found.append(f"the reason to stop attempt {was['uid']} changed")
+    return found
+
+
+def _tie(seed: int, episode: str) -> int:
+    weight_init, data_order = (int(part[2:]) for part in episode.split("-"))
+    return int(hashlib.sha256(repr(("tie", seed, weight_init, data_order)).encode()).hexdigest(), 16)
+
+
+def rung_score(status: Body, rung: int) -> Body | None:
+    return next((score for score in status.get("rungScores") or () if score["rung"] == rung), None)
+
+
+def worth(score: Body, maximize: bool) -> float:
+    """Lower is better; what is missing comes last."""
+    value = score.get("score")
+    return float("inf") if value is None else -value if maximize else value

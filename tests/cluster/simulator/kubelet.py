@@ -1,0 +1,91 @@
+"""The kubelet's part for pods without containers: starts a trainer for each, and writes how it ended."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from cluster.simulator.faults import End
+from cluster.simulator.podapi import PodApi
+from cluster.simulator.pods import Pod, ended_status, unpullable_status
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A trainer that has come to its end."""
+
+    end: End
+    message: str
+
+
+class Trainers(Protocol):
+    """What runs in the pods."""
+
+    def pullable(self, pod: Pod) -> bool:
+        """Whether its image is there."""
+        ...
+
+    async def train(self, pod: Pod, told_to_end: asyncio.Event) -> Ended | None:
+        """Train until the end; None where it was told to end first, which is to take effect at once."""
+        ...
+
+
+class Kubelet:
+    """Runs trainers for the episodes' pods that are Running and have an address."""
+
+    def __init__(self, api: PodApi, trainers: Trainers) -> None:
+        self._api = api
+        self._trainers = trainers
+        self._told_to_end: dict[str, asyncio.Event] = {}
+        """By UID of the pods that were started, until they are gone."""
+        self._newest: dict[str, asyncio.Task[None]] = {}
+        """By pod path."""
+
+    async def run(self) -> None:
+        """Until it is cancelled; then all trainers end."""
+        async with asyncio.TaskGroup() as group, aclosing(self._api.changes()) as changes:
+            async for uid, pod in changes:
+                if pod is None or pod.over:
+                    self._tell_to_end(uid, gone=pod is None)
+                elif not self._trainers.pullable(pod):
+                    if pod.bound and not pod.waits_for:
+                        group.create_task(self._api.patch_status(pod, unpullable_status(pod)))
+                elif pod.running and pod.ip and uid not in self._told_to_end:
+                    told_to_end = self._told_to_end[uid] = asyncio.Event()
+                    predecessor = self._newest.get(pod.path)
+                    self._newest[pod.path] = group.create_task(self._play(pod, told_to_end, predecessor))
+
+    def _tell_to_end(self, uid: str, *, gone: bool) -> None:
+        if uid in self._told_to_end:
+            self._told_to_end[uid].set()
+        if gone:
+            self._told_to_end.pop(uid, None)
+
+    async def _play(self, pod: Pod, told_to_end: asyncio.Event, predecessor: asyncio.Task[None] | None) -> None:
+        if predecessor is not None:
+            # What the pod of this name before it has saved is saved by then.
+            await asyncio.wait([predecessor])
+        began = datetime.now(UTC)
+        ended = await self._trainers.train(pod, told_to_end)
+        if ended is None:
+            return
+        await self._api.patch_status(pod, ended_status(pod, ended.end, ended.message, began, datetime.now(UTC)))
+        if ended.end.deleted:
+            await self._api.delete(pod)
+
+
+@asynccontextmanager
+async def running(kubelet: Kubelet) -> AsyncIterator[None]:
+    """The kubelet runs within this context; what goes wrong with it ends the context and is raised."""
+    # No TaskGroup, which would wrap what goes wrong within the context.
+    task, inside = asyncio.create_task(kubelet.run()), asyncio.current_task()
+    assert inside is not None  # a coroutine runs in one
+    task.add_done_callback(lambda ended: ended.cancelled() or inside.cancel())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,97 @@
+"""Real trainer processes behind pods without containers: the pod's variables, its address, and what it left behind."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kubernetes.aio.client.api_client import ApiClient
+
+from cluster.simulator.faults import End
+from cluster.simulator.kubelet import Ended, Kubelet, running
+from cluster.simulator.podapi import PodApi
+from cluster.simulator.pods import Pod
+from seedsweep.kube.pods import SCRATCH, STORAGE
+from seedsweep.local.environment import TERMINATION_LOG, TRAINER
+from seedsweep.local.processes import GuardedLauncher, Launcher, WarmLauncher
+from seedsweep_trainer.contract import MESSAGE_BYTES, Env
+
+GRACE_SECONDS = 10.0
+TAIL_BYTES = 2048
+"""Of the log, where a trainer that failed left no message, as terminationMessagePolicy FallbackToLogsOnError has it."""
+
+
+class TrainerProcesses:
+    """A process on this machine for every pod; its folders stand in for the pod's mounts."""
+
+    def __init__(self, folder: Path, ours: Launcher, others: Launcher) -> None:
+        """`ours` starts our own trainer, `others` whatever command a pod names."""
+        self._folder = folder
+        self._ours = ours
+        self._others = others
+
+    def pullable(self, pod: Pod) -> bool:
+        """See Trainers: images are not used."""
+        return True
+
+    async def train(self, pod: Pod, told_to_end: asyncio.Event) -> Ended | None:
+        """See Trainers."""
+        work = self._folder / pod.uid
+        log, message = work / "log", work / TERMINATION_LOG
+        variables = self._variables(pod, work)
+        _make_mounts(variables, message)
+        launcher, command = (self._others, pod.command) if pod.command else (self._ours, (*TRAINER, "train"))
+        process = await launcher.launch(command, variables, log)
+        ended, told = asyncio.create_task(process.wait()), asyncio.create_task(told_to_end.wait())
+        try:
+            await asyncio.wait((ended, told), return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                process.terminate()
+                await asyncio.wait((ended,), timeout=GRACE_SECONDS)
+                process.kill()
+            code = await ended
+        finally:
+            ended.cancel()
+            told.cancel()
+        return _ended(code, message, log)
+
+    def _variables(self, pod: Pod, work: Path) -> dict[str, str]:
+        mounts = ((SCRATCH, work), (STORAGE, self._folder / "storage"))
+        variables = dict(pod.env)
+        for path, folder in mounts:
+            variables = {name: value.replace(path, str(folder)) for name, value in variables.items()}
+        variables[Env.METRICS_HOST] = pod.ip or ""
+        variables[Env.TERMINATION_LOG] = str(work / TERMINATION_LOG)
+        return variables
+
+
+def _make_mounts(variables: Mapping[str, str], message: Path) -> None:
+    message.parent.mkdir()
+    message.touch()
+    if Env.CHECKPOINT_DIR in variables:
+        Path(variables[Env.CHECKPOINT_DIR]).mkdir(parents=True, exist_ok=True)
+
+
+def _ended(code: int | None, message: Path, log: Path) -> Ended:
+    # None: it vanished, as after SIGKILL.
+    end = End(137 if code is None else code, reason="Completed" if code == 0 else "Error")
+    words = message.read_bytes()[:MESSAGE_BYTES] or (log.read_bytes()[-TAIL_BYTES:] if code != 0 else b"")
+    return Ended(end, words.decode(errors="replace"))
+
+
+@asynccontextmanager
+async def run_trainers(client: ApiClient, folder: Path, namespace: str | None = None) -> AsyncIterator[None]:
+    """Run real trainers for all episodes, of one namespace or of all, within this context; they write in `folder`."""
+    # The launchers' processes hold it until they have all ended.
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
+    # One thread each: there are more trainers than cores.
+    ours = WarmLauncher({"OMP_NUM_THREADS": "1"}, folder / "trainer.log", lock)
+    others = GuardedLauncher(folder, lock)
+    try:
+        async with running(Kubelet(PodApi(client, namespace), TrainerProcesses(folder, ours, others))):
+            yield
+    finally:
+        await ours.close()
+        await others.close()
+        os.close(lock)

@@ -1,0 +1,77 @@
+"""How the cluster's programs are found and built; a shell script stands for Go, which takes minutes."""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cluster import binaries
+
+SLOW_GO = """#!/bin/sh
+echo "$*" >> "$GO_CALLS"
+while [ "$1" != -o ]; do shift; done
+printf half > "$2"
+sleep 0.2
+printf ' and half' >> "$2"
+"""
+BROKEN_GO = """#!/bin/sh
+while [ "$1" != -o ]; do shift; done
+printf half > "$2"
+echo "no such host" >&2
+exit 1
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and nothing preinstalled."""
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GO_CALLS", str(tmp_path / "calls"))
+    return tmp_path / "cache" / "seedsweep" / "tools"
+
+
+def install_go(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    (folder / "go").write_text(script)
+    (folder / "go").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("tool", binaries.TOOLS.values(), ids=lambda tool: tool.name)
+def test_go_mod_pins_every_tool(tool: binaries.Tool) -> None:
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", tool.version)
+
+
+def test_tool_of_no_required_module_is_refused() -> None:
+    with pytest.raises(LookupError, match=r"go/kwok/go\.mod requires no module that holds example\.org/tool"):
+        _ = binaries.Tool("tool", "kwok", "example.org/tool").version
+
+
+def test_programs_in_kubebuilder_assets_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etcd").touch()
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    assert binaries.find(["etcd"]) == {"etcd": tmp_path / "etcd"}
+
+
+def test_builders_at_once_build_a_program_once_and_find_it_whole(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_go(tmp_path / "bin", SLOW_GO, monkeypatch)
+    with ThreadPoolExecutor(4) as builders:
+        found = list(builders.map(binaries.find, [["kwok"]] * 4))
+    version = binaries.TOOLS["kwok"].version
+    assert found == [{"kwok": cache / f"kwok-{version}" / "kwok"}] * 4
+    assert found[0]["kwok"].read_text() == "half and half"
+    assert len((tmp_path / "calls").read_text().splitlines()) == 1
+
+
+def test_build_that_fails_says_why_and_leaves_nothing(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_go(tmp_path / "bin", BROKEN_GO, monkeypatch)
+    with pytest.raises(binaries.BuildError, match=r"build etcd v[\d.]+: failed: no such host"):
+        binaries.find(["etcd"])
+    assert [path.name for path in cache.iterdir()] == [".lock"]

@@ -1,0 +1,271 @@
+"""The checker of API writes itself: a clean story passes, and each way to go wrong is caught."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cluster.audit import AuditEvent
+from cluster.invariants import violations
+from cluster.rules import wrong_in_cut
+
+OPERATOR, USER = "operator", "someone"
+SWEEP = "uid-of-sweep"
+SCORES = {"wi0-do0": 0.9, "wi1-do1": 0.7, "wi2-do2": 0.8}
+
+Object = dict[str, Any]
+Story = list[AuditEvent]
+
+
+def _event(version: int | None, verb: str, resource: str, answer: Object | None, **more: Any) -> AuditEvent:
+    answer = deepcopy(answer)
+    if answer is not None and version is not None:
+        answer["metadata"]["resourceVersion"] = str(version)
+    subresource = more.pop("subresource", "")
+    return AuditEvent(
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        user=more.pop("user", OPERATOR),
+        verb=verb,
+        group="",
+        resource=resource,
+        subresource=subresource,
+        namespace="ns",
+        name=(answer or {}).get("metadata", {}).get("name", ""),
+        code=more.pop("code", 200),
+        body=more.pop("body", None),
+        answer=answer,
+    )
+
+
+def _metadata(episode: str | None = None, uid: str = "") -> Object:
+    labels = {"seedsweep.io/sweep-uid": SWEEP} | ({"seedsweep.io/episode": episode} if episode else {})
+    name = f"demo-{episode}" if episode else "demo-b0-r0"
+    return {"name": name, "namespace": "ns", "uid": uid, "labels": labels, "ownerReferences": [{"uid": SWEEP}]}
+
+
+def sweep(version: int, verb: str = "update", user: str = OPERATOR, **status: Any) -> AuditEvent:
+    spec = {
+        "earlyStopping": {"rungs": [{"atPercent": 30, "keep": 1}]},
+        "trainer": {"metric": {"goal": "maximize"}},
+    }
+    body = {"metadata": {"name": "demo", "namespace": "ns", "uid": SWEEP, "generation": 1}, "spec": spec}
+    return _event(version, verb, "seedsweeps", {**body, "status": status}, user=user)
+
+
+def pod(version: int, episode: str, uid: str = "") -> AuditEvent:
+    return _event(version, "create", "pods", {"metadata": _metadata(episode, uid or f"pod-{episode}")}, code=201)
+
+
+def deleted(version: int, episode: str, *, user: str = OPERATOR, precondition: bool = True) -> AuditEvent:
+    uid = f"pod-{episode}"
+    body = {"preconditions": {"uid": uid}} if precondition else {}
+    return _event(version, "delete", "pods", {"metadata": _metadata(episode, uid)}, user=user, body=body)
+
+
+def episode(version: int, name: str, **status: Any) -> AuditEvent:
+    body = {"metadata": _metadata(name), "spec": {"bracket": 0, "audited": False}, "status": status}
+    return _event(version, "update", "episodes", body)
+
+
+def scored(version: int, name: str, **status: Any) -> AuditEvent:
+    return episode(version, name, rungScores=[{"rung": 0, "evaluation": 3, "score": SCORES[name]}], **status)
+
+
+def _rows(*names: str, keep: int = 1) -> list[Object]:
+    return [{"episode": name, "score": SCORES[name], "kept": i < keep} for i, name in enumerate(names)]
+
+
+def cut(version: int, ranked: list[Object] | None = None, **changes: Any) -> AuditEvent:
+    ranked = ranked or _rows("wi0-do0", "wi2-do2", "wi1-do1")
+    spec = {"bracket": 0, "rung": 0, "keep": 1, "ranked": ranked, "threshold": 0.9, "tiedAtThreshold": 1, **changes}
+    return _event(version, "create", "cuts", {"metadata": _metadata(), "spec": spec}, code=201)
+
+
+def condition(kind: str, status: str = "True", **changes: Any) -> Object:
+    return {"type": kind, "status": status, "reason": "Because", "observedGeneration": 1, **changes}
+
+
+def told(reason: str) -> Object:
+    return {"kind": "Event", "metadata": {"name": "e"}, "involvedObject": {"uid": SWEEP}, "reason": reason}
+
+
+STORY: Mapping[str, AuditEvent] = {
+    "sweep": sweep(1, "create", USER),
+    "pod 0": pod(2, "wi0-do0"),
+    "pod 1": pod(3, "wi1-do1"),
+    "pod 2": pod(4, "wi2-do2"),
+    "score 0": scored(5, "wi0-do0"),
+    "score 1": scored(6, "wi1-do1"),
+    "verdict 1": scored(7, "wi1-do1", verdict={"outcome": "LostByDominance", "rung": 0, "dominators": ["wi0-do0"]}),
+    "deleted 1": deleted(8, "wi1-do1"),
+    "score 2": scored(9, "wi2-do2"),
+    "cut": cut(10),
+    "deleted 2": deleted(11, "wi2-do2"),
+    "verdict 2": scored(12, "wi2-do2", verdict={"outcome": "LostByCut", "rung": 0, "cut": "demo-b0-r0"}),
+    "done": sweep(13, observedGeneration=1, conditions=[condition("Complete")]),
+}
+
+
+def found(remaining: tuple[Object, ...] = (told("Complete"),), **changes: AuditEvent | None) -> list[str]:
+    """What is wrong with the story when some of it went another way; keys have `_` for the blank."""
+    story = STORY | {key.replace("_", " "): event for key, event in changes.items()}
+    return violations([event for event in story.values() if event is not None], [OPERATOR], remaining)
+
+
+def test_the_story_of_a_good_sweep_has_nothing_wrong():
+    assert found() == []
+
+
+def test_answers_may_be_logged_in_another_order_than_they_came_about():
+    assert violations(reversed(STORY.values()), [OPERATOR]) == []
+
+
+def test_what_was_refused_or_only_tried_did_not_happen():
+    refused = _event(None, "create", "pods", None, code=409)
+    dry_run = _event(None, "create", "pods", {"metadata": _metadata("wi0-do0", "pod-again")}, code=201)
+    assert found(refused=refused, dry_run=dry_run) == []
+
+
+def test_a_second_cut_is_made_of_the_survivors_of_the_first():
+    one = scored(11, "wi0-do0")
+    assert one.answer is not None
+    one.answer["status"]["rungScores"].append({"rung": 1, "evaluation": 6, "score": 0.9})
+    second = cut(12, _rows("wi0-do0"), rung=1)
+    assert found(score_again=one, second=second) == []
+    assert _about(found(score_again=one, second=cut(12, _rows("wi0-do0", "wi2-do2"), rung=1)), "survivors of the one")
+
+
+def test_an_ended_pod_makes_way_for_the_next_attempt():
+    ended = episode(5, "wi2-do2", attempts=[{"uid": "pod-wi2-do2", "reason": "Interrupted"}])
+    again = scored(9, "wi2-do2", attempts=[{"uid": "pod-wi2-do2", "reason": "Interrupted"}])
+    story = [STORY["sweep"], STORY["pod 2"], ended, deleted(6, "wi2-do2"), pod(7, "wi2-do2", "pod-anew"), again]
+    assert violations(story, [OPERATOR]) == []
+
+
+def _about(messages: list[str], words: str) -> bool:
+    assert messages, "nothing was found"
+    return any(words in message for message in messages)
+
+
+WRONG: dict[str, tuple[str, Callable[[], list[str]]]] = {
+    "a pod deleted by its name alone": ("I1", lambda: found(deleted_1=deleted(8, "wi1-do1", precondition=False))),
+    "a refused deletion by name alone": (
+        "I1",
+        lambda: found(more=_event(None, "delete", "pods", None, code=404, body={})),
+    ),
+    "a pod deleted before its verdict": ("I1", lambda: found(deleted_1=deleted(6, "wi1-do1"))),
+    "a pod deleted before the cut": ("I1", lambda: found(deleted_2=deleted(9, "wi2-do2"))),
+    "a survivor deleted": ("I1", lambda: found(more=deleted(12, "wi0-do0"))),
+    "a stop that cites the cut which kept it": (
+        "I1",
+        lambda: found(
+            word=scored(11, "wi0-do0", attempts=[{"uid": "pod-wi0-do0", "stop": "Cut"}]), more=deleted(12, "wi0-do0")
+        ),
+    ),
+    "a second pod beside a live one": ("I2", lambda: found(more=pod(5, "wi0-do0", "another"))),
+    "a start after the cut": ("started after it had lost", lambda: found(more=pod(14, "wi2-do2", "another"))),
+    "a cut made twice": ("made twice", lambda: found(more=cut(14))),
+    "a cut that changed": ("was changed", lambda: found(more=_event(14, "update", "cuts", {"metadata": _metadata()}))),
+    "a cut before a score": ("not on record", lambda: found(score_2=scored(11, "wi2-do2"))),
+    "a cut by another score": (
+        "not on record",
+        lambda: found(score_2=episode(9, "wi2-do2", rungScores=[{"rung": 0, "score": 1}])),
+    ),
+    "records deleted by the operator": (
+        "the operator deleted cuts",
+        lambda: found(more=_event(14, "delete", "cuts", {"metadata": {}})),
+    ),
+    "a verdict without a cut": ("no cut says so", lambda: found(cut=None, deleted_2=None)),
+    "a verdict against a survivor": (
+        "was kept by the cut",
+        lambda: found(more=scored(14, "wi0-do0", verdict={"outcome": "LostByCut", "rung": 0})),
+    ),
+    "too few dominators": (
+        "names 0 dominators of 1",
+        lambda: found(verdict_1=scored(7, "wi1-do1", verdict={"outcome": "LostByDominance", "rung": 0})),
+    ),
+    "a dominator without a score": ("before all scores", lambda: found(score_0=None)),
+    "a dominator that is outranked": (
+        "outranks one of its dominators",
+        lambda: found(score_0=episode(5, "wi0-do0", rungScores=[{"rung": 0, "score": 0.1}])),
+    ),
+    "a rung score that changed": (
+        "recorded rungScores changed",
+        lambda: found(more=episode(14, "wi0-do0", rungScores=[{"rung": 0}])),
+    ),
+    "a verdict taken back": ("verdict LostByCut changed", lambda: found(more=scored(14, "wi2-do2"))),
+    "a record that lost an attempt": (
+        "dropped",
+        lambda: found(score_0=scored(5, "wi0-do0", attempts=[{"uid": "a"}]), more=scored(14, "wi0-do0")),
+    ),
+    "an ended attempt that changed": (
+        "changed after its end",
+        lambda: found(
+            score_0=scored(5, "wi0-do0", attempts=[{"uid": "a", "reason": "Done"}]),
+            more=scored(14, "wi0-do0", attempts=[{"uid": "a", "reason": "Failed"}]),
+        ),
+    ),
+    "ranks out of order": ("I4", lambda: found(cut=cut(10, _rows("wi0-do0", "wi1-do1", "wi2-do2")))),
+    "a wrong threshold": ("I4", lambda: found(cut=cut(10, threshold=0.8))),
+    "too many kept": ("I5", lambda: found(cut=cut(10, _rows("wi0-do0", "wi2-do2", "wi1-do1", keep=2)))),
+    "a pod that outlived its sweep": (
+        "I7",
+        lambda: found(
+            remaining=(told("Complete"), {"kind": "Pod", "metadata": _metadata("wi0-do0")}),
+            gone=_event(None, "delete", "seedsweeps", {"details": {"uid": SWEEP}}, user=USER),
+        ),
+    ),
+    "an end without an Event": ("without an Event Complete", lambda: found(remaining=(told("Started"),))),
+    "an end without a reason": (
+        "without a reason",
+        lambda: found(done=sweep(13, observedGeneration=1, conditions=[condition("Complete", reason="")])),
+    ),
+    "a refusal without an Event": (
+        "without an Event Rejected",
+        lambda: found(done=sweep(13, observedGeneration=1, conditions=[condition("Accepted", "False")])),
+    ),
+    "a generation that does not exist": ("generation 2 of 1", lambda: found(done=sweep(13, observedGeneration=2))),
+    "more useful steps than planned": (
+        "I11",
+        lambda: found(done=sweep(13, cost={"usefulSteps": 11, "plannedSteps": 10})),
+    ),
+    "a finalizer": (
+        "finalizers",
+        lambda: found(more=_event(14, "patch", "pods", {"metadata": {"name": "p", "finalizers": ["kopf"]}})),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_it_catches(what: str):
+    words, story = WRONG[what]
+    assert _about(story(), words)
+
+
+def _cut_of(*rows: tuple[str, float | None, float | None], keep: int, **changes: Any) -> Object:
+    ranked = [
+        {"episode": name, "score": score, "loss": loss, "kept": i < keep} for i, (name, score, loss) in enumerate(rows)
+    ]
+    return {"keep": keep, "ranked": ranked, "threshold": None, "tiedAtThreshold": len(rows), **changes}
+
+
+def test_what_is_missing_ranks_last_in_either_direction():
+    rows = (("wi0-do0", 0.5, None), ("wi1-do1", None, None))
+    good = _cut_of(*rows, keep=1, threshold=0.5, tiedAtThreshold=1)
+    bad = _cut_of(*reversed(rows), keep=1)
+    for maximize in (True, False):
+        assert wrong_in_cut(good, maximize, 0) == []
+        assert _about(wrong_in_cut(bad, maximize, 0), "I5")
+
+
+def test_ties_go_to_the_lower_loss_where_all_have_one_and_else_to_the_hash():
+    rows = (("wi0-do0", 0.5, 0.1), ("wi1-do1", 0.5, 0.2))
+    assert wrong_in_cut(_cut_of(*rows, keep=1, threshold=0.5), True, 0) == []
+    assert _about(wrong_in_cut(_cut_of(*reversed(rows), keep=1, threshold=0.5), True, 0), "I4")
+    blank = [(name, score, None) for name, score, _ in rows]
+    fitting = [
+        order for order in (blank, blank[::-1]) if not wrong_in_cut(_cut_of(*order, keep=1, threshold=0.5), True, 0)
+    ]
+    assert len(fitting) == 1

@@ -1,0 +1,220 @@
+"""A small sweep on a real API server, to which bad things are done, and whose end has to be the fault-free one."""
+
+import asyncio
+import json
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kubernetes.aio.config import new_client_from_config
+
+from cluster.controlplane import ControlPlane
+from cluster.ends import End, end_of, fault_free_end
+from cluster.invariants import violations
+from cluster.operator import USER, Operator, grant_rights, kubeconfig_through, operating
+from cluster.proxy import Proxy, proxying
+from cluster.simulator.script import Script
+from cluster.simulator.simulator import SimulatedTrainers, simulate
+from seedsweep.api.sweep import API_VERSION
+from seedsweep.kube.names import owner_uid
+
+CRDS = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
+CORE = frozenset({"pods", "events", "resourcequotas"})
+AUTHORITY = "certificate-authority"
+SCRAPE_PORT = 9417
+"""Not the default, on which whoever tries things by hand may listen."""
+PATIENCE = 60.0
+"""Seconds, as all times here."""
+SETTLES_WITHIN = 15.0
+PERIOD = 0.1
+
+Object = dict[str, Any]
+T = TypeVar("T")
+
+
+def sweep_of(name: str = "demo", **spec: Any) -> Object:
+    """Eight episodes at once, of which three survive evaluation 3 of 10; `spec` by its wire names."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "SeedSweep",
+        "metadata": {"name": name},
+        "spec": {
+            "seeds": {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": 4}}},
+            "parallelism": 8,
+            "earlyStopping": {"rungs": [{"atPercent": 30, "keep": 3}]},
+            "trainer": {
+                "image": "example/trainer:1",
+                "command": ["train"],
+                "metric": {"name": "accuracy", "goal": "maximize", "range": {"min": "0", "max": "1"}},
+                "resources": {"limits": {"nvidia.com/gpu": 1}},
+            },
+            "scrape": {"intervalSeconds": 1, "port": SCRAPE_PORT},
+            **spec,
+        },
+    }
+
+
+@dataclass
+class Trial:
+    """One namespace with an operator, its way to the API server, and trainers."""
+
+    control_plane: ControlPlane
+    namespace: str
+    proxy: Proxy
+    operator: Operator
+    trainers: SimulatedTrainers
+    _since: int
+    """Position in the audit log."""
+
+    async def request(self, method: str, path: str, body: object = None, **options: Any) -> tuple[int, Any]:
+        """As admin, past the proxy."""
+        return await asyncio.to_thread(self.control_plane.request, method, path, body, **options)
+
+    def path(self, plural: str, name: str = "") -> str:
+        """Of what is in the namespace."""
+        group = "/api/v1" if plural in CORE else f"/apis/{API_VERSION}"
+        return f"{group}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
+
+    async def apply(self, sweep: Object) -> str:
+        """Create a sweep; returns its UID."""
+        code, created = await self.request("POST", self.path("seedsweeps"), sweep)
+        assert code == 201, created
+        uid: str = created["metadata"]["uid"]
+        return uid
+
+    async def items(self, plural: str) -> list[Object]:
+        """All of a kind in the namespace."""
+        code, found = await self.request("GET", self.path(plural))
+        assert code == 200, found
+        items: list[Object] = found["items"]
+        return items
+
+    async def delete(self, plural: str, name: str) -> None:
+        """As a user does, in the background."""
+        await self.request("DELETE", self.path(plural, name), {"propagationPolicy": "Background"})
+
+    async def status(self, name: str = "demo") -> Object:
+        """Of a sweep."""
+        code, found = await self.request("GET", self.path("seedsweeps", name))
+        assert code == 200, found
+        return found.get("status") or {}
+
+    async def condition(self, kind: str, name: str = "demo", status: str = "True") -> Object:
+        """Wait until a sweep has it; fails with all that the sweep says."""
+
+        async def look() -> Object | None:
+            conditions = (await self.status(name)).get("conditions", ())
+            return next((c for c in conditions if (c["type"], c["status"]) == (kind, status)), None)
+
+        try:
+            return await eventually(look)
+        except TimeoutError:
+            said = json.dumps(await self.status(name), indent=1)
+            raise AssertionError(f"never {kind}={status}: {said}\n{self.operator.log.read_text()[-3000:]}") from None
+
+    async def cut(self) -> Object:
+        """Wait for the first cut; its spec."""
+
+        async def look() -> Object | None:
+            return next((item["spec"] for item in await self.items("cuts")), None)
+
+        return await eventually(look)
+
+    async def running(self, number: int) -> list[Object]:
+        """Wait until so many trainers at least have begun; the pods."""
+
+        async def look() -> list[Object] | None:
+            return await self.items("pods") if len(self.trainers.record.attempts) >= number else None
+
+        return await eventually(look)
+
+    async def wrong(self) -> list[str]:
+        """What has been violated so far."""
+        remaining: list[Object] = []
+        for plural, kind in {"pods": "Pod", "episodes": "Episode", "cuts": "Cut", "events": "Event"}.items():
+            remaining += [{**item, "kind": kind} for item in await self.items(plural)]
+        writes = [event for event in self.control_plane.audit(self._since) if event.namespace == self.namespace]
+        return violations(writes, [USER], remaining)
+
+    async def settled_wrong(self) -> list[str]:
+        """What has been violated, once what may follow late is there: verdicts of the lost, and Events."""
+        return await settled(self.wrong, [])
+
+    async def completed(self, sweep: Object, script: Script, **out: Mapping[str, int]) -> None:
+        """Wait for the end: it has to be the fault-free one, and the invariants have to hold on the way there.
+
+        `out`: see `fault_free_end`.
+        """
+        name = sweep["metadata"]["name"]
+        await self.condition("Complete", name)
+        # Lost episodes' verdicts and Events follow when there is time.
+        expected = fault_free_end(sweep, script, **out)
+        assert await settled(lambda: self._end(name), expected) == expected
+        assert await self.settled_wrong() == []
+
+    async def _end(self, name: str) -> End:
+        _, sweep = await self.request("GET", self.path("seedsweeps", name))
+        uid = sweep["metadata"]["uid"]
+        episodes, cuts = [
+            [item for item in await self.items(plural) if owner_uid(item["metadata"]) == uid]
+            for plural in ("episodes", "cuts")
+        ]
+        return end_of(sweep["status"], episodes, cuts)
+
+
+async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
+    """What is there at last; raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if (found := await look()) is not None:
+                return found
+            await asyncio.sleep(PERIOD)
+
+
+async def settled(look: Callable[[], Awaitable[T]], expected: T) -> T:
+    """What is seen once it is as expected, or after some patience."""
+    deadline = time.monotonic() + SETTLES_WITHIN
+    while True:
+        if (found := await look()) == expected or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(PERIOD)
+
+
+@asynccontextmanager
+async def on_trial(
+    control_plane: ControlPlane, namespace: str, script: Script, relist_seconds: float = 300.0
+) -> AsyncIterator[Trial]:
+    """Everything that a sweep in this namespace needs, within this context; the operator has started."""
+    await asyncio.to_thread(install_definitions, control_plane)
+    await asyncio.to_thread(grant_rights, control_plane, namespace)
+    since = control_plane.audit_position()
+    kubeconfig = control_plane.kubeconfig()
+    tls = ssl.create_default_context(cafile=json.loads(kubeconfig.read_text())["clusters"][0]["cluster"][AUTHORITY])
+    folder = control_plane.folder
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(await new_client_from_config(str(kubeconfig)))
+        trainers = await stack.enter_async_context(simulate(client, script, namespace))
+        proxy = await stack.enter_async_context(proxying(control_plane.url, tls))
+        operator = Operator(
+            kubeconfig_through(control_plane, proxy.url, folder / f"{namespace}.kubeconfig"),
+            namespace,
+            control_plane.network.free_port(),
+            folder / f"{namespace}.log",
+            relist_seconds,
+        )
+        await stack.enter_async_context(operating(operator))
+        yield Trial(control_plane, namespace, proxy, operator, trainers, since)
+
+
+@cache
+def install_definitions(control_plane: ControlPlane) -> None:
+    """The chart's definitions, once for a control plane."""
+    kubectl = [str(control_plane.kubectl), f"--kubeconfig={control_plane.kubeconfig()}"]
+    for arguments in (["apply", "--server-side"], ["wait", "--for=condition=Established"]):
+        subprocess.run([*kubectl, *arguments, "-f", str(CRDS)], check=True, capture_output=True, timeout=60)

@@ -1,0 +1,121 @@
+"""The operator dies, or stands twice; the API server goes away, or its watches lie: the end is the fault-free one."""
+
+import asyncio
+import random
+from dataclasses import replace
+
+import pytest
+
+from cluster.operator import operating
+from cluster.proxy import Break, Rule
+from cluster.simulator.script import Script
+from cluster.trial import Trial, eventually, on_trial, sweep_of
+
+SLOW = Script(seconds=0.5)
+"""Episodes of 5 s: an operator that is away for a while misses something."""
+
+
+async def test_a_quiet_day_ends_as_the_curves_have_it(control_plane, namespace: str):
+    script = Script(seconds=0.1)
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := sweep_of())
+        await trial.completed(sweep, script)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_an_operator_that_is_killed_at_random_again_and_again_ends_where_it_would_have(
+    control_plane, namespace: str, seed: int
+):
+    rng = random.Random(seed)
+    async with on_trial(control_plane, namespace, SLOW) as trial:
+        await trial.apply(sweep := sweep_of())
+        for _ in range(4):
+            await asyncio.sleep(rng.uniform(0.05, 1.5))
+            await trial.operator.kill()
+            await trial.operator.start()
+        await trial.completed(sweep, SLOW)
+
+
+WRITES = [
+    ("POST", "/pods$"),
+    ("PUT", "/episodes/.*/status"),
+    ("POST", "/cuts"),
+    ("DELETE", "/pods/"),
+    ("PUT", "/seedsweeps/.*/status"),
+]
+
+
+@pytest.mark.parametrize("moment", [Break.BEFORE, Break.AFTER])
+async def test_an_operator_that_dies_around_a_write_finds_out_whether_it_was_done(
+    control_plane, namespace: str, moment: Break
+):
+    script = Script(seconds=1.0)
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := sweep_of())
+        for method, path in WRITES:
+            await _die_around(trial, Rule(moment, path, method))
+        await trial.completed(sweep, script)
+
+
+async def _die_around(trial: Trial, rule: Rule) -> None:
+    async def hit() -> bool | None:
+        return rule.hits > 0 or None
+
+    with trial.proxy.broken(rule):
+        await eventually(hit)
+        await trial.operator.kill()
+    await trial.operator.start()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 30.0])
+async def test_an_api_server_that_is_away_holds_a_sweep_up_and_no_more(control_plane, namespace: str, seconds: float):
+    async with on_trial(control_plane, namespace, SLOW) as trial:
+        await trial.apply(sweep := sweep_of())
+        await trial.running(4)
+        await asyncio.to_thread(control_plane.kill_api_server)
+        await asyncio.sleep(seconds)
+        assert await trial.operator.answers(), "the API server's absence is no reason to be restarted"
+        await asyncio.to_thread(control_plane.start_api_server)
+        await trial.completed(sweep, SLOW)
+
+
+async def test_watches_that_break_lose_nothing(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SLOW) as trial:
+        await trial.apply(sweep := sweep_of())
+        broken = 0
+        for _ in range(8):
+            await asyncio.sleep(0.3)
+            broken += trial.proxy.break_watches("/(pods|seedsweeps)")
+        assert broken
+        await trial.completed(sweep, SLOW)
+
+
+async def test_watches_that_fall_silent_are_made_good_by_lists(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SLOW, relist_seconds=1.0) as trial:
+        silence = Rule(Break.SILENCE, "/pods.*watch=", "GET")
+        with trial.proxy.broken(silence):
+            await trial.apply(sweep := sweep_of())
+            await trial.completed(sweep, SLOW)
+        assert silence.hits
+
+
+async def test_a_watch_that_stays_silent_has_the_operator_restarted(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SLOW, relist_seconds=1.0) as trial:
+        with trial.proxy.broken(Rule(Break.SILENCE, "/seedsweeps.*watch=", "GET")):
+            await trial.apply(sweep := sweep_of())
+
+            async def unwell() -> bool | None:
+                return not await trial.operator.answers() or None
+
+            await eventually(unwell)
+            await trial.operator.stop()
+        await trial.operator.start()
+        await trial.completed(sweep, SLOW)
+
+
+async def test_two_operators_at_once_do_no_harm(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SLOW) as trial:
+        second = replace(trial.operator, port=control_plane.network.free_port())
+        async with operating(second):
+            await trial.apply(sweep := sweep_of())
+            await trial.completed(sweep, SLOW)

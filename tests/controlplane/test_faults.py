@@ -1,0 +1,117 @@
+"""What the API server may answer to a write, and what else may stand in a namespace: the end is the fault-free one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from cluster.proxy import Action, Answer, Break, Delay, Rule
+from cluster.simulator.script import Script
+from cluster.trial import Trial, eventually, on_trial, sweep_of
+
+SCRIPT = Script(seconds=0.2)
+FAULTS: dict[str, tuple[Action, str]] = {
+    "conflicts": (Answer(409), "POST|PUT"),
+    "a busy server": (Answer(429), "POST|PUT|DELETE"),
+    "a busy server that says when": (Answer(429, retry_after=1), "POST|PUT|DELETE"),
+    "a broken server": (Answer(500), "POST|PUT|DELETE"),
+    "an unready server": (Answer(503), "POST|PUT|DELETE"),
+    "rights withdrawn and given back": (Answer(403), "POST|PUT|DELETE"),
+    "a slow server": (Delay(0.5), "POST|PUT|DELETE"),
+    "requests that get lost": (Break.BEFORE, "POST|PUT|DELETE"),
+    "answers that get lost": (Break.AFTER, "POST|PUT|DELETE"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_sweep_comes_through(control_plane, namespace: str, fault: str):
+    action, method = FAULTS[fault]
+    rule = Rule(action, "", method, every=3)
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        with trial.proxy.broken(rule):
+            await trial.apply(sweep := sweep_of())
+            await trial.completed(sweep, SCRIPT)
+    assert rule.hits
+
+
+async def test_a_quota_of_no_pods_is_told_and_once_raised_the_sweep_runs(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+        created, _ = await trial.request("POST", trial.path("resourcequotas"), quota)
+        assert created == 201
+        await _counted(trial)
+        await trial.apply(sweep := sweep_of())
+        stalled = await trial.condition("Stalled")
+        assert stalled["reason"] == "QuotaExceeded"
+        assert "pods=0" in stalled["message"]
+        raised = {"spec": {"hard": {"pods": "20"}}}
+        await trial.request("PATCH", trial.path("resourcequotas", "none"), raised)
+        await trial.completed(sweep, SCRIPT)
+
+
+async def _counted(trial: Trial) -> None:
+    """A quota that was never counted refuses for another reason."""
+
+    async def look() -> Any:
+        _, found = await trial.request("GET", trial.path("resourcequotas", "none"))
+        return found.get("status", {}).get("used")
+
+    await eventually(look)
+
+
+FOREIGN_POD = {"spec": {"containers": [{"name": "c", "image": "example/other:1"}]}}
+FOREIGN_EPISODE = {"spec": {"sweep": "demo", "weightInit": 0, "dataOrder": 0, "index": 0}}
+FOREIGN_CUT = {
+    "spec": {
+        **{"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best"},
+        "ranked": [{"episode": "wi0-do0", "score": 1.0, "kept": True}],
+    }
+}
+FOREIGN = {
+    "pods": ("demo-wi0-do0", {"apiVersion": "v1", "kind": "Pod", **FOREIGN_POD}),
+    "episodes": ("demo-wi0-do0", {"apiVersion": "seedsweep.io/v1alpha1", "kind": "Episode", **FOREIGN_EPISODE}),
+    "cuts": ("demo-b0-r0", {"apiVersion": "seedsweep.io/v1alpha1", "kind": "Cut", **FOREIGN_CUT}),
+}
+
+
+@pytest.mark.parametrize("plural", FOREIGN)
+async def test_what_has_a_name_that_the_sweep_needs_is_told_and_left_alone(control_plane, namespace: str, plural: str):
+    name, body = FOREIGN[plural]
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        code, foreign = await trial.request("POST", trial.path(plural), {**body, "metadata": {"name": name}})
+        assert code == 201, foreign
+        await trial.apply(sweep := sweep_of())
+        stalled = await trial.condition("Stalled")
+        assert stalled["reason"] == "NameTaken"
+        assert name in stalled["message"]
+        _, after = await trial.request("GET", trial.path(plural, name))
+        assert after["metadata"]["uid"] == foreign["metadata"]["uid"]
+        await trial.delete(plural, name)
+        await trial.completed(sweep, SCRIPT)
+
+
+async def test_a_sweep_deleted_in_flight_leaves_nothing_and_its_name_can_be_used_again(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        await trial.apply(sweep_of())
+        await trial.running(4)
+        await trial.delete("seedsweeps", "demo")
+        other = sweep_of(seeds={"grid": {"weightInits": {"count": 3}, "dataOrders": {"count": 3}}})
+        await trial.apply(other)
+        await trial.completed(other, SCRIPT)
+
+
+async def test_a_sweep_deleted_while_no_operator_runs_leaves_nothing(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        await trial.apply(sweep_of())
+        await trial.running(4)
+        await trial.operator.kill()
+        await trial.delete("seedsweeps", "demo")
+
+        async def nothing() -> bool | None:
+            return not any([await trial.items(plural) for plural in ("pods", "episodes", "cuts")]) or None
+
+        await eventually(nothing)
+        await trial.operator.start()
+        await asyncio.sleep(1)
+        assert not await trial.items("pods")
+        assert await trial.wrong() == []

@@ -1,0 +1,180 @@
+"""What may change in an object once it exists, and what a real API server keeps as it is."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cluster.objects import EPISODE, Object, Store, refusal, with_change, with_status
+from seedsweep.api.cut import Cut
+from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
+from seedsweep.api.parse import parse_sweep
+from seedsweep.api.seeds import MAX_PAIRS
+from seedsweep.api.sweep import API_VERSION
+from sweeps import FINE_TUNING
+
+ETCD_BYTES = 1.5 * 2**20
+"""The largest object."""
+
+
+def document(text: str) -> Object:
+    found: Object = parse_sweep(text).to_json()
+    return found
+
+
+# --- what may change
+
+MUTABLE = {
+    "spec.parallelism": 7,
+    "spec.suspend": True,
+    "spec.backoffLimitPerEpisode": 5,
+    "spec.maxFailedEpisodes": 3,
+    "spec.progressDeadlineSeconds": 60,
+    "spec.activeDeadlineSeconds": 3600,
+    "spec.ttlSecondsAfterFinished": 0,
+    "spec.waitForCapacitySeconds": 10,
+    "spec.scrape": {"intervalSeconds": 1},
+}
+FIXED = [
+    ("spec.seeds.grid.weightInits.count", 5, "spec.seeds"),
+    ("spec.earlyStopping.rungs", [{"atPercent": 30, "keep": 3}], "spec.earlyStopping"),
+    ("spec.earlyStopping", None, "spec.earlyStopping"),
+    ("spec.storage", {"uri": "s3://bucket/prefix"}, "spec.storage"),
+    ("spec.trainer.image", "example.org/other:2", "spec.trainer.image"),
+    ("spec.trainer.env", [{"name": "A", "value": "c"}], "spec.trainer.env"),
+    ("spec.trainer.fineTuning.epochs", 3, "spec.trainer.fineTuning"),
+    ("spec.trainer.fineTuning.dataset.where", {"source": "x"}, "spec.trainer.fineTuning"),
+    ("spec.podTemplate.metadata.labels", {"team": "vision"}, "spec.podTemplate.metadata"),
+    ("spec.podTemplate.spec.volumes", [{"name": "data", "emptyDir": {}}], "spec.podTemplate.spec.volumes"),
+    ("spec.podTemplate.spec.serviceAccountName", "other", "spec.podTemplate.spec.serviceAccountName"),
+]
+MUTABLE_WHILE_SUSPENDED = {
+    "spec.trainer.resources": {"limits": {"nvidia.com/gpu": 2}},
+    "spec.podTemplate.spec.nodeSelector": {"pool": "h100"},
+    "spec.podTemplate.spec.tolerations": [{"operator": "Exists"}],
+    "spec.podTemplate.spec.affinity": {"podAffinity": {}},
+    "spec.podTemplate.spec.imagePullSecrets": [{"name": "other"}],
+    "spec.podTemplate.spec.priorityClassName": "high",
+}
+
+
+@pytest.mark.parametrize("path", MUTABLE)
+def test_deadlines_budgets_and_the_like_may_always_change(store: Store, path: str):
+    live = store.create(document(FINE_TUNING))
+    store.replace(with_change(live, path, MUTABLE[path]))
+
+
+@pytest.mark.parametrize(("path", "value", "blamed"), FIXED)
+def test_what_a_sweep_studies_never_changes_not_even_suspended(store: Store, path: str, value: Any, blamed: str):
+    live = store.create(with_change(document(FINE_TUNING), "spec.suspend", True))
+    message = refusal(store.try_replace(with_change(live, path, value)))
+    assert f"{blamed}: Invalid value" in message
+    assert "is fixed once the sweep exists: make a new sweep" in message
+
+
+@pytest.mark.parametrize("path", MUTABLE_WHILE_SUSPENDED)
+def test_where_pods_run_changes_only_while_none_does(store: Store, path: str):
+    live = store.create(document(FINE_TUNING))
+    value = MUTABLE_WHILE_SUSPENDED[path]
+    assert "set suspend: true" in refusal(store.try_replace(with_change(live, path, value)))
+    suspended = store.replace(with_change(live, "spec.suspend", True))
+    store.replace(with_change(suspended, path, value))
+
+
+# --- the record
+
+SCORE = RungScore(rung=0, evaluation=3, score=0.1 + 0.2, loss=1.0)
+
+
+def test_an_episode_is_read_back_as_it_was_written(store: Store):
+    status = EpisodeStatus(
+        state="Running", scores=[0.1, None, 1.0, 1e-17], losses=[None, 2.0], rung_scores=[SCORE], baseline=0.5
+    )
+    live = store.create(EPISODE)
+    written = store.replace(with_status(live, status), "status")
+    assert Episode.model_validate_json(json.dumps(written)).status == status
+
+
+def test_a_new_episode_has_no_status(store: Store):
+    assert "status" not in store.create(EPISODE)
+
+
+def test_an_episodes_seeds_never_change(store: Store):
+    live = store.create(EPISODE)
+    assert "never changes" in refusal(store.try_replace(with_change(live, "spec.weightInit", 2)))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        EpisodeStatus(rung_scores=[SCORE.evolve(score=0.9)]),
+        EpisodeStatus(rung_scores=[SCORE.evolve(score=None)]),
+        EpisodeStatus(rung_scores=[SCORE.evolve(rung=1)]),
+        EpisodeStatus(),
+    ],
+    ids=["another", "undefined", "of another rung", "none"],
+)
+def test_a_rung_score_once_set_never_changes(store: Store, forged: EpisodeStatus):
+    live = store.create(EPISODE)
+    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])), "status")
+    assert "rung score" in refusal(store.try_replace(with_status(written, forged), "status"))
+
+
+def test_later_rungs_add_their_scores(store: Store):
+    live = store.create(EPISODE)
+    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])), "status")
+    both = EpisodeStatus(rung_scores=[SCORE, SCORE.evolve(rung=1, evaluation=5)])
+    written = store.replace(with_status(written, both), "status")
+    assert len(written["status"]["rungScores"]) == 2
+
+
+def test_a_record_is_never_removed(store: Store):
+    live = store.create(EPISODE)
+    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])), "status")
+    del written["status"]
+    assert "never removed" in refusal(store.try_replace(written, "status"))
+
+
+def test_a_verdict_is_final(store: Store):
+    lost = EpisodeStatus(state="Lost", verdict=Verdict(outcome="LostByDominance", rung=0, dominators=["a", "b"]))
+    live = store.create(EPISODE)
+    written = store.replace(with_status(live, lost), "status")
+    again = lost.evolve(verdict=Verdict(outcome="Finished"))
+    for forged in (again, lost.evolve(verdict=None)):
+        assert "a verdict is final" in refusal(store.try_replace(with_status(written, forged), "status"))
+    store.replace(with_status(written, lost.evolve(scores=[0.5])), "status")
+
+
+# --- the decision
+
+
+def cut(size: int) -> Object:
+    ranked = [{"episode": f"wi{i}-do{i}", "score": 1 / (i + 1), "loss": None, "kept": i < 5} for i in range(size)]
+    spec = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 5, "rankBy": "best", "ranked": ranked}
+    return {"apiVersion": API_VERSION, "kind": "Cut", "metadata": {"name": "demo-b0-r0"}, "spec": spec}
+
+
+def test_a_cut_never_changes(store: Store):
+    live = store.create(cut(8))
+    assert "never changes" in refusal(store.try_replace(with_change(live, "spec.keep", 6)))
+    ranked = [{**entry, "kept": True} for entry in live["spec"]["ranked"]]
+    assert "never changes" in refusal(store.try_replace(with_change(live, "spec.ranked", ranked)))
+
+
+# --- the largest
+
+
+def test_a_cut_of_ten_thousand_is_accepted_and_stays(store: Store):
+    live = store.create(cut(10_000))
+    assert Cut.model_validate_json(json.dumps(live)).spec.ranked[-1].episode == "wi9999-do9999"
+    store.replace(with_change(live, "metadata.labels", {"a": "b"}))
+
+
+def test_a_sweep_of_as_many_listed_pairs_as_there_may_be_is_checked_at_creation_and_at_a_change(store: Store):
+    pairs = [{"weightInit": 2**31 - 1, "dataOrder": i} for i in range(MAX_PAIRS)]
+    sweep = with_change(document(FINE_TUNING), "spec.trainer.fineTuning.head", "keep")
+    live = store.create(with_change(sweep, "spec.seeds", {"pairs": pairs}))
+    live = store.replace(with_change(live, "spec.parallelism", 7))
+    message = refusal(store.try_replace(with_change(live, "spec.seeds.pairs", pairs[:-1])))
+    assert "is fixed once the sweep exists" in message
+    assert len(json.dumps(live)) < ETCD_BYTES / 2

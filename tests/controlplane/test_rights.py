@@ -1,0 +1,99 @@
+"""The operator's rights: it uses every one that its chart gives it, and asks for nothing else.
+
+All other tests of the operator run with these rights, too.
+"""
+
+from ruamel.yaml import YAML
+
+from cluster.audit import AuditEvent
+from cluster.operator import RULES, USER
+from cluster.proxy import Answer, Rule
+from cluster.simulator.script import Script
+from cluster.trial import Trial, eventually, on_trial, sweep_of
+from seedsweep.api.sweep import API_VERSION
+
+Right = tuple[str, str, str]
+"""API group, resource with its subresource, verb."""
+
+SCRIPT = Script(seconds=0.2)
+GROUP = API_VERSION.split("/")[0]
+NAMES_TAKEN = [("pods", "demo-wi0-do0"), ("episodes", "demo-wi0-do1"), ("cuts", "demo-b0-r0")]
+
+
+def granted() -> set[Right]:
+    rules = YAML(typ="safe", pure=True).load(RULES)
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def right_of(event: AuditEvent) -> Right:
+    return event.group, f"{event.resource}/{event.subresource}".rstrip("/"), event.verb
+
+
+def foreign(plural: str, name: str) -> dict[str, object]:
+    """What somebody else has made under a name that the sweep needs."""
+    if plural == "pods":
+        return {"metadata": {"name": name}, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
+    spec: dict[str, object] = {"sweep": "another"}
+    if plural == "episodes":
+        spec |= {"weightInit": 0, "dataOrder": 1, "index": 1}
+    else:
+        spec |= {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
+    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": {"name": name}, "spec": spec}
+
+
+async def run_into_everything(trial: Trial) -> None:
+    """A sweep whose names are taken for a while, and whose status somebody else writes just then."""
+    for plural, name in NAMES_TAKEN:
+        code, answer = await trial.request("POST", trial.path(plural), foreign(plural, name))
+        assert code == 201, answer
+    conflict = Rule(Answer(409), "/seedsweeps/.*/status", "PUT", times=1)
+    with trial.proxy.broken(conflict):
+        sweep = sweep_of()
+        await trial.apply(sweep)
+        for plural, name in NAMES_TAKEN:
+            await trial.condition("Stalled")
+            assert await told_of(trial, name)
+            await trial.delete(plural, name)
+        await trial.completed(sweep, SCRIPT)
+    assert conflict.hits
+
+
+async def told_of(trial: Trial, name: str) -> bool:
+    """Wait until the sweep says that a name is taken."""
+
+    async def look() -> bool | None:
+        conditions = (await trial.status()).get("conditions", ())
+        stalled = next((c for c in conditions if c["type"] == "Stalled"), {})
+        return (stalled.get("reason") == "NameTaken" and name in stalled["message"]) or None
+
+    return await eventually(look)
+
+
+async def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(control_plane, namespace: str):
+    since = control_plane.audit_position()
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        await run_into_everything(trial)
+        # A watch is in the log once it has ended.
+        await trial.operator.stop()
+
+        async def watched() -> bool | None:
+            verbs = {event.verb for event in control_plane.audit(since) if event.user == USER}
+            return "watch" in verbs or None
+
+        await eventually(watched)
+    asked = [event for event in control_plane.audit(since) if event.user == USER and event.namespace == namespace]
+    assert {right_of(event) for event in asked if event.code == 403} == set()
+    assert {right_of(event) for event in asked} == granted()
+
+
+def test_no_right_is_a_wildcard_and_none_reaches_secrets_or_processes():
+    rights = granted()
+    assert not [right for right in rights if "*" in right]
+    assert {group for group, _, _ in rights} == {"", GROUP}
+    assert {resource for group, resource, _ in rights if not group} == {"pods", "events"}

@@ -1,0 +1,290 @@
+"""Pods of a real API server whose trainers are simulated, or are processes of this machine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import pytest_asyncio
+from kubernetes.aio.client import ApiClient, CoreV1Api, V1Pod
+from kubernetes.aio.client.exceptions import NotFoundException
+from kubernetes.aio.config import new_client_from_config
+
+from cluster.controlplane import ControlPlane
+from cluster.simulator.faults import Fault, Halt, Quirk, crash, diverge, evict, preempt, run_out_of_memory, stall
+from cluster.simulator.processes import run_trainers
+from cluster.simulator.script import Script
+from cluster.simulator.simulator import simulate
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.parse import load_sweep, parse_sweep
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.decisions import StartEpisode
+from seedsweep.exposition import ScrapeError
+from seedsweep.kube.pods import pod_manifest
+from seedsweep.scrape import Expected, fetch, metrics_session, parse_reading
+from seedsweep_trainer.contract import Message, Outcome, decode_message
+from sweeps import FINE_TUNING, changed
+
+START = StartEpisode(EpisodeId(1, 2), attempt=0, stop_after=None, rungs=(3,))
+QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
+PORT = 9413
+
+T = TypeVar("T")
+
+
+async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
+    """What is there at last."""
+    async with asyncio.timeout(150):
+        while True:
+            if (found := await look()) is not None:
+                return found
+            await asyncio.sleep(0.05)
+
+
+class Pods:
+    """Episodes' pods in one namespace."""
+
+    def __init__(self, client: ApiClient, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+        self._api = CoreV1Api(client)
+
+    async def create(self, sweep: SeedSweep | None = None, start: StartEpisode = START) -> str:
+        """Create the pod that the operator would; returns its name."""
+        sweep = sweep or parse_sweep(FINE_TUNING)
+        metadata = sweep.metadata.evolve(namespace=self.namespace, uid="a-sweep")
+        trainer = sweep.spec.trainer.evolve(image="trainer:1")
+        spec = sweep.spec.evolve(trainer=trainer, scrape=sweep.spec.scrape.evolve(port=PORT))
+        manifest = pod_manifest(sweep.evolve(metadata=metadata, spec=spec), start)
+        # There is no such sweep, and what it owns would be collected.
+        del manifest["metadata"]["ownerReferences"]
+        pod = await self._api.create_namespaced_pod(self.namespace, manifest)
+        return str(pod.metadata.name)
+
+    async def until(self, name: str, holds: Callable[[V1Pod], Any]) -> V1Pod:
+        """The pod as soon as something holds of it."""
+
+        async def look() -> V1Pod | None:
+            pod = await self._api.read_namespaced_pod(name, self.namespace)
+            return pod if holds(pod) else None
+
+        return await eventually(look)
+
+    async def ended(self, name: str) -> V1Pod:
+        """The pod once it has ended."""
+        return await self.until(name, lambda pod: pod.status.phase in ("Succeeded", "Failed"))
+
+    async def delete(self, name: str) -> None:
+        """Delete it and wait until it is gone."""
+        await self._api.delete_namespaced_pod(name, self.namespace)
+        await self.gone(name)
+
+    async def gone(self, name: str) -> None:
+        """Wait until it is gone."""
+        with pytest.raises(NotFoundException):
+            await self.until(name, lambda _: False)
+
+
+@pytest_asyncio.fixture
+async def pods(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Pods]:
+    async with await new_client_from_config(str(control_plane.kubeconfig("admin"))) as client:
+        yield Pods(client, namespace)
+
+
+def url(pod: V1Pod) -> str:
+    return f"http://{pod.status.pod_ip}:{PORT}/metrics"
+
+
+def last_words(pod: V1Pod) -> Message | None:
+    return decode_message(pod.status.container_statuses[0].state.terminated.message or "")
+
+
+async def test_trained_pod_succeeds_with_its_whole_curve_in_its_message(pods: Pods) -> None:
+    script = Script()
+    async with simulate(pods.client, script, pods.namespace) as trainers:
+        pod = await pods.ended(await pods.create())
+    message = last_words(pod)
+    assert pod.status.phase == "Succeeded"
+    assert message is not None
+    assert (message.info.uid, message.outcome) == (pod.metadata.uid, Outcome.DONE)
+    assert message.scores == script.behaviour(START.episode, 0).curve.scores
+    attempt = trainers.record.attempts[pod.metadata.uid]
+    assert (attempt.steps_trained, len(attempt.visible)) == (100, 10)
+
+
+async def test_running_pod_serves_its_own_metrics_until_it_is_deleted(pods: Pods) -> None:
+    script = Script(seconds=0.1, faults=(Fault(stall(after=2)),))
+    async with simulate(pods.client, script, pods.namespace) as trainers, metrics_session() as session:
+        name = await pods.create()
+        pod = await pods.until(name, lambda pod: pod.metadata.uid in trainers.record.attempts)
+        attempt = trainers.record.attempts[pod.metadata.uid]
+
+        async def two_scores() -> bool | None:
+            body = await fetch(session, url(pod), 5)
+            return len(parse_reading(body, Expected("wi1-do2", pod.metadata.uid)).scores) == 2 or None
+
+        async def ended() -> float | None:
+            return attempt.ended
+
+        await eventually(two_scores)
+        await pods.delete(name)
+        await eventually(ended)
+        with pytest.raises(ScrapeError):
+            await fetch(session, url(pod), 5)
+    assert 20 <= trainers.record.steps_trained <= 25
+
+
+async def test_next_attempt_goes_on_from_what_the_last_has_stored(pods: Pods) -> None:
+    sweep = parse_sweep(changed("spec.storage", {"uri": "memory://here"}))
+    async with simulate(pods.client, Script(), pods.namespace) as trainers:
+        name = await pods.create(sweep, replace(START, stop_after=3))
+        first = last_words(await pods.ended(name))
+        await pods.delete(name)
+        second = last_words(await pods.ended(await pods.create(sweep, replace(START, attempt=1))))
+    assert first is not None
+    assert second is not None
+    assert (first.outcome, first.checkpoint, len(first.scores)) == (Outcome.STOPPED, 3, 3)
+    assert (second.steps_at_start, len(second.scores), trainers.record.steps_trained) == (30, 10, 100)
+    assert second.scores[:3] == first.scores
+
+
+async def test_attempt_whose_checkpoint_was_lost_starts_again(pods: Pods) -> None:
+    sweep = parse_sweep(changed("spec.storage", {"uri": "memory://here"}))
+    script = Script(faults=(Fault(Quirk.LOSES_CHECKPOINT, attempt=1),))
+    async with simulate(pods.client, script, pods.namespace):
+        name = await pods.create(sweep, replace(START, stop_after=3))
+        await pods.ended(name)
+        await pods.delete(name)
+        second = last_words(await pods.ended(await pods.create(sweep, replace(START, attempt=1))))
+    assert second is not None
+    assert second.steps_at_start == 0
+
+
+@pytest.mark.parametrize(
+    ("halt", "code", "reason", "outcome"),
+    [
+        (crash(2, exit_code=7), 7, "Error", Outcome.FAILED),
+        (crash(2, exit_code=7, outcome=None), 7, "Error", None),
+        (run_out_of_memory(2), 137, "OOMKilled", Outcome.RUNNING),
+        (diverge(2), 0, "Completed", Outcome.DIVERGED),
+        (evict(2), 137, "Error", Outcome.RUNNING),
+    ],
+)
+async def test_faults_end_pods_as_a_kubelet_would(
+    pods: Pods, halt: Halt, code: int, reason: str, outcome: Outcome | None
+) -> None:
+    async with simulate(pods.client, Script(faults=(Fault(halt),)), pods.namespace):
+        pod = await pods.ended(await pods.create())
+    terminated, message = pod.status.container_statuses[0].state.terminated, last_words(pod)
+    assert (terminated.exit_code, terminated.reason) == (code, reason)
+    assert (None if message is None else message.outcome) == outcome
+    assert message is None or len(message.scores) == 2
+
+
+async def test_evicted_pod_says_so(pods: Pods) -> None:
+    async with simulate(pods.client, Script(faults=(Fault(evict(2)),)), pods.namespace):
+        pod = await pods.ended(await pods.create())
+    assert pod.status.reason == "Evicted"
+    assert any(c.type == "DisruptionTarget" and c.status == "True" for c in pod.status.conditions)
+
+
+async def test_preempted_pod_is_gone_and_only_the_attempt_that_was_told_to_be(pods: Pods) -> None:
+    script = Script(faults=(Fault(preempt(2), attempt=0),))
+    async with simulate(pods.client, script, pods.namespace):
+        name = await pods.create()
+        await pods.gone(name)
+        again = await pods.ended(await pods.create(start=replace(START, attempt=1)))
+    assert again.status.phase == "Succeeded"
+
+
+async def test_silent_trainer_ends_well_and_leaves_nothing(pods: Pods) -> None:
+    async with simulate(pods.client, Script(faults=(Fault(Quirk.MUTE),)), pods.namespace):
+        pod = await pods.ended(await pods.create())
+    assert (pod.status.phase, last_words(pod)) == ("Succeeded", None)
+
+
+async def test_trainer_that_nobody_can_reach_or_that_is_too_quick_leaves_its_whole_curve(pods: Pods) -> None:
+    faults = (Fault(Quirk.UNREACHABLE), Fault(Quirk.HURRIED))
+    async with simulate(pods.client, Script(seconds=600, faults=faults), pods.namespace):
+        message = last_words(await pods.ended(await pods.create()))
+    assert message is not None
+    assert (message.outcome, len(message.scores)) == (Outcome.DONE, 10)
+
+
+async def test_image_that_cannot_be_pulled_keeps_its_pod_pending(pods: Pods) -> None:
+    script = Script(faults=(Fault(Quirk.UNPULLABLE, "wi1-do2"),))
+    async with simulate(pods.client, script, pods.namespace):
+        waiting = await pods.create()
+        other = await pods.create(start=replace(START, episode=EpisodeId(3, 4)))
+        await pods.ended(other)
+        pod = await pods.until(waiting, lambda pod: pod.status.phase == "Pending" and pod.status.container_statuses)
+    assert pod.status.container_statuses[0].state.waiting.reason == "ImagePullBackOff"
+
+
+async def test_trainers_go_on_while_the_api_server_is_away(control_plane: ControlPlane, pods: Pods) -> None:
+    async with simulate(pods.client, Script(seconds=0.1), pods.namespace) as trainers:
+        name = await pods.create()
+        pod = await pods.until(name, lambda pod: pod.metadata.uid in trainers.record.attempts)
+
+        async def over() -> float | None:
+            return trainers.record.attempts[pod.metadata.uid].ended
+
+        await asyncio.to_thread(control_plane.kill_api_server)
+        await eventually(over)
+        await asyncio.to_thread(control_plane.start_api_server)
+        again = await pods.create(start=replace(START, episode=EpisodeId(3, 4)))
+        assert [(await pods.ended(each)).status.phase for each in (name, again)] == ["Succeeded"] * 2
+
+
+async def test_two_gauges_are_all_that_a_trainer_of_level_zero_tells(pods: Pods) -> None:
+    script = Script(level="L0", gauges=("my_score", "my_progress"), faults=(Fault(stall(after=5)),))
+    async with simulate(pods.client, script, pods.namespace) as trainers, metrics_session() as session:
+        name = await pods.create()
+        pod = await pods.until(name, lambda pod: pod.metadata.uid in trainers.record.attempts)
+        body = (await fetch(session, url(pod), 5)).decode()
+    assert [line.split()[0] for line in body.splitlines()] == ["my_score", "my_progress"]
+
+
+async def test_real_trainer_runs_behind_a_pod(pods: Pods, tmp_path: Path) -> None:
+    sweep = load_sweep(QUICKSTART)
+    async with run_trainers(pods.client, tmp_path, pods.namespace), metrics_session() as session:
+        name = await pods.create(sweep, replace(START, stop_after=1, rungs=(1,)))
+        pod = await pods.until(name, lambda pod: pod.status.phase == "Running")
+
+        async def metrics() -> bytes | None:
+            try:
+                return await fetch(session, url(pod), 5)
+            except ScrapeError:
+                return None
+
+        parse_reading(await eventually(metrics), Expected("wi1-do2", pod.metadata.uid))
+        ended = await pods.ended(name)
+    message = last_words(ended)
+    assert ended.status.phase == "Succeeded"
+    assert message is not None
+    assert (message.outcome, len(message.scores), message.evaluations_planned) == (Outcome.STOPPED, 1, 10)
+
+
+async def test_command_of_a_pod_is_run_with_its_variables_and_told_to_end(pods: Pods, tmp_path: Path) -> None:
+    text = changed("spec.trainer.fineTuning", ...)
+    text = changed("spec.trainer.metric", {"name": "accuracy", "goal": "maximize"}, text)
+    script = """
+        trap 'echo told to end >> seen; exit 143' TERM
+        cd "$SEEDSWEEP_WORK_DIR"
+        echo "seeds $1 $SEEDSWEEP_DATA_ORDER_SEED" > seen
+        sleep 60 & wait
+    """
+    command = ["sh", "-c", script, "sh", "$(SEEDSWEEP_WEIGHT_INIT_SEED)"]
+    sweep = parse_sweep(changed("spec.trainer.command", command, text))
+    async with run_trainers(pods.client, tmp_path, pods.namespace):
+        name = await pods.create(sweep)
+        pod = await pods.until(name, lambda pod: (tmp_path / pod.metadata.uid / "seen").exists())
+        await pods.delete(name)
+
+        async def told() -> str | None:
+            seen = (tmp_path / pod.metadata.uid / "seen").read_text()
+            return seen if "told" in seen else None
+
+        assert await eventually(told) == "seeds 1 2\ntold to end\n"

@@ -1,0 +1,195 @@
+"""Sweeps that are wrong in one way, and what must be said about each: by the parser, and by the API server."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sweeps import FINE_TUNING, changed
+
+
+@dataclass(frozen=True)
+class InvalidSweep:
+    """A valid sweep with one field set to what it cannot be."""
+
+    path: str
+    value: Any
+    field: str
+    """In the parser's message."""
+    remedy: str
+    """In the parser's message."""
+    server: str | None
+    """In the API server's message; None where it lets the sweep pass, or where it cannot be sent there."""
+
+    @property
+    def text(self) -> str:
+        return changed(self.path, self.value, FINE_TUNING)
+
+    def __str__(self) -> str:
+        return f"{self.path}={self.value!r}"[:60]
+
+
+TOO_LOW, TOO_HIGH = "greater than or equal to 1", "less than or equal to 99"
+NOT_OURS = "names that begin with SEEDSWEEP_ are set by SeedSweep; choose another"
+CLAIM = {"name": "x", "persistentVolumeClaim": {"claimName": "y"}}
+OWN = {"command": ["python", "loop.py"], "metric": {"name": "acc", "goal": "maximize"}}
+TASK = {"task": "rte", "path": "glue/RTE"}
+TRAIN = {"train": "train.csv"}
+
+
+def rungs(*ladder: tuple[int, int]) -> list[dict[str, int]]:
+    return [{"atPercent": at, "keep": keep} for at, keep in ladder]
+
+
+RUNGS = "spec.earlyStopping.rungs"
+TUNING = "spec.trainer.fineTuning"
+
+INVALID = [
+    InvalidSweep(RUNGS, rungs((0, 2)), "rungs[0].atPercent", TOO_LOW, "rungs[0].atPercent: Invalid value: 0"),
+    InvalidSweep(RUNGS, rungs((100, 2)), "rungs[0].atPercent", TOO_HIGH, "less than or equal to 99"),
+    InvalidSweep(RUNGS, rungs((30, 9)), "rungs[0].keep", "keep 8 or fewer", "keep as many as spec.seeds gives"),
+    InvalidSweep(RUNGS, rungs((30, 0)), "rungs[0].keep", TOO_LOW, "rungs[0].keep: Invalid value: 0"),
+    InvalidSweep(RUNGS, rungs((50, 4), (30, 2)), "rungs[1].atPercent", "must be above the 50", "must be above the one"),
+    InvalidSweep(RUNGS, rungs((50, 4), (50, 2)), "rungs[1].atPercent", "must be above the 50", "must be above the one"),
+    InvalidSweep(
+        RUNGS, rungs((30, 2), (50, 3)), "rungs[1].keep", "more than the 2 kept", "more than what was kept before it"
+    ),
+    InvalidSweep(RUNGS, rungs((4, 2)), "rungs[0].atPercent", "use 5 or more", "use a higher atPercent"),
+    InvalidSweep(RUNGS, rungs((30, 4), (31, 2)), "rungs[1].atPercent", "space the rungs", "space the rungs"),
+    InvalidSweep("spec.earlyStopping", {}, "earlyStopping", "exactly one of rungs", "exactly one of rungs"),
+    InvalidSweep(
+        "spec.earlyStopping",
+        {"brackets": [{"episodes": 5, "rungs": []}]},
+        "brackets",
+        "all 8 episodes",
+        "brackets must hold all episodes",
+    ),
+    InvalidSweep(
+        "spec.earlyStopping",
+        {"brackets": [{"episodes": 8, "rungs": rungs((30, 9))}]},
+        "brackets[0].rungs[0].keep",
+        "keep 8 or fewer",
+        "more than the episodes there are in this bracket",
+    ),
+    InvalidSweep(
+        "spec.earlyStopping",
+        {"brackets": [{"episodes": 8, "rungs": rungs((50, 4), (30, 2))}]},
+        "brackets[0].rungs[1].atPercent",
+        "must be above the 50",
+        "must be above the one",
+    ),
+    InvalidSweep(
+        "spec.earlyStopping",
+        {"brackets": [{"episodes": 8, "rungs": rungs((30, 4), (31, 2))}]},
+        "brackets[0].rungs[1].atPercent",
+        "space the rungs",
+        "space the rungs",
+    ),
+    InvalidSweep(
+        "spec.seeds",
+        {"pairs": [{"weightInit": 1, "dataOrder": 2}] * 2},
+        "spec.seeds.pairs",
+        "listed 2 times",
+        "spec.seeds.pairs[1]: Duplicate value",
+    ),
+    InvalidSweep("spec.seeds.grid.weightInits", {"count": 0}, "weightInits.count", TOO_LOW, "weightInits.count"),
+    InvalidSweep(
+        "spec.seeds.grid.weightInits",
+        {"values": [3, 3]},
+        "weightInits.values",
+        "3 is listed 2 times",
+        "weightInits.values[1]: Duplicate value: 3",
+    ),
+    InvalidSweep("spec.seeds.grid.weightInits", {}, "weightInits", "exactly one of count", "exactly one of count"),
+    InvalidSweep(
+        "spec.seeds.grid.sample", {"size": 9}, "seeds.grid", "larger than the grid of 8 cells", "larger than the grid"
+    ),
+    InvalidSweep(
+        "spec.seeds.grid",
+        {"weightInits": {"count": 101}, "dataOrders": {"count": 100}},
+        "seeds.grid",
+        "sample from it",
+        "sample from it",
+    ),
+    InvalidSweep("spec.seeds", {}, "spec.seeds", "exactly one of grid, pairs", "exactly one of grid, pairs or single"),
+    InvalidSweep(
+        "spec.seeds",
+        {"single": {"count": 3}, "pairs": [{"weightInit": 1, "dataOrder": 2}]},
+        "spec.seeds",
+        "found pairs, single",
+        "exactly one of grid, pairs or single",
+    ),
+    InvalidSweep(f"{TUNING}.metric", {"name": "accuracy"}, "metric.goal", "is required", "metric.goal: Required value"),
+    InvalidSweep(
+        f"{TUNING}.metric",
+        {"name": "acuracy", "goal": "maximize"},
+        "metric.name",
+        "is not one of accuracy, f1",
+        "is not one of accuracy, f1",
+    ),
+    InvalidSweep(f"{TUNING}.metric", ..., "fineTuning", "metric is required", "metric is required"),
+    InvalidSweep(
+        f"{TUNING}.metric",
+        {"name": "mse", "goal": "minimize", "range": {"min": "1", "max": "1e0"}},
+        "range",
+        "must be below",
+        "min must be below max",
+    ),
+    InvalidSweep(f"{TUNING}.learningRate", 2e-5, "learningRate", "put it in quotes", "must be of type string"),
+    InvalidSweep(f"{TUNING}.learningRate", "fast", "learningRate", "decimal number", "should match"),
+    InvalidSweep(f"{TUNING}.learningRate", "0", "learningRate", "above 0", "learningRate: Invalid value"),
+    InvalidSweep(f"{TUNING}.maxGradNorm", "-1", "maxGradNorm", "above 0", "maxGradNorm: Invalid value"),
+    InvalidSweep(f"{TUNING}.weightDecay", "-1", "weightDecay", "not be below 0", "must not be below 0"),
+    InvalidSweep(f"{TUNING}.epochs", "3", "epochs", "whole number", "must be of type integer"),
+    InvalidSweep(f"{TUNING}.epochs", 200, "fineTuning", "more than 300", "more than 300: evaluate less often"),
+    InvalidSweep(f"{TUNING}.epoch", 3, "fineTuning.epoch", "did you mean epochs?", 'unknown field "spec.trainer.fine'),
+    InvalidSweep(f"{TUNING}.head", "keep", "fineTuning.head", "one weight-init seed", "use one weight-init seed"),
+    InvalidSweep(f"{TUNING}.head", "new", "fineTuning.head", "'reinit' or 'keep'", '"reinit", "keep"'),
+    InvalidSweep(f"{TUNING}.dataset", TRAIN, "dataset", "no validation data", "no validation data"),
+    InvalidSweep(f"{TUNING}.dataset", {**TRAIN, **TASK}, "dataset", "exactly one of task", "exactly one of task"),
+    InvalidSweep(f"{TUNING}.dataset", {"task": "rte"}, "dataset", "go together", "task and path go together"),
+    InvalidSweep(
+        f"{TUNING}.dataset",
+        {"hub": {"name": "x", "validation": "dev"}, "test": "test.csv"},
+        "dataset",
+        "inside hub",
+        "splits inside hub",
+    ),
+    InvalidSweep(
+        f"{TUNING}.dataset",
+        {**TASK, "kind": "regression", "labels": ["a", "b"]},
+        "dataset",
+        "regression has no labels",
+        "regression has no labels",
+    ),
+    InvalidSweep(f"{TUNING}.dataset.labels", ["a", "a"], "dataset.labels", "listed 2 times", "labels[1]: Duplicate"),
+    InvalidSweep("spec.trainer.command", ["sh"], "spec.trainer", "remove command or", "remove command, args"),
+    InvalidSweep("spec.trainer.metric", OWN["metric"], "spec.trainer", "goes inside", "goes inside fineTuning"),
+    InvalidSweep("spec.trainer", {"command": ["sh"]}, "spec.trainer", "needs fineTuning, or", "needs fineTuning, or"),
+    InvalidSweep("spec.trainer", {**OWN, "config": {}}, "config", "exactly one of json", "exactly one of json"),
+    InvalidSweep("spec.trainer.env", [{"name": "SEEDSWEEP_SEED", "value": "1"}], "env[0]", NOT_OURS, NOT_OURS),
+    InvalidSweep("spec.trainer.env", [{"name": "A"}] * 2, "trainer.env", "listed 2 times", "env[1]: Duplicate"),
+    InvalidSweep(
+        "spec.podTemplate",
+        {"spec": {"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}},
+        "volumes[0].hostPath",
+        "is not a field",
+        "unknown field",
+    ),
+    InvalidSweep(
+        "spec.podTemplate",
+        {"spec": {"volumes": [{**CLAIM, "emptyDir": {}}]}},
+        "volumes[0]",
+        "exactly one of persistentVolumeClaim",
+        "exactly one of persistentVolumeClaim",
+    ),
+    InvalidSweep("spec.podTemplate", {"spec": {"hostNetwork": True}}, "hostNetwork", "not a field", "unknown field"),
+    InvalidSweep("spec.storage", {}, "spec.storage", "exactly one of persistent", "exactly one of persistent"),
+    InvalidSweep("spec.storage", {"uri": "bucket"}, "spec.storage.uri", "pattern", "spec.storage.uri: Invalid value"),
+    InvalidSweep("spec.paralelism", 3, "spec.paralelism", "did you mean parallelism?", "unknown field"),
+    InvalidSweep("spec.parallelism", True, "spec.parallelism", "whole number", "must be of type integer"),
+    InvalidSweep("spec.parallelism", ..., "spec.parallelism", "is required", "spec.parallelism: Required value"),
+    InvalidSweep("metadata.name", "Not_a_name", "metadata.name", "pattern", "metadata.name: Invalid value"),
+    InvalidSweep("metadata.name", "a.b", "metadata.name", "pattern", "pods are named after it"),
+    InvalidSweep("metadata.name", "a" * 41, "metadata.name", "at most 40", "at most 40 characters"),
+    InvalidSweep("kind", "Deployment", "kind", "must be SeedSweep", None),
+    InvalidSweep("apiVersion", "v1", "apiVersion", "must be seedsweep.io/v1alpha1", None),
+]

@@ -1,0 +1,336 @@
+"""The pod of an episode: what it is told, what it may do, and what a cluster refuses beforehand."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sweeps
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.parse import parse_sweep
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.decisions import StartEpisode
+from seedsweep.kube import names
+from seedsweep.kube.pods import SCRATCH, STORAGE, PodSettings, gpus_of, pod_manifest, pod_problems
+from seedsweep.variables import expand
+
+Object = dict[str, Any]
+
+START = StartEpisode(EpisodeId(3, 7), attempt=2, stop_after=6, rungs=(6, 12))
+CLAIM = {"persistentVolumeClaim": {"claimName": "weights"}}
+OWN = {"image": "mine:1", "metric": {"name": "acc", "goal": "maximize"}}
+SEEDS = st.integers(min_value=0, max_value=2**31 - 1)
+POD_TEMPLATE = "spec.podTemplate"
+
+
+def sweep_with(**fields: Any) -> SeedSweep:
+    """A valid sweep of a cluster; fields by their dotted paths, with __ for the dots."""
+    text = sweeps.changed("spec.trainer.image", "trainer:1")
+    for path, value in fields.items():
+        text = sweeps.changed(path.replace("__", "."), value, text)
+    sweep = parse_sweep(text)
+    return sweep.evolve(metadata=sweep.metadata.evolve(namespace="team", uid="sweep-uid"))
+
+
+def own_trainer(**fields: Any) -> SeedSweep:
+    return sweep_with(spec__trainer={**OWN, **fields})
+
+
+def container_of(sweep: SeedSweep, start: StartEpisode = START) -> Object:
+    (container,) = pod_manifest(sweep, start)["spec"]["containers"]
+    return container
+
+
+def values_of(container: Object) -> dict[str, str]:
+    """The variables as the container finds them."""
+    known: dict[str, str] = {}
+    for variable in container["env"]:
+        if "value" in variable:
+            known[variable["name"]] = expand(variable["value"], known)
+    return known
+
+
+# --- names
+
+
+@given(sweep=st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True), weights=SEEDS, order=SEEDS)
+def test_the_name_of_a_pod_tells_its_episode(sweep: str, weights: int, order: int):
+    name = names.object_name(sweep, EpisodeId(weights, order))
+    assert names.episode_of(name) == (weights, order)
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name)
+    assert len(name) <= 253
+
+
+@pytest.mark.parametrize("name", ["", "demo", "demo-wi1", "demo-wi1-do2-probe", "demo-wi1-do", "demo-wi-1-do2"])
+def test_other_names_are_no_episodes(name: str):
+    assert names.episode_of(name) is None
+
+
+def test_a_pod_belongs_to_its_sweep_and_goes_with_it():
+    metadata = pod_manifest(sweep_with(), START)["metadata"]
+    assert (metadata["name"], metadata["namespace"]) == ("demo-wi3-do7", "team")
+    assert names.owner_uid(metadata) == "sweep-uid"
+    # Nobody has to wait for a pod before the sweep can go.
+    assert metadata["ownerReferences"][0]["blockOwnerDeletion"] is False
+
+
+def test_the_number_of_the_attempt_is_an_annotation_and_the_name_stays():
+    first, third = (pod_manifest(sweep_with(), StartEpisode(EpisodeId(1, 1), n, None, ())) for n in (0, 2))
+    assert first["metadata"].pop("annotations") == {"seedsweep.io/attempt": "0"}
+    assert third["metadata"].pop("annotations") == {"seedsweep.io/attempt": "2"}
+    assert first == third
+
+
+def test_labels_of_users_are_kept_and_ours_win():
+    template = {"metadata": {"labels": {"team": "nlp", names.LABEL_SWEEP: "x", "app.kubernetes.io/name": "mine"}}}
+    labels = pod_manifest(sweep_with(spec__podTemplate=template), START)["metadata"]["labels"]
+    assert labels == {
+        "team": "nlp",
+        "app.kubernetes.io/name": "mine",
+        "app.kubernetes.io/component": "trainer",
+        "app.kubernetes.io/instance": "demo",
+        "seedsweep.io/sweep": "demo",
+        "seedsweep.io/sweep-uid": "sweep-uid",
+        "seedsweep.io/episode": "wi3-do7",
+        "seedsweep.io/weight-init": "3",
+        "seedsweep.io/data-order": "7",
+    }
+
+
+def test_annotations_of_users_are_kept_and_ours_win():
+    template = {"metadata": {"annotations": {"cost": "42", names.ANNOTATION_ATTEMPT: "9"}}}
+    annotations = pod_manifest(sweep_with(spec__podTemplate=template), START)["metadata"]["annotations"]
+    assert annotations == {"cost": "42", "seedsweep.io/attempt": "2", "seedsweep.io/stop-after": "6"}
+
+
+# --- what the trainer is told
+
+
+def test_contract_is_kept_with_all_that_is_known_of_the_attempt():
+    container = container_of(sweep_with(spec__storage=CLAIM))
+    values = values_of(container)
+    config = json.loads(values.pop("SEEDSWEEP_CONFIG"))
+    assert {name: value for name, value in values.items() if name.startswith("SEEDSWEEP_")} == {
+        "SEEDSWEEP_CONTRACT": "1",
+        "SEEDSWEEP_EPISODE": "wi3-do7",
+        "SEEDSWEEP_WEIGHT_INIT_SEED": "3",
+        "SEEDSWEEP_DATA_ORDER_SEED": "7",
+        "SEEDSWEEP_RUNGS": "6,12",
+        "SEEDSWEEP_STOP_AFTER": "6",
+        "SEEDSWEEP_WORK_DIR": SCRATCH,
+        "SEEDSWEEP_CHECKPOINT_DIR": f"{STORAGE}/team/sweep-uid/wi3-do7",
+        "SEEDSWEEP_METRICS_HOST": "0.0.0.0",
+        "SEEDSWEEP_METRICS_PORT": "9400",
+        "SEEDSWEEP_TERMINATION_LOG": "/dev/termination-log",
+    }
+    assert config["dataset"]["train"] == "train.csv"
+    (uid,) = (variable for variable in container["env"] if variable["name"] == "SEEDSWEEP_ATTEMPT_UID")
+    assert uid["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.uid"}}
+
+
+def test_an_attempt_without_storage_or_a_stop_is_told_of_neither():
+    values = values_of(container_of(sweep_with(), StartEpisode(EpisodeId(3, 7), 0, None, (6,))))
+    assert not {"SEEDSWEEP_CHECKPOINT_DIR", "SEEDSWEEP_STOP_AFTER", "SEEDSWEEP_SEED"} & values.keys()
+
+
+def test_single_seeds_are_given_as_one():
+    values = values_of(container_of(sweep_with(spec__seeds={"single": {"count": 8}})))
+    assert values["SEEDSWEEP_SEED"] == "3"
+
+
+def test_variables_of_users_come_after_the_contracts_and_may_refer_to_them():
+    env = [{"name": "WHERE", "value": "/runs/$(SEEDSWEEP_EPISODE)"}, {"name": "HOME", "value": "/home/me"}]
+    container = container_of(own_trainer(env=env))
+    values = values_of(container)
+    assert (values["WHERE"], values["HOME"]) == ("/runs/wi3-do7", "/home/me")
+    assert [v["name"] for v in container["env"][-2:]] == ["WHERE", "HOME"]
+    names_given = [variable["name"] for variable in container["env"]]
+    assert len(names_given) == len(set(names_given))
+
+
+def test_sources_of_variables_are_passed_on_as_they_are():
+    secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}
+    source = {"prefix": "HF_", "configMapRef": {"name": "settings"}}
+    container = container_of(own_trainer(env=[secret], envFrom=[source]))
+    assert container["env"][-1] == secret
+    assert container["envFrom"] == [source]
+
+
+@given(st.text(alphabet="$()AB{}"))
+def test_a_config_arrives_as_it_was_written(text: str):
+    values = values_of(container_of(own_trainer(config={"json": f"{text}."})))
+    assert values["SEEDSWEEP_CONFIG"] == f"{text}."
+
+
+def test_a_config_in_a_config_map_is_read_by_the_kubelet():
+    container = container_of(own_trainer(config={"configMap": {"name": "recipe", "key": "a.json"}}))
+    (config,) = (variable for variable in container["env"] if variable["name"] == "SEEDSWEEP_CONFIG")
+    assert config["valueFrom"] == {"configMapKeyRef": {"name": "recipe", "key": "a.json"}}
+
+
+def test_storage_by_uri_names_a_folder_of_the_episode_and_mounts_nothing():
+    sweep = own_trainer().evolve()
+    storage = sweep_with(spec__storage={"uri": "s3://bucket/runs/"}).spec.storage
+    pod = pod_manifest(sweep.evolve(spec=sweep.spec.evolve(storage=storage)), START)["spec"]
+    values = values_of(pod["containers"][0])
+    assert values["SEEDSWEEP_CHECKPOINT_DIR"] == "s3://bucket/runs/team/sweep-uid/wi3-do7"
+    assert [volume["name"] for volume in pod["volumes"]] == ["seedsweep-scratch"]
+
+
+# --- what surrounds it
+
+
+def test_fields_of_the_sweep_are_passed_on_under_their_core_names():
+    spec = {
+        "nodeSelector": {"gpu": "h100"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data", "readOnly": True}}],
+        "securityContext": {"fsGroup": 2000},
+        "terminationGracePeriodSeconds": 90,
+        "schedulingGates": [{"name": "queue"}],
+    }
+    sweep = sweep_with(
+        spec__podTemplate={"spec": spec},
+        spec__trainer__volumeMounts=[{"name": "data", "mountPath": "/data", "readOnly": True}],
+        spec__trainer__resources={"limits": {"nvidia.com/gpu": 1, "memory": "16Gi"}},
+        spec__trainer__imagePullPolicy="IfNotPresent",
+        spec__storage=CLAIM,
+    )
+    pod = pod_manifest(sweep, START)["spec"]
+    for field in ("nodeSelector", "tolerations", "terminationGracePeriodSeconds", "schedulingGates"):
+        assert pod[field] == spec[field]
+    assert pod["securityContext"]["fsGroup"] == 2000
+    assert pod["volumes"] == [
+        spec["volumes"][0],
+        {"name": "seedsweep-scratch", "emptyDir": {}},
+        {"name": "seedsweep-storage", **CLAIM},
+    ]
+    (container,) = pod["containers"]
+    assert container["resources"] == {"limits": {"nvidia.com/gpu": 1, "memory": "16Gi"}}
+    assert container["imagePullPolicy"] == "IfNotPresent"
+    assert [(mount["name"], mount["mountPath"]) for mount in container["volumeMounts"]] == [
+        ("data", "/data"),
+        ("seedsweep-scratch", SCRATCH),
+        ("seedsweep-scratch", "/tmp"),
+        ("seedsweep-storage", STORAGE),
+    ]
+
+
+def test_a_volume_of_the_users_own_may_be_the_place_for_temporary_files():
+    sweep = sweep_with(
+        spec__podTemplate={"spec": {"volumes": [{"name": "fast", "emptyDir": {"medium": "Memory"}}]}},
+        spec__trainer__volumeMounts=[{"name": "fast", "mountPath": "/tmp/"}],
+    )
+    assert [mount["mountPath"] for mount in container_of(sweep)["volumeMounts"]] == ["/tmp/", SCRATCH]
+
+
+def test_caches_are_where_the_pod_may_write():
+    container = container_of(sweep_with())
+    writable = tuple(mount["mountPath"] for mount in container["volumeMounts"])
+    values = values_of(container)
+    assert values["HOME"].startswith(writable)
+    assert values["HF_HOME"].startswith(writable)
+
+
+def test_a_retry_would_rather_not_run_where_it_failed():
+    zone = {"key": "zone", "operator": "In", "values": ["a"]}
+    cheap = {"weight": 1, "preference": {"matchExpressions": [{"key": "spot", "operator": "Exists"}]}}
+    wanted = {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [zone]}]},
+            "preferredDuringSchedulingIgnoredDuringExecution": [cheap],
+        },
+        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "rack"}]},
+    }
+    sweep = sweep_with(spec__podTemplate={"spec": {"affinity": wanted}})
+    retry = StartEpisode(EpisodeId(1, 1), 1, None, (), avoid_node="node-7")
+    affinity = pod_manifest(sweep, retry)["spec"]["affinity"]
+    other = {"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["node-7"]}]}
+    key = "preferredDuringSchedulingIgnoredDuringExecution"
+    assert affinity["nodeAffinity"].pop(key) == [cheap, {"weight": 100, "preference": other}]
+    del wanted["nodeAffinity"][key]
+    assert affinity == wanted
+    assert pod_manifest(sweep, START)["spec"]["affinity"]["nodeAffinity"][key] == [cheap]
+
+
+def test_a_pod_neither_reaches_the_api_server_nor_starts_again_by_itself():
+    pod = pod_manifest(sweep_with(), START)["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert pod["restartPolicy"] == "Never"
+    assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+# --- GPUs
+
+
+@pytest.mark.parametrize(
+    ("limits", "gpus"),
+    [
+        ({}, 1),
+        ({"cpu": "8", "memory": "16Gi"}, 1),
+        ({"nvidia.com/gpu": 4, "cpu": 8}, 4),
+        ({"amd.com/gpu": "2"}, 2),
+        ({"nvidia.com/mig-1g.10gb": 1}, 1),
+        ({"nvidia.com/gpu": 0}, 1),
+    ],
+)
+def test_gpus_are_counted_by_the_limits_whoever_makes_them(limits: Object, gpus: float):
+    assert gpus_of(sweep_with(spec__trainer__resources={"limits": limits}).spec) == gpus
+
+
+# --- what a cluster refuses beforehand
+
+
+def problems_of(sweep: SeedSweep, *allowed: str) -> list[tuple[str, str]]:
+    return [(p.path, str(p)) for p in pod_problems(sweep, PodSettings(service_accounts=frozenset(allowed)))]
+
+
+def test_a_sweep_that_names_all_a_cluster_needs_has_no_problem():
+    data = {"train": "package:reviews/train.csv", "validation": "/data/validation.csv"}
+    assert problems_of(sweep_with(spec__trainer__fineTuning__dataset=data)) == []
+    assert problems_of(own_trainer()) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "remedy"),
+    [
+        ({"spec__trainer__image": ...}, "spec.trainer.image", "add the trainer's image"),
+        (
+            {"spec__podTemplate": {"spec": {"serviceAccountName": "admin"}}},
+            "spec.podTemplate.spec.serviceAccountName",
+            "(reader): remove it (found 'admin')",
+        ),
+        (
+            {"spec__trainer__resources": {"limits": {"nvidia.com/gpu": "0.5"}}},
+            "spec.trainer.resources.limits[nvidia.com/gpu]",
+            "whole number",
+        ),
+        ({"spec__storage": {"uri": "s3://b"}}, "spec.storage.uri", "give a persistentVolumeClaim"),
+        ({"spec__trainer__fineTuning__model": "./model"}, "spec.trainer.fineTuning.model", "absolute path"),
+        (
+            {"spec__trainer__fineTuning__dataset": {"train": "data/train.csv", "validation": "/v.csv"}},
+            "spec.trainer.fineTuning.dataset.train",
+            "absolute path",
+        ),
+        (
+            {"spec__trainer__fineTuning__dataset": {"task": "rte", "path": "glue/RTE"}},
+            "spec.trainer.fineTuning.dataset.path",
+            "absolute path",
+        ),
+    ],
+)
+def test_what_only_a_cluster_refuses_is_named_with_its_remedy(fields: Object, path: str, remedy: str):
+    data = {"spec__trainer__fineTuning__dataset": {"train": "/t.csv", "validation": "/v.csv"}}
+    ((where, said),) = problems_of(sweep_with(**{**data, **fields}), "reader")
+    assert where == path
+    assert remedy in said
+
+
+def test_a_service_account_that_the_administrator_allows_is_fine():
+    sweep = own_trainer()
+    template = sweep_with(spec__podTemplate={"spec": {"serviceAccountName": "reader"}}).spec.pod_template
+    assert problems_of(sweep.evolve(spec=sweep.spec.evolve(pod_template=template)), "reader") == []

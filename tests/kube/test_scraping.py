@@ -1,0 +1,295 @@
+"""Thousands of trainers on one event loop: everyone's turn comes, and a hostile one costs the others nothing."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from metrics_servers import Handler, MetricsServers, answering, endless, trickle
+from seedsweep.api.sweep import MetricNames
+from seedsweep.kube import scraping
+from seedsweep.kube.scraping import LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
+from seedsweep.metrics import SCRAPES
+from seedsweep.scrape import Expected
+
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+HOUR = 3600.0
+
+
+class News:
+    """The sweeps that had some, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.sweeps: list[str] = []
+        self._more = asyncio.Event()
+
+    def __call__(self, sweep: str) -> None:
+        self.sweeps.append(sweep)
+        self._more.set()
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Wait for news that make it true; for ever is the test's own time."""
+        while not happened():
+            self._more.clear()
+            await self._more.wait()
+
+
+def evaluations_of(scraper: Scraper, uid: str) -> int:
+    reading = scraper.reading(uid)
+    return len(reading.scores) if reading is not None else -1
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait for what nobody tells."""
+    while not happened():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def news() -> News:
+    return News()
+
+
+@pytest_asyncio.fixture
+async def scraper(news: News) -> AsyncIterator[Scraper]:
+    async with Scraper(news, lambda: NOW) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def servers() -> AsyncIterator[MetricsServers]:
+    async with MetricsServers() as opened:
+        yield opened
+
+
+class Trainer:
+    """Publishes as many evaluations as it is told."""
+
+    def __init__(self, uid: str, evaluations: int = 1) -> None:
+        self.uid = uid
+        self.evaluations = evaluations
+        self.asked = 0
+
+    async def handle(self, _: web.Request) -> web.StreamResponse:
+        self.asked += 1
+        return web.Response(text=self.body())
+
+    def body(self) -> str:
+        info = f'seedsweep_trainer_info{{episode="wi1-do2",uid="{self.uid}",contract="1"}} 1\n'
+        numbers = range(1, self.evaluations + 1)
+        return info + "".join(f'seedsweep_evaluation_score{{evaluation="{i}"}} 0.5\n' for i in numbers)
+
+
+def target(url: str, uid: str, sweep: str = "s", interval: float = 0.05, timeout: float = 30.0) -> Target:
+    return Target(sweep, uid, url, Expected("wi1-do2", uid), interval, timeout, MetricNames())
+
+
+async def test_target_is_read_until_it_is_forgotten(news: News, scraper: Scraper, servers: MetricsServers) -> None:
+    trainer = Trainer("a")
+    scraper.watch(target(await servers.serve(trainer.handle), "a"))
+    await news.until(lambda: scraper.reading("a") is not None)
+    trainer.evaluations = 3
+    await news.until(lambda: len(news.sweeps) == 2)
+    assert evaluations_of(scraper, "a") == 3
+    scraper.forget("a")
+    asked = trainer.asked
+    await asyncio.sleep(0.2)
+    assert trainer.asked == asked
+    assert scraper.reading("a") is None
+
+
+async def test_there_is_news_only_when_something_else_is_published(
+    news: News, scraper: Scraper, servers: MetricsServers
+) -> None:
+    trainer = Trainer("a")
+    scraper.watch(target(await servers.serve(trainer.handle), "a"))
+    await until(lambda: trainer.asked > 5)
+    assert news.sweeps == ["s"]
+
+
+async def test_an_attempt_progresses_when_its_evaluations_grow(servers: MetricsServers, news: News) -> None:
+    minutes = iter(range(60))
+    trainer = Trainer("a", evaluations=0)
+    async with Scraper(news, lambda: NOW.replace(minute=next(minutes))) as scraper:
+        scraper.watch(target(await servers.serve(trainer.handle), "a"))
+        await news.until(lambda: scraper.reading("a") is not None)
+        assert scraper.progressed("a") is None
+        for evaluations, minute in ((1, 0), (3, 1)):
+            trainer.evaluations = evaluations
+            await news.until(lambda: evaluations_of(scraper, "a") == trainer.evaluations)
+            assert scraper.progressed("a") == NOW.replace(minute=minute)
+
+
+async def test_watching_again_changes_nothing_but_what_is_new(
+    news: News, scraper: Scraper, servers: MetricsServers
+) -> None:
+    trainer = Trainer("a")
+    slow = target(await servers.serve(trainer.handle), "a", interval=HOUR)
+    scraper.watch(slow)
+    await news.until(lambda: scraper.reading("a") is not None)
+    scraper.watch(replace(slow))
+    await asyncio.sleep(0.1)
+    assert trainer.asked == 1
+    scraper.watch(replace(slow, interval=0.05))
+    assert scraper.reading("a") is not None
+    await until(lambda: trainer.asked > 3)
+
+
+async def test_trouble_is_told_and_counted_until_it_is_over(
+    news: News, scraper: Scraper, servers: MetricsServers
+) -> None:
+    trainer = Trainer("other")
+    scraper.watch(target(await servers.serve(trainer.handle), "a"))
+    await until(lambda: (trouble := scraper.trouble("a")) is not None and trouble.times >= 2)
+    trouble = scraper.trouble("a")
+    assert trouble is not None
+    assert "uid 'other', not of 'a'" in trouble.error
+    trainer.uid = "a"
+    await news.until(lambda: scraper.reading("a") is not None)
+    await until(lambda: scraper.trouble("a") is None)
+
+
+async def test_what_was_read_stays_while_a_target_is_in_trouble(
+    news: News, scraper: Scraper, servers: MetricsServers
+) -> None:
+    trainer = Trainer("a", evaluations=2)
+    scraper.watch(target(await servers.serve(trainer.handle), "a"))
+    await news.until(lambda: scraper.reading("a") is not None)
+    trainer.evaluations = 1
+    await until(lambda: scraper.trouble("a") is not None)
+    assert evaluations_of(scraper, "a") == 2
+
+
+async def redirecting(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"})
+
+
+HOSTILE: dict[str, Handler | None] = {
+    "silent": None,
+    "trickle": trickle,
+    "endless": endless(b"x" * 65536, []),
+    "a whole MiB of comments": answering("#\n" * (1 << 19)),
+    "large samples": answering("".join(f'seedsweep_evaluation_score{{a="{"x" * 900}{i}"}} 1\n' for i in range(990))),
+    "gzip": answering(gzip.compress(bytes(32 << 20)), Content_Encoding="gzip"),
+    "redirect": redirecting,
+    "garbage": answering(b"\xff\xfe" * 1000),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_hostile_sweep_delays_no_other(kind: str, news: News, scraper: Scraper, servers: MetricsServers) -> None:
+    handler = HOSTILE[kind]
+    bad = await (servers.serve(handler) if handler is not None else servers.serve_raw(None))
+    for i in range(SCRAPES_AT_ONCE):
+        scraper.watch(target(bad, f"bad{i}", "bad", timeout=HOUR if kind == "silent" else 1.0))
+    trainer = Trainer("a")
+    scraper.watch(target(await servers.serve(trainer.handle), "a", "good"))
+    # More in flight than all may have together, and still its turns come.
+    for evaluations in range(1, 6):
+        trainer.evaluations = evaluations
+        await news.until(lambda: evaluations_of(scraper, "a") == trainer.evaluations)
+    assert set(news.sweeps) == {"good"}
+
+
+async def test_scrapes_under_way_are_bounded(scraper: Scraper, servers: MetricsServers) -> None:
+    url = await servers.serve_raw(None)
+    for i in range(2 * SCRAPES_AT_ONCE):
+        scraper.watch(target(url, str(i), timeout=HOUR))
+    await until(lambda: servers.connections == SCRAPES_AT_ONCE)
+    await asyncio.sleep(0.2)
+    assert servers.connections == SCRAPES_AT_ONCE
+
+
+async def test_forgotten_sweep_gives_back_what_it_held(news: News, scraper: Scraper, servers: MetricsServers) -> None:
+    silent = await servers.serve_raw(None)
+    for i in range(2 * SCRAPES_AT_ONCE):
+        scraper.watch(target(silent, str(i), timeout=HOUR))
+    await asyncio.sleep(0.1)
+    for i in range(2 * SCRAPES_AT_ONCE):
+        scraper.forget(str(i))
+    url = await servers.serve(Trainer("a").handle)
+    scraper.watch(target(url, "a"))
+    await news.until(lambda: scraper.reading("a") is not None)
+    scraper.forget_sweep("s")
+    assert scraper.reading("a") is None
+
+
+async def test_slow_targets_leave_most_of_the_time_to_others(
+    news: News, scraper: Scraper, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scraping, "SCRAPES_AT_ONCE", 1)
+    monkeypatch.setattr(scraping, "LEAST_AT_ONCE", 1)
+    silent = await servers.serve_raw(None)
+    scraper.watch(target(silent, "slow", timeout=0.3))
+    trainer = Trainer("a")
+    scraper.watch(target(await servers.serve(trainer.handle), "a"))
+    await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 1)
+    asked = trainer.asked
+    await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 2)
+    # One place: had the slow one taken every second turn, there would be one in between.
+    assert trainer.asked - asked > 2
+
+
+async def test_large_body_is_read_as_well(news: News, scraper: Scraper, servers: MetricsServers) -> None:
+    body = Trainer("a", evaluations=300).body() + "# padding\n" * (LARGE_BYTES // 10)
+    scraper.watch(target(await servers.serve(answering(body)), "a"))
+    await news.until(lambda: scraper.reading("a") is not None)
+    assert evaluations_of(scraper, "a") == 300
+
+
+async def test_gauges_are_sampled(news: News, scraper: Scraper, servers: MetricsServers) -> None:
+    sampled = target(await servers.serve(answering("acc 0.5\ndone 0.03\n")), "a")
+    scraper.watch(replace(sampled, names=MetricNames(score="acc", progress="done")))
+    await news.until(lambda: scraper.reading("a") is not None)
+    reading = scraper.reading("a")
+    assert reading is not None
+    assert reading.sampled
+    assert reading.scores == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [(None, "slow"), (b"HTTP/1.1 500 x\r\n\r\n", "unusable"), (b"", "unreachable")]
+)
+async def test_failures_are_counted_by_kind(
+    answer: bytes | None, outcome: str, scraper: Scraper, servers: MetricsServers
+) -> None:
+    before = counted(outcome)
+    scraper.watch(target(await servers.serve_raw(answer), "a", timeout=0.1))
+    await until(lambda: counted(outcome) > before)
+    assert scraper.trouble("a") is not None
+
+
+def counted(outcome: str) -> float:
+    return sum(
+        sample.value
+        for metric in SCRAPES.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total") and sample.labels["outcome"] == outcome
+    )
+
+
+async def test_nothing_is_left_behind_at_the_end(news: News, servers: MetricsServers) -> None:
+    before = asyncio.all_tasks()
+    async with Scraper(news) as scraper:
+        url = await servers.serve_raw(None)
+        for i in range(20):
+            scraper.watch(target(url, str(i), timeout=HOUR))
+        await until(lambda: servers.connections == 20)
+        under_way = {task for task in asyncio.all_tasks() - before if "Scraper" in repr(task.get_coro())}
+        assert len(under_way) == 20
+    assert all(task.done() for task in under_way)
+
+
+def test_turns_are_spread_over_the_interval_and_keep_their_pace() -> None:
+    every = [target("http://x", f"uid-{i}", interval=10.0) for i in range(1_000)]
+    turns = [one.due_after(1_000.0) - 1_000.0 for one in every]
+    assert all(0 < turn <= 10 for turn in turns)
+    for tenth in range(10):
+        assert 60 <= sum(1 for turn in turns if tenth < turn <= tenth + 1) <= 140
+    again = [one.due_after(1_000.0 + turn) - 1_000.0 for one, turn in zip(every, turns, strict=True)]
+    assert again == pytest.approx([turn + 10 for turn in turns])

@@ -1,0 +1,377 @@
+"""`seedsweep watch` against a stand-in for the API server.
+
+A stand-in, because a real API server refuses to proxy to a service on loopback; what needs no proxy is tried on a real
+one in tests/controlplane/test_watch.py.
+"""
+
+import asyncio
+import io
+import json
+import re
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes.aio.client import ApiClient, Configuration
+from rich.console import Console
+
+import records
+from runners import read_until, runner
+from seedsweep.api.core import Condition
+from seedsweep.api.cut import Cut
+from seedsweep.api.episode import Attempt, Episode
+from seedsweep.codes import Exit
+from seedsweep.kube import eyes, names, watch
+from seedsweep.kube.client import ONCE, Api
+from seedsweep.kube.eyes import Service
+from seedsweep.kube.watch import Request, Watcher, WatchError
+from seedsweep.live import dump_observation
+
+OPERATOR = Service("seedsweep-system", "seedsweep-operator", "http")
+UID = "uid-of-rte"
+Object = dict[str, Any]
+FORBIDDEN = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no right to services/proxy"}
+
+
+def body_of(record: records.Record, **update: object) -> Object:
+    """The sweep as the API server has it, with parts of its status replaced."""
+    sweep = record.with_status(**update).sweep if update else record.sweep
+    found: Object = sweep.model_dump(mode="json", by_alias=True, exclude_none=True)
+    found["metadata"] |= {"namespace": "nlp", "uid": UID, "resourceVersion": "7", "generation": 1, "managedFields": []}
+    return found
+
+
+def running(record: records.Record) -> Object:
+    return body_of(record, phase="Running", completion_time=None, conditions=[], best=None)
+
+
+def owned(found: Episode | Cut) -> Object:
+    item: Object = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+    item["metadata"] |= {"resourceVersion": "3", "ownerReferences": [names.owner_reference("rte", UID)]}
+    return item
+
+
+@dataclass
+class Cluster:
+    """What the stand-in serves; the last of `sweeps` stays, the ones before it are served once each."""
+
+    sweeps: list[Object | int] = field(default_factory=list)
+    """An HTTP status in place of an object is an error."""
+    others: Sequence[str] = ()
+    episodes: Sequence[Episode] = ()
+    cuts: Sequence[Cut] = ()
+    operator: list[bytes | Object] = field(default_factory=lambda: [FORBIDDEN])
+    """Answers of the operator's service, in the same way; an object is a refusal by the API server."""
+    lists: int = 0
+
+    async def sweep(self, _: web.Request) -> web.Response:
+        found = self.sweeps.pop(0) if len(self.sweeps) > 1 else self.sweeps[0]
+        if isinstance(found, int):
+            return web.json_response(
+                {"kind": "Status", "reason": "NotFound", "message": f"it is {found}"}, status=found
+            )
+        return web.json_response(found)
+
+    async def live(self, _: web.Request) -> web.Response:
+        found = self.operator.pop(0) if len(self.operator) > 1 else self.operator[0]
+        if isinstance(found, bytes):
+            return web.Response(body=found, content_type="application/json")
+        return web.json_response(found, status=found["code"])
+
+    async def list(self, request: web.Request) -> web.Response:
+        self.lists += 1
+        items: dict[str, list[Object]] = {
+            "seedsweeps": [{"metadata": {"name": name}} for name in self.others],
+            "episodes": [owned(episode) for episode in self.episodes],
+            "cuts": [owned(cut) for cut in self.cuts],
+        }
+        return web.json_response({"metadata": {}, "items": items[request.match_info["plural"]]})
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        collection = "/apis/seedsweep.io/v1alpha1/namespaces/nlp"
+        app.add_routes(
+            [
+                web.get(f"{collection}/seedsweeps/rte", self.sweep),
+                web.get(f"{collection}/{{plural}}", self.list),
+                web.get(f"{OPERATOR.proxy}/v1/namespaces/nlp/sweeps/rte", self.live),
+            ]
+        )
+        return app
+
+
+def finished_cluster(**given: Any) -> Cluster:
+    record = records.finished()
+    return Cluster(episodes=record.episodes, cuts=record.cuts, **{"sweeps": [body_of(record)], **given})
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What people wait for would only slow the tests down."""
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "RECORD_SECONDS", 0.01)
+
+
+@dataclass
+class Seen:
+    """What a person saw."""
+
+    code: Exit
+    text: str
+
+
+Look = Callable[..., Any]
+
+
+@pytest.fixture
+async def look() -> AsyncIterator[Look]:
+    """Watch a stand-in to the end; returns what was seen, or raises WatchError."""
+    servers = []
+
+    async def run(cluster: Cluster, *, terminal: bool = False) -> Seen:
+        server = TestServer(cluster.app())
+        servers.append(server)
+        await server.start_server()
+        out = io.StringIO()
+        console = Console(file=out, width=100, height=40, force_terminal=terminal)
+        request = Request("rte", "nlp", OPERATOR)
+        async with ApiClient(Configuration(host=str(server.make_url("")).rstrip("/"))) as client:
+            code = await Watcher(Api(client, ONCE), "nlp", request, console).run()
+        return Seen(code, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue()))
+
+    yield run
+    for server in servers:
+        await server.close()
+
+
+def live(moment: records.Moment) -> bytes:
+    return dump_observation(moment.seen, moment.now)
+
+
+async def test_a_running_sweep_is_shown_as_its_operator_sees_it(look: Look) -> None:
+    moment = records.before_the_cut()
+    cluster = finished_cluster(operator=[live(moment)])
+    cluster.sweeps.insert(0, running(records.finished()))
+    seen = await look(cluster, terminal=True)
+    assert set(re.findall(r"(wi\d-do\d) +training", seen.text)) == {"wi0-do0", "wi0-do1"}
+    assert moment.plan.status.message in seen.text
+    assert "on record" not in seen.text
+
+
+async def test_watching_the_operator_costs_the_api_server_no_lists_before_the_end(look: Look) -> None:
+    cluster = finished_cluster(operator=[live(records.before_the_cut())])
+    cluster.sweeps[:0] = [running(records.finished())] * 5
+    await look(cluster)
+    assert cluster.lists == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (FORBIDDEN, "no right to services/proxy"),
+        ({"code": 404, "reason": "NotFound", "message": 'services "seedsweep-operator" not found'}, "not found"),
+        ({"code": 503, "reason": "ServiceUnavailable", "message": "no endpoints available"}, "no endpoints"),
+        (b"<html>", "not of this release"),
+        (b"{}", "not of this release"),
+    ],
+)
+async def test_without_the_operator_the_record_is_shown_and_the_reason_told_once(
+    look: Look, answer: Object | bytes, told: str
+) -> None:
+    record = records.finished()
+    cluster = finished_cluster(operator=[answer])
+    cluster.sweeps[:0] = [running(record)] * 4
+    seen = await look(cluster)
+    [line] = [line for line in seen.text.splitlines() if "on record, every" in line]
+    assert told in line
+    assert seen.code == Exit.COMPLETE
+
+
+async def test_an_operator_that_hangs_does_not_hold_up_the_view(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eyes, "LIVE_TIMEOUT_SECONDS", 0.01)
+    cluster = finished_cluster()
+    cluster.sweeps.insert(0, running(records.finished()))
+
+    async def hang(_: web.Request) -> web.Response:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    monkeypatch.setattr(cluster, "live", hang)
+    assert "no answer within" in (await look(cluster)).text
+
+
+async def test_the_live_view_comes_back_with_the_operator(look: Look) -> None:
+    moment = records.before_the_cut()
+    cluster = finished_cluster(operator=[FORBIDDEN, live(moment), FORBIDDEN, live(moment)])
+    cluster.sweeps[:0] = [running(records.finished())] * 4
+    seen = await look(cluster, terminal=True)
+    assert seen.text.count("No live view") == 2
+    assert re.search(r"wi0-do0 +training", seen.text)
+
+
+async def test_on_record_open_attempts_run_or_queue_and_no_time_left_is_guessed(look: Look) -> None:
+    record = records.finished()
+    first, second, *rest = record.episodes
+    placed = Attempt(uid="a", started=records.START.isoformat())
+    record.episodes[:] = [
+        first.evolve(status=first.status.evolve(state="Running", attempts=[placed], verdict=None, scores=[])),
+        second.evolve(
+            status=second.status.evolve(state="Waiting", attempts=[Attempt(uid="b")], verdict=None, scores=[])
+        ),
+        *rest,
+    ]
+    cluster = Cluster(sweeps=[running(record), body_of(record)], episodes=record.episodes, cuts=[])
+    seen = await look(cluster, terminal=True)
+    assert re.search(rf"{first.spec.id.name} +training", seen.text)
+    assert re.search(rf"{second.spec.id.name} +queued", seen.text)
+    assert " left" not in seen.text
+
+
+async def test_a_sweep_that_no_operator_has_seen_says_so(look: Look) -> None:
+    record = records.finished()
+    fresh = body_of(record)
+    del fresh["status"]
+    seen = await look(Cluster(sweeps=[fresh, body_of(record)]))
+    assert "no operator has taken it up yet" in seen.text
+
+
+async def test_a_pipe_gets_lines_without_control_codes(look: Look) -> None:
+    cluster = finished_cluster(operator=[live(records.before_the_cut())])
+    cluster.sweeps.insert(0, running(records.finished()))
+    first = (await look(cluster)).text.splitlines()[0]
+    assert first.startswith("[0:01:00] Running: 6 waiting, 2 running")
+
+
+async def test_a_complete_sweep_ends_with_its_result_and_what_to_type_next(look: Look) -> None:
+    seen = await look(finished_cluster())
+    assert seen.code == Exit.COMPLETE
+    assert seen.text.startswith("✓ rte is complete")
+    assert f"{records.FAILED} after 2 evaluations" in seen.text
+    assert f"kubectl -n nlp describe episode rte-{records.FAILED}" in seen.text
+    assert "kubectl -n nlp get episodes -l seedsweep.io/sweep=rte" in seen.text
+    assert "kubectl -n nlp get cut rte-b0-r0 -o yaml" in seen.text
+
+
+async def test_a_failed_sweep_ends_with_1_and_its_reason(look: Look) -> None:
+    condition = {"type": "Failed", "status": "True", "reason": "BadConfiguration", "message": "no such model"}
+    failed = body_of(records.finished(), phase="Failed", best=None, conditions=[])
+    failed["status"]["conditions"] = [{**condition, "lastTransitionTime": records.START.isoformat()}]
+    seen = await look(finished_cluster(sweeps=[failed]))
+    assert seen.code == Exit.FAILED
+    assert "failed: BadConfiguration" in seen.text
+    assert "kubectl -n nlp delete seedsweep rte" in seen.text
+
+
+def refused(generation: int) -> Object:
+    condition = Condition(
+        type="Accepted",
+        status="False",
+        reason="Invalid",
+        message="spec.podTemplate.spec.serviceAccountName: 'root' is not allowed",
+        last_transition_time=records.START.isoformat(),
+        observed_generation=generation,
+    )
+    body = body_of(records.finished(), phase="Failed", completion_time=None, best=None, conditions=[condition])
+    body["metadata"]["generation"] = 2
+    return body
+
+
+async def test_a_sweep_that_is_not_accepted_ends_with_the_operators_reason(look: Look) -> None:
+    with pytest.raises(WatchError, match=r"rte is not accepted: spec\.podTemplate.*'root' is not allowed") as caught:
+        await look(Cluster(sweeps=[refused(generation=2)]))
+    assert caught.value.code == Exit.FAILED
+
+
+async def test_a_refusal_of_an_older_spec_is_no_end(look: Look) -> None:
+    cluster = finished_cluster()
+    cluster.sweeps.insert(0, refused(generation=1))
+    assert (await look(cluster)).code == Exit.COMPLETE
+
+
+async def test_a_spec_that_only_the_operator_can_judge_is_told_before_it_has(look: Look) -> None:
+    body = running(records.finished())
+    body["spec"]["earlyStopping"]["rungs"][0]["keep"] = 99
+    with pytest.raises(WatchError, match="keep"):
+        await look(Cluster(sweeps=[body]))
+
+
+async def test_an_unknown_name_is_told_with_the_names_there_are(look: Look) -> None:
+    with pytest.raises(WatchError, match="no SeedSweep rte in namespace nlp: there are mrpc, cola") as caught:
+        await look(Cluster(sweeps=[404], others=["mrpc", "cola"]))
+    assert caught.value.code == Exit.BAD_INPUT
+
+
+async def test_an_empty_namespace_is_told(look: Look) -> None:
+    with pytest.raises(WatchError, match="there is none; -n names another"):
+        await look(Cluster(sweeps=[404]))
+
+
+async def test_a_missing_right_to_the_sweep_ends_at_once(look: Look) -> None:
+    with pytest.raises(WatchError, match="it is 403") as caught:
+        await look(Cluster(sweeps=[403]))
+    assert caught.value.code == Exit.BAD_INPUT
+
+
+async def test_a_sweep_that_is_deleted_ends_the_watch(look: Look) -> None:
+    with pytest.raises(WatchError, match="deleted while it was watched") as caught:
+        await look(Cluster(sweeps=[running(records.finished()), 404]))
+    assert caught.value.code == Exit.FAILED
+
+
+async def test_another_sweep_of_the_same_name_is_not_taken_for_it(look: Look) -> None:
+    other = running(records.finished())
+    other["metadata"]["uid"] = "another"
+    with pytest.raises(WatchError, match="deleted while it was watched"):
+        await look(Cluster(sweeps=[running(records.finished()), other]))
+
+
+async def test_the_view_outlasts_an_api_server_that_is_away_for_a_while(look: Look) -> None:
+    cluster = finished_cluster()
+    cluster.sweeps[:0] = [503, 503, running(records.finished()), 500]
+    seen = await look(cluster)
+    assert seen.code == Exit.COMPLETE
+    assert seen.text.count("it is 503; trying on for 60 s") == 1
+    assert seen.text.count("it is 500; trying on for 60 s") == 1
+
+
+async def test_an_api_server_that_stays_away_ends_the_watch(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.05)
+    with pytest.raises(WatchError, match="gave up") as caught:
+        await look(Cluster(sweeps=[503]))
+    assert caught.value.code == Exit.FAILED
+
+
+@pytest.mark.parametrize("text", ["", "operator", "system/operator", "a/b:c/d", "A/b:c", "a/b:http?x"])
+def test_a_service_that_is_not_one_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not NAMESPACE/SERVICE:PORT"):
+        Service.parse(text)
+
+
+async def test_ctrl_c_ends_the_view_and_says_that_the_sweep_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = TestServer(finished_cluster(sweeps=[running(records.finished())]).app())
+    await server.start_server()
+    kubeconfig = {
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "here", "namespace": "nlp", "user": "me"}}],
+        "clusters": [{"name": "here", "cluster": {"server": str(server.make_url("")).rstrip("/")}}],
+        "users": [{"name": "me", "user": {"token": "t"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    try:
+        with runner("watch", "rte") as process:
+            assert await asyncio.to_thread(read_until, process, "Running: ", 1)
+            process.send_signal(signal.SIGINT)
+            rest, _ = await asyncio.to_thread(process.communicate)
+    finally:
+        await server.close()
+    assert process.returncode == 130
+    assert "rte goes on in the cluster" in rest
+    assert "Traceback" not in rest
