@@ -1,10 +1,14 @@
 """The cluster's processes: started with a log each, killed together, and never left behind."""
 
+import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TAIL_LINES = 15
+
+# Marked to die with its parent; and where that was killed before the mark, its child has another one by now.
+DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"']
 
 
 class DaemonError(Exception):
@@ -58,7 +62,7 @@ class Daemons:
     def _spawn(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *command],
+                [*DIE_WITH_PARENT, str(os.getpid()), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,5 +1,6 @@
 """Nodes with GPUs that exist only in the API: kwok runs their pods, each on a loopback address of its own."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Self
@@ -9,6 +10,7 @@ from cluster.controlplane import ControlPlane
 from cluster.daemons import DaemonError
 
 BEHAVIOUR = Path(__file__).parent / "kwok.yaml"
+TESTS = Path(__file__).parents[1]
 READY_WITHIN = 60.0
 
 
@@ -37,6 +39,8 @@ class Fleet:
                 f"--node-ip={control_plane.network.host}",
             ],
         )
+        reaper = ["env", f"PYTHONPATH={TESTS}", sys.executable, "-m", "cluster.reaper"]
+        control_plane.daemons.start("reaper", [*reaper, str(control_plane.kubeconfig("kwok"))])
         self._wait_until_ready()
 
     def __enter__(self) -> Self:
@@ -47,6 +51,7 @@ class Fleet:
 
     def close(self) -> None:
         """End kwok and remove the nodes; pods on them stay as they are."""
+        self._control_plane.daemons.kill("reaper")
         self._control_plane.daemons.kill("kwok")
         for name in self._names:
             self._control_plane.request("DELETE", f"/api/v1/nodes/{name}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from cluster.audit import AuditEvent
 from cluster.rules import Body, changed_for_good, kept, losers, rung_score, worth, wrong_in_cut
-from seedsweep.kube.names import LABEL_EPISODE, LABEL_SWEEP_UID
+from seedsweep.kube.names import LABEL_EPISODE, LABEL_SWEEP_UID, owner_uid
 
 Key = tuple[str, str]
 """UID of a sweep, name of an episode."""
@@ -183,7 +183,9 @@ class History:
             self.found.append(f"I3: {key[1]} outranks one of its dominators {dominators}")
 
     def _cut_created(self, body: Body) -> None:
-        uid, spec = body["metadata"]["labels"][LABEL_SWEEP_UID], body["spec"]
+        uid, spec = owner_uid(body["metadata"]), body["spec"]
+        if uid is None:
+            return
         where = f"the cut of bracket {spec['bracket']} at rung {spec['rung']}"
         if any((c["bracket"], c["rung"]) == (spec["bracket"], spec["rung"]) for c in self.cuts[uid]):
             self.found.append(f"I3: {where} was made twice")
@@ -237,10 +239,8 @@ def key_of(body: Body) -> Key | None:
     """The episode that a pod or an Episode is of; None for what is not ours."""
     metadata = body.get("metadata") or {}
     labels = metadata.get("labels") or {}
-    owners = {owner["uid"] for owner in metadata.get("ownerReferences") or ()}
-    if LABEL_EPISODE not in labels or labels.get(LABEL_SWEEP_UID) not in owners:
-        return None
-    return labels[LABEL_SWEEP_UID], labels[LABEL_EPISODE]
+    uid = owner_uid(metadata)
+    return (uid, labels[LABEL_EPISODE]) if uid is not None and LABEL_EPISODE in labels else None
 
 
 def _terminal(sweep: Body) -> list[Body]:

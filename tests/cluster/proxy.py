@@ -150,6 +150,9 @@ class Proxy:
                     await response.write(part)
         finally:
             self._watches.remove(request)
+            # A polite end of TLS would outlive whoever waits for this proxy's.
+            if answer.connection is not None and answer.connection.transport is not None:
+                answer.connection.transport.abort()
         return response
 
 

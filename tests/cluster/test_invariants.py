@@ -42,7 +42,8 @@ def _event(version: int | None, verb: str, resource: str, answer: Object | None,
 def _metadata(episode: str | None = None, uid: str = "") -> Object:
     labels = {"seedsweep.io/sweep-uid": SWEEP} | ({"seedsweep.io/episode": episode} if episode else {})
     name = f"demo-{episode}" if episode else "demo-b0-r0"
-    return {"name": name, "namespace": "ns", "uid": uid, "labels": labels, "ownerReferences": [{"uid": SWEEP}]}
+    owner = {"kind": "SeedSweep", "uid": SWEEP, "controller": True}
+    return {"name": name, "namespace": "ns", "uid": uid, "labels": labels, "ownerReferences": [owner]}
 
 
 def sweep(version: int, verb: str = "update", user: str = OPERATOR, **status: Any) -> AuditEvent:

@@ -155,8 +155,10 @@ class Trial:
         await self.condition("Complete", name)
         # Lost episodes' verdicts and Events follow when there is time.
         expected = fault_free_end(sweep, script, **out)
-        assert await settled(lambda: self._end(name), expected) == expected
-        assert await self.settled_wrong() == []
+        end = await settled(lambda: self._end(name), expected)
+        assert end == expected, f"{end}\ninstead of\n{expected}"
+        wrong = await self.settled_wrong()
+        assert not wrong, "\n".join(wrong)
 
     async def _end(self, name: str) -> End:
         _, sweep = await self.request("GET", self.path("seedsweeps", name))

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.ends import fault_free_end
 from cluster.operator import operating
 from cluster.proxy import Break, Rule
+from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
 
@@ -49,9 +51,12 @@ WRITES = [
 async def test_an_operator_that_dies_around_a_write_finds_out_whether_it_was_done(
     control_plane, namespace: str, moment: Break
 ):
-    script = Script(seconds=1.0)
+    sweep, script = sweep_of(), Script(seconds=0.3)
+    losers = [e for e, verdict in fault_free_end(sweep, script).verdicts.items() if verdict == "Lost"]
+    # They hang past the rung, so that there is somebody left to delete.
+    script = replace(script, faults=tuple(Fault(stall(after=4), loser) for loser in losers))
     async with on_trial(control_plane, namespace, script) as trial:
-        await trial.apply(sweep := sweep_of())
+        await trial.apply(sweep)
         for method, path in WRITES:
             await _die_around(trial, Rule(moment, path, method))
         await trial.completed(sweep, script)

@@ -11,6 +11,7 @@ from cluster.proxy import Answer, Rule
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
 from seedsweep.api.sweep import API_VERSION
+from seedsweep.kube.names import LABEL_SWEEP_UID
 
 Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
@@ -37,14 +38,15 @@ def right_of(event: AuditEvent) -> Right:
 
 def foreign(plural: str, name: str) -> dict[str, object]:
     """What somebody else has made under a name that the sweep needs."""
+    metadata = {"name": name, "labels": {LABEL_SWEEP_UID: "another"}}
     if plural == "pods":
-        return {"metadata": {"name": name}, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
+        return {"metadata": metadata, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
     spec: dict[str, object] = {"sweep": "another"}
     if plural == "episodes":
         spec |= {"weightInit": 0, "dataOrder": 1, "index": 1}
     else:
         spec |= {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
-    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": metadata, "spec": spec}
 
 
 async def run_into_everything(trial: Trial) -> None:

@@ -1,5 +1,7 @@
 """Rules 3 and 10: scarcity that nobody declared, fewer places, suspension and deadlines."""
 
+from datetime import timedelta
+
 from engine.situations import (
     condition,
     ended,
@@ -181,6 +183,13 @@ def test_overshoot_of_the_undecided_is_not_the_best_so_far():
     todo = look(layout, ended(running(0, 0.1, 0.2, 0.3, 0.9), EndReason.INTERRUPTED), records=records, now=101)
     assert todo.status.best is not None
     assert todo.status.best.score == 0.3
+
+
+def test_the_deadline_is_waited_for_from_the_first_pod_on_even_if_none_ever_begins():
+    layout = study(2, (3, 2), parallelism=2, activeDeadlineSeconds=30)
+    todo = look(layout, pending(0), pending(1), status=SweepStatus(), now=100)
+    assert todo.status.start_time is not None
+    assert todo.look_again_in == timedelta(seconds=30)
 
 
 def test_suspended_time_does_not_count_towards_the_deadline():

@@ -2,16 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sweeps
+from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.parse import parse_sweep
-from seedsweep.api.sweep import SeedSweep
+from seedsweep.api.sweep import Config, SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube import names
 from seedsweep.kube.pods import SCRATCH, STORAGE, PodSettings, gpus_of, pod_manifest, pod_problems
@@ -19,24 +19,14 @@ from seedsweep.variables import expand
 
 Object = dict[str, Any]
 
-START = StartEpisode(EpisodeId(3, 7), attempt=2, stop_after=6, rungs=(6, 12))
-CLAIM = {"persistentVolumeClaim": {"claimName": "weights"}}
-OWN = {"image": "mine:1", "metric": {"name": "acc", "goal": "maximize"}}
 SEEDS = st.integers(min_value=0, max_value=2**31 - 1)
-POD_TEMPLATE = "spec.podTemplate"
-
-
-def sweep_with(**fields: Any) -> SeedSweep:
-    """A valid sweep of a cluster; fields by their dotted paths, with __ for the dots."""
-    text = sweeps.changed("spec.trainer.image", "trainer:1")
-    for path, value in fields.items():
-        text = sweeps.changed(path.replace("__", "."), value, text)
-    sweep = parse_sweep(text)
-    return sweep.evolve(metadata=sweep.metadata.evolve(namespace="team", uid="sweep-uid"))
 
 
 def own_trainer(**fields: Any) -> SeedSweep:
-    return sweep_with(spec__trainer={**OWN, **fields})
+    return sweep_with({"spec.trainer": {**OWN_TRAINER, **fields}})
+
+
+SWEEP = own_trainer()
 
 
 def container_of(sweep: SeedSweep, start: StartEpisode = START) -> Object:
@@ -86,7 +76,7 @@ def test_the_number_of_the_attempt_is_an_annotation_and_the_name_stays():
 
 def test_labels_of_users_are_kept_and_ours_win():
     template = {"metadata": {"labels": {"team": "nlp", names.LABEL_SWEEP: "x", "app.kubernetes.io/name": "mine"}}}
-    labels = pod_manifest(sweep_with(spec__podTemplate=template), START)["metadata"]["labels"]
+    labels = pod_manifest(sweep_with({"spec.podTemplate": template}), START)["metadata"]["labels"]
     assert labels == {
         "team": "nlp",
         "app.kubernetes.io/name": "mine",
@@ -102,7 +92,7 @@ def test_labels_of_users_are_kept_and_ours_win():
 
 def test_annotations_of_users_are_kept_and_ours_win():
     template = {"metadata": {"annotations": {"cost": "42", names.ANNOTATION_ATTEMPT: "9"}}}
-    annotations = pod_manifest(sweep_with(spec__podTemplate=template), START)["metadata"]["annotations"]
+    annotations = pod_manifest(sweep_with({"spec.podTemplate": template}), START)["metadata"]["annotations"]
     assert annotations == {"cost": "42", "seedsweep.io/attempt": "2", "seedsweep.io/stop-after": "6"}
 
 
@@ -110,7 +100,7 @@ def test_annotations_of_users_are_kept_and_ours_win():
 
 
 def test_contract_is_kept_with_all_that_is_known_of_the_attempt():
-    container = container_of(sweep_with(spec__storage=CLAIM))
+    container = container_of(sweep_with({"spec.storage": CLAIM}))
     values = values_of(container)
     config = json.loads(values.pop("SEEDSWEEP_CONFIG"))
     assert {name: value for name, value in values.items() if name.startswith("SEEDSWEEP_")} == {
@@ -137,7 +127,7 @@ def test_an_attempt_without_storage_or_a_stop_is_told_of_neither():
 
 
 def test_single_seeds_are_given_as_one():
-    values = values_of(container_of(sweep_with(spec__seeds={"single": {"count": 8}})))
+    values = values_of(container_of(sweep_with({"spec.seeds": {"single": {"count": 8}}})))
     assert values["SEEDSWEEP_SEED"] == "3"
 
 
@@ -159,10 +149,10 @@ def test_sources_of_variables_are_passed_on_as_they_are():
     assert container["envFrom"] == [source]
 
 
-@given(st.text(alphabet="$()AB{}"))
+@given(st.text(alphabet="$()AB{}", min_size=1))
 def test_a_config_arrives_as_it_was_written(text: str):
-    values = values_of(container_of(own_trainer(config={"json": f"{text}."})))
-    assert values["SEEDSWEEP_CONFIG"] == f"{text}."
+    sweep = SWEEP.evolve(spec=SWEEP.spec.evolve(trainer=SWEEP.spec.trainer.evolve(config=Config(json_text=text))))
+    assert values_of(container_of(sweep))["SEEDSWEEP_CONFIG"] == text
 
 
 def test_a_config_in_a_config_map_is_read_by_the_kubelet():
@@ -172,9 +162,7 @@ def test_a_config_in_a_config_map_is_read_by_the_kubelet():
 
 
 def test_storage_by_uri_names_a_folder_of_the_episode_and_mounts_nothing():
-    sweep = own_trainer().evolve()
-    storage = sweep_with(spec__storage={"uri": "s3://bucket/runs/"}).spec.storage
-    pod = pod_manifest(sweep.evolve(spec=sweep.spec.evolve(storage=storage)), START)["spec"]
+    pod = pod_manifest(sweep_with({"spec.storage": {"uri": "s3://bucket/runs/"}}), START)["spec"]
     values = values_of(pod["containers"][0])
     assert values["SEEDSWEEP_CHECKPOINT_DIR"] == "s3://bucket/runs/team/sweep-uid/wi3-do7"
     assert [volume["name"] for volume in pod["volumes"]] == ["seedsweep-scratch"]
@@ -184,47 +172,32 @@ def test_storage_by_uri_names_a_folder_of_the_episode_and_mounts_nothing():
 
 
 def test_fields_of_the_sweep_are_passed_on_under_their_core_names():
-    spec = {
-        "nodeSelector": {"gpu": "h100"},
-        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
-        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data", "readOnly": True}}],
-        "securityContext": {"fsGroup": 2000},
-        "terminationGracePeriodSeconds": 90,
-        "schedulingGates": [{"name": "queue"}],
-    }
-    sweep = sweep_with(
-        spec__podTemplate={"spec": spec},
-        spec__trainer__volumeMounts=[{"name": "data", "mountPath": "/data", "readOnly": True}],
-        spec__trainer__resources={"limits": {"nvidia.com/gpu": 1, "memory": "16Gi"}},
-        spec__trainer__imagePullPolicy="IfNotPresent",
-        spec__storage=CLAIM,
-    )
-    pod = pod_manifest(sweep, START)["spec"]
-    for field in ("nodeSelector", "tolerations", "terminationGracePeriodSeconds", "schedulingGates"):
-        assert pod[field] == spec[field]
+    pod, template = pod_manifest(sweep_with(EVERYTHING), START)["spec"], EVERYTHING["spec.podTemplate"]["spec"]
+    for field in template.keys() - {"volumes", "securityContext"}:
+        assert pod[field] == template[field]
     assert pod["securityContext"]["fsGroup"] == 2000
     assert pod["volumes"] == [
-        spec["volumes"][0],
+        *template["volumes"],
         {"name": "seedsweep-scratch", "emptyDir": {}},
         {"name": "seedsweep-storage", **CLAIM},
     ]
-    (container,) = pod["containers"]
-    assert container["resources"] == {"limits": {"nvidia.com/gpu": 1, "memory": "16Gi"}}
-    assert container["imagePullPolicy"] == "IfNotPresent"
-    assert [(mount["name"], mount["mountPath"]) for mount in container["volumeMounts"]] == [
-        ("data", "/data"),
-        ("seedsweep-scratch", SCRATCH),
-        ("seedsweep-scratch", "/tmp"),
-        ("seedsweep-storage", STORAGE),
+    (container,), trainer = pod["containers"], EVERYTHING["spec.trainer"]
+    for field in ("image", "imagePullPolicy", "command", "args", "envFrom", "resources"):
+        assert container[field] == trainer[field]
+    assert container["volumeMounts"] == [
+        *trainer["volumeMounts"],
+        {"name": "seedsweep-scratch", "mountPath": SCRATCH},
+        {"name": "seedsweep-scratch", "mountPath": "/tmp"},
+        {"name": "seedsweep-storage", "mountPath": STORAGE},
     ]
 
 
 def test_a_volume_of_the_users_own_may_be_the_place_for_temporary_files():
-    sweep = sweep_with(
-        spec__podTemplate={"spec": {"volumes": [{"name": "fast", "emptyDir": {"medium": "Memory"}}]}},
-        spec__trainer__volumeMounts=[{"name": "fast", "mountPath": "/tmp/"}],
-    )
-    assert [mount["mountPath"] for mount in container_of(sweep)["volumeMounts"]] == ["/tmp/", SCRATCH]
+    fields = {
+        "spec.podTemplate": {"spec": {"volumes": [{"name": "fast", "emptyDir": {"medium": "Memory"}}]}},
+        "spec.trainer.volumeMounts": [{"name": "fast", "mountPath": "/tmp/"}],
+    }
+    assert [mount["mountPath"] for mount in container_of(sweep_with(fields))["volumeMounts"]] == ["/tmp/", SCRATCH]
 
 
 def test_caches_are_where_the_pod_may_write():
@@ -236,24 +209,12 @@ def test_caches_are_where_the_pod_may_write():
 
 
 def test_a_retry_would_rather_not_run_where_it_failed():
-    zone = {"key": "zone", "operator": "In", "values": ["a"]}
-    cheap = {"weight": 1, "preference": {"matchExpressions": [{"key": "spot", "operator": "Exists"}]}}
-    wanted = {
-        "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [zone]}]},
-            "preferredDuringSchedulingIgnoredDuringExecution": [cheap],
-        },
-        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "rack"}]},
-    }
-    sweep = sweep_with(spec__podTemplate={"spec": {"affinity": wanted}})
-    retry = StartEpisode(EpisodeId(1, 1), 1, None, (), avoid_node="node-7")
-    affinity = pod_manifest(sweep, retry)["spec"]["affinity"]
-    other = {"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["node-7"]}]}
-    key = "preferredDuringSchedulingIgnoredDuringExecution"
-    assert affinity["nodeAffinity"].pop(key) == [cheap, {"weight": 100, "preference": other}]
-    del wanted["nodeAffinity"][key]
-    assert affinity == wanted
-    assert pod_manifest(sweep, START)["spec"]["affinity"]["nodeAffinity"][key] == [cheap]
+    sweep, key = sweep_with(EVERYTHING), "preferredDuringSchedulingIgnoredDuringExecution"
+    before = pod_manifest(sweep, START)["spec"]["affinity"]
+    after = pod_manifest(sweep, replace(START, avoid_node="node-7"))["spec"]["affinity"]
+    added = after["nodeAffinity"][key].pop()
+    assert added["preference"] == {"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["node-7"]}]}
+    assert after == before
 
 
 def test_a_pod_neither_reaches_the_api_server_nor_starts_again_by_itself():
@@ -279,7 +240,7 @@ def test_a_pod_neither_reaches_the_api_server_nor_starts_again_by_itself():
     ],
 )
 def test_gpus_are_counted_by_the_limits_whoever_makes_them(limits: Object, gpus: float):
-    assert gpus_of(sweep_with(spec__trainer__resources={"limits": limits}).spec) == gpus
+    assert gpus_of(sweep_with({"spec.trainer.resources": {"limits": limits}}).spec) == gpus
 
 
 # --- what a cluster refuses beforehand
@@ -291,46 +252,45 @@ def problems_of(sweep: SeedSweep, *allowed: str) -> list[tuple[str, str]]:
 
 def test_a_sweep_that_names_all_a_cluster_needs_has_no_problem():
     data = {"train": "package:reviews/train.csv", "validation": "/data/validation.csv"}
-    assert problems_of(sweep_with(spec__trainer__fineTuning__dataset=data)) == []
+    assert problems_of(sweep_with({"spec.trainer.fineTuning.dataset": data})) == []
     assert problems_of(own_trainer()) == []
 
 
 @pytest.mark.parametrize(
     ("fields", "path", "remedy"),
     [
-        ({"spec__trainer__image": ...}, "spec.trainer.image", "add the trainer's image"),
+        ({"spec.trainer.image": ...}, "spec.trainer.image", "add the trainer's image"),
         (
-            {"spec__podTemplate": {"spec": {"serviceAccountName": "admin"}}},
+            {"spec.podTemplate": {"spec": {"serviceAccountName": "admin"}}},
             "spec.podTemplate.spec.serviceAccountName",
             "(reader): remove it (found 'admin')",
         ),
         (
-            {"spec__trainer__resources": {"limits": {"nvidia.com/gpu": "0.5"}}},
+            {"spec.trainer.resources": {"limits": {"nvidia.com/gpu": "0.5"}}},
             "spec.trainer.resources.limits[nvidia.com/gpu]",
             "whole number",
         ),
-        ({"spec__storage": {"uri": "s3://b"}}, "spec.storage.uri", "give a persistentVolumeClaim"),
-        ({"spec__trainer__fineTuning__model": "./model"}, "spec.trainer.fineTuning.model", "absolute path"),
+        ({"spec.storage": {"uri": "s3://b"}}, "spec.storage.uri", "give a persistentVolumeClaim"),
+        ({"spec.trainer.fineTuning.model": "./model"}, "spec.trainer.fineTuning.model", "absolute path"),
         (
-            {"spec__trainer__fineTuning__dataset": {"train": "data/train.csv", "validation": "/v.csv"}},
+            {"spec.trainer.fineTuning.dataset": {"train": "data/train.csv", "validation": "/v.csv"}},
             "spec.trainer.fineTuning.dataset.train",
             "absolute path",
         ),
         (
-            {"spec__trainer__fineTuning__dataset": {"task": "rte", "path": "glue/RTE"}},
+            {"spec.trainer.fineTuning.dataset": {"task": "rte", "path": "glue/RTE"}},
             "spec.trainer.fineTuning.dataset.path",
             "absolute path",
         ),
     ],
 )
 def test_what_only_a_cluster_refuses_is_named_with_its_remedy(fields: Object, path: str, remedy: str):
-    data = {"spec__trainer__fineTuning__dataset": {"train": "/t.csv", "validation": "/v.csv"}}
-    ((where, said),) = problems_of(sweep_with(**{**data, **fields}), "reader")
+    data = {"spec.trainer.fineTuning.dataset": {"train": "/t.csv", "validation": "/v.csv"}}
+    ((where, said),) = problems_of(sweep_with({**data, **fields}), "reader")
     assert where == path
     assert remedy in said
 
 
 def test_a_service_account_that_the_administrator_allows_is_fine():
-    sweep = own_trainer()
-    template = sweep_with(spec__podTemplate={"spec": {"serviceAccountName": "reader"}}).spec.pod_template
-    assert problems_of(sweep.evolve(spec=sweep.spec.evolve(pod_template=template)), "reader") == []
+    account = {"spec.podTemplate": {"spec": {"serviceAccountName": "reader"}}}
+    assert problems_of(sweep_with({**account, "spec.trainer": OWN_TRAINER}), "reader") == []

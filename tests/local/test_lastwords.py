@@ -9,7 +9,8 @@ import pytest
 import sweeps
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.parse import parse_sweep
-from seedsweep.local.lastwords import LastWords, ending_of, last_words, left_over
+from seedsweep.exits import LastWords
+from seedsweep.local.lastwords import ending_of, last_words, left_over
 from seedsweep.local.rundir import RunDirectory
 from seedsweep.scrape import Expected
 from seedsweep_trainer.contract import Message, Outcome, TrainerInfo, encode_message

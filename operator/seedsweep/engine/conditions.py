@@ -9,7 +9,7 @@ from seedsweep.api.status import Best, CutSummary, EpisodeCounts, Phase, SweepSt
 from seedsweep.engine.census import Census, cost_of
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
-from seedsweep.engine.places import Waits
+from seedsweep.engine.places import Waits, first_refusal
 from seedsweep.engine.race import Need, Race
 from seedsweep.engine.result import Failure
 from seedsweep.engine.summary import summarize
@@ -43,7 +43,6 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
     suspended_seconds = before.suspended_seconds
     if suspended is not None and suspended.status == "True" and not draft.seen.suspend:
         suspended_seconds += suspended_for(draft)
-    started = before.start_time or (timestamp(draft.now) if draft.seen.attempts else None)
     cost = cost_of(draft, outlook.census)
     audit = draft.layout.spec.early_stopping is not None and draft.layout.spec.early_stopping.audit is not None
     return SweepStatus(
@@ -51,7 +50,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         phase=phase,
         message=message,
         summary=summarize(counts, outlook.best, cost),
-        start_time=started,
+        start_time=start_time(draft),
         completion_time=(before.completion_time or timestamp(draft.now)) if done else None,
         suspended_seconds=suspended_seconds,
         evaluations=draft.evaluations,
@@ -69,6 +68,16 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
     )
 
 
+def note_refusal(draft: Draft, status: SweepStatus) -> SweepStatus:
+    """The same status, but for what keeps its next records from being written."""
+    refusal = first_refusal(draft)
+    if refusal is None:
+        return status
+    stalled = _condition(draft, "Stalled", True, refusal.reason, refusal.message)
+    others = [condition for condition in status.conditions if condition.type != "Stalled"]
+    return status.evolve(conditions=[*others, stalled], message=refusal.message)
+
+
 def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
     """What became true of the sweep as a whole, for people: its end, what holds it up, what casts doubt on it."""
     events = []
@@ -79,6 +88,11 @@ def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
             kind: Literal["Normal", "Warning"] = "Normal" if condition.type in _GOOD else "Warning"
             events.append(Event(condition.type, f"{condition.reason}: {condition.message}".rstrip(": "), kind=kind))
     return events
+
+
+def start_time(draft: Draft) -> str | None:
+    """When the first attempt was seen; None before."""
+    return draft.seen.status.start_time or (timestamp(draft.now) if draft.seen.attempts else None)
 
 
 def suspended_for(draft: Draft) -> float:

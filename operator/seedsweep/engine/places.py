@@ -112,9 +112,14 @@ def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
     return Waits(
         for_checkpoint=unsaved,
         for_retry=gated,
-        refused=next((refusal for refusal in draft.seen.refused.values() if refusal.until > draft.now), None),
+        refused=first_refusal(draft),
         troubled=_troubled(staying),
     )
+
+
+def first_refusal(draft: Draft) -> Refusal | None:
+    """What the world has turned down and would still."""
+    return next((refusal for refusal in draft.seen.refused.values() if refusal.until > draft.now), None)
 
 
 def _troubled(staying: list[SeenAttempt]) -> SeenAttempt | None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from seedsweep.api.episode import StopReason
 from seedsweep.engine.census import episode_state, take_census
-from seedsweep.engine.conditions import Outlook, evaluate_status, suspended_for, transitions
+from seedsweep.engine.conditions import Outlook, evaluate_status, note_refusal, start_time, suspended_for, transitions
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.layout import Layout
@@ -28,8 +28,9 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     race = run_race(draft)
     if draft.only_records:
         _update_states(draft)
-        status = seen.status.evolve(evaluations=draft.evaluations, steps=draft.steps)
-        return Plan(draft.records(), (), status, tuple(draft.events), look_again_in=timedelta(0))
+        status = note_refusal(draft, seen.status.evolve(evaluations=draft.evaluations, steps=draft.steps))
+        events = (*draft.events, *transitions(seen.status, status))
+        return Plan(draft.records(), (), status, events, look_again_in=timedelta(0))
     census = take_census(draft, race)
     failure = failure or _lasting_failure(draft) or find_failure(draft, race, census) or _deadline(draft, race)
     places = observed_places(draft, race)
@@ -104,11 +105,12 @@ def _lasting_failure(draft: Draft) -> Failure | None:
 
 def _deadline(draft: Draft, race: Race) -> Failure | None:
     limit = draft.layout.spec.active_deadline_seconds
-    before = draft.seen.status
-    if limit is None or before.start_time is None or not race.standings:
+    # Not only once it is on record: where nothing ever begins, no later turn would set the alarm.
+    started = start_time(draft)
+    if limit is None or started is None or not race.standings:
         return None
-    suspended = before.suspended_seconds + suspended_for(draft)
-    deadline = datetime.fromisoformat(before.start_time) + timedelta(seconds=limit + suspended)
+    suspended = draft.seen.status.suspended_seconds + suspended_for(draft)
+    deadline = datetime.fromisoformat(started) + timedelta(seconds=limit + suspended)
     if draft.now >= deadline:
         return "DeadlineExceeded", f"activeDeadlineSeconds: {limit} have passed; the best so far is kept"
     if not draft.seen.suspend:

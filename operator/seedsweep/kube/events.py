@@ -5,6 +5,7 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Event
@@ -19,6 +20,8 @@ FEW = 5
 """More events of one kind than this in one turn are told as one."""
 MAX_MESSAGE = 1_000
 COMPONENT = "seedsweep-operator"
+ENDS = frozenset({"Complete", "Failed"})
+"""Told once in a sweep's life, by a name of their own: to tell them again does no harm."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,16 +56,20 @@ class Recorder:
             try:
                 await self._api.create(path, body)
             except ApiError as error:
+                if error.reason == "AlreadyExists":
+                    continue
                 # The namespace may be on its way out; the record holds what happened.
                 _log.warning("an event could not be posted: %s: %s", body["reason"], error)
 
 
 def gathered(events: Iterable[Event]) -> list[Event]:
-    """Many events of one kind become one that names their episodes."""
+    """Many events of one kind become one that names their episodes; what is told of the sweep stands alone."""
+    events = list(events)
+    told = [event for event in events if event.episode is None]
     kinds: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in events:
-        kinds[event.reason, event.kind].append(event)
-    told: list[Event] = []
+        if event.episode is not None:
+            kinds[event.reason, event.kind].append(event)
     for (reason, _), same in kinds.items():
         if len(same) <= FEW:
             told += same
@@ -80,7 +87,7 @@ def event_body(home: Home, event: Event, now: datetime) -> Object:
     body: Object = {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{home.name}.", "namespace": home.namespace},
+        "metadata": {**_name(home, event), "namespace": home.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
             "kind": "SeedSweep",
@@ -105,3 +112,11 @@ def event_body(home: Home, event: Event, now: datetime) -> Object:
             "name": name,
         }
     return body
+
+
+def _name(home: Home, event: Event) -> Object:
+    if event.reason not in ENDS or event.episode is not None:
+        return {"generateName": f"{home.name}."}
+    # With its text: an event that gathers episodes may have the same reason.
+    identity = f"{home.uid} {event.reason} {event.message}"
+    return {"name": f"{home.name}.{sha256(identity.encode()).hexdigest()[:16]}"}

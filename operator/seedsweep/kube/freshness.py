@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+
 @dataclass(slots=True)
 class Freshness:
     """Versions of objects by UID as watches have shown them, and those that they owe us."""

@@ -86,21 +86,25 @@ class KubeWorld:
         await asyncio.gather(*stops, self._attempts.start(self.sweep, starts))
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
-        """See Backend. Events wait for the write that makes them true."""
+        """See Backend. What was held back is planned again, and its events are told then."""
         self.status = status
-        self._untold += events
+        self._untold += [event for event in events if event not in self._untold]
         moment = now()
         self.behind = status != self._written
         if self.behind and not _is_news(self._written, status):
-            self.behind = self._written_at is not None and moment - self._written_at < STATUS_PAUSE
-            if self.behind:
+            pause_over = self._written_at is None or moment - self._written_at >= STATUS_PAUSE
+            self.behind = not (pause_over and await self._write(status))
+        elif self.behind:
+            if not await self._write(status):
                 return
-        if status != self._written and not await self._write(status):
-            self.behind = True
-            return
-        self._written, self._written_at, self.behind = status, moment, False
-        self._recorder.tell(self._home, self._untold, moment)
-        self._untold = []
+            self.behind = False
+        if not self.behind:
+            self._written, self._written_at = status, moment
+        self._recorder.tell(self._home, [e for e in self._untold if self._is_true(e)], moment)
+        self._untold = [event for event in self._untold if not self._is_true(event)]
+
+    def _is_true(self, event: Event) -> bool:
+        return not self.held_back or event.reason == "Stalled"
 
     async def _write(self, status: SweepStatus) -> bool:
         try:

@@ -14,9 +14,10 @@ from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.exits import LastWords
 from seedsweep.exposition import ScrapeError
 from seedsweep.local.environment import Start, contract_variables, launch_form
-from seedsweep.local.lastwords import LastWords, ending_of, last_words
+from seedsweep.local.lastwords import ending_of, last_words
 from seedsweep.local.places import LOOPBACK, Place, free_port
 from seedsweep.local.processes import Launcher, Running
 from seedsweep.local.rundir import RunDirectory

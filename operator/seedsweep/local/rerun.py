@@ -15,8 +15,9 @@ from seedsweep.api.parse import InvalidSweepError, load_sweep
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.codes import Exit
 from seedsweep.engine.layout import Layout
+from seedsweep.exits import LastWords
 from seedsweep.local.environment import Start, contract_variables, launch_form, local_problems
-from seedsweep.local.lastwords import LastWords, ending_of, last_words
+from seedsweep.local.lastwords import ending_of, last_words
 from seedsweep.local.places import LOOPBACK, Place, find_places, free_port, place_problems, usable_cores, visible_gpus
 from seedsweep.local.processes import GuardedLauncher
 from seedsweep.local.resume import differences

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from cluster.simulator.faults import End
 from cluster.simulator.podapi import PodApi
-from cluster.simulator.pods import Pod, ended_status, unpullable_status
+from cluster.simulator.pods import Pod, ended_status, parse_pod, unpullable_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,21 @@ class Kubelet:
     async def run(self) -> None:
         """Until it is cancelled; then all trainers end."""
         async with asyncio.TaskGroup() as group, aclosing(self._api.changes()) as changes:
-            async for uid, pod in changes:
-                if pod is None or pod.over:
-                    self._tell_to_end(uid, gone=pod is None)
-                elif not self._trainers.pullable(pod):
-                    if pod.bound and not pod.waits_for:
-                        group.create_task(self._api.patch_status(pod, unpullable_status(pod)))
-                elif pod.running and pod.ip and uid not in self._told_to_end:
-                    told_to_end = self._told_to_end[uid] = asyncio.Event()
-                    predecessor = self._newest.get(pod.path)
-                    self._newest[pod.path] = group.create_task(self._play(pod, told_to_end, predecessor))
+            async for uid, found in changes:
+                pod = parse_pod(found) if found is not None else None
+                if found is None or (pod is not None and pod.over):
+                    self._tell_to_end(uid, gone=found is None)
+                elif pod is not None:
+                    self._see(pod, group)
+
+    def _see(self, pod: Pod, group: asyncio.TaskGroup) -> None:
+        if not self._trainers.pullable(pod):
+            if pod.bound and not pod.waits_for:
+                group.create_task(self._api.patch_status(pod.path, pod.uid, unpullable_status(pod)))
+        elif pod.running and pod.ip and pod.uid not in self._told_to_end:
+            told_to_end = self._told_to_end[pod.uid] = asyncio.Event()
+            predecessor = self._newest.get(pod.path)
+            self._newest[pod.path] = group.create_task(self._play(pod, told_to_end, predecessor))
 
     def _tell_to_end(self, uid: str, *, gone: bool) -> None:
         if uid in self._told_to_end:
@@ -71,9 +76,10 @@ class Kubelet:
         ended = await self._trainers.train(pod, told_to_end)
         if ended is None:
             return
-        await self._api.patch_status(pod, ended_status(pod, ended.end, ended.message, began, datetime.now(UTC)))
+        status = ended_status(pod, ended.end, ended.message, began, datetime.now(UTC))
+        await self._api.patch_status(pod.path, pod.uid, status)
         if ended.end.deleted:
-            await self._api.delete(pod)
+            await self._api.delete(pod.path, pod.uid)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The API server as the simulator uses it: pods of episodes, watched, patched and deleted, whatever happens to it."""
+"""The API server as a kubelet uses it: pods watched, patched and deleted, whatever happens to it."""
 
 import asyncio
 import json
@@ -9,8 +9,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 
-from cluster.simulator.pods import Object, Pod, parse_pod
-from seedsweep.kube.names import LABEL_SWEEP
+Object = dict[str, Any]
 
 PAGE = 500
 RETRY_SECONDS = 0.2
@@ -24,49 +23,51 @@ class ExpiredError(Exception):
 
 
 class PodApi:
-    """Pods of one namespace, or of all."""
+    """Pods of one namespace, or of all; those that have a label, or all."""
 
-    def __init__(self, client: ApiClient, namespace: str | None = None) -> None:
+    def __init__(self, client: ApiClient, namespace: str | None = None, label: str = "") -> None:
         self._client = client
         self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        self._label = label
 
-    async def changes(self) -> AsyncGenerator[tuple[str, Pod | None]]:
+    async def changes(self) -> AsyncGenerator[tuple[str, Object | None]]:
         """UID and pod, first of all there are and then of each that changes; None: it is gone. Never ends."""
         known: set[str] = set()
         version = ""
         while True:
             try:
                 if not version:
-                    pods, version = await self._list()
-                    for uid in known - {pod.uid for pod in pods}:
+                    listed, version = await self._list()
+                    for uid in known - listed.keys():
                         yield uid, None
-                    known = {pod.uid for pod in pods}
-                    for listed in pods:
-                        yield listed.uid, listed
+                    known = set(listed)
+                    for uid, pod in listed.items():
+                        yield uid, pod
                 async with aclosing(self._watch(version)) as events:
                     async for kind, found in events:
                         version = found["metadata"]["resourceVersion"]
-                        pod = parse_pod(found) if kind != "BOOKMARK" else None
-                        if pod is None:
+                        if kind == "BOOKMARK":
                             continue
-                        (known.discard if kind == "DELETED" else known.add)(pod.uid)
-                        yield pod.uid, pod if kind != "DELETED" else None
+                        uid = found["metadata"]["uid"]
+                        (known.discard if kind == "DELETED" else known.add)(uid)
+                        yield uid, found if kind != "DELETED" else None
             except ExpiredError:
                 version = ""
                 await asyncio.sleep(RETRY_SECONDS)
             except _TROUBLE:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def patch_status(self, pod: Pod, patch: Object) -> None:
-        """Patch this pod's status, again and again until it is written; a pod that is gone is fine."""
+    async def patch_status(self, path: str, uid: str, patch: Object) -> None:
+        """Patch a pod's status, again and again until it is written; a pod that is gone is fine."""
         # With its UID: another pod may have the name by now.
-        body = {"metadata": {"uid": pod.uid}, **patch}
-        await self._insist("PATCH", f"{pod.path}/status", body)
+        await self._insist("PATCH", f"{path}/status", {"metadata": {"uid": uid}, **patch})
 
-    async def delete(self, pod: Pod) -> None:
-        """Delete this pod; one that is gone is fine."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": pod.uid}}
-        await self._insist("DELETE", pod.path, options)
+    async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
+        """Delete a pod; one that is gone is fine. Without seconds of grace it has its own."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        await self._insist("DELETE", path, options)
 
     async def _insist(self, method: str, path: str, body: Object) -> None:
         while True:
@@ -81,22 +82,22 @@ class PodApi:
                 raise RuntimeError(f"{method} {path}: status {status}: {told.decode(errors='replace')[:500]}")
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _list(self) -> tuple[list[Pod], str]:
-        pods: list[Pod] = []
-        query = {"labelSelector": LABEL_SWEEP, "limit": str(PAGE)}
+    async def _list(self) -> tuple[dict[str, Object], str]:
+        pods: dict[str, Object] = {}
+        query = {"labelSelector": self._label, "limit": str(PAGE)}
         while True:
             status, told = await self._ask("GET", self._path, query)
             page = json.loads(told)
             if status >= 300:
                 raise aiohttp.ClientError(page.get("message"))
-            pods += filter(None, map(parse_pod, page["items"]))
+            pods |= {pod["metadata"]["uid"]: pod for pod in page["items"]}
             if not (token := page["metadata"].get("continue")):
                 return pods, page["metadata"]["resourceVersion"]
             query["continue"] = token
 
     async def _watch(self, version: str) -> AsyncGenerator[tuple[str, Object]]:
         query = {
-            "labelSelector": LABEL_SWEEP,
+            "labelSelector": self._label,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from cluster.simulator.faults import End
+from cluster.simulator.podapi import Object
 from seedsweep.api.episode import EpisodeId
 from seedsweep.kube.names import ANNOTATION_ATTEMPT, LABEL_DATA_ORDER, LABEL_SWEEP, LABEL_WEIGHT_INIT
 from seedsweep.kube.pods import CONTAINER
 from seedsweep.variables import expand
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

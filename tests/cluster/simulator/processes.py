@@ -12,6 +12,7 @@ from cluster.simulator.faults import End
 from cluster.simulator.kubelet import Ended, Kubelet, running
 from cluster.simulator.podapi import PodApi
 from cluster.simulator.pods import Pod
+from seedsweep.kube.names import LABEL_SWEEP
 from seedsweep.kube.pods import SCRATCH, STORAGE
 from seedsweep.local.environment import TERMINATION_LOG, TRAINER
 from seedsweep.local.processes import GuardedLauncher, Launcher, WarmLauncher
@@ -89,7 +90,7 @@ async def run_trainers(client: ApiClient, folder: Path, namespace: str | None = 
     ours = WarmLauncher({"OMP_NUM_THREADS": "1"}, folder / "trainer.log", lock)
     others = GuardedLauncher(folder, lock)
     try:
-        async with running(Kubelet(PodApi(client, namespace), TrainerProcesses(folder, ours, others))):
+        async with running(Kubelet(PodApi(client, namespace, LABEL_SWEEP), TrainerProcesses(folder, ours, others))):
             yield
     finally:
         await ours.close()

@@ -18,6 +18,7 @@ from cluster.simulator.podapi import PodApi
 from cluster.simulator.pods import Pod
 from cluster.simulator.record import Record
 from cluster.simulator.script import Script
+from seedsweep.kube.names import LABEL_SWEEP
 from seedsweep_trainer.contract import DEFAULT_METRICS_PORT, Env, Message, Outcome, TrainerInfo, encode_message
 
 _SILENT = frozenset({Quirk.MUTE, Quirk.UNREACHABLE})
@@ -142,5 +143,5 @@ async def _happens(event: asyncio.Event, within: float) -> bool:
 async def simulate(client: ApiClient, script: Script, namespace: str | None = None) -> AsyncIterator[SimulatedTrainers]:
     """Play the trainers of all episodes, of one namespace or of all, within this context."""
     trainers = SimulatedTrainers(script)
-    async with running(Kubelet(PodApi(client, namespace), trainers)):
+    async with running(Kubelet(PodApi(client, namespace, LABEL_SWEEP), trainers)):
         yield trainers

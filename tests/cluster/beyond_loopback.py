@@ -1,0 +1,61 @@
+"""`seedsweep watch` of a sweep under way, through a real API server's proxy to the operator's service.
+
+An API server proxies to pods' addresses only, and to none on loopback. So this is a program of its own, to be run in a
+network that holds nothing but ADDRESS (`ENTER` makes one): it plays a sweep and prints what `seedsweep watch` does.
+"""
+
+import asyncio
+import os
+import sys
+
+from cluster.controlplane import ControlPlane
+from cluster.fleet import Fleet
+from cluster.operator import USER
+from cluster.simulator.script import Script
+from cluster.trial import on_trial, sweep_of
+
+# Set aside for documentation: no machine has it.
+ADDRESS = "203.0.113.7"
+# The API server wants a way out, though none leads anywhere.
+_NETWORK = f"ip link set lo up && ip addr add {ADDRESS}/24 dev lo && ip route add default dev lo"
+ENTER = ["unshare", "--map-root-user", "--net", "sh", "-c", f'{_NETWORK} && exec "$@"', "sh"]
+"""Before a command that is to run there."""
+HOME, SERVICE = "seedsweep-system", "seedsweep-operator"
+
+
+def publish(control_plane: ControlPlane, port: int) -> None:
+    """The operator's service, as if the operator were a pod of the cluster."""
+    control_plane.create_namespace(HOME)
+    folder = f"/api/v1/namespaces/{HOME}"
+    container = {"name": "operator", "image": "operator:1"}
+    # Of a node that does not exist, so that nobody else gives it an address.
+    control_plane.create(
+        f"{folder}/pods", {"metadata": {"name": "operator"}, "spec": {"nodeName": "none", "containers": [container]}}
+    )
+    status = {"podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}
+    code, answer = control_plane.request("PATCH", f"{folder}/pods/operator/status", {"status": status})
+    assert code == 200, answer
+    control_plane.create(
+        f"{folder}/services", {"metadata": {"name": SERVICE}, "spec": {"ports": [{"name": "http", "port": 80}]}}
+    )
+    addresses = [{"ip": ADDRESS, "targetRef": {"kind": "Pod", "name": "operator", "namespace": HOME}}]
+    subset = {"addresses": addresses, "ports": [{"name": "http", "port": port}]}
+    control_plane.create(f"{folder}/endpoints", {"metadata": {"name": SERVICE}, "subsets": [subset]})
+
+
+async def main() -> int:
+    """Play a sweep and watch it; returns the exit code of the watch."""
+    with ControlPlane({USER: []}) as control_plane, Fleet(control_plane):
+        control_plane.create_namespace("nlp")
+        async with on_trial(control_plane, "nlp", Script(seconds=1.0)) as trial:
+            publish(control_plane, trial.operator.port)
+            await trial.apply(sweep_of())
+            watch = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", "from seedsweep.cli import main; main()", "watch", "demo"),
+                env=os.environ | {"KUBECONFIG": str(control_plane.kubeconfig(namespace="nlp"))},
+            )
+            return await watch.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
