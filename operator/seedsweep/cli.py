@@ -129,7 +129,8 @@ watch; 130 interrupted.
 def watch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the SeedSweep.")],
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", show_default="that of the kubeconfig's context")
+        str | None,
+        typer.Option("--namespace", "-n", help="Where it is.", show_default="that of the kubeconfig's context"),
     ] = None,
     operator: Annotated[
         str, typer.Option(metavar="NAMESPACE/SERVICE:PORT", help="The service of the operator.")

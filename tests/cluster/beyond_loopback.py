@@ -54,7 +54,10 @@ async def main() -> int:
                 *(sys.executable, "-c", "from seedsweep.cli import main; main()", "watch", "demo"),
                 env=os.environ | {"KUBECONFIG": str(control_plane.kubeconfig(namespace="nlp"))},
             )
-            return await watch.wait()
+            code = await watch.wait()
+            answers = [event.code for event in control_plane.audit() if event.subresource == "proxy"]
+            print(f"{answers.count(200)} live views")
+            return code
 
 
 if __name__ == "__main__":

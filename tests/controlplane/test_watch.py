@@ -154,10 +154,9 @@ def test_a_sweep_is_watched_live_through_the_api_servers_proxy() -> None:
         env=os.environ | {"PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "No live view" not in done.stdout
-    # Steps are on record only at the rung and the end; no score, yet steps, is what a scrape alone can tell.
+    assert int(done.stdout.split()[-3]) > 3
     assert "✓ demo is complete" in done.stdout

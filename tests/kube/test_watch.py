@@ -9,7 +9,9 @@ import io
 import json
 import re
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,8 +70,10 @@ class Cluster:
     operator: list[bytes | Object] = field(default_factory=lambda: [FORBIDDEN])
     """Answers of the operator's service, in the same way; an object is a refusal by the API server."""
     lists: int = 0
+    tokens: set[str] = field(default_factory=set)
 
-    async def sweep(self, _: web.Request) -> web.Response:
+    async def sweep(self, request: web.Request) -> web.Response:
+        self.tokens.add(request.headers.get("Authorization", ""))
         found = self.sweeps.pop(0) if len(self.sweeps) > 1 else self.sweeps[0]
         if isinstance(found, int):
             return web.json_response(
@@ -85,6 +89,7 @@ class Cluster:
 
     async def list(self, request: web.Request) -> web.Response:
         self.lists += 1
+        self.tokens.add(request.headers.get("Authorization", ""))
         items: dict[str, list[Object]] = {
             "seedsweeps": [{"metadata": {"name": name}} for name in self.others],
             "episodes": [owned(episode) for episode in self.episodes],
@@ -352,26 +357,50 @@ def test_a_service_that_is_not_one_is_refused(text: str) -> None:
         Service.parse(text)
 
 
-async def test_ctrl_c_ends_the_view_and_says_that_the_sweep_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = TestServer(finished_cluster(sweeps=[running(records.finished())]).app())
+@asynccontextmanager
+async def as_shell(
+    cluster: Cluster, user: Object, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[subprocess.Popen[str]]:
+    """`seedsweep watch` in a process of its own, with a kubeconfig as a user's shell has it."""
+    server = TestServer(cluster.app())
     await server.start_server()
     kubeconfig = {
         "current-context": "here",
         "contexts": [{"name": "here", "context": {"cluster": "here", "namespace": "nlp", "user": "me"}}],
         "clusters": [{"name": "here", "cluster": {"server": str(server.make_url("")).rstrip("/")}}],
-        "users": [{"name": "me", "user": {"token": "t"}}],
+        "users": [{"name": "me", "user": user}],
     }
-    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(folder / "kubeconfig"))
     try:
         with runner("watch", "rte") as process:
-            assert await asyncio.to_thread(read_until, process, "Running: ", 1)
-            process.send_signal(signal.SIGINT)
-            rest, _ = await asyncio.to_thread(process.communicate)
+            yield process
     finally:
         await server.close()
+
+
+async def test_ctrl_c_ends_the_view_and_says_that_the_sweep_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = finished_cluster(sweeps=[running(records.finished())])
+    async with as_shell(cluster, {"token": "t"}, tmp_path, monkeypatch) as process:
+        assert await asyncio.to_thread(read_until, process, "Running: ", 1)
+        process.send_signal(signal.SIGINT)
+        rest, _ = await asyncio.to_thread(process.communicate)
     assert process.returncode == 130
     assert "rte goes on in the cluster" in rest
     assert "Traceback" not in rest
+
+
+async def test_a_login_that_ends_after_minutes_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = {"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1"}
+    status = {"expirationTimestamp": "2020-01-01T00:00:00Z", "token": "$$"}
+    plugin = tmp_path / "login"
+    plugin.write_text(f"#!/bin/sh\ncat <<END\n{json.dumps({**login, 'status': status})}\nEND\n")
+    plugin.chmod(0o755)
+    cluster = finished_cluster()
+    user = {"exec": {"apiVersion": login["apiVersion"], "command": str(plugin), "interactiveMode": "Never"}}
+    async with as_shell(cluster, user, tmp_path, monkeypatch) as process:
+        await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0
+    assert len(cluster.tokens) == 3

@@ -85,12 +85,36 @@ class Operator:
         self._sweeps.saw_pod(event["object"], deleted=event["type"] == "DELETED")
 
 
+class _NoEssence(kopf.DiffBaseStorage):
+    """Nothing is compared to what was handled last: to copy every pod for that takes kopf most of an event's time."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        del body, extra_fields
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        del body
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        raise NotImplementedError("no handler of ours leaves anything on an object")
+
+
+class _NoProgress(kopf.StatusProgressStorage):
+    """No handler of ours has progress to keep."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
 def configure(settings: kopf.OperatorSettings) -> None:
     """Settings of kopf that matter here."""
     settings.posting.enabled = False
     settings.peering.standalone = True
     # Scanning would need the right to list every definition and namespace of the cluster.
     settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = _NoEssence()
+    settings.persistence.progress_storage = _NoProgress()
     # On the server: pods of others never reach us.
     settings.watching.label_selectors["pods"] = names.LABEL_SWEEP_UID
     # One line an event of every pod would drown the rest.

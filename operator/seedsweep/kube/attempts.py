@@ -60,14 +60,19 @@ class Attempts:
         self._clock = clock
         self._began = clock()
         self._attempts: dict[str, _Attempt] = {}
-        self._stopping: set[str] = set()
-        """Pods whose deletion was accepted and has not been seen yet."""
+        self._stopping: dict[str, float] = {}
+        """Pods whose deletion was accepted and has not been seen yet, and since when, by a steady clock."""
         self._back_off = MIN_BACK_OFF
 
     @property
     def pods(self) -> str:
         """Path of the pods of the sweep's namespace."""
         return f"/api/v1/namespaces/{self._home.namespace}/pods"
+
+    @property
+    def stopping_since(self) -> float | None:
+        """When the first deletion was accepted that has not been seen yet, by a steady clock."""
+        return min(self._stopping.values(), default=None)
 
     async def load(self, sweep: SeedSweep) -> None:
         """Read all pods; what is not there any more has vanished. Raises ApiError."""
@@ -108,7 +113,7 @@ class Attempts:
             attempt.ending = vanished(attempt.facts, self._clock())
             self._take_reading(attempt)
         self._scraper.forget(uid)
-        self._stopping.discard(uid)
+        self._stopping.pop(uid, None)
         self._news()
 
     def saw_deleted(self, sweep: SeedSweep, pod: Object) -> None:
@@ -153,7 +158,7 @@ class Attempts:
         except ApiError:
             asyncio.get_running_loop().call_later(MIN_BACK_OFF.total_seconds(), self._news)
             return
-        self._stopping.add(decision.uid)
+        self._stopping.setdefault(decision.uid, monotonic())
 
     async def _start(self, sweep: SeedSweep, decision: StartEpisode, turned_down: list[Refusal]) -> None:
         if turned_down:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import getproxies
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
@@ -124,15 +125,15 @@ class Api:
 
     async def _once(self, method: str, path: str, body: Object | None, query: Mapping[str, str] | None) -> bytes:
         async with self._turn:
-            request = await self._client.param_serialize(
+            _, url, headers, *_ = await self._client.param_serialize(
                 method,
                 path,
                 query_params=list((query or {}).items()),
                 header_params={"Accept": "application/json"},
-                body=body,
                 auth_settings=["BearerToken"],
             )
-            response = await self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+            # The body is JSON already; the client would look through it for models of its own.
+            response = await self._client.call_api(method, url, headers, body, _request_timeout=TIMEOUT_SECONDS)
             data: bytes = await response.response.read()
         API_CALLS.labels(method, str(response.status)).inc()
         if response.status >= 300:
@@ -161,8 +162,12 @@ async def connect(patience: Backoff = PATIENCE) -> AsyncIterator[Api]:
     try:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except ConfigException:
-        await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        loader = await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        # Before every request: logins by a cloud's plugin end after minutes, and are renewed only when they are due.
+        configuration.refresh_api_key_hook = loader.load_and_set
     configuration.connection_pool_maxsize = MAX_AT_ONCE
+    # With it, every request looks for proxies and for a .netrc file in threads of its own.
+    configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
     async with ApiClient(configuration) as client:
         yield Api(client, patience)
 

@@ -64,13 +64,12 @@ class Recorder:
 
 def gathered(events: Iterable[Event]) -> list[Event]:
     """Many events of one kind become one that names their episodes; what is told of the sweep stands alone."""
-    events = list(events)
-    told = [event for event in events if event.episode is None]
-    kinds: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
+    kinds: defaultdict[tuple[str, str, str], list[Event]] = defaultdict(list)
     for event in events:
-        if event.episode is not None:
-            kinds[event.reason, event.kind].append(event)
-    for (reason, _), same in kinds.items():
+        own_words = event.message if event.episode is None else ""
+        kinds[event.reason, event.kind, own_words].append(event)
+    told: list[Event] = []
+    for (reason, *_), same in kinds.items():
         if len(same) <= FEW:
             told += same
             continue

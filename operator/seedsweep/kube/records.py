@@ -124,9 +124,10 @@ class Records:
                 for _ in range(min(LAZY_AT_ONCE, waiting.qsize())):
                     group.create_task(self._drain(waiting))
 
-    async def flush(self) -> None:
-        """Write all that waits, at the end."""
+    async def flush(self) -> bool:
+        """Write all that waits; false where some of it still does."""
         await asyncio.gather(*(self._put(episode, self.episodes[episode]) for episode in self._lazy))
+        return not self._lazy
 
     async def _drain(self, waiting: asyncio.Queue[EpisodeId]) -> None:
         while not waiting.empty():

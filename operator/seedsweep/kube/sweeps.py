@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 from pydantic import ValidationError
@@ -15,12 +15,13 @@ from seedsweep.api.core import Condition
 from seedsweep.api.parse import problems_of
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.conditions import transitions
 from seedsweep.engine.decisions import Event, Plan, StartEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.kube import names
 from seedsweep.kube.attempts import Attempts, now
 from seedsweep.kube.client import Api, ApiError, Object
-from seedsweep.kube.events import Recorder
+from seedsweep.kube.events import ENDS, Recorder
 from seedsweep.kube.freshness import Freshness
 from seedsweep.kube.pods import PodSettings, pod_manifest, pod_problems
 from seedsweep.kube.records import Home, Records
@@ -37,6 +38,10 @@ MAX_SLEEP_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 """Before what could not be written is tried again; each try has its own patience with the API server."""
 MAX_RETRY_SECONDS = 30.0
+GONE_WITHIN_SECONDS = 20.0
+"""After a deletion pods are listed: a watch that had to start anew does not show what has gone meanwhile."""
+EVENT_LIFE = timedelta(hours=1)
+"""How long an API server keeps Events: within it, telling one again is refused."""
 
 _log = logging.getLogger(__name__)
 
@@ -217,10 +222,14 @@ class Sweep:
             if self.last.finished and not world.behind:
                 return
             await asyncio.sleep(max(PAUSE_SECONDS, PAUSE_SECONDS_PER_EPISODE * len(layout.episodes)))
-            await self._sleep(world, self.last.look_again_in, listed + self._shared.relist_seconds - began)
-            if monotonic() - listed > self._shared.relist_seconds:
+            await self._sleep(world, self.last.look_again_in, self._list_at(listed) - began)
+            if monotonic() > self._list_at(listed):
                 await self._attempts.load(world.sweep)
                 listed = monotonic()
+
+    def _list_at(self, listed: float) -> float:
+        since, regularly = self._attempts.stopping_since, listed + self._shared.relist_seconds
+        return regularly if since is None else min(regularly, max(since, listed) + GONE_WITHIN_SECONDS)
 
     async def _sleep(self, world: KubeWorld, wait: timedelta | None, until_list: float) -> None:
         seconds = min(MAX_SLEEP_SECONDS, max(until_list, 0.0))
@@ -271,7 +280,7 @@ class Sweeps:
         elif uid in self._over:
             return
         elif body.get("status", {}).get("completionTime"):
-            self._over[uid] = home_of(body), SweepStatus.model_validate_json(json.dumps(body["status"]))
+            self._found_over(home_of(body), SweepStatus.model_validate_json(json.dumps(body["status"])))
         else:
             sweep = self._sweeps[uid] = Sweep(self._shared, body)
             self._tasks[uid] = asyncio.create_task(self._run(sweep), name=sweep.home.path)
@@ -294,7 +303,7 @@ class Sweeps:
             sweep.read_news()
 
     async def close(self) -> None:
-        """End all tasks; what waits to be written is written."""
+        """End all tasks; what waits to be written follows again from what there is."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -306,6 +315,14 @@ class Sweeps:
         self._over[sweep.home.uid] = sweep.home, sweep.world.status
         del self._sweeps[sweep.home.uid], self._tasks[sweep.home.uid]
         self._shared.scraper.forget_sweep(sweep.home.uid)
+
+    def _found_over(self, home: Home, status: SweepStatus) -> None:
+        self._over[home.uid] = home, status
+        assert status.completion_time is not None  # that is what makes it over
+        if now() - datetime.fromisoformat(status.completion_time) < EVENT_LIFE:
+            # Whoever saw it end may have died before it told.
+            ends = [event for event in transitions(SweepStatus(), status) if event.reason in ENDS]
+            self._shared.recorder.tell(home, ends)
 
     def _drop(self, uid: str) -> None:
         self._sweeps.pop(uid, None)

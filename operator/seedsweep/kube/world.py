@@ -107,6 +107,9 @@ class KubeWorld:
         return not self.held_back or event.reason == "Stalled"
 
     async def _write(self, status: SweepStatus) -> bool:
+        if status.completion_time is not None and not await self._records.flush():
+            # A sweep that is over is never looked at again.
+            return False
         try:
             await self._put(status)
         except ApiError as error:

@@ -3,9 +3,12 @@
 import argparse
 import asyncio
 import contextlib
+import tempfile
+from pathlib import Path
 
 from kubernetes.aio.config import new_client_from_config
 
+from cluster.simulator.processes import run_trainers
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import simulate
 
@@ -16,16 +19,17 @@ def main() -> None:
     parser.add_argument("--kubeconfig", help="default: KUBECONFIG, or ~/.kube/config")
     parser.add_argument("--evaluations", type=int, default=defaults.evaluations, help="of an episode")
     parser.add_argument("--seconds", type=float, default=defaults.seconds, help="an evaluation takes on average")
+    parser.add_argument("--real", action="store_true", help="run them for real, as processes of this machine")
     given = parser.parse_args()
-    script = Script(evaluations=given.evaluations, seconds=given.seconds)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_play(given.kubeconfig, script))
+    script = None if given.real else Script(evaluations=given.evaluations, seconds=given.seconds)
+    with contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="seedsweep-trainers-") as folder:
+        asyncio.run(_play(given.kubeconfig, script, Path(folder)))
 
 
-async def _play(kubeconfig: str | None, script: Script) -> None:
+async def _play(kubeconfig: str | None, script: Script | None, folder: Path) -> None:
     client = await new_client_from_config(kubeconfig)  # type: ignore[no-untyped-call]
-    async with client, simulate(client, script):
-        print("Playing the trainers of all sweeps. Ctrl-C ends it.", flush=True)
+    async with client, run_trainers(client, folder) if script is None else simulate(client, script):
+        print("The trainers of all sweeps are under way. Ctrl-C ends them.", flush=True)
         await asyncio.Event().wait()
 
 
