@@ -23,7 +23,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## eight episodes, one cut, a winner: the quickstart on real sentences
 	$(BIN)/seedsweep run examples/quickstart.yaml
 
-test: $(READY) ## all tests
+test: $(READY) ## all tests; the first time it also builds a Kubernetes control plane (about ten minutes)
+	@# Here its progress can be seen. What cannot be built is said, and its tests are skipped.
+	-@PYTHONPATH=tests $(BIN)/python -m cluster build > /dev/null
 	$(BIN)/pytest -n auto --dist loadfile
 
 cluster: $(READY) ## a Kubernetes control plane with fake GPU nodes to play with, until Ctrl-C

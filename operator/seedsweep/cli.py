@@ -14,6 +14,9 @@ from seedsweep.report.record import RecordError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
+OF_OPERATOR = frozenset({"kopf", "kubernetes"})
+"""Packages that only the commands for a cluster need."""
+
 _RUN_HELP = """
 Train a sweep on this machine, or go on with one that was interrupted.
 
@@ -159,6 +162,11 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments)
     except (InvalidSweepError, RecordError, RunDirectoryError) as error:
         print(error, file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in OF_OPERATOR:
+            raise
+        print(f"{error.name} is not installed: pip install 'seedsweep[operator]'", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -61,13 +61,17 @@ class Rule:
     """On the first so many of them; None: on all."""
     every: int = 1
     """On each so many-th of them."""
+    body: str = ""
+    """A regular expression, searched for in what is sent."""
     hits: int = 0
     """How often it acted."""
     _met: int = 0
 
-    def acts_on(self, method: str, path: str) -> bool:
+    def acts_on(self, method: str, path: str, body: str = "") -> bool:
         """Whether it acts on this request; counts it."""
         if re.fullmatch(self.method, method) is None or re.search(self.path, path) is None:
+            return False
+        if re.search(self.body, body) is None:
             return False
         if self.times is not None and self.hits >= self.times:
             return False
@@ -107,8 +111,11 @@ class Proxy:
 
     async def handle(self, session: aiohttp.ClientSession, request: web.Request) -> web.StreamResponse:
         """Forward a request, or do to it what a rule says."""
+        sent = await request.read()
         rules = [rule for rule in self.rules if rule.action is not Break.SILENCE]
-        action = next((rule.action for rule in rules if rule.acts_on(request.method, request.path_qs)), None)
+        action = next(
+            (rule.action for rule in rules if rule.acts_on(request.method, request.path_qs, sent.decode())), None
+        )
         if isinstance(action, Answer):
             return _refusal(action)
         if isinstance(action, Delay):
@@ -116,7 +123,7 @@ class Proxy:
         if action is Break.BEFORE:
             return _hang_up(request)
         try:
-            async with self._forward(session, request) as answer:
+            async with self._forward(session, request, sent) as answer:
                 if "watch" in request.query:
                     return await self._stream(request, answer)
                 body = await answer.read()
@@ -131,12 +138,14 @@ class Proxy:
         silences = [rule for rule in self.rules if rule.action is Break.SILENCE]
         return any(rule.acts_on("GET", request.path_qs) for rule in silences)
 
-    def _forward(self, session: aiohttp.ClientSession, request: web.Request) -> "aiohttp.client._RequestContextManager":
+    def _forward(
+        self, session: aiohttp.ClientSession, request: web.Request, sent: bytes
+    ) -> "aiohttp.client._RequestContextManager":
         return session.request(
             request.method,
             self.upstream + request.path_qs,
             headers=_end_to_end(request.headers),
-            data=request.content if request.body_exists else None,
+            data=sent or None,
             ssl=self.tls if self.tls is not None else True,
         )
 

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.ends import fault_free_end
 from cluster.operator import operating
-from cluster.proxy import Break, Rule
+from cluster.proxy import Answer, Break, Rule
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
@@ -70,6 +70,34 @@ async def _die_around(trial: Trial, rule: Rule) -> None:
         await eventually(hit)
         await trial.operator.kill()
     await trial.operator.start()
+
+
+async def test_an_end_that_nobody_was_told_of_is_told_by_the_next_operator(control_plane, namespace: str):
+    script = Script(seconds=0.1)
+    async with on_trial(control_plane, namespace, script) as trial:
+        with trial.proxy.broken(Rule(Break.BEFORE, "/events$")):
+            await trial.apply(sweep := sweep_of())
+            await trial.condition("Complete")
+            await trial.operator.kill()
+        await trial.operator.start()
+        await trial.completed(sweep, script)
+
+
+async def test_a_sweep_is_not_over_before_all_verdicts_are_on_record(control_plane, namespace: str):
+    script = Script(seconds=0.1)
+
+    async with on_trial(control_plane, namespace, script) as trial:
+
+        async def survivors_finished() -> bool | None:
+            verdicts = [item.get("status", {}).get("verdict") or {} for item in await trial.items("episodes")]
+            return sum(verdict.get("outcome") == "Finished" for verdict in verdicts) == 3 or None
+
+        with trial.proxy.broken(Rule(Answer(503), "/episodes/.*/status", body="LostByCut")):
+            await trial.apply(sweep := sweep_of(parallelism=4))
+            await eventually(survivors_finished)
+            await trial.operator.kill()
+        await trial.operator.start()
+        await trial.completed(sweep, script)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 30.0])

@@ -127,10 +127,17 @@ class Message:
 
 
 def as_published(score: float) -> float:
-    """Round to float32, the precision at which every channel carries a score, so that all agree exactly."""
+    """Round to float32, the precision of every channel, so that all agree exactly.
+
+    Of the doubles that are this float32, it is the one with the fewest digits: 0.655 stays 0.655.
+    """
     if not math.isfinite(score):
         return math.nan
-    return float(struct.unpack("<f", struct.pack("<f", score))[0])
+    packed = struct.pack("<f", score)
+    single: float = struct.unpack("<f", packed)[0]
+    # Nine digits tell all float32 apart.
+    candidates = (float(f"{single:.{digits}g}") for digits in range(6, 10))
+    return next(value for value in candidates if struct.pack("<f", value) == packed)
 
 
 def _pack(values: Sequence[float]) -> str:
@@ -139,7 +146,7 @@ def _pack(values: Sequence[float]) -> str:
 
 def _unpack(text: str) -> tuple[float, ...]:
     raw = base64.b64decode(text, validate=True)
-    return struct.unpack(f"<{len(raw) // 4}f", raw)
+    return tuple(map(as_published, struct.unpack(f"<{len(raw) // 4}f", raw)))
 
 
 def _digest(body: str) -> str:

@@ -66,7 +66,7 @@ KINDS = (
         (
             Column("Phase", ".status.phase"),
             Column("Best", ".status.summary.score", description="Best validation score that counts"),
-            Column("Of", ".status.best.episode", description="The episode it is from"),
+            Column("By", ".status.best.episode", description="The episode it is from"),
             Column("Episodes", ".status.summary.episodes", description="How many are where"),
             Column("Saved", ".status.summary.saved", description="Of all steps, those that losers did not train"),
             _AGE,

@@ -21,8 +21,9 @@ from seedsweep.scrape import Expected
 
 NO_GRACE_SECONDS = 1
 """For what need not be saved. Not 0: the name would be free while the process still runs."""
-UNREADABLE_AFTER = 5
-"""Scrapes in a row that fail before people are told: a trainer that starts does not listen yet."""
+UNREADABLE_TIMES = 5
+UNREADABLE_AFTER = timedelta(minutes=1)
+"""Scrapes in a row that fail, and time in its place, before people are told: a trainer that starts does not listen."""
 MIN_BACK_OFF = timedelta(seconds=2)
 MAX_BACK_OFF = timedelta(minutes=1)
 
@@ -233,11 +234,13 @@ class Attempts:
                 )
             )
 
-    def _unreadable(self, uid: str) -> str:
-        trouble = self._scraper.trouble(uid)
-        if trouble is None or trouble.times < UNREADABLE_AFTER:
+    def _unreadable(self, facts: PodFacts) -> str:
+        trouble = self._scraper.trouble(facts.uid)
+        if trouble is None or trouble.times < UNREADABLE_TIMES:
             return ""
-        return f"its metrics cannot be read: {trouble.error}"
+        if facts.bound is None or self._clock() - facts.bound < UNREADABLE_AFTER:
+            return ""
+        return f"no metrics: {trouble.error}"
 
     def _take_reading(self, attempt: _Attempt) -> None:
         """Of its last words and what was read last, that which tells more."""
@@ -254,7 +257,7 @@ class Attempts:
             created=facts.created,
             bound=facts.bound,
             unschedulable_since=facts.unschedulable_since,
-            trouble=facts.trouble or self._unreadable(facts.uid),
+            trouble=facts.trouble or self._unreadable(facts),
             stop_after=facts.stop_after,
             stopping=facts.deleted is not None or facts.uid in self._stopping,
             reading=attempt.reading or self._scraper.reading(facts.uid),

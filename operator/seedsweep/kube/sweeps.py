@@ -183,7 +183,11 @@ class Sweep:
             last_transition_time=now().isoformat(timespec="milliseconds"),
             observed_generation=generation,
         )
-        status = SweepStatus(observed_generation=generation, phase="Failed", message=message, conditions=[condition])
+        known = self.world.status if self.world is not None else SweepStatus()
+        others = [c for c in known.conditions if c.type != condition.type]
+        status = known.evolve(
+            observed_generation=generation, phase="Failed", message=message, conditions=[condition, *others]
+        )
         body = {
             "apiVersion": self._body["apiVersion"],
             "kind": self._body["kind"],

@@ -113,7 +113,7 @@ class Watcher:
                 raise
             raise (await self._missing()) from error
         uid = found["metadata"]["uid"]
-        if False:
+        if self._uid not in (None, uid):
             raise self._deleted()
         self._uid = uid
         return accepted(found)
