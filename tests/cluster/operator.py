@@ -83,6 +83,12 @@ class Operator:
         except aiohttp.ClientError:
             return False
 
+    async def ended(self) -> int:
+        """Wait until it has ended by itself; its exit code. Raises TimeoutError."""
+        assert self._process is not None  # it was started
+        async with asyncio.timeout(ENDS_WITHIN):
+            return await self._process.wait()
+
     async def kill(self) -> None:
         """End it as a power cut would."""
         await self._end(signal.SIGKILL)

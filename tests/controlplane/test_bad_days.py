@@ -100,18 +100,6 @@ async def test_a_sweep_is_not_over_before_all_verdicts_are_on_record(control_pla
         await trial.completed(sweep, script)
 
 
-@pytest.mark.parametrize("seconds", [1.0, 30.0])
-async def test_an_api_server_that_is_away_holds_a_sweep_up_and_no_more(control_plane, namespace: str, seconds: float):
-    async with on_trial(control_plane, namespace, SLOW) as trial:
-        await trial.apply(sweep := sweep_of())
-        await trial.running(4)
-        await asyncio.to_thread(control_plane.kill_api_server)
-        await asyncio.sleep(seconds)
-        assert await trial.operator.answers(), "the API server's absence is no reason to be restarted"
-        await asyncio.to_thread(control_plane.start_api_server)
-        await trial.completed(sweep, SLOW)
-
-
 async def test_watches_that_break_lose_nothing(control_plane, namespace: str):
     async with on_trial(control_plane, namespace, SLOW) as trial:
         await trial.apply(sweep := sweep_of())
@@ -146,9 +134,33 @@ async def test_a_watch_that_stays_silent_has_the_operator_restarted(control_plan
         await trial.completed(sweep, SLOW)
 
 
+async def test_a_watch_that_is_refused_ends_the_operator_and_the_next_one_goes_on(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SLOW) as trial:
+        await trial.apply(sweep := sweep_of())
+        await trial.running(4)
+        with trial.proxy.broken(Rule(Answer(410), "watch=", "GET")):
+            assert trial.proxy.break_watches("/pods")
+            assert await trial.operator.ended() != 0
+        await trial.operator.start()
+        await trial.completed(sweep, SLOW)
+
+
 async def test_two_operators_at_once_do_no_harm(control_plane, namespace: str):
     async with on_trial(control_plane, namespace, SLOW) as trial:
         second = replace(trial.operator, port=control_plane.network.free_port())
         async with operating(second):
             await trial.apply(sweep := sweep_of())
             await trial.completed(sweep, SLOW)
+
+
+# The last, for schedulers and controllers are slow to come back.
+@pytest.mark.parametrize("seconds", [1.0, 30.0])
+async def test_an_api_server_that_is_away_holds_a_sweep_up_and_no_more(control_plane, namespace: str, seconds: float):
+    async with on_trial(control_plane, namespace, SLOW) as trial:
+        await trial.apply(sweep := sweep_of())
+        await trial.running(4)
+        await asyncio.to_thread(control_plane.kill_api_server)
+        await asyncio.sleep(seconds)
+        assert await trial.operator.answers(), "the API server's absence is no reason to be restarted"
+        await asyncio.to_thread(control_plane.start_api_server)
+        await trial.completed(sweep, SLOW)

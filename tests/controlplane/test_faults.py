@@ -17,6 +17,7 @@ FAULTS: dict[str, tuple[Action, str]] = {
     "a broken server": (Answer(500), "POST|PUT|DELETE"),
     "an unready server": (Answer(503), "POST|PUT|DELETE"),
     "rights withdrawn and given back": (Answer(403), "POST|PUT|DELETE"),
+    "reads that are refused": (Answer(503), "GET"),
     "a slow server": (Delay(0.5), "POST|PUT|DELETE"),
     "requests that get lost": (Break.BEFORE, "POST|PUT|DELETE"),
     "answers that get lost": (Break.AFTER, "POST|PUT|DELETE"),

@@ -3,6 +3,7 @@
 import json
 import math
 import socket
+import struct
 import urllib.request
 from pathlib import Path
 
@@ -127,7 +128,9 @@ def test_scores_survive_the_text_format_exactly(scores: list[float]) -> None:
     reporter.planned(evaluations=20, steps=20)
     for step, score in enumerate(scores):
         reporter.evaluated(step=step, score=score)
-    assert list(served(reporter)[SCORE].values()) == scores
+    found = list(served(reporter)[SCORE].values())
+    assert found == list(map(as_published, scores))
+    assert struct.pack(f"<{len(found)}f", *found) == struct.pack(f"<{len(scores)}f", *scores)
 
 
 def test_metrics_and_message_carry_the_same_numbers(reporter: Reporter, tmp_path: Path) -> None:

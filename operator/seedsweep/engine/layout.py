@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from seedsweep.api.checks import Problem, check_rungs, rung_evaluation
 from seedsweep.api.early_stopping import EarlyStopping, Hyperband, Rung
-from seedsweep.api.episode import EpisodeId
+from seedsweep.api.episode import EpisodeId, EpisodeSpec
 from seedsweep.api.seeds import Seeds
 from seedsweep.api.sweep import SeedSweep, SweepSpec
 
@@ -92,6 +92,17 @@ class Layout:
     def rung_evaluations(self, evaluations: int) -> tuple[tuple[int, ...], ...]:
         """Evaluation of every rung, by bracket, in a sweep with so many evaluations an episode."""
         return tuple(tuple(rung_evaluation(rung.at_percent, evaluations) for rung in ladder) for ladder in self.rungs)
+
+    def episode_spec(self, episode: EpisodeId) -> EpisodeSpec:
+        """What identifies an episode on record."""
+        return EpisodeSpec(
+            sweep=self.name,
+            weight_init=episode.weight_init,
+            data_order=episode.data_order,
+            index=self.index[episode],
+            bracket=self.bracket_of[episode],
+            audited=episode in self.audited,
+        )
 
     def problems(self, evaluations: int) -> list[Problem]:
         """Why the rungs do not fit so many evaluations; empty when they do."""

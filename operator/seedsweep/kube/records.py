@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from seedsweep.api.cut import Cut, CutSpec, cut_name
-from seedsweep.api.episode import Episode, EpisodeId, EpisodeSpec, EpisodeStatus
+from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
@@ -229,17 +229,8 @@ class Records:
         metadata = self._home.metadata(names.object_name(self._home.name, episode), episode)
         if episode in self._versions:
             metadata["resourceVersion"] = self._versions[episode]
-        layout = self._layout
-        spec = EpisodeSpec(
-            sweep=layout.name,
-            weight_init=episode.weight_init,
-            data_order=episode.data_order,
-            index=layout.index[episode],
-            bracket=layout.bracket_of[episode],
-            audited=episode in layout.audited,
-        )
         body: Object = {"apiVersion": API_VERSION, "kind": "Episode", "metadata": metadata}
-        body["spec"] = spec.model_dump(by_alias=True)
+        body["spec"] = self._layout.episode_spec(episode).model_dump(by_alias=True)
         if status is not None:
             body["status"] = status.model_dump(mode="json", by_alias=True)
         return body

@@ -24,7 +24,7 @@ from pathlib import Path
 from seedsweep.api.base import ApiModel
 from seedsweep.api.core import ObjectMeta
 from seedsweep.api.cut import Cut, CutSpec, cut_name
-from seedsweep.api.episode import Episode, EpisodeId, EpisodeSpec, EpisodeStatus
+from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
@@ -121,14 +121,7 @@ class RunDirectory:
 
     def write_episode(self, layout: Layout, episode: EpisodeId, status: EpisodeStatus) -> None:
         """Replace an episode's file."""
-        spec = EpisodeSpec(
-            sweep=layout.name,
-            weight_init=episode.weight_init,
-            data_order=episode.data_order,
-            index=layout.index[episode],
-            bracket=layout.bracket_of[episode],
-            audited=episode in layout.audited,
-        )
+        spec = layout.episode_spec(episode)
         metadata = ObjectMeta(name=f"{layout.name}-{episode.name}")
         write_whole(
             self._episodes / f"{episode.name}.json", _json(Episode(metadata=metadata, spec=spec, status=status))
