@@ -6,16 +6,14 @@ another and runs next to it; who goes first is drawn.
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 from threading import Semaphore, Thread
 
 import numpy as np
 import torch
 from scipy.stats import bootstrap
-
-Blocks = dict[str, list[float]]
-"""Seconds of each block by the kind of work, in the order of the work."""
 
 
 def now() -> float:
@@ -31,7 +29,8 @@ class Turns:
 
     def __init__(self, program: Callable[["Turns"], None]) -> None:
         """The program starts with the first turn."""
-        self.blocks: Blocks = {}
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        """Of all blocks so far, by their kind."""
         self._program = program
         self._granted = Semaphore(0)
         self._used: SimpleQueue[bool | BaseException] = SimpleQueue()
@@ -50,7 +49,7 @@ class Turns:
 
     def ends(self, kind: str) -> None:
         """Said by the program after a block of this kind; returns when the next one may start."""
-        self.blocks.setdefault(kind, []).append(now() - self._since)
+        self.seconds[kind] += now() - self._since
         self.begins()
 
     def take(self) -> bool:
@@ -71,19 +70,20 @@ class Turns:
             self._used.put(False)
 
 
-def take_turns(programs: Mapping[str, Callable[[Turns], None]], draw: random.Random) -> dict[str, Blocks]:
-    """The blocks of all programs, which do the same number of them."""
+def take_turns(programs: Mapping[str, Callable[[Turns], None]], draw: random.Random) -> dict[str, Mapping[str, float]]:
+    """The seconds of all programs by the kind of work, once all have ended."""
     turns = {name: Turns(program) for name, program in programs.items()}
     running = list(turns)
     while running:
         running = [name for name in draw.sample(running, len(running)) if turns[name].take()]
-    return {name: turn.blocks for name, turn in turns.items()}
+    return {name: turn.seconds for name, turn in turns.items()}
 
 
-def speed(ours: list[float], theirs: list[float]) -> tuple[float, float, float]:
+def speed(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float, float]:
     """Their seconds for one of ours, above 1 where ours is the faster one, with its 95 % interval.
 
-    Bootstrap over blocks (percentile), which stay pairs.
+    Bootstrap over rounds (percentile), which stay pairs: where its tensors happen to lie in memory makes a program
+    faster or slower by some percent for as long as it keeps them, so blocks of one round are no independent draws.
     """
 
     def ratio(ours: np.ndarray, theirs: np.ndarray, axis: int = -1) -> np.ndarray:

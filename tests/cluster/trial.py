@@ -29,6 +29,7 @@ CORE = frozenset({"pods", "events", "resourcequotas"})
 AUTHORITY = "certificate-authority"
 SCRAPE_PORT = 9417
 """Not the default, on which whoever tries things by hand may listen."""
+NAME = "demo"
 PATIENCE = 60.0
 """Seconds, as all times here."""
 SETTLES_WITHIN = 15.0
@@ -38,12 +39,12 @@ Object = dict[str, Any]
 T = TypeVar("T")
 
 
-def sweep_of(name: str = "demo", **spec: Any) -> Object:
+def sweep_of(**spec: Any) -> Object:
     """Eight episodes at once, of which three survive evaluation 3 of 10; `spec` by its wire names."""
     return {
         "apiVersion": API_VERSION,
         "kind": "SeedSweep",
-        "metadata": {"name": name},
+        "metadata": {"name": NAME},
         "spec": {
             "seeds": {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": 4}}},
             "parallelism": 8,
@@ -99,24 +100,25 @@ class Trial:
         """As a user does, in the background."""
         await self.request("DELETE", self.path(plural, name), {"propagationPolicy": "Background"})
 
-    async def status(self, name: str = "demo") -> Object:
-        """Of a sweep."""
-        code, found = await self.request("GET", self.path("seedsweeps", name))
+    async def sweep(self) -> Object:
+        """As it stands now."""
+        code, found = await self.request("GET", self.path("seedsweeps", NAME))
         assert code == 200, found
-        return found.get("status") or {}
+        sweep: Object = {"status": {}, **found}
+        return sweep
 
-    async def condition(self, kind: str, name: str = "demo", status: str = "True") -> Object:
-        """Wait until a sweep has it; fails with all that the sweep says."""
+    async def condition(self, kind: str) -> Object:
+        """Wait until it holds of the sweep; fails with all that the sweep says."""
 
         async def look() -> Object | None:
-            conditions = (await self.status(name)).get("conditions", ())
-            return next((c for c in conditions if (c["type"], c["status"]) == (kind, status)), None)
+            conditions = (await self.sweep())["status"].get("conditions", ())
+            return next((c for c in conditions if (c["type"], c["status"]) == (kind, "True")), None)
 
         try:
             return await eventually(look)
         except TimeoutError:
-            said = json.dumps(await self.status(name), indent=1)
-            raise AssertionError(f"never {kind}={status}: {said}\n{self.operator.log.read_text()[-3000:]}") from None
+            said = json.dumps((await self.sweep())["status"], indent=1)
+            raise AssertionError(f"never {kind}: {said}\n{self.operator.log.read_text()[-3000:]}") from None
 
     async def cut(self) -> Object:
         """Wait for the first cut; its spec."""
@@ -126,13 +128,13 @@ class Trial:
 
         return await eventually(look)
 
-    async def running(self, number: int) -> list[Object]:
-        """Wait until so many trainers at least have begun; the pods."""
+    async def running(self, number: int) -> None:
+        """Wait until so many trainers at least have begun."""
 
-        async def look() -> list[Object] | None:
-            return await self.items("pods") if len(self.trainers.record.attempts) >= number else None
+        async def look() -> bool | None:
+            return len(self.trainers.record.attempts) >= number or None
 
-        return await eventually(look)
+        await eventually(look)
 
     async def wrong(self) -> list[str]:
         """What has been violated so far."""
@@ -143,7 +145,7 @@ class Trial:
         return violations(writes, [USER], remaining)
 
     async def settled_wrong(self) -> list[str]:
-        """What has been violated, once what may follow late is there: verdicts of the lost, and Events."""
+        """What has been violated, once Events are there, which may follow late."""
         return await settled(self.wrong, [])
 
     async def completed(self, sweep: Object, script: Script, **out: Mapping[str, int]) -> None:
@@ -151,17 +153,14 @@ class Trial:
 
         `out`: see `fault_free_end`.
         """
-        name = sweep["metadata"]["name"]
-        await self.condition("Complete", name)
-        # Lost episodes' verdicts and Events follow when there is time.
-        expected = fault_free_end(sweep, script, **out)
-        end = await settled(lambda: self._end(name), expected)
+        await self.condition("Complete")
+        end, expected = await self._end(), fault_free_end(sweep, script, **out)
         assert end == expected, f"{end}\ninstead of\n{expected}"
         wrong = await self.settled_wrong()
         assert not wrong, "\n".join(wrong)
 
-    async def _end(self, name: str) -> End:
-        _, sweep = await self.request("GET", self.path("seedsweeps", name))
+    async def _end(self) -> End:
+        sweep = await self.sweep()
         uid = sweep["metadata"]["uid"]
         episodes, cuts = [
             [item for item in await self.items(plural) if owner_uid(item["metadata"]) == uid]

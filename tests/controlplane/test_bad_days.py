@@ -85,7 +85,6 @@ async def test_an_end_that_nobody_was_told_of_is_told_by_the_next_operator(contr
 
 async def test_a_sweep_is_not_over_before_all_verdicts_are_on_record(control_plane, namespace: str):
     script = Script(seconds=0.1)
-
     async with on_trial(control_plane, namespace, script) as trial:
 
         async def survivors_finished() -> bool | None:

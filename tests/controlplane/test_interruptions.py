@@ -36,7 +36,7 @@ async def attempts_of(trial: Trial, episode: str = VICTIM) -> list[dict[str, Any
 
 
 async def test_pods_deleted_by_hand_are_replaced_before_the_cut_and_after_it(control_plane, namespace: str):
-    play = script(seconds=0.5)
+    play = script(seconds=0.3)
     async with on_trial(control_plane, namespace, play) as trial:
         await trial.apply(sweep := sweep_of())
         await trial.running(8)

@@ -20,7 +20,7 @@ from seedsweep.kube import names
 from seedsweep.kube.client import Api, ApiError, Object
 from seedsweep.reconcile import EVERYTHING
 
-LAZY_SECONDS = 2.0
+LAZY_SECONDS = 5.0
 """How long a record that nothing rests on may wait for a later one to take its place."""
 LAZY_AT_ONCE = 8
 LOOK_AGAIN = timedelta(seconds=30)
@@ -132,7 +132,7 @@ class Records:
     async def _drain(self, waiting: asyncio.Queue[EpisodeId]) -> None:
         while not waiting.empty():
             episode = waiting.get_nowait()
-            if episode in self._lazy and not await self._put(episode, self.episodes[episode]):
+            if episode in self._lazy and not await self._put(episode, self.episodes[episode], lazily=True):
                 self._due.set()
 
     async def _write_all(self, records: Iterable[RecordEpisode]) -> bool:
@@ -145,12 +145,17 @@ class Records:
             self._lazy.discard(record.episode)
         return written
 
-    async def _put(self, episode: EpisodeId, status: EpisodeStatus) -> bool:
-        """Write one episode's status, on top of the version that is known."""
+    async def _put(self, episode: EpisodeId, status: EpisodeStatus, *, lazily: bool = False) -> bool:
+        """Write one episode's status, on top of the version that is known; false while it is not written.
+
+        `lazily`: where the first pod has no place yet, the object is made and its status left for the next round.
+        """
         async with self._locks[episode]:
             try:
                 if episode not in self._versions:
                     await self._create(episode)
+                    if lazily and [attempt.started for attempt in status.attempts] == [None]:
+                        return False
                 body = self._body(episode, status)
                 written = await self._api.replace(f"{self._path(episode)}/status", body)
             except (ApiError, ForeignObjectError) as error:

@@ -13,7 +13,7 @@ from seedsweep.kube.client import Api, ApiError, Object
 from seedsweep.kube.events import Recorder
 from seedsweep.kube.records import Home, Records
 
-STATUS_PAUSE = timedelta(seconds=5)
+STATUS_PAUSE = timedelta(seconds=10)
 """Between two writes of a status in which only counts and costs changed."""
 _RESUMING_LEVELS = frozenset({"L2", "L3"})
 
