@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from madeup import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer import fingerprint
+from seedsweep_trainer import fingerprint, memory
 from seedsweep_trainer.attempt import Attempt
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.train import prepare, train
@@ -30,7 +30,7 @@ def episode(config: FineTuning, kept: bool) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         attempt = Attempt("bench", 0, 0, config, checkpoints=Path(folder))
         before = resource.getrusage(resource.RUSAGE_SELF)
-        with patch.object(fingerprint, "keep_freed_memory", fingerprint.keep_freed_memory if kept else lambda: None):
+        with patch.object(fingerprint, "keep_freed_memory", memory.keep_freed_memory if kept else lambda: None):
             train(attempt, Reporter(), Event())
     after = resource.getrusage(resource.RUSAGE_SELF)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, after.ru_maxrss / 1024

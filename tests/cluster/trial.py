@@ -107,17 +107,22 @@ class Trial:
         sweep: Object = {"status": {}, **found}
         return sweep
 
+    async def status(self) -> Object:
+        """Of the sweep."""
+        status: Object = (await self.sweep())["status"]
+        return status
+
     async def condition(self, kind: str) -> Object:
         """Wait until it holds of the sweep; fails with all that the sweep says."""
 
         async def look() -> Object | None:
-            conditions = (await self.sweep())["status"].get("conditions", ())
+            conditions = (await self.status()).get("conditions", ())
             return next((c for c in conditions if (c["type"], c["status"]) == (kind, "True")), None)
 
         try:
             return await eventually(look)
         except TimeoutError:
-            said = json.dumps((await self.sweep())["status"], indent=1)
+            said = json.dumps(await self.status(), indent=1)
             raise AssertionError(f"never {kind}: {said}\n{self.operator.log.read_text()[-3000:]}") from None
 
     async def cut(self) -> Object:

@@ -125,47 +125,54 @@ class Records:
                     group.create_task(self._drain(waiting))
 
     async def flush(self) -> bool:
-        """Write all that waits; false where some of it still does."""
-        await asyncio.gather(*(self._put(episode, self.episodes[episode]) for episode in self._lazy))
-        return not self._lazy
+        """Write all that waits; false where some of it could not be written."""
+        return all(await asyncio.gather(*(self._write_waiting(episode) for episode in self._lazy)))
 
     async def _drain(self, waiting: asyncio.Queue[EpisodeId]) -> None:
         while not waiting.empty():
-            episode = waiting.get_nowait()
-            if episode in self._lazy and not await self._put(episode, self.episodes[episode], lazily=True):
+            if not await self._write_waiting(waiting.get_nowait(), lazily=True):
                 self._due.set()
 
     async def _write_all(self, records: Iterable[RecordEpisode]) -> bool:
         return all(await asyncio.gather(*(self._write_one(record) for record in records)))
 
     async def _write_one(self, record: RecordEpisode) -> bool:
-        written = await self._put(record.episode, record.status)
-        if written:
-            self.episodes[record.episode] = record.status
-            self._lazy.discard(record.episode)
-        return written
+        async with self._locks[record.episode]:
+            written = await self._put(record.episode, record.status)
+            if written:
+                self.episodes[record.episode] = record.status
+                self._lazy.discard(record.episode)
+            return written
+
+    async def _write_waiting(self, episode: EpisodeId, *, lazily: bool = False) -> bool:
+        """Write what waits, if it still does: a write that was under way may have made it old."""
+        async with self._locks[episode]:
+            if episode not in self._lazy:
+                return True
+            status = self.episodes[episode]
+            written = await self._put(episode, status, lazily=lazily)
+            if written and self.episodes[episode] is status:
+                self._lazy.discard(episode)
+            return written
 
     async def _put(self, episode: EpisodeId, status: EpisodeStatus, *, lazily: bool = False) -> bool:
         """Write one episode's status, on top of the version that is known; false while it is not written.
 
         `lazily`: where the first pod has no place yet, the object is made and its status left for the next round.
         """
-        async with self._locks[episode]:
-            try:
-                if episode not in self._versions:
-                    await self._create(episode)
-                    if lazily and [attempt.started for attempt in status.attempts] == [None]:
-                        return False
-                body = self._body(episode, status)
-                written = await self._api.replace(f"{self._path(episode)}/status", body)
-            except (ApiError, ForeignObjectError) as error:
-                await self._failed(episode, error)
-                return False
-            self._versions[episode] = written["metadata"]["resourceVersion"]
-            self.refused.pop(episode, None)
-            if self.episodes.get(episode) is status:
-                self._lazy.discard(episode)
-            return True
+        try:
+            if episode not in self._versions:
+                await self._create(episode)
+                if lazily and [attempt.started for attempt in status.attempts] == [None]:
+                    return False
+            body = self._body(episode, status)
+            written = await self._api.replace(f"{self._path(episode)}/status", body)
+        except (ApiError, ForeignObjectError) as error:
+            await self._failed(episode, error)
+            return False
+        self._versions[episode] = written["metadata"]["resourceVersion"]
+        self.refused.pop(episode, None)
+        return True
 
     async def _create(self, episode: EpisodeId) -> None:
         """Raises ApiError, also where another hand made it and wrote its status: that one has to be read first."""

@@ -107,8 +107,8 @@ class KubeWorld:
         return not self.held_back or event.reason == "Stalled"
 
     async def _write(self, status: SweepStatus) -> bool:
-        if status.completion_time is not None and not await self._records.flush():
-            # A sweep that is over is never looked at again.
+        if status.completion_time is not None and (self.held_back or not await self._records.flush()):
+            # A sweep that is over is never looked at again: first all of it has to be on record.
             return False
         try:
             await self._put(status)
