@@ -30,7 +30,7 @@ AUTHORITY = "certificate-authority"
 SCRAPE_PORT = 9417
 """Not the default, on which whoever tries things by hand may listen."""
 NAME = "demo"
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds, as all times here."""
 SETTLES_WITHIN = 15.0
 PERIOD = 0.1

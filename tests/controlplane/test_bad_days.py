@@ -56,20 +56,22 @@ async def test_an_operator_that_dies_around_a_write_finds_out_whether_it_was_don
     # They hang past the rung, so that there is somebody left to delete.
     script = replace(script, faults=tuple(Fault(stall(after=4), loser) for loser in losers))
     async with on_trial(control_plane, namespace, script) as trial:
+        await trial.operator.kill()
         await trial.apply(sweep)
         for method, path in WRITES:
-            await _die_around(trial, Rule(moment, path, method))
+            await _live_until(trial, Rule(moment, path, method))
+        await trial.operator.start()
         await trial.completed(sweep, script)
 
 
-async def _die_around(trial: Trial, rule: Rule) -> None:
+async def _live_until(trial: Trial, rule: Rule) -> None:
     async def hit() -> bool | None:
         return rule.hits > 0 or None
 
     with trial.proxy.broken(rule):
+        await trial.operator.start()
         await eventually(hit)
         await trial.operator.kill()
-    await trial.operator.start()
 
 
 async def test_an_end_that_nobody_was_told_of_is_told_by_the_next_operator(control_plane, namespace: str):

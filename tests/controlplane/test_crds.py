@@ -277,7 +277,7 @@ def test_kubectl_get_shows_how_a_sweep_stands(store: Store, control_plane: Contr
     status = SweepStatus(phase="Running", message="survivors train to the end", summary=summary, best=best)
     store.replace(with_status(live, status), "status")
     heads, row = run_kubectl(control_plane, "get", "ssw", "-n", namespace, "-o", "wide").splitlines()
-    assert heads.split() == ["NAME", "PHASE", "BEST", "OF", "EPISODES", "SAVED", "AGE", "GPU", "HOURS", "MESSAGE"]
+    assert heads.split() == ["NAME", "PHASE", "BEST", "BY", "EPISODES", "SAVED", "AGE", "GPU", "HOURS", "MESSAGE"]
     for cell in ("demo", "Running", "0.7726", "wi3-do1", "2 running, 6 lost", "24 %", "1.5", "survivors train to the"):
         assert cell in row
 

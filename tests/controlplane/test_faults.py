@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from kubernetes.aio.config import new_client_from_config
 
-from cluster.proxy import Action, Answer, Break, Delay, Rule
+from cluster.proxy import Answer, Break, Delay, Rule
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
 from seedsweep.api.episode import EpisodeStatus
@@ -18,25 +19,25 @@ from seedsweep.kube.client import Api
 from seedsweep.kube.records import LAZY_SECONDS, Home, Records
 
 SCRIPT = Script(seconds=0.2)
-FAULTS: dict[str, tuple[Action, str]] = {
-    "conflicts": (Answer(409), "POST|PUT"),
-    "a busy server": (Answer(429), "POST|PUT|DELETE"),
-    "a busy server that says when": (Answer(429, retry_after=1), "POST|PUT|DELETE"),
-    "a broken server": (Answer(500), "POST|PUT|DELETE"),
-    "an unready server": (Answer(503), "POST|PUT|DELETE"),
-    "rights withdrawn and given back": (Answer(403), "POST|PUT|DELETE"),
-    "reads that are refused": (Answer(503), "GET"),
-    "a slow server": (Delay(0.5), "POST|PUT|DELETE"),
-    "requests that get lost": (Break.BEFORE, "POST|PUT|DELETE"),
-    "answers that get lost": (Break.AFTER, "POST|PUT|DELETE"),
+RECORDS = "^(?!.*/events$)"
+"""Events are told once, and nothing rests on them."""
+FAULTS = {
+    "conflicts": Rule(Answer(409), RECORDS, "PUT", every=3),
+    "a busy server": Rule(Answer(429), RECORDS, every=3),
+    "a busy server that says when": Rule(Answer(429, retry_after=1), RECORDS, every=3),
+    "a broken server": Rule(Answer(500), RECORDS, every=3),
+    "an unready server": Rule(Answer(503), RECORDS, every=3),
+    "rights withdrawn and given back": Rule(Answer(403), RECORDS, every=3, times=6),
+    "reads that are refused": Rule(Answer(503), RECORDS, "GET", every=3),
+    "a slow server": Rule(Delay(0.5), RECORDS, every=3),
+    "requests that get lost": Rule(Break.BEFORE, RECORDS, every=3),
+    "answers that get lost": Rule(Break.AFTER, RECORDS, every=3),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_sweep_comes_through(control_plane, namespace: str, fault: str):
-    action, method = FAULTS[fault]
-    # Events are told once: the record does not rest on them.
-    rule = Rule(action, "^(?!.*/events$)", method, every=3)
+    rule = replace(FAULTS[fault])
     async with on_trial(control_plane, namespace, SCRIPT) as trial:
         with trial.proxy.broken(rule):
             await trial.apply(sweep := sweep_of())

@@ -141,11 +141,12 @@ class Attempts:
     async def start(self, sweep: SeedSweep, decisions: Iterable[StartEpisode]) -> None:
         """Create pods, all at once; the rest is not asked for once the API server has turned one down."""
         turned_down: list[Refusal] = []
-        await asyncio.gather(*(self._start(sweep, decision, turned_down) for decision in decisions))
-        if not turned_down:
+        started = await asyncio.gather(*(self._start(sweep, decision, turned_down) for decision in decisions))
+        if any(started):
             self._back_off = MIN_BACK_OFF
-        else:
+        elif turned_down:
             self._back_off = min(self._back_off * 2, MAX_BACK_OFF)
+        if turned_down:
             self._news()
 
     async def stop(self, decision: StopAttempt) -> None:
@@ -161,23 +162,24 @@ class Attempts:
             return
         self._stopping.setdefault(decision.uid, monotonic())
 
-    async def _start(self, sweep: SeedSweep, decision: StartEpisode, turned_down: list[Refusal]) -> None:
+    async def _start(self, sweep: SeedSweep, decision: StartEpisode, turned_down: list[Refusal]) -> bool:
         if turned_down:
             self.refused[decision.episode] = turned_down[0]
-            return
+            return False
         try:
             await self._clear_name(decision.episode)
             created = await self._api.create(self.pods, pod_manifest(sweep, decision))
         except ApiError as error:
             refusal = await self._turned_down(sweep, decision.episode, error)
             if refusal is None:
-                return
+                return True
             self.refused[decision.episode] = refusal
             if refusal.reason not in _OF_ONE_EPISODE:
                 turned_down.append(refusal)
-            return
+            return False
         self.refused.pop(decision.episode, None)
         self.saw(sweep, created)
+        return True
 
     async def _clear_name(self, episode: EpisodeId) -> None:
         """Delete the episode's last pod, whose end is on record: the name is the next one's."""

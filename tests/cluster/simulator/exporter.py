@@ -17,12 +17,12 @@ async def exporter(host: str, port: int, answer: Callable[[], Answer]) -> AsyncI
     Raises:
         OSError: the address cannot be listened on.
     """
-    connections: set[asyncio.Task[None]] = set()
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.create_task(_serve(reader, writer, answer))
-        connections.add(connection)
-        connection.add_done_callback(connections.discard)
+        connections[connection] = writer
+        connection.add_done_callback(connections.pop)
 
     # The pod that had the address before may not have let go of it yet.
     server = await asyncio.start_server(connected, host, port, backlog=_BACKLOG, reuse_port=True)
@@ -31,8 +31,10 @@ async def exporter(host: str, port: int, answer: Callable[[], Answer]) -> AsyncI
     finally:
         server.close()
         open_still = list(connections)
-        for connection in open_still:
+        for connection, writer in connections.items():
             connection.cancel()
+            # One that was accepted this moment never gets to do so itself.
+            writer.transport.abort()
         await asyncio.gather(*open_still, return_exceptions=True)
 
 
