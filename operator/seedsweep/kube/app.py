@@ -20,7 +20,8 @@ from seedsweep.kube.freshness import Freshness
 from seedsweep.kube.health import Server
 from seedsweep.kube.pods import PodSettings
 from seedsweep.kube.scraping import Scraper
-from seedsweep.kube.sweeps import Shared, Sweeps
+from seedsweep.kube.sweep import Shared
+from seedsweep.kube.sweeps import Sweeps
 
 PATIENCE_DIVISOR = 10
 """A watch may lag behind a list for this part of the time between two lists."""
