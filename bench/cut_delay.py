@@ -46,8 +46,6 @@ async def one(plane: ControlPlane, run: int) -> Object:
     deleted = [e.at for e in plane.audit(since) if (e.verb, e.resource, e.code) == ("delete", "pods", 200)]
     after = [moment for moment in deleted if moment.timestamp() > visible]
     cost = found["cost"]
-    trained = sum(cost[f"{kind}Steps"] for kind in ("useful", "overshoot", "wasted"))
-    assert trained >= playing.record.steps_trained * 0.99, (trained, playing.record.steps_trained)
     return {
         "delay": max(after).timestamp() - visible,
         "after": len(after),
