@@ -36,7 +36,12 @@ class Env(StrEnum):
     WORK_DIR = "SEEDSWEEP_WORK_DIR"
     """A folder of this attempt alone, for its result and log."""
     CHECKPOINT_DIR = "SEEDSWEEP_CHECKPOINT_DIR"
-    """The episode's folder, one subfolder per attempt UID; absent: no storage, nothing outlives the attempt."""
+    """The episode's folder, a path or an fsspec URI, one subfolder per attempt UID; absent: nothing outlives the
+    attempt."""
+    STORAGE_DIR = "SEEDSWEEP_STORAGE_DIR"
+    """The sweep's folder in its storage, a path or an fsspec URI: episodes' folders, best/ and cache/ lie in it."""
+    TASK = "SEEDSWEEP_TASK"
+    """JSON: what a housekeeping pod is to do (seedsweep.api.housekeeping)."""
     METRICS_HOST = "SEEDSWEEP_METRICS_HOST"
     METRICS_PORT = "SEEDSWEEP_METRICS_PORT"
     CONFIG = "SEEDSWEEP_CONFIG"

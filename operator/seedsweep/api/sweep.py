@@ -119,6 +119,25 @@ class Storage(OneOf):
     retention_policy: RetentionPolicy = RetentionPolicy()
 
 
+class Hub(ApiModel):
+    """A repository of models on the Hugging Face hub; the trainer's HF_TOKEN must be allowed to write it."""
+
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
+    """OWNER/NAME; made where it does not exist."""
+    private: bool = True
+    """Whether a new repository is private."""
+
+
+class Export(OneOf):
+    """Where a copy of the winner goes, with its model card: exactly one of uri or hub."""
+
+    one_of = ("uri", "hub")
+
+    uri: Annotated[str, Field(pattern=r"^(/|[a-z0-9+.-]+://).+$", max_length=4096)] | None = None
+    """A folder by its absolute path in the trainer's pod, or by its fsspec URI."""
+    hub: Hub | None = None
+
+
 class Scrape(ApiModel):
     """How often trainers' metrics are read, and where."""
 
@@ -143,6 +162,8 @@ class SweepSpec(ApiModel):
     """What every pod gets beside the container of the trainer."""
     storage: Storage | None = None
     """Where checkpoints outlive pods. Absent on a cluster: survivors start again from their seeds."""
+    export: Export | None = None
+    """Where a copy of the winner goes once the sweep is over."""
     backoff_limit_per_episode: Annotated[int, Field(ge=0, le=100)] = 2
     """Failures of an episode that are retried; interruptions do not count."""
     max_failed_episodes: Annotated[int, Field(ge=0, le=MAX_EPISODES)] | None = None
