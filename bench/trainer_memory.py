@@ -28,7 +28,7 @@ from seedsweep_trainer.train import prepare, train
 def episode(config: FineTuning, kept: bool) -> tuple[float, float]:
     """Seconds of the processor, and MiB held at most."""
     with tempfile.TemporaryDirectory() as folder:
-        attempt = Attempt("bench", 0, 0, config, checkpoints=Path(folder))
+        attempt = Attempt("bench", 0, 0, config, checkpoints=str(folder))
         before = resource.getrusage(resource.RUSAGE_SELF)
         with patch.object(fingerprint, "keep_freed_memory", memory.keep_freed_memory if kept else lambda: None):
             train(attempt, Reporter(), Event())

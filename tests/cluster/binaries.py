@@ -72,6 +72,7 @@ TOOLS = {
         _kubernetes("kube-scheduler"),
         _kubernetes("kubectl"),
         Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+        Tool("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
     )
 }
 

@@ -17,9 +17,9 @@ import pytest
 from local.conftest import Command, Result
 from runners import assert_ended, read_until, runner
 from seedsweep.local.environment import TRAINER
-from seedsweep.local.storage import find_best
 from seedsweep.report.record import read_record
 from seedsweep_trainer import __main__ as trainer
+from seedsweep_trainer.folders import LocalFolders, find_best
 
 GOOD, BAD = ("good", "great", "fun", "bright"), ("bad", "awful", "dull", "sad")
 WORDS = ("the", "a", "movie", "film", "is", "was", *GOOD, *BAD)
@@ -204,9 +204,11 @@ def test_winner_is_handed_over_with_the_weights_of_its_best_evaluation(finished:
     assert status.best is not None
     AutoModelForSequenceClassification.from_pretrained(finished[1] / "best")
     AutoTokenizer.from_pretrained(finished[1] / "best")
-    kept = find_best(finished[1] / "work" / status.best.episode, status.best.evaluation)
+    work = finished[1] / "work" / status.best.episode
+    kept = find_best(LocalFolders(work), status.best.evaluation)
     assert kept is not None
-    handed, recorded = (load_file(folder / "model.safetensors") for folder in (finished[1] / "best", kept))
+    folders = (finished[1] / "best", work / str(kept))
+    handed, recorded = (load_file(folder / "model.safetensors") for folder in folders)
     assert handed.keys() == recorded.keys()
     assert all(handed[name].equal(recorded[name]) for name in handed)
 
@@ -216,7 +218,8 @@ def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> Non
     assert record.sweep.status is not None
     assert record.sweep.status.best is not None
     wanted = {*record.cuts[0].spec.kept, record.sweep.status.best.episode}
-    stored = {folder.name: [kept.name for kept in folder.iterdir()] for folder in (finished[1] / "work").iterdir()}
+    work = finished[1] / "work"
+    stored = {folder.name: [kept.name for kept in LocalFolders(folder).kept()] for folder in work.iterdir()}
     assert stored.keys() == wanted
     assert all(len(kept) == 1 and kept[0].startswith("best") for kept in stored.values())
 

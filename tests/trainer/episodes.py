@@ -52,7 +52,7 @@ class Episode:
                 terminated.set()
 
         reporter = Watched(stop_after, watch)
-        attempt = Attempt(uid, *self.seeds, self.config, self.rungs, stop_after, self.folder)
+        attempt = Attempt(uid, *self.seeds, self.config, self.rungs, stop_after, str(self.folder))
         return train(attempt, reporter, terminated), reporter.message
 
     def record(self) -> dict[str, str]:
@@ -61,8 +61,7 @@ class Episode:
         return {self._place(file): file_digest(file) for file in files}
 
     def _place(self, file: Path) -> str:
-        owner, *inner = file.relative_to(self.folder).parts
-        return "/".join([owner, *inner] if owner.startswith("best") else ["ATTEMPT", *inner])
+        return "/".join(["ATTEMPT", *file.relative_to(self.folder).parts[1:]])
 
 
 def killed(run: Callable[[], object]) -> bool:

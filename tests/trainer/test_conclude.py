@@ -50,10 +50,10 @@ def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
 def test_the_folder_loads_and_scores_on_validation_as_published(
     trained: Episode, sentences: dict[str, str], tmp_path: Path, kept: str
 ) -> None:
-    conclude(trained.config, trained.folder / kept, tmp_path / "winner")
+    conclude(trained.config, trained.folder / "only" / kept, tmp_path / "winner")
     logits, labels = answers(tmp_path / "winner", sentences["validation"])
-    assert accuracy(logits, labels) == json.loads((trained.folder / kept / "best.json").read_text())["score"]
-    rows = list(csv.DictReader((trained.folder / kept / "predictions.csv").read_text().splitlines()))
+    assert accuracy(logits, labels) == json.loads((trained.folder / "only" / kept / "best.json").read_text())["score"]
+    rows = list(csv.DictReader((trained.folder / "only" / kept / "predictions.csv").read_text().splitlines()))
     published = torch.tensor([[float(row[name]) for name in LABELS.values()] for row in rows])
     torch.testing.assert_close(published, logits, rtol=1e-4, atol=1e-5)
 
@@ -61,7 +61,7 @@ def test_the_folder_loads_and_scores_on_validation_as_published(
 def test_the_score_on_the_test_set_is_taken_on_it_alone(
     trained: Episode, sentences: dict[str, str], tmp_path: Path
 ) -> None:
-    conclude(trained.config, trained.folder / "best", tmp_path / "winner")
+    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "winner")
     score = json.loads((tmp_path / "winner" / "test.json").read_text())
     logits, labels = answers(tmp_path / "winner", sentences["test"])
     assert as_published(score["score"]) == accuracy(logits, labels)
@@ -79,7 +79,7 @@ def test_without_a_test_set_there_is_no_test_score_and_the_log_says_so(
     episode = Episode(tmp_path / "episode", fine_tuning(dataset=dataset))
     episode.attempt("only", stop_after=1)
     with caplog.at_level(logging.INFO):
-        conclude(episode.config, episode.folder / "best", tmp_path / "winner")
+        conclude(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
     assert not (tmp_path / "winner" / "test.json").exists()
     assert (tmp_path / "winner" / "model.safetensors").exists()
     assert "no test set" in caplog.text
@@ -94,11 +94,11 @@ def test_a_failure_leaves_the_folder_as_it_was(
     with monkeypatch.context() as patched:
         patched.setattr(conclude_module, "test_score", fail)
         with pytest.raises(RuntimeError, match="of no use"):
-            conclude(trained.config, trained.folder / "best", tmp_path / "out" / "winner")
+            conclude(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
         assert list((tmp_path / "out").iterdir()) == []
-    conclude(trained.config, trained.folder / "best", tmp_path / "out" / "winner")
+    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
     before = sorted(path.name for path in (tmp_path / "out" / "winner").iterdir())
-    conclude(trained.config, trained.folder / "best", tmp_path / "out" / "winner")
+    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["winner"]
     assert sorted(path.name for path in (tmp_path / "out" / "winner").iterdir()) == before
 
@@ -107,14 +107,14 @@ def test_a_folder_of_something_else_is_not_replaced(trained: Episode, tmp_path: 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigurationError, match=r"--to .*mine holds something else: give a folder that is new"):
-        conclude(trained.config, trained.folder / "best", tmp_path / "mine")
+        conclude(trained.config, trained.folder / "only" / "best", tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_damaged_best_is_refused(trained: Episode, tmp_path: Path) -> None:
-    (trained.folder / "best" / "model.safetensors").write_bytes(b"")
+    (trained.folder / "only" / "best" / "model.safetensors").write_bytes(b"")
     with pytest.raises(ConfigurationError, match=r"--best .*: model.safetensors is not what was written; give best/"):
-        conclude(trained.config, trained.folder / "best", tmp_path / "winner")
+        conclude(trained.config, trained.folder / "only" / "best", tmp_path / "winner")
 
 
 @pytest.mark.parametrize(
@@ -136,5 +136,5 @@ def test_a_best_of_other_configuration_or_data_is_refused(
 
         monkeypatch.setattr(conclude_module, "prepare", changed)
     with pytest.raises(ConfigurationError, match=reason):
-        conclude(config, trained.folder / "best", tmp_path / "winner")
+        conclude(config, trained.folder / "only" / "best", tmp_path / "winner")
     assert not (tmp_path / "winner").exists()

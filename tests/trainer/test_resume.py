@@ -153,10 +153,10 @@ def test_the_best_is_kept_overall_and_up_to_each_rung_with_its_predictions(episo
     kept = episode("kept", metric={"name": "loss", "goal": "minimize"})
     message = kept.attempt("only")[1]
     for folder, scores in (("best", message.scores), ("best-to-2", message.scores[:2])):
-        facts = json.loads((kept.folder / folder / "best.json").read_text())
+        facts = json.loads((kept.folder / "only" / folder / "best.json").read_text())
         evaluation = scores.index(min(scores)) + 1
         assert (facts["evaluation"], facts["step"], facts["score"]) == (evaluation, 4 * evaluation, min(scores))
-        rows = list(csv.DictReader((kept.folder / folder / "predictions.csv").read_text().splitlines()))
+        rows = list(csv.DictReader((kept.folder / "only" / folder / "predictions.csv").read_text().splitlines()))
         outputs = torch.tensor([[float(row["bad"]), float(row["good"])] for row in rows])
         labels = torch.tensor([int(row["label"]) for row in rows])
         assert sorted(int(row["row"]) for row in rows) == list(range(30))

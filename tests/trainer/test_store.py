@@ -17,6 +17,7 @@ from seedsweep_trainer import store as store_module
 from seedsweep_trainer.checkpoint import Checkpoint, Progress
 from seedsweep_trainer.contract import Outcome
 from seedsweep_trainer.durable import broken
+from seedsweep_trainer.folders import LocalFolders
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.store import Best, Store
 from trainer.episodes import Episode, kill, killed
@@ -38,14 +39,15 @@ def best(evaluation: int) -> Best:
 
 
 def attempt(folder: Path, uid: str, **identity: str | int) -> Store:
-    return Store(folder, uid, IDENTITY | identity)
+    return Store(LocalFolders(folder), uid, IDENTITY | identity)
 
 
 def step_of(resumed: Checkpoint | None) -> int | None:
     return None if resumed is None else resumed.progress.step
 
 
-def kept_best(folder: Path, name: str = "best") -> str:
+def kept_best(folder: Path, name: str) -> str:
+    """Which best it is that attempt/best holds."""
     assert broken(folder / name) is None
     return (folder / name / "predictions.csv").read_text()
 
@@ -80,6 +82,33 @@ def test_one_checkpoint_is_kept_whichever_attempt_wrote_it(tmp_path: Path) -> No
         attempt(tmp_path, uid).write_checkpoint(checkpoint(evaluation))
     assert checkpoints(tmp_path) == ["b/evaluation-3-step-30"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["b"]
+
+
+def test_an_attempt_that_lives_on_touches_nothing_of_its_successor(tmp_path: Path) -> None:
+    former = attempt(tmp_path, "a")
+    former.write_best(best(1))
+    former.write_checkpoint(checkpoint(1))
+    successor = attempt(tmp_path, "b")
+    assert step_of(successor.resume()) == 10
+    (tmp_path / "b" / ".partial-evaluation-2-step-20").mkdir()
+    before = set((tmp_path / "b").rglob("*"))
+    former.write_best(best(3))
+    former.write_checkpoint(checkpoint(3))
+    assert set((tmp_path / "b").rglob("*")) == before
+    assert kept_best(tmp_path, "b/best") == "row\n1\n"
+
+
+def test_what_an_attempt_left_goes_with_the_first_checkpoint_of_its_successor(tmp_path: Path) -> None:
+    former = attempt(tmp_path, "a")
+    former.write_best(best(1))
+    former.write_checkpoint(checkpoint(1))
+    former.write_best(best(2))
+    successor = attempt(tmp_path, "b")
+    successor.resume()
+    assert (tmp_path / "a").exists()
+    successor.write_checkpoint(checkpoint(2))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b"]
+    assert kept_best(tmp_path, "b/best") == "row\n1\n"
 
 
 def test_a_checkpoint_further_on_outlives_an_attempt_that_has_not_come_as_far(two: Path) -> None:
@@ -155,14 +184,14 @@ def test_resuming_brings_back_the_best_of_that_moment(tmp_path: Path) -> None:
     first.write_best(best(2))
     first.pass_rung(2)
     assert step_of(attempt(tmp_path, "b").resume()) == 10
-    assert kept_best(tmp_path) == kept_best(tmp_path, "best-to-1") == "row\n1\n"
-    assert not (tmp_path / "best-to-2").exists()
+    assert kept_best(tmp_path, "b/best") == kept_best(tmp_path, "b/best-to-1") == "row\n1\n"
+    assert not (tmp_path / "b" / "best-to-2").exists()
 
 
-def test_a_start_from_the_seeds_leaves_no_best_of_another_start(tmp_path: Path) -> None:
+def test_an_attempt_that_starts_anew_in_its_own_folder_has_no_best_of_its_earlier_life(tmp_path: Path) -> None:
     attempt(tmp_path, "a").write_best(best(1))
-    assert attempt(tmp_path, "b").resume() is None
-    assert not (tmp_path / "best").exists()
+    assert attempt(tmp_path, "a").resume() is None
+    assert not (tmp_path / "a" / "best").exists()
 
 
 def test_a_later_best_leaves_the_one_up_to_a_rung(tmp_path: Path) -> None:
@@ -170,12 +199,12 @@ def test_a_later_best_leaves_the_one_up_to_a_rung(tmp_path: Path) -> None:
     writer.write_best(best(1))
     writer.pass_rung(2)
     writer.write_best(best(3))
-    assert (kept_best(tmp_path), kept_best(tmp_path, "best-to-2")) == ("row\n3\n", "row\n1\n")
+    assert (kept_best(tmp_path, "a/best"), kept_best(tmp_path, "a/best-to-2")) == ("row\n3\n", "row\n1\n")
 
 
 def test_a_rung_before_any_defined_score_keeps_nothing(tmp_path: Path) -> None:
     attempt(tmp_path, "a").pass_rung(1)
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "a").iterdir()) == []
 
 
 def test_without_hard_links_copies_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +216,7 @@ def test_without_hard_links_copies_are_kept(tmp_path: Path, monkeypatch: pytest.
     writer.write_best(best(1))
     writer.write_checkpoint(checkpoint(1))
     assert step_of(attempt(tmp_path, "b").resume()) == 10
-    assert kept_best(tmp_path) == "row\n1\n"
+    assert kept_best(tmp_path, "b/best") == "row\n1\n"
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "training.safetensors"])
@@ -254,8 +283,8 @@ def test_death_at_any_moment_of_writing_leaves_one_whole_state(
         resumed = attempt(folder, "c").resume()
         assert step_of(resumed) in (10, 20)
         new = step_of(resumed) == 20
-        assert kept_best(folder) == ("row\n2\n" if new else "row\n1\n")
-        assert (folder / "best-to-2").exists() == new
+        assert kept_best(folder, "c/best") == ("row\n2\n" if new else "row\n1\n")
+        assert (folder / "c" / "best-to-2").exists() == new
         # The next one clears away what was left half written.
         attempt(folder, "c").write_checkpoint(checkpoint(3))
         assert checkpoints(folder) == ["c/evaluation-3-step-30"]

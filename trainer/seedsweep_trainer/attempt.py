@@ -22,14 +22,16 @@ class Attempt:
     rungs: tuple[int, ...] = ()
     """Evaluations at which a cut is made."""
     stop_after: int | None = None
-    checkpoints: Path | None = None
-    """The episode's folder, which its attempts share; None: nothing outlives the attempt."""
+    checkpoints: str | None = None
+    """The episode's folder, a path or a URI, which its attempts share; None: nothing outlives the attempt."""
+    work: Path | None = None
+    """A folder of this attempt alone."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Attempt":
         """Parse the environment; raises ConfigurationError for a variable that is missing or malformed."""
         stop_after = environ.get(Env.STOP_AFTER)
-        checkpoints = environ.get(Env.CHECKPOINT_DIR)
+        work = environ.get(Env.WORK_DIR)
         return cls(
             uid=required(environ, Env.ATTEMPT_UID),
             weight_init=whole_number(required(environ, Env.WEIGHT_INIT_SEED), Env.WEIGHT_INIT_SEED),
@@ -37,7 +39,8 @@ class Attempt:
             config=parse_config(required(environ, Env.CONFIG)),
             rungs=tuple(whole_number(rung, Env.RUNGS) for rung in environ.get(Env.RUNGS, "").split(",") if rung),
             stop_after=whole_number(stop_after, Env.STOP_AFTER) if stop_after else None,
-            checkpoints=Path(checkpoints) if checkpoints else None,
+            checkpoints=environ.get(Env.CHECKPOINT_DIR) or None,
+            work=Path(work) if work else None,
         )
 
 

@@ -16,9 +16,10 @@ from seedsweep_trainer.durable import MANIFEST, broken, whole_folder
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.evaluation import Evaluation
 from seedsweep_trainer.fingerprint import autocast_dtype, digest, prepare_torch
+from seedsweep_trainer.folders import BEST_FACTS
 from seedsweep_trainer.keeper import predictions
 from seedsweep_trainer.model import load_model_config
-from seedsweep_trainer.store import BEST_FACTS, WEIGHTS
+from seedsweep_trainer.store import WEIGHTS
 from seedsweep_trainer.tasks import Part, TaskData
 from seedsweep_trainer.train import prepare
 

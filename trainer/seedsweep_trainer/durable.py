@@ -1,5 +1,6 @@
 """Folders that are there whole or not at all: written beside their place, flushed, then renamed into it."""
 
+import errno
 import hashlib
 import json
 import os
@@ -17,11 +18,12 @@ _PARTIAL = ".partial-"
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill with files; it takes the place of `path`, with a manifest, once all is on disk.
 
-    If the body raises, nothing has changed. Raises OSError.
+    What was there before goes only when the new one has been read back and is right. If the body raises, nothing has
+    changed. Raises OSError.
     """
     partial = path.with_name(f"{_PARTIAL}{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
-    _make(partial.parent)
+    make_folder(partial.parent)
     partial.mkdir()
     try:
         yield partial
@@ -32,6 +34,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
         for file in (*files, manifest):
             _sync(file)
         _sync(partial)
+        if (reason := broken(partial)) is not None:
+            raise OSError(errno.EIO, f"read back, {reason}", str(path))
         _take_place(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -61,6 +65,15 @@ def broken(folder: Path) -> str | None:
     return None
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a whole folder and of those within it, by path, as they were written."""
+    written: dict[str, str] = json.loads((folder / MANIFEST).read_text())
+    written[MANIFEST] = file_digest(folder / MANIFEST)
+    for part in subfolders(folder):
+        written |= {f"{part.name}/{name}": digest for name, digest in digests(part).items()}
+    return written
+
+
 def is_partial(path: Path) -> bool:
     """Whether this is what an attempt left behind that was killed while it wrote."""
     return path.name.startswith(_PARTIAL)
@@ -72,10 +85,15 @@ def file_digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _make(folder: Path) -> None:
+def subfolders(folder: Path) -> list[Path]:
+    """The whole folders within a whole folder."""
+    return [entry for entry in folder.glob("*") if entry.is_dir()]
+
+
+def make_folder(folder: Path) -> None:
     """Make a folder and its parents where they are missing; a folder that its parent forgets is lost with its files."""
     if not folder.exists():
-        _make(folder.parent)
+        make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync(folder.parent)
 
@@ -97,6 +115,8 @@ def _link(source: str, target: str) -> None:
         # Some network file systems have no hard links.
         shutil.copyfile(source, target)
         _sync(Path(target))
+        if file_digest(Path(target)) != file_digest(Path(source)):
+            raise OSError(errno.EIO, "read back, it is not what was written", target) from None
 
 
 def _sync(path: Path) -> None:

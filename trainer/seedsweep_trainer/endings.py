@@ -5,7 +5,7 @@ import traceback
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.contract import ExitCode
-from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.errors import ConfigurationError, StorageError
 
 UNEXPECTED = 1
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory", "cublas_status_alloc_failed")
@@ -17,6 +17,8 @@ def explain(error: BaseException, config: FineTuning | None) -> tuple[int, str]:
     """Exit code and reason; `config` is None where it was not read yet."""
     if isinstance(error, ConfigurationError):
         return ExitCode.BAD_CONFIGURATION, str(error)
+    if isinstance(error, StorageError):
+        return UNEXPECTED, str(error)
     if _is_out_of_memory(error):
         return ExitCode.OUT_OF_MEMORY, f"out of memory: {_smaller(config)} ({_first_line(error)})"
     if _is_disk_full(error):

@@ -1,4 +1,9 @@
-"""What a person has to change: raised before any training, ends the attempt with ExitCode.BAD_CONFIGURATION."""
+"""What a person has to change.
+
+ConfigurationError   raised before any training, ends the attempt with ExitCode.BAD_CONFIGURATION
+StorageError         storage has failed for longer than it is tried again
+    RefusedError     it says no: wrong credentials or rights, no such bucket
+"""
 
 import difflib
 from collections.abc import Iterable
@@ -6,6 +11,14 @@ from collections.abc import Iterable
 
 class ConfigurationError(Exception):
     """Bad configuration: the message names the field, the value and the remedy."""
+
+
+class StorageError(Exception):
+    """The sweep's storage fails and has been tried again for long; the message says what to check."""
+
+
+class RefusedError(StorageError):
+    """The sweep's storage refuses what trying again would not change; before any training it is configuration."""
 
 
 def unknown_name(field: str, value: str, allowed: Iterable[str], what: str) -> ConfigurationError:

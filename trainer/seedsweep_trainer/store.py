@@ -1,40 +1,37 @@
-"""An episode's folder: its resume checkpoint and its best weights, whatever attempt wrote them.
+"""What one attempt keeps of its episode: its resume checkpoint, which is the only one, and its best weights.
 
-    EPISODE/<attempt uid>/evaluation-<e>-step-<s>/   the newest whole checkpoint; others are removed once it is durable
+    evaluation-<e>-step-<s>/
         model.safetensors, training.safetensors, state.json, manifest.json
-        best/, best-to-<r>/                          what EPISODE held of these at that moment
-    EPISODE/best/                                    weights at the best evaluation so far
-    EPISODE/best-to-<r>/                             the same at or before rung r, for each rung that was passed
+        best/, best-to-<r>/                          what the attempt held of these at that moment
+    best/, best-to-<r>/
         model.safetensors, predictions.csv, best.json, manifest.json
 
-A folder is there whole or not at all. Equal files are hard links. The copies inside a checkpoint let an attempt that
-resumes behind the best evaluation find the best weights of its own past, not those of a future that may not recur.
+Where these folders are is the business of folders.py. On a disk, equal files are hard links. The copies inside a
+checkpoint let an attempt that resumes behind the best evaluation find the best weights of its own past, not those of a
+future that may not recur.
 """
 
 import json
 import logging
 import math
-import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from seedsweep_trainer.checkpoint import Checkpoint, Progress
-from seedsweep_trainer.durable import broken, is_partial, link_folder, whole_folder
+from seedsweep_trainer.durable import link_folder, subfolders, whole_folder
+from seedsweep_trainer.folders import BEST, BEST_FACTS, BrokenFolderError, Folders, Kept
 
 WEIGHTS = "model.safetensors"
-BEST = "best"
-BEST_FACTS = "best.json"
 PREDICTIONS = "predictions.csv"
 _TRAINING = "training.safetensors"
 _STATE = "state.json"
-_CHECKPOINT = re.compile(r"evaluation-\d+-step-(\d+)")
 
 Identity = Mapping[str, str | int]
 """What two attempts must have in common to continue each other: seeds, digests of configuration and data."""
@@ -55,45 +52,57 @@ class Best:
 
 
 class Store:
-    """Reads and writes one episode's folder on behalf of one attempt."""
+    """Reads what an episode's attempts have kept, and keeps what one of them has to keep."""
 
-    def __init__(self, folder: Path, uid: str, identity: Identity) -> None:
-        self._folder = folder
-        self._own = folder / uid
+    def __init__(self, folders: Folders, uid: str, identity: Identity) -> None:
+        """Raises ConfigurationError where nothing can be written."""
+        self._folders = folders
+        self._uid = uid
         self._identity = dict(identity)
+        self._predecessors = folders.owners() - {uid}
+        self._own = folders.claim(uid)
 
     def resume(self) -> Checkpoint | None:
-        """The furthest usable checkpoint of all attempts, with EPISODE/best* as they were then; None without one."""
-        candidates = {folder: step for owner in self._owners() for folder, step in _checkpoints(owner)}
-        for folder in sorted(candidates, key=lambda folder: candidates[folder], reverse=True):
-            reason = self._unusable(folder)
-            if reason is None:
-                self._restore_best(folder)
-                log.info("resuming from %s", folder)
-                return _read(folder)
-            log.warning("checkpoint %s is ignored: %s", folder, reason)
+        """The furthest usable checkpoint of all attempts, with the best weights of its past; None without one."""
+        ignored: set[Kept] = set()
+        # Listed anew each time: an attempt that lives on replaces its checkpoint while we look.
+        while candidates := [kept for kept in self._folders.kept() if kept.is_checkpoint and kept not in ignored]:
+            furthest = max(candidates, key=lambda kept: kept.step)
+            try:
+                with self._folders.opened(furthest) as folder:
+                    checkpoint = self._read(folder)
+                    self._restore_best(folder)
+            except BrokenFolderError as error:
+                log.warning("checkpoint %s is ignored: %s", furthest, error)
+                ignored.add(furthest)
+            else:
+                log.info("resuming from %s", furthest)
+                return checkpoint
         self._restore_best(None)
         return None
 
     def write_best(self, best: Best) -> None:
-        """Replace EPISODE/best."""
-        with whole_folder(self._folder / BEST) as partial:
+        """Replace best/."""
+        with whole_folder(self._own / BEST) as partial:
             save_file(dict(best.weights), partial / WEIGHTS)
             (partial / PREDICTIONS).write_text(best.predictions, encoding="utf-8")
             facts = {"evaluation": best.evaluation, "step": best.step, "score": best.score, **self._identity}
             (partial / BEST_FACTS).write_text(json.dumps(facts, indent=1))
+        self._commit(BEST)
 
     def pass_rung(self, evaluation: int) -> None:
-        """Keep what is now the best as EPISODE/best-to-<evaluation>."""
-        best = self._folder / BEST
+        """Keep what is now the best as best-to-<evaluation>/."""
+        best = self._own / BEST
         if best.exists():
-            link_folder(best, self._folder / f"{BEST}-to-{evaluation}")
+            name = f"{BEST}-to-{evaluation}"
+            link_folder(best, self._own / name)
+            self._commit(name)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write the checkpoint and remove those that it makes superfluous."""
+        """Write the checkpoint and, once it is durable, remove those that it makes superfluous."""
         progress = checkpoint.progress
-        path = self._own / f"evaluation-{progress.evaluation}-step-{progress.step}"
-        with whole_folder(path) as partial:
+        name = f"evaluation-{progress.evaluation}-step-{progress.step}"
+        with whole_folder(self._own / name) as partial:
             save_file(dict(checkpoint.weights), partial / WEIGHTS)
             save_file(dict(checkpoint.state), partial / _TRAINING)
             facts = {
@@ -104,54 +113,46 @@ class Store:
                 "identity": self._identity,
             }
             (partial / _STATE).write_text(json.dumps(facts))
-            for best in _bests(self._folder):
+            for best in _bests(self._own):
                 link_folder(best, partial / best.name)
-        self._prune(path, progress.step)
+        self._commit(name)
+        self._remove_superfluous(Kept(self._uid, name))
 
-    def _unusable(self, folder: Path) -> str | None:
-        for part in (folder, *_bests(folder)):
-            if (reason := broken(part)) is not None:
-                return reason
-        theirs = json.loads((folder / _STATE).read_text()).get("identity", {})
-        different = [name for name, value in self._identity.items() if theirs.get(name) != value]
-        return f"it has another {', '.join(different)}" if different else None
+    def _commit(self, name: str) -> None:
+        self._folders.commit(Kept(self._uid, name))
+
+    def _read(self, folder: Path) -> Checkpoint:
+        try:
+            theirs = json.loads((folder / _STATE).read_text()).get("identity", {})
+            different = [name for name, value in self._identity.items() if theirs.get(name) != value]
+            if different:
+                raise BrokenFolderError(f"it has another {', '.join(different)}")
+            return _read(folder)
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise BrokenFolderError(f"it cannot be read: {error}") from error
 
     def _restore_best(self, checkpoint: Path | None) -> None:
-        kept = list(_bests(checkpoint)) if checkpoint is not None else []
-        for best in _bests(self._folder):
+        kept = _bests(checkpoint) if checkpoint is not None else []
+        for best in _bests(self._own):
             shutil.rmtree(best)
         for best in kept:
-            link_folder(best, self._folder / best.name)
+            link_folder(best, self._own / best.name)
+            self._commit(best.name)
 
-    def _prune(self, newest: Path, step: int) -> None:
-        for owner in self._owners():
-            # One that is further is another attempt's, which lives on where this one was given up for lost.
-            behind = [folder for folder, other in _checkpoints(owner) if folder != newest and other <= step]
-            leftovers = [entry for entry in owner.iterdir() if is_partial(entry)]
-            for folder in (*behind, *leftovers):
-                shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):
-                owner.rmdir()
-
-    def _owners(self) -> list[Path]:
-        """The folders of all attempts."""
-        if not self._folder.exists():
-            return []
-        return [
-            entry
-            for entry in self._folder.iterdir()
-            if entry.is_dir() and not is_partial(entry) and not entry.name.startswith(BEST)
-        ]
+    def _remove_superfluous(self, newest: Kept) -> None:
+        all_kept = self._folders.kept()
+        for kept in all_kept:
+            if kept.owner == self._uid and kept.is_checkpoint and kept != newest:
+                self._folders.remove(kept)
+        # One that is further is of an attempt that lives on where it was given up for lost.
+        further = {kept.owner for kept in all_kept if kept.step > newest.step}
+        for owner in self._predecessors - further:
+            self._folders.remove_owner(owner)
+        self._predecessors &= further
 
 
 def _bests(folder: Path) -> list[Path]:
-    return [entry for entry in folder.glob(f"{BEST}*") if entry.is_dir()]
-
-
-def _checkpoints(owner: Path) -> Iterator[tuple[Path, int]]:
-    for entry in owner.iterdir():
-        if match := _CHECKPOINT.fullmatch(entry.name):
-            yield entry, int(match[1])
+    return [entry for entry in subfolders(folder) if entry.name.startswith(BEST)]
 
 
 def _read(folder: Path) -> Checkpoint:

@@ -21,6 +21,7 @@ from seedsweep_trainer.learner import Learner
 from seedsweep_trainer.model import load_model, load_tokenizer
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.seeds import stream
+from seedsweep_trainer.storage import open_folders
 from seedsweep_trainer.store import Identity, Store
 from seedsweep_trainer.tasks import TaskData, load_task
 from seedsweep_trainer.timetable import Timetable
@@ -57,7 +58,9 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
 
     torch.manual_seed(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
-    store = Store(attempt.checkpoints, attempt.uid, identity(attempt, data)) if attempt.checkpoints else None
+    store = None
+    if attempt.checkpoints is not None:
+        store = Store(open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data))
     progress = Progress()
     if store is not None and (checkpoint := store.resume()) is not None:
         restore(checkpoint, learner)

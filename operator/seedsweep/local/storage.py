@@ -1,13 +1,10 @@
 """Checkpoints on this machine's disk: who has some, what is thrown away, and the winner's hand-over.
 
-Our trainer resumes from OUT/work/EPISODE/ATTEMPT/evaluation-*; OUT/work/EPISODE/best*/ are the weights of the best
-evaluation so far, and up to each rung, with its number in best.json. What a trainer of one's own keeps is its own
-affair: it is removed whole or left alone.
+seedsweep_trainer/folders.py says what our trainer keeps in OUT/work/EPISODE. What a trainer of one's own keeps there is
+its own affair: it is removed whole or left alone.
 """
 
 import asyncio
-import contextlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from seedsweep.local.lastwords import tail
 from seedsweep.local.processes import Launcher
 from seedsweep.local.rundir import RunDirectory, remove_tree
 from seedsweep_trainer.contract import Env
+from seedsweep_trainer.folders import LocalFolders, find_best, keep_best_only
 
 _TRIES = 2
 
@@ -64,10 +62,7 @@ class Storage:
             del self._stored[episode]
             return
         if self._ours:
-            kept = find_best(folder, best)
-            for other in folder.iterdir():
-                if other != kept:
-                    remove_tree(other)
+            keep_best_only(LocalFolders(folder), best)
         self._stored[episode] = False
 
     def conclude(self, decision: Conclude, then: Callable[[], None]) -> None:
@@ -77,13 +72,14 @@ class Storage:
 
     async def _conclude(self, decision: Conclude) -> None:
         name = decision.episode.name
-        best = find_best(self._directory.checkpoints(decision.episode), decision.evaluation)
+        folder = self._directory.checkpoints(decision.episode)
+        best = find_best(LocalFolders(folder), decision.evaluation)
         if best is None:
             error = f"no weights of evaluation {decision.evaluation} of {name} are in {self._directory.work}"
             self.conclusion = Conclusion(name, error=error)
             return
         log = self._directory.logs / "conclude.log"
-        command = [*TRAINER, "conclude", "--best", str(best), "--to", str(self._directory.best)]
+        command = [*TRAINER, "conclude", "--best", str(folder / str(best)), "--to", str(self._directory.best)]
         variables = {**literal_environment(self._trainer), str(Env.CONFIG): trainer_config(self._trainer, self._base)}
         for _ in range(_TRIES):
             try:
@@ -96,16 +92,7 @@ class Storage:
         self.conclusion = Conclusion(name, error=f"the winner could not be handed over: {tail(log)} (see {log})")
 
     def _can_resume(self, folder: Path) -> bool:
-        return not self._ours or any(folder.glob("*/evaluation-*"))
-
-
-def find_best(folder: Path, evaluation: int) -> Path | None:
-    """The weights of this evaluation in an episode's folder; None where it was no best one."""
-    for facts in sorted(folder.glob("best*/best.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            if json.loads(facts.read_bytes())["evaluation"] == evaluation:
-                return facts.parent
-    return None
+        return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).kept())
 
 
 def _conclusion(episode: str, best: Path) -> Conclusion:
