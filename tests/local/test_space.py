@@ -10,28 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-import sweeps
 from fake_sweeps import FakeSweep, outcome
 from local.conftest import Command
 from needs import lack
-from seedsweep.api.parse import parse_sweep
-from seedsweep.engine.layout import Layout
-from seedsweep.local.space import needed_bytes, space_problems
-
-
-def layout(stopping: object) -> Layout:
-    return Layout.of(parse_sweep(sweeps.changed("spec.earlyStopping", stopping)))
-
-
-def test_cut_keeps_the_need_for_room_small() -> None:
-    cut = layout({"rungs": [{"atPercent": 30, "keep": 2}]})
-    # (2 kept + 2 places x 2) with optimizer, (2 kept + 2 places) best weights for end and rung, 1 handed over.
-    assert needed_bytes(cut, places=2, weights=100) == 100 * (6 * 3 + 4 * 2 + 1)
-
-
-def test_sweep_without_a_cut_needs_room_for_the_best_weights_of_all() -> None:
-    # 2 places x 2 with optimizer, (8 episodes + 2 places) best weights, 1 handed over.
-    assert needed_bytes(layout(...), places=2, weights=100) == 100 * (4 * 3 + 10 + 1)
+from seedsweep.local.space import space_problems
 
 
 def test_too_little_room_is_told_with_what_is_needed_and_what_is_free(

@@ -21,6 +21,7 @@ from transformers import (
     XLNetConfig,
 )
 
+from s3 import S3Server
 from seedsweep.api.finetuning import FineTuning
 from trainer.observed import Observed, observed
 
@@ -169,3 +170,19 @@ def _tokenizer(model_type: str) -> PreTrainedTokenizerFast:
         model_input_names=["input_ids", *segments, "attention_mask"],
         model_max_length=40,
     )
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One for all tests that leave it running; each uses a folder of its own."""
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """A real S3 server, whose client this process is."""
+    s3_server.set_up(monkeypatch)
+    return s3_server

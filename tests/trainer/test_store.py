@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from seedsweep.api.finetuning import FineTuning
@@ -234,6 +235,22 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, file: str, mon
     with pytest.raises(OSError, match="No space left"):
         writer.write_checkpoint(checkpoint(2))
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["evaluation-1-step-10"]
+    assert step_of(attempt(tmp_path, "b").resume()) == 10
+
+
+def test_a_disk_that_loses_bytes_without_a_word_costs_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = attempt(tmp_path, "a")
+    writer.write_checkpoint(checkpoint(1))
+
+    def lose(tensors: dict[str, torch.Tensor], path: Path) -> None:
+        save_file(tensors, path)
+        os.truncate(path, path.stat().st_size - 1)
+
+    monkeypatch.setattr(store_module, "save_file", lose)
+    with pytest.raises(SafetensorError):
+        writer.write_checkpoint(checkpoint(2))
     assert step_of(attempt(tmp_path, "b").resume()) == 10
 
 

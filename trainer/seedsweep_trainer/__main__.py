@@ -1,4 +1,4 @@
-"""`python -m seedsweep_trainer`: train an attempt, hand over a winner, or serve warm processes."""
+"""`python -m seedsweep_trainer`: train an attempt, hand over a winner, keep house, or serve warm processes."""
 
 import argparse
 import json
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_conclude(options.best, options.to)
     if options.command == "check":
         return run_check()
+    if options.command == "housekeep":
+        return run_housekeep()
     return run_attempt()
 
 
@@ -91,6 +93,23 @@ def run_check() -> int:
     return 0
 
 
+def run_housekeep() -> int:
+    """Do what a sweep needs done in its storage; leaves its answer, returns the exit code."""
+    _log_to_stdout()
+    from seedsweep.api.housekeeping import HousekeepingAnswer
+    from seedsweep_trainer.housekeep import Housekeeping, leave_answer
+
+    house, code, error = None, 0, ""
+    try:
+        house = Housekeeping(os.environ)
+        house.do()
+    except Exception as trouble:
+        code, error = _explained(trouble, None)
+    answer = house.answer if house is not None else HousekeepingAnswer()
+    leave_answer(answer.evolve(error=error), os.environ)
+    return code
+
+
 def _explained(error: Exception, config: FineTuning | None) -> tuple[int, str]:
     code, reason = explain(error, config)
     if not isinstance(error, ConfigurationError):
@@ -111,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     conclude.add_argument("--best", type=Path, required=True, help="best/ or best-to-<rung>/ of an episode's folder")
     conclude.add_argument("--to", type=Path, required=True, help="the folder to make")
     commands.add_parser("check", help="find out whether SEEDSWEEP_CONFIG can be trained, and print what it comes to")
+    commands.add_parser("housekeep", help="do what SEEDSWEEP_TASK asks in SEEDSWEEP_STORAGE_DIR")
     commands.add_parser("warm", help="fork an attempt for each request on stdin")
     return parser
 

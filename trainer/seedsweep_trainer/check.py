@@ -1,7 +1,5 @@
 """Whether a configuration can be trained at all, found out before anything starts."""
 
-import torch
-
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.model import load_model, load_tokenizer
@@ -28,5 +26,5 @@ def check(config: FineTuning) -> dict[str, str | int | float | None]:
         "trainExamples": len(data.train),
         "validationExamples": len(data.validation),
         "testExamples": None if data.test is None else len(data.test),
-        "weightsBytes": sum(parameter.numel() for parameter in model.parameters()) * torch.float32.itemsize,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }

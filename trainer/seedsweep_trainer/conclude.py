@@ -3,7 +3,9 @@
 import json
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +14,10 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer import metrics
-from seedsweep_trainer.durable import MANIFEST, broken, whole_folder
+from seedsweep_trainer.durable import broken, whole_folder
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.evaluation import Evaluation
+from seedsweep_trainer.export import check_replaceable
 from seedsweep_trainer.fingerprint import autocast_dtype, digest, prepare_torch
 from seedsweep_trainer.folders import BEST_FACTS
 from seedsweep_trainer.keeper import predictions
@@ -25,19 +28,21 @@ from seedsweep_trainer.train import prepare
 
 TEST_SCORE = "test.json"
 TEST_PREDICTIONS = "test-predictions.csv"
+MODEL_CARD = "README.md"
 _CONFIDENCE = 0.95
 
 log = logging.getLogger(__name__)
 
 
-def conclude(config: FineTuning, best: Path, to: Path) -> None:
+def conclude(config: FineTuning, best: Path, to: Path, card: str | None = None) -> None:
     """Make the folder `to` from an episode's best weights, whole or not at all; one that exists is replaced.
 
     With a test set it holds test.json (metric, score, n, interval, confidence, baseline; null where undefined) and
-    test-predictions.csv. Raises ConfigurationError where `best` is no such folder or of other configuration or
-    data, or where `to` holds something that was not made here.
+    test-predictions.csv; with a model card, README.md is that card and a section on the test set. Raises
+    ConfigurationError where `best` is no such folder or of other configuration or data, or where `to` holds something
+    that was not made here.
     """
-    _check_replaceable(to)
+    check_replaceable(to, f"--to {to}")
     device = prepare_torch(config)
     tokenizer, data = prepare(config.model_dump_json(by_alias=True))
     _check_same(config, data, best)
@@ -49,13 +54,17 @@ def conclude(config: FineTuning, best: Path, to: Path) -> None:
     with whole_folder(to) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
+        test = None
         if data.test is None:
             log.info("not scored: there is no test set (dataset.test, dataset.split.test)")
         else:
             outputs = _test_outputs(config, model.to(device), data.test, tokenizer)
-            (partial / TEST_SCORE).write_text(json.dumps(test_score(data, data.test, outputs), indent=1) + "\n")
+            test = test_score(data, data.test, outputs)
+            (partial / TEST_SCORE).write_text(json.dumps(test, indent=1) + "\n")
             table = predictions(data.test, outputs, data.id2label)
             (partial / TEST_PREDICTIONS).write_text(table, encoding="utf-8")
+        if card is not None:
+            (partial / MODEL_CARD).write_text(f"{card.rstrip()}\n\n{_test_section(test)}", encoding="utf-8")
 
 
 def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, object]:
@@ -72,6 +81,21 @@ def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, obj
     }
 
 
+def _test_section(test: Mapping[str, Any] | None) -> str:
+    if test is None:
+        return "## Test set\n\nThere was none: the validation score selected the winner, and is optimistic.\n"
+    score, baseline = _shown(test["score"]), _shown(test["baseline"])
+    low, high = map(_shown, test["interval"])
+    return (
+        f"## Test set\n\n{test['metric']} {score}, {test['confidence']:.0%} interval {low} to {high}, "
+        f"n = {test['n']:,}; a constant answer scores {baseline}. Scored once: nothing was selected on it.\n"
+    )
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
 def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:
     if (reason := broken(best)) is not None:
         raise ConfigurationError(f"--best {best}: {reason}; give best/ or best-to-<rung>/ of an episode's folder")
@@ -80,11 +104,6 @@ def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:
         raise ConfigurationError(f"--best {best} is of another configuration: give the one it was trained with")
     if facts["data"] != data.digest:
         raise ConfigurationError(f"dataset: its examples are not those that --best {best} was trained on; restore them")
-
-
-def _check_replaceable(to: Path) -> None:
-    if to.exists() and not (to.is_dir() and ((to / MANIFEST).exists() or not any(to.iterdir()))):
-        raise ConfigurationError(f"--to {to} holds something else: give a folder that is new or empty")
 
 
 def _test_outputs(

@@ -18,7 +18,7 @@ _PARTIAL = ".partial-"
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill with files; it takes the place of `path`, with a manifest, once all is on disk.
 
-    What was there before goes only when the new one has been read back and is right. If the body raises, nothing has
+    What was there before goes only when the new one has been flushed and read back. If the body raises, nothing has
     changed. Raises OSError.
     """
     partial = path.with_name(f"{_PARTIAL}{path.name}")
@@ -28,14 +28,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         files = sorted(file for file in partial.iterdir() if file.is_file())
+        for file in files:
+            _sync(file)
+        # Every byte is read back after it was flushed.
         hashes = {file.name: file_digest(file) for file in files}
         manifest = partial / MANIFEST
         manifest.write_text(json.dumps(hashes, indent=1))
-        for file in (*files, manifest):
-            _sync(file)
+        _sync(manifest)
         _sync(partial)
-        if (reason := broken(partial)) is not None:
-            raise OSError(errno.EIO, f"read back, {reason}", str(path))
         _take_place(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -167,17 +167,23 @@ def find_best(folders: Folders, evaluation: int) -> Kept | None:
     return next((kept for kept in candidates if _is_whole(folders, kept)), None)
 
 
-def keep_best_only(folders: Folders, evaluation: int) -> None:
-    """Remove everything but the best weights of this evaluation; doing it again changes nothing."""
+def keep_best_only(folders: Folders, evaluation: int) -> bool:
+    """Remove everything but the best weights of this evaluation; doing it again changes nothing.
+
+    Where they are not to be found, it removes checkpoints only, and returns False.
+    """
     best = find_best(folders, evaluation)
     if best is None:
-        folders.remove_all()
-        return
+        for kept in folders.kept():
+            if kept.is_checkpoint:
+                folders.remove(kept)
+        return False
     for owner in folders.owners() - {best.owner}:
         folders.remove_owner(owner)
     for kept in folders.kept():
         if kept != best:
             folders.remove(kept)
+    return True
 
 
 def _evaluation(folders: Folders, kept: Kept) -> int | None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from seedsweep_trainer.durable import digests, file_digest
 from seedsweep_trainer.errors import ConfigurationError, RefusedError
 from seedsweep_trainer.folders import BrokenFolderError, Kept
-from seedsweep_trainer.uri import UriFolder
+from seedsweep_trainer.uri import UnreadableError, UriFolder
 
 _MANIFEST = ".json"
 _OBJECTS = "objects"
@@ -104,8 +104,8 @@ class RemoteFolders:
                     continue
                 try:
                     self._place.download(self._object(kept.owner, digest), target)
-                except FileNotFoundError:
-                    raise BrokenFolderError(f"incomplete: {file} is missing") from None
+                except UnreadableError as error:
+                    raise BrokenFolderError(f"{file}: {error}") from None
                 if file_digest(target) != digest:
                     raise BrokenFolderError(f"{file} is not what was written")
                 downloaded[digest] = target
@@ -115,11 +115,11 @@ class RemoteFolders:
         """See Folders."""
         manifest = self._manifest(kept)
         if file not in manifest.files:
-            raise BrokenFolderError(f"incomplete: {file} is missing")
+            raise BrokenFolderError(f"{file}: it is missing")
         try:
             return self._place.read(self._object(kept.owner, manifest.files[file]))
-        except FileNotFoundError:
-            raise BrokenFolderError(f"incomplete: {file} is missing") from None
+        except UnreadableError as error:
+            raise BrokenFolderError(f"{file}: {error}") from None
 
     def remove(self, kept: Kept) -> None:
         """See Folders."""
@@ -146,8 +146,10 @@ class RemoteFolders:
     def _manifest(self, kept: Kept) -> _Manifest:
         try:
             return _Manifest.model_validate_json(self._place.read(_path(kept)))
-        except (FileNotFoundError, ValidationError) as error:
-            raise BrokenFolderError(f"incomplete: no list of its files ({type(error).__name__})") from None
+        except UnreadableError as error:
+            raise BrokenFolderError(f"the list of its files: {error}") from None
+        except ValidationError:
+            raise BrokenFolderError("the list of its files: it is not what was written") from None
 
     def _manifests(self, owner: str) -> dict[str, _Manifest]:
         """Those of an attempt that can be read, by the folder's name."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from seedsweep_trainer.checkpoint import Checkpoint, Progress
@@ -84,7 +84,7 @@ class Store:
     def write_best(self, best: Best) -> None:
         """Replace best/."""
         with whole_folder(self._own / BEST) as partial:
-            save_file(dict(best.weights), partial / WEIGHTS)
+            _save(best.weights, partial / WEIGHTS)
             (partial / PREDICTIONS).write_text(best.predictions, encoding="utf-8")
             facts = {"evaluation": best.evaluation, "step": best.step, "score": best.score, **self._identity}
             (partial / BEST_FACTS).write_text(json.dumps(facts, indent=1))
@@ -103,8 +103,8 @@ class Store:
         progress = checkpoint.progress
         name = f"evaluation-{progress.evaluation}-step-{progress.step}"
         with whole_folder(self._own / name) as partial:
-            save_file(dict(checkpoint.weights), partial / WEIGHTS)
-            save_file(dict(checkpoint.state), partial / _TRAINING)
+            _save(checkpoint.weights, partial / WEIGHTS)
+            _save(checkpoint.state, partial / _TRAINING)
             facts = {
                 "step": progress.step,
                 "scores": _nullable(progress.scores),
@@ -153,6 +153,13 @@ class Store:
 
 def _bests(folder: Path) -> list[Path]:
     return [entry for entry in subfolders(folder) if entry.name.startswith(BEST)]
+
+
+def _save(tensors: Mapping[str, torch.Tensor], file: Path) -> None:
+    """Write tensors, and raise SafetensorError where not all of them have arrived in the file."""
+    save_file(dict(tensors), file)
+    with safe_open(file, framework="pt") as written:
+        written.keys()
 
 
 def _read(folder: Path) -> Checkpoint:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fsspec.core import url_to_fs
-from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from seedsweep_trainer.errors import ConfigurationError, RefusedError, StorageError
 
@@ -17,6 +17,8 @@ _LONGEST_PAUSE_SECONDS = 15.0
 _LASTING = (PermissionError, FileNotFoundError, NotADirectoryError, ImportError, ValueError)
 _LASTING_NAMES = {"NoCredentialsError", "PartialCredentialsError", "ParamValidationError", "DefaultCredentialsError"}
 """Of errors in libraries that are imported only where a URI needs them."""
+_DAMAGE_NAMES = {"FlexibleChecksumError"}
+"""What a store's library calls content that is not what was written."""
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -28,17 +30,20 @@ Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 
+class UnreadableError(Exception):
+    """What a path holds cannot be had: it is missing, or damaged."""
+
+
 class UriFolder:
     """Reads and writes the files below a URI. All methods raise RefusedError and StorageError."""
 
-    def __init__(self, uri: str, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, uri: str) -> None:
         """Raises ConfigurationError for a URI that nothing here can read."""
         self._uri = uri
         self._protocol = uri.partition("://")[0]
-        self._patience = patience
         try:
             # Others write there too: what was listed a moment ago may be wrong now.
-            self._fs, self._root = url_to_fs(uri, skip_instance_cache=True, use_listings_cache=False)
+            self._fs, self._root = url_to_fs(uri, use_listings_cache=False)
         except (ValueError, ImportError) as error:
             remedy = "give one that fsspec knows, such as s3://BUCKET/FOLDER, and its package in the trainer's image"
             raise ConfigurationError(f"storage {uri!r} cannot be used: {error}; {remedy}") from None
@@ -52,8 +57,8 @@ class UriFolder:
         return [file.removeprefix(self._root).lstrip("/") for file in found]
 
     def read(self, path: str) -> bytes:
-        """The content of a file; raises FileNotFoundError."""
-        content: bytes = self._try(lambda: self._fs.cat_file(self._at(path)))
+        """The content of a file; raises UnreadableError."""
+        content: bytes = self._read(lambda: self._fs.cat_file(self._at(path)))
         return content
 
     def write(self, path: str, content: bytes) -> None:
@@ -72,8 +77,8 @@ class UriFolder:
         self._write(upload)
 
     def download(self, path: str, target: Path) -> None:
-        """Copy a file to this machine; raises FileNotFoundError."""
-        self._try(lambda: self._fs.get_file(self._at(path), str(target)))
+        """Copy a file to this machine; raises UnreadableError."""
+        self._read(lambda: self._fs.get_file(self._at(path), str(target)))
 
     def remove(self, path: str) -> None:
         """Remove a file; none is fine."""
@@ -92,6 +97,12 @@ class UriFolder:
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}".rstrip("/")
 
+    def _read(self, action: Callable[[], Answer]) -> Answer:
+        try:
+            return self._try(action)
+        except FileNotFoundError:
+            raise UnreadableError("it is missing") from None
+
     def _write(self, action: Callable[[], object]) -> None:
         try:
             self._try(action)
@@ -103,8 +114,8 @@ class UriFolder:
         retrying = Retrying(
             retry=retry_if_exception(lambda error: not _lasts(error)),
             wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE_SECONDS),
-            stop=stop_after_delay(self._patience),
-            before_sleep=before_sleep_log(log, logging.WARNING),
+            stop=stop_after_delay(PATIENCE_SECONDS),
+            before_sleep=self._say,
             reraise=True,
         )
         try:
@@ -112,7 +123,13 @@ class UriFolder:
         except FileNotFoundError:
             raise
         except Exception as error:
+            if type(error).__name__ in _DAMAGE_NAMES:
+                raise UnreadableError("it is not what was written") from error
             raise self._explained(error) from error
+
+    def _say(self, failed: RetryCallState) -> None:
+        error = failed.outcome.exception() if failed.outcome is not None else None
+        log.warning("storage %s fails and is tried again: %s", self._uri, _first_line(error))
 
     def _explained(self, error: Exception) -> StorageError:
         said = _first_line(error)
@@ -123,13 +140,13 @@ class UriFolder:
         variable = _ENDPOINTS.get(self._protocol)
         endpoint = f"{variable} ({os.environ.get(variable) or 'not set'}) and " if variable else ""
         return StorageError(
-            f"storage {self._uri} has failed for {self._patience:.0f} s: {said}; check {endpoint}the way there"
+            f"storage {self._uri} has failed for {PATIENCE_SECONDS:.0f} s: {said}; check {endpoint}the way there"
         )
 
 
 def _lasts(error: BaseException) -> bool:
-    return isinstance(error, _LASTING) or type(error).__name__ in _LASTING_NAMES
+    return isinstance(error, _LASTING) or type(error).__name__ in _LASTING_NAMES | _DAMAGE_NAMES
 
 
-def _first_line(error: BaseException) -> str:
+def _first_line(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -24,7 +24,7 @@ async def check_trainer(trainer: Trainer, source: str, base: Path, launcher: Lau
         log: a new file for what it says.
 
     Returns:
-        Bytes of the model's weights in fp32.
+        Parameters of the model.
 
     Raises:
         InvalidSweepError: what it refuses, in its words.
@@ -35,7 +35,7 @@ async def check_trainer(trainer: Trainer, source: str, base: Path, launcher: Lau
     lines = _lines(log)
     if code == ExitCode.OK:
         answer = next(line for line in reversed(lines) if line.startswith("{"))
-        return int(json.loads(answer)["weightsBytes"])
+        return int(json.loads(answer)["parameters"])
     refusals = [line.removeprefix(_REFUSAL) for line in lines if line.startswith(_REFUSAL)]
     said = refusals[-1] if refusals else "\n".join(lines[-_SHOWN_LINES:])
     if code != ExitCode.BAD_CONFIGURATION:

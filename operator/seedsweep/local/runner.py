@@ -14,6 +14,7 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.plan import plan
+from seedsweep.footprint import in_words, storage_bytes
 from seedsweep.local.attempts import Attempts
 from seedsweep.local.environment import literal_environment
 from seedsweep.local.lastwords import left_over
@@ -22,7 +23,7 @@ from seedsweep.local.places import Place
 from seedsweep.local.preflight import check_trainer
 from seedsweep.local.processes import GuardedLauncher, Launcher, WarmLauncher
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.local.space import needed_bytes, space_problems
+from seedsweep.local.space import space_problems
 from seedsweep.local.storage import Storage
 from seedsweep.local.world import LocalWorld
 from seedsweep.reconcile import reconcile
@@ -67,19 +68,23 @@ async def _run(sweep: SeedSweep, setting: Setting, lock: int, console: Console) 
     try:
         if layout.ours:
             console.print("Loading model and data, once for all episodes.")
-            await _check(layout, setting, launcher)
+            needed = await _check(layout, setting, launcher)
+            console.print(f"Checkpoints take at most {in_words(needed)} of the disk at once.")
         return await _train(sweep, setting, launcher, console)
     finally:
         await launcher.close()
 
 
-async def _check(layout: Layout, setting: Setting, launcher: Launcher) -> None:
+async def _check(layout: Layout, setting: Setting, launcher: Launcher) -> int:
+    """Whether it can be trained here; most bytes that its checkpoints take."""
     directory = setting.directory
     log = directory.fresh_log("check")
-    weights = await check_trainer(layout.spec.trainer, setting.source, setting.base, launcher, log)
-    problems = space_problems(directory.root, needed_bytes(layout, len(setting.places), weights))
+    parameters = await check_trainer(layout.spec.trainer, setting.source, setting.base, launcher, log)
+    needed = storage_bytes(layout, len(setting.places), parameters)
+    problems = space_problems(directory.root, needed)
     if problems:
         raise InvalidSweepError(setting.source, problems)
+    return needed
 
 
 async def _train(sweep: SeedSweep, setting: Setting, launcher: Launcher, console: Console) -> Plan | None:

@@ -1,0 +1,42 @@
+"""What a sweep's checkpoints take of its storage, known before it starts."""
+
+from seedsweep.engine.layout import Layout
+
+_FP32_BYTES = 4
+_MOMENTS = 2
+"""Tensors of the weights' size that Adam keeps beside them."""
+
+
+def best_bytes(parameters: int) -> int:
+    """Of an evaluation's best weights."""
+    return parameters * _FP32_BYTES
+
+
+def checkpoint_bytes(parameters: int) -> int:
+    """Of what an attempt resumes from, without the best weights in it: weights and optimizer."""
+    return best_bytes(parameters) * (1 + _MOMENTS)
+
+
+def storage_bytes(layout: Layout, places: int, parameters: int) -> int:
+    """Most that a sweep's checkpoints take at once.
+
+    Those who can still resume (as many as live or are kept at a cut) have a checkpoint, the living a second one while
+    it replaces the first. All of these, and who has finished, have their best weights, once more for every rung to
+    come. The winner is copied at the end.
+
+    Args:
+        places: episodes that train at once.
+        parameters: of the model.
+    """
+    paused = sum(ladder[0].keep for ladder in layout.rungs if ladder)
+    sizes = [sum(1 for bracket in layout.bracket_of.values() if bracket == b) for b in range(len(layout.rungs))]
+    survivors = sum(ladder[-1].keep if ladder else size for ladder, size in zip(layout.rungs, sizes, strict=True))
+    rungs = max(len(ladder) for ladder in layout.rungs)
+    resumable = paused + 2 * places
+    best = (max(survivors, paused) + places) * (1 + rungs) + 1
+    return resumable * checkpoint_bytes(parameters) + best * best_bytes(parameters)
+
+
+def in_words(size: int) -> str:
+    """Bytes for people."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,265 @@
+"""A housekeeping pod's work: what it frees, what it hands over, what it answers, and that it may be done again."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import fsspec
+import pytest
+from transformers import AutoModelForSequenceClassification
+
+from s3 import S3Server
+from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
+from seedsweep.api.sweep import Export
+from seedsweep_trainer import export as export_module
+from seedsweep_trainer.__main__ import main
+from seedsweep_trainer.contract import MESSAGE_BYTES, Env, ExitCode
+from seedsweep_trainer.folders import LocalFolders, find_best
+from seedsweep_trainer.storage import join, open_folders
+from trainer.episodes import Episode
+
+Make = Callable[..., FineTuning]
+EPISODE = "wi1-do2"
+CARD = "# The winner\n\nWhat it is worth.\n"
+
+
+class House:
+    """A sweep's storage, and housekeeping pods at work in it."""
+
+    def __init__(self, place: str, episode: Episode, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.place = place
+        self.episode = episode
+        self._folder = folder
+        self._patch = patch
+
+    def fill(self) -> int:
+        """Put what the episode has left into the storage; the evaluation of its best."""
+        name = join(self.place, EPISODE)
+        if "://" in name:
+            self._upload(name)
+        else:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            fsspec.filesystem("file").put(str(self.episode.folder), name, recursive=True)
+        facts = json.loads((self.episode.folder / "only" / "best" / "best.json").read_text())
+        return int(facts["evaluation"])
+
+    def _upload(self, name: str) -> None:
+        folders = open_folders(name, self._folder / "uploading")
+        prepared = folders.claim("only")
+        fsspec.filesystem("file").put(f"{self.episode.folder}/only/", str(prepared), recursive=True)
+        for kept in LocalFolders(self.episode.folder).kept():
+            folders.commit(kept)
+
+    def keep(self, task: HousekeepingTask, **variables: str) -> tuple[int, HousekeepingAnswer]:
+        """Exit code and answer of one pod."""
+        log = self._folder / "termination-log"
+        environment = {
+            Env.TASK: task.model_dump_json(by_alias=True),
+            Env.STORAGE_DIR: self.place,
+            Env.CONFIG: self.episode.config.model_dump_json(by_alias=True),
+            Env.WORK_DIR: str(self._folder / str(uuid4())),
+            Env.TERMINATION_LOG: str(log),
+            **variables,
+        }
+        for name, value in environment.items():
+            self._patch.setenv(name, value)
+        code = main(["housekeep"])
+        line = log.read_bytes()
+        assert len(line) <= MESSAGE_BYTES
+        assert line.count(b"\n") == 1
+        return code, HousekeepingAnswer.model_validate_json(line)
+
+    def kept(self) -> list[str]:
+        return [kept.name for kept in open_folders(join(self.place, EPISODE), self._folder / "looking").kept()]
+
+    def read(self, file: str) -> bytes:
+        with fsspec.open(join(self.place, file), "rb") as stream:
+            content: bytes = stream.read()
+        return content
+
+    def exists(self, file: str) -> bool:
+        filesystem, path = fsspec.core.url_to_fs(join(self.place, file), use_listings_cache=False)
+        return bool(filesystem.exists(path))
+
+
+@pytest.fixture
+def trained(tmp_path: Path, fine_tuning: Make) -> Episode:
+    episode = Episode(tmp_path / "episode", fine_tuning(), rungs=(2,))
+    episode.attempt("only")
+    return episode
+
+
+@pytest.fixture(params=["path", "s3"])
+def house(
+    request: pytest.FixtureRequest, tmp_path: Path, trained: Episode, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[House]:
+    place = str(tmp_path / "sweep")
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("s3")
+        place = server.uri(str(uuid4()))
+    return House(place, trained, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def at_home(tmp_path: Path, trained: Episode, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Its storage is a path."""
+    return House(str(tmp_path / "sweep"), trained, tmp_path, monkeypatch)
+
+
+def hand_over(evaluation: int, export: dict[str, Any] | None = None) -> HousekeepingTask:
+    to = Export.model_validate(export) if export is not None else None
+    return HousekeepingTask(hand_over=HandOver(episode=EPISODE, evaluation=evaluation, card=CARD, export=to))
+
+
+def test_an_episode_that_nobody_wants_leaves_nothing(house: House) -> None:
+    house.fill()
+    for _ in range(2):
+        assert house.keep(HousekeepingTask(prune=[Pruning(episode=EPISODE)])) == (0, HousekeepingAnswer())
+        assert house.kept() == []
+
+
+def test_best_weights_that_are_wanted_stay_alone(house: House) -> None:
+    best = house.fill()
+    for _ in range(2):
+        assert house.keep(HousekeepingTask(prune=[Pruning(episode=EPISODE, keep=best)]))[0] == 0
+        (kept,) = house.kept()
+        assert kept.startswith("best")
+
+
+def test_the_winner_is_handed_over_with_its_card_and_its_test_score(house: House, tmp_path: Path) -> None:
+    best = house.fill()
+    task = hand_over(best)
+    # As when what the episode has left is freed in the same go.
+    task = task.evolve(prune=[Pruning(episode=EPISODE, keep=best)])
+    for _ in range(2):
+        code, answer = house.keep(task)
+        assert (code, answer.error, answer.weights) == (0, "", f"{house.place}/best")
+        assert answer.test is not None
+        assert answer.test.n == 30
+        card = house.read("best/README.md").decode()
+        assert card.startswith(CARD)
+        assert f"accuracy {answer.test.score:.4f}, 95% interval" in card
+        assert "n = 30; a constant answer scores 0.5000" in card
+    assert json.loads(house.read("best/test.json"))["score"] == answer.test.score
+    whole = tmp_path / "fetched"
+    whole.mkdir()
+    for file in json.loads(house.read("best/manifest.json")):
+        (whole / file).write_bytes(house.read(f"best/{file}"))
+    AutoModelForSequenceClassification.from_pretrained(whole)
+
+
+def test_a_copy_goes_where_the_sweep_says(house: House, tmp_path: Path, s3: S3Server) -> None:
+    best = house.fill()
+    for place in (str(tmp_path / "copy"), s3.uri(str(uuid4()))):
+        code, answer = house.keep(hand_over(best, {"uri": place}))
+        assert (code, answer.exported) == (0, place)
+        with fsspec.open(f"{place}/model.safetensors", "rb") as stream:
+            assert stream.read() == house.read("best/model.safetensors")
+
+
+def test_a_copy_that_cannot_be_made_loses_nothing_of_the_result(at_home: House, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    code, answer = at_home.keep(hand_over(at_home.fill(), {"uri": str(tmp_path / "mine")}))
+    assert code == ExitCode.BAD_CONFIGURATION
+    assert "mine holds something else: give a folder that is new or empty" in answer.error
+    assert answer.weights == f"{at_home.place}/best"
+    assert answer.test is not None
+    assert answer.exported is None
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_copy_behind_a_uri_does_not_replace_what_was_there(at_home: House, s3: S3Server) -> None:
+    name = str(uuid4())
+    (s3.bucket / name).mkdir()
+    (s3.bucket / name / "thesis.txt").write_text("years of work")
+    code, answer = at_home.keep(hand_over(at_home.fill(), {"uri": s3.uri(name)}))
+    assert (code, answer.exported) == (ExitCode.BAD_CONFIGURATION, None)
+    assert [path.name for path in (s3.bucket / name).iterdir()] == ["thesis.txt"]
+
+
+def test_a_copy_that_was_interrupted_is_made_anew(at_home: House, s3: S3Server) -> None:
+    best, name = at_home.fill(), str(uuid4())
+    task = hand_over(best, {"uri": s3.uri(name)})
+    assert at_home.keep(task)[0] == 0
+    (s3.bucket / name / "manifest.json").unlink()
+    (s3.bucket / name / "model.safetensors").write_bytes(b"half")
+    assert at_home.keep(task)[0] == 0
+    assert (s3.bucket / name / "model.safetensors").read_bytes() == at_home.read("best/model.safetensors")
+    assert (s3.bucket / name / "manifest.json").exists()
+
+
+def test_the_hub_is_asked_with_the_folder_and_whether_it_is_private(
+    at_home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    class Hub:
+        def create_repo(self, repository: str, **options: Any) -> str:
+            asked.append((repository, options))
+            return f"https://hub.example/{repository}"
+
+        def upload_folder(self, *, folder_path: Path, repo_id: str, **_: Any) -> None:
+            asked.append((repo_id, {"files": sorted(path.name for path in folder_path.iterdir())}))
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+    code, answer = at_home.keep(hand_over(at_home.fill(), {"hub": {"repository": "me/winner"}}))
+    assert (code, answer.exported) == (0, "https://hub.example/me/winner")
+    assert asked[0] == ("me/winner", {"private": True, "exist_ok": True})
+    assert {"README.md", "model.safetensors", "tokenizer.json"} <= set(asked[1][1]["files"])
+
+
+def test_weights_that_are_not_there_are_told(house: House) -> None:
+    house.fill()
+    code, answer = house.keep(hand_over(99))
+    assert code == 1
+    assert answer.error == f"no weights of evaluation 99 of {EPISODE} are in {house.place}"
+    assert answer.weights is None
+
+
+def test_a_sweep_that_was_deleted_leaves_nothing(house: House) -> None:
+    house.fill()
+    for _ in range(2):
+        assert house.keep(HousekeepingTask(remove_all=True))[0] == 0
+        assert not house.exists(EPISODE)
+
+
+def test_a_task_of_another_release_is_refused(at_home: House) -> None:
+    code, answer = at_home.keep(HousekeepingTask(), **{Env.TASK: '{"polish": true}'})
+    assert code == ExitCode.BAD_CONFIGURATION
+    assert "SEEDSWEEP_TASK is no task: use an image of the operator's release" in answer.error
+
+
+def test_an_error_without_end_fits_into_the_message(at_home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("again " * 5000)
+
+    monkeypatch.setattr(export_module, "export", fail)
+    code, answer = at_home.keep(hand_over(at_home.fill(), {"uri": "/copy"}))
+    assert code == 1
+    assert answer.error.startswith("RuntimeError: again again")
+    assert answer.weights is not None
+
+
+def test_freeing_space_loads_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from seedsweep_trainer.__main__ import main; code = main(['housekeep']);"
+        "sys.exit(code or ('torch' in sys.modules or 's3fs' in sys.modules))"
+    )
+    task = HousekeepingTask(prune=[Pruning(episode=EPISODE), Pruning(episode="wi0-do0", keep=3)], remove_all=True)
+    environment = {Env.TASK: task.model_dump_json(by_alias=True), Env.STORAGE_DIR: str(tmp_path / "sweep")}
+    subprocess.run([sys.executable, "-c", code], env={**environment, "PYTHONPATH": ":".join(sys.path)}, check=True)
+
+
+def test_best_weights_are_found_whole_where_one_attempt_left_them_damaged(trained: Episode) -> None:
+    fsspec.filesystem("file").put(f"{trained.folder}/only", f"{trained.folder}/other", recursive=True)
+    facts = json.loads((trained.folder / "only" / "best" / "best.json").read_text())
+    (trained.folder / "only" / "best" / "model.safetensors").write_bytes(b"")
+    found = find_best(LocalFolders(trained.folder), facts["evaluation"])
+    assert found is not None
+    assert (found.owner, found.name) != ("only", "best")

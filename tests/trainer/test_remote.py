@@ -1,0 +1,446 @@
+"""Checkpoints behind a URI: whole or not at all on every back-end, whatever happens to the writer or the server."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import fsspec
+import pytest
+import torch
+
+from s3 import S3Server
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer import uri as uri_module
+from seedsweep_trainer.attempt import Attempt
+from seedsweep_trainer.checkpoint import Checkpoint, Progress
+from seedsweep_trainer.contract import Message, Outcome
+from seedsweep_trainer.endings import UNEXPECTED, explain
+from seedsweep_trainer.errors import ConfigurationError, RefusedError, StorageError
+from seedsweep_trainer.folders import Folders, Kept, LocalFolders, find_best, keep_best_only
+from seedsweep_trainer.remote import RemoteFolders
+from seedsweep_trainer.storage import open_folders
+from seedsweep_trainer.store import Best, Store
+from seedsweep_trainer.train import train
+from seedsweep_trainer.uri import UriFolder
+from trainer.episodes import Episode, Watched, killed
+
+IDENTITY: dict[str, str | int] = {"weightInit": 1, "dataOrder": 2, "config": "c", "data": "d"}
+
+
+class Bench:
+    """An episode's folder on one back-end, and attempts at it, each on a machine of its own."""
+
+    def __init__(self, place: str, machines: Path) -> None:
+        self.place = place
+        self._machines = machines
+
+    def folders(self) -> Folders:
+        return open_folders(self.place, self._machines / str(uuid4()))
+
+    def attempt(self, uid: str, **identity: str | int) -> Store:
+        return Store(self.folders(), uid, IDENTITY | identity)
+
+    def kept(self) -> list[str]:
+        return [str(kept) for kept in self.folders().kept()]
+
+    def best(self, evaluation: int) -> str | None:
+        """Whose best weights of this evaluation are found."""
+        kept = find_best(self.folders(), evaluation)
+        return str(kept) if kept is not None else None
+
+
+@pytest.fixture(params=["file", "memory", "s3"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    name = f"{uuid4()}/wi1-do2"
+    places = {"file": f"file://{tmp_path}/{name}", "memory": f"memory://{name}"}
+    if request.param == "s3":
+        yield Bench(request.getfixturevalue("s3").uri(name), tmp_path / "machines")
+        return
+    yield Bench(places[request.param], tmp_path / "machines")
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def on_s3(s3: S3Server, tmp_path: Path) -> tuple[Bench, Path]:
+    """An episode on S3, and the folder of the server's disk that holds its objects."""
+    name = f"{uuid4()}/wi1-do2"
+    return Bench(s3.uri(name), tmp_path / "machines"), s3.bucket / name
+
+
+def checkpoint(evaluation: int, step: int | None = None) -> Checkpoint:
+    """Its tensors and scores tell which one it is."""
+    values = torch.full((64,), float(evaluation))
+    curve = tuple(i / 8 for i in range(1, evaluation + 1))
+    progress = Progress(10 * evaluation if step is None else step, curve, curve)
+    return Checkpoint(progress, training=True, weights={"w": values}, state={"m": -values})
+
+
+def best(evaluation: int) -> Best:
+    values = torch.full((64,), float(evaluation))
+    return Best(evaluation, 10 * evaluation, evaluation / 8, {"w": values}, f"row\n{evaluation}\n")
+
+
+def step_of(resumed: Checkpoint | None) -> int | None:
+    return None if resumed is None else resumed.progress.step
+
+
+def objects(place: Path, owner: str) -> list[Path]:
+    return sorted((place / owner / "objects").iterdir())
+
+
+def test_a_successor_finds_the_furthest_checkpoint_and_the_best_of_its_past(bench: Bench) -> None:
+    first = bench.attempt("a")
+    first.write_best(best(1))
+    first.pass_rung(1)
+    first.write_checkpoint(checkpoint(1))
+    first.write_best(best(2))
+    second = bench.attempt("b")
+    resumed = second.resume()
+    assert resumed is not None
+    assert resumed.progress == checkpoint(1).progress
+    assert torch.equal(resumed.weights["w"], checkpoint(1).weights["w"])
+    assert torch.equal(resumed.state["m"], checkpoint(1).state["m"])
+    second.write_checkpoint(checkpoint(3))
+    assert bench.kept() == ["b/best", "b/best-to-1", "b/evaluation-3-step-30"]
+    assert (bench.best(1), bench.best(2)) == ("b/best", None)
+
+
+def test_one_checkpoint_is_kept(bench: Bench) -> None:
+    writer = bench.attempt("a")
+    for evaluation in (1, 2, 3):
+        writer.write_checkpoint(checkpoint(evaluation))
+    assert bench.kept() == ["a/evaluation-3-step-30"]
+
+
+def test_a_checkpoint_further_on_outlives_an_attempt_that_has_not_come_as_far(bench: Bench) -> None:
+    bench.attempt("a").write_checkpoint(checkpoint(2))
+    successor = bench.attempt("b")
+    successor.write_checkpoint(checkpoint(1))
+    assert bench.kept() == ["a/evaluation-2-step-20", "b/evaluation-1-step-10"]
+    successor.write_checkpoint(checkpoint(2))
+    assert bench.kept() == ["b/evaluation-2-step-20"]
+
+
+def test_two_attempts_that_write_at_once_both_keep_what_is_theirs(bench: Bench) -> None:
+    """A node that was given up for lost trains on while the successor resumes and goes on."""
+    lost = bench.attempt("a")
+    lost.write_best(best(1))
+    lost.write_checkpoint(checkpoint(1))
+    successor = bench.attempt("b")
+    assert step_of(successor.resume()) == 10
+
+    def run(store: Store, evaluations: range) -> None:
+        for evaluation in evaluations:
+            store.write_best(best(evaluation))
+            # The lost one may find its files gone, never those of the successor.
+            try:
+                store.write_checkpoint(checkpoint(evaluation))
+            except OSError:
+                assert store is lost
+                return
+
+    threads = [
+        threading.Thread(target=run, args=(lost, range(2, 6))),
+        threading.Thread(target=run, args=(successor, range(2, 8))),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {"b/best", "b/evaluation-7-step-70"} <= set(bench.kept())
+    assert step_of(bench.attempt("c").resume()) == 70
+
+
+@pytest.mark.parametrize("name", list(IDENTITY))
+def test_a_checkpoint_of_something_else_is_ignored_for_the_one_before(
+    bench: Bench, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.attempt("a").write_checkpoint(checkpoint(1))
+    bench.attempt("b", **{name: 9}).write_checkpoint(checkpoint(1, step=14))
+    bench.attempt("c").write_checkpoint(checkpoint(1, step=12))
+    assert step_of(bench.attempt("d").resume()) == 12
+    assert f"b/evaluation-1-step-14 is ignored: it has another {name}" in caplog.text
+
+
+def test_freeing_all_but_the_best_weights_can_be_done_again(bench: Bench) -> None:
+    writer = bench.attempt("a")
+    writer.write_best(best(1))
+    writer.pass_rung(1)
+    writer.write_best(best(2))
+    writer.write_checkpoint(checkpoint(2))
+    for _ in range(2):
+        assert keep_best_only(bench.folders(), 1)
+        assert bench.kept() == ["a/best-to-1"]
+    with bench.folders().opened(Kept("a", "best-to-1")) as folder:
+        assert (folder / "predictions.csv").read_text() == "row\n1\n"
+
+
+def test_best_weights_that_are_not_those_asked_for_stay(bench: Bench) -> None:
+    writer = bench.attempt("a")
+    writer.write_best(best(1))
+    writer.write_checkpoint(checkpoint(2))
+    assert not keep_best_only(bench.folders(), 5)
+    assert bench.kept() == ["a/best"]
+
+
+def test_nothing_stays_where_nothing_is_wanted(bench: Bench) -> None:
+    bench.attempt("a").write_checkpoint(checkpoint(1))
+    for _ in range(2):
+        bench.folders().remove_all()
+        assert bench.folders().owners() == set()
+
+
+def test_equal_files_are_stored_once_and_replaced_ones_go(on_s3: tuple[Bench, Path]) -> None:
+    bench, place = on_s3
+    writer = bench.attempt("a")
+    for evaluation in (1, 2):
+        writer.write_best(best(evaluation))
+        writer.write_checkpoint(checkpoint(evaluation))
+    # The checkpoint's weights are the best ones: weights, optimizer, state, predictions, facts and two manifests.
+    assert len(objects(place, "a")) == 7
+
+
+def damage_by_truncating(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def damage_by_flipping_a_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [damage_by_truncating, damage_by_flipping_a_bit, Path.unlink])
+@pytest.mark.parametrize("what", ["object", "manifest"])
+def test_a_damaged_checkpoint_is_ignored_for_the_one_before(
+    on_s3: tuple[Bench, Path], damage: Callable[[Path], None], what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench, place = on_s3
+    bench.attempt("a").write_checkpoint(checkpoint(2))
+    bench.attempt("b").write_checkpoint(checkpoint(1))
+    listed = place / "a" / "evaluation-2-step-20.json"
+    weights = json.loads(listed.read_text())["files"]["training.safetensors"]
+    damage(listed if what == "manifest" else place / "a" / "objects" / weights)
+    assert step_of(bench.attempt("c").resume()) == 10
+    if not (what == "manifest" and damage is Path.unlink):
+        assert "a/evaluation-2-step-20 is ignored: " in caplog.text
+
+
+def test_a_list_of_files_that_leads_out_of_the_folder_is_not_followed(on_s3: tuple[Bench, Path]) -> None:
+    bench, place = on_s3
+    bench.attempt("a").write_checkpoint(checkpoint(1))
+    listed = place / "a" / "evaluation-1-step-10.json"
+    listed.write_text(listed.read_text().replace("state.json", "../../state.json"))
+    assert bench.attempt("b").resume() is None
+
+
+class Dies(UriFolder):
+    """Dies as by SIGKILL before its n-th request that changes anything."""
+
+    left = 0
+
+    def _write(self, action: Callable[[], object]) -> None:
+        self._count()
+        super()._write(action)
+
+    def remove(self, path: str) -> None:
+        self._count()
+        super().remove(path)
+
+    def _count(self) -> None:
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.left -= 1
+
+
+def test_death_between_any_two_uploads_leaves_one_whole_state(s3: S3Server, tmp_path: Path) -> None:
+    outcomes = []
+    for count in range(60):
+        bench = Bench(s3.uri(f"{uuid4()}/wi1-do2"), tmp_path / "machines")
+        first = bench.attempt("a")
+        first.write_best(best(1))
+        first.write_checkpoint(checkpoint(1))
+
+        def write(count: int = count, place: str = bench.place) -> None:
+            target = Dies(place)
+            target.left = count
+            store = Store(RemoteFolders(target, tmp_path / "dying" / str(count)), "b", IDENTITY)
+            store.resume()
+            store.write_best(best(2))
+            store.write_checkpoint(checkpoint(2))
+
+        died = killed(write)
+        successor = bench.attempt("c")
+        resumed = successor.resume()
+        assert step_of(resumed) in (10, 20)
+        new = step_of(resumed) == 20
+        successor.write_checkpoint(checkpoint(3))
+        assert bench.kept() == ["c/best", "c/evaluation-3-step-30"]
+        assert (bench.best(1), bench.best(2)) == ((None, "c/best") if new else ("c/best", None))
+        outcomes.append(new)
+        if not died:
+            break
+    assert not died
+    assert outcomes == sorted(outcomes)
+    assert outcomes.count(False) > 5
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """One that a test may kill."""
+    server = S3Server(tmp_path / "server")
+    server.start()
+    server.set_up(monkeypatch)
+    yield server
+    server.kill()
+
+
+def test_a_server_that_is_killed_within_an_upload_and_comes_back_costs_only_time(
+    own_server: S3Server, tmp_path: Path
+) -> None:
+    bench = Bench(own_server.uri("wi1-do2"), tmp_path / "machines")
+    writer = bench.attempt("a")
+    large = checkpoint(1)
+    large = Checkpoint(large.progress, True, {"w": torch.rand(2_000_000)}, {"m": torch.rand(12_000_000)})
+    done = threading.Event()
+
+    def write() -> None:
+        writer.write_checkpoint(large)
+        done.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    deadline = time.monotonic() + 60
+    # The first object has arrived, the second is on its way.
+    while not list((own_server.bucket / "wi1-do2").glob("a/objects/*")) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    own_server.kill()
+    assert not done.is_set()
+    time.sleep(1)
+    own_server.start()
+    thread.join(120)
+    assert done.is_set()
+    resumed = bench.attempt("b").resume()
+    assert resumed is not None
+    assert torch.equal(resumed.state["m"], large.state["m"])
+
+
+def test_a_server_that_stays_away_ends_the_attempt_with_what_to_check(
+    own_server: S3Server, tmp_path: Path, fine_tuning: Callable[..., FineTuning], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uri_module, "PATIENCE_SECONDS", 1.0)
+    own_server.kill()
+    attempt = Attempt("a", 1, 2, fine_tuning(), checkpoints=own_server.uri("wi1-do2"), work=tmp_path)
+    with pytest.raises(StorageError) as caught:
+        train(attempt, Watched(None, lambda *_: None), threading.Event())
+    code, reason = explain(caught.value, attempt.config)
+    assert code == UNEXPECTED
+    assert "has failed for 1 s: EndpointConnectionError" in reason
+    assert f"check AWS_ENDPOINT_URL ({own_server.environment['AWS_ENDPOINT_URL']})" in reason
+
+
+def with_environment(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """As for a process that starts with these."""
+    for name, value in variables.items():
+        patch.setenv(name, value)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.mark.parametrize(
+    ("uri", "variables", "words"),
+    [
+        ("s3://none/x", {}, ["s3://none/x", "bucket does not exist", "make the bucket, or correct the URI"]),
+        ("s3://bucket/x", {"AWS_SECRET_ACCESS_KEY": "wrong"}, ["signature", "check AWS_ACCESS_KEY_ID and"]),
+        ("s3://bucket/x", {"AWS_ACCESS_KEY_ID": ""}, ["credentials", "check AWS_ACCESS_KEY_ID and"]),
+        ("s4://bucket/x", {}, ["'s4://bucket/x' cannot be used: Protocol not known", "s3://BUCKET/FOLDER"]),
+    ],
+    ids=["bucket", "secret", "no credentials", "protocol"],
+)
+def test_what_storage_refuses_at_the_start_is_bad_configuration(
+    s3: S3Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uri: str,
+    variables: dict[str, str],
+    words: list[str],
+) -> None:
+    with_environment(monkeypatch, variables)
+    with pytest.raises(ConfigurationError) as caught:
+        Bench(uri, tmp_path).attempt("a")
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_what_storage_refuses_later_is_no_configuration_of_the_sweep(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(s3.uri(str(uuid4())), tmp_path)
+    bench.attempt("a").write_checkpoint(checkpoint(1))
+    with_environment(monkeypatch, {"AWS_SECRET_ACCESS_KEY": "withdrawn"})
+    with pytest.raises(RefusedError, match="signature") as caught:
+        bench.folders().kept()
+    assert explain(caught.value, None)[0] == UNEXPECTED
+
+
+def test_a_folder_that_cannot_be_written_is_bad_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ConfigurationError, match=r"cannot be written: Permission denied; .*fsGroup"):
+        LocalFolders(tmp_path / "claim").claim("a")
+
+
+def run(episode: Episode, place: str, machine: Path, uid: str, **asked: Any) -> tuple[Outcome, Message]:
+    """An attempt of the episode with its storage at `place`."""
+    terminated = threading.Event()
+
+    def watch(_: Watched, step: int) -> None:
+        if step in asked.get("sigterm_at", ()):
+            terminated.set()
+
+    reporter = Watched(asked.get("stop_after"), watch)
+    attempt = Attempt(uid, *episode.seeds, episode.config, episode.rungs, asked.get("stop_after"), place, machine / uid)
+    return train(attempt, reporter, terminated), reporter.message
+
+
+def test_an_episode_resumed_through_s3_ends_bit_for_bit_as_one_never_stopped(
+    s3: S3Server, tmp_path: Path, fine_tuning: Callable[..., FineTuning]
+) -> None:
+    episode = Episode(tmp_path / "whole", fine_tuning(), rungs=(2,))
+    expected = episode.attempt("only")[1]
+    bench = Bench(s3.uri(f"{uuid4()}/wi1-do2"), tmp_path / "machines")
+    assert run(episode, bench.place, tmp_path, "a", sigterm_at={3})[0] is Outcome.INTERRUPTED
+    assert run(episode, bench.place, tmp_path, "b", stop_after=2)[0] is Outcome.STOPPED
+    assert run(episode, bench.place, tmp_path, "c", sigterm_at={13})[0] is Outcome.INTERRUPTED
+    outcome, message = run(episode, bench.place, tmp_path, "d")
+    assert (outcome, message.steps_at_start, message.checkpoint) == (Outcome.DONE, 13, 4)
+    assert (message.scores, message.losses) == (expected.scores, expected.losses)
+    local = LocalFolders(episode.folder)
+    assert [kept.name for kept in bench.folders().kept()] == [kept.name for kept in local.kept()]
+    for kept in local.kept():
+        with local.opened(kept) as mine, bench.folders().opened(Kept("d", kept.name)) as theirs:
+            files = sorted(file.relative_to(mine) for file in mine.rglob("*") if file.is_file())
+            assert files == sorted(file.relative_to(theirs) for file in theirs.rglob("*") if file.is_file())
+            assert all((mine / file).read_bytes() == (theirs / file).read_bytes() for file in files)
+
+
+def test_a_checkpoint_is_published_only_once_it_is_there(
+    s3: S3Server, tmp_path: Path, fine_tuning: Callable[..., FineTuning], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(s3.uri(f"{uuid4()}/wi1-do2"), tmp_path / "machines")
+    seen = []
+
+    def check(_: Watched, evaluation: int) -> None:
+        (newest,) = [kept for kept in bench.folders().kept() if kept.is_checkpoint]
+        with bench.folders().opened(newest):
+            seen.append((evaluation, newest.step))
+
+    monkeypatch.setattr(Watched, "checkpointed", check)
+    run(Episode(tmp_path / "e", fine_tuning(), rungs=(2,)), bench.place, tmp_path, "a")
+    assert seen == [(1, 4), (2, 8), (3, 12), (4, 16)]
