@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from seedsweep.science.summary import failed_runs, share, summarize
 
@@ -71,6 +72,20 @@ def test_share_lies_inside_its_interval(n: int, data: st.DataObject) -> None:
     count = data.draw(st.integers(0, n))
     found = share(count, n)
     assert found.low <= count / n <= found.high
+
+
+@given(st.integers(1, 3000), st.data())
+def test_share_agrees_with_scipy(n: int, data: st.DataObject) -> None:
+    count, confidence = data.draw(st.integers(0, n)), data.draw(st.sampled_from([0.5, 0.9, 0.95, 0.999]))
+    interval = binomtest(count, n).proportion_ci(confidence_level=confidence, method="exact")
+    found = share(count, n, confidence)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 0), (-1, 5), (6, 5)])
+def test_what_is_no_share_is_refused(count: int, n: int) -> None:
+    with pytest.raises(ValueError, match="no share"):
+        share(count, n)
 
 
 def test_a_run_at_the_baseline_has_failed() -> None:

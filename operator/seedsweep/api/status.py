@@ -8,6 +8,7 @@ from seedsweep.api.base import ApiModel, Distinct
 from seedsweep.api.core import Condition
 
 Phase = Literal["Pending", "Running", "Suspended", "Concluding", "Complete", "Failed"]
+Design = Literal["full", "cut", "cut+audit"]
 
 
 class EpisodeCounts(ApiModel):
@@ -145,7 +146,7 @@ class SweepStatus(ApiModel):
     """S, once a trainer reported it."""
     observed_places: int | None = None
     """Fewer GPUs than asked for were to be had; absent while none was refused."""
-    design: Literal["full", "cut", "cut+audit"] = "full"
+    design: Design = "full"
     """What statistics this record can carry."""
     counts: EpisodeCounts = EpisodeCounts()
     conditions: Annotated[list[Condition], Distinct(keys=("type",))] = Field(default_factory=list)

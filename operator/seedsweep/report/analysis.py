@@ -19,6 +19,7 @@ class Analysis:
     title: str
     source: str
     """What the scores are and how many episodes gave one."""
+    scores: tuple[float, ...]
     summary: Summary
     failed: Share | None
     """Runs no better than the constant baseline; None where no trainer published one."""
@@ -143,6 +144,7 @@ def _analysis(title: str, source: str, scores: _Scores, baseline: float | None, 
     return Analysis(
         title=title[0].upper() + title[1:],
         source=source,
+        scores=tuple(scores.values),
         summary=summarize(scores.values),
         failed=failed,
         baseline=baseline,

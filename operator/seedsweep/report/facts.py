@@ -1,12 +1,25 @@
-"""What the last screen and the page both tell about a record: who failed, what was spent and saved."""
+"""What several of the last screen, the page and the model card tell about a record: who failed, what was spent."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic.main import IncEx
+from ruamel.yaml import YAML
+
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import Cost, SweepStatus
+from seedsweep.api.sweep import SeedSweep
 from seedsweep.report.words import one_line
+
+_WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
+_WARNINGS = {
+    "Failed": "The sweep failed",
+    "NonDeterministic": "Evaluations that were trained again gave other scores; the first record stands",
+    "HeterogeneousHardware": "Episodes trained under different fingerprints: scores are not bit-comparable",
+    "ExactScores": "Scores were sampled while episodes trained, not published as curves",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +78,25 @@ def wall_seconds(status: SweepStatus) -> float | None:
         return None
     elapsed = datetime.fromisoformat(status.completion_time) - datetime.fromisoformat(status.start_time)
     return elapsed.total_seconds() - status.suspended_seconds
+
+
+def warnings(status: SweepStatus) -> list[str]:
+    """Conditions that limit what the record can be trusted with."""
+    said = []
+    for kind, bad in _WARNED_IF.items():
+        condition = status.condition(kind)
+        if condition is not None and condition.status == bad:
+            detail = one_line(condition.message)
+            said.append(f"{_WARNINGS[kind]}{f': {detail}' if detail else ''}.")
+    return said
+
+
+def yaml_text(sweep: SeedSweep, fields: IncEx | None = None) -> str:
+    """The resource, or some fields of it, without what was found out since.
+
+    A record does not tell a written default from an absent one: neither is shown.
+    """
+    document = sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=fields, exclude={"status"})
+    out = io.StringIO()
+    YAML().dump(document, out)
+    return out.getvalue()

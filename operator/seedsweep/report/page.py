@@ -1,12 +1,10 @@
 """`report.html`: one self-contained page from a record, made again from the same record without a difference."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from ruamel.yaml import YAML
 
 from seedsweep.api.cut import Cut, CutSpec
 from seedsweep.api.episode import Episode
@@ -15,18 +13,18 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.files import write_whole
 from seedsweep.report.analysis import analyses, withheld
-from seedsweep.report.facts import casualties, full_seconds, saved_share, steps_trained, wall_seconds
+from seedsweep.report.facts import (
+    casualties,
+    full_seconds,
+    saved_share,
+    steps_trained,
+    wall_seconds,
+    warnings,
+    yaml_text,
+)
 from seedsweep.report.figure import draw_curves, shown_from
 from seedsweep.report.record import Record, read_record
 from seedsweep.report.words import counted, duration_text, metric_words, one_line, score_text, share_text
-
-_WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
-_WARNINGS = {
-    "Failed": "The sweep failed",
-    "NonDeterministic": "Evaluations that were trained again gave other scores; the first record stands",
-    "HeterogeneousHardware": "Episodes trained under different fingerprints: scores are not bit-comparable",
-    "ExactScores": "Scores were sampled while episodes trained, not published as curves",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +62,12 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         withheld=withheld(status),
         cuts=[_cut_table(cut.spec, many=len(cuts) > 1) for cut in cuts],
         casualties=casualties(episodes),
-        warnings=_warnings(status),
+        warnings=warnings(status),
         trained=steps_trained(status.cost),
         saved=saved_share(status.cost),
         wall=wall_seconds(status),
         full_seconds=full_seconds(status.cost),
-        sweep_yaml=_yaml(sweep),
+        sweep_yaml=yaml_text(sweep),
         episodes=episodes,
     )
 
@@ -86,17 +84,6 @@ def write_report(directory: Path) -> Path:
     return path
 
 
-def _warnings(status: SweepStatus) -> list[str]:
-    """Conditions that limit what the record can be trusted with."""
-    said = []
-    for kind, bad in _WARNED_IF.items():
-        condition = status.condition(kind)
-        if condition is not None and condition.status == bad:
-            detail = one_line(condition.message)
-            said.append(f"{_WARNINGS[kind]}{f': {detail}' if detail else ''}.")
-    return said
-
-
 def _cut_table(spec: CutSpec, *, many: bool) -> CutTable:
     scores = {entry.episode: entry.score for entry in spec.ranked if entry.score is not None}
     low, high = (min(scores.values()), max(scores.values())) if scores else (0.0, 0.0)
@@ -105,11 +92,3 @@ def _cut_table(spec: CutSpec, *, many: bool) -> CutTable:
     threshold_place = (spec.threshold - low) / span if spec.threshold is not None else 0.0
     where = f"Bracket {spec.bracket}, rung {spec.rung}: cut" if many else "Cut"
     return CutTable(spec, f"{where} at evaluation {spec.evaluation}", places, threshold_place)
-
-
-def _yaml(sweep: SeedSweep) -> str:
-    """The resource without what was found out since; a record does not tell a written default from an absent one."""
-    document = sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"status"})
-    out = io.StringIO()
-    YAML().dump(document, out)
-    return out.getvalue()

@@ -17,13 +17,18 @@ _PUBLISHED = {"mrpc": "accuracyAndF1", "rte": "accuracy", "cola": "mcc", "sst2":
 """The metric of a GLUE task whose sweep names none."""
 
 
+def metric_name(trainer: Trainer) -> str | None:
+    """The metric that ranks, under its name in a sweep's file; None for a data set that nobody knows one of."""
+    if trainer.ranking_metric is not None:
+        return trainer.ranking_metric.name
+    task = trainer.fine_tuning.dataset.task if trainer.fine_tuning is not None else None
+    return _PUBLISHED[task] if task is not None else None
+
+
 def metric_words(trainer: Trainer) -> str:
     """The metric that ranks, in words."""
-    metric = trainer.ranking_metric
-    if metric is not None:
-        return _METRICS.get(metric.name, metric.name)
-    task = trainer.fine_tuning.dataset.task if trainer.fine_tuning is not None else None
-    return _METRICS[_PUBLISHED[task]] if task is not None else "score"
+    name = metric_name(trainer)
+    return "score" if name is None else _METRICS.get(name, name)
 
 
 def score_text(score: float | None) -> str:

@@ -1,0 +1,175 @@
+"""The winner's model card: what it says, what it withholds, and how small it stays."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from ruamel.yaml import YAML
+
+import records
+from seedsweep.api import card as completion
+from seedsweep.api import status as answers
+from seedsweep.api.core import Condition, EnvVar
+from seedsweep.api.cut import CutSpec
+from seedsweep.api.early_stopping import EarlyStopping
+from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.parse import parse_sweep
+from seedsweep.engine.layout import Layout
+from seedsweep.report.card import model_card
+
+TEST = answers.TestScore(
+    metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235
+)
+
+
+def card_of(record: records.Record) -> str:
+    return model_card(record.sweep, record.status, statuses(record), [cut.spec for cut in record.cuts])
+
+
+def statuses(record: records.Record) -> Mapping[EpisodeId, EpisodeStatus]:
+    return {episode.spec.id: episode.status for episode in record.episodes}
+
+
+def front_matter(card: str) -> dict[str, object]:
+    _, metadata, _ = card.split("---\n", 2)
+    found: dict[str, object] = YAML(typ="safe").load(metadata)
+    return found
+
+
+def test_card_states_the_winner_with_its_seeds_and_score() -> None:
+    card = card_of(records.finished())
+    assert "weight-init seed 1, data-order seed 0 (wi1-do0)" in card
+    assert "**0.7054** at evaluation 20 of 20; a constant answer scores 0.5270" in card
+
+
+def test_card_states_where_every_episode_went() -> None:
+    assert "Of 8 episodes, 8 were started: 3 trained to the end, 3 lost, 1 failed, 1 diverged." in card_of(
+        records.finished()
+    )
+
+
+def test_card_of_a_cut_states_its_evaluation_and_threshold_and_of_how_many() -> None:
+    record = records.finished()
+    assert f"| 6 | 3 | 8 | {record.cuts[0].spec.threshold:.4f} |" in card_of(record)
+
+
+def test_card_of_a_cut_withholds_the_expected_best_with_the_reason() -> None:
+    card = card_of(records.finished())
+    assert "**Expected best of n runs** is withheld: the survivors ran to the end because they were ahead" in card
+    assert "| expected best |" not in card
+
+
+def test_card_of_full_runs_tells_the_expected_best_of_every_n() -> None:
+    card = card_of(records.fully_trained())
+    assert "| n | 1 | 2 | 5 | 8 |" in card
+    assert "| expected best | 0.6475 |" in card
+    assert card.count("0.7054 |\n") == 2, "the best of all 8 is the maximum"
+    assert "cells of a grid share seeds" in card
+
+
+def test_hub_reads_the_base_model_and_the_metric_but_no_result_that_the_choice_has_spoilt() -> None:
+    found = front_matter(card_of(records.finished()))
+    assert found["base_model"] == "example/tiny-encoder"
+    assert found["metrics"] == ["accuracy"]
+    assert "model-index" not in found
+
+
+def test_a_model_that_is_no_hub_name_is_no_base_model() -> None:
+    record = records.finished()
+    tuning = record.sweep.spec.trainer.fine_tuning
+    assert tuning is not None
+    trainer = record.sweep.spec.trainer.evolve(fine_tuning=tuning.evolve(model="../models/own"))
+    sweep = record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer))
+    assert "base_model" not in front_matter(card_of(replace(record, sweep=sweep)))
+
+
+def test_card_says_that_a_test_set_is_missing() -> None:
+    card = completion.completed(card_of(records.finished()), None)
+    assert "it is optimistic" in card
+    assert completion.PLACE_FOR_TEST not in card
+
+
+def test_test_score_stands_before_the_rest_with_n_and_interval() -> None:
+    card = completion.completed(card_of(records.finished()), TEST)
+    assert "**0.6643** (95 % interval 0.6053 to 0.7195, n = 277 examples). A constant answer scores 0.5235." in card
+    assert card.index("## Test score") < card.index("## How it was chosen")
+
+
+def test_a_card_of_other_making_gets_its_test_score_at_its_end() -> None:
+    assert completion.completed("# Mine\n", TEST).startswith("# Mine\n\n## Test score\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "words"),
+    [
+        ("NonDeterministic", "True", "the first record stands"),
+        ("HeterogeneousHardware", "True", "not bit-comparable"),
+        ("ExactScores", "False", "sampled"),
+    ],
+)
+def test_card_warns_of_what_casts_doubt_on_scores(kind: str, status: str, words: str) -> None:
+    condition = Condition(type=kind, status=status, reason="Seen", message="", last_transition_time="2026-05-04")
+    assert words in card_of(records.finished().with_status(conditions=[condition]))
+
+
+def test_winner_that_lost_the_cut_is_said_to_have() -> None:
+    record = records.finished()
+    loser = next(entry for entry in record.cuts[0].spec.ranked if not entry.kept)
+    assert record.status.best is not None
+    best = record.status.best.evolve(episode=loser.episode)
+    assert "This episode itself lost there" in card_of(record.with_status(best=best))
+
+
+def test_card_repeats_the_sweep_without_variables_pods_and_storage() -> None:
+    record = records.finished()
+    trainer = record.sweep.spec.trainer.evolve(env=[EnvVar(name="TOKEN", value="hunter2")], image="internal/image")
+    sweep = record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer))
+    card = card_of(replace(record, sweep=sweep))
+    assert "hunter2" not in card
+    assert "internal/image" not in card
+    repeated = parse_sweep(card.split("```yaml\n")[1].split("```")[0])
+    assert Layout.of(repeated).episodes == Layout.of(record.sweep).episodes
+    assert repeated.spec.trainer.fine_tuning == record.sweep.spec.trainer.fine_tuning
+
+
+def test_foreign_words_cannot_break_out_of_the_card() -> None:
+    message = "</blockquote>\n# Best model ever | [click](http://example.org) `x`"
+    condition = Condition(
+        type="Failed", status="True", reason="DeadlineExceeded", message=message, last_transition_time="2026-05-04"
+    )
+    card = card_of(records.finished().with_status(conditions=[condition]))
+    assert "\n# Best" not in card
+    assert "[click](" not in card
+    assert "</blockquote>" not in card
+
+
+def test_card_stays_small_whatever_the_number_of_episodes_and_cuts() -> None:
+    record = records.finished(60, 40)
+    many = [record.cuts[0].spec.evolve(bracket=b, rung=r) for b in range(20) for r in range(20)]
+    brackets = [{"episodes": 120, "rungs": [{"atPercent": 30, "keep": 3}]} for _ in range(20)]
+    spec = record.sweep.spec.evolve(early_stopping=EarlyStopping.model_validate({"brackets": brackets}))
+    status = record.status.evolve(
+        fingerprints=[f"{i:064}" for i in range(500)],
+        conditions=[
+            Condition(type=kind, status="True", reason="Seen", message="x" * 30_000, last_transition_time="2026-05-04")
+            for kind in ("Failed", "NonDeterministic", "HeterogeneousHardware")
+        ],
+    )
+    card = model_card(record.sweep.evolve(spec=spec), status, statuses(record), many)
+    assert len(completion.completed(card, TEST).encode()) < 8_000
+
+
+def test_card_does_not_depend_on_the_order_of_what_is_on_record() -> None:
+    record = records.finished()
+    cuts = [record.cuts[0].spec, record.cuts[0].spec.evolve(rung=1, evaluation=9)]
+    backwards = dict(reversed(statuses(record).items()))
+    assert _card(record, statuses(record), cuts) == _card(record, backwards, cuts[::-1])
+
+
+def test_without_a_winner_there_is_no_card() -> None:
+    with pytest.raises(ValueError, match="no winner"):
+        card_of(records.finished().with_status(best=None))
+
+
+def _card(record: records.Record, episodes: Mapping[EpisodeId, EpisodeStatus], cuts: list[CutSpec]) -> str:
+    return model_card(record.sweep, record.status, episodes, cuts)
