@@ -54,6 +54,36 @@ class StopReason(StrEnum):
     FINISHED = "Finished"
 
 
+class Interruption(StrEnum):
+    """What interrupted an attempt; none of it is the trainer's doing, and none spends its budget of failures."""
+
+    PREEMPTED = "Preempted"
+    """By the scheduler or its node, for a pod of higher priority."""
+    PREEMPTED_BY_QUEUE = "PreemptedByQueue"
+    """A queue took back what it had admitted."""
+    EVICTED = "Evicted"
+    """Through the API, as when a node is drained."""
+    TAINTED = "Tainted"
+    """Its node got a taint that it does not tolerate."""
+    NODE_PRESSURE = "NodePressure"
+    """Its node ran out of memory, disk or process numbers."""
+    NODE_SHUTDOWN = "NodeShutdown"
+    NODE_LOST = "NodeLost"
+    """Its node went away, or gave no sign of life for too long."""
+    NOT_ADMITTED = "NotAdmitted"
+    """Its node would not have it after all."""
+    POD_DEADLINE = "PodDeadline"
+    """Somebody gave its pod a deadline of its own."""
+    DELETED = "Deleted"
+    """Somebody deleted its pod, and left no reason."""
+    TERMINATED = "Terminated"
+    """SIGTERM from outside, as with the notice of a spot node."""
+    KILLED = "Killed"
+    """SIGKILL from outside, and not for the memory that its container may have."""
+    VANISHED = "Vanished"
+    """Without a word."""
+
+
 class Attempt(ApiModel):
     """One pod or process of the episode."""
 
@@ -77,10 +107,14 @@ class Attempt(ApiModel):
     """Set before we stop it."""
     reason: EndReason | None = None
     """Set when it ended."""
+    interruption: Interruption | None = None
+    """What interrupted it, where it was interrupted."""
     exit_code: int | None = None
     """Of its process."""
     message: str = ""
-    """Why it failed, in its own words."""
+    """Why it failed, in its own words, or in those of who ended it."""
+    output: str = ""
+    """The last lines that it printed, where it failed."""
     evaluations: int = 0
     """Evaluations known when it ended."""
     checkpoint: int = 0

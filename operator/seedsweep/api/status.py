@@ -6,6 +6,7 @@ from pydantic import Field
 
 from seedsweep.api.base import ApiModel, Distinct
 from seedsweep.api.core import Condition
+from seedsweep.api.episode import Interruption
 
 Phase = Literal["Pending", "Running", "Suspended", "Concluding", "Complete", "Failed"]
 Design = Literal["full", "cut", "cut+audit"]
@@ -111,6 +112,15 @@ class Cost(ApiModel):
     """What those would have taken at the rate of those trained."""
 
 
+class InterruptionCount(ApiModel):
+    """How often attempts of the sweep were interrupted by one kind of thing."""
+
+    kind: Interruption
+    """As the attempts in the Episodes have it."""
+    attempts: int
+    """How many."""
+
+
 class Summary(ApiModel):
     """Ready-made text for the columns of kubectl get: for people, never to be read by a program."""
 
@@ -153,6 +163,8 @@ class SweepStatus(ApiModel):
     """What holds, since when and why."""
     cuts: Annotated[list[CutSummary], Distinct(keys=("bracket", "rung"))] = Field(default_factory=list)
     """The decisions so far."""
+    interruptions: Annotated[list[InterruptionCount], Distinct(keys=("kind",))] = Field(default_factory=list)
+    """What interrupted attempts, which were then started again."""
     best: Best | None = None
     cost: Cost = Cost()
     data_digest: str | None = None

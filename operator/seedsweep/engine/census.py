@@ -1,9 +1,10 @@
 """One pass over every record: how many are where, what was spent, and what went wrong."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeState, EpisodeStatus
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeState, EpisodeStatus, Interruption
 from seedsweep.api.status import Cost, EpisodeCounts
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.observation import SeenAttempt
@@ -30,6 +31,7 @@ class Census:
     """Episodes of which a replay disagreed with the record."""
     sampled: bool = False
     fingerprints: set[str] = field(default_factory=set)
+    interruptions: Counter[Interruption] = field(default_factory=Counter)
 
     def counts(self, total: int) -> EpisodeCounts:
         """By state; those without a record wait."""
@@ -112,6 +114,8 @@ def _steps(census: Census, status: EpisodeStatus, live: SeenAttempt | None, now:
             census.fingerprints.add(attempt.fingerprint)
         if attempt.reason is None:
             continue
+        if attempt.interruption is not None:
+            census.interruptions[attempt.interruption] += 1
         census.seconds += attempt.gpu_seconds
         reach = attempt.steps if attempt.steps > reach else reach
         trained += attempt.steps - attempt.steps_at_start

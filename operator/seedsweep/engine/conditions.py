@@ -5,10 +5,11 @@ from typing import Literal
 
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
-from seedsweep.api.status import Best, CutSummary, EpisodeCounts, Phase, SweepStatus
+from seedsweep.api.status import Best, CutSummary, EpisodeCounts, InterruptionCount, Phase, SweepStatus
 from seedsweep.engine.census import Census, cost_of
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
+from seedsweep.engine.observation import SeenAttempt
 from seedsweep.engine.places import Waits, first_refusal
 from seedsweep.engine.race import Need, Race
 from seedsweep.engine.result import Failure
@@ -60,6 +61,9 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         counts=counts,
         conditions=_conditions(draft, outlook, message, done),
         cuts=_cut_summaries(draft),
+        interruptions=[
+            InterruptionCount(kind=kind, attempts=count) for kind, count in sorted(outlook.census.interruptions.items())
+        ],
         best=outlook.best,
         cost=cost,
         data_digest=before.data_digest
@@ -121,8 +125,11 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         return "Running", "waiting for a checkpoint before an episode past its rung can make room"
     if outlook.waits.refused is not None:
         return "Running" if draft.live else "Pending", f"cannot start all episodes: {outlook.waits.refused.message}"
+    if outlook.waits.abandoned is not None:
+        return "Running", _silence(outlook.waits.abandoned)
     if outlook.waits.troubled is not None:
-        return "Running", f"{outlook.waits.troubled.episode.name} cannot begin: {outlook.waits.troubled.trouble}"
+        what = "waits in a queue" if outlook.waits.troubled.gated else "cannot begin"
+        return "Running", f"{outlook.waits.troubled.episode.name} {what}: {outlook.waits.troubled.trouble}"
     racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
     retries = outlook.waits.for_retry
     waiting = f"{retries} wait to be retried after a failure; " if retries else ""
@@ -159,14 +166,23 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
 def _stalled(outlook: Outlook) -> tuple[bool, str, str]:
     if outlook.waits.for_checkpoint:
         return True, "WaitingForCheckpoint", "an episode past its rung runs on until its checkpoint is durable"
-    refusal, troubled = outlook.waits.refused, outlook.waits.troubled
+    refusal, troubled, abandoned = outlook.waits.refused, outlook.waits.troubled, outlook.waits.abandoned
     if refusal is not None:
         return True, refusal.reason, refusal.message
+    if abandoned is not None:
+        return True, "NodeSilent", _silence(abandoned)
     if troubled is not None:
-        return True, "CannotBegin", f"{troubled.episode.name}: {troubled.trouble}"
+        return True, "Queued" if troubled.gated else "CannotBegin", f"{troubled.episode.name}: {troubled.trouble}"
     if outlook.observed_places is not None:
         return False, "FewerPlaces", f"{outlook.observed_places} GPUs are to be had: episodes take turns"
     return False, "Moving", ""
+
+
+def _silence(attempt: SeenAttempt) -> str:
+    node = f"its node {attempt.node}" if attempt.node else "its node"
+    if attempt.silent_since is not None:
+        return f"{attempt.episode.name}: {node} gives no sign of life; it starts elsewhere once it is taken from there"
+    return f"{attempt.episode.name}: {node} was told to end it and has not; it is given up in the end"
 
 
 def _condition(draft: Draft, kind: str, holds: bool, reason: str, message: str) -> Condition:

@@ -36,7 +36,7 @@ class StartEpisode:
     rungs: tuple[int, ...]
     """Evaluations of the episode's rungs, for the trainer's best weights up to each."""
     avoid_node: str | None = None
-    """The node where the last attempt failed."""
+    """The node that the last attempt failed on, or lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ class StopAttempt:
     reason: StopReason
     save: bool
     """Whether its state may still be wanted; a loser's is not worth the grace period."""
+
+    @property
+    def force(self) -> bool:
+        """Nobody is there to end it: forget it, whatever may still run."""
+        return self.reason is StopReason.NODE_LOST
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,31 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from seedsweep.api.episode import Attempt, EndReason, StopReason
+from seedsweep.api.episode import Attempt, EndReason, Interruption, StopReason
 
 MAX_INTERRUPTIONS_WITHOUT_PROGRESS = 10
 MAX_CLEAN_ENDS_WITHOUT_SCORE = 2
 MAX_BAD_CONFIGURATIONS = 3
 """All episodes share their configuration: after so many refusals the sweep has failed."""
+LOST_AFTER = timedelta(seconds=30)
+"""Past its grace, before an attempt that was taken from its node is given up with the node. A node that lives has its
+processes killed and gone within seconds; one that comes back a little late is better waited for than doubled."""
 BACK_OFF = timedelta(seconds=10)
 MAX_BACK_OFF = timedelta(minutes=5)
 
 FAILURES = frozenset({EndReason.OUT_OF_MEMORY, EndReason.FAILED, EndReason.STUCK})
 """What spends backoffLimitPerEpisode; all else is nobody's fault, or final at once."""
+_OF_ITS_NODE = frozenset(
+    {
+        Interruption.TAINTED,
+        Interruption.NODE_PRESSURE,
+        Interruption.NODE_SHUTDOWN,
+        Interruption.NODE_LOST,
+        Interruption.NOT_ADMITTED,
+        Interruption.TERMINATED,
+    }
+)
+"""Interruptions that the same node may well repeat. A preemption or a drain says nothing against it."""
 
 
 def failures(attempts: Sequence[Attempt]) -> int:
@@ -57,6 +71,13 @@ def retry_at(attempts: Sequence[Attempt]) -> datetime | None:
         return None
     wait: timedelta = min(BACK_OFF * 2 ** (failures(attempts) - 1), MAX_BACK_OFF)
     return datetime.fromisoformat(attempts[-1].ended) + wait
+
+
+def node_to_avoid(attempts: Sequence[Attempt]) -> str | None:
+    """Where the next attempt had better not run."""
+    if not attempts or not (attempts[-1].reason in FAILURES or attempts[-1].interruption in _OF_ITS_NODE):
+        return None
+    return attempts[-1].node
 
 
 def end_of_stopped(stop: StopReason) -> EndReason:

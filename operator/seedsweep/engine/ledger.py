@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption, StopReason
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
 from seedsweep.engine.ends import end_of_stopped, failures
@@ -46,7 +46,12 @@ def _close_vanished(draft: Draft) -> None:
             return
         reason = end_of_stopped(entry.stop) if entry.stop is not None else EndReason.INTERRUPTED
         # Nobody saw when: the seconds it held a GPU are not known.
-        ended = entry.evolve(ended=timestamp(draft.now), reason=reason, message="it vanished without a word")
+        ended = entry.evolve(
+            ended=timestamp(draft.now),
+            reason=reason,
+            interruption=_interruption(entry, reason, Interruption.VANISHED),
+            message="it vanished without a word",
+        )
         entries = [*status.attempts[:-1], ended]
         draft.write(episode, status.evolve(attempts=entries), durable=True)
         draft.events.append(_end_event(episode, ended, failures(entries)))
@@ -113,8 +118,10 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     ended = entry.evolve(
         ended=timestamp(ending.at),
         reason=reason,
+        interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
-        message=ending.message,
+        message=_why(entry, ending),
+        output=ending.output,
         diverged_at=diverged_at if reason == EndReason.DIVERGED else None,
         gpu_seconds=round(attempt.gpu_seconds(ending.at), 3),
     )
@@ -162,6 +169,18 @@ def _reason(draft: Draft, entry: Attempt, ending: Ending, evaluations: int) -> E
     return ending.reason
 
 
+def _interruption(entry: Attempt, reason: EndReason, seen: Interruption | None) -> Interruption | None:
+    if reason != EndReason.INTERRUPTED:
+        return None
+    return Interruption.NODE_LOST if entry.stop == StopReason.NODE_LOST else seen
+
+
+def _why(entry: Attempt, ending: Ending) -> str:
+    if entry.stop != StopReason.NODE_LOST:
+        return ending.message
+    return f"its node {entry.node or ''} was lost: {ending.message or 'no sign of life'}".replace("  ", " ")
+
+
 def _start_message(attempt: SeenAttempt, number: int) -> str:
     until = f", to stop after evaluation {attempt.stop_after}" if attempt.stop_after is not None else ""
     return f"attempt {number} of {attempt.episode.name} started{until}"
@@ -177,9 +196,9 @@ def _end_event(episode: EpisodeId, ended: Attempt, failed: int) -> Event:
         case EndReason.DIVERGED:
             return Event("Diverged", f"{where}: loss or weights became non-finite", episode, "Warning")
         case EndReason.INTERRUPTED:
-            return Event(
-                "Interrupted", f"{where}: interrupted, starts again from its last checkpoint", episode, "Warning"
-            )
+            why = ": ".join(filter(None, (ended.interruption, ended.message)))
+            again = "from its last checkpoint" if ended.checkpoint else "from its seeds"
+            return Event("Interrupted", f"{where}: interrupted ({why}), starts again {again}", episode, "Warning")
         case EndReason.STOPPED:
             return Event("Stopped", f"{where}: stopped ({ended.stop})", episode)
         case _:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from seedsweep.api.cut import CutSpec
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus, TestScore
 
 
@@ -42,6 +42,10 @@ class Ending:
     at: datetime
     exit_code: int | None = None
     message: str = ""
+    interruption: Interruption | None = None
+    """What interrupted it, where it was interrupted."""
+    output: str = ""
+    """The last lines that it printed, where it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,17 @@ class SeenAttempt:
     """Since when no place was found for it; None for pods that wait behind a gate of a queue."""
     trouble: str = ""
     """Why it cannot begin, where the world says so: an image that cannot be pulled, no node that fits."""
+    gated: bool = False
+    """It waits behind a gate, as of a queue, and does not look for a place yet."""
     stop_after: int | None = None
     stopping: bool = False
     """Was told to end, and has not yet."""
+    due: datetime | None = None
+    """When it should have been gone, where it was told to end: its grace was over."""
+    given_up: bool = False
+    """Whoever watches over nodes has taken it from its node."""
+    silent_since: datetime | None = None
+    """Since when its node gives no sign of life."""
     reading: Reading | None = None
     progressed: datetime | None = None
     """When its number of evaluations last grew, but not before the world began to watch it: a loop that was away

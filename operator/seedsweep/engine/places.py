@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from seedsweep.api.episode import EndReason, EpisodeId, StopReason
 from seedsweep.engine.decisions import Event, StartEpisode
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.ends import FAILURES, retry_at
+from seedsweep.engine.ends import FAILURES, LOST_AFTER, node_to_avoid, retry_at
 from seedsweep.engine.observation import Refusal, SeenAttempt
 from seedsweep.engine.race import Need, Race, Standing
 
 _NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_CONFIGURATION}
+_LOST = {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}
 _WITHOUT_STOP_AFTER = frozenset({"L0", "L1"})
 
 
@@ -19,27 +20,24 @@ def stop_settled(draft: Draft, race: Race) -> None:
     """End what has nothing left to train for, what hangs, and what a crash kept us from ending."""
     for episode, attempt in draft.live.items():
         if attempt.stopping:
-            continue
-        if episode in race.standings:
+            _forget_if_lost(draft, attempt)
+        elif episode in race.standings:
             entry = draft.record_of(attempt)
             if entry is not None and entry.stop is not None:
                 draft.stop(attempt, entry.stop)
             else:
                 _stop_if_stuck(draft, attempt)
-            continue
-        verdict = draft.status(episode).verdict
-        if verdict is not None and verdict.outcome == "LostByCut":
-            draft.stop(attempt, StopReason.CUT)
-        elif verdict is not None and verdict.outcome == "LostByDominance":
-            draft.stop(attempt, StopReason.DOMINATED)
         else:
-            draft.stop(attempt, StopReason.FINISHED)
+            verdict = draft.status(episode).verdict
+            draft.stop(attempt, _LOST.get(verdict.outcome if verdict is not None else "", StopReason.FINISHED))
 
 
 def stop_everything(draft: Draft, reason: StopReason) -> None:
     """The sweep is over."""
     for attempt in draft.live.values():
-        if not attempt.stopping:
+        if attempt.stopping:
+            _forget_if_lost(draft, attempt)
+        else:
             draft.stop(attempt, reason)
 
 
@@ -82,6 +80,8 @@ class Waits:
     """Why the world turned down the first of those that it would not start."""
     troubled: SeenAttempt | None = None
     """The first of those that cannot begin; without a place, only where none has one."""
+    abandoned: SeenAttempt | None = None
+    """The first of those whose node gives no sign of life, or does not end what it was told to."""
 
 
 def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
@@ -114,6 +114,7 @@ def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
         for_retry=gated,
         refused=first_refusal(draft),
         troubled=_troubled(staying),
+        abandoned=next((a for a in draft.live.values() if _is_abandoned(draft, a)), None),
     )
 
 
@@ -187,10 +188,9 @@ def _can_go_on(draft: Draft, standing: Standing) -> bool:
 
 def _decide_start(draft: Draft, standing: Standing, stop_after: int | None) -> None:
     attempts = draft.status(standing.episode).attempts
-    failed_on = attempts[-1].node if attempts and attempts[-1].reason in FAILURES else None
     bracket = draft.layout.bracket_of[standing.episode]
     rungs = draft.layout.rung_evaluations(draft.evaluations)[bracket] if draft.evaluations is not None else ()
-    draft.decisions.append(StartEpisode(standing.episode, len(attempts), stop_after, rungs, failed_on))
+    draft.decisions.append(StartEpisode(standing.episode, len(attempts), stop_after, rungs, node_to_avoid(attempts)))
 
 
 def _shed(draft: Draft, count: int, victims: Iterable[SeenAttempt], reason: StopReason) -> int:
@@ -258,7 +258,28 @@ def _stop_if_stuck(draft: Draft, attempt: SeenAttempt) -> None:
         return
     last = max(attempt.bound, attempt.progressed or attempt.bound)
     deadline = last + timedelta(seconds=draft.layout.spec.progress_deadline_seconds)
-    if draft.now >= deadline:
-        draft.stop(attempt, StopReason.STUCK)
-    else:
+    if draft.now < deadline:
         draft.wake_at(deadline)
+    else:
+        # A trainer whose node is gone is not to blame for it, and nobody is there to end it.
+        draft.stop(attempt, StopReason.STUCK if attempt.silent_since is None else StopReason.NODE_LOST)
+
+
+def _forget_if_lost(draft: Draft, attempt: SeenAttempt) -> None:
+    """Give up what should have been gone long ago: at once where it was taken from its node, else in patience.
+
+    Whatever still runs there writes under its own UID, so that it harms no later attempt.
+    """
+    if attempt.due is None:
+        return
+    patience = LOST_AFTER if attempt.given_up else timedelta(seconds=draft.layout.spec.progress_deadline_seconds)
+    if draft.now >= attempt.due + patience:
+        draft.stop(attempt, StopReason.NODE_LOST)
+    else:
+        draft.wake_at(attempt.due + LOST_AFTER)
+        draft.wake_at(attempt.due + patience)
+
+
+def _is_abandoned(draft: Draft, attempt: SeenAttempt) -> bool:
+    overdue = attempt.due is not None and draft.now >= attempt.due + LOST_AFTER
+    return overdue or attempt.silent_since is not None

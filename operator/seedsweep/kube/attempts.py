@@ -2,40 +2,30 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode, StopAttempt
-from seedsweep.engine.observation import Ending, Reading, Refusal, SeenAttempt
+from seedsweep.engine.observation import Ending, Refusal, SeenAttempt
 from seedsweep.kube import names
+from seedsweep.kube.attempt import Attempt, wants_log
 from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.endings import ending_of
 from seedsweep.kube.freshness import Freshness
 from seedsweep.kube.pods import gpus_of, pod_manifest
 from seedsweep.kube.records import Home
 from seedsweep.kube.scraping import Scraper, Target
-from seedsweep.kube.seen import PodFacts, ending_of, facts_of, vanished
+from seedsweep.kube.seen import PodFacts, facts_of
+from seedsweep.kube.tail import read_tail
 from seedsweep.scrape import Expected
 
 NO_GRACE_SECONDS = 1
 """For what need not be saved. Not 0: the name would be free while the process still runs."""
-UNREADABLE_TIMES = 5
-UNREADABLE_AFTER = timedelta(minutes=1)
-"""Scrapes in a row that fail, and time in its place, before people are told: a trainer that starts does not listen."""
 MIN_BACK_OFF = timedelta(seconds=2)
 MAX_BACK_OFF = timedelta(minutes=1)
-
-
-@dataclass(slots=True)
-class _Attempt:
-    facts: PodFacts
-    expected: Expected
-    reading: Reading | None = None
-    """Its last words, or what it had published when it was last read."""
-    ending: Ending | None = None
-    exists: bool = True
 
 
 class Attempts:
@@ -60,9 +50,12 @@ class Attempts:
         self._news = news
         self._clock = clock
         self._began = clock()
-        self._attempts: dict[str, _Attempt] = {}
+        self._attempts: dict[str, Attempt] = {}
         self._stopping: dict[str, float] = {}
         """Pods whose deletion was accepted and has not been seen yet, and since when, by a steady clock."""
+        self._forced: set[str] = set()
+        """Pods that were given up with their node, and that something still keeps in the API."""
+        self._reading_logs: set[asyncio.Task[None]] = set()
         self._back_off = MIN_BACK_OFF
 
     @property
@@ -96,10 +89,10 @@ class Attempts:
         known = self._attempts.get(facts.uid)
         if known is None:
             expected = Expected.of(sweep.spec.trainer.ranking_metric, facts.episode, facts.uid)
-            known = self._attempts[facts.uid] = _Attempt(facts, expected)
+            known = self._attempts[facts.uid] = Attempt(facts, expected)
         elif facts.version <= known.facts.version or not known.exists:
             return facts
-        known.facts = facts
+        known.take_facts(facts, self._clock())
         self._follow(sweep, known)
         self._news()
         return facts
@@ -109,12 +102,11 @@ class Attempts:
         attempt = self._attempts.get(uid)
         if attempt is None or not attempt.exists:
             return
-        attempt.exists = False
-        if attempt.ending is None:
-            attempt.ending = vanished(attempt.facts, self._clock())
-            self._take_reading(attempt)
+        attempt.take_reading(self._scraper.reading(uid))
+        attempt.vanish(self._clock())
         self._scraper.forget(uid)
         self._stopping.pop(uid, None)
+        self._forced.discard(uid)
         self._news()
 
     def saw_deleted(self, sweep: SeedSweep, pod: Object) -> None:
@@ -131,12 +123,12 @@ class Attempts:
 
     def seen(self, sweep: SeedSweep, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
         """As the engine sees them: without those whose end is on record."""
-        gpus = gpus_of(sweep.spec)
-        shown = []
-        for attempt in self._attempts.values():
-            if attempt.ending is None or not _is_recorded(attempt, episodes):
-                shown.append(self._seen(attempt, gpus))
-        return shown
+        gpus, now = gpus_of(sweep.spec), self._clock()
+        return [
+            attempt.seen(self._scraper, self._began, now, stopping=uid in self._stopping, gpus=gpus)
+            for uid, attempt in self._attempts.items()
+            if attempt.ending is None or not _is_recorded(attempt, episodes)
+        ]
 
     async def start(self, sweep: SeedSweep, decisions: Iterable[StartEpisode]) -> None:
         """Create pods, all at once; the rest is not asked for once the API server has turned one down."""
@@ -152,15 +144,20 @@ class Attempts:
     async def stop(self, decision: StopAttempt) -> None:
         """Delete a pod by its UID; one that could not be deleted is still there for the next plan."""
         attempt = self._attempts.get(decision.uid)
-        if attempt is None or not attempt.exists:
+        if attempt is None or not attempt.exists or decision.uid in self._forced:
             return
-        grace = None if decision.save else NO_GRACE_SECONDS
+        grace = 0 if decision.force else None if decision.save else NO_GRACE_SECONDS
+        if decision.reason is StopReason.STUCK and not attempt.output:
+            # Where it hangs; nobody can ask once it is gone.
+            attempt.output = await read_tail(self._api, f"{self.pods}/{attempt.facts.name}")
         try:
             await self._api.delete(f"{self.pods}/{attempt.facts.name}", decision.uid, grace)
         except ApiError:
             asyncio.get_running_loop().call_later(MIN_BACK_OFF.total_seconds(), self._news)
             return
         self._stopping.setdefault(decision.uid, monotonic())
+        if decision.force:
+            self._forced.add(decision.uid)
 
     async def _start(self, sweep: SeedSweep, decision: StartEpisode, turned_down: list[Refusal]) -> bool:
         if turned_down:
@@ -205,23 +202,28 @@ class Attempts:
             found = await self._api.get(f"{self.pods}/{name}")
         except ApiError as error:
             return Refusal("ApiServerUnavailable", str(error), until)
-        if self.saw(sweep, found) is not None:
+        facts = self.saw(sweep, found)
+        if facts is not None and facts.held_by and facts.deleted:
+            message = f"pod {name} was deleted and stays: the finalizers {facts.held_by} hold it"
+            return Refusal("PodHeld", message, until)
+        if facts is not None:
             return None
         return Refusal("NameTaken", f"pod {name} exists and is not this sweep's: delete it or rename the sweep", until)
 
-    def _follow(self, sweep: SeedSweep, attempt: _Attempt) -> None:
+    def _follow(self, sweep: SeedSweep, attempt: Attempt) -> None:
         """Read its metrics while it runs, and its last words once it has ended."""
         facts = attempt.facts
-        if attempt.ending is not None:
+        if attempt.ending is not None or attempt.last is not None:
             return
         ended = ending_of(facts, attempt.expected, self._clock())
         if ended is not None:
-            attempt.ending, attempt.reading = ended
-            self._take_reading(attempt)
+            ending, attempt.reading = ended
+            attempt.take_reading(self._scraper.reading(facts.uid))
             trouble = self._scraper.trouble(facts.uid)
-            if attempt.reading is None and not attempt.ending.message and trouble is not None:
-                attempt.ending = replace(attempt.ending, message=f"its metrics cannot be used: {trouble.error}")
+            if attempt.reading is None and not ending.message and trouble is not None:
+                ending = replace(ending, message=f"its metrics cannot be used: {trouble.error}")
             self._scraper.forget(facts.uid)
+            self._end(attempt, ending)
         elif facts.ip is not None and facts.running:
             scrape = sweep.spec.scrape
             self._scraper.watch(
@@ -236,45 +238,27 @@ class Attempts:
                 )
             )
 
-    def _unreadable(self, facts: PodFacts) -> str:
-        trouble = self._scraper.trouble(facts.uid)
-        if trouble is None or trouble.times < UNREADABLE_TIMES:
-            return ""
-        if facts.bound is None or self._clock() - facts.bound < UNREADABLE_AFTER:
-            return ""
-        return f"no metrics: {trouble.error}"
+    def _end(self, attempt: Attempt, ending: Ending) -> None:
+        """Its end is known, once the end of its log is, where nothing else tells what it printed."""
+        if attempt.output or not wants_log(ending):
+            attempt.end(ending)
+            return
+        attempt.last = ending
+        task = asyncio.create_task(self._read_log(attempt))
+        self._reading_logs.add(task)
+        task.add_done_callback(self._reading_logs.discard)
 
-    def _take_reading(self, attempt: _Attempt) -> None:
-        """Of its last words and what was read last, that which tells more."""
-        read = self._scraper.reading(attempt.facts.uid)
-        if read is not None and (attempt.reading is None or len(read.scores) > len(attempt.reading.scores)):
-            attempt.reading = read
-
-    def _seen(self, attempt: _Attempt, gpus: float) -> SeenAttempt:
-        facts = attempt.facts
-        progressed = self._scraper.progressed(facts.uid)
-        return SeenAttempt(
-            episode=facts.episode,
-            uid=facts.uid,
-            created=facts.created,
-            bound=facts.bound,
-            unschedulable_since=facts.unschedulable_since,
-            trouble=facts.trouble or self._unreadable(facts),
-            stop_after=facts.stop_after,
-            stopping=facts.deleted is not None or facts.uid in self._stopping,
-            reading=attempt.reading or self._scraper.reading(facts.uid),
-            progressed=max(progressed or self._began, self._began),
-            ending=attempt.ending,
-            node=facts.node,
-            image=facts.image,
-            gpus=gpus,
-        )
+    async def _read_log(self, attempt: Attempt) -> None:
+        attempt.output = await read_tail(self._api, f"{self.pods}/{attempt.facts.name}")
+        if attempt.last is not None:
+            attempt.end(attempt.last)
+            self._news()
 
 
-_OF_ONE_EPISODE = frozenset({"NameTaken"})
+_OF_ONE_EPISODE = frozenset({"NameTaken", "PodHeld"})
 
 
-def _is_recorded(attempt: _Attempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
+def _is_recorded(attempt: Attempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
     status = episodes.get(attempt.facts.episode)
     return status is not None and any(a.uid == attempt.facts.uid and a.reason is not None for a in status.attempts)
 

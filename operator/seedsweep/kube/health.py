@@ -9,7 +9,7 @@ from types import TracebackType
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from seedsweep.api.status import EpisodeCounts
@@ -115,6 +115,9 @@ class SweepsCollector(Collector):
         steps = GaugeMetricFamily("seedsweep_steps", "Optimizer steps, spent and saved.", labels=[*labels, "kind"])
         seconds = GaugeMetricFamily("seedsweep_gpu_seconds", "GPU seconds, spent and saved.", labels=[*labels, "kind"])
         best = GaugeMetricFamily("seedsweep_best_score", "The best validation score so far.", labels=labels)
+        interruptions = CounterMetricFamily(
+            "seedsweep_interruptions", "Attempts that were interrupted, by what.", labels=[*labels, "kind"]
+        )
         for home, status in self._sweeps.statuses():
             where = [home.namespace, home.name]
             phases.add_metric([*where, status.phase], 1)
@@ -124,6 +127,8 @@ class SweepsCollector(Collector):
                 steps.add_metric([*where, kind], getattr(status.cost, f"{kind}_steps"))
             seconds.add_metric([*where, "spent"], status.cost.gpu_seconds)
             seconds.add_metric([*where, "saved"], status.cost.saved_gpu_seconds)
+            for count in status.interruptions:
+                interruptions.add_metric([*where, count.kind], count.attempts)
             if status.best is not None:
                 best.add_metric(where, status.best.score)
-        return [phases, episodes, steps, seconds, best]
+        return [phases, episodes, steps, seconds, interruptions, best]

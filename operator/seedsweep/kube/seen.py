@@ -1,22 +1,34 @@
-"""What a pod tells: where it is, what keeps it from beginning, how it ended. Pure, and never surprised by a pod."""
+"""What a pod tells: where it is, what keeps it from beginning, who took it. Pure, and never surprised by a pod."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from seedsweep.api.episode import EndReason, EpisodeId
-from seedsweep.engine.observation import Ending, Reading
-from seedsweep.exits import FINISHED, LastWords, classify_end, explain_end, last_line, parse_last_words
+from seedsweep.api.episode import EpisodeId, Interruption
 from seedsweep.kube import names
 from seedsweep.kube.pods import CONTAINER
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import ExitCode
 
 MAX_TEXT = 300
-_ENDED = frozenset({"Succeeded", "Failed"})
 _NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
-_OUT_OF_MEMORY = "OOMKilled"
+_NOBODY: Mapping[str, Any] = {}
+_BY_DISRUPTION = {
+    "PreemptionByScheduler": Interruption.PREEMPTED,
+    "DeletionByTaintManager": Interruption.TAINTED,
+    "DeletionByPodGC": Interruption.NODE_LOST,
+    "EvictionByEvictionAPI": Interruption.EVICTED,
+}
+"""By the reason of a pod's condition DisruptionTarget."""
+_BY_STATUS = {
+    "Evicted": Interruption.NODE_PRESSURE,
+    "Terminated": Interruption.NODE_SHUTDOWN,
+    "NodeShutdown": Interruption.NODE_SHUTDOWN,
+    "Shutdown": Interruption.NODE_SHUTDOWN,
+    "NodeLost": Interruption.NODE_LOST,
+    "Preempting": Interruption.PREEMPTED,
+    "DeadlineExceeded": Interruption.POD_DEADLINE,
+}
+"""By the reason that a kubelet, or who watches over nodes, gives a pod; the others are of pods that it turned away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +54,28 @@ class PodFacts:
     created: datetime
     bound: datetime | None
     unschedulable_since: datetime | None
+    gated: bool
+    """It waits behind a gate, as of a queue."""
     phase: str
     running: bool
     ip: str | None
     node: str | None
     image: str | None
     """With its digest, once it was pulled."""
-    deleted: datetime | None
-    """When its grace is over, where its deletion was asked for."""
+    silent_since: datetime | None
+    """Since when its node gives no sign of life."""
+    deleted: bool
+    """Its deletion was asked for."""
+    grace: timedelta
+    """What its deletion gives it to end."""
+    held_by: str
+    """Finalizers, which keep it in the API once it has gone from its node."""
     trouble: str
     """Why it cannot begin."""
     taken: str
-    """Who took it from its node, or why its node would not have it: evicted, preempted, drained, lost and the like."""
+    """Who took it from its node, or why its node would not have it, in words: empty where nobody did."""
+    interruption: Interruption | None
+    """The same in one word."""
     terminated: Terminated | None
 
 
@@ -77,6 +99,7 @@ def _facts(pod: Mapping[str, Any]) -> PodFacts | None:
     stop_after = (metadata.get("annotations") or {}).get(names.ANNOTATION_STOP_AFTER)
     container = _ours(status.get("containerStatuses"))
     state = container.get("state") or {}
+    taken, interruption = _taken(status, conditions)
     return PodFacts(
         uid=str(metadata["uid"]),
         name=str(metadata["name"]),
@@ -88,14 +111,19 @@ def _facts(pod: Mapping[str, Any]) -> PodFacts | None:
         bound=since if placed else None,
         # Behind a gate of a queue it does not look for a place yet.
         unschedulable_since=since if unplaced and scheduled.get("reason") == "Unschedulable" else None,
+        gated=unplaced and scheduled.get("reason") == "SchedulingGated",
         phase=str(status.get("phase") or ""),
         running="running" in state,
         ip=_text(status.get("podIP")),
         node=_text(spec.get("nodeName")),
         image=_text(container.get("imageID")) or _text(container.get("image")),
-        deleted=_moment(metadata["deletionTimestamp"]) if metadata.get("deletionTimestamp") else None,
+        silent_since=_silent_since(state, conditions.get("Ready", _NOBODY)),
+        deleted=bool(metadata.get("deletionTimestamp")),
+        grace=timedelta(seconds=int(metadata.get("deletionGracePeriodSeconds") or 0)),
+        held_by=", ".join(map(str, metadata.get("finalizers") or ()))[:MAX_TEXT],
         trouble=_trouble(status) or (_told(scheduled) if unplaced else ""),
-        taken=_taken(status, conditions.get("DisruptionTarget", {})),
+        taken=taken,
+        interruption=interruption,
         terminated=_terminated(state["terminated"]) if state.get("terminated") else None,
     )
 
@@ -129,9 +157,29 @@ def _trouble(status: Mapping[str, Any]) -> str:
     return ""
 
 
-def _taken(status: Mapping[str, Any], disruption: Mapping[str, Any]) -> str:
-    # A pod has a reason of its own only where its node, or who watches over nodes, ended it.
-    return _told(disruption) if disruption.get("status") == "True" else _told(status) if status.get("reason") else ""
+def _silent_since(state: Mapping[str, Any], ready: Mapping[str, Any]) -> datetime | None:
+    """Who watches over nodes marks the pods of one that is silent as not ready, and gives no reason; a kubelet does."""
+    if "running" not in state or ready.get("status") != "False" or ready.get("reason"):
+        return None
+    return _moment(ready["lastTransitionTime"])
+
+
+def _taken(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> tuple[str, Interruption | None]:
+    reason = str(status.get("reason") or "")
+    target, disruption, ready = (
+        conditions.get(kind, _NOBODY) for kind in ("TerminationTarget", "DisruptionTarget", "Ready")
+    )
+    if target.get("status") == "True":
+        # Kueue says so before it deletes a pod; Volcano says it as below.
+        return _told(target), Interruption.PREEMPTED_BY_QUEUE
+    if ready.get("status") == "False" and ready.get("reason") == "Evict":
+        return _told(ready), Interruption.PREEMPTED_BY_QUEUE
+    if reason:
+        # Its node, or who watches over nodes, ended it: that tells more than the condition that comes with it.
+        return _told(status), _BY_STATUS.get(reason, Interruption.NOT_ADMITTED)
+    if disruption.get("status") == "True":
+        return _told(disruption), _BY_DISRUPTION.get(str(disruption.get("reason")), Interruption.EVICTED)
+    return "", None
 
 
 def _terminated(state: Mapping[str, Any]) -> Terminated:
@@ -142,36 +190,3 @@ def _terminated(state: Mapping[str, Any]) -> Terminated:
         message=str(state.get("message") or ""),
         at=_moment(at) if at else None,
     )
-
-
-def ending_of(facts: PodFacts, expected: Expected, now: datetime) -> tuple[Ending, Reading | None] | None:
-    """How it ended and what its last words publish; None while it has not ended."""
-    if facts.phase not in _ENDED and facts.terminated is None:
-        return None
-    end = facts.terminated or Terminated(ExitCode.OK if facts.phase == "Succeeded" else None)
-    words = parse_last_words(end.message, expected)
-    return _ending(facts, end, words, now), words.reading
-
-
-def _ending(facts: PodFacts, end: Terminated, words: LastWords, now: datetime) -> Ending:
-    at = end.at or now
-    finished = end.exit_code == ExitCode.OK and words.message is not None and words.message.outcome in FINISHED
-    if end.reason == _OUT_OF_MEMORY and end.exit_code != ExitCode.OK:
-        text = f"killed for memory ({_OUT_OF_MEMORY}): raise the limit of memory, or use a smaller batchSize"
-        return Ending(EndReason.OUT_OF_MEMORY, at, end.exit_code, text)
-    if _gone(facts) and not finished:
-        # Whatever it made of SIGTERM: not the trainer's doing.
-        return Ending(EndReason.INTERRUPTED, at, end.exit_code, _gone(facts))
-    reason = classify_end(end.exit_code, words.message)
-    output = "" if words.message is not None or words.refused else last_line(end.message)
-    return Ending(reason, at, end.exit_code, explain_end(reason, words, output))
-
-
-def vanished(facts: PodFacts, now: datetime) -> Ending:
-    """The end of a pod whose object went away before it was seen to end."""
-    return Ending(EndReason.INTERRUPTED, now, None, _gone(facts) or "its pod is gone")
-
-
-def _gone(facts: PodFacts) -> str:
-    """Why it had to go; empty where it went by itself."""
-    return facts.taken or ("its pod was deleted" if facts.deleted is not None else "")

@@ -4,10 +4,19 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from seedsweep.api.episode import Attempt, EpisodeId, EpisodeStatus
+from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.engine.observation import Ending, SeenAttempt
-from seedsweep.exits import FINISHED, LastWords, classify_end, explain_end, last_line, parse_last_words
+from seedsweep.exits import (
+    FINISHED,
+    LastWords,
+    classify_end,
+    explain_end,
+    explain_interruption,
+    last_line,
+    last_lines,
+    parse_last_words,
+)
 from seedsweep.local.environment import TERMINATION_LOG
 from seedsweep.local.places import gpus_per_episode
 from seedsweep.local.rundir import RunDirectory
@@ -28,8 +37,12 @@ def last_words(path: Path, expected: Expected) -> LastWords:
 
 def ending_of(code: int | None, words: LastWords, log: Path, at: datetime) -> Ending:
     """How an attempt ended: the end of its output explains a failure that it did not."""
-    reason = classify_end(code, words.message)
-    return Ending(reason, at, code, explain_end(reason, words, tail(log)))
+    reason, printed = classify_end(code, words.message), tail(log)
+    if reason == EndReason.INTERRUPTED:
+        text, interruption = explain_interruption(code)
+        return Ending(reason, at, code, words.said or text, interruption)
+    text = explain_end(reason, code, words, last_line(printed))
+    return Ending(reason, at, code, text, output=last_lines(printed) if code != ExitCode.OK else "")
 
 
 def left_over(
@@ -50,6 +63,7 @@ def _interrupted(spec: SweepSpec, path: Path, episode: EpisodeId, entry: Attempt
     started = datetime.fromisoformat(entry.started) if entry.started is not None else now
     last = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else started
     reason = classify_end(code, words.message)
+    interruption = Interruption.VANISHED if reason == EndReason.INTERRUPTED else None
     return SeenAttempt(
         episode=episode,
         uid=entry.uid,
@@ -57,7 +71,7 @@ def _interrupted(spec: SweepSpec, path: Path, episode: EpisodeId, entry: Attempt
         bound=started,
         stop_after=entry.stop_after,
         reading=words.reading,
-        ending=Ending(reason, max(started, last), code, words.message.reason if words.message is not None else ""),
+        ending=Ending(reason, max(started, last), code, words.said, interruption),
         node=entry.node,
         device=entry.device,
         gpus=float(max(1, gpus_per_episode(spec))),
@@ -65,11 +79,11 @@ def _interrupted(spec: SweepSpec, path: Path, episode: EpisodeId, entry: Attempt
 
 
 def tail(log: Path) -> str:
-    """The last line that was printed."""
+    """The end of what was printed."""
     try:
         with log.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - _TAIL_BYTES))
-            return last_line(file.read().decode(errors="replace"))
+            return file.read().decode(errors="replace")
     except OSError:
         return ""

@@ -15,6 +15,7 @@ from seedsweep.api.status import TestScore
 from seedsweep.engine.decisions import Conclude
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Conclusion
+from seedsweep.exits import last_line
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
 from seedsweep.local.lastwords import tail
 from seedsweep.local.processes import Launcher
@@ -89,7 +90,9 @@ class Storage:
             if await running.wait() == 0:
                 self.conclusion = _conclusion(name, self._directory.best)
                 return
-        self.conclusion = Conclusion(name, error=f"the winner could not be handed over: {tail(log)} (see {log})")
+        self.conclusion = Conclusion(
+            name, error=f"the winner could not be handed over: {last_line(tail(log))} (see {log})"
+        )
 
     def _can_resume(self, folder: Path) -> bool:
         return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).kept())

@@ -1,0 +1,105 @@
+"""One attempt of an episode: its pod as it was last seen, and what became of it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from seedsweep.api.episode import EndReason
+from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.kube.endings import vanished
+from seedsweep.kube.scraping import Scraper
+from seedsweep.kube.seen import PodFacts
+from seedsweep.scrape import Expected
+
+UNREADABLE_TIMES = 5
+UNREADABLE_AFTER = timedelta(minutes=1)
+"""Scrapes in a row that fail, and time in its place, before people are told: a trainer that starts does not listen."""
+BEGINS_WITHIN = timedelta(minutes=5)
+"""Time in its place without a container before people are told: most images are pulled by then."""
+_FAILED = frozenset({EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.BAD_CONFIGURATION})
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A pod of the sweep, from when it was first seen until its end is on record."""
+
+    facts: PodFacts
+    expected: Expected
+    reading: Reading | None = None
+    """Its last words, or what it had published when it was last read."""
+    ending: Ending | None = None
+    exists: bool = True
+    told_to_end: datetime | None = None
+    """When its deletion was first seen, by our clock: the API server's may differ."""
+    output: str = ""
+    """The end of its log, where it was read."""
+    last: Ending | None = None
+    """Its end, while the end of its log is read."""
+
+    def take_facts(self, facts: PodFacts, now: datetime) -> None:
+        """Its pod as it is seen now."""
+        self.facts = facts
+        if facts.deleted and self.told_to_end is None:
+            self.told_to_end = now
+
+    def take_reading(self, read: Reading | None) -> None:
+        """Of its last words and what was read last, keep that which tells more."""
+        if read is not None and (self.reading is None or len(read.scores) > len(self.reading.scores)):
+            self.reading = read
+
+    def end(self, ending: Ending) -> None:
+        """It has ended so."""
+        self.ending = replace(ending, output=ending.output or self.output)
+        self.last = None
+
+    def vanish(self, now: datetime) -> None:
+        """Its pod does not exist any more."""
+        self.exists = False
+        if self.ending is None:
+            self.end(self.last or vanished(self.facts, now))
+
+    def seen(self, scraper: Scraper, since: datetime, now: datetime, *, stopping: bool, gpus: float) -> SeenAttempt:
+        """As the engine sees it; `since`: when the world began to watch it."""
+        facts = self.facts
+        progressed = scraper.progressed(facts.uid)
+        return SeenAttempt(
+            episode=facts.episode,
+            uid=facts.uid,
+            created=facts.created,
+            bound=facts.bound,
+            unschedulable_since=facts.unschedulable_since,
+            trouble=facts.trouble or self._trouble(scraper, now),
+            gated=facts.gated,
+            stop_after=facts.stop_after,
+            stopping=facts.deleted or stopping,
+            due=self.told_to_end + facts.grace if self.told_to_end is not None else None,
+            given_up=bool(facts.taken),
+            silent_since=facts.silent_since,
+            reading=self.reading or scraper.reading(facts.uid),
+            progressed=max(progressed or since, since),
+            ending=self.ending,
+            node=facts.node,
+            image=facts.image,
+            gpus=gpus,
+        )
+
+    def _trouble(self, scraper: Scraper, now: datetime) -> str:
+        """What its pod does not say by itself."""
+        facts = self.facts
+        if facts.bound is None or self.ending is not None:
+            return ""
+        placed = now - facts.bound
+        if not facts.running and placed >= BEGINS_WITHIN:
+            # What keeps a volume from being mounted stands in events of the pod alone, which we may not read.
+            return (
+                "its container has not begun: its image is still pulled, or a volume cannot be mounted "
+                f"(kubectl describe pod {facts.name})"
+            )
+        unread = scraper.trouble(facts.uid)
+        if unread is None or unread.times < UNREADABLE_TIMES or placed < UNREADABLE_AFTER:
+            return ""
+        return f"no metrics: {unread.error}"
+
+
+def wants_log(ending: Ending) -> bool:
+    """Whether only its log can tell more: a kubelet passes on the end of it where a trainer leaves no message."""
+    return ending.reason in _FAILED and not ending.output
