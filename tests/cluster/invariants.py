@@ -70,8 +70,9 @@ class History:
     def replay(self, event: AuditEvent) -> None:
         """Take in one write, and note what is wrong with it."""
         body, name = event.answer or {}, f"{event.resource} {event.name}"
-        finalizers = (body.get("metadata") or {}).get("finalizers")
-        if finalizers:
+        # A queue may hold pods by finalizers of its own.
+        finalizers = ((event.body or {}).get("metadata") or {}).get("finalizers")
+        if finalizers and event.user in self.operators:
             self.found.append(f"{name} has finalizers {finalizers}")
         match event.resource, event.verb:
             case "pods", "create" if not event.subresource:
@@ -95,7 +96,7 @@ class History:
 
     def end(self, remaining: Sequence[Body]) -> None:
         """Note what is wrong with where it all ended."""
-        told = {(i["involvedObject"]["uid"], i["reason"]) for i in remaining if i["kind"] == "Event"}
+        told = {(i["involvedObject"].get("uid"), i["reason"]) for i in remaining if i["kind"] == "Event"}
         for item in remaining:
             uid = item["metadata"].get("labels", {}).get(LABEL_SWEEP_UID)
             owners = {owner["uid"] for owner in item["metadata"].get("ownerReferences", ())}

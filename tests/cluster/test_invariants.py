@@ -234,7 +234,9 @@ WRONG: dict[str, tuple[str, Callable[[], list[str]]]] = {
     ),
     "a finalizer": (
         "finalizers",
-        lambda: found(more=_event(14, "patch", "pods", {"metadata": {"name": "p", "finalizers": ["kopf"]}})),
+        lambda: found(
+            more=_event(14, "patch", "pods", {"metadata": {"name": "p"}}, body={"metadata": {"finalizers": ["kopf"]}})
+        ),
     ),
 }
 

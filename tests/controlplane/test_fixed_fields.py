@@ -44,11 +44,11 @@ FIXED = [
     ("spec.trainer.env", [{"name": "A", "value": "c"}], "spec.trainer.env"),
     ("spec.trainer.fineTuning.epochs", 3, "spec.trainer.fineTuning"),
     ("spec.trainer.fineTuning.dataset.where", {"source": "x"}, "spec.trainer.fineTuning"),
-    ("spec.podTemplate.metadata.labels", {"team": "vision"}, "spec.podTemplate.metadata"),
     ("spec.podTemplate.spec.volumes", [{"name": "data", "emptyDir": {}}], "spec.podTemplate.spec.volumes"),
     ("spec.podTemplate.spec.serviceAccountName", "other", "spec.podTemplate.spec.serviceAccountName"),
 ]
 MUTABLE_WHILE_SUSPENDED = {
+    "spec.podTemplate.metadata.labels": {"team": "vision"},
     "spec.trainer.resources": {"limits": {"nvidia.com/gpu": 2}},
     "spec.podTemplate.spec.nodeSelector": {"pool": "h100"},
     "spec.podTemplate.spec.tolerations": [{"operator": "Exists"}],

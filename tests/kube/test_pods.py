@@ -14,7 +14,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import Config, SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube import names
-from seedsweep.kube.pods import SCRATCH, STORAGE, PodSettings, gpus_of, pod_manifest, pod_problems
+from seedsweep.kube.pods import SCRATCH, STORAGE, PodSettings, pod_manifest, pod_problems
 from seedsweep.variables import expand
 
 Object = dict[str, Any]
@@ -69,8 +69,8 @@ def test_a_pod_belongs_to_its_sweep_and_goes_with_it():
 
 def test_the_number_of_the_attempt_is_an_annotation_and_the_name_stays():
     first, third = (pod_manifest(sweep_with(), StartEpisode(EpisodeId(1, 1), n, None, ())) for n in (0, 2))
-    assert first["metadata"].pop("annotations") == {"seedsweep.io/attempt": "0"}
-    assert third["metadata"].pop("annotations") == {"seedsweep.io/attempt": "2"}
+    annotations = [pod["metadata"].pop("annotations").pop("seedsweep.io/attempt") for pod in (first, third)]
+    assert annotations == ["0", "2"]
     assert first == third
 
 
@@ -93,7 +93,29 @@ def test_labels_of_users_are_kept_and_ours_win():
 def test_annotations_of_users_are_kept_and_ours_win():
     template = {"metadata": {"annotations": {"cost": "42", names.ANNOTATION_ATTEMPT: "9"}}}
     annotations = pod_manifest(sweep_with({"spec.podTemplate": template}), START)["metadata"]["annotations"]
-    assert annotations == {"cost": "42", "seedsweep.io/attempt": "2", "seedsweep.io/stop-after": "6"}
+    ours = {"seedsweep.io/attempt": "2", "seedsweep.io/stop-after": "6"}
+    assert annotations.items() >= {"cost": "42", **ours}.items()
+
+
+EVICTION = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+DISRUPTION = "karpenter.sh/do-not-disrupt"
+
+
+def eviction_of(sweep: SeedSweep) -> tuple[str | None, str | None]:
+    annotations = pod_manifest(sweep, START)["metadata"]["annotations"]
+    return annotations.get(EVICTION), annotations.get(DISRUPTION)
+
+
+def test_autoscalers_are_told_that_an_eviction_costs_an_interval_with_storage_and_all_work_without():
+    assert eviction_of(sweep_with({"spec.storage": CLAIM})) == ("true", None)
+    assert eviction_of(sweep_with()) == ("false", "true")
+    # Whether a trainer of one's own goes on from a checkpoint is not known beforehand.
+    assert eviction_of(sweep_with({"spec.storage": CLAIM, "spec.trainer": OWN_TRAINER})) == ("false", "true")
+
+
+def test_what_users_tell_autoscalers_counts():
+    template = {"metadata": {"annotations": {EVICTION: "true", DISRUPTION: "false"}}}
+    assert eviction_of(sweep_with({"spec.podTemplate": template})) == ("true", "false")
 
 
 # --- what the trainer is told
@@ -223,24 +245,6 @@ def test_a_pod_neither_reaches_the_api_server_nor_starts_again_by_itself():
     assert pod["enableServiceLinks"] is False
     assert pod["restartPolicy"] == "Never"
     assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-
-
-# --- GPUs
-
-
-@pytest.mark.parametrize(
-    ("limits", "gpus"),
-    [
-        ({}, 1),
-        ({"cpu": "8", "memory": "16Gi"}, 1),
-        ({"nvidia.com/gpu": 4, "cpu": 8}, 4),
-        ({"amd.com/gpu": "2"}, 2),
-        ({"nvidia.com/mig-1g.10gb": 1}, 1),
-        ({"nvidia.com/gpu": 0}, 1),
-    ],
-)
-def test_gpus_are_counted_by_the_limits_whoever_makes_them(limits: Object, gpus: float):
-    assert gpus_of(sweep_with({"spec.trainer.resources": {"limits": limits}}).spec) == gpus
 
 
 # --- what a cluster refuses beforehand

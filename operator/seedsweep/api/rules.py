@@ -75,6 +75,7 @@ _EVALUATION_REMEDY = (
 )
 
 _TOGETHER = (
+    Rule("!has(self.gpusPerEpisode) || double(self.gpusPerEpisode) > 0.0", "must be above 0", "gpusPerEpisode"),
     Rule(
         f"{_NO_RUNGS} || {_RUNGS}.all(rung, rung.keep <= {_EPISODES})",
         "keep is more than the episodes there are: keep as many as spec.seeds gives, or fewer",
@@ -137,13 +138,19 @@ def _paths(model: type[BaseModel], prefix: str, *, but: Iterable[str] = ()) -> l
 def _mutability() -> list[Rule]:
     """What is not known to be mutable is fixed, so that a new field is."""
     fixed = [
-        *_paths(SweepSpec, "", but=_ALWAYS_MUTABLE | {"trainer", "pod_template"}),
+        *_paths(SweepSpec, "", but=_ALWAYS_MUTABLE | {"trainer", "pod_template", "gpus_per_episode"}),
         *_paths(Trainer, "trainer.", but=("resources",)),
-        *_paths(PodTemplate, "podTemplate.", but=("spec",)),
+        *_paths(PodTemplate, "podTemplate.", but=("metadata", "spec")),
         *_paths(PodSpec, "podTemplate.spec.", but=_MUTABLE_WHILE_SUSPENDED),
     ]
     scheduling = [PodSpec.model_fields[name].alias for name in _MUTABLE_WHILE_SUSPENDED]
-    paused = ["trainer.resources", *(f"podTemplate.spec.{name}" for name in scheduling)]
+    # Labels choose a queue, too.
+    paused = [
+        "gpusPerEpisode",
+        "trainer.resources",
+        "podTemplate.metadata",
+        *(f"podTemplate.spec.{name}" for name in scheduling),
+    ]
     return [
         *(Rule(_unchanged(path), "is fixed once the sweep exists: make a new sweep", path) for path in fixed),
         *(

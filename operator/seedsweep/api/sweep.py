@@ -1,8 +1,9 @@
 """`SeedSweep`: what a user asks for, and the status that answers."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
@@ -16,8 +17,20 @@ from seedsweep.api.volumes import Name, VolumeMounts
 
 API_VERSION = "seedsweep.io/v1alpha1"
 
+
+def _positive_number(text: str) -> str:
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", text) is None or float(text) <= 0:
+        raise ValueError('must be a number above 0 in quotes, like "0.25"')
+    return text
+
+
 MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=253)]
 Seconds = Annotated[int, Field(ge=1, le=10**8)]
+GpuCount = Annotated[
+    str,
+    Field(max_length=9, json_schema_extra={"pattern": r"^[0-9]{1,4}(\.[0-9]{1,4})?$"}),
+    AfterValidator(_positive_number),
+]
 Words = Annotated[list[Annotated[str, Field(max_length=32768)]], Field(max_length=500)]
 
 
@@ -155,6 +168,9 @@ class SweepSpec(ApiModel):
     seeds: Seeds
     parallelism: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
     """How many episodes may train at once: how many GPUs to ask for."""
+    gpus_per_episode: GpuCount | None = None
+    """GPUs that an episode holds, for the ledger, like "0.25": required where its resources do not tell it (time-slicing,
+    MPS, resource claims). Absent: the whole GPUs and MIG slices of its limits."""
     early_stopping: EarlyStopping | None = None
     """Absent: every episode trains fully."""
     trainer: Trainer

@@ -270,7 +270,7 @@ def _forget_if_lost(draft: Draft, attempt: SeenAttempt) -> None:
 
     Whatever still runs there writes under its own UID, so that it harms no later attempt.
     """
-    if attempt.due is None:
+    if attempt.due is None or attempt.bound is None:
         return
     patience = LOST_AFTER if attempt.given_up else timedelta(seconds=draft.layout.spec.progress_deadline_seconds)
     if draft.now >= attempt.due + patience:

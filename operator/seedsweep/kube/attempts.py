@@ -10,12 +10,13 @@ from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode, StopAttempt
 from seedsweep.engine.observation import Ending, Refusal, SeenAttempt
+from seedsweep.gpus import gpus_per_episode
 from seedsweep.kube import names
 from seedsweep.kube.attempt import Attempt, wants_log
 from seedsweep.kube.client import Api, ApiError, Object
 from seedsweep.kube.endings import ending_of
 from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.pods import gpus_of, pod_manifest
+from seedsweep.kube.pods import pod_manifest
 from seedsweep.kube.records import Home
 from seedsweep.kube.scraping import Scraper, Target
 from seedsweep.kube.seen import PodFacts, facts_of
@@ -123,7 +124,7 @@ class Attempts:
 
     def seen(self, sweep: SeedSweep, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
         """As the engine sees them: without those whose end is on record."""
-        gpus, now = gpus_of(sweep.spec), self._clock()
+        gpus, now = gpus_per_episode(sweep.spec), self._clock()
         return [
             attempt.seen(self._scraper, self._began, now, stopping=uid in self._stopping, gpus=gpus)
             for uid, attempt in self._attempts.items()

@@ -14,6 +14,8 @@ LABEL_WEIGHT_INIT = "seedsweep.io/weight-init"
 LABEL_DATA_ORDER = "seedsweep.io/data-order"
 ANNOTATION_ATTEMPT = "seedsweep.io/attempt"
 ANNOTATION_STOP_AFTER = "seedsweep.io/stop-after"
+ANNOTATION_SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+ANNOTATION_DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 
 _OF_EPISODE = re.compile(r"-wi([0-9]{1,10})-do([0-9]{1,10})")
 

@@ -11,6 +11,7 @@ from seedsweep.api.checks import Problem
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.sweep import SeedSweep, SweepSpec
 from seedsweep.engine.decisions import StartEpisode
+from seedsweep.gpus import gpu_problems
 from seedsweep.kube import names
 from seedsweep.variables import config_text, episode_variables, literal
 from seedsweep_trainer.contract import DEFAULT_TERMINATION_LOG, Env
@@ -48,10 +49,7 @@ def pod_problems(sweep: SeedSweep, settings: PodSettings) -> list[Problem]:
         allowed = ", ".join(sorted(settings.service_accounts)) or "none"
         remedy = f"is not among those that the administrator allows ({allowed}): remove it"
         problems.append(Problem("spec.podTemplate.spec.serviceAccountName", account, remedy))
-    for resource, amount in _gpu_limits(spec).items():
-        if not amount.isdecimal():
-            remedy = "must be a whole number of GPUs in plain digits, like 1"
-            problems.append(Problem(f"spec.trainer.resources.limits[{resource}]", amount, remedy))
+    problems += gpu_problems(spec)
     if trainer.fine_tuning is not None:
         problems += _tuning_problems(trainer.fine_tuning)
         if spec.storage is not None and spec.storage.uri is not None:
@@ -73,21 +71,15 @@ def _tuning_problems(tuning: FineTuning) -> Iterator[Problem]:
         yield Problem("spec.trainer.fineTuning.model", tuning.model, remedy)
 
 
-def gpus_of(spec: SweepSpec) -> float:
-    """GPUs, or parts of one (MIG), of an episode; 1 place where it asks for none."""
-    return float(max(1, sum(int(amount) for amount in _gpu_limits(spec).values())))
-
-
-def _gpu_limits(spec: SweepSpec) -> dict[str, str]:
-    limits = spec.trainer.resources.limits
-    return {name: str(amount) for name, amount in limits.items() if name.endswith("/gpu") or "/mig-" in name}
-
-
 def pod_manifest(sweep: SeedSweep, start: StartEpisode) -> Object:
     """The manifest of one attempt."""
     assert sweep.metadata.uid is not None  # as an API server shows it
     template, name = sweep.spec.pod_template, sweep.metadata.name
-    annotations = {**template.metadata.annotations, names.ANNOTATION_ATTEMPT: str(start.attempt)}
+    annotations = {
+        **_eviction(sweep.spec),
+        **template.metadata.annotations,
+        names.ANNOTATION_ATTEMPT: str(start.attempt),
+    }
     if start.stop_after is not None:
         annotations[names.ANNOTATION_STOP_AFTER] = str(start.stop_after)
     labels = {
@@ -109,6 +101,14 @@ def pod_manifest(sweep: SeedSweep, start: StartEpisode) -> Object:
         },
         "spec": _pod_spec(sweep, start),
     }
+
+
+def _eviction(spec: SweepSpec) -> dict[str, str]:
+    """What autoscalers may do with a pod that works: what it loses by that decides."""
+    if spec.storage is not None and spec.trainer.fine_tuning is not None:
+        # The interval under way at most, for it goes on from its last checkpoint.
+        return {names.ANNOTATION_SAFE_TO_EVICT: "true"}
+    return {names.ANNOTATION_SAFE_TO_EVICT: "false", names.ANNOTATION_DO_NOT_DISRUPT: "true"}
 
 
 def _pod_spec(sweep: SeedSweep, start: StartEpisode) -> Object:

@@ -1,0 +1,86 @@
+"""What people may change under way: suspend a sweep, move it, give it fewer or more places, deadlines and budgets."""
+
+import asyncio
+from typing import Any
+
+from cluster.simulator.faults import Fault, crash
+from cluster.simulator.script import Script
+from cluster.trial import Trial, eventually, on_trial, sweep_of
+
+SCRIPT = Script(seconds=0.5)
+STORED = {"storage": {"uri": "s3://bucket"}}
+QUEUE = "kueue.x-k8s.io/queue-name"
+
+Object = dict[str, Any]
+
+
+async def change(trial: Trial, **spec: Any) -> None:
+    code, answer = await trial.request("PATCH", trial.path("seedsweeps", "demo"), {"spec": spec})
+    assert code == 200, answer
+
+
+async def alive(trial: Trial, at_most: int) -> list[Object]:
+    """Wait until no more pods live; those that do."""
+
+    async def look() -> list[Object] | None:
+        pods = [pod for pod in await trial.items("pods") if pod["status"]["phase"] not in ("Succeeded", "Failed")]
+        return pods if len(pods) <= at_most else None
+
+    return await eventually(look)
+
+
+async def test_a_suspended_sweep_frees_all_gpus_and_goes_on_from_checkpoints_elsewhere(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        await trial.apply(sweep := sweep_of(**STORED))
+        await trial.running(8)
+        await asyncio.sleep(1)
+        await change(trial, suspend=True)
+        await trial.condition("Suspended")
+        await alive(trial, at_most=0)
+        pool = {"kubernetes.io/hostname": "node-003"}
+        moved = {"metadata": {"labels": {QUEUE: "other"}}, "spec": {"nodeSelector": pool}}
+        await change(trial, podTemplate=moved)
+        await change(trial, suspend=False)
+        await trial.running(9)
+        pods = await trial.items("pods")
+        assert {pod["metadata"]["labels"][QUEUE] for pod in pods} == {"other"}
+        await trial.completed(sweep, SCRIPT)
+        status = await trial.status()
+        assert status["suspendedSeconds"] > 0
+        # At most the interval under way is lost, of each of the eight.
+        assert status["cost"]["wastedSteps"] <= 8 * SCRIPT.steps_per_evaluation
+        episodes = await trial.items("episodes")
+        last = [item["status"]["attempts"][-1] for item in episodes if len(item["status"]["attempts"]) > 1]
+        assert {attempt["node"] for attempt in last} == {"node-003"}
+
+
+async def test_places_may_become_fewer_and_more_while_it_runs(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        await trial.apply(sweep := sweep_of(**STORED))
+        await trial.running(8)
+        await change(trial, parallelism=2)
+        await alive(trial, at_most=2)
+        await change(trial, parallelism=8)
+        await trial.completed(sweep, SCRIPT)
+        assert (await trial.status())["cost"]["wastedSteps"] <= 8 * SCRIPT.steps_per_evaluation
+
+
+async def test_suspended_time_does_not_count_towards_the_deadline(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        await trial.apply(sweep := sweep_of(activeDeadlineSeconds=20, **STORED))
+        await trial.running(8)
+        await change(trial, suspend=True)
+        await alive(trial, at_most=0)
+        await asyncio.sleep(20)
+        await change(trial, suspend=False)
+        await trial.completed(sweep, SCRIPT)
+
+
+async def test_more_failed_episodes_than_allowed_end_the_sweep_and_free_its_gpus(control_plane, namespace: str):
+    script = Script(seconds=0.5, faults=tuple(Fault(crash(1), f"wi0-do{i}") for i in range(2)))
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep_of(backoffLimitPerEpisode=0, maxFailedEpisodes=1))
+        failed = await trial.condition("Failed")
+        assert failed["reason"] == "MaxFailedEpisodesExceeded"
+        await alive(trial, at_most=0)
+        assert await trial.settled_wrong() == []

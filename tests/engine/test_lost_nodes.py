@@ -1,0 +1,115 @@
+"""Attempts whose node is gone: given up once nobody is left to end them, and started again elsewhere."""
+
+from dataclasses import replace
+
+import pytest
+
+from engine.situations import (
+    condition,
+    decisions,
+    ended,
+    entry,
+    look,
+    on_record,
+    recorded,
+    running,
+    seconds,
+    starts,
+    stops,
+    study,
+)
+from engine.trainees import moment
+from seedsweep.api.episode import EndReason, Interruption, StopReason
+from seedsweep.engine.decisions import StartEpisode, StopAttempt
+from seedsweep.engine.ends import LOST_AFTER
+
+ONE = study(1, (3, 1), backoffLimitPerEpisode=0, progressDeadlineSeconds=600)
+LATE = 100 + int(LOST_AFTER.total_seconds())
+TAKEN = replace(running(0, 0.5, node="node-7"), stopping=True, due=moment(100), given_up=True)
+
+
+def test_a_pod_taken_from_a_node_that_does_not_end_it_is_given_up_with_the_reason_on_record_first():
+    assert stops(look(ONE, TAKEN, now=LATE - 1)) == []
+    todo = look(ONE, TAKEN, now=LATE)
+    assert [d.force for d in decisions(todo, StopAttempt)] == [True]
+    assert recorded(todo, 0).attempts[0].stop == StopReason.NODE_LOST
+    assert starts(todo) == []
+
+
+def test_the_moment_at_which_it_is_given_up_is_waited_for():
+    assert look(ONE, TAKEN, now=LATE - 10).look_again_in == seconds(10)
+
+
+def test_its_next_attempt_starts_elsewhere_and_spends_no_budget():
+    lost = on_record(0.5, attempts=[entry("uid-0", stop=StopReason.NODE_LOST, node="node-7")])
+    gone = replace(ended(running(0, 0.5, node="node-7"), EndReason.INTERRUPTED, message="DeletionByTaintManager"))
+    todo = look(ONE, gone, records={0: lost})
+    attempt = recorded(todo, 0).attempts[0]
+    assert (attempt.reason, attempt.interruption) == (EndReason.INTERRUPTED, Interruption.NODE_LOST)
+    assert attempt.message == "its node node-7 was lost: DeletionByTaintManager"
+    (start,) = decisions(todo, StartEpisode)
+    assert start.avoid_node == "node-7"
+
+
+def test_one_that_was_told_to_end_by_us_keeps_our_reason():
+    paused = on_record(0.5, attempts=[entry("uid-0", stop=StopReason.PAUSED)])
+    todo = look(ONE, TAKEN, records={0: paused}, now=LATE)
+    assert [d.force for d in decisions(todo, StopAttempt)] == [True]
+    assert StopReason.NODE_LOST not in {a.stop for r in todo.records for a in r.status.attempts}
+
+
+def test_one_whose_node_says_nothing_at_all_is_given_up_after_as_long_as_any_may_be_without_progress():
+    unclaimed = replace(TAKEN, given_up=False)
+    waiting = look(ONE, unclaimed, now=699)
+    assert stops(waiting) == []
+    assert condition(waiting, "Stalled").reason == "NodeSilent"
+    assert stops(look(ONE, unclaimed, now=700)) == [(0, StopReason.NODE_LOST)]
+
+
+def test_one_that_never_got_a_node_is_nobodys_to_give_up():
+    assert stops(look(ONE, replace(TAKEN, bound=None), now=10_000)) == []
+
+
+def test_a_node_that_fell_silent_is_told_and_waited_for():
+    todo = look(ONE, running(0, 0.5, node="node-7", silent_since=moment(90)))
+    assert stops(todo) == []
+    stalled = condition(todo, "Stalled")
+    assert (stalled.status, stalled.reason) == ("True", "NodeSilent")
+    assert "node-7" in stalled.message
+
+
+def test_a_trainer_on_a_silent_node_is_not_to_blame_for_its_standstill():
+    attempt = running(0, 0.5, progressed=moment(40), silent_since=moment(90))
+    assert stops(look(ONE, attempt, now=640)) == [(0, StopReason.NODE_LOST)]
+    assert stops(look(ONE, replace(attempt, silent_since=None), now=640)) == [(0, StopReason.STUCK)]
+
+
+def test_a_sweep_that_is_over_does_not_wait_for_a_lost_node_for_ever():
+    layout = study(1, (3, 1), activeDeadlineSeconds=10)
+    stopped = on_record(0.5, attempts=[entry("uid-0", stop=StopReason.DEADLINE)])
+    todo = look(layout, TAKEN, records={0: stopped}, now=LATE)
+    assert stops(todo) == [(0, StopReason.NODE_LOST)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "avoided"),
+    [
+        (Interruption.NODE_PRESSURE, "node-7"),
+        (Interruption.NODE_SHUTDOWN, "node-7"),
+        (Interruption.NOT_ADMITTED, "node-7"),
+        (Interruption.TERMINATED, "node-7"),
+        (Interruption.PREEMPTED, None),
+        (Interruption.DELETED, None),
+    ],
+)
+def test_a_node_is_avoided_where_it_would_do_the_same_again(kind: Interruption, avoided: str | None):
+    before = ended(running(0, 0.5, node="node-7"), EndReason.INTERRUPTED, interruption=kind)
+    (start,) = decisions(look(ONE, before), StartEpisode)
+    assert start.avoid_node == avoided
+
+
+def test_interruptions_are_counted_by_kind():
+    kinds = [Interruption.PREEMPTED, Interruption.NODE_LOST, Interruption.PREEMPTED]
+    attempts = [entry(f"a{i}", EndReason.INTERRUPTED, interruption=kind) for i, kind in enumerate(kinds)]
+    todo = look(ONE, records={0: on_record(0.5, attempts=attempts)})
+    assert {count.kind: count.attempts for count in todo.status.interruptions} == {"NodeLost": 1, "Preempted": 2}
