@@ -169,8 +169,8 @@ class SweepSpec(ApiModel):
     parallelism: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
     """How many episodes may train at once: how many GPUs to ask for."""
     gpus_per_episode: GpuCount | None = None
-    """GPUs that an episode holds, for the ledger, like "0.25": required where its resources do not tell it (time-slicing,
-    MPS, resource claims). Absent: the whole GPUs and MIG slices of its limits."""
+    """GPUs that an episode holds, for the ledger, like "0.25": required on a cluster where its resources do not tell
+    it (time-slicing, MPS, resource claims). Absent: the whole GPUs and MIG slices of its limits."""
     early_stopping: EarlyStopping | None = None
     """Absent: every episode trains fully."""
     trainer: Trainer
