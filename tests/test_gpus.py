@@ -59,12 +59,10 @@ def test_a_share_that_no_name_tells_is_asked_for_and_then_counted(fields: Object
 
 
 def test_what_the_author_says_counts_before_all_names():
-    assert gpus_per_episode(sweep_with(limited({"nvidia.com/gpu": 1}, **{"spec.gpusPerEpisode": "0.5"})).spec) == 0.5
-    # A card that MIG divides in four.
-    assert (
-        gpus_per_episode(sweep_with(limited({"nvidia.com/mig-1g.6gb": 1}, **{"spec.gpusPerEpisode": "0.25"})).spec)
-        == 0.25
-    )
+    # Time-slicing that kept the resource's name; a card that MIG divides in four.
+    for limits, said in (({"nvidia.com/gpu": 1}, "0.5"), ({"nvidia.com/mig-1g.6gb": 1}, "0.25")):
+        spec = sweep_with(limited(limits, **{"spec.gpusPerEpisode": said})).spec
+        assert gpus_per_episode(spec) == float(said)
 
 
 @pytest.mark.parametrize("amount", ["0", "0.0", "-1", "half", "1e9", "", 1, 0.5])

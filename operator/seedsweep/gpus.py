@@ -30,9 +30,7 @@ def gpu_problems(spec: SweepSpec) -> Iterator[Problem]:
             yield Problem(f"spec.trainer.resources.limits[{name}]", amount, remedy)
     unknown = list(_unknown(spec))
     if unknown and spec.gpus_per_episode is None:
-        remedy = (
-            f'is required, for {", ".join(unknown)} does not tell it: give the GPUs that an episode holds, like "0.25"'
-        )
+        remedy = f'is required: {", ".join(unknown)} does not tell the GPUs that an episode holds; say so, like "0.25"'
         yield Problem("spec.gpusPerEpisode", None, remedy)
 
 

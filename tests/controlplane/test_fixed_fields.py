@@ -50,6 +50,7 @@ FIXED = [
 MUTABLE_WHILE_SUSPENDED = {
     "spec.podTemplate.metadata.labels": {"team": "vision"},
     "spec.trainer.resources": {"limits": {"nvidia.com/gpu": 2}},
+    "spec.gpusPerEpisode": "0.5",
     "spec.podTemplate.spec.nodeSelector": {"pool": "h100"},
     "spec.podTemplate.spec.tolerations": [{"operator": "Exists"}],
     "spec.podTemplate.spec.affinity": {"podAffinity": {}},
