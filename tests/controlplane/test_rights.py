@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from cluster.audit import AuditEvent
 from cluster.operator import RULES, USER
 from cluster.proxy import Answer, Rule
+from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
 from seedsweep.api.sweep import API_VERSION
@@ -16,7 +17,8 @@ from seedsweep.kube.names import LABEL_SWEEP_UID
 Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
 
-SCRIPT = Script(seconds=0.2)
+SCRIPT = Script(seconds=0.2, faults=(Fault(crash(1), "wi0-do2", attempt=0),))
+"""A log is read where a trainer failed."""
 GROUP = API_VERSION.split("/")[0]
 NAMES_TAKEN = [("pods", "demo-wi0-do0"), ("episodes", "demo-wi0-do1"), ("cuts", "demo-b0-r0")]
 
@@ -98,4 +100,4 @@ def test_no_right_is_a_wildcard_and_none_reaches_secrets_or_processes():
     rights = granted()
     assert not [right for right in rights if "*" in right]
     assert {group for group, _, _ in rights} == {"", GROUP}
-    assert {resource for group, resource, _ in rights if not group} == {"pods", "events"}
+    assert {resource for group, resource, _ in rights if not group} == {"pods", "pods/log", "events"}
