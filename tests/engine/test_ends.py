@@ -23,6 +23,7 @@ from engine.trainees import moment
 from seedsweep.api.episode import EndReason, StopReason
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import StopAttempt
+from seedsweep.engine.ends import retry_at
 
 RETRIED = study(1, (3, 1), backoffLimitPerEpisode=2)
 
@@ -50,6 +51,14 @@ def test_a_failed_attempt_is_retried_after_a_back_off_that_doubles():
     assert first.look_again_in is not None
     assert second.look_again_in == 2 * first.look_again_in
     assert starts(look(RETRIED, records={0: once}, now=50 + int(first.look_again_in.total_seconds()))) != []
+
+
+@pytest.mark.parametrize(("failed", "wait"), enumerate((10, 20, 40, 80, 160, 300, 300), start=1))
+def test_the_back_off_grows_to_five_minutes_and_interruptions_do_not_add_to_it(failed: int, wait: int):
+    attempts = ends(*failed * [EndReason.FAILED]).attempts
+    assert retry_at(attempts) == moment(50 + wait)
+    assert retry_at([*ends(EndReason.INTERRUPTED).attempts, *attempts]) == moment(50 + wait)
+    assert retry_at([*attempts, *ends(EndReason.INTERRUPTED).attempts]) is None
 
 
 def test_a_back_off_keeps_no_other_episode_from_starting():
