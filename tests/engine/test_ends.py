@@ -53,12 +53,23 @@ def test_a_failed_attempt_is_retried_after_a_back_off_that_doubles():
     assert starts(look(RETRIED, records={0: once}, now=50 + int(first.look_again_in.total_seconds()))) != []
 
 
-@pytest.mark.parametrize(("failed", "wait"), enumerate((10, 20, 40, 80, 160, 300, 300), start=1))
-def test_the_back_off_grows_to_five_minutes_and_interruptions_do_not_add_to_it(failed: int, wait: int):
+BACK_OFFS = list(enumerate((10, 20, 40, 80, 160, 300, 300), start=1))
+
+
+@pytest.mark.parametrize(("failed", "wait"), BACK_OFFS)
+def test_the_back_off_grows_to_five_minutes_and_an_interruption_does_not_add_to_it(failed: int, wait: int):
     attempts = ends(*failed * [EndReason.FAILED]).attempts
     assert retry_at(attempts) == moment(50 + wait)
     assert retry_at([*ends(EndReason.INTERRUPTED).attempts, *attempts]) == moment(50 + wait)
     assert retry_at([*attempts, *ends(EndReason.INTERRUPTED).attempts]) is None
+
+
+@pytest.mark.parametrize(("more", "wait"), BACK_OFFS)
+def test_an_interrupted_attempt_starts_again_at_once_and_later_where_that_leads_nowhere(more: int, wait: int):
+    once = ends(EndReason.INTERRUPTED).attempts
+    assert retry_at(once) is None
+    assert retry_at([*once, *ends(*more * [EndReason.INTERRUPTED]).attempts]) == moment(50 + wait)
+    assert retry_at([*once, entry("b", EndReason.INTERRUPTED, checkpoint=1)]) is None
 
 
 def test_a_back_off_keeps_no_other_episode_from_starting():

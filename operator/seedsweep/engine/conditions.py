@@ -132,7 +132,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         return "Running", f"{outlook.waits.troubled.episode.name} {what}: {outlook.waits.troubled.trouble}"
     racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
     retries = outlook.waits.for_retry
-    waiting = f"{retries} wait to be retried after a failure; " if retries else ""
+    waiting = f"{retries} wait to be retried; " if retries else ""
     if racing:
         return "Running", f"{racing} episodes have yet to reach their rung; {waiting}{best}"
     if any(standing.need is Need.FATE for standing in race.standings.values()):

@@ -66,10 +66,21 @@ def interruptions_without_progress(ended: Sequence[Attempt]) -> int:
 
 
 def retry_at(attempts: Sequence[Attempt]) -> datetime | None:
-    """When the next attempt may start: after a failure, 10 s doubled with each up to 5 minutes."""
-    if not attempts or attempts[-1].reason not in FAILURES or attempts[-1].ended is None:
+    """When the next attempt may start: 10 s after a failure, doubled with each up to 5 minutes.
+
+    The same after the second interruption in a row without durable progress: a node that turns away whatever comes
+    would else use up in seconds what an episode may bear.
+    """
+    if not attempts or attempts[-1].ended is None:
         return None
-    wait: timedelta = min(BACK_OFF * 2 ** (failures(attempts) - 1), MAX_BACK_OFF)
+    times = 0
+    if attempts[-1].reason in FAILURES:
+        times = failures(attempts)
+    elif attempts[-1].reason == EndReason.INTERRUPTED:
+        times = interruptions_without_progress(attempts) - 1
+    if times < 1:
+        return None
+    wait: timedelta = min(BACK_OFF * 2 ** (times - 1), MAX_BACK_OFF)
     return datetime.fromisoformat(attempts[-1].ended) + wait
 
 
