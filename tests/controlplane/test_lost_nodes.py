@@ -141,6 +141,34 @@ def node_of(pool: str, name: str) -> Object:
     }
 
 
+async def test_an_episode_that_the_scheduler_preempts_makes_room_and_goes_on_later(control_plane, namespace: str):
+    node, urgent = f"{namespace}-full", f"{namespace}-urgent"
+    pool = {"nodeSelector": {"pool": namespace}}
+    priority = {"metadata": {"name": urgent}, "value": 1000}
+    await asyncio.to_thread(control_plane.create, "/apis/scheduling.k8s.io/v1/priorityclasses", priority)
+    async with on_trial(control_plane, namespace, slow := Script(seconds=1.0)) as trial:
+        await trial.request("POST", "/api/v1/nodes", node_of(namespace, node))
+        try:
+            await trial.apply(sweep := sweep_of(backoffLimitPerEpisode=0, podTemplate={"spec": pool}))
+            await trial.running(8)
+            one = {"name": "x", "image": "x:1", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+            intruder = {
+                "metadata": {"name": urgent},
+                "spec": {**pool, "priorityClassName": urgent, "containers": [one]},
+            }
+            await trial.request("POST", trial.path("pods"), intruder)
+
+            async def preempted() -> list[Object] | None:
+                return (await trial.status()).get("interruptions")
+
+            assert await eventually(preempted) == [{"kind": "Preempted", "attempts": 1}]
+            await trial.delete("pods", urgent)
+            await trial.completed(sweep, slow)
+        finally:
+            await trial.request("DELETE", f"/api/v1/nodes/{node}")
+            await trial.request("DELETE", f"/apis/scheduling.k8s.io/v1/priorityclasses/{urgent}")
+
+
 async def test_episodes_of_a_node_that_was_removed_go_on_elsewhere(control_plane, namespace: str):
     hanging = Script(seconds=0.2, faults=(Fault(stall(after=1), attempt=0),))
     async with on_trial(control_plane, namespace, hanging) as trial:

@@ -1,0 +1,108 @@
+"""One attempt: what its pod does not say by itself, when it is overdue, and how its end survives its pod."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pod_statuses import EXPECTED, NOW, Object, condition, container, facts
+from seedsweep.api.episode import EndReason
+from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.kube.attempt import BEGINS_WITHIN, UNREADABLE_AFTER, UNREADABLE_TIMES, Attempt, wants_log
+from seedsweep.kube.scraping import Scraper, Trouble
+from seedsweep.kube.seen import PodFacts
+
+PLACED = condition("PodScheduled", "True")
+FAILED = Ending(EndReason.FAILED, NOW, 139, "ended by SIGSEGV")
+
+
+class Unread(Scraper):
+    """Reads nothing, and says why."""
+
+    def __init__(self, unread: Trouble | None = None) -> None:
+        super().__init__(lambda _: None)
+        self._unread = unread
+
+    def trouble(self, uid: str) -> Trouble | None:
+        return self._unread
+
+
+def placed(state: Object, **more: Any) -> PodFacts:
+    return facts({"conditions": [PLACED], "containerStatuses": [container(state)]}, **more)
+
+
+def seen(attempt: Attempt, after: timedelta, unread: Trouble | None = None) -> SeenAttempt:
+    """So long after it got its node."""
+    assert attempt.facts.bound is not None
+    return attempt.seen(Unread(unread), NOW, attempt.facts.bound + after, stopping=False, gpus=1.0)
+
+
+def test_a_container_that_does_not_begin_is_told_after_a_while_with_where_to_look():
+    attempt = Attempt(placed({"waiting": {"reason": "ContainerCreating"}}), EXPECTED)
+    assert seen(attempt, BEGINS_WITHIN - timedelta(seconds=1)).trouble == ""
+    assert "kubectl describe pod demo-wi3-do7" in seen(attempt, BEGINS_WITHIN).trouble
+    assert seen(Attempt(placed({"running": {}}), EXPECTED), BEGINS_WITHIN).trouble == ""
+
+
+def test_metrics_that_cannot_be_read_are_told_after_a_while():
+    attempt = Attempt(placed({"running": {}}), EXPECTED)
+    once, often = Trouble(1, "refused"), Trouble(UNREADABLE_TIMES, "refused")
+    assert seen(attempt, UNREADABLE_AFTER, once).trouble == ""
+    assert seen(attempt, UNREADABLE_AFTER - timedelta(seconds=1), often).trouble == ""
+    assert seen(attempt, UNREADABLE_AFTER, often).trouble == "no metrics: refused"
+
+
+def test_it_is_due_when_its_grace_is_over_by_our_own_clock():
+    attempt = Attempt(placed({"running": {}}), EXPECTED)
+    assert seen(attempt, timedelta()).due is None
+    told = placed({"running": {}}, deletionTimestamp="2030-01-01T00:00:00Z", deletionGracePeriodSeconds=90)
+    attempt.take_facts(told, NOW)
+    # Seen again, it is due no later.
+    attempt.take_facts(told, NOW + timedelta(seconds=60))
+    assert seen(attempt, timedelta()).due == NOW + timedelta(seconds=90)
+    attempt.take_facts(replace(told, grace=timedelta(seconds=1)), NOW + timedelta(seconds=60))
+    assert seen(attempt, timedelta()).due == NOW + timedelta(seconds=1)
+
+
+def test_a_pod_that_goes_while_its_log_is_read_has_ended_as_it_did():
+    attempt = Attempt(placed({"terminated": {"exitCode": 139}}), EXPECTED, last=FAILED)
+    attempt.vanish(NOW)
+    assert attempt.ending == FAILED
+
+
+def test_one_that_goes_without_an_end_has_vanished():
+    attempt = Attempt(placed({"running": {}}), EXPECTED)
+    attempt.vanish(NOW)
+    assert attempt.ending is not None
+    assert attempt.ending.reason == EndReason.INTERRUPTED
+
+
+def test_what_was_read_of_its_log_goes_with_its_end_unless_the_end_brings_its_own():
+    for own, kept in (("", "of the log"), ("its own", "its own")):
+        attempt = Attempt(placed({"running": {}}), EXPECTED, output="of the log")
+        attempt.end(replace(FAILED, output=own))
+        assert attempt.ending is not None
+        assert attempt.ending.output == kept
+
+
+@pytest.mark.parametrize(
+    ("ending", "wanted"),
+    [
+        (FAILED, True),
+        (Ending(EndReason.OUT_OF_MEMORY, NOW, 137), True),
+        (replace(FAILED, output="Traceback"), False),
+        (Ending(EndReason.INTERRUPTED, NOW, 143), False),
+        (Ending(EndReason.DONE, NOW, 0), False),
+    ],
+)
+def test_a_log_is_read_where_a_trainer_failed_and_its_end_does_not_tell_what_it_printed(ending: Ending, wanted: bool):
+    assert wants_log(ending) == wanted
+
+
+def test_of_two_readings_the_one_that_tells_more_is_kept():
+    attempt = Attempt(placed({"running": {}}), EXPECTED, reading=Reading(scores=(0.5, 0.6)))
+    for scores, kept in (((0.5,), 2), ((0.5, 0.6, 0.7), 3)):
+        attempt.take_reading(Reading(scores=scores))
+        assert attempt.reading is not None
+        assert len(attempt.reading.scores) == kept
