@@ -83,6 +83,14 @@ class Operator:
         except aiohttp.ClientError:
             return False
 
+    async def metrics(self) -> str:
+        """What it says about itself."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.port}/metrics") as answer,
+        ):
+            return await answer.text()
+
     async def ended(self) -> int:
         """Wait until it has ended by itself; its exit code. Raises TimeoutError."""
         assert self._process is not None  # it was started

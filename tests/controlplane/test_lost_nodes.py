@@ -159,9 +159,11 @@ async def test_an_episode_that_the_scheduler_preempts_makes_room_and_goes_on_lat
             await trial.request("POST", trial.path("pods"), intruder)
 
             async def preempted() -> list[Object] | None:
-                return (await trial.status()).get("interruptions")
+                return (await trial.status()).get("interruptions") or None
 
             assert await eventually(preempted) == [{"kind": "Preempted", "attempts": 1}]
+            counted = f'seedsweep_interruptions_total{{kind="Preempted",namespace="{namespace}",sweep="demo"}} 1.0'
+            assert counted in (await trial.operator.metrics()).splitlines()
             await trial.delete("pods", urgent)
             await trial.completed(sweep, slow)
         finally:

@@ -1,7 +1,10 @@
 """What people may change under way: suspend a sweep, move it, give it fewer or more places, deadlines and budgets."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
+
+import pytest
 
 from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
@@ -56,13 +59,17 @@ async def test_a_suspended_sweep_frees_all_gpus_and_goes_on_from_checkpoints_els
 
 async def test_places_may_become_fewer_and_more_while_it_runs(control_plane, namespace: str):
     async with on_trial(control_plane, namespace, SCRIPT) as trial:
-        await trial.apply(sweep := sweep_of(**STORED))
+        await trial.apply(sweep := sweep_of(gpusPerEpisode="0.25", **STORED))
         await trial.running(8)
         await change(trial, parallelism=2)
         await alive(trial, at_most=2)
         await change(trial, parallelism=8)
         await trial.completed(sweep, SCRIPT)
         assert (await trial.status())["cost"]["wastedSteps"] <= 8 * SCRIPT.steps_per_evaluation
+        attempts = [attempt for item in await trial.items("episodes") for attempt in item["status"]["attempts"]]
+        held = {a["uid"]: datetime.fromisoformat(a["ended"]) - datetime.fromisoformat(a["started"]) for a in attempts}
+        for attempt in attempts:
+            assert attempt["gpuSeconds"] == pytest.approx(held[attempt["uid"]].total_seconds() / 4, abs=0.01)
 
 
 async def test_suspended_time_does_not_count_towards_the_deadline(control_plane, namespace: str):

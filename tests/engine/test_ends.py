@@ -20,7 +20,7 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.episode import EndReason, StopReason
+from seedsweep.api.episode import EndReason, Interruption, StopReason
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import StopAttempt
 from seedsweep.engine.ends import retry_at
@@ -187,6 +187,17 @@ def test_being_stuck_spends_the_failure_budget():
     )
     assert recorded(todo, 0).attempts[0].reason == EndReason.STUCK
     assert verdict_after(todo) == "Failed"
+
+
+def test_what_we_stopped_does_not_say_that_somebody_else_did():
+    layout = study(1, (3, 1), progressDeadlineSeconds=60)
+    killed = ended(running(0, 0.5), EndReason.INTERRUPTED, message="SIGKILL", interruption=Interruption.KILLED)
+    for stop, said in (
+        (StopReason.STUCK, "no new evaluation for 60 s (progressDeadlineSeconds)"),
+        (StopReason.PAUSED, ""),
+    ):
+        attempt = recorded(look(layout, killed, records={0: on_record(0.5, attempts=[entry("uid-0", stop=stop)])}), 0)
+        assert (attempt.attempts[0].message, attempt.attempts[0].interruption) == (said, None)
 
 
 def test_waiting_for_a_place_is_not_being_stuck():

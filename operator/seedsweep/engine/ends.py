@@ -50,7 +50,9 @@ def given_up(attempts: Sequence[Attempt], backoff_limit: int) -> str | None:
     if sum(1 for a in ended if a.reason == EndReason.METRICS_UNAVAILABLE) >= MAX_CLEAN_ENDS_WITHOUT_SCORE:
         return "MetricsUnavailable: it ended twice without an error and without a score"
     if interruptions_without_progress(ended) >= MAX_INTERRUPTIONS_WITHOUT_PROGRESS:
-        return f"Interrupted {MAX_INTERRUPTIONS_WITHOUT_PROGRESS} times in a row without durable progress"
+        why = ": ".join(filter(None, (last.interruption, last.message)))
+        times = f"Interrupted {MAX_INTERRUPTIONS_WITHOUT_PROGRESS} times in a row without durable progress"
+        return f"{times}; the last time {why}" if why else times
     return None
 
 

@@ -120,7 +120,7 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
         reason=reason,
         interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
-        message=_why(entry, ending),
+        message=_why(draft, entry, ending),
         output=ending.output,
         diverged_at=diverged_at if reason == EndReason.DIVERGED else None,
         gpu_seconds=round(attempt.gpu_seconds(ending.at), 3),
@@ -175,10 +175,16 @@ def _interruption(entry: Attempt, reason: EndReason, seen: Interruption | None) 
     return Interruption.NODE_LOST if entry.stop == StopReason.NODE_LOST else seen
 
 
-def _why(entry: Attempt, ending: Ending) -> str:
-    if entry.stop != StopReason.NODE_LOST:
+def _why(draft: Draft, entry: Attempt, ending: Ending) -> str:
+    """Of what we stopped, our own reason: what its world calls an interruption was us."""
+    if entry.stop is None or (ending.interruption is None and entry.stop != StopReason.NODE_LOST):
         return ending.message
-    return f"its node {entry.node or ''} was lost: {ending.message or 'no sign of life'}".replace("  ", " ")
+    if entry.stop == StopReason.NODE_LOST:
+        node = f"its node {entry.node}" if entry.node else "its node"
+        return f"{node} was lost: {ending.message or 'no sign of life'}"
+    if entry.stop == StopReason.STUCK:
+        return f"no new evaluation for {draft.layout.spec.progress_deadline_seconds} s (progressDeadlineSeconds)"
+    return ""
 
 
 def _start_message(attempt: SeenAttempt, number: int) -> str:
