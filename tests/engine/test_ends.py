@@ -65,11 +65,11 @@ def test_the_back_off_grows_to_five_minutes_and_an_interruption_does_not_add_to_
 
 
 @pytest.mark.parametrize(("more", "wait"), BACK_OFFS)
-def test_an_interrupted_attempt_starts_again_at_once_and_later_where_that_leads_nowhere(more: int, wait: int):
-    once = ends(EndReason.INTERRUPTED).attempts
-    assert retry_at(once) is None
-    assert retry_at([*once, *ends(*more * [EndReason.INTERRUPTED]).attempts]) == moment(50 + wait)
-    assert retry_at([*once, entry("b", EndReason.INTERRUPTED, checkpoint=1)]) is None
+def test_what_nodes_turn_away_again_and_again_waits_before_it_starts_again(more: int, wait: int):
+    turned_away = ends(*(more + 1) * [EndReason.INTERRUPTED], interruption=Interruption.NOT_ADMITTED).attempts
+    assert retry_at(turned_away[:1]) is None
+    assert retry_at(turned_away) == moment(50 + wait)
+    assert retry_at([*turned_away, entry("b", EndReason.INTERRUPTED, interruption=Interruption.EVICTED)]) is None
 
 
 def test_a_back_off_keeps_no_other_episode_from_starting():

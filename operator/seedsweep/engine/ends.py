@@ -68,22 +68,24 @@ def interruptions_without_progress(ended: Sequence[Attempt]) -> int:
 
 
 def retry_at(attempts: Sequence[Attempt]) -> datetime | None:
-    """When the next attempt may start: 10 s after a failure, doubled with each up to 5 minutes.
+    """When the next attempt may start: 10 s after a failure, doubled with each up to 5 minutes; None: at once.
 
-    The same after the second interruption in a row without durable progress: a node that turns away whatever comes
-    would else use up in seconds what an episode may bear.
+    The same from the second time in a row on that nodes turn it away: that takes no time, and would use up in seconds
+    the interruptions that an episode may bear. Any other interruption has had a place until then.
     """
     if not attempts or attempts[-1].ended is None:
         return None
-    times = 0
-    if attempts[-1].reason in FAILURES:
-        times = failures(attempts)
-    elif attempts[-1].reason == EndReason.INTERRUPTED:
-        times = interruptions_without_progress(attempts) - 1
+    times = failures(attempts) if attempts[-1].reason in FAILURES else _turned_away(attempts) - 1
     if times < 1:
         return None
     wait: timedelta = min(BACK_OFF * 2 ** (times - 1), MAX_BACK_OFF)
     return datetime.fromisoformat(attempts[-1].ended) + wait
+
+
+def _turned_away(attempts: Sequence[Attempt]) -> int:
+    """How often in a row, up to now."""
+    others = (i for i, a in enumerate(reversed(attempts)) if a.interruption != Interruption.NOT_ADMITTED)
+    return next(others, len(attempts))
 
 
 def node_to_avoid(attempts: Sequence[Attempt]) -> str | None:
