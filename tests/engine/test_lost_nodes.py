@@ -66,8 +66,11 @@ def test_one_whose_node_says_nothing_at_all_is_given_up_after_as_long_as_any_may
     assert stops(look(ONE, unclaimed, now=700)) == [(0, StopReason.NODE_LOST)]
 
 
-def test_one_that_never_got_a_node_is_nobodys_to_give_up():
-    assert stops(look(ONE, replace(TAKEN, bound=None), now=10_000)) == []
+def test_one_that_never_got_a_node_is_nobodys_to_give_up_and_says_what_holds_it():
+    todo = look(ONE, replace(TAKEN, bound=None, trouble="a finalizer holds it"), now=10_000)
+    assert stops(todo) == []
+    stalled = condition(todo, "Stalled")
+    assert (stalled.reason, "a finalizer holds it" in stalled.message) == ("PodHeld", True)
 
 
 def test_a_node_that_fell_silent_is_told_and_waited_for():

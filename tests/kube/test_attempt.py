@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pod_statuses import EXPECTED, NOW, Object, condition, container, facts
-from seedsweep.api.episode import EndReason
+from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 from seedsweep.kube.attempt import BEGINS_WITHIN, UNREADABLE_AFTER, UNREADABLE_TIMES, Attempt, wants_log
 from seedsweep.kube.scraping import Scraper, Trouble
@@ -63,6 +63,21 @@ def test_it_is_due_when_its_grace_is_over_by_our_own_clock():
     assert seen(attempt, timedelta()).due == NOW + timedelta(seconds=90)
     attempt.take_facts(replace(told, grace=timedelta(seconds=1)), NOW + timedelta(seconds=60))
     assert seen(attempt, timedelta()).due == NOW + timedelta(seconds=1)
+
+
+def test_a_pod_that_a_finalizer_holds_says_so():
+    held = facts(deletionTimestamp="2030-01-01T00:00:00Z", finalizers=["kueue.x-k8s.io/managed"])
+    shown = Attempt(held, EXPECTED).seen(Unread(), NOW, NOW, stopping=False, gpus=1.0)
+    assert shown.trouble == "its pod was deleted and stays: the finalizers kueue.x-k8s.io/managed hold it"
+
+
+def test_what_volcano_said_outlives_the_kubelet_that_writes_over_it():
+    ready = condition("Ready", "False", reason="Evict", message="Pod is evicted, because of reclaim")
+    attempt = Attempt(facts({"conditions": [ready]}), EXPECTED)
+    attempt.take_facts(facts({"conditions": [condition("Ready", "False", reason="PodFailed")]}), NOW)
+    attempt.vanish(NOW)
+    assert attempt.ending is not None
+    assert attempt.ending.interruption == Interruption.PREEMPTED_BY_QUEUE
 
 
 def test_a_pod_that_goes_while_its_log_is_read_has_ended_as_it_did():

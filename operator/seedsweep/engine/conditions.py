@@ -170,7 +170,7 @@ def _stalled(outlook: Outlook) -> tuple[bool, str, str]:
     if refusal is not None:
         return True, refusal.reason, refusal.message
     if abandoned is not None:
-        return True, "NodeSilent", _silence(abandoned)
+        return True, "PodHeld" if abandoned.bound is None else "NodeSilent", _silence(abandoned)
     if troubled is not None:
         return True, "Queued" if troubled.gated else "CannotBegin", f"{troubled.episode.name}: {troubled.trouble}"
     if outlook.observed_places is not None:
@@ -182,7 +182,7 @@ def _silence(attempt: SeenAttempt) -> str:
     node = f"its node {attempt.node}" if attempt.node else "its node"
     if attempt.silent_since is not None:
         return f"{attempt.episode.name}: {node} gives no sign of life; it starts elsewhere once it is taken from there"
-    return f"{attempt.episode.name}: {node} was told to end it and has not; it is given up in the end"
+    return f"{attempt.episode.name}: {attempt.trouble or f'{node} was told to end it, and has not yet'}"
 
 
 def _condition(draft: Draft, kind: str, holds: bool, reason: str, message: str) -> Condition:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from seedsweep.api.episode import EndReason
+from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 from seedsweep.kube.endings import vanished
 from seedsweep.kube.scraping import Scraper
@@ -37,6 +37,10 @@ class Attempt:
 
     def take_facts(self, facts: PodFacts, now: datetime) -> None:
         """Its pod as it is seen now."""
+        before = self.facts
+        if not facts.taken and before.interruption is Interruption.PREEMPTED_BY_QUEUE:
+            # Volcano says it in a condition that is the kubelet's, who writes its own there in the end.
+            facts = replace(facts, taken=before.taken, interruption=before.interruption)
         self.facts = facts
         if facts.deleted and self.told_to_end is None:
             self.told_to_end = now
@@ -67,7 +71,7 @@ class Attempt:
             created=facts.created,
             bound=facts.bound,
             unschedulable_since=facts.unschedulable_since,
-            trouble=facts.trouble or self._trouble(scraper, now),
+            trouble=self._held() or facts.trouble or self._trouble(scraper, now),
             gated=facts.gated,
             stop_after=facts.stop_after,
             stopping=facts.deleted or stopping,
@@ -81,6 +85,13 @@ class Attempt:
             image=facts.image,
             gpus=gpus,
         )
+
+    def _held(self) -> str:
+        """What keeps it in the API though nobody runs it any more."""
+        facts = self.facts
+        if not (facts.deleted and facts.held_by) or facts.running:
+            return ""
+        return f"its pod was deleted and stays: the finalizers {facts.held_by} hold it"
 
     def _trouble(self, scraper: Scraper, now: datetime) -> str:
         """What its pod does not say by itself."""

@@ -161,7 +161,8 @@ def _silent_since(state: Mapping[str, Any], ready: Mapping[str, Any]) -> datetim
     """Who watches over nodes marks the pods of one that is silent as not ready, and gives no reason; a kubelet does."""
     if "running" not in state or ready.get("status") != "False" or ready.get("reason"):
         return None
-    return _moment(ready["lastTransitionTime"])
+    since = ready.get("lastTransitionTime")
+    return _moment(since) if since else None
 
 
 def _taken(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> tuple[str, Interruption | None]:
