@@ -3,16 +3,19 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.controlplane import ControlPlane
 from pod_sweeps import EVERYTHING, START, sweep_with
+from seedsweep.api.parse import load_sweep
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.kube.pods import pod_manifest
+from seedsweep.kube.pods import PodSettings, pod_manifest, pod_problems
 from seedsweep.kube.seen import PodFacts, facts_of
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 LEVEL = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}
 
 
@@ -29,6 +32,22 @@ def test_a_pod_of_the_restricted_profile_is_accepted_as_it_was_meant(
     control_plane: ControlPlane, restricted: str, fields: dict[str, Any]
 ):
     manifest = pod_manifest(sweep_with(fields, restricted), replace(START, avoid_node="node-7"))
+    code, answer = control_plane.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", manifest)
+    assert code == 201, answer
+    assert dropped(manifest["spec"], answer["spec"]) == []
+
+
+FOR_CLUSTERS = ["quickstart", "kueue", "volcano", "mig", "shared-gpu", "claimed-gpu"]
+
+
+@pytest.mark.parametrize("example", FOR_CLUSTERS)
+def test_pods_of_the_examples_for_clusters_are_accepted_as_they_were_meant(
+    control_plane: ControlPlane, restricted: str, example: str
+):
+    sweep = load_sweep(EXAMPLES / f"{example}.yaml")
+    sweep = sweep.evolve(metadata=sweep.metadata.evolve(namespace=restricted, uid="sweep-uid"))
+    assert pod_problems(sweep, PodSettings()) == []
+    manifest = pod_manifest(sweep, START)
     code, answer = control_plane.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", manifest)
     assert code == 201, answer
     assert dropped(manifest["spec"], answer["spec"]) == []

@@ -35,7 +35,6 @@ async def test_a_sweep_that_a_queue_admits_bit_by_bit_waits_without_taking_it_fo
         queue.quota = 3
         await trial.completed(sweep, SCRIPT)
         assert "observedPlaces" not in await trial.status()
-        assert {pod["spec"]["schedulerName"] for pod in await trial.items("pods")} <= {"default-scheduler"}
 
 
 async def test_a_pod_that_a_queue_takes_back_is_an_interruption_and_starts_again_once_it_is_gone(
