@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import csv
 import json
+import os
 import random
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +18,9 @@ import pytest
 
 from local.conftest import Command, Result
 from runners import assert_ended, read_until, runner
+from seedsweep.api.parse import load_sweep
+from seedsweep.engine.layout import Layout
+from seedsweep.footprint import in_words, storage_bytes
 from seedsweep.local.environment import TRAINER
 from seedsweep.report.record import read_record
 from seedsweep_trainer import __main__ as trainer
@@ -28,16 +33,19 @@ WORDS = ("the", "a", "movie", "film", "is", "was", *GOOD, *BAD)
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of two layers and reviews whose label follows from their words."""
+    return make_material(tmp_path_factory.mktemp("material"), hidden_size=16)
+
+
+def make_material(folder: Path, hidden_size: int) -> Path:
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
-    folder = tmp_path_factory.mktemp("material")
     model = folder / "model"
     model.mkdir()
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     BertTokenizer(vocab={word: i for i, word in enumerate(vocabulary)}).save_pretrained(model)
     config = BertConfig(
         vocab_size=5 + len(WORDS),
-        hidden_size=16,
+        hidden_size=hidden_size,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
@@ -230,3 +238,63 @@ def test_episode_is_the_same_in_a_process_of_its_own(finished: tuple[Path, Path]
     result = seedsweep("run", str(finished[0]), "--out", str(finished[1]), "--episode", seeds)
     assert result.code == 0, result.out
     assert "the same bit for bit in all 10 recorded evaluations" in result.out
+
+
+class Watch:
+    """Looks into a run's folder again and again while a sweep goes on, and remembers the most it has seen."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self.looks = self.episodes = self.checkpoints = self.bytes = 0
+
+    def look(self) -> None:
+        """Episodes that can resume, checkpoints of all attempts, bytes of all checkpoints and weights."""
+        kept = {path.name: LocalFolders(path).kept() for path in self._folders()}
+        checkpoints = {name: sum(folder.is_checkpoint for folder in folders) for name, folders in kept.items()}
+        self.looks += 1
+        self.episodes = max(self.episodes, sum(count > 0 for count in checkpoints.values()))
+        self.checkpoints = max(self.checkpoints, sum(checkpoints.values()))
+        self.bytes = max(self.bytes, sum(self._files().values()))
+
+    def _folders(self) -> list[Path]:
+        work = self._out / "work"
+        return [path for path in work.iterdir() if not path.name.startswith(".")] if work.exists() else []
+
+    def _files(self) -> dict[int, int]:
+        """Sizes by inode: linked files take their space once."""
+        sizes = {}
+        for folder in ("work", "best"):
+            for parent, _, names in os.walk(self._out / folder):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        about = Path(parent, name).stat()
+                        sizes[about.st_ino] = about.st_size
+        return sizes
+
+
+def test_checkpoints_stay_as_few_and_small_as_was_told(tmp_path: Path) -> None:
+    """Six episodes in two places, of which one is kept: who waits or lost leaves nothing behind."""
+    from safetensors.torch import load_file
+
+    file, out = write_sweep(make_material(tmp_path, hidden_size=128)), tmp_path / "out"
+    sweep = json.loads(file.read_text())
+    sweep["spec"]["seeds"]["grid"]["weightInits"]["count"] = 3
+    file.write_text(json.dumps(sweep))
+    watch = Watch(out)
+    with runner("run", str(file), "--out", str(out)) as process:
+        while process.poll() is None:
+            with contextlib.suppress(FileNotFoundError):
+                watch.look()
+            time.sleep(0.005)
+        said = process.communicate()[0]
+    assert process.returncode == 0, said
+    (best,) = list(out.glob("best/model.safetensors"))
+    parameters = sum(tensor.numel() for tensor in load_file(best).values())
+    told = storage_bytes(Layout.of(load_sweep(file)), 2, parameters)
+    assert f"Checkpoints take at most {in_words(told)} of the disk at once." in said
+    kept, live = 1, 2
+    assert watch.looks > 100
+    assert 0 < watch.episodes <= kept + live
+    # Who lives has a second one for the moment in which it replaces the first.
+    assert watch.checkpoints <= kept + 2 * live
+    assert 0.3 * told < watch.bytes <= 1.03 * told

@@ -59,8 +59,8 @@ class Store:
         self._folders = folders
         self._uid = uid
         self._identity = dict(identity)
-        self._predecessors = folders.owners() - {uid}
         self._own = folders.claim(uid)
+        self._predecessors = folders.owners() - {uid}
 
     def resume(self) -> Checkpoint | None:
         """The furthest usable checkpoint of all attempts, with the best weights of its past; None without one."""
