@@ -240,6 +240,13 @@ def test_a_list_of_files_that_leads_out_of_the_folder_is_not_followed(on_s3: tup
     assert bench.attempt("b").resume() is None
 
 
+class AsObjects(Bench):
+    """Objects and lists on every back-end, on a disk too."""
+
+    def folders(self) -> Folders:
+        return RemoteFolders(UriFolder(self.place), self._machines / str(uuid4()))
+
+
 class Dies(UriFolder):
     """Dies as by SIGKILL before its n-th request that changes anything."""
 
@@ -261,14 +268,14 @@ class Dies(UriFolder):
 
 @pytest.mark.parametrize(("scheme", "every"), [("local", 1), ("s3", 4)])
 def test_death_between_any_two_uploads_leaves_one_whole_state(
-    scheme: str, every: int, s3: S3Server, tmp_path: Path
+    scheme: str, every: int, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On S3 only every fourth moment: a forked client takes a second to start."""
+    monkeypatch.setitem(fsspec.config.conf, "file", {"auto_mkdir": True})
     outcomes = []
     for count in range(0, 60, every):
-        # fsspec's way to a disk, to which file:// would be the short one.
         name = f"{uuid4()}/wi1-do2"
-        bench = Bench(s3.uri(name) if scheme == "s3" else f"local://{tmp_path}/{name}", tmp_path / "machines")
+        bench = AsObjects(s3.uri(name) if scheme == "s3" else f"file://{tmp_path}/{name}", tmp_path / "machines")
         first = bench.attempt("a")
         first.write_best(best(1))
         first.write_checkpoint(checkpoint(1))
