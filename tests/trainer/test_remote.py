@@ -196,6 +196,20 @@ def test_nothing_stays_where_nothing_is_wanted(bench: Bench) -> None:
         assert bench.folders().owners() == set()
 
 
+def test_neither_an_episode_nor_an_attempt_is_taken_for_one_whose_name_begins_like_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    neighbour = Bench(f"{bench.place}0", tmp_path / "machines")
+    neighbour.attempt("a").write_checkpoint(checkpoint(1))
+    bench.attempt("a").write_checkpoint(checkpoint(1))
+    bench.attempt("ab").write_checkpoint(checkpoint(2))
+    assert bench.kept() == ["ab/evaluation-2-step-20"]
+    bench.folders().remove_owner("a")
+    assert bench.kept() == ["ab/evaluation-2-step-20"]
+    bench.folders().remove_all()
+    assert neighbour.kept() == ["a/evaluation-1-step-10"]
+
+
 def test_equal_files_are_stored_once_and_replaced_ones_go(on_s3: tuple[Bench, Path]) -> None:
     bench, place = on_s3
     writer = bench.attempt("a")
@@ -441,6 +455,35 @@ def test_an_episode_resumed_through_s3_ends_bit_for_bit_as_one_never_stopped(
             files = sorted(file.relative_to(mine) for file in mine.rglob("*") if file.is_file())
             assert files == sorted(file.relative_to(theirs) for file in theirs.rglob("*") if file.is_file())
             assert all((mine / file).read_bytes() == (theirs / file).read_bytes() for file in files)
+
+
+def test_an_outage_while_an_episode_trains_changes_nothing_of_it(
+    own_server: S3Server, tmp_path: Path, fine_tuning: Callable[..., FineTuning]
+) -> None:
+    episode = Episode(tmp_path / "whole", fine_tuning(), rungs=(2,))
+    expected = episode.attempt("only")[1]
+    back = threading.Timer(2, own_server.start)
+
+    def cut_off(_: Watched, step: int) -> None:
+        if step == 7:
+            own_server.kill()
+            back.start()
+
+    reporter = Watched(None, cut_off)
+    place = own_server.uri("wi1-do2")
+    attempt = Attempt("a", *episode.seeds, episode.config, episode.rungs, None, place, tmp_path / "machine")
+    assert train(attempt, reporter, threading.Event()) is Outcome.DONE
+    back.join()
+    assert (reporter.message.scores, reporter.message.checkpoint) == (expected.scores, 4)
+    resumed = Bench(place, tmp_path).attempt("b", **train_identity(episode)).resume()
+    assert step_of(resumed) == 16
+
+
+def train_identity(episode: Episode) -> dict[str, str | int]:
+    """Of the checkpoints that the episode's attempt on the disk has left."""
+    (state,) = episode.folder.glob("only/evaluation-*/state.json")
+    identity: dict[str, str | int] = json.loads(state.read_text())["identity"]
+    return identity
 
 
 def test_a_checkpoint_is_published_only_once_it_is_there(
