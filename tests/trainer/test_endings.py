@@ -264,7 +264,7 @@ def test_sigterm_interrupts_and_keeps_a_checkpoint(
     assert run(variables) == 128 + signal.SIGTERM
     message = last_words(variables)
     assert (message.outcome, message.steps_done, message.checkpoint) == (Outcome.INTERRUPTED, 6, 1)
-    assert [path.name for path in (tmp_path / "episode" / "a1").iterdir()] == ["evaluation-1-step-6"]
+    assert [path.name for path in (tmp_path / "episode" / "a1").glob("evaluation-*")] == ["evaluation-1-step-6"]
 
 
 def test_a_diverged_attempt_did_its_duty_and_says_at_which_evaluation(

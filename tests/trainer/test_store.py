@@ -20,31 +20,13 @@ from seedsweep_trainer.contract import Outcome
 from seedsweep_trainer.durable import broken
 from seedsweep_trainer.folders import LocalFolders
 from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.store import Best, Store
+from seedsweep_trainer.store import Store
+from trainer.benches import IDENTITY, best, checkpoint, step_of
 from trainer.episodes import Episode, kill, killed
-
-IDENTITY: dict[str, str | int] = {"weightInit": 1, "dataOrder": 2, "config": "c", "data": "d"}
-
-
-def checkpoint(evaluation: int, step: int | None = None) -> Checkpoint:
-    """Its tensors and scores tell which one it is."""
-    values = torch.full((64,), float(evaluation))
-    curve = tuple(i / 8 for i in range(1, evaluation + 1))
-    progress = Progress(10 * evaluation if step is None else step, curve, curve)
-    return Checkpoint(progress, training=True, weights={"w": values}, state={"m": -values})
-
-
-def best(evaluation: int) -> Best:
-    values = torch.full((64,), float(evaluation))
-    return Best(evaluation, 10 * evaluation, evaluation / 8, {"w": values}, f"row\n{evaluation}\n")
 
 
 def attempt(folder: Path, uid: str, **identity: str | int) -> Store:
     return Store(LocalFolders(folder), uid, IDENTITY | identity)
-
-
-def step_of(resumed: Checkpoint | None) -> int | None:
-    return None if resumed is None else resumed.progress.step
 
 
 def kept_best(folder: Path, name: str) -> str:
