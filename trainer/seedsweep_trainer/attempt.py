@@ -26,6 +26,8 @@ class Attempt:
     """The episode's folder, a path or a URI, which its attempts share; None: nothing outlives the attempt."""
     work: Path | None = None
     """A folder of this attempt alone."""
+    storage: str | None = None
+    """The sweep's folder, a path or a URI, which its episodes share; None: there is no cache."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Attempt":
@@ -41,6 +43,7 @@ class Attempt:
             stop_after=whole_number(stop_after, Env.STOP_AFTER) if stop_after else None,
             checkpoints=environ.get(Env.CHECKPOINT_DIR) or None,
             work=Path(work) if work else None,
+            storage=environ.get(Env.STORAGE_DIR) or None,
         )
 
 

@@ -2,19 +2,18 @@
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.seeds import order
-from seedsweep_trainer.tasks import Part, collate
+from seedsweep_trainer.tasks import Padding, Part, collate
 
 
 class Batches:
     """All epochs' batches; any step's can be asked for, so that an episode can resume anywhere."""
 
-    def __init__(self, part: Part, tokenizer: PreTrainedTokenizerBase, config: FineTuning, data_order: int) -> None:
+    def __init__(self, part: Part, padding: Padding, config: FineTuning, data_order: int) -> None:
         self._part = part
-        self._tokenizer = tokenizer
+        self._padding = padding
         self._config = config
         self._data_order = data_order
         self._epoch = -1
@@ -25,7 +24,7 @@ class Batches:
         if epoch != self._epoch:
             self._epoch = epoch
             self._windows = windows(order(self._data_order, epoch, len(self._part)), self._config)
-        return [collate(self._part, indices, self._tokenizer) for indices in self._windows[position]]
+        return [collate(self._part, indices, self._padding) for indices in self._windows[position]]
 
 
 def windows(order: np.ndarray, config: FineTuning) -> list[list[np.ndarray]]:

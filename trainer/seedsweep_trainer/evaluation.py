@@ -4,22 +4,22 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from seedsweep_trainer.tasks import Part, collate, length_sorted_batches
+from seedsweep_trainer.tasks import Padding, Part, collate, length_sorted_batches
 
 
 class Evaluation:
     """Asks a model about all examples of a part, in the same batches every time."""
 
-    def __init__(self, part: Part, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> None:
+    def __init__(self, part: Part, padding: Padding, batch_size: int) -> None:
         self._part = part
-        self._tokenizer = tokenizer
+        self._padding = padding
         self._order = length_sorted_batches(part, batch_size)
 
     @cached_property
     def _batches(self) -> list[dict[str, torch.Tensor]]:
-        batches = [collate(self._part, indices, self._tokenizer) for indices in self._order]
+        batches = [collate(self._part, indices, self._padding) for indices in self._order]
         return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
 
     @torch.inference_mode()

@@ -113,6 +113,17 @@ def load_examples(dataset: Dataset) -> LabelledText:
     return LabelledText(_cut_down(_set_aside(parts, dataset), dataset), classes, commit)
 
 
+def source_files(dataset: Dataset) -> dict[str, tuple[str, str]]:
+    """The files that make up the data set, by part, each with the configuration's field; none for one on the hub."""
+    named = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    files = {part: (file, f"dataset.{part}") for part, file in named.items() if file}
+    if dataset.task is not None:
+        files["train"] = (f"{dataset.path}/train.tsv", "dataset.path")
+        if not dataset.validation and not dataset.split.validation:
+            files["validation"] = (f"{dataset.path}/dev.tsv", "dataset.path")
+    return files
+
+
 def _glue(dataset: Dataset) -> GlueTask | None:
     if dataset.task is None:
         return None
@@ -142,13 +153,7 @@ def _tables(dataset: Dataset, glue: GlueTask | None) -> tuple[dict[str, Table], 
     if dataset.hub:
         return read_hub(dataset.hub)
     header = glue.header if glue else None
-    files = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    fields = {part: f"dataset.{part}" for part in files}
-    if glue:
-        files["train"], fields["train"] = f"{dataset.path}/train.tsv", "dataset.path"
-        if not dataset.validation and not dataset.split.validation:
-            files["validation"], fields["validation"] = f"{dataset.path}/dev.tsv", "dataset.path"
-    return {part: read_file(file, fields[part], header) for part, file in files.items() if file}, None
+    return {part: read_file(file, field, header) for part, (file, field) in source_files(dataset).items()}, None
 
 
 def _matching(table: Table, where: dict[str, str]) -> np.ndarray:

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,18 +31,18 @@ transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 log = logging.getLogger(__name__)
 
 
-def load_tokenizer(config: FineTuning) -> PreTrainedTokenizerBase:
-    """The model's tokenizer; raises ConfigurationError where there is none."""
-    path = resolve(config.model)
+def load_tokenizer(config: FineTuning, folder: Path | None = None) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, from a copy of the model in `folder` if given; raises ConfigurationError without one."""
+    path = folder or resolve(config.model)
     try:
         return AutoTokenizer.from_pretrained(path, revision=config.model_revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unusable(config, error) from error
 
 
-def load_model_config(config: FineTuning, data: TaskData) -> PreTrainedConfig:
+def load_model_config(config: FineTuning, data: TaskData, folder: Path | None = None) -> PreTrainedConfig:
     """The model's architecture with an output for each class of the data; raises ConfigurationError."""
-    path = resolve(config.model)
+    path = folder or resolve(config.model)
     try:
         loaded: PreTrainedConfig = AutoConfig.from_pretrained(
             path, revision=config.model_revision, trust_remote_code=False
@@ -55,17 +56,19 @@ def load_model_config(config: FineTuning, data: TaskData) -> PreTrainedConfig:
     return loaded
 
 
-def load_model(config: FineTuning, data: TaskData, weight_init: int) -> tuple[PreTrainedModel, str]:
-    """The model in fp32 on CPU, and a digest of its freshly initialised tensors.
+def load_model(
+    config: FineTuning, data: TaskData, weight_init: int, folder: Path | None = None
+) -> tuple[PreTrainedModel, str]:
+    """The model in fp32 on CPU, from a copy in `folder` if given, and a digest of its freshly initialised tensors.
 
     These are the head (unless `head: keep`) and whatever else the checkpoint lacks. Raises ConfigurationError for a
     model that cannot be loaded, is no safetensors file, or brings less than it has to.
     """
-    path = resolve(config.model)
+    path = folder or resolve(config.model)
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             path,
-            config=load_model_config(config, data),
+            config=load_model_config(config, data, folder),
             revision=config.model_revision,
             dtype=torch.float32,
             use_safetensors=True,

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,22 @@ from seedsweep.api.finetuning import FineTuning, Metric
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.examples import Examples, load_examples
 from seedsweep_trainer.metrics import TASK_METRICS, baseline, check
+
+
+class Padding(Protocol):
+    """How the model's tokenizer pads: all that batches need of it."""
+
+    @property
+    def padding_side(self) -> str:
+        """`left` or `right`."""
+
+    @property
+    def pad_token_id(self) -> Any:
+        """The token that padding is made of."""
+
+    @property
+    def pad_token_type_id(self) -> Any:
+        """The segment of padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +131,8 @@ def tokenise(examples: Examples, tokenizer: PreTrainedTokenizerBase, max_length:
     )
 
 
-def collate(part: Part, indices: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> dict[str, torch.Tensor]:
-    """A batch of b examples, padded to its longest on the tokenizer's padding side.
+def collate(part: Part, indices: np.ndarray, padding: Padding) -> dict[str, torch.Tensor]:
+    """A batch of b examples, padded to its longest on the model's padding side.
 
     input_ids, attention_mask and, where the model has segments, token_type_ids: int64, shape (b, longest).
     labels: int64 or float32, shape (b,).
@@ -125,19 +141,19 @@ def collate(part: Part, indices: np.ndarray, tokenizer: PreTrainedTokenizerBase)
     lengths = (ends - starts)[:, None]
     width = int(lengths.max())
     columns = np.arange(width)
-    if tokenizer.padding_side == "left":
+    if padding.padding_side == "left":
         mask, source = columns >= width - lengths, ends[:, None] - width + columns
     else:
         mask, source = columns < lengths, starts[:, None] + columns
     # Places that are padding may point outside the array.
     source = source.clip(0, len(part.input_ids) - 1)
     batch = {
-        "input_ids": np.where(mask, part.input_ids[source], tokenizer.pad_token_id),
+        "input_ids": np.where(mask, part.input_ids[source], padding.pad_token_id),
         "attention_mask": mask,
         "labels": part.labels[indices],
     }
     if part.token_type_ids is not None:
-        batch["token_type_ids"] = np.where(mask, part.token_type_ids[source], tokenizer.pad_token_type_id)
+        batch["token_type_ids"] = np.where(mask, part.token_type_ids[source], padding.pad_token_type_id)
     floating = {"labels"} if part.labels.dtype == np.float32 else set()
     return {
         name: torch.from_numpy(array if name in floating else array.astype(np.int64)) for name, array in batch.items()

@@ -2,7 +2,10 @@
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -12,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from seedsweep_trainer import metrics
 from seedsweep_trainer.attempt import Attempt, parse_config
 from seedsweep_trainer.batches import Batches
+from seedsweep_trainer.cache import Cache
 from seedsweep_trainer.checkpoint import Progress, restore
 from seedsweep_trainer.contract import Outcome
 from seedsweep_trainer.evaluation import Evaluation
@@ -23,7 +27,7 @@ from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.seeds import stream
 from seedsweep_trainer.storage import open_folders
 from seedsweep_trainer.store import Identity, Store
-from seedsweep_trainer.tasks import TaskData, load_task
+from seedsweep_trainer.tasks import Padding, TaskData, load_task
 from seedsweep_trainer.timetable import Timetable
 
 log = logging.getLogger(__name__)
@@ -40,6 +44,25 @@ def prepare(config_json: str) -> tuple[PreTrainedTokenizerBase, TaskData]:
     return tokenizer, load_task(config, tokenizer)
 
 
+@contextmanager
+def opened_sources(attempt: Attempt) -> Iterator[tuple[Path | None, Padding, TaskData]]:
+    """What an attempt starts from, out of the sweep's cache where that fits, else from where the configuration says.
+
+    The folder to load the model from (None: as the configuration says), open meanwhile; padding; the data.
+    """
+    config = attempt.config
+    if attempt.storage is None:
+        yield None, *prepare(config.model_dump_json(by_alias=True))
+        return
+    cache = Cache(attempt.storage, attempt.work)
+    with cache.model(config) as folder:
+        cached = cache.data(config, folder) if folder is not None else None
+        if cached is None:
+            tokenizer = load_tokenizer(config, folder)
+            cached = tokenizer, load_task(config, tokenizer)
+        yield folder, *cached
+
+
 def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     """Train until the episode is done, diverged, asked to stop, or `terminated` is set.
 
@@ -50,9 +73,9 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     conditions = fingerprint(config, device)
     log.info("fingerprint: %s", json.dumps(conditions))
 
-    tokenizer, data = prepare(config.model_dump_json(by_alias=True))
-    timetable = Timetable.of(config, len(data.train))
-    model, initialization = load_model(config, data, attempt.weight_init)
+    with opened_sources(attempt) as (folder, padding, data):
+        timetable = Timetable.of(config, len(data.train))
+        model, initialization = load_model(config, data, attempt.weight_init, folder)
     learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
     reporter.described(fingerprint=digest(conditions), data=data.digest, initialization=initialization)
     reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
@@ -67,8 +90,8 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
         progress = checkpoint.progress
         reporter.resumed(step=progress.step, scores=progress.scores, losses=progress.losses)
 
-    batches = Batches(data.train, tokenizer, config, attempt.data_order)
-    validation = Evaluation(data.validation, tokenizer, config.evaluation_batch_size)
+    batches = Batches(data.train, padding, config, attempt.data_order)
+    validation = Evaluation(data.validation, padding, config.evaluation_batch_size)
     with Keeper(attempt, data, store, reporter) as keeper:
         while progress.step < timetable.steps and not reporter.should_stop:
             if terminated.is_set():

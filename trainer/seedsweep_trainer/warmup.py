@@ -1,0 +1,73 @@
+"""A sweep's warm-up: whatever a hub has to be asked for, and the tokenising, done once before any episode starts."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.cache import TOKENIZER_FILES, Cache
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
+from seedsweep_trainer.model import load_model, load_tokenizer
+from seedsweep_trainer.tasks import load_task
+from seedsweep_trainer.timetable import Timetable
+
+_WANTED = [*(f"*{ending}" for ending in TOKENIZER_FILES), "model.safetensors", "model-*-of-*.safetensors"]
+
+log = logging.getLogger(__name__)
+
+
+def warm_up(config: FineTuning, storage: str) -> int:
+    """Put the model, where it is on a hub, and the tokenised data into the sweep's cache; counts its parameters.
+
+    What is there already stays, so that a branch of the hub that moves does not change a sweep. Raises
+    ConfigurationError as an attempt would.
+    """
+    autocast_dtype(config, prepare_torch(config))
+    cache = Cache(storage)
+    with cache.model(config) as folder:
+        if folder is not None:
+            return _prepare(config, cache, folder)
+    with cache.new_model(config) as folder:
+        _download(config, folder)
+    with cache.model(config) as folder:
+        if folder is None:
+            raise OSError(f"the model that was just written to {storage} cannot be read")
+        return _prepare(config, cache, folder)
+
+
+def _prepare(config: FineTuning, cache: Cache, folder: Path) -> int:
+    """Keep the tokenised data, unless it is there; try the model, and count its parameters."""
+    cached = cache.data(config, folder)
+    if cached is None:
+        tokenizer = load_tokenizer(config, folder)
+        cached = tokenizer, load_task(config, tokenizer)
+        cache.write_data(config, folder, *cached)
+    data = cached[1]
+    Timetable.of(config, len(data.train))
+    model, _ = load_model(config, data, weight_init=0, folder=folder)
+    log.info("warm: %d training examples", len(data.train))
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _download(config: FineTuning, folder: Path) -> None:
+    """Copy the files of a hub's model that an attempt reads."""
+    try:
+        # Other folders hold the model in other forms.
+        snapshot = Path(
+            snapshot_download(
+                config.model, revision=config.model_revision, allow_patterns=_WANTED, ignore_patterns=["*/*"]
+            )
+        )
+    except (OSError, ValueError) as error:
+        cause = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"model {config.model!r} cannot be loaded from the hub; give a folder, or check the name, modelRevision "
+            f"and HF_TOKEN: {cause}"
+        ) from error
+    log.info("model %s at commit %s", config.model, snapshot.name)
+    for file in snapshot.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, folder / file.name)
