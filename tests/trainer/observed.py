@@ -42,6 +42,7 @@ def observed(
     config: FineTuning,
     seeds: tuple[int, int] = (1, 2),
     before_step: Callable[[int, Learner], None] = lambda _step, _learner: None,
+    storage: str | None = None,
 ) -> Observed:
     """Train from a weight-init and a data-order seed; `before_step` is called with the number of steps done."""
     seen = Observed()
@@ -61,7 +62,7 @@ def observed(
 
     monkeypatch.setattr(train, "Learner", Observing)
     reporter = Reporter()
-    seen.outcome = train.train(Attempt("only", *seeds, config), reporter, Event())
+    seen.outcome = train.train(Attempt("only", *seeds, config, storage=storage), reporter, Event())
     reporter.finish(seen.outcome)
     seen.message = reporter.message
     return seen

@@ -5,12 +5,11 @@ import warnings
 from typing import Literal
 
 import numpy as np
-from scipy.special import log_softmax
-from scipy.stats import ConstantInputWarning, NearConstantInputWarning, binomtest, bootstrap, pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
 
 from seedsweep.api.finetuning import Metric, MetricRange, Task
 from seedsweep_trainer.errors import ConfigurationError
+
+# scikit-learn and scipy take seconds to import, and most scores need neither: those that do import them.
 
 Kind = Literal["classification", "regression"]
 
@@ -66,20 +65,24 @@ def score(name: str, outputs: np.ndarray, labels: np.ndarray, positive: int | No
     predicted = outputs[:, 0] if outputs.shape[1] == 1 else outputs.argmax(axis=1)
     match name:
         case "accuracy":
-            return float(accuracy_score(labels, predicted))
+            return float((labels == predicted).mean())
         case "f1":
-            return float(f1_score(labels == positive, predicted == positive, zero_division=0))
+            return _f1(labels == positive, predicted == positive)
         case "accuracyAndF1":
             return (score("accuracy", outputs, labels) + score("f1", outputs, labels, positive)) / 2
         case "mcc":
             one_class = len(np.unique(labels)) < 2 or len(np.unique(predicted)) < 2
-            return 0.0 if one_class else float(matthews_corrcoef(labels, predicted))
+            if one_class:
+                return 0.0
+            from sklearn.metrics import matthews_corrcoef
+
+            return float(matthews_corrcoef(labels, predicted))
         case "pearson" | "spearman":
             return _correlation(name, predicted, labels)
         case "pearsonAndSpearman":
             return (score("pearson", outputs, labels) + score("spearman", outputs, labels)) / 2
         case "mse":
-            return float(mean_squared_error(labels, predicted))
+            return _squared_error(labels, predicted)
     raise ValueError(f"there is no metric {name!r}")
 
 
@@ -109,6 +112,8 @@ def interval(
     Accuracy: Wilson 1927. Others: percentile bootstrap over examples (Efron 1979), always with the same resamples.
     (NaN, NaN) where the score is undefined or, but for accuracy, there is one example only.
     """
+    from scipy.stats import binomtest, bootstrap
+
     value = score(name, outputs, labels, positive)
     if name == "accuracy" and not math.isnan(value):
         correct = int((outputs.argmax(axis=1) == labels).sum())
@@ -131,14 +136,27 @@ def interval(
 def _loss(outputs: np.ndarray, labels: np.ndarray) -> float:
     """Mean cross-entropy in nats; mean squared error for regression."""
     if outputs.shape[1] == 1:
-        return float(mean_squared_error(labels, outputs[:, 0]))
-    log_shares = log_softmax(outputs.astype(np.float64), axis=1)
+        return _squared_error(labels, outputs[:, 0])
+    shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
+    log_shares = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return float(-log_shares[np.arange(len(labels)), labels].mean())
+
+
+def _f1(true: np.ndarray, predicted: np.ndarray) -> float:
+    """2 TP / (2 TP + FP + FN) of boolean answers; 0 where there is no positive at all."""
+    positives = int(true.sum()) + int(predicted.sum())
+    return 2 * int((true & predicted).sum()) / positives if positives else 0.0
+
+
+def _squared_error(labels: np.ndarray, predicted: np.ndarray) -> float:
+    return float(np.average((labels - predicted) ** 2))
 
 
 def _correlation(name: str, predicted: np.ndarray, labels: np.ndarray) -> float:
     if len(labels) < 2:
         return math.nan
+    from scipy.stats import ConstantInputWarning, NearConstantInputWarning, pearsonr, spearmanr
+
     function = pearsonr if name == "pearson" else spearmanr
     with warnings.catch_warnings():
         # Constant predictions are an expected outcome of a failed run; NaN says it.
