@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import log_softmax
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
 
 from seedsweep.api.finetuning import Metric
 from seedsweep_trainer.errors import ConfigurationError
@@ -184,3 +186,19 @@ def test_metric_that_cannot_rank_is_refused_with_the_remedy(name: str, goal: str
 def test_every_glue_metric_fits_its_task() -> None:
     for metric in TASK_METRICS.values():
         check(metric, "classification", positive=1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_scores_are_to_the_last_bit_those_of_scikit_learn(seed: int) -> None:
+    source = np.random.default_rng(seed)
+    size, classes = int(source.integers(20, 900)), int(source.integers(2, 5))
+    outputs = (source.normal(size=(size, classes)) * 10.0 ** (seed % 3)).astype(np.float32)
+    labels, predicted = source.integers(0, classes, size), outputs.argmax(axis=1)
+    assert score("accuracy", outputs, labels) == accuracy_score(labels, predicted)
+    assert score("f1", outputs, labels, positive=1) == f1_score(labels == 1, predicted == 1)
+    assert score("mcc", outputs, labels) == matthews_corrcoef(labels, predicted)
+    shares = log_softmax(outputs.astype(np.float64), axis=1)
+    assert score("loss", outputs, labels) == -shares[np.arange(size), labels].mean()
+    answers = outputs[:, :1]
+    for truth in (source.normal(size=size).astype(np.float32), source.normal(size=size)):
+        assert score("mse", answers, truth) == mean_squared_error(truth, answers[:, 0])

@@ -323,6 +323,26 @@ def test_after_a_warm_up_no_attempt_of_many_asks_the_hub_for_anything(
     assert digests.keys() >= {"config.json", "tokenizer.json", "model.safetensors"}
 
 
+LEAN = """
+import sys
+from threading import Event
+from seedsweep_trainer.attempt import Attempt, parse_config
+from seedsweep_trainer.reporter import Reporter
+from seedsweep_trainer.train import train
+
+train(Attempt("only", 1, 2, parse_config(sys.argv[1]), storage=sys.argv[2]), Reporter(), Event())
+print(sorted({"datasets", "pandas", "pyarrow", "sklearn", "scipy.stats"} & sys.modules.keys()))
+"""
+
+
+def test_attempt_from_the_cache_imports_nothing_that_reads_data(on_disk: str, fine_tuning: Make) -> None:
+    config = fine_tuning(epochs=1)
+    warm_up(config, on_disk)
+    command = [sys.executable, "-c", LEAN, config.model_dump_json(by_alias=True), on_disk]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_missing_model_on_the_hub_is_refused_with_the_remedy(
     tmp_path: Path, on_disk: str, fine_tuning: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,10 +22,9 @@ from safetensors.numpy import load_file, save_file
 
 from seedsweep.api.finetuning import FineTuning, Metric
 from seedsweep_trainer.durable import MANIFEST, file_digest, whole_folder
-from seedsweep_trainer.examples import source_files
 from seedsweep_trainer.fingerprint import digest
 from seedsweep_trainer.folders import BrokenFolderError, Folders, Kept
-from seedsweep_trainer.sources import resolve
+from seedsweep_trainer.references import resolve, source_files
 from seedsweep_trainer.storage import join, open_folders
 from seedsweep_trainer.tasks import Padding, Part, TaskData
 

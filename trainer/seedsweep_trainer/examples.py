@@ -8,6 +8,7 @@ import numpy as np
 
 from seedsweep.api.finetuning import Columns, Dataset, Task
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
+from seedsweep_trainer.references import source_files
 from seedsweep_trainer.sources import HIDDEN_LABEL, Table, read_file, read_hub
 
 
@@ -111,17 +112,6 @@ def load_examples(dataset: Dataset) -> LabelledText:
             rows=rows[part],
         )
     return LabelledText(_cut_down(_set_aside(parts, dataset), dataset), classes, commit)
-
-
-def source_files(dataset: Dataset) -> dict[str, tuple[str, str]]:
-    """The files that make up the data set, by part, each with the configuration's field; none for one on the hub."""
-    named = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    files = {part: (file, f"dataset.{part}") for part, file in named.items() if file}
-    if dataset.task is not None:
-        files["train"] = (f"{dataset.path}/train.tsv", "dataset.path")
-        if not dataset.validation and not dataset.split.validation:
-            files["validation"] = (f"{dataset.path}/dev.tsv", "dataset.path")
-    return files
 
 
 def _glue(dataset: Dataset) -> GlueTask | None:

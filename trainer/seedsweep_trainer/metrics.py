@@ -9,7 +9,7 @@ import numpy as np
 from seedsweep.api.finetuning import Metric, MetricRange, Task
 from seedsweep_trainer.errors import ConfigurationError
 
-# scikit-learn and scipy take seconds to import, and most scores need neither: those that do import them.
+# scipy takes seconds to import, and most scores do without: those that do not import it.
 
 Kind = Literal["classification", "regression"]
 
@@ -72,11 +72,7 @@ def score(name: str, outputs: np.ndarray, labels: np.ndarray, positive: int | No
             return (score("accuracy", outputs, labels) + score("f1", outputs, labels, positive)) / 2
         case "mcc":
             one_class = len(np.unique(labels)) < 2 or len(np.unique(predicted)) < 2
-            if one_class:
-                return 0.0
-            from sklearn.metrics import matthews_corrcoef
-
-            return float(matthews_corrcoef(labels, predicted))
+            return 0.0 if one_class else _mcc(labels, predicted)
         case "pearson" | "spearman":
             return _correlation(name, predicted, labels)
         case "pearsonAndSpearman":
@@ -146,6 +142,14 @@ def _f1(true: np.ndarray, predicted: np.ndarray) -> float:
     """2 TP / (2 TP + FP + FN) of boolean answers; 0 where there is no positive at all."""
     positives = int(true.sum()) + int(predicted.sum())
     return 2 * int((true & predicted).sum()) / positives if positives else 0.0
+
+
+def _mcc(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Gorodkin 2004's correlation of class ids, which for two classes is Matthews 1975's."""
+    size, classes = len(true), int(max(true.max(), predicted.max())) + 1
+    shares, answered = (np.bincount(ids, minlength=classes).astype(np.float64) for ids in (true, predicted))
+    covariance = float((true == predicted).sum()) * size - shares @ answered
+    return float(covariance / np.sqrt((size**2 - shares @ shares) * (size**2 - answered @ answered)))
 
 
 def _squared_error(labels: np.ndarray, predicted: np.ndarray) -> float:

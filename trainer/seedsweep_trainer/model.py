@@ -20,8 +20,8 @@ from transformers.utils import logging as transformers_logging
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.references import resolve
 from seedsweep_trainer.seeds import stream
-from seedsweep_trainer.sources import resolve
 from seedsweep_trainer.tasks import TaskData
 
 # Progress bars would fill the log, and what is newly initialised is known and recorded.

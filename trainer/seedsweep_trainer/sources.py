@@ -4,7 +4,6 @@ Nothing is cached beside what the hub's own client caches, so a read-only home i
 """
 
 import csv
-import importlib.resources
 import re
 import tempfile
 import warnings
@@ -23,11 +22,11 @@ from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError
 
 from seedsweep.api.finetuning import HubDataset
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
+from seedsweep_trainer.references import resolve
 
 HIDDEN_LABEL = "-1"
 """What hub data sets hold where a label is withheld, as in GLUE's test sets."""
 
-_PACKAGE = "package:"
 _SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 _PLAIN_TYPES = re.compile(r"(large_)?string|u?int\d+|float\d+|bool")
 
@@ -69,27 +68,6 @@ class Table:
         """The class names that the data set itself declares for `column`, in the order of their ids."""
         feature = self.data.features.get(column)
         return list(feature.names) if isinstance(feature, datasets.ClassLabel) else None
-
-
-def resolve(reference: str, field: str = "model") -> str:
-    """The path behind `package:NAME/FILE-OR-FOLDER` in an installed package; anything else unchanged.
-
-    `field` is the configuration's field that holds the reference. Raises ConfigurationError where the package or
-    the file is missing.
-    """
-    if not reference.startswith(_PACKAGE):
-        return reference
-    package, _, inner = reference.removeprefix(_PACKAGE).partition("/")
-    try:
-        folder = importlib.resources.files(package)
-    except (ImportError, ValueError, TypeError):
-        raise ConfigurationError(
-            f"{field} {reference!r}: there is no Python package {package!r} here; install it or give a path"
-        ) from None
-    path = Path(str(folder.joinpath(inner)))
-    if not path.exists():
-        raise ConfigurationError(f"{field} {reference!r}: package {package!r} has no {inner!r} ({path} is missing)")
-    return str(path)
 
 
 def read_file(reference: str, field: str, header: Sequence[str] | None = None) -> Table:

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -12,8 +12,10 @@ from transformers import PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning, Metric
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.examples import Examples, load_examples
 from seedsweep_trainer.metrics import TASK_METRICS, baseline, check
+
+if TYPE_CHECKING:
+    from seedsweep_trainer.examples import Examples
 
 
 class Padding(Protocol):
@@ -83,6 +85,9 @@ def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskDat
 
     Raises ConfigurationError where configuration and data, metric or tokenizer do not fit together.
     """
+    # What reads files takes seconds to import, and an attempt that finds its data in the cache needs none of it.
+    from seedsweep_trainer.examples import load_examples
+
     _check_tokenizer(tokenizer, config.dataset.max_length)
     loaded = load_examples(config.dataset)
     kind = config.dataset.kind
@@ -108,7 +113,7 @@ def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskDat
     )
 
 
-def tokenise(examples: Examples, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Part:
+def tokenise(examples: "Examples", tokenizer: PreTrainedTokenizerBase, max_length: int) -> Part:
     """Token ids with the model's special tokens, pairs cut at the longer sentence first."""
     wanted: dict[str, Any] = {"return_attention_mask": False, "verbose": False}
     encoded = tokenizer(examples.text, examples.pair, **wanted)

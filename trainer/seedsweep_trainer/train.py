@@ -41,7 +41,11 @@ def prepare(config_json: str) -> tuple[PreTrainedTokenizerBase, TaskData]:
     """
     config = parse_config(config_json)
     tokenizer = load_tokenizer(config)
-    return tokenizer, load_task(config, tokenizer)
+    data = load_task(config, tokenizer)
+    if data.kind == "regression":
+        # Its first correlation would, in each fork of its own.
+        import scipy.stats  # noqa: F401
+    return tokenizer, data
 
 
 @contextmanager
