@@ -60,7 +60,9 @@ class Housekeeping:
             self._remove_all()
 
     def _warm_up(self) -> Found:
-        raise NotImplementedError("this trainer has no warm-up")
+        from seedsweep_trainer.warmup import warm_up
+
+        return {"parameters": warm_up(parse_config(required(self._environ, Env.CONFIG)), self._storage)}
 
     def _prune(self, pruning: Pruning) -> None:
         folders = open_folders(join(self._storage, pruning.episode), self._work)
