@@ -10,6 +10,7 @@ from rich.console import Console
 import seedsweep
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import InvalidSweepError
+from seedsweep.codes import CommandError
 from seedsweep.report.record import RecordError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -147,11 +148,35 @@ def watch(
         request = kube.Request(name, namespace, eyes.Service.parse(operator))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--operator") from None
-    try:
-        raise typer.Exit(kube.watch_sweep(request, Console()))
-    except kube.WatchError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(error.code) from error
+    raise typer.Exit(kube.watch_sweep(request, Console()))
+
+
+_FETCH_HELP = """
+Bring the winner of a sweep in a cluster, ready for from_pretrained, and the sweep's record.
+
+DIR is then what `seedsweep run` leaves: best/, sweep.json, episodes/, cuts/, curves.csv and, where seedsweep[report] is
+installed, report.html. It is there whole or not at all; the same command goes on with what was interrupted. Weights
+behind a URI are read from here with your own credentials. Weights in a claim are read through the API server from a
+small pod in the sweep's namespace, which your own rights create, read (pods/proxy) and delete.
+
+Exit codes: 0 fetched; 1 the way there broke, or what is there is broken; 2 nothing to fetch, no right to, or DIR is not
+empty; 130 interrupted.
+"""
+
+
+@app.command(help=_FETCH_HELP)
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the SeedSweep.")],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make; new or empty.")],
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="Where it is.", show_default="that of the kubeconfig's context"),
+    ] = None,
+) -> None:
+    """Fetch the winner of a sweep in a cluster."""
+    from seedsweep.kube import fetch as kube
+
+    raise typer.Exit(kube.fetch_sweep(kube.Request(name, namespace, to), Console()))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -163,6 +188,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (InvalidSweepError, RecordError, RunDirectoryError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.code)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in OF_OPERATOR:
             raise

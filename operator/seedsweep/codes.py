@@ -1,4 +1,4 @@
-"""Exit codes of the command line, the same in every world."""
+"""How commands of the command line end, the same in every world."""
 
 from enum import IntEnum
 
@@ -19,3 +19,11 @@ def exit_of(status: SweepStatus | None) -> Exit:
     """How a sweep that is over ended."""
     complete = status.condition("Complete") if status is not None else None
     return Exit.COMPLETE if complete is not None and complete.status == "True" else Exit.FAILED
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked; the message says why and what to do."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code

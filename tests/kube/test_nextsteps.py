@@ -39,8 +39,9 @@ def test_weights_that_were_not_exported_are_where_the_trainer_put_them(
     assert said in told(over(storage))
 
 
-def test_exported_weights_come_before_the_trainers_own_folder() -> None:
-    assert told(over({"uri": "s3://bucket"}, "s3://bucket/winner")).endswith("The winner's weights\ns3://bucket/winner")
+def test_a_winners_folder_comes_before_the_trainers_own_and_is_fetched() -> None:
+    said = told(over({"uri": "s3://bucket"}, "s3://bucket/winner"))
+    assert said.endswith("Fetch the winner from s3://bucket/winner\nseedsweep fetch rte -n nlp --to rte")
 
 
 def test_a_sweep_without_a_result_tells_of_no_weights() -> None:

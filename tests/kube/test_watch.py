@@ -27,11 +27,11 @@ from runners import read_until, runner
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Attempt, Episode
-from seedsweep.codes import Exit
+from seedsweep.codes import CommandError, Exit
 from seedsweep.kube import eyes, names, watch
 from seedsweep.kube.client import ONCE, Api
 from seedsweep.kube.eyes import Service
-from seedsweep.kube.watch import Request, Watcher, WatchError
+from seedsweep.kube.watch import Request, Watcher
 from seedsweep.live import dump_observation
 
 OPERATOR = Service("seedsweep-system", "seedsweep-operator", "http")
@@ -135,7 +135,7 @@ Look = Callable[..., Any]
 
 @pytest.fixture
 async def look() -> AsyncIterator[Look]:
-    """Watch a stand-in to the end; returns what was seen, or raises WatchError."""
+    """Watch a stand-in to the end; returns what was seen, or raises CommandError."""
     servers = []
 
     async def run(cluster: Cluster, *, terminal: bool = False) -> Seen:
@@ -287,7 +287,7 @@ def refused(generation: int) -> Object:
 
 
 async def test_a_sweep_that_is_not_accepted_ends_with_the_operators_reason(look: Look) -> None:
-    with pytest.raises(WatchError, match=r"rte is not accepted: spec\.podTemplate.*'root' is not allowed") as caught:
+    with pytest.raises(CommandError, match=r"rte is not accepted: spec\.podTemplate.*'root' is not allowed") as caught:
         await look(Cluster(sweeps=[refused(generation=2)]))
     assert caught.value.code == Exit.FAILED
 
@@ -301,29 +301,29 @@ async def test_a_refusal_of_an_older_spec_is_no_end(look: Look) -> None:
 async def test_a_spec_that_only_the_operator_can_judge_is_told_before_it_has(look: Look) -> None:
     body = running(records.finished())
     body["spec"]["earlyStopping"]["rungs"][0]["keep"] = 99
-    with pytest.raises(WatchError, match="keep"):
+    with pytest.raises(CommandError, match="keep"):
         await look(Cluster(sweeps=[body]))
 
 
 async def test_an_unknown_name_is_told_with_the_names_there_are(look: Look) -> None:
-    with pytest.raises(WatchError, match="no SeedSweep rte in namespace nlp: there are mrpc, cola") as caught:
+    with pytest.raises(CommandError, match="no SeedSweep rte in namespace nlp: there are mrpc, cola") as caught:
         await look(Cluster(sweeps=[404], others=["mrpc", "cola"]))
     assert caught.value.code == Exit.BAD_INPUT
 
 
 async def test_an_empty_namespace_is_told(look: Look) -> None:
-    with pytest.raises(WatchError, match="there is none; -n names another"):
+    with pytest.raises(CommandError, match="there is none; -n names another"):
         await look(Cluster(sweeps=[404]))
 
 
 async def test_a_missing_right_to_the_sweep_ends_at_once(look: Look) -> None:
-    with pytest.raises(WatchError, match="it is 403") as caught:
+    with pytest.raises(CommandError, match="it is 403") as caught:
         await look(Cluster(sweeps=[403]))
     assert caught.value.code == Exit.BAD_INPUT
 
 
 async def test_a_sweep_that_is_deleted_ends_the_watch(look: Look) -> None:
-    with pytest.raises(WatchError, match="deleted while it was watched") as caught:
+    with pytest.raises(CommandError, match="deleted while it was watched") as caught:
         await look(Cluster(sweeps=[running(records.finished()), 404]))
     assert caught.value.code == Exit.FAILED
 
@@ -331,7 +331,7 @@ async def test_a_sweep_that_is_deleted_ends_the_watch(look: Look) -> None:
 async def test_another_sweep_of_the_same_name_is_not_taken_for_it(look: Look) -> None:
     other = running(records.finished())
     other["metadata"]["uid"] = "another"
-    with pytest.raises(WatchError, match="deleted while it was watched"):
+    with pytest.raises(CommandError, match="deleted while it was watched"):
         await look(Cluster(sweeps=[running(records.finished()), other]))
 
 
@@ -346,7 +346,7 @@ async def test_the_view_outlasts_an_api_server_that_is_away_for_a_while(look: Lo
 
 async def test_an_api_server_that_stays_away_ends_the_watch(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.05)
-    with pytest.raises(WatchError, match="gave up") as caught:
+    with pytest.raises(CommandError, match="gave up") as caught:
         await look(Cluster(sweeps=[503]))
     assert caught.value.code == Exit.FAILED
 

@@ -1,4 +1,4 @@
-"""`python -m seedsweep_trainer`: train an attempt, hand over a winner, keep house, or serve warm processes."""
+"""`python -m seedsweep_trainer`: train an attempt, hand over a winner, keep house, serve a folder or warm processes."""
 
 import argparse
 import json
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_check()
     if options.command == "housekeep":
         return run_housekeep()
+    if options.command == "serve":
+        return run_serve(options.folder, options.host, options.port)
     return run_attempt()
 
 
@@ -108,6 +110,15 @@ def run_housekeep() -> int:
     answer = house.answer if house is not None else HousekeepingAnswer()
     leave_answer(answer.evolve(error=error), os.environ)
     return code
+def run_serve(folder: Path, host: str, port: int) -> int:
+    """Serve a folder until SIGTERM; returns the exit code."""
+    from seedsweep_trainer.serve import serve
+
+    try:
+        serve(folder, host, port)
+    except Exception as error:
+        return _explained(error, None)[0]
+    return 0
 
 
 def _explained(error: Exception, config: FineTuning | None) -> tuple[int, str]:
@@ -131,6 +142,10 @@ def _parser() -> argparse.ArgumentParser:
     conclude.add_argument("--to", type=Path, required=True, help="the folder to make")
     commands.add_parser("check", help="find out whether SEEDSWEEP_CONFIG can be trained, and print what it comes to")
     commands.add_parser("housekeep", help="do what SEEDSWEEP_TASK asks in SEEDSWEEP_STORAGE_DIR")
+    serve = commands.add_parser("serve", help="serve the files of a folder over HTTP, to be read, until SIGTERM")
+    serve.add_argument("--folder", type=Path, required=True)
+    serve.add_argument("--host", default="0.0.0.0", help="the address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=int, required=True)
     commands.add_parser("warm", help="fork an attempt for each request on stdin")
     return parser
 

@@ -65,9 +65,10 @@ class Api:
         """One object. This and all others raise ApiError."""
         return await self._request("GET", path)
 
-    async def read(self, path: str) -> bytes:
-        """What a path answers, as it came: through the API server's proxy, that may be anything."""
-        return await self._send("GET", path)
+    async def read(self, path: str, part: range | None = None) -> bytes:
+        """What a path answers, or these bytes of it, as it came: through the API server's proxy, anything may."""
+        headers = {"Range": f"bytes={part.start}-{part.stop - 1}"} if part is not None else {}
+        return await self._send("GET", path, headers=headers)
 
     async def list(self, path: str, selector: str = "") -> AsyncIterator[Object]:
         """All objects of a collection that carry the labels, page by page; pages are dropped as they are used."""
@@ -110,11 +111,16 @@ class Api:
         return answer
 
     async def _send(
-        self, method: str, path: str, body: Object | None = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         try:
             data: bytes = await on_retry_after_error(
-                self._patience, _is_passing, lambda: self._once(method, path, body, query)
+                self._patience, _is_passing, lambda: self._once(method, path, body, query or {}, headers or {})
             )
             return data
         except ApiException as error:
@@ -123,13 +129,15 @@ class Api:
             message = f"the API server cannot be reached: {error or type(error).__name__}"
             raise ApiError(None, "Unreachable", message) from error
 
-    async def _once(self, method: str, path: str, body: Object | None, query: Mapping[str, str] | None) -> bytes:
+    async def _once(
+        self, method: str, path: str, body: Object | None, query: Mapping[str, str], extra: Mapping[str, str]
+    ) -> bytes:
         async with self._turn:
             _, url, headers, *_ = await self._client.param_serialize(
                 method,
                 path,
-                query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json"},
+                query_params=list(query.items()),
+                header_params={"Accept": "application/json", **extra},
                 auth_settings=["BearerToken"],
             )
             # The body is JSON already; the client would look through it for models of its own.

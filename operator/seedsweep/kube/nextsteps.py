@@ -29,14 +29,16 @@ def next_steps(sweep: SeedSweep, episodes: Sequence[Episode]) -> Iterator[NextSt
         ],
     )
     if status.best is not None:
-        yield NextStep(*_weights(sweep, status.best))
+        yield NextStep(*where_weights_are(sweep, status.best))
 
 
-def _weights(sweep: SeedSweep, best: Best) -> tuple[str, list[str]]:
+def where_weights_are(sweep: SeedSweep, best: Best) -> tuple[str, list[str]]:
+    """What to say of the winner's weights, and the lines to type or the places to look in."""
     storage = sweep.spec.storage
     folder = storage_folder(sweep, best.episode)
     if best.weights is not None:
-        return "The winner's weights", [best.weights]
+        name, namespace = sweep.metadata.name, sweep.metadata.namespace
+        return f"Fetch the winner from {best.weights}", [f"seedsweep fetch {name} -n {namespace} --to {name}"]
     if storage is None:
         return f"The weights of {best.episode} went with its pod: spec.storage would keep them", []
     if storage.uri is not None:

@@ -4,7 +4,6 @@ So RBAC says who may look. The sweep's own status tells whether it is over; what
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,17 +11,16 @@ from time import monotonic
 from typing import TypeVar
 
 from kubernetes.aio.config import ConfigException
-from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from seedsweep.api.parse import InvalidSweepError, problems_of
-from seedsweep.api.sweep import API_VERSION, SeedSweep
-from seedsweep.codes import Exit, exit_of
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.codes import CommandError, Exit, exit_of
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
-from seedsweep.kube.client import ONCE, Api, ApiError, Object, connect, default_namespace
+from seedsweep.kube.client import ONCE, Api, ApiError, connect, default_namespace
 from seedsweep.kube.eyes import POLL_SECONDS, RECORD_SECONDS, Eyes, Service
+from seedsweep.kube.lookup import accepted, find_sweep, named_sweep
 from seedsweep.kube.nextsteps import next_steps
 from seedsweep.kube.records import Home, list_cuts, list_episodes
 from seedsweep.report.words import one_line
@@ -31,17 +29,8 @@ from seedsweep.terminal import LiveView, last_screen
 PATIENCE_SECONDS = 60.0
 """How long the API server may be away."""
 _PASSING = frozenset({None, 429, 500, 502, 503, 504})
-_NAMED_SWEEPS = 10
 
 Answer = TypeVar("Answer")
-
-
-class WatchError(Exception):
-    """There is nothing to watch, or no way to; the message says why and what to do."""
-
-    def __init__(self, message: str, code: Exit) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +47,7 @@ def watch_sweep(request: Request, console: Console) -> Exit:
     """Show a sweep until it is over; its end makes the exit code.
 
     Raises:
-        WatchError: no such sweep, no right to see it, no API server, or a spec that nobody can carry out.
+        CommandError: no such sweep, no right to see it, no API server, or a spec that nobody can carry out.
     """
     try:
         return asyncio.run(_watch(request, console))
@@ -74,7 +63,7 @@ async def _watch(request: Request, console: Console) -> Exit:
             return await Watcher(api, namespace, request, console).run()
     except ConfigException as error:
         remedy = "set KUBECONFIG to the file of a cluster, as for kubectl"
-        raise WatchError(f"no cluster to look at: {error}; {remedy}", Exit.BAD_INPUT) from error
+        raise CommandError(f"no cluster to look at: {error}; {remedy}", Exit.BAD_INPUT) from error
 
 
 class Watcher:
@@ -89,7 +78,7 @@ class Watcher:
         self._told = ""
 
     async def run(self) -> Exit:
-        """Until it is over; raises WatchError."""
+        """Until it is over; raises CommandError."""
         sweep = await self._patiently(self._read)
         home = Home(self._namespace, self._request.name, sweep.metadata.uid or "")
         layout = Layout.of(sweep)
@@ -106,40 +95,17 @@ class Watcher:
 
     async def _read(self) -> SeedSweep:
         """The sweep as it stands, and no other of the same name."""
-        try:
-            found = await self._api.get(f"{self._sweeps}/{self._request.name}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            raise (await self._missing()) from error
-        uid = found["metadata"]["uid"]
-        if self._uid not in (None, uid):
+        if self._uid is not None:
+            found = await find_sweep(self._api, self._namespace, self._request.name)
+        else:
+            found = await named_sweep(self._api, self._namespace, self._request.name)
+        if found is None or self._uid not in (None, found["metadata"]["uid"]):
             raise self._deleted()
-        self._uid = uid
+        self._uid = found["metadata"]["uid"]
         return accepted(found)
 
-    async def _missing(self) -> WatchError:
-        if self._uid is not None:
-            return self._deleted()
-        name = self._request.name
-        try:
-            names = [item["metadata"]["name"] async for item in self._api.list(self._sweeps)]
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            remedy = "install the chart, or give another cluster with KUBECONFIG"
-            return WatchError(f"this cluster knows no SeedSweeps: {remedy}", Exit.BAD_INPUT)
-        more = ", ..." if len(names) > _NAMED_SWEEPS else ""
-        known = f"there are {', '.join(names[:_NAMED_SWEEPS])}{more}" if names else "there is none"
-        message = f"no SeedSweep {name} in namespace {self._namespace}: {known}; -n names another namespace"
-        return WatchError(message, Exit.BAD_INPUT)
-
-    def _deleted(self) -> WatchError:
-        return WatchError(f"{self._request.name} was deleted while it was watched", Exit.FAILED)
-
-    @property
-    def _sweeps(self) -> str:
-        return f"/apis/{API_VERSION}/namespaces/{self._namespace}/seedsweeps"
+    def _deleted(self) -> CommandError:
+        return CommandError(f"{self._request.name} was deleted while it was watched", Exit.FAILED)
 
     async def _show_end(self, home: Home, sweep: SeedSweep) -> None:
         episodes = [episode async for episode, _ in list_episodes(self._api, home)]
@@ -156,10 +122,10 @@ class Watcher:
                 return await ask()
             except ApiError as error:
                 if error.status not in _PASSING:
-                    raise WatchError(one_line(str(error)), Exit.BAD_INPUT) from error
+                    raise CommandError(one_line(str(error)), Exit.BAD_INPUT) from error
                 if monotonic() - began > PATIENCE_SECONDS:
                     message = f"gave up after {PATIENCE_SECONDS:.0f} s: {one_line(str(error))}; the sweep goes on"
-                    raise WatchError(message, Exit.FAILED) from error
+                    raise CommandError(message, Exit.FAILED) from error
                 self._tell(f"{one_line(str(error))}; trying on for {PATIENCE_SECONDS:.0f} s.")
             await asyncio.sleep(POLL_SECONDS)
 
@@ -174,18 +140,3 @@ def _excuse(trouble: str) -> str:
     if not trouble:
         return ""
     return f"No live view by the operator ({one_line(trouble)}): what is on record, every {RECORD_SECONDS:.0f} s."
-
-
-def accepted(body: Object) -> SeedSweep:
-    """A sweep from its object; raises WatchError where the operator has refused it, or would."""
-    metadata = body["metadata"]
-    refused = {"type": "Accepted", "status": "False", "observedGeneration": metadata.get("generation")}
-    for condition in body.get("status", {}).get("conditions", ()):
-        if refused.items() <= condition.items():
-            message = f"{metadata['name']} is not accepted: {one_line(condition['message'])}"
-            raise WatchError(message, Exit.FAILED)
-    try:
-        return SeedSweep.model_validate_json(json.dumps(body))
-    except ValidationError as error:
-        problems = InvalidSweepError(metadata["name"], problems_of(error, body))
-        raise WatchError(str(problems), Exit.FAILED) from error

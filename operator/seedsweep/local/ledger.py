@@ -9,9 +9,9 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Record, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.files import write_whole
-from seedsweep.local.curves import HEADER, curve_lines
 from seedsweep.local.rundir import RunDirectory
 from seedsweep.reconcile import EVERYTHING
+from seedsweep.report.curves import HEADER, curve_lines
 from seedsweep.report.record import read_record
 
 

@@ -8,6 +8,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.report.facts import casualties
 from seedsweep.report.record import Record
 from seedsweep.terminal import NextStep
+from seedsweep.terminal.folder import load_winner, read_card, see_report
 
 
 def next_steps(directory: Path, record: Record) -> Iterator[NextStep]:
@@ -22,16 +23,14 @@ def next_steps(directory: Path, record: Record) -> Iterator[NextStep]:
         yield NextStep("Go on from here", [again])
     elif status.phase == "Failed":
         yield NextStep("Start anew (FILE is the file you ran)", ["seedsweep run FILE --out ANOTHER_FOLDER"])
-    report = shlex.quote(str(directory / "report.html"))
-    yield NextStep("See every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
+    yield see_report(directory)
     best = status.best
     if best is None:
         return
     if best.weights is not None:
-        model = "AutoModelForSequenceClassification"
-        folder = str(directory / "best")
-        load = [f"from transformers import {model}", f"{model}.from_pretrained({folder!r})"]
-        yield NextStep("Load the winner in Python", load)
+        yield load_winner(directory)
+        if (directory / "best" / "README.md").exists():
+            yield read_card(directory)
     if any(episode.status.sampled for episode in record.episodes):
         # No two runs are sampled alike.
         return

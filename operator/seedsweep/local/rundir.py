@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from seedsweep.api.base import ApiModel
 from seedsweep.api.core import ObjectMeta
 from seedsweep.api.cut import Cut, CutSpec, cut_name
 from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
@@ -29,6 +28,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.files import create_whole, write_whole
+from seedsweep.report.record import resource_json
 
 LOCK_PATIENCE_SECONDS = 10.0
 """How long the processes of a killed runner may take to end."""
@@ -117,27 +117,23 @@ class RunDirectory:
 
     def write_sweep(self, sweep: SeedSweep, status: SweepStatus) -> None:
         """Replace sweep.json."""
-        write_whole(self.sweep_file, _json(sweep.evolve(status=status)))
+        write_whole(self.sweep_file, resource_json(sweep.evolve(status=status)))
 
     def write_episode(self, layout: Layout, episode: EpisodeId, status: EpisodeStatus) -> None:
         """Replace an episode's file."""
         spec = layout.episode_spec(episode)
         metadata = ObjectMeta(name=f"{layout.name}-{episode.name}")
         write_whole(
-            self._episodes / f"{episode.name}.json", _json(Episode(metadata=metadata, spec=spec, status=status))
+            self._episodes / f"{episode.name}.json", resource_json(Episode(metadata=metadata, spec=spec, status=status))
         )
 
     def create_cut(self, spec: CutSpec) -> CutSpec:
         """Create a cut's file. Returns the cut that stands: this one, or the one that was there already."""
         name = cut_name(spec.sweep, spec.bracket, spec.rung)
         path = self._cuts / f"{name}.json"
-        if create_whole(path, _json(Cut(metadata=ObjectMeta(name=name), spec=spec))):
+        if create_whole(path, resource_json(Cut(metadata=ObjectMeta(name=name), spec=spec))):
             return spec
         return Cut.model_validate_json(path.read_bytes()).spec
-
-
-def _json(resource: ApiModel) -> bytes:
-    return resource.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
 
 
 def remove_tree(folder: Path) -> None:

@@ -29,7 +29,7 @@ ROWS = 6
 _LONGEST_SPEC = 2000
 _LONGEST_TEXT = 200
 _OF_TRAINER = {"command", "args", "fine_tuning", "config", "metrics", "metric"}
-_PUBLISHED: IncEx = {
+_PUBLISHED: Mapping[str, IncEx | bool] = {
     "api_version": True,
     "kind": True,
     "metadata": {"name"},

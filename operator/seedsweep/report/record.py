@@ -1,4 +1,4 @@
-"""A record read back from the folder of a run."""
+"""A record in the folder of a run: read back, or written where it comes from elsewhere."""
 
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from seedsweep.api.base import ApiModel
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode
+from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.report.curves import HEADER, curve_lines
 
 Resource = TypeVar("Resource", bound=ApiModel)
 
@@ -41,6 +43,26 @@ def read_record(directory: Path) -> Record:
         sorted(episodes, key=lambda episode: episode.spec.index),
         sorted(cuts, key=lambda cut: (cut.spec.bracket, cut.spec.rung)),
     )
+
+
+def write_record(directory: Path, record: Record) -> None:
+    """Write what `read_record` reads, and curves.csv, into a folder that nobody reads yet; raises OSError."""
+    sweep, status = record.sweep, record.sweep.status or SweepStatus()
+    for folder in ("episodes", "cuts"):
+        (directory / folder).mkdir(exist_ok=True)
+    (directory / "sweep.json").write_bytes(resource_json(sweep))
+    for episode in record.episodes:
+        (directory / "episodes" / f"{episode.spec.id.name}.json").write_bytes(resource_json(episode))
+    for cut in record.cuts:
+        (directory / "cuts" / f"{cut.metadata.name}.json").write_bytes(resource_json(cut))
+    size = status.evaluations, status.steps
+    lines = [curve_lines(episode.spec.id, episode.status, *size) for episode in record.episodes]
+    (directory / "curves.csv").write_text(HEADER + "".join(lines))
+
+
+def resource_json(resource: ApiModel) -> bytes:
+    """A resource as it stands in its file."""
+    return resource.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
 
 
 def _read(path: Path, model: type[Resource]) -> Resource:

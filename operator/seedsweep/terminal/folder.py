@@ -1,0 +1,26 @@
+"""What to type about a folder that holds a record, whoever made it."""
+
+import shlex
+from pathlib import Path
+
+from seedsweep.terminal.last import NextStep
+
+
+def see_report(directory: Path) -> NextStep:
+    """Open the report."""
+    report = shlex.quote(str(directory / "report.html"))
+    return NextStep("See every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
+
+
+def load_winner(directory: Path) -> NextStep:
+    """Load best/, and read what it is worth."""
+    model, folder = "AutoModelForSequenceClassification", str(directory / "best")
+    return NextStep(
+        "Load the winner in Python", [f"from transformers import {model}", f"{model}.from_pretrained({folder!r})"]
+    )
+
+
+def read_card(directory: Path) -> NextStep:
+    """Read what the winner is worth and how it was chosen."""
+    card = shlex.quote(str(directory / "best" / "README.md"))
+    return NextStep("Read what the winner is worth, and publish that with it", [f"less {card}"])
