@@ -3,77 +3,19 @@
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import records
 from cluster.beyond_loopback import ENTER
 from cluster.controlplane import ControlPlane
+from cluster.recorded import Cluster
 from needs import lack
 from runners import read_until, runner
-from seedsweep.api.base import ApiModel
-from seedsweep.kube import names
 
 TESTS = Path(__file__).parents[1]
-READ = ["get", "list"]
-
-Object = dict[str, Any]
-
-
-@dataclass
-class Cluster:
-    """A record as an operator would leave it in a namespace."""
-
-    control_plane: ControlPlane
-    namespace: str
-    record: records.Record
-    uid: str = ""
-
-    @property
-    def api(self) -> str:
-        return f"/apis/seedsweep.io/v1alpha1/namespaces/{self.namespace}"
-
-    def write(self) -> None:
-        """Create the sweep, not over yet, with all its episodes and cuts."""
-        self.uid = self.control_plane.create(f"{self.api}/seedsweeps", self._body(self.record.sweep))["metadata"]["uid"]
-        self.publish(phase="Running", completion_time=None, conditions=[], best=None)
-        for plural, owned in (("episodes", self.record.episodes), ("cuts", self.record.cuts)):
-            for item in owned:
-                body = self._body(item)
-                body["metadata"]["labels"] = names.labels("rte", self.uid)
-                body["metadata"]["ownerReferences"] = [names.owner_reference("rte", self.uid)]
-                self.control_plane.create(f"{self.api}/{plural}", body)
-                if "status" in body:
-                    self._patch_status(f"{plural}/{item.metadata.name}", body["status"])
-
-    def publish(self, **update: object) -> None:
-        """Write the sweep's status, with parts of the record's replaced."""
-        status = self.record.with_status(**update).status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        self._patch_status("seedsweeps/rte", status)
-
-    def allow(self, user: str, *resources: str) -> None:
-        """Let a user read kinds of ours in the namespace, and nothing else."""
-        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
-        rule = {"apiGroups": ["seedsweep.io"], "resources": list(resources), "verbs": READ}
-        self.control_plane.create(f"{rbac}/roles", {"metadata": {"name": "look"}, "rules": [rule]})
-        group = "rbac.authorization.k8s.io"
-        binding = {
-            "metadata": {"name": "look"},
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "look"},
-            "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
-        }
-        self.control_plane.create(f"{rbac}/rolebindings", binding)
-
-    def _body(self, item: ApiModel) -> Object:
-        body: Object = item.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
-        return {"apiVersion": "seedsweep.io/v1alpha1", "kind": type(item).__name__, **body}
-
-    def _patch_status(self, path: str, status: Object) -> None:
-        code, answer = self.control_plane.request("PATCH", f"{self.api}/{path}/status", {"status": status})
-        assert code == 200, answer
+LOOK = ("seedsweeps", "episodes", "cuts")
 
 
 @pytest.fixture
@@ -90,7 +32,7 @@ def as_user(cluster: Cluster, user: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_viewer_without_the_right_to_the_proxy_sees_the_record_to_the_end(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster.allow("viewer", "seedsweeps", "episodes", "cuts")
+    cluster.allow("viewer", *LOOK)
     as_user(cluster, "viewer", monkeypatch)
     with runner("watch", "rte") as process:
         assert process.stdout is not None

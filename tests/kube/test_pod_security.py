@@ -5,11 +5,17 @@ from typing import Any
 import pytest
 
 from pod_sweeps import EVERYTHING, START, sweep_with
+from seedsweep.kube.fetchpod import fetch_manifest
 from seedsweep.kube.pods import pod_manifest
+from seedsweep.kube.weights import ClaimFolder
 
 Object = dict[str, Any]
 
-MANIFESTS = {name: pod_manifest(sweep_with(fields), START) for name, fields in (("least", {}), ("all", EVERYTHING))}
+MANIFESTS = {
+    "least": pod_manifest(sweep_with(), START),
+    "all": pod_manifest(sweep_with(EVERYTHING), START),
+    "fetch": fetch_manifest(sweep_with(EVERYTHING), ClaimFolder("weights", "team/sweep-uid/best")),
+}
 VOLUMES = {
     "configMap",
     "csi",

@@ -20,8 +20,8 @@ def test_section(test: TestScore | None) -> str:
     if test is None:
         return (
             "## Test score\n\n"
-            "There is none, for the sweep had no test set. The validation score chose this model, so it is optimistic: "
-            "expect less on new data.\n"
+            "None is known: the sweep had no test set, or the metric is undefined on it. The validation score chose "
+            "this model, so it is optimistic: expect less on new data.\n"
         )
     low, high = test.interval
     interval = f"{100 * test.confidence:.0f} % interval {low:.4f} to {high:.4f}, n = {test.n:,} examples"

@@ -1,0 +1,117 @@
+"""`seedsweep fetch` on a real API server: real weights by the proxy, and what few rights and half a sweep lead to."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForSequenceClassification, BertConfig
+
+import records
+from cluster.beyond_loopback import ENTER
+from cluster.controlplane import ControlPlane
+from cluster.fetching import FOLDER, stored
+from cluster.recorded import Cluster
+from needs import lack
+from runners import runner
+from seedsweep.report.record import read_record
+from seedsweep_trainer.durable import whole_folder
+
+TESTS = Path(__file__).parents[1]
+LOOK = ("seedsweeps", "episodes", "cuts")
+
+
+@pytest.fixture
+def cluster(control_plane: ControlPlane, kinds: None, namespace: str) -> Cluster:
+    found = Cluster(control_plane, namespace, stored(records.finished()))
+    found.write()
+    return found
+
+
+@pytest.fixture
+def viewer(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.control_plane.kubeconfig("viewer", cluster.namespace)))
+    return "viewer"
+
+
+def fetched(to: Path) -> tuple[int, str]:
+    with runner("fetch", "rte", "--to", str(to)) as process:
+        said, _ = process.communicate()
+    return process.returncode, said
+
+
+def pods_of(cluster: Cluster) -> list[str]:
+    _, found = cluster.control_plane.request("GET", f"/api/v1/namespaces/{cluster.namespace}/pods")
+    return [pod["metadata"]["name"] for pod in found["items"] if not pod["metadata"].get("deletionTimestamp")]
+
+
+def test_real_weights_come_through_the_api_servers_proxy_with_the_record_and_load(tmp_path: Path) -> None:
+    if subprocess.run([*ENTER, "true"], capture_output=True, timeout=60, check=False).returncode != 0:
+        lack("netns", "right to make a network of one's own (unshare --map-root-user --net)")
+    claim, to = tmp_path / "claim", tmp_path / "winner"
+    config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, vocab_size=1000, num_labels=2)
+    model = AutoModelForSequenceClassification.from_config(config)
+    (claim / FOLDER).parent.mkdir(parents=True)
+    with whole_folder(claim / FOLDER) as folder:
+        model.save_pretrained(folder)
+        (folder / "README.md").write_text("# rte\n")
+    done = subprocess.run(
+        [*ENTER, sys.executable, "-m", "cluster.fetching", str(claim), str(to)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 pods are left" in done.stdout
+    loaded = AutoModelForSequenceClassification.from_pretrained(to / "best")
+    assert all(map(lambda a, b: a.equal(b), loaded.state_dict().values(), model.state_dict().values()))
+    record = read_record(to)
+    assert [episode.status for episode in record.episodes] == [e.status for e in records.finished().episodes]
+    assert (to / "report.html").stat().st_size > 10_000
+    assert (to / "curves.csv").read_text().count("\n") > 8
+    assert json.loads((to / "best" / "manifest.json").read_text()).keys() >= {"README.md", "model.safetensors"}
+    assert list(tmp_path.glob(".*")) == [], "nothing is left beside the folder"
+
+
+def test_without_the_right_to_the_proxy_it_says_so_and_how_to_copy_and_leaves_no_pod(
+    cluster: Cluster, viewer: str, tmp_path: Path
+) -> None:
+    cluster.bind_claim("team")
+    cluster.publish()
+    cluster.allow(viewer, *LOOK, pods=["create", "get", "delete"])
+    code, said = fetched(tmp_path / "winner")
+    assert code == 2
+    assert 'User "viewer" cannot get resource "pods/proxy"' in said
+    assert f"kubectl -n {cluster.namespace} cp POD:/mnt/{FOLDER}" in said
+    assert "Traceback" not in said
+    assert pods_of(cluster) == []
+    assert not (tmp_path / "winner").exists()
+
+
+def test_without_the_right_to_pods_it_says_so_and_how_to_copy(cluster: Cluster, viewer: str, tmp_path: Path) -> None:
+    cluster.publish()
+    cluster.allow(viewer, *LOOK)
+    code, said = fetched(tmp_path / "winner")
+    assert code == 2
+    assert 'User "viewer" cannot create resource "pods"' in said
+    assert "cp POD:/mnt/" in said
+
+
+def test_what_a_viewer_may_not_read_is_named(cluster: Cluster, viewer: str, tmp_path: Path) -> None:
+    cluster.publish()
+    cluster.allow(viewer, "seedsweeps")
+    code, said = fetched(tmp_path / "winner")
+    assert code == 2
+    assert said.startswith('episodes.seedsweep.io is forbidden: User "viewer" cannot list')
+
+
+def test_a_sweep_that_is_not_over_has_nothing_to_fetch_yet(cluster: Cluster, viewer: str, tmp_path: Path) -> None:
+    cluster.allow(viewer, *LOOK)
+    code, said = fetched(tmp_path / "winner")
+    assert code == 2
+    assert "rte is not over" in said
+    assert "seedsweep watch rte" in said
