@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from cluster.controlplane import ControlPlane
 from cluster.fetching import FOLDER, stored
 from cluster.recorded import Cluster
 from needs import lack
-from runners import runner
+from runners import read_until, runner
 from seedsweep.report.record import read_record
 from seedsweep_trainer.durable import whole_folder
 
@@ -90,6 +91,20 @@ def test_without_the_right_to_the_proxy_it_says_so_and_how_to_copy_and_leaves_no
     assert "Traceback" not in said
     assert pods_of(cluster) == []
     assert not (tmp_path / "winner").exists()
+
+
+def test_ctrl_c_while_the_pod_waits_tells_why_it_waits_and_leaves_none(
+    cluster: Cluster, viewer: str, tmp_path: Path
+) -> None:
+    cluster.publish()
+    cluster.allow(viewer, *LOOK, pods=["create", "get", "delete"])
+    with runner("fetch", "rte", "--to", str(tmp_path / "winner")) as process:
+        assert read_until(process, 'persistentvolumeclaim "team" not found', 1)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate()
+    assert process.returncode == 130
+    assert "the same command goes on" in rest
+    assert pods_of(cluster) == []
 
 
 def test_without_the_right_to_pods_it_says_so_and_how_to_copy(cluster: Cluster, viewer: str, tmp_path: Path) -> None:
