@@ -148,7 +148,7 @@ class Fetcher:
         """A bar with the time left, from the first byte on."""
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=24),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
