@@ -22,8 +22,10 @@ from seedsweep.api.parse import load_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.footprint import in_words, storage_bytes
 from seedsweep.local.environment import TRAINER
+from seedsweep.report.facts import steps_trained
 from seedsweep.report.record import read_record
 from seedsweep_trainer import __main__ as trainer
+from seedsweep_trainer.durable import broken, digests
 from seedsweep_trainer.folders import LocalFolders, find_best
 
 GOOD, BAD = ("good", "great", "fun", "bright"), ("bad", "awful", "dull", "sad")
@@ -63,7 +65,7 @@ def make_material(folder: Path, hidden_size: int) -> Path:
     return folder
 
 
-def write_sweep(folder: Path, **fine_tuning: Any) -> Path:
+def write_sweep(folder: Path, export: Path | None = None, **fine_tuning: Any) -> Path:
     """A sweep of four episodes with a cut; `fine_tuning` over the usual settings. Its paths are relative."""
     settings = {
         "model": "model",
@@ -77,6 +79,7 @@ def write_sweep(folder: Path, **fine_tuning: Any) -> Path:
         **fine_tuning,
     }
     spec = {
+        **({"export": {"uri": str(export)}} if export is not None else {}),
         "seeds": {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": 2}}},
         "parallelism": 2,
         "earlyStopping": {"rungs": [{"atPercent": 40, "keep": 1}]},
@@ -179,7 +182,7 @@ def test_disk_without_room_is_refused(
 @pytest.fixture(scope="module")
 def finished(material: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The file and the folder of a sweep whose runner was killed once, and that was then run to the end."""
-    file, out = write_sweep(material), tmp_path_factory.mktemp("runs") / "out"
+    file, out = write_sweep(material, export=material / "copy"), tmp_path_factory.mktemp("runs") / "out"
     arguments = ("run", str(file), "--out", str(out))
     with runner(*arguments) as process:
         assert read_until(process, "started", 2)
@@ -219,6 +222,28 @@ def test_winner_is_handed_over_with_the_weights_of_its_best_evaluation(finished:
     handed, recorded = (load_file(folder / "model.safetensors") for folder in folders)
     assert handed.keys() == recorded.keys()
     assert all(handed[name].equal(recorded[name]) for name in handed)
+
+
+def test_winners_card_tells_the_end_of_the_sweep_and_the_test_score(finished: tuple[Path, Path]) -> None:
+    status = read_record(finished[1]).sweep.status
+    assert status is not None
+    assert status.best is not None
+    assert status.best.test is not None
+    card = (finished[1] / "best" / "README.md").read_text()
+    assert f"({status.best.episode}) |" in card
+    assert "Of 4 episodes, 4 were started: 1 trained to the end, 3 lost, 0 failed, 0 diverged." in card
+    assert f"{steps_trained(status.cost):,} optimizer steps" in card
+    assert f"**{status.best.test.score:.4f}**" in card
+    assert broken(finished[1] / "best") is None, "the card is in the manifest, too"
+
+
+def test_copy_of_the_winner_is_made_where_it_is_asked_for(finished: tuple[Path, Path]) -> None:
+    status = read_record(finished[1]).sweep.status
+    assert status is not None
+    assert status.best is not None
+    copy = finished[0].parent / "copy"
+    assert status.best.exported == str(copy)
+    assert digests(copy) == digests(finished[1] / "best")
 
 
 def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> None:

@@ -1,6 +1,8 @@
 """The last screen: what it says about a result, and about none."""
 
 import io
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from rich.console import Console
 
 import records
 from seedsweep.api.core import Condition
+from seedsweep.api.sweep import Export
 from seedsweep.local.nextsteps import next_steps
 from seedsweep.terminal import last_screen
 
@@ -95,3 +98,14 @@ def test_sweep_that_is_not_over_says_so() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_screen_is_as_wide_as_the_terminal_at_most(width: int) -> None:
     assert max(len(line) for line in screen(records.finished(), width=width).splitlines()) <= width
+
+
+def test_copy_of_the_winner_is_named_and_one_that_failed_says_why() -> None:
+    record = records.finished()
+    assert record.status.best is not None
+    best = record.status.best.evolve(exported="s3://team/winner")
+    assert re.search(r"copy +s3://team/winner", screen(record.with_status(best=best)))
+    spec = record.sweep.spec.evolve(export=Export(uri="s3://team/winner"))
+    done = record.status.conditions[0].evolve(message="best 0.7; the copy could not be made: no credentials")
+    without = replace(record, sweep=record.sweep.evolve(spec=spec)).with_status(conditions=[done])
+    assert re.search(r"copy +none: .*no credentials", screen(without))

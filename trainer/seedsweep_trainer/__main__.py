@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return serve(main)
     if options.command == "conclude":
-        return run_conclude(options.best, options.to)
+        return run_conclude(options.best, options.to, options.card)
+    if options.command == "export":
+        return run_export(options.folder, options.to)
     if options.command == "check":
         return run_check()
     if options.command == "housekeep":
@@ -68,7 +70,7 @@ def run_attempt() -> int:
     return TERMINATED if outcome is Outcome.INTERRUPTED else 0
 
 
-def run_conclude(best: Path, to: Path) -> int:
+def run_conclude(best: Path, to: Path, card: Path | None = None) -> int:
     """Hand over the winner; returns the exit code."""
     _log_to_stdout()
     config = None
@@ -76,9 +78,22 @@ def run_conclude(best: Path, to: Path) -> int:
         config = parse_config(required(os.environ, Env.CONFIG))
         from seedsweep_trainer.conclude import conclude
 
-        conclude(config, best, to)
+        conclude(config, best, to, card.read_text(encoding="utf-8") if card is not None else None)
     except Exception as error:
         return _explained(error, config)[0]
+    return 0
+
+
+def run_export(folder: Path, to: str) -> int:
+    """Copy the winner's folder; prints the copy's address last, returns the exit code."""
+    _log_to_stdout()
+    try:
+        from seedsweep.api.sweep import Export
+        from seedsweep_trainer.export import export
+
+        print(export(folder, Export.model_validate_json(to)))
+    except Exception as error:
+        return _explained(error, None)[0]
     return 0
 
 
@@ -110,6 +125,8 @@ def run_housekeep() -> int:
     answer = house.answer if house is not None else HousekeepingAnswer()
     leave_answer(answer.evolve(error=error), os.environ)
     return code
+
+
 def run_serve(folder: Path, host: str, port: int) -> int:
     """Serve a folder until SIGTERM; returns the exit code."""
     from seedsweep_trainer.serve import serve
@@ -140,6 +157,10 @@ def _parser() -> argparse.ArgumentParser:
     conclude = commands.add_parser("conclude", help="export best weights and score them on the test set, once")
     conclude.add_argument("--best", type=Path, required=True, help="best/ or best-to-<rung>/ of an episode's folder")
     conclude.add_argument("--to", type=Path, required=True, help="the folder to make")
+    conclude.add_argument("--card", type=Path, help="the model card but for the test score, to become its README.md")
+    export = commands.add_parser("export", help="copy a winner's folder, and print where the copy is")
+    export.add_argument("--folder", type=Path, required=True, help="what conclude has made")
+    export.add_argument("--to", required=True, help="spec.export as JSON")
     commands.add_parser("check", help="find out whether SEEDSWEEP_CONFIG can be trained, and print what it comes to")
     commands.add_parser("housekeep", help="do what SEEDSWEEP_TASK asks in SEEDSWEEP_STORAGE_DIR")
     serve = commands.add_parser("serve", help="serve the files of a folder over HTTP, to be read, until SIGTERM")

@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from seedsweep.api.card import completed
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.status import TestScore
 from seedsweep_trainer import metrics
 from seedsweep_trainer.durable import broken, whole_folder
 from seedsweep_trainer.errors import ConfigurationError
@@ -64,7 +66,7 @@ def conclude(config: FineTuning, best: Path, to: Path, card: str | None = None) 
             table = predictions(data.test, outputs, data.id2label)
             (partial / TEST_PREDICTIONS).write_text(table, encoding="utf-8")
         if card is not None:
-            (partial / MODEL_CARD).write_text(f"{card.rstrip()}\n\n{_test_section(test)}", encoding="utf-8")
+            (partial / MODEL_CARD).write_text(completed(card, _defined(test)), encoding="utf-8")
 
 
 def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, object]:
@@ -81,19 +83,9 @@ def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, obj
     }
 
 
-def _test_section(test: Mapping[str, Any] | None) -> str:
-    if test is None:
-        return "## Test set\n\nThere was none: the validation score selected the winner, and is optimistic.\n"
-    score, baseline = _shown(test["score"]), _shown(test["baseline"])
-    low, high = map(_shown, test["interval"])
-    return (
-        f"## Test set\n\n{test['metric']} {score}, {test['confidence']:.0%} interval {low} to {high}, "
-        f"n = {test['n']:,}; a constant answer scores {baseline}. Scored once: nothing was selected on it.\n"
-    )
-
-
-def _shown(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+def _defined(test: Mapping[str, Any] | None) -> TestScore | None:
+    """The test score; None where there is none, or where it is undefined."""
+    return TestScore(**test) if test is not None and None not in (test["score"], *test["interval"]) else None
 
 
 def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:

@@ -84,6 +84,8 @@ class Best(ApiModel):
     """Number of the evaluation it is from."""
     weights: str | None = None
     """Where the weights are, loadable by from_pretrained."""
+    exported: str | None = None
+    """Where spec.export has a copy."""
     test: TestScore | None = None
     baseline: float | None = None
     """Validation score of the constant prediction."""

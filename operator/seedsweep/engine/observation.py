@@ -109,6 +109,8 @@ class Conclusion:
 
     episode: str
     weights: str | None = None
+    exported: str | None = None
+    """Where a copy is, if one was asked for."""
     test: TestScore | None = None
     error: str = ""
     """Why it could not be done; the result stands without it."""

@@ -36,6 +36,7 @@ def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
         score=status.best.score,
         evaluation=status.best.evaluation,
         weights=concluded.weights if concluded is not None else None,
+        exported=concluded.exported if concluded is not None else None,
         test=concluded.test if concluded is not None else None,
         baseline=status.baseline,
     )

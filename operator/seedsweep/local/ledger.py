@@ -24,7 +24,7 @@ class Ledger:
         self.episodes: dict[EpisodeId, EpisodeStatus] = {}
         self.cuts: dict[tuple[int, int], CutSpec] = {}
         self._directory = directory
-        self._sweep = sweep
+        self.sweep = sweep
         self._layout = layout
         self._curves: dict[EpisodeId, str] = {}
         self._curves_of: tuple[int | None, int | None] = (None, None)
@@ -58,7 +58,7 @@ class Ledger:
     def publish(self, status: SweepStatus) -> None:
         """Write the status if it changed; raises OSError."""
         if status != self.status:
-            self._directory.write_sweep(self._sweep, status)
+            self._directory.write_sweep(self.sweep, status)
             self.status = status
             if (status.evaluations, status.steps) != self._curves_of:
                 self._write_curves(self.episodes)

@@ -5,7 +5,8 @@ its own affair: it is removed whole or left alone.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from seedsweep.engine.decisions import Conclude
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Conclusion
 from seedsweep.exits import last_line
+from seedsweep.files import write_whole
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
 from seedsweep.local.lastwords import tail
 from seedsweep.local.processes import Launcher
@@ -35,6 +37,7 @@ class Storage:
         self._directory = directory
         self._trainer = layout.spec.trainer
         self._ours = layout.ours
+        self._export_to = layout.spec.export
         self._launcher = launcher
         self._base = base
         self._hand_over: asyncio.Task[None] | None = None
@@ -66,12 +69,12 @@ class Storage:
             keep_best_only(LocalFolders(folder), best)
         self._stored[episode] = False
 
-    def conclude(self, decision: Conclude, then: Callable[[], None]) -> None:
-        """Begin to hand over the winner, in the background; call `then` once `conclusion` is there."""
-        self._hand_over = asyncio.create_task(self._conclude(decision))
+    def conclude(self, decision: Conclude, card: str, then: Callable[[], None]) -> None:
+        """Begin to hand over the winner with its card, in the background; call `then` once `conclusion` is there."""
+        self._hand_over = asyncio.create_task(self._conclude(decision, card))
         self._hand_over.add_done_callback(lambda _: then())
 
-    async def _conclude(self, decision: Conclude) -> None:
+    async def _conclude(self, decision: Conclude, card: str) -> None:
         name = decision.episode.name
         folder = self._directory.checkpoints(decision.episode)
         best = find_best(LocalFolders(folder), decision.evaluation)
@@ -79,20 +82,40 @@ class Storage:
             error = f"no weights of evaluation {decision.evaluation} of {name} are in {self._directory.work}"
             self.conclusion = Conclusion(name, error=error)
             return
+        text = self._directory.root / ".card.md"
+        write_whole(text, card.encode())
+        weights = self._directory.best
+        arguments = ["--best", str(folder / str(best)), "--to", str(weights), "--card", str(text)]
         log = self._directory.logs / "conclude.log"
-        command = [*TRAINER, "conclude", "--best", str(folder / str(best)), "--to", str(self._directory.best)]
+        done = await self._run("conclude", arguments, log)
+        text.unlink()
+        if done:
+            self.conclusion = await self._export(_conclusion(name, weights))
+        else:
+            self.conclusion = Conclusion(name, error=f"the winner could not be handed over: {last_line(tail(log))} (see {log})")
+
+    async def _export(self, conclusion: Conclusion) -> Conclusion:
+        """With a copy where the sweep wants one; the result stands without it."""
+        if self._export_to is None:
+            return conclusion
+        to = self._export_to.model_dump_json(by_alias=True, exclude_unset=True)
+        log = self._directory.logs / "export.log"
+        if await self._run("export", ["--folder", str(self._directory.best), "--to", to], log):
+            return replace(conclusion, exported=last_line(tail(log)))
+        error = f"the copy that spec.export asks for could not be made: {last_line(tail(log))} (see {log})"
+        return replace(conclusion, error="; ".join(filter(None, [conclusion.error, error])))
+
+    async def _run(self, what: str, arguments: Sequence[str], log: Path) -> bool:
+        """A command of the trainer, tried again if it fails; whether it has succeeded."""
         variables = {**literal_environment(self._trainer), str(Env.CONFIG): trainer_config(self._trainer, self._base)}
         for _ in range(_TRIES):
             try:
-                running = await self._launcher.launch(command, variables, log)
+                running = await self._launcher.launch([*TRAINER, what, *arguments], variables, log)
             except OSError:
                 continue
             if await running.wait() == 0:
-                self.conclusion = _conclusion(name, self._directory.best)
-                return
-        self.conclusion = Conclusion(
-            name, error=f"the winner could not be handed over: {last_line(tail(log))} (see {log})"
-        )
+                return True
+        return False
 
     def _can_resume(self, folder: Path) -> bool:
         return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).kept())

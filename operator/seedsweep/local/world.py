@@ -13,6 +13,7 @@ from seedsweep.local.attempts import Attempts
 from seedsweep.local.ledger import Ledger
 from seedsweep.local.places import Place
 from seedsweep.local.storage import Storage
+from seedsweep.report.card import model_card
 
 MAX_WAIT_SECONDS = 60.0
 """A clock that was set back must not stop the loop."""
@@ -33,6 +34,7 @@ class LocalWorld:
         """The last observation."""
         self.left_over: tuple[SeenAttempt, ...] = ()
         """Attempts of an earlier runner whose end is not on record yet."""
+        self._to_conclude: Conclude | None = None
 
     async def observe(self) -> Observation:
         """See Backend."""
@@ -70,11 +72,16 @@ class LocalWorld:
                     best = self._ledger.episodes[decision.episode].best if decision.keep_best else None
                     self._storage.prune(decision.episode, best.evaluation if best is not None else None)
                 case Conclude():
-                    self._storage.conclude(decision, then=self._attempts.news.set)
+                    self._to_conclude = decision
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
         """See Backend; the view shows the events of the plan."""
         self._ledger.publish(status)
+        if self._to_conclude is not None:
+            # Only now all that the winner's card tells is on record.
+            decision, self._to_conclude = self._to_conclude, None
+            card = model_card(self._ledger.sweep, status, self._ledger.episodes, self._ledger.cuts.values())
+            self._storage.conclude(decision, card, then=self._attempts.news.set)
 
     async def news(self, wait: timedelta | None) -> None:
         """Return when something has become known, or after this time."""

@@ -98,6 +98,11 @@ def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) ->
     else:
         extreme = "highest" if _maximize(sweep) else "lowest"
         yield "test", f"no test set: the {extreme} of {episodes} on the data that chose it, so optimistic"
+    complete = status.condition("Complete")
+    if best.exported is not None:
+        yield "copy", best.exported
+    elif sweep.spec.export is not None and complete is not None:
+        yield "copy", f"none: {one_line(complete.message)}"
 
 
 def _against(baseline: float | None) -> str:
