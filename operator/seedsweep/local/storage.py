@@ -92,7 +92,9 @@ class Storage:
         if done:
             self.conclusion = await self._export(_conclusion(name, weights))
         else:
-            self.conclusion = Conclusion(name, error=f"the winner could not be handed over: {last_line(tail(log))} (see {log})")
+            self.conclusion = Conclusion(
+                name, error=f"the winner could not be handed over: {last_line(tail(log))} (see {log})"
+            )
 
     async def _export(self, conclusion: Conclusion) -> Conclusion:
         """With a copy where the sweep wants one; the result stands without it."""
