@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from seedsweep.backend import Backend
-from seedsweep.engine.decisions import Plan
+from seedsweep.engine.decisions import Plan, WarmUp
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.plan import plan
 
@@ -18,7 +18,7 @@ async def reconcile(layout: Layout, backend: Backend, clock: Callable[[], dateti
     safe = [
         decision
         for decision in todo.decisions
-        if EVERYTHING not in unwritten and decision.episode.name not in unwritten
+        if EVERYTHING not in unwritten and (isinstance(decision, WarmUp) or decision.episode.name not in unwritten)
     ]
     await backend.execute(safe)
     await backend.publish(todo.status, todo.events)

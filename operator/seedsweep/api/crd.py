@@ -70,6 +70,7 @@ KINDS = (
             Column("Episodes", ".status.summary.episodes", description="How many are where"),
             Column("Saved", ".status.summary.saved", description="Of all steps, those that losers did not train"),
             _AGE,
+            Column("Weights", ".status.best.weights", description="Where the winner is", wide=True),
             Column("GPU hours", ".status.summary.gpuHours", description="Spent so far", wide=True),
             Column("Message", ".status.message", description="What happens now, or why nothing does", wide=True),
         ),

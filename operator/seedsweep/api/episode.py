@@ -186,6 +186,15 @@ class BestEvaluation(ApiModel):
         return cls(score=champion, evaluation=best + 1, loss=losses[best] if best < len(losses) else None)
 
 
+class Freed(ApiModel):
+    """What was freed of an episode's storage."""
+
+    attempts: int
+    """How many there had been by then: a later one has stored something again."""
+    best_kept: bool
+    """Whether its best weights stay."""
+
+
 EpisodeState = Literal["Waiting", "Running", "Paused", "Finished", "Lost", "Audited", "Failed", "Diverged"]
 
 
@@ -236,6 +245,8 @@ class EpisodeStatus(ApiModel):
     """Some of the curve was taken from samples of a gauge: values between two of them were missed."""
     non_deterministic: bool = False
     """A replay of recorded evaluations gave other values; the first record stands."""
+    freed: Freed | None = None
+    """Set once its checkpoints are no longer in the sweep's storage."""
 
 
 class Episode(ApiModel):

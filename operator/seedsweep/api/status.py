@@ -156,6 +156,8 @@ class SweepStatus(ApiModel):
     """E, once known."""
     steps: int | None = None
     """S, once a trainer reported it."""
+    parameters: int | None = None
+    """Of the model, once a warm-up of the storage has counted them."""
     observed_places: int | None = None
     """Fewer GPUs than asked for were to be had; absent while none was refused."""
     design: Design = "full"

@@ -13,6 +13,7 @@ from seedsweep.engine.observation import SeenAttempt
 from seedsweep.engine.places import Waits, first_refusal
 from seedsweep.engine.race import Need, Race
 from seedsweep.engine.result import Failure
+from seedsweep.engine.storage import parameters_of, storage_events, storage_findings
 from seedsweep.engine.summary import summarize
 
 _GOOD = frozenset({"Complete", "Suspended"})
@@ -29,7 +30,11 @@ class Outlook:
     settled: bool
     """No episode has anything left to train for."""
     over: bool
-    """Nothing runs and nothing is left to hand over."""
+    """Nothing runs and nothing is left to hand over or to free."""
+    untidy: bool
+    """Something in the storage is to be freed before the sweep is over."""
+    warming: bool
+    """No episode starts before the storage is warm."""
     observed_places: int | None
     waits: Waits
 
@@ -56,6 +61,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         suspended_seconds=suspended_seconds,
         evaluations=draft.evaluations,
         steps=draft.steps,
+        parameters=parameters_of(draft),
         observed_places=outlook.observed_places,
         design="full" if not any(draft.layout.rungs) else "cut+audit" if audit else "cut",
         counts=counts,
@@ -91,7 +97,7 @@ def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
         if condition.status == "True" and condition.type in _TOLD and was != (condition.status, condition.reason):
             kind: Literal["Normal", "Warning"] = "Normal" if condition.type in _GOOD else "Warning"
             events.append(Event(condition.type, f"{condition.reason}: {condition.message}".rstrip(": "), kind=kind))
-    return events
+    return [*events, *storage_events(before, after)]
 
 
 def start_time(draft: Draft) -> str | None:
@@ -114,13 +120,18 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         return ("Failed" if outlook.over else "Running"), f"{reason}: {message}"
     if outlook.settled:
         if not outlook.over:
-            return "Concluding", f"handing over the winner: {best}"
+            return "Concluding", f"{_last_chore(draft, outlook)}: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
         conclusion = draft.seen.conclusion
         trouble = f"; {conclusion.error}" if conclusion is not None and conclusion.error else ""
+        if not draft.seen.resumable and draft.layout.spec.storage is None:
+            trouble = "; no weights were kept, for spec.storage is absent"
         return "Complete", f"{best}; {counts.finished} kept and finished{failed}{trouble}"
     if draft.seen.suspend:
         return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
+    if outlook.warming:
+        trouble = draft.seen.housekeeping.trouble if draft.seen.housekeeping is not None else ""
+        return "Pending", "warming up the storage before the first episode" + (f": {trouble}" if trouble else "")
     if outlook.waits.for_checkpoint:
         return "Running", "waiting for a checkpoint before an episode past its rung can make room"
     if outlook.waits.refused is not None:
@@ -142,6 +153,15 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
     ), f"survivors train to the end; {waiting}{best}"
 
 
+def _last_chore(draft: Draft, outlook: Outlook) -> str:
+    """What keeps a settled sweep from being over."""
+    chore = "handing over the winner"
+    if draft.seen.conclusion is not None and outlook.untidy:
+        chore = "freeing what is no longer needed"
+    trouble = draft.seen.housekeeping.trouble if draft.seen.housekeeping is not None else ""
+    return f"{chore} ({trouble})" if trouble else chore
+
+
 def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> list[Condition]:
     failed = outlook.failure is not None
     reason = outlook.failure[0] if outlook.failure is not None else ""
@@ -151,19 +171,29 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
     moving = not done and not draft.seen.suspend
     found = [
         ("Accepted", True, "Valid", ""),
-        ("Progressing", moving, "Training" if moving else "Suspended" if draft.seen.suspend else "Finished", message),
+        ("Progressing", moving, _course(draft, outlook, moving), message),
         ("Suspended", draft.seen.suspend, "SuspendRequested" if draft.seen.suspend else "NotSuspended", ""),
-        ("Stalled", *_stalled(outlook)),
+        ("Stalled", *_stalled(draft, outlook)),
         ("Complete", done and not failed, "WinnerFound" if done and not failed else "NotFinished", message),
         ("Failed", failed, reason or "NotFailed", outlook.failure[1] if outlook.failure is not None else ""),
         ("ExactScores", not sampled, "CurvesPublished" if not sampled else "ScoresSampled", ""),
         ("NonDeterministic", bool(replayed), "ReplayDiffers" if replayed else "ReplaysAgree", ", ".join(replayed[:10])),
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
+        *storage_findings(draft),
     ]
     return [_condition(draft, *entry) for entry in found]
 
 
-def _stalled(outlook: Outlook) -> tuple[bool, str, str]:
+def _course(draft: Draft, outlook: Outlook, moving: bool) -> str:
+    if not moving:
+        return "Suspended" if draft.seen.suspend else "Finished"
+    return "WarmingUp" if outlook.warming else "Training"
+
+
+def _stalled(draft: Draft, outlook: Outlook) -> tuple[bool, str, str]:
+    housekeeping = draft.seen.housekeeping
+    if housekeeping is not None and housekeeping.trouble and not outlook.over and (outlook.warming or outlook.settled):
+        return True, "HousekeepingFails", housekeeping.trouble
     if outlook.waits.for_checkpoint:
         return True, "WaitingForCheckpoint", "an episode past its rung runs on until its checkpoint is durable"
     refusal, troubled, abandoned = outlook.waits.refused, outlook.waits.troubled, outlook.waits.abandoned

@@ -73,7 +73,12 @@ class Conclude:
     """The last evaluation that counts for this episode: its rung if it lost there, else E."""
 
 
-Decision = StartEpisode | StopAttempt | Prune | Conclude
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """Before any episode starts: have the configuration checked, and put into storage what all episodes need."""
+
+
+Decision = StartEpisode | StopAttempt | Prune | Conclude | WarmUp
 Record = RecordEpisode | RecordCut
 
 

@@ -117,6 +117,39 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmedUp:
+    """How far a warm-up of the storage has come."""
+
+    under_way: bool = False
+    over: bool = False
+    """Done or given up: episodes may start."""
+    parameters: int | None = None
+    """Of the model, once counted."""
+    refused: str = ""
+    """Why no episode can train with this configuration."""
+    error: str = ""
+    """Why it was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """What a world that does not reach the storage itself has others do there, and how that goes."""
+
+    warm_up: WarmedUp | None = None
+    """None: there is nothing to warm up, or it was done before."""
+    freeing: frozenset[EpisodeId] = frozenset()
+    """Asked for, and not done yet."""
+    freed: Mapping[EpisodeId, bool] = field(default_factory=dict)
+    """Done, and perhaps not on record yet: True where the best weights stay."""
+    unable: str = ""
+    """Why nothing can be freed at all."""
+    trouble: str = ""
+    """Why what was asked for is not done yet."""
+    exhausted: bool = False
+    """It was tried as often as the end of a sweep waits for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything one call of `plan` may use, beside the sweep's layout and the time."""
 
@@ -140,3 +173,5 @@ class Observation:
     conclusion: Conclusion | None = None
     concluding: bool = False
     """The hand-over is under way."""
+    housekeeping: Housekeeping | None = None
+    """None: what the engine decides about the storage is done at once, or there is none."""

@@ -12,7 +12,8 @@ from seedsweep.engine.ledger import absorb_attempts
 from seedsweep.engine.observation import Observation
 from seedsweep.engine.places import Waits, allot, observed_places, stop_everything, stop_settled
 from seedsweep.engine.race import Race, run_race
-from seedsweep.engine.result import Failure, conclude, find_best, find_failure, prune
+from seedsweep.engine.result import Failure, conclude, find_best, find_failure
+from seedsweep.engine.storage import note_freed, prune, warm_up
 
 
 def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
@@ -25,6 +26,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     draft = Draft(layout, seen, now)
     failure = _agree_on_length(draft)
     absorb_attempts(draft)
+    note_freed(draft)
     race = run_race(draft)
     if draft.only_records:
         _update_states(draft)
@@ -35,9 +37,10 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     failure = failure or _lasting_failure(draft) or find_failure(draft, race, census) or _deadline(draft, race)
     places = observed_places(draft, race)
     waits = Waits()
+    warming = False
     if failure is not None:
         stop_everything(draft, StopReason.DEADLINE if failure[0] == "DeadlineExceeded" else StopReason.FINISHED)
-    else:
+    elif not (warming := warm_up(draft)):
         stop_settled(draft, race)
         waits = allot(
             draft, race, 0 if seen.suspend else _effective(seen.parallelism, places), scarce=places is not None
@@ -45,20 +48,28 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     found = find_best(draft)
     winner = found[0] if found is not None else None
     settled = not race.standings
-    handed_over = conclude(draft, race, winner) if settled or failure is not None else False
-    prune(draft, race, winner)
+    ending = settled or failure is not None
+    handed_over = conclude(draft, race, winner) if ending else False
+    untidy = prune(draft, race, winner, failing=failure is not None)
+    over = ending and handed_over and not draft.live and not untidy
     outlook = Outlook(
         census=census,
         best=found[1] if found is not None else None,
         failure=failure,
         settled=settled,
-        over=(settled or failure is not None) and handed_over and not draft.live,
+        over=over,
+        untidy=untidy,
+        warming=warming,
         observed_places=places,
         waits=waits,
     )
     status = evaluate_status(draft, race, outlook)
     _update_states(draft)
     wait = None if draft.next_look is None else max(draft.next_look - now, timedelta(0))
+    freeing = seen.housekeeping.freeing if seen.housekeeping is not None else ()
+    if ending and untidy and not freeing:
+        # Whoever frees at once has done so by then.
+        wait = timedelta(0)
     return Plan(
         records=draft.records(),
         decisions=tuple(draft.decisions),

@@ -1,11 +1,11 @@
-"""The winner, what may be thrown away, and whether the sweep is over."""
+"""The winner, and whether the sweep is over."""
 
 from math import inf
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.status import Best
 from seedsweep.engine.census import Census
-from seedsweep.engine.decisions import Conclude, Prune
+from seedsweep.engine.decisions import Conclude
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import MAX_BAD_CONFIGURATIONS
 from seedsweep.engine.race import Race
@@ -54,20 +54,12 @@ def conclude(draft: Draft, race: Race, winner: EpisodeId | None) -> bool:
     return False
 
 
-def prune(draft: Draft, race: Race, winner: EpisodeId | None) -> None:
-    """Free what no one will resume: all but the best weights of survivors and of the sweep's best."""
-    survivors = set(race.survivors)
-    for episode, resumable in draft.seen.stored.items():
-        if draft.status(episode).verdict is None or episode in draft.live or episode in race.standings:
-            continue
-        keep_best = episode == winner or episode in survivors
-        if resumable or not keep_best:
-            draft.decisions.append(Prune(episode, keep_best=keep_best))
-
-
 def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
     """Why the sweep cannot or may not go on; None while it may."""
     total, budget = len(draft.layout.episodes), draft.layout.spec.max_failed_episodes
+    warmed = draft.seen.housekeeping.warm_up if draft.seen.housekeeping is not None else None
+    if warmed is not None and warmed.refused:
+        return "BadConfiguration", warmed.refused
     if len(census.refused) >= min(MAX_BAD_CONFIGURATIONS, total):
         return "BadConfiguration", census.refused[0] or "the trainer refused its configuration"
     if budget is not None and len(census.failed) > budget:
