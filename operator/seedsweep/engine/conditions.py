@@ -31,8 +31,8 @@ class Outlook:
     """No episode has anything left to train for."""
     over: bool
     """Nothing runs and nothing is left to hand over or to free."""
-    untidy: bool
-    """Something in the storage is to be freed before the sweep is over."""
+    left: int
+    """Episodes of which something in the storage is still to be freed."""
     warming: bool
     """No episode starts before the storage is warm."""
     observed_places: int | None
@@ -156,7 +156,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
 def _last_chore(draft: Draft, outlook: Outlook) -> str:
     """What keeps a settled sweep from being over."""
     chore = "handing over the winner"
-    if draft.seen.conclusion is not None and outlook.untidy:
+    if draft.seen.conclusion is not None and outlook.left:
         chore = "freeing what is no longer needed"
     trouble = draft.seen.housekeeping.trouble if draft.seen.housekeeping is not None else ""
     return f"{chore} ({trouble})" if trouble else chore
@@ -179,7 +179,7 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
         ("ExactScores", not sampled, "CurvesPublished" if not sampled else "ScoresSampled", ""),
         ("NonDeterministic", bool(replayed), "ReplayDiffers" if replayed else "ReplaysAgree", ", ".join(replayed[:10])),
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
-        *storage_findings(draft),
+        *storage_findings(draft, outlook.left),
     ]
     return [_condition(draft, *entry) for entry in found]
 

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from seedsweep.api.episode import StopReason
 from seedsweep.engine.census import episode_state, take_census
 from seedsweep.engine.conditions import Outlook, evaluate_status, note_refusal, start_time, suspended_for, transitions
-from seedsweep.engine.decisions import Plan
+from seedsweep.engine.decisions import Plan, Prune
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.ledger import absorb_attempts
-from seedsweep.engine.observation import Observation
+from seedsweep.engine.observation import Housekeeping, Observation
 from seedsweep.engine.places import Waits, allot, observed_places, stop_everything, stop_settled
 from seedsweep.engine.race import Race, run_race
 from seedsweep.engine.result import Failure, conclude, find_best, find_failure
@@ -50,15 +50,16 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     settled = not race.standings
     ending = settled or failure is not None
     handed_over = conclude(draft, race, winner) if ending else False
-    untidy = prune(draft, race, winner, failing=failure is not None)
-    over = ending and handed_over and not draft.live and not untidy
+    left = prune(draft, race, winner, failing=failure is not None)
+    housekeeping = seen.housekeeping or Housekeeping()
+    over = ending and handed_over and not draft.live and (left == 0 or housekeeping.exhausted)
     outlook = Outlook(
         census=census,
         best=found[1] if found is not None else None,
         failure=failure,
         settled=settled,
         over=over,
-        untidy=untidy,
+        left=left,
         warming=warming,
         observed_places=places,
         waits=waits,
@@ -66,9 +67,9 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     status = evaluate_status(draft, race, outlook)
     _update_states(draft)
     wait = None if draft.next_look is None else max(draft.next_look - now, timedelta(0))
-    freeing = seen.housekeeping.freeing if seen.housekeeping is not None else ()
-    if ending and untidy and not freeing:
-        # Whoever frees at once has done so by then.
+    asked = housekeeping.freeing or (seen.housekeeping is not None and _prunes(draft))
+    if ending and left and not over and not asked:
+        # What is freed at once is freed by then, and a failure on record.
         wait = timedelta(0)
     return Plan(
         records=draft.records(),
@@ -78,6 +79,10 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         look_again_in=wait,
         finished=outlook.over,
     )
+
+
+def _prunes(draft: Draft) -> bool:
+    return any(isinstance(decision, Prune) for decision in draft.decisions)
 
 
 def _agree_on_length(draft: Draft) -> Failure | None:

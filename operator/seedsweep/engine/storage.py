@@ -1,4 +1,4 @@
-"""What a sweep stores: what of it is no longer needed, how much there may be at most, and what it costs to have none."""
+"""What a sweep stores: what of it is no longer needed, how much there may be, and what it costs to have none."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -57,16 +57,16 @@ def warm_up(draft: Draft) -> bool:
     return True
 
 
-def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) -> bool:
+def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) -> int:
     """Free what no one will resume: all but the best weights of survivors and of the sweep's best.
 
-    `failing`: the sweep is about to fail, which is not on record yet. Returns whether something is left to free that
-    the end of the sweep waits for.
+    `failing`: the sweep fails, which may not be on record yet; until it is, those who could resume keep what they have.
+    Returns of how many episodes something is left to free.
     """
     survivors, housekeeping = set(race.survivors), draft.seen.housekeeping or Housekeeping()
     failed = _is_true(draft.seen.status, "Failed")
     keep_all = _keeps_all(draft.layout)
-    left = False
+    left = 0
     for episode, resumable in draft.seen.stored.items():
         if episode in draft.live or episode in housekeeping.freed:
             continue
@@ -76,10 +76,10 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
             continue
         if keep_all and (keep_best or not settled):
             continue
-        left = True
+        left += 1
         if (settled or failed) and episode not in housekeeping.freeing:
             draft.decisions.append(Prune(episode, keep_best=keep_best))
-    return left and not housekeeping.exhausted
+    return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +111,18 @@ class Most:
         return parameters * (CHECKPOINT_BYTES * (self.kept + 2 * self.live) + WEIGHTS_BYTES * self.best)
 
 
-def storage_findings(draft: Draft) -> Iterator[Finding]:
-    """What people are told of the sweep's storage."""
+def storage_findings(draft: Draft, left: int) -> Iterator[Finding]:
+    """What people are told of the sweep's storage; `left` episodes are still to be freed."""
     yield _checkpoints_kept(draft)
     housekeeping = draft.seen.housekeeping
     if housekeeping is None:
         return
-    freeing = len(housekeeping.freeing)
     if housekeeping.unable:
         yield "StorageTidy", False, "NoHousekeepingImage", housekeeping.unable
-    elif housekeeping.trouble and freeing:
-        yield "StorageTidy", False, "HousekeepingFails", housekeeping.trouble
+    elif housekeeping.trouble and left:
+        yield "StorageTidy", False, "HousekeepingFails", f"{left} episodes' folders: {housekeeping.trouble}"
     else:
-        yield "StorageTidy", True, "OnlyWhatIsNeeded", f"{freeing} episodes are being freed" if freeing else ""
+        yield "StorageTidy", True, "OnlyWhatIsNeeded", f"{left} episodes' folders are being freed" if left else ""
     yield from _warmed_up(draft, housekeeping)
 
 
@@ -141,10 +140,10 @@ def storage_events(before: SweepStatus, after: SweepStatus) -> Iterator[Event]:
             continue
         well = kind == "WarmedUp" and new.reason == "Done"
         yield Event(reason, f"{new.reason}: {new.message}".rstrip(": "), kind="Normal" if well else "Warning")
-    if after.best is not None and after.best.weights is not None:
-        if before.best is None or before.best.weights != after.best.weights:
-            copy = f", and a copy at {after.best.exported}" if after.best.exported else ""
-            yield Event("HandedOver", f"the weights of {after.best.episode} are at {after.best.weights}{copy}")
+    known = before.best.weights if before.best is not None else None
+    if after.best is not None and after.best.weights not in (None, known):
+        copy = f", and a copy at {after.best.exported}" if after.best.exported else ""
+        yield Event("HandedOver", f"the weights of {after.best.episode} are at {after.best.weights}{copy}")
 
 
 def _checkpoints_kept(draft: Draft) -> Finding:

@@ -12,6 +12,11 @@ LABEL_SWEEP_UID = "seedsweep.io/sweep-uid"
 LABEL_EPISODE = "seedsweep.io/episode"
 LABEL_WEIGHT_INIT = "seedsweep.io/weight-init"
 LABEL_DATA_ORDER = "seedsweep.io/data-order"
+LABEL_COMPONENT = "app.kubernetes.io/component"
+HOUSEKEEPING = "housekeeping"
+"""The component of pods that touch a sweep's storage."""
+CLEAN_UP = "clean-up"
+"""The component of pods that remove the storage of a sweep that is gone."""
 ANNOTATION_ATTEMPT = "seedsweep.io/attempt"
 ANNOTATION_STOP_AFTER = "seedsweep.io/stop-after"
 ANNOTATION_SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
@@ -23,6 +28,21 @@ _OF_EPISODE = re.compile(r"-wi([0-9]{1,10})-do([0-9]{1,10})")
 def object_name(sweep: str, episode: EpisodeId) -> str:
     """Of an episode's pod and of its Episode. Without the attempt: the API server refuses a second live pod."""
     return f"{sweep}-{episode.name}"
+
+
+def housekeeping_name(sweep: str) -> str:
+    """Of a sweep's housekeeping pod: the API server refuses a second one."""
+    return f"{sweep}-{HOUSEKEEPING}"
+
+
+def clean_up_name(sweep: str, uid: str) -> str:
+    """Of the pod that removes what a deleted sweep has stored; another sweep may have the name by then."""
+    return f"{sweep}-{CLEAN_UP}-{uid[:8]}"
+
+
+def component_of(metadata: Mapping[str, Any]) -> str:
+    """What a pod is for."""
+    return str((metadata.get("labels") or {}).get(LABEL_COMPONENT, ""))
 
 
 def episode_of(name: str) -> EpisodeId | None:

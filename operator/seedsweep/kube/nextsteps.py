@@ -35,7 +35,7 @@ def next_steps(sweep: SeedSweep, episodes: Sequence[Episode]) -> Iterator[NextSt
 def where_weights_are(sweep: SeedSweep, best: Best) -> tuple[str, list[str]]:
     """What to say of the winner's weights, and the lines to type or the places to look in."""
     storage = sweep.spec.storage
-    folder = storage_folder(sweep, best.episode)
+    folder = f"{storage_folder(sweep)}/{best.episode}"
     if best.weights is not None:
         name, namespace = sweep.metadata.name, sweep.metadata.namespace
         return f"Fetch the winner from {best.weights}", [f"seedsweep fetch {name} -n {namespace} --to {name}"]

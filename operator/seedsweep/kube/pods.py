@@ -2,8 +2,8 @@
 "restricted": not root, no privileges, a root file system that is read only, no token for the API server.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from seedsweep.api.base import ApiModel
@@ -36,6 +36,12 @@ class PodSettings:
 
     service_accounts: frozenset[str] = frozenset()
     """Those that episodes may run as, beside the namespace's default, without a token."""
+    housekeeping_image: str | None = None
+    """Of our own trainer, for the storage of sweeps whose trainer is not ours."""
+    housekeeping_requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "500m", "memory": "2Gi"})
+    """What a housekeeping pod asks for; it scores the winner on the test set."""
+    housekeeping_seconds: int = 3600
+    """How long one may take, and how long it may wait for a place."""
 
 
 def pod_problems(sweep: SeedSweep, settings: PodSettings) -> list[Problem]:
@@ -52,9 +58,6 @@ def pod_problems(sweep: SeedSweep, settings: PodSettings) -> list[Problem]:
     problems += gpu_problems(spec)
     if trainer.fine_tuning is not None:
         problems += _tuning_problems(trainer.fine_tuning)
-        if spec.storage is not None and spec.storage.uri is not None:
-            remedy = "is not for our own trainer, which keeps checkpoints in a folder: give a persistentVolumeClaim"
-            problems.append(Problem("spec.storage.uri", spec.storage.uri, remedy))
     return problems
 
 
@@ -62,10 +65,10 @@ def _tuning_problems(tuning: FineTuning) -> Iterator[Problem]:
     """References that start from the folder of a file, which a pod does not know."""
     data = tuning.dataset
     remedy = "starts from a folder of your machine: give an absolute path in a volume of the pod, or package:NAME/FILE"
-    for field in ("path", "train", "validation", "test"):
-        reference = getattr(data, field)
+    for part in ("path", "train", "validation", "test"):
+        reference = getattr(data, part)
         if reference is not None and not reference.startswith(("/", "package:")):
-            yield Problem(f"spec.trainer.fineTuning.dataset.{field}", reference, remedy)
+            yield Problem(f"spec.trainer.fineTuning.dataset.{part}", reference, remedy)
     # Without a dot it is a name on the hub.
     if tuning.model.startswith((".", "~")):
         yield Problem("spec.trainer.fineTuning.model", tuning.model, remedy)
@@ -84,7 +87,7 @@ def pod_manifest(sweep: SeedSweep, start: StartEpisode) -> Object:
         annotations[names.ANNOTATION_STOP_AFTER] = str(start.stop_after)
     labels = {
         "app.kubernetes.io/name": "seedsweep",
-        "app.kubernetes.io/component": CONTAINER,
+        names.LABEL_COMPONENT: CONTAINER,
         "app.kubernetes.io/instance": name,
         **template.metadata.labels,
         **names.labels(name, sweep.metadata.uid, start.episode),
@@ -191,8 +194,8 @@ def _environment(sweep: SeedSweep, start: StartEpisode) -> list[Object]:
         **{name: value for name, value in defaults.items() if name not in taken},
     }
     if sweep.spec.storage is not None:
-        root = STORAGE if sweep.spec.storage.uri is None else sweep.spec.storage.uri.rstrip("/")
-        values[Env.CHECKPOINT_DIR] = f"{root}/{storage_folder(sweep, start.episode.name)}"
+        values[Env.STORAGE_DIR] = storage_path(sweep)
+        values[Env.CHECKPOINT_DIR] = f"{values[Env.STORAGE_DIR]}/{start.episode.name}"
     return [
         *({"name": str(name), "value": literal(value)} for name, value in values.items()),
         {"name": str(Env.ATTEMPT_UID), "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
@@ -208,9 +211,15 @@ def _config(sweep: SeedSweep) -> Object:
     return {"name": str(Env.CONFIG), "value": literal(config_text(sweep.spec.trainer))}
 
 
-def storage_folder(sweep: SeedSweep, episode: str) -> str:
-    """Of an episode within the sweep's storage: no two sweeps share one, whatever their names."""
-    return f"{sweep.metadata.namespace}/{sweep.metadata.uid}/{episode}"
+def storage_path(sweep: SeedSweep) -> str:
+    """The sweep's folder as its pods see it, a path or a URI."""
+    uri = sweep.spec.storage.uri if sweep.spec.storage is not None else None
+    return f"{STORAGE if uri is None else uri.rstrip('/')}/{storage_folder(sweep)}"
+
+
+def storage_folder(sweep: SeedSweep) -> str:
+    """Of a sweep within its storage: no two sweeps share one, whatever their names."""
+    return f"{sweep.metadata.namespace}/{sweep.metadata.uid}"
 
 
 def _dump(model: ApiModel, include: set[str] | None = None) -> Object:

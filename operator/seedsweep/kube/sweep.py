@@ -16,10 +16,12 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, Plan, StartEpisode
 from seedsweep.engine.layout import Layout
+from seedsweep.kube import names
 from seedsweep.kube.attempts import Attempts, now
 from seedsweep.kube.client import Api, ApiError, Object
 from seedsweep.kube.events import Recorder
 from seedsweep.kube.freshness import Freshness
+from seedsweep.kube.housekeeper import Housekeeper
 from seedsweep.kube.pods import PodSettings, pod_manifest, pod_problems
 from seedsweep.kube.records import Home, Records
 from seedsweep.kube.scraping import Scraper
@@ -75,6 +77,7 @@ class Sweep:
         self._changed = True
         self._wake = asyncio.Event()
         self._attempts = Attempts(shared.api, self.home, shared.scraper, shared.freshness, self._wake.set, now)
+        self._housekeeper = Housekeeper(shared.api, self.home, shared.settings, self._wake.set, now)
 
     def changed(self, body: Object) -> None:
         """The sweep's object as a watch shows it."""
@@ -89,7 +92,9 @@ class Sweep:
         """A pod of this sweep as a watch shows it; what comes before the sweep is accepted, its list shows."""
         if self._sweep is None:
             return
-        if deleted:
+        if names.component_of(pod["metadata"]) == names.HOUSEKEEPING:
+            (self._housekeeper.saw_deleted if deleted else self._housekeeper.saw)(pod)
+        elif deleted:
             self._attempts.saw_deleted(self._sweep, pod)
         else:
             self._attempts.saw(self._sweep, pod)
@@ -201,8 +206,9 @@ class Sweep:
         self._sweep = sweep
         records = Records(self._shared.api, self.home, layout)
         await records.load()
-        await self._attempts.load(sweep)
-        world = KubeWorld(self._shared.api, self.home, sweep, records, self._attempts, self._shared.recorder)
+        await self._load_pods(sweep)
+        hands = self._attempts, self._housekeeper, self._shared.recorder
+        world = KubeWorld(self._shared.api, self.home, sweep, records, *hands)
         world.saw_version(self._body["metadata"]["resourceVersion"])
         self.world, self.layout = world, layout
         lazily = asyncio.create_task(records.write_lazily())
@@ -210,6 +216,8 @@ class Sweep:
             await self._turns(world, layout, lazily)
         finally:
             lazily.cancel()
+        if world.status.completion_time is not None:
+            await self._housekeeper.close()
         await records.flush()
 
     async def _turns(self, world: KubeWorld, layout: Layout, lazily: asyncio.Task[None]) -> None:
@@ -227,8 +235,13 @@ class Sweep:
             await asyncio.sleep(max(PAUSE_SECONDS, PAUSE_SECONDS_PER_EPISODE * len(layout.episodes)))
             await self._sleep(world, self.last.look_again_in, self._list_at(listed) - began)
             if monotonic() > self._list_at(listed):
-                await self._attempts.load(world.sweep)
+                await self._load_pods(world.sweep)
                 listed = monotonic()
+
+    async def _load_pods(self, sweep: SeedSweep) -> None:
+        await self._attempts.load(sweep)
+        if sweep.spec.storage is not None:
+            await self._housekeeper.load()
 
     def _list_at(self, listed: float) -> float:
         since, regularly = self._attempts.stopping_since, listed + self._shared.relist_seconds

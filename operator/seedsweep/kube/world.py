@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import API_VERSION, SeedSweep
-from seedsweep.engine.decisions import Conclude, Decision, Event, Record, StartEpisode, StopAttempt
-from seedsweep.engine.observation import Conclusion, Observation
+from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt, WarmUp
+from seedsweep.engine.observation import Observation
+from seedsweep.engine.storage import stored_of
 from seedsweep.kube.attempts import Attempts, now
 from seedsweep.kube.client import Api, ApiError, Object
 from seedsweep.kube.events import Recorder
+from seedsweep.kube.housekeeper import Housekeeper, Wanted
 from seedsweep.kube.records import Home, Records
 
 STATUS_PAUSE = timedelta(seconds=10)
@@ -22,7 +27,14 @@ class KubeWorld:
     """Implements seedsweep.backend.Backend."""
 
     def __init__(
-        self, api: Api, home: Home, sweep: SeedSweep, records: Records, attempts: Attempts, recorder: Recorder
+        self,
+        api: Api,
+        home: Home,
+        sweep: SeedSweep,
+        records: Records,
+        attempts: Attempts,
+        housekeeper: Housekeeper,
+        recorder: Recorder,
     ) -> None:
         self.sweep = sweep
         """As last read; its spec may change in flight."""
@@ -36,6 +48,7 @@ class KubeWorld:
         self._home = home
         self._records = records
         self._attempts = attempts
+        self._housekeeper = housekeeper
         self._recorder = recorder
         self._version = 0
         self.status = sweep.status or SweepStatus()
@@ -43,7 +56,8 @@ class KubeWorld:
         self._written = self.status
         self._written_at: datetime | None = None
         self._untold: list[Event] = []
-        self._conclusion: Conclusion | None = None
+        self._left_alone: dict[EpisodeId, bool] = {}
+        """What need not be freed, and is not on record as such."""
 
     def saw_version(self, version: str) -> None:
         """A resourceVersion of the sweep that was read or written; an older one than is known tells nothing."""
@@ -54,8 +68,12 @@ class KubeWorld:
         self._attempts.forget_recorded(self._records.episodes)
         spec = self.sweep.spec
         attempts = self._attempts.seen(self.sweep, self._records.episodes)
-        ours = spec.trainer.fine_tuning is not None
-        resumes = ours or any(a.reading is not None and a.reading.level in _RESUMING_LEVELS for a in attempts)
+        episodes = self._records.episodes
+        stored = spec.storage is not None
+        house = self._housekeeper.seen(self.sweep, self.status, {e.name: e for e in episodes}) if stored else None
+        if house is not None and self._left_alone:
+            house, self._left_alone = replace(house, freed={**house.freed, **self._left_alone}), {}
+        resumes = self._ours or any(a.reading is not None and a.reading.level in _RESUMING_LEVELS for a in attempts)
         self.seen = Observation(
             status=self.status,
             episodes=self._records.episodes,
@@ -65,8 +83,11 @@ class KubeWorld:
             suspend=spec.suspend,
             parallelism=spec.parallelism,
             generation=self.sweep.metadata.generation,
-            resumable=spec.storage is not None and resumes,
-            conclusion=self._conclusion,
+            stored=stored_of(episodes) if house is not None and not house.unable else {},
+            resumable=stored and resumes,
+            conclusion=self._housekeeper.conclusion(self.sweep, self.status),
+            concluding=self._housekeeper.concluding,
+            housekeeping=house,
         )
         return self.seen
 
@@ -78,12 +99,45 @@ class KubeWorld:
 
     async def execute(self, decisions: Sequence[Decision]) -> None:
         """See Backend."""
-        for decision in decisions:
-            if isinstance(decision, Conclude):
-                self._conclusion = _left_in_storage(decision)
         stops = [self._attempts.stop(decision) for decision in decisions if isinstance(decision, StopAttempt)]
         starts = [decision for decision in decisions if isinstance(decision, StartEpisode)]
-        await asyncio.gather(*stops, self._attempts.start(self.sweep, starts))
+        await asyncio.gather(*stops, self._attempts.start(self.sweep, starts), self._keep_house(decisions))
+
+    async def _keep_house(self, decisions: Sequence[Decision]) -> None:
+        """Have done in the storage what was decided; but not while a failure that it rests on is not on record."""
+        if self.sweep.spec.storage is None or _is_news(self._written, self.status):
+            return
+        prune, hand_over = {}, None
+        for decision in decisions:
+            if isinstance(decision, Prune) and decision.keep_best and not self._ours:
+                # What a trainer of one's own keeps is its own affair: it is removed whole or left alone.
+                self._left_alone[decision.episode] = True
+            elif isinstance(decision, Prune):
+                best = self._records.episodes[decision.episode].best if decision.keep_best else None
+                keep = best.evaluation if best is not None else None
+                prune[decision.episode] = Pruning(episode=decision.episode.name, keep=keep)
+            elif isinstance(decision, Conclude):
+                hand_over = self._hand_over(decision)
+        wanted = Wanted(prune, hand_over, any(isinstance(decision, WarmUp) for decision in decisions))
+        await self._housekeeper.act(self.sweep, wanted, self._is_on_record)
+
+    @property
+    def _ours(self) -> bool:
+        return self.sweep.spec.trainer.fine_tuning is not None
+
+    def _hand_over(self, decision: Conclude) -> HandOver:
+        name, export = decision.episode.name, self.sweep.spec.export
+        return HandOver(episode=name, evaluation=decision.evaluation, card="", export=export)
+
+    def _is_on_record(self, task: HousekeepingTask) -> bool:
+        """Whether the record has all that the answer to a task has told."""
+        freed = {episode.name for episode, status in self._records.episodes.items() if status.freed is not None}
+        warmed, best = self._written.condition("WarmedUp"), self._written.best
+        return (
+            all(pruning.episode in freed for pruning in task.prune)
+            and (not task.warm_up or (warmed is not None and warmed.status == "True"))
+            and (task.hand_over is None or (best is not None and best.weights is not None))
+        )
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
         """See Backend. What was held back is planned again, and its events are told then."""
@@ -146,10 +200,13 @@ def _is_news(before: SweepStatus, after: SweepStatus) -> bool:
 
 def _outline(status: SweepStatus) -> object:
     conditions = [(c.type, c.status, c.reason, c.observed_generation) for c in status.conditions]
-    return status.phase, conditions, status.cuts, status.start_time, status.completion_time, status.evaluations
-
-
-def _left_in_storage(decision: Conclude) -> Conclusion:
-    """Where the winner's weights are: the trainer keeps the best ones in its episode's folder."""
-    error = "its weights stay in the sweep's storage, in the episode's folder"
-    return Conclusion(decision.episode.name, error=error)
+    weights = status.best.weights if status.best is not None else None
+    return (
+        status.phase,
+        conditions,
+        status.cuts,
+        status.start_time,
+        status.completion_time,
+        status.evaluations,
+        weights,
+    )

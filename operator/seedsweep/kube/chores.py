@@ -1,0 +1,218 @@
+"""The pod that does what must be done in a sweep's storage: its manifest, and what it tells. Pure.
+
+It is an episode's pod without a GPU and without an episode: the same mounts, credentials and restrictions. What it was
+asked stands in its own variables, so that whoever finds it knows what its answer is to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.decisions import StartEpisode
+from seedsweep.exits import last_line
+from seedsweep.kube import names
+from seedsweep.kube.pods import CONTAINER, STORAGE, Object, PodSettings, pod_manifest
+from seedsweep.variables import expand, literal
+from seedsweep_trainer.contract import Env, ExitCode
+
+COMMAND = ["seedsweep-trainer", "housekeep"]
+MAX_PRUNED = 500
+"""Episodes that one pod frees: its task is a single variable, which an operating system limits to 128 KiB."""
+
+_ANY = StartEpisode(EpisodeId(0, 0), 0, None, ())
+_OF_GPUS = ("resourceClaims", "schedulingGates", "topologySpreadConstraints")
+_OF_QUEUES = "kueue.x-k8s.io/"
+_OF_EPISODES = frozenset(
+    {
+        Env.EPISODE,
+        Env.ATTEMPT_UID,
+        Env.WEIGHT_INIT_SEED,
+        Env.DATA_ORDER_SEED,
+        Env.SEED,
+        Env.RUNGS,
+        Env.STOP_AFTER,
+        Env.CHECKPOINT_DIR,
+        Env.METRICS_HOST,
+        Env.METRICS_PORT,
+    }
+)
+_ENDED = frozenset({"Succeeded", "Failed"})
+_NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
+
+
+def image_of(sweep: SeedSweep, settings: PodSettings) -> str | None:
+    """The image that knows how to keep house; None where there is none."""
+    trainer = sweep.spec.trainer
+    return trainer.image if trainer.fine_tuning is not None else settings.housekeeping_image
+
+
+def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: HousekeepingTask, attempt: int) -> Object:
+    """The manifest of a sweep's housekeeping pod; attempt 0, 1, ... of what it is asked."""
+    pod = pod_manifest(sweep, _ANY)
+    given, name = sweep.spec.pod_template.metadata, sweep.metadata.name
+    assert sweep.metadata.uid is not None  # as an API server shows it
+    metadata = {
+        "name": names.housekeeping_name(name),
+        "namespace": sweep.metadata.namespace,
+        # A queue would have it wait for GPUs that it does not need.
+        "labels": {
+            **{key: value for key, value in given.labels.items() if not key.startswith(_OF_QUEUES)},
+            "app.kubernetes.io/name": "seedsweep",
+            "app.kubernetes.io/instance": name,
+            **names.labels(name, sweep.metadata.uid),
+            names.LABEL_COMPONENT: names.HOUSEKEEPING,
+        },
+        "annotations": {**given.annotations, names.ANNOTATION_ATTEMPT: str(attempt)},
+        "ownerReferences": pod["metadata"]["ownerReferences"],
+    }
+    spec = {key: value for key, value in pod["spec"].items() if key not in _OF_GPUS}
+    spec["affinity"] = _near_episodes(spec.get("affinity", {}), sweep.metadata.uid)
+    spec["activeDeadlineSeconds"] = settings.housekeeping_seconds
+    spec["containers"] = [_container(pod["spec"]["containers"][0], sweep, settings, task)]
+    return {**pod, "metadata": metadata, "spec": spec}
+
+
+def clean_up_manifest(sweep: SeedSweep, settings: PodSettings) -> Object:
+    """The manifest of the pod that removes all that a sweep has stored; nobody owns it, for the sweep is gone."""
+    pod = housekeeping_manifest(sweep, settings, HousekeepingTask(remove_all=True), 0)
+    metadata = pod["metadata"]
+    metadata["name"] = names.clean_up_name(sweep.metadata.name, sweep.metadata.uid or "")
+    metadata["labels"][names.LABEL_COMPONENT] = names.CLEAN_UP
+    del metadata["ownerReferences"]
+    # Nobody is left who would count its attempts.
+    pod["spec"]["restartPolicy"] = "OnFailure"
+    return pod
+
+
+def _container(episodes: Object, sweep: SeedSweep, settings: PodSettings, task: HousekeepingTask) -> Object:
+    ours = sweep.spec.trainer.fine_tuning is not None
+    left_out = _OF_EPISODES if ours else {*_OF_EPISODES, Env.CONFIG}
+    asked = literal(task.model_dump_json(by_alias=True, exclude_defaults=True))
+    container = {key: value for key, value in episodes.items() if key not in ("args", "ports")}
+    if not ours:
+        container.pop("imagePullPolicy", None)
+    return {
+        **container,
+        "image": image_of(sweep, settings),
+        "command": COMMAND,
+        # First: $(NAME) reaches only back, and people's own variables may refer to none of this.
+        "env": [
+            {"name": str(Env.TASK), "value": asked},
+            *(variable for variable in episodes["env"] if variable["name"] not in left_out),
+        ],
+        "resources": {"requests": dict(settings.housekeeping_requests)},
+    }
+
+
+def _near_episodes(affinity: Object, uid: str) -> Object:
+    """Where episodes run, if it can: a claim may be attached to one node only."""
+    key = "preferredDuringSchedulingIgnoredDuringExecution"
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {names.LABEL_SWEEP_UID: uid}}}
+    by_pod = affinity.get("podAffinity", {})
+    preferred = [*by_pod.get(key, ()), {"weight": 100, "podAffinityTerm": term}]
+    return {**affinity, "podAffinity": {**by_pod, key: preferred}}
+
+
+def readable_place(sweep: SeedSweep, path: str) -> str:
+    """Where something in the storage is, for people who do not see what pods see."""
+    storage = sweep.spec.storage
+    claim = storage.persistent_volume_claim if storage is not None else None
+    if claim is None or not path.startswith(f"{STORAGE}/"):
+        return path
+    return f"persistentVolumeClaim/{claim.claim_name}:{path.removeprefix(f'{STORAGE}/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChoreEnd:
+    """How one ended."""
+
+    answer: HousekeepingAnswer
+    """With an error where it left no answer."""
+    at: datetime
+    final: bool
+    """Trying again would be in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """A housekeeping pod, as an API server shows it."""
+
+    uid: str
+    name: str
+    version: int
+    owner_uid: str | None
+    created: datetime
+    attempt: int
+    task: HousekeepingTask
+    trouble: str
+    """Why it cannot begin."""
+    deleted: bool
+    """Its deletion was asked for."""
+    end: ChoreEnd | None
+
+
+def chore_of(pod: Mapping[str, Any], now: datetime) -> Chore | None:
+    """The facts of a housekeeping pod; None where it makes no sense."""
+    try:
+        return _chore(pod, now)
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
+        return None
+
+
+def _chore(pod: Mapping[str, Any], now: datetime) -> Chore:
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    container = next(c for c in pod["spec"]["containers"] if c["name"] == CONTAINER)
+    task = next(variable["value"] for variable in container["env"] if variable["name"] == Env.TASK)
+    containers = {s["name"]: s.get("state") or {} for s in status.get("containerStatuses") or ()}
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    state, scheduled = containers.get(CONTAINER, {}), conditions.get("PodScheduled", {})
+    waiting = state.get("waiting") or {}
+    trouble = waiting if (waiting.get("reason") or "") not in _NORMAL_WAITS else {}
+    if scheduled.get("status") == "False":
+        trouble = trouble or scheduled
+    return Chore(
+        uid=str(metadata["uid"]),
+        name=str(metadata["name"]),
+        version=int(metadata["resourceVersion"]),
+        owner_uid=names.owner_uid(metadata),
+        created=_moment(metadata["creationTimestamp"]),
+        attempt=int((metadata.get("annotations") or {}).get(names.ANNOTATION_ATTEMPT, "0")),
+        task=HousekeepingTask.model_validate_json(expand(task, {})),
+        trouble=_told(trouble),
+        deleted=bool(metadata.get("deletionTimestamp")),
+        end=_end(status, state.get("terminated") or {}, now),
+    )
+
+
+def _end(status: Mapping[str, Any], terminated: Mapping[str, Any], now: datetime) -> ChoreEnd | None:
+    if status.get("phase") not in _ENDED:
+        return None
+    code = int(terminated.get("exitCode", 0 if status["phase"] == "Succeeded" else 1))
+    answer = _answer(str(terminated.get("message") or ""))
+    if answer is None or (code != 0 and not answer.error):
+        why = last_line(str(terminated.get("message") or "")) or _told(status) or f"it ended with exit code {code}"
+        answer = (answer or HousekeepingAnswer()).evolve(error=why if code != 0 else f"it left no answer: {why}")
+    at = terminated.get("finishedAt")
+    return ChoreEnd(answer, _moment(at) if at else now, final=code == ExitCode.BAD_CONFIGURATION)
+
+
+def _answer(message: str) -> HousekeepingAnswer | None:
+    try:
+        return HousekeepingAnswer.model_validate_json(message)
+    except ValidationError:
+        return None
+
+
+def _told(said: Mapping[str, Any]) -> str:
+    return f"{said.get('reason') or ''}: {said.get('message') or ''}".strip(": ")[:300]
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
