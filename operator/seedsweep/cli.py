@@ -86,6 +86,15 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The ru
     print(directory / "report.html")
 
 
+def _quantities(text: str) -> dict[str, str]:
+    parts = [part.partition("=") for part in text.split(",")]
+    if not all(name and amount for name, _, amount in parts):
+        raise typer.BadParameter(f"{text!r} is not NAME=QUANTITY,...: like cpu=500m,memory=2Gi")
+    return {name: amount for name, _, amount in parts}
+
+
+_HOUSEKEEPING_REQUESTS = "cpu=500m,memory=2Gi"
+
 _OPERATOR_HELP = """
 Watch SeedSweeps on a cluster and carry them out: what the operator's image runs.
 
@@ -106,6 +115,21 @@ def operator(
         list[str] | None,
         typer.Option(help="A service account that episodes may run as; may be given again.", show_default="none"),
     ] = None,
+    housekeeping_image: Annotated[
+        str | None,
+        typer.Option(
+            help="Of SeedSweep's trainer, for the storage of trainers that are not ours.",
+            show_default="none: their storage is left as it is",
+            envvar="SEEDSWEEP_HOUSEKEEPING_IMAGE",
+        ),
+    ] = None,
+    housekeeping_requests: Annotated[
+        dict[str, str],
+        typer.Option(parser=_quantities, metavar="NAME=QUANTITY,...", help="What a housekeeping pod asks for."),
+    ] = _HOUSEKEEPING_REQUESTS,  # type: ignore[assignment]
+    housekeeping_seconds: Annotated[
+        int, typer.Option(min=1, help="How long a housekeeping pod may take, waiting included.")
+    ] = 3600,
     relist_seconds: Annotated[
         float, typer.Option(min=1, help="Between two lists that show what a watch has lost.")
     ] = 300.0,
@@ -114,7 +138,9 @@ def operator(
     from seedsweep.kube import app as kube
     from seedsweep.kube.pods import PodSettings
 
-    settings = PodSettings(service_accounts=frozenset(service_account or ()))
+    settings = PodSettings(
+        frozenset(service_account or ()), housekeeping_image, housekeeping_requests, housekeeping_seconds
+    )
     kube.run_operator(kube.Options(tuple(namespace or ()), port, settings, relist_seconds))
 
 

@@ -66,6 +66,8 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
     survivors, housekeeping = set(race.survivors), draft.seen.housekeeping or Housekeeping()
     failed = _is_true(draft.seen.status, "Failed")
     keep_all = _keeps_all(draft.layout)
+    # What a trainer of one's own keeps in a cluster is its own affair: it is removed whole or left alone.
+    whole = draft.seen.housekeeping is not None and not draft.layout.ours
     left = 0
     for episode, resumable in draft.seen.stored.items():
         if episode in draft.live or episode in housekeeping.freed:
@@ -74,7 +76,7 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
         keep_best = episode == winner or episode in survivors
         if not (settled or failed or failing) or not (resumable or not keep_best):
             continue
-        if keep_all and (keep_best or not settled):
+        if (keep_best and (whole or keep_all)) or (keep_all and not settled):
             continue
         left += 1
         if (settled or failed) and episode not in housekeeping.freeing:

@@ -79,6 +79,11 @@ class Sweep:
         self._attempts = Attempts(shared.api, self.home, shared.scraper, shared.freshness, self._wake.set, now)
         self._housekeeper = Housekeeper(shared.api, self.home, shared.settings, self._wake.set, now)
 
+    @property
+    def body(self) -> Object:
+        """Its object as last shown."""
+        return self._body
+
     def changed(self, body: Object) -> None:
         """The sweep's object as a watch shows it."""
         if body["metadata"].get("generation") != self._body["metadata"].get("generation"):

@@ -2,10 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import API_VERSION, SeedSweep
@@ -56,8 +54,6 @@ class KubeWorld:
         self._written = self.status
         self._written_at: datetime | None = None
         self._untold: list[Event] = []
-        self._left_alone: dict[EpisodeId, bool] = {}
-        """What need not be freed, and is not on record as such."""
 
     def saw_version(self, version: str) -> None:
         """A resourceVersion of the sweep that was read or written; an older one than is known tells nothing."""
@@ -71,8 +67,6 @@ class KubeWorld:
         episodes = self._records.episodes
         stored = spec.storage is not None
         house = self._housekeeper.seen(self.sweep, self.status, {e.name: e for e in episodes}) if stored else None
-        if house is not None and self._left_alone:
-            house, self._left_alone = replace(house, freed={**house.freed, **self._left_alone}), {}
         resumes = self._ours or any(a.reading is not None and a.reading.level in _RESUMING_LEVELS for a in attempts)
         self.seen = Observation(
             status=self.status,
@@ -109,10 +103,7 @@ class KubeWorld:
             return
         prune, hand_over = {}, None
         for decision in decisions:
-            if isinstance(decision, Prune) and decision.keep_best and not self._ours:
-                # What a trainer of one's own keeps is its own affair: it is removed whole or left alone.
-                self._left_alone[decision.episode] = True
-            elif isinstance(decision, Prune):
+            if isinstance(decision, Prune):
                 best = self._records.episodes[decision.episode].best if decision.keep_best else None
                 keep = best.evaluation if best is not None else None
                 prune[decision.episode] = Pruning(episode=decision.episode.name, keep=keep)
