@@ -7,10 +7,18 @@ who deleted, and an end state does not say in which order things came about.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cluster.audit import AuditEvent
 from cluster.rules import Body, changed_for_good, kept, losers, rung_score, worth, wrong_in_cut
-from seedsweep.kube.names import LABEL_EPISODE, LABEL_SWEEP_UID, owner_uid
+from seedsweep.kube.names import (
+    CLEAN_UP,
+    HOUSEKEEPING,
+    LABEL_COMPONENT,
+    LABEL_EPISODE,
+    LABEL_SWEEP_UID,
+    owner_uid,
+)
 
 Key = tuple[str, str]
 """UID of a sweep, name of an episode."""
@@ -87,10 +95,10 @@ class History:
                 self._cut_created(body)
             case "cuts", "update" | "patch":
                 self.found.append(f"I3: {name} was changed")
-            case (("cuts" | "episodes" | "seedsweeps"), "delete") if event.user in self.operators:
+            case (("cuts" | "episodes"), "delete") if event.user in self.operators:
                 self.found.append(f"I3: the operator deleted {name}")
             case "seedsweeps", "delete":
-                self.gone.add(_uid_of_deleted(event))
+                self._sweep_deleted(event)
             case "seedsweeps", "create" | "update" | "patch":
                 self._sweep_written(body)
 
@@ -124,6 +132,8 @@ class History:
         precondition = ((event.body or {}).get("preconditions") or {}).get("uid")
         if by_operator and precondition is None:
             self.found.append(f"I1: the operator deleted pod {event.name} without a UID")
+        if by_operator and event.code < 300 and not may_clear_away(body, event.at):
+            self.found.append(f"I1: housekeeping pod {event.name} was deleted at work")
         key = key_of(body) if event.code < 300 else None
         if key is None:
             return
@@ -219,6 +229,16 @@ class History:
         if planned is not None and cost.get("usefulSteps", 0) > planned:
             self.found.append(f"I11: {name} counts {cost['usefulSteps']} useful steps of {planned} planned")
 
+    def _sweep_deleted(self, event: AuditEvent) -> None:
+        if event.user in self.operators:
+            precondition = ((event.body or {}).get("preconditions") or {}).get("uid")
+            sweep = self.sweeps.get(precondition or "", {})
+            due = (sweep.get("spec") or {}).get("ttlSecondsAfterFinished")
+            if due is None or not (sweep.get("status") or {}).get("completionTime"):
+                self.found.append(f"I3: the operator deleted sweep {event.name}, whose time was not over")
+        if event.code < 300:
+            self.gone.add(_uid_of_deleted(event))
+
     def _status(self, key: Key) -> Body:
         return self.episodes.get(key, {}).get("status") or {}
 
@@ -242,6 +262,17 @@ def key_of(body: Body) -> Key | None:
     labels = metadata.get("labels") or {}
     uid = owner_uid(metadata)
     return (uid, labels[LABEL_EPISODE]) if uid is not None and LABEL_EPISODE in labels else None
+
+
+def may_clear_away(pod: Body, at: datetime) -> bool:
+    """Whether a housekeeping pod has ended, or has had its time; other pods have other rules."""
+    metadata = pod.get("metadata") or {}
+    if (metadata.get("labels") or {}).get(LABEL_COMPONENT) not in (HOUSEKEEPING, CLEAN_UP):
+        return True
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
+    created = datetime.fromisoformat(metadata["creationTimestamp"])
+    return (at - created).total_seconds() >= pod["spec"]["activeDeadlineSeconds"]
 
 
 def _terminal(sweep: Body) -> list[Body]:

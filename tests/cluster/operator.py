@@ -48,12 +48,14 @@ class Operator:
     port: int
     log: Path
     relist_seconds: float = 300.0
+    options: tuple[str, ...] = ()
+    """Further ones of its command line."""
     _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises OperatorError."""
         arguments = ["--namespace", self.namespace, "--port", str(self.port)]
-        arguments += ["--relist-seconds", str(self.relist_seconds)]
+        arguments += ["--relist-seconds", str(self.relist_seconds), *self.options]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *("setpriv", "--pdeathsig", "KILL", "--"),

@@ -194,7 +194,11 @@ async def settled(look: Callable[[], Awaitable[T]], expected: T) -> T:
 
 @asynccontextmanager
 async def on_trial(
-    control_plane: ControlPlane, namespace: str, script: Script, relist_seconds: float = 300.0
+    control_plane: ControlPlane,
+    namespace: str,
+    script: Script,
+    relist_seconds: float = 300.0,
+    options: tuple[str, ...] = (),
 ) -> AsyncIterator[Trial]:
     """Everything that a sweep in this namespace needs, within this context; the operator has started."""
     await asyncio.to_thread(install_definitions, control_plane)
@@ -213,6 +217,7 @@ async def on_trial(
             control_plane.network.free_port(),
             folder / f"{namespace}.log",
             relist_seconds,
+            options,
         )
         await stack.enter_async_context(operating(operator))
         yield Trial(control_plane, namespace, proxy, operator, trainers, since)

@@ -5,16 +5,24 @@ from typing import Any
 import pytest
 
 from pod_sweeps import EVERYTHING, START, sweep_with
+from seedsweep.api.housekeeping import HousekeepingTask
+from seedsweep.kube.chores import clean_up_manifest, housekeeping_manifest
 from seedsweep.kube.fetchpod import fetch_manifest
-from seedsweep.kube.pods import pod_manifest
+from seedsweep.kube.pods import PodSettings, pod_manifest
 from seedsweep.kube.weights import ClaimFolder
 
 Object = dict[str, Any]
 
+SWEEPS = {"least": sweep_with(), "all": sweep_with(EVERYTHING)}
+SETTINGS = PodSettings(housekeeping_image="house:1")
 MANIFESTS = {
-    "least": pod_manifest(sweep_with(), START),
-    "all": pod_manifest(sweep_with(EVERYTHING), START),
-    "fetch": fetch_manifest(sweep_with(EVERYTHING), ClaimFolder("weights", "team/sweep-uid/best")),
+    **{f"{name}, episode": pod_manifest(sweep, START) for name, sweep in SWEEPS.items()},
+    **{
+        f"{name}, housekeeping": housekeeping_manifest(sweep, SETTINGS, HousekeepingTask(), 0)
+        for name, sweep in SWEEPS.items()
+    },
+    **{f"{name}, clean-up": clean_up_manifest(sweep, SETTINGS) for name, sweep in SWEEPS.items()},
+    "all, fetch": fetch_manifest(sweep_with(EVERYTHING), ClaimFolder("weights", "team/sweep-uid/best")),
 }
 VOLUMES = {
     "configMap",
@@ -40,7 +48,7 @@ def containers(pod: Object) -> list[Object]:
 
 def test_no_namespace_of_the_host_is_shared(pod: Object):
     assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"}
-    assert not any("hostPort" in port for container in containers(pod) for port in container["ports"])
+    assert not any("hostPort" in port for container in containers(pod) for port in container.get("ports", ()))
 
 
 def test_only_harmless_kinds_of_volumes_are_mounted(pod: Object):

@@ -133,6 +133,7 @@ def test_contract_is_kept_with_all_that_is_known_of_the_attempt():
         "SEEDSWEEP_RUNGS": "6,12",
         "SEEDSWEEP_STOP_AFTER": "6",
         "SEEDSWEEP_WORK_DIR": SCRATCH,
+        "SEEDSWEEP_STORAGE_DIR": f"{STORAGE}/team/sweep-uid",
         "SEEDSWEEP_CHECKPOINT_DIR": f"{STORAGE}/team/sweep-uid/wi3-do7",
         "SEEDSWEEP_METRICS_HOST": "0.0.0.0",
         "SEEDSWEEP_METRICS_PORT": "9400",
@@ -145,7 +146,10 @@ def test_contract_is_kept_with_all_that_is_known_of_the_attempt():
 
 def test_an_attempt_without_storage_or_a_stop_is_told_of_neither():
     values = values_of(container_of(sweep_with(), StartEpisode(EpisodeId(3, 7), 0, None, (6,))))
-    assert not {"SEEDSWEEP_CHECKPOINT_DIR", "SEEDSWEEP_STOP_AFTER", "SEEDSWEEP_SEED"} & values.keys()
+    assert (
+        not {"SEEDSWEEP_CHECKPOINT_DIR", "SEEDSWEEP_STORAGE_DIR", "SEEDSWEEP_STOP_AFTER", "SEEDSWEEP_SEED"}
+        & values.keys()
+    )
 
 
 def test_single_seeds_are_given_as_one():
@@ -186,6 +190,7 @@ def test_a_config_in_a_config_map_is_read_by_the_kubelet():
 def test_storage_by_uri_names_a_folder_of_the_episode_and_mounts_nothing():
     pod = pod_manifest(sweep_with({"spec.storage": {"uri": "s3://bucket/runs/"}}), START)["spec"]
     values = values_of(pod["containers"][0])
+    assert values["SEEDSWEEP_STORAGE_DIR"] == "s3://bucket/runs/team/sweep-uid"
     assert values["SEEDSWEEP_CHECKPOINT_DIR"] == "s3://bucket/runs/team/sweep-uid/wi3-do7"
     assert [volume["name"] for volume in pod["volumes"]] == ["seedsweep-scratch"]
 
@@ -258,6 +263,7 @@ def test_a_sweep_that_names_all_a_cluster_needs_has_no_problem():
     data = {"train": "package:reviews/train.csv", "validation": "/data/validation.csv"}
     assert problems_of(sweep_with({"spec.trainer.fineTuning.dataset": data})) == []
     assert problems_of(own_trainer()) == []
+    assert problems_of(sweep_with({"spec.storage": {"uri": "s3://b"}, "spec.trainer.fineTuning.dataset": data})) == []
 
 
 @pytest.mark.parametrize(
@@ -274,7 +280,6 @@ def test_a_sweep_that_names_all_a_cluster_needs_has_no_problem():
             "spec.trainer.resources.limits[nvidia.com/gpu]",
             "whole number",
         ),
-        ({"spec.storage": {"uri": "s3://b"}}, "spec.storage.uri", "give a persistentVolumeClaim"),
         ({"spec.trainer.fineTuning.model": "./model"}, "spec.trainer.fineTuning.model", "absolute path"),
         (
             {"spec.trainer.fineTuning.dataset": {"train": "data/train.csv", "validation": "/v.csv"}},

@@ -24,6 +24,7 @@ MAX_ATTEMPTS = 4
 """Failures in a row, before a sweep goes on or ends without."""
 BACK_OFF = timedelta(seconds=5)
 MAX_BACK_OFF = timedelta(minutes=10)
+SOON_SECONDS = 1.0
 BEGINS_WITHIN = timedelta(seconds=30)
 """What keeps a pod from beginning for longer is told."""
 
@@ -214,6 +215,10 @@ class Housekeeper:
         if (pod is None or await self._delete(pod)) and stage:
             await self._create(sweep, task, failure.times if failure is not None else 0)
 
+    def look_again_soon(self) -> None:
+        """What is wanted is not known well enough yet."""
+        asyncio.get_running_loop().call_later(SOON_SECONDS, self._news)
+
     async def close(self) -> None:
         """The sweep is over, and all that was said is on record."""
         if self._alarm is not None:
@@ -233,7 +238,7 @@ class Housekeeper:
         try:
             await self._api.delete(self._path(pod.name), pod.uid)
         except ApiError:
-            asyncio.get_running_loop().call_later(BACK_OFF.total_seconds(), self._news)
+            self.look_again_soon()
             return False
         self._gone.add(pod.uid)
         self._pod = None
@@ -259,7 +264,7 @@ class Housekeeper:
             self._turned_down(stage, attempt, error)
             return
         if self.saw(found):
-            asyncio.get_running_loop().call_later(1.0, self._news)
+            self.look_again_soon()
         else:
             taken = f"pod {name} exists and is not this sweep's: delete it or rename the sweep"
             self._turned_down(stage, attempt, ApiError(409, "NameTaken", taken))

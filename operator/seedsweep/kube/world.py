@@ -107,14 +107,30 @@ class KubeWorld:
                 best = self._records.episodes[decision.episode].best if decision.keep_best else None
                 keep = best.evaluation if best is not None else None
                 prune[decision.episode] = Pruning(episode=decision.episode.name, keep=keep)
-            elif isinstance(decision, Conclude):
+            elif isinstance(decision, Conclude) and self._tells_of(decision):
                 hand_over = self._hand_over(decision)
+            elif isinstance(decision, Conclude):
+                self._housekeeper.look_again_soon()
         wanted = Wanted(prune, hand_over, any(isinstance(decision, WarmUp) for decision in decisions))
         await self._housekeeper.act(self.sweep, wanted, self._is_on_record)
 
     @property
     def _ours(self) -> bool:
         return self.sweep.spec.trainer.fine_tuning is not None
+
+    def _tells_of(self, decision: Conclude) -> bool:
+        """Whether the status that was planned last is that of the end, for the winner's card."""
+        best, failed = self.status.best, self.status.condition("Failed")
+        over = self.status.phase == "Concluding" or (failed is not None and failed.status == "True")
+        return (
+            over
+            and best is not None
+            and (best.episode, best.evaluation)
+            == (
+                decision.episode.name,
+                decision.evaluation,
+            )
+        )
 
     def _hand_over(self, decision: Conclude) -> HandOver:
         name, export = decision.episode.name, self.sweep.spec.export

@@ -7,14 +7,19 @@ from datetime import UTC, datetime
 from cluster.simulator.faults import End
 from cluster.simulator.podapi import Object
 from seedsweep.api.episode import EpisodeId
+from seedsweep.api.housekeeping import HousekeepingTask
 from seedsweep.kube.names import ANNOTATION_ATTEMPT, LABEL_DATA_ORDER, LABEL_SWEEP, LABEL_WEIGHT_INIT
 from seedsweep.kube.pods import CONTAINER
 from seedsweep.variables import expand
+from seedsweep_trainer.contract import Env
+
+NO_EPISODE = EpisodeId(-1, -1)
+"""That of a housekeeping pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """An episode's pod."""
+    """An episode's pod, or a housekeeping pod, which has a task."""
 
     namespace: str
     name: str
@@ -36,6 +41,7 @@ class Pod:
     """The reason of its waiting container."""
     over: bool
     """It has ended, or was told to."""
+    task: HousekeepingTask | None = None
 
     @property
     def path(self) -> str:
@@ -44,20 +50,26 @@ class Pod:
 
 
 def parse_pod(found: Object) -> Pod | None:
-    """The pod in an object of the API; None where it is no episode's."""
+    """The pod in an object of the API; None where it is not ours."""
     metadata, spec, status = found["metadata"], found["spec"], found.get("status", {})
     labels = metadata.get("labels") or {}
     container = next((c for c in spec["containers"] if c["name"] == CONTAINER), None)
-    if container is None or not {LABEL_SWEEP, LABEL_WEIGHT_INIT, LABEL_DATA_ORDER} <= labels.keys():
+    if container is None or LABEL_SWEEP not in labels:
         return None
     phase = status.get("phase")
     env = _environment(container, metadata["uid"])
+    task, seeds = (
+        env.get(Env.TASK),
+        [int(labels[key]) for key in (LABEL_WEIGHT_INIT, LABEL_DATA_ORDER) if key in labels],
+    )
+    if task is None and len(seeds) < 2:
+        return None
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         sweep=labels[LABEL_SWEEP],
-        episode=EpisodeId(int(labels[LABEL_WEIGHT_INIT]), int(labels[LABEL_DATA_ORDER])),
+        episode=EpisodeId(*seeds) if task is None else NO_EPISODE,
         attempt=int((metadata.get("annotations") or {}).get(ANNOTATION_ATTEMPT, "0")),
         version=int(metadata["resourceVersion"]),
         env=env,
@@ -68,6 +80,7 @@ def parse_pod(found: Object) -> Pod | None:
         ip=status.get("podIP"),
         waits_for=_waits_for(status),
         over=phase in ("Succeeded", "Failed") or metadata.get("deletionTimestamp") is not None,
+        task=HousekeepingTask.model_validate_json(task) if task is not None else None,
     )
 
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cluster.simulator.chores import Chores
 from cluster.simulator.faults import Fault, Halt, Lie, Quirk
 from seedsweep.api.episode import EpisodeId
 from seedsweep_trainer.contract import as_published
@@ -68,6 +69,8 @@ class Script:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     """Recorded ones by episode; the others are generated."""
     faults: tuple[Fault, ...] = ()
+    chores: Chores = field(default_factory=Chores)
+    """What housekeeping pods do."""
 
     def behaviour(self, episode: EpisodeId, attempt: int) -> Behaviour:
         """What attempt 0, 1, ... of an episode does."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from kubernetes.aio.client.api_client import ApiClient
 
+from cluster.simulator.chores import SimulatedHousekeepers
 from cluster.simulator.course import Course
 from cluster.simulator.exporter import exporter
 from cluster.simulator.exposition import gauges_body, metrics_body
@@ -77,6 +78,10 @@ class SimulatedTrainers:
     record: Record = field(default_factory=Record)
     stored: dict[str, int] = field(default_factory=dict)
     """By checkpoint folder: the furthest evaluation with a durable checkpoint."""
+    housekeepers: SimulatedHousekeepers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.housekeepers = SimulatedHousekeepers(self.script.chores, self.stored)
 
     def pullable(self, pod: Pod) -> bool:
         """See Trainers."""
@@ -84,6 +89,9 @@ class SimulatedTrainers:
 
     async def train(self, pod: Pod, told_to_end: asyncio.Event) -> Ended | None:
         """See Trainers."""
+        if pod.task is not None:
+            return await self.housekeepers.keep(pod, told_to_end)
+        self.housekeepers.began_training(pod.env.get(Env.CHECKPOINT_DIR))
         trainer = SimulatedTrainer(pod, self._course(pod))
         course = trainer.course
         clock = asyncio.get_running_loop().time

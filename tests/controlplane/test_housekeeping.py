@@ -1,0 +1,333 @@
+"""What must be done in a sweep's storage, by a pod: what is freed, the winner, a warm-up, and what may go wrong.
+
+The pods are simulated, and with them the storage: they know what was freed, and who looked for it afterwards.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.ends import fault_free_end
+from cluster.proxy import Answer, Break, Rule
+from cluster.simulator.chores import PARAMETERS, Chores, Mishap, Part
+from cluster.simulator.faults import Fault, stall
+from cluster.simulator.script import Script
+from cluster.trial import NAME, Object, Trial, eventually, on_trial, settled, sweep_of
+
+QUICK = Script(seconds=0.1)
+TRAINER = {
+    "image": "example/trainer:1",
+    "fineTuning": {
+        "model": "/models/tiny",
+        "dataset": {"train": "/data/train.csv", "validation": "/data/validation.csv"},
+        "metric": {"name": "accuracy", "goal": "maximize", "range": {"min": "0", "max": "1"}},
+        "epochs": 1,
+        "evaluationsPerEpoch": 10,
+    },
+    "resources": {"limits": {"nvidia.com/gpu": 1}},
+}
+OWN = {
+    "image": "example/trainer:1",
+    "command": ["train"],
+    "metric": {"name": "accuracy", "goal": "maximize", "range": {"min": "0", "max": "1"}},
+    "resources": {"limits": {"nvidia.com/gpu": 1}},
+}
+BUCKET = {"uri": "s3://bucket/runs"}
+POD = f"{NAME}-housekeeping"
+
+
+def stored_sweep(storage: Object = BUCKET, **spec: Any) -> Object:
+    """Our own trainer, with storage that outlives its pods."""
+    return sweep_of(**{"trainer": TRAINER, "storage": storage, "parallelism": 4, **spec})
+
+
+def with_mishaps(mishaps: Mapping[Part, tuple[Mishap, ...]], script: Script = QUICK, seconds: float = 0.1) -> Script:
+    return replace(script, chores=Chores(seconds, mishaps))
+
+
+def conditions(status: Object) -> dict[str, tuple[str, str]]:
+    return {c["type"]: (c["status"], c["reason"]) for c in status.get("conditions", ())}
+
+
+async def completed(trial: Trial, sweep: Object, script: Script) -> Object:
+    """The status at the end, which is the fault-free one; nothing was freed that was needed."""
+    await trial.completed(sweep, script)
+    assert trial.trainers.housekeepers.wrong == []
+    return await trial.status()
+
+
+async def events(trial: Trial) -> set[str]:
+    return {item["reason"] for item in await trial.items("events")}
+
+
+async def no_pods(trial: Trial) -> None:
+    """Wait until no housekeeping pod is left."""
+
+    async def look() -> bool:
+        names = [pod["metadata"]["name"] for pod in await trial.items("pods")]
+        return any("housekeeping" in name or "clean-up" in name for name in names)
+
+    assert await settled(look, False) is False
+
+
+async def test_storage_is_warmed_up_before_freed_during_and_the_winner_handed_over_after(control_plane, namespace: str):
+    script = Script(seconds=0.2)
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := stored_sweep(export={"uri": "s3://bucket/best"}))
+        status = await completed(trial, sweep, script)
+        folder = f"s3://bucket/runs/{namespace}/{(await trial.sweep())['metadata']['uid']}"
+        house = trial.trainers.housekeepers
+        # Whoever lost, and whoever was kept and has finished: nobody has a checkpoint any more.
+        assert len(house.done) >= 3
+        assert house.done[0][1].warm_up
+        assert house.done[-1][1].hand_over is not None
+        freed = {pruning.episode: pruning.keep for _, task in house.done for pruning in task.prune}
+        expected = fault_free_end(sweep, script)
+        assert set(freed) == set(expected.verdicts)
+        kept = {episode for episode, keep in freed.items() if keep is not None}
+        assert kept >= {episode for episode, verdict in expected.verdicts.items() if verdict == "Finished"}
+        assert trial.trainers.stored == {}
+        assert status["best"]["weights"] == f"{folder}/best"
+        assert status["best"]["exported"] == "s3://bucket/best"
+        assert status["best"]["test"]["n"] == 1000
+        assert status["parameters"] == PARAMETERS
+        assert conditions(status)["CheckpointsKept"] == ("True", "Stored")
+        assert conditions(status)["WarmedUp"] == ("True", "Done")
+        assert conditions(status)["StorageTidy"][0] == "True"
+        assert {"WarmedUp", "HandedOver"} <= await settled(lambda: events(trial), set()) | await events(trial)
+        await no_pods(trial)
+
+
+async def test_no_episode_starts_before_the_storage_is_warm(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, with_mishaps({}, seconds=3.0)) as trial:
+        await trial.apply(sweep := stored_sweep())
+
+        async def warming() -> bool | None:
+            return conditions(await trial.status()).get("Progressing") == ("True", "WarmingUp") or None
+
+        await eventually(warming)
+        assert trial.trainers.record.attempts == {}
+        assert [pod["metadata"]["name"] for pod in await trial.items("pods")] == [POD]
+        await completed(trial, sweep, QUICK)
+
+
+async def test_a_configuration_that_nobody_can_train_ends_a_sweep_before_a_gpu_is_held(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, with_mishaps({Part.WARM_UP: (Mishap.REFUSES,)})) as trial:
+        await trial.apply(stored_sweep())
+        failed = await trial.condition("Failed")
+        assert failed["reason"] == "BadConfiguration"
+        assert "there is no such model" in failed["message"]
+        assert trial.trainers.record.attempts == {}
+        await no_pods(trial)
+        assert await trial.settled_wrong() == []
+
+
+async def test_a_warm_up_that_keeps_failing_is_skipped_with_a_warning(control_plane, namespace: str):
+    script = with_mishaps({Part.WARM_UP: (Mishap.FAILS, Mishap.EVICTED, Mishap.SILENT, Mishap.FAILS)})
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := stored_sweep())
+        status = await completed(trial, sweep, script)
+        assert conditions(status)["WarmedUp"] == ("True", "Skipped")
+        assert status["best"]["weights"]
+        assert [part for _, part in trial.trainers.housekeepers.begun].count(Part.WARM_UP) == 4
+
+
+async def test_a_hand_over_that_fails_is_tried_again_and_then_the_result_stands_without(control_plane, namespace: str):
+    script = with_mishaps({Part.HAND_OVER: (Mishap.FAILS,) * 9})
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := stored_sweep())
+        status = await completed(trial, sweep, script)
+        assert "the bucket is away" in status["message"]
+        assert "weights" not in status["best"]
+        assert [part for _, part in trial.trainers.housekeepers.begun].count(Part.HAND_OVER) == 4
+        await no_pods(trial)
+
+
+async def test_a_pod_that_hangs_is_ended_in_time_and_the_next_one_does_it(control_plane, namespace: str):
+    script = with_mishaps({Part.WARM_UP: (Mishap.HANGS,), Part.HAND_OVER: (Mishap.HANGS,)})
+    options = ("--housekeeping-seconds", "3")
+    async with on_trial(control_plane, namespace, script, options=options) as trial:
+        await trial.apply(sweep := stored_sweep())
+        status = await completed(trial, sweep, script)
+        assert conditions(status)["WarmedUp"] == ("True", "Done")
+        assert status["best"]["weights"]
+
+
+async def test_a_pod_that_finds_no_place_holds_nothing_up_for_ever(control_plane, namespace: str):
+    options = ("--housekeeping-requests", "cpu=100000", "--housekeeping-seconds", "2")
+    async with on_trial(control_plane, namespace, QUICK, options=options) as trial:
+        await trial.apply(sweep := stored_sweep())
+        status = await completed(trial, sweep, QUICK)
+        assert conditions(status)["WarmedUp"] == ("True", "Skipped")
+        assert "Insufficient cpu" in status["message"]
+        assert trial.trainers.housekeepers.done == []
+
+
+async def test_without_storage_there_is_no_such_pod_and_the_status_says_what_that_costs(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, QUICK) as trial:
+        await trial.apply(sweep := sweep_of(trainer=TRAINER))
+        status = await completed(trial, sweep, QUICK)
+        assert trial.trainers.housekeepers.begun == []
+        kept = next(c for c in status["conditions"] if c["type"] == "CheckpointsKept")
+        assert (kept["status"], kept["reason"]) == ("False", "NoStorage")
+        assert "up to 90 steps more" in kept["message"]
+        assert "no weights were kept" in status["message"]
+
+
+async def test_storage_of_a_trainer_of_ones_own_is_freed_with_an_image_and_left_without(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, QUICK) as trial:
+        await trial.apply(sweep := stored_sweep(trainer=OWN))
+        status = await completed(trial, sweep, QUICK)
+        assert conditions(status)["StorageTidy"] == ("False", "NoHousekeepingImage")
+        assert trial.trainers.housekeepers.begun == []
+        await trial.operator.stop()
+        trial.operator.options = ("--housekeeping-image", "example/seedsweep-trainer:1")
+        await trial.operator.start()
+        await trial.delete("seedsweeps", NAME)
+        await trial.apply(sweep)
+        status = await completed(trial, sweep, QUICK)
+        assert conditions(status)["StorageTidy"][0] == "True"
+        freed = {pruning.episode for _, task in trial.trainers.housekeepers.done for pruning in task.prune}
+        assert freed == {e for e, verdict in fault_free_end(sweep, QUICK).verdicts.items() if verdict == "Lost"}
+
+
+async def test_keep_all_leaves_survivors_what_they_have(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, QUICK) as trial:
+        await trial.apply(sweep := stored_sweep({**BUCKET, "retentionPolicy": {"whenFinished": "KeepAll"}}))
+        await completed(trial, sweep, QUICK)
+        left = {folder.rsplit("/", 1)[-1] for folder in trial.trainers.stored}
+        finished = {e for e, verdict in fault_free_end(sweep, QUICK).verdicts.items() if verdict == "Finished"}
+        assert left >= finished
+
+
+MOMENTS = [("POST", "/pods$"), ("DELETE", f"/pods/{POD}"), ("PUT", "/seedsweeps/.*/status")]
+
+
+@pytest.mark.parametrize("moment", [Break.BEFORE, Break.AFTER])
+@pytest.mark.parametrize(("method", "path"), MOMENTS)
+async def test_an_operator_that_dies_around_a_housekeeping_pod_takes_up_where_it_stood(
+    control_plane, namespace: str, moment: Break, method: str, path: str
+):
+    script = with_mishaps({}, Script(seconds=0.2), seconds=0.5)
+    async with on_trial(control_plane, namespace, script) as trial:
+        rule = Rule(moment, path, method, body="housekeeping" if method == "POST" else "")
+        sweep = stored_sweep()
+        await trial.apply(sweep)
+        for _ in range(3):
+            with trial.proxy.broken(rule):
+
+                async def hit() -> bool | None:
+                    return rule.hits > 0 or bool((await trial.status()).get("completionTime")) or None
+
+                await eventually(hit)
+                await trial.operator.kill()
+            rule.hits = 0
+            await trial.operator.start()
+        status = await completed(trial, sweep, script)
+        assert status["best"]["weights"]
+        assert len([task for _, task in trial.trainers.housekeepers.done if task.hand_over is not None]) == 1
+
+
+async def test_a_sweep_that_is_deleted_takes_its_storage_along_where_it_is_asked_to(control_plane, namespace: str):
+    slow = Script(seconds=0.5)
+    async with on_trial(control_plane, namespace, slow) as trial:
+        uid = await trial.apply(stored_sweep({**BUCKET, "retentionPolicy": {"whenDeleted": "Delete"}}))
+        await trial.running(4)
+        await trial.delete("seedsweeps", NAME)
+
+        async def removed() -> bool | None:
+            return any(task.remove_all for _, task in trial.trainers.housekeepers.done) or None
+
+        await eventually(removed)
+        await no_pods(trial)
+        assert [folder for folder in trial.trainers.stored if uid in folder] == []
+        assert await trial.items("pods") == []
+        assert await trial.settled_wrong() == []
+
+
+async def test_a_sweep_that_is_deleted_leaves_its_storage_otherwise(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, QUICK) as trial:
+        await trial.apply(sweep := stored_sweep())
+        await completed(trial, sweep, QUICK)
+        await trial.delete("seedsweeps", NAME)
+        await asyncio.sleep(3)
+        assert not any(task.remove_all for _, task in trial.trainers.housekeepers.done)
+        assert await trial.items("pods") == []
+
+
+async def test_a_finished_sweep_goes_when_its_time_is_over_and_its_storage_with_it(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, QUICK) as trial:
+        storage = {**BUCKET, "retentionPolicy": {"whenDeleted": "Delete"}}
+        await trial.apply(sweep := stored_sweep(storage, ttlSecondsAfterFinished=6))
+        await completed(trial, sweep, QUICK)
+        # The next operator knows of it, too.
+        await trial.operator.kill()
+        await trial.operator.start()
+
+        async def gone() -> bool | None:
+            return not await trial.items("seedsweeps") or None
+
+        await eventually(gone)
+
+        async def removed() -> bool | None:
+            return any(task.remove_all for _, task in trial.trainers.housekeepers.done) or None
+
+        await eventually(removed)
+        await no_pods(trial)
+        assert await trial.settled_wrong() == []
+
+
+async def test_a_housekeeping_pod_that_is_deleted_by_hand_is_made_again(control_plane, namespace: str):
+    script = with_mishaps({}, seconds=2.0)
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := stored_sweep())
+
+        async def begun() -> bool | None:
+            return bool(trial.trainers.housekeepers.begun) or None
+
+        await eventually(begun)
+        await trial.delete("pods", POD)
+        status = await completed(trial, sweep, script)
+        assert conditions(status)["WarmedUp"] == ("True", "Done")
+
+
+async def test_a_failed_sweep_keeps_no_more_than_its_best_weights(control_plane, namespace: str):
+    script = replace(QUICK, faults=tuple(Fault(stall(after=5), f"wi{i}-do{j}") for i in range(2) for j in range(4)))
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(stored_sweep(activeDeadlineSeconds=8))
+        failed = await trial.condition("Failed")
+        assert failed["reason"] == "DeadlineExceeded"
+
+        async def over() -> bool | None:
+            return bool((await trial.status()).get("completionTime")) or None
+
+        await eventually(over)
+        assert trial.trainers.stored == {}
+        assert (await trial.status())["best"]["weights"]
+        assert trial.trainers.housekeepers.wrong == []
+
+
+async def test_a_name_that_is_taken_is_told_and_waited_out(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, QUICK) as trial:
+        foreign = {"metadata": {"name": POD}, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
+        await trial.request("POST", trial.path("pods"), foreign)
+        await trial.apply(sweep := stored_sweep())
+        stalled = await trial.condition("Stalled")
+        assert stalled["reason"] == "HousekeepingFails"
+        assert POD in stalled["message"]
+        await trial.delete("pods", POD)
+        status = await completed(trial, sweep, QUICK)
+        assert conditions(status)["WarmedUp"] == ("True", "Done")
+
+
+async def test_an_api_server_that_refuses_pods_for_a_while_costs_time_and_no_more(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, QUICK) as trial:
+        with trial.proxy.broken(Rule(Answer(503), "/pods$", "POST", body="housekeeping")):
+            await trial.apply(sweep := stored_sweep())
+            await asyncio.sleep(4)
+            assert trial.trainers.housekeepers.begun == []
+        status = await completed(trial, sweep, QUICK)
+        assert conditions(status)["WarmedUp"] == ("True", "Done")
