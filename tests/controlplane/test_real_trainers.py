@@ -1,6 +1,7 @@
 """Real trainers behind the pods: our own on the quickstart's data, and one that knows no more than two gauges."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,15 +68,21 @@ def curves(control_plane: ControlPlane, namespace: str) -> dict[str, list[float]
     return {item["metadata"]["labels"]["seedsweep.io/episode"]: item["status"]["scores"] for item in found["items"]}
 
 
-async def test_our_trainer_on_the_quickstarts_data_yields_a_winner_and_exact_curves(
-    control_plane: ControlPlane, namespace: str, tmp_path: Path
-):
+def quickstart() -> Object:
+    """Smaller: four episodes, of which one is kept at evaluation 2 of 5."""
     sweep = example("quickstart.yaml")
     sweep["spec"]["seeds"] = {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": 2}}}
     sweep["spec"]["earlyStopping"]["rungs"][0]["keep"] = 1
     sweep["spec"]["parallelism"] = 4
     sweep["spec"]["trainer"]["fineTuning"] |= {"epochs": 1, "evaluationsPerEpoch": 5}
     sweep["spec"]["earlyStopping"]["rungs"][0]["atPercent"] = 40
+    return sweep
+
+
+async def test_our_trainer_on_the_quickstarts_data_yields_a_winner_and_exact_curves(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+):
+    sweep = quickstart()
     async with real_trainers(control_plane, namespace, tmp_path):
         status = await ended(control_plane, namespace, sweep)
     assert condition(status, "Complete") == ("True", "WinnerFound")
@@ -85,6 +92,44 @@ async def test_our_trainer_on_the_quickstarts_data_yields_a_winner_and_exact_cur
     found = curves(control_plane, namespace)
     assert len(found[status["best"]["episode"]]) == 5
     assert all(len(scores) >= 2 for scores in found.values())
+
+
+async def test_with_storage_on_two_gpus_the_winners_folder_is_all_that_is_left(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+):
+    sweep = quickstart()
+    sweep["spec"] |= {"parallelism": 2, "storage": {"persistentVolumeClaim": {"claimName": "weights"}}}
+    make_claim(control_plane, namespace)
+    async with real_trainers(control_plane, namespace, tmp_path):
+        status = await ended(control_plane, namespace, sweep)
+    assert condition(status, "Complete") == ("True", "WinnerFound")
+    assert condition(status, "StorageTidy")[0] == "True"
+    assert status["cost"]["wastedSteps"] == 0, "survivors go on from their checkpoints"
+    check_what_is_left(status)
+
+
+def check_what_is_left(status: Object) -> None:
+    """The winner's folder, and best weights of whoever was kept."""
+    best = Path(status["best"]["weights"])
+    assert {path.name for path in best.iterdir()} >= {"config.json", "model.safetensors", "README.md", "test.json"}
+    assert status["best"]["test"]["score"] == json.loads((best / "test.json").read_text())["score"]
+    kept = {path.name for path in best.parent.iterdir()} - {"best", "cache"}
+    # The one that was kept at the cut need not be the winner.
+    assert status["best"]["episode"] in kept
+    assert len(kept) <= 2
+    assert not list(best.parent.glob("**/training.safetensors")), "no checkpoint is left that could be resumed from"
+
+
+def make_claim(control_plane: ControlPlane, namespace: str) -> None:
+    """A claim that is bound at once; folders of this machine stand in for what it would mount."""
+    modes = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    size, name = {"storage": "1Gi"}, f"weights-{namespace}"
+    reference = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "weights", "namespace": namespace}
+    volume = {**modes, "capacity": size, "hostPath": {"path": "/nowhere"}, "claimRef": reference}
+    control_plane.create("/api/v1/persistentvolumes", {"metadata": {"name": name}, "spec": volume})
+    claim = {**modes, "volumeName": name, "resources": {"requests": size}}
+    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    control_plane.create(path, {"metadata": {"name": "weights"}, "spec": claim})
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

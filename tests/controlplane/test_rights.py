@@ -10,7 +10,7 @@ from cluster.operator import RULES, USER
 from cluster.proxy import Answer, Rule
 from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.names import LABEL_SWEEP_UID
 
@@ -52,7 +52,7 @@ def foreign(plural: str, name: str) -> dict[str, object]:
 
 
 async def run_into_everything(trial: Trial) -> None:
-    """A sweep whose names are taken for a while, and whose status somebody else writes just then."""
+    """A sweep whose names are taken for a while, whose status somebody else writes just then, and whose time ends."""
     for plural, name in NAMES_TAKEN:
         code, answer = await trial.request("POST", trial.path(plural), foreign(plural, name))
         assert code == 201, answer
@@ -66,6 +66,12 @@ async def run_into_everything(trial: Trial) -> None:
             await trial.delete(plural, name)
         await trial.completed(sweep, SCRIPT)
     assert conflict.hits
+    await trial.request("PATCH", trial.path("seedsweeps", NAME), {"spec": {"ttlSecondsAfterFinished": 1}})
+
+    async def gone() -> bool | None:
+        return not await trial.items("seedsweeps") or None
+
+    await eventually(gone)
 
 
 async def told_of(trial: Trial, name: str) -> bool:

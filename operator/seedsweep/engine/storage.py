@@ -140,6 +140,8 @@ def storage_events(before: SweepStatus, after: SweepStatus) -> Iterator[Event]:
         old, new = before.condition(kind), after.condition(kind)
         if new is None or new.status != tells or (old is not None and (old.status, old.reason) == (tells, new.reason)):
             continue
+        if new.reason == "EpisodesStarted":
+            continue
         well = kind == "WarmedUp" and new.reason == "Done"
         yield Event(reason, f"{new.reason}: {new.message}".rstrip(": "), kind="Normal" if well else "Warning")
     known = before.best.weights if before.best is not None else None

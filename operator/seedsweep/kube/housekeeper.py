@@ -20,8 +20,6 @@ from seedsweep.kube.client import Api, ApiError, Object
 from seedsweep.kube.pods import PodSettings
 from seedsweep.kube.records import Home
 
-MAX_ATTEMPTS = 4
-"""Failures in a row, before a sweep goes on or ends without."""
 BACK_OFF = timedelta(seconds=5)
 MAX_BACK_OFF = timedelta(minutes=10)
 SOON_SECONDS = 1.0
@@ -29,6 +27,10 @@ BEGINS_WITHIN = timedelta(seconds=30)
 """What keeps a pod from beginning for longer is told."""
 
 WARM_UP, HAND_OVER, PRUNING = "warming up", "handing over the winner", "freeing what is no longer needed"
+MAX_FAILURES = {WARM_UP: 4, HAND_OVER: 8, PRUNING: 8}
+"""In a row, before a sweep begins or ends without: half a minute of pauses, and ten minutes."""
+OVERDUE_COUNTS = 2
+"""As so many failures: it has cost much more time than any other."""
 _UNABLE = "the operator was started without --housekeeping-image: nothing of what this trainer stores is removed"
 
 
@@ -62,7 +64,7 @@ class _Failure:
 
     @property
     def exhausted(self) -> bool:
-        return self.final or self.times >= MAX_ATTEMPTS
+        return self.final or self.times >= MAX_FAILURES[self.stage]
 
     def __str__(self) -> str:
         again = "" if self.times < 2 else f" {self.times} times"
@@ -231,7 +233,8 @@ class Housekeeper:
             why = pod.trouble or "it neither ended nor failed"
             if await self._delete(pod):
                 text = f"not done after {self._settings.housekeeping_seconds} s: {why}"
-                self._failed(_stage(pod.task), pod.attempt + 1, HousekeepingAnswer(error=text), self._clock())
+                times = pod.attempt + OVERDUE_COUNTS
+                self._failed(_stage(pod.task), times, HousekeepingAnswer(error=text), self._clock())
                 self._news()
 
     async def _delete(self, pod: Chore) -> bool:

@@ -67,7 +67,12 @@ class KubeWorld:
         episodes = self._records.episodes
         stored = spec.storage is not None
         house = self._housekeeper.seen(self.sweep, self.status, {e.name: e for e in episodes}) if stored else None
-        resumes = self._ours or any(a.reading is not None and a.reading.level in _RESUMING_LEVELS for a in attempts)
+        kept = self.status.condition("CheckpointsKept")
+        # Once an attempt has shown that it resumes, all do; none need be live.
+        shown = kept is not None and kept.status == "True"
+        resumes = (
+            self._ours or shown or any(a.reading is not None and a.reading.level in _RESUMING_LEVELS for a in attempts)
+        )
         self.seen = Observation(
             status=self.status,
             episodes=self._records.episodes,

@@ -42,7 +42,7 @@ class TrainerProcesses:
         log, message = work / "log", work / TERMINATION_LOG
         variables = self._variables(pod, work)
         _make_mounts(variables, message)
-        launcher, command = (self._others, pod.command) if pod.command else (self._ours, (*TRAINER, "train"))
+        launcher, command = self._what_runs(pod)
         process = await launcher.launch(command, variables, log)
         ended, told = asyncio.create_task(process.wait()), asyncio.create_task(told_to_end.wait())
         try:
@@ -56,6 +56,11 @@ class TrainerProcesses:
             ended.cancel()
             told.cancel()
         return _ended(code, message, log)
+
+    def _what_runs(self, pod: Pod) -> tuple[Launcher, tuple[str, ...]]:
+        if pod.task is not None:
+            return self._ours, (*TRAINER, *pod.command[1:])
+        return (self._others, pod.command) if pod.command else (self._ours, (*TRAINER, "train"))
 
     def _variables(self, pod: Pod, work: Path) -> dict[str, str]:
         mounts = ((SCRATCH, work), (STORAGE, self._folder / "storage"))

@@ -1,0 +1,305 @@
+"""One housekeeping pod at a time, from the wish to the record; the API server is a dictionary."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pod_sweeps import CLAIM, sweep_with
+from seedsweep.api.core import Condition
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
+from seedsweep.api.status import Best, SweepStatus
+from seedsweep.kube.chores import housekeeping_manifest
+from seedsweep.kube.client import ApiError
+from seedsweep.kube.housekeeper import HAND_OVER as HANDING_OVER
+from seedsweep.kube.housekeeper import MAX_BACK_OFF, MAX_FAILURES, Housekeeper, Wanted
+from seedsweep.kube.pods import PodSettings
+from seedsweep.kube.records import Home
+from seedsweep_trainer.contract import Env
+
+Object = dict[str, Any]
+
+SWEEP = sweep_with({"spec.storage": CLAIM})
+ONE, TWO = EpisodeId(0, 0), EpisodeId(0, 1)
+EPISODES = {e.name: e for e in (ONE, TWO)}
+FREE_ONE = Wanted({ONE: Pruning(episode=ONE.name)})
+HAND_OVER = Wanted(hand_over=HandOver(episode=ONE.name, evaluation=3, card=""))
+WARM_UP = Wanted(warm_up=True)
+BEST = Best(episode=ONE.name, weight_init=0, data_order=0, score=0.9, evaluation=3)
+
+
+class ApiServer:
+    """Pods by name, and what was asked of them."""
+
+    def __init__(self) -> None:
+        self.pods: dict[str, Object] = {}
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.error: ApiError | None = None
+        self.deleted: list[str] = []
+        self._version = 0
+
+    async def get(self, path: str) -> Object:
+        name = path.rsplit("/", 1)[-1]
+        if name not in self.pods:
+            raise ApiError(404, "NotFound", f"pods {name} not found")
+        return self.pods[name]
+
+    async def create(self, path: str, body: Object) -> Object:
+        if self.error is not None:
+            raise self.error
+        name = body["metadata"]["name"]
+        if name in self.pods:
+            raise ApiError(409, "AlreadyExists", f"pods {name} already exists")
+        metadata = {**body["metadata"], "creationTimestamp": self.now.isoformat(), "uid": f"pod-{self._version}"}
+        return self._store({**body, "metadata": metadata, "status": {"phase": "Pending"}})
+
+    async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
+        name = path.rsplit("/", 1)[-1]
+        assert self.pods[name]["metadata"]["uid"] == uid
+        self.deleted.append(uid)
+        del self.pods[name]
+
+    def end(self, message: str, code: int = 0) -> Object:
+        """The only pod ends."""
+        (pod,) = self.pods.values()
+        state = {"exitCode": code, "message": message, "finishedAt": self.now.isoformat()}
+        status = {
+            "phase": "Succeeded" if code == 0 else "Failed",
+            "containerStatuses": [{"name": "trainer", "state": {"terminated": state}}],
+        }
+        return self._store({**pod, "status": status})
+
+    def task(self) -> HousekeepingTask:
+        """Of the only pod."""
+        (pod,) = self.pods.values()
+        values = {v["name"]: v.get("value", "") for v in pod["spec"]["containers"][0]["env"]}
+        return HousekeepingTask.model_validate_json(values[Env.TASK])
+
+    def _store(self, pod: Object) -> Object:
+        self._version += 1
+        pod = {**pod, "metadata": {**pod["metadata"], "resourceVersion": str(self._version)}}
+        self.pods[pod["metadata"]["name"]] = pod
+        return pod
+
+
+class House:
+    """A housekeeper, and those around it."""
+
+    def __init__(self, server: ApiServer | None = None) -> None:
+        self.server = server or ApiServer()
+        self.status = SweepStatus(best=BEST)
+        self.recorded = False
+        home = Home("team", "demo", "sweep-uid")
+        settings = PodSettings(housekeeping_seconds=3600)
+        self.keeper = Housekeeper(self.server, home, settings, lambda: None, lambda: self.server.now)  # type: ignore[arg-type]
+
+    async def act(self, wanted: Wanted, after: float = 0.0) -> None:
+        self.server.now += timedelta(seconds=after)
+        await self.keeper.act(SWEEP, wanted, lambda task: self.recorded)
+
+    def end(self, message: str, code: int = 0) -> None:
+        self.keeper.saw(self.server.end(message, code))
+
+    @property
+    def seen(self):
+        return self.keeper.seen(SWEEP, self.status, EPISODES)
+
+    @property
+    def conclusion(self):
+        return self.keeper.conclusion(SWEEP, self.status)
+
+
+async def test_what_is_wanted_while_a_pod_is_at_work_waits_for_the_next():
+    house = House()
+    await house.act(FREE_ONE)
+    await house.act(Wanted({TWO: Pruning(episode=TWO.name)}))
+    assert [pruning.episode for pruning in house.server.task().prune] == [ONE.name]
+    assert house.seen.freeing == {ONE}
+    assert house.seen.freed == {}
+
+
+async def test_a_pod_stays_until_what_it_said_is_on_record():
+    house = House()
+    await house.act(FREE_ONE)
+    house.end("{}")
+    await house.act(Wanted({TWO: Pruning(episode=TWO.name)}))
+    assert house.server.deleted == []
+    assert (house.seen.freed, house.seen.freeing) == ({ONE: False}, frozenset())
+    house.recorded = True
+    await house.act(Wanted({TWO: Pruning(episode=TWO.name)}))
+    assert len(house.server.deleted) == 1
+    assert [pruning.episode for pruning in house.server.task().prune] == [TWO.name]
+
+
+async def test_a_pod_that_is_not_wanted_any_more_is_deleted_and_none_follows():
+    house = House()
+    await house.act(FREE_ONE)
+    house.end("{}")
+    house.recorded = True
+    await house.act(Wanted())
+    assert house.server.pods == {}
+
+
+async def test_the_next_operator_finds_the_answer_in_the_pod():
+    house = House()
+    await house.act(FREE_ONE)
+    house.server.end("{}")
+    successor = House(house.server)
+    await successor.keeper.load()
+    assert successor.seen.freed == {ONE: False}
+
+
+async def test_the_next_operator_goes_on_counting_failures():
+    house = House()
+    await house.act(HAND_OVER)
+    house.end('{"error":"the bucket is away"}', 1)
+    for _ in range(MAX_FAILURES[HANDING_OVER] - 1):
+        house = House(house.server)
+        await house.keeper.load()
+        assert house.conclusion is None
+        await house.act(HAND_OVER, after=MAX_BACK_OFF.total_seconds())
+        house.end('{"error":"the bucket is away"}', 1)
+    assert house.conclusion is not None
+    assert "the bucket is away" in house.conclusion.error
+    assert (await reloaded(house)).conclusion == house.conclusion
+
+
+async def reloaded(house: House) -> House:
+    successor = House(house.server)
+    await successor.keeper.load()
+    return successor
+
+
+async def test_a_failure_is_tried_again_only_after_a_pause_and_told_meanwhile():
+    house = House()
+    await house.act(FREE_ONE)
+    house.end('{"error":"the bucket is away"}', 1)
+    await house.act(FREE_ONE, after=1)
+    assert house.server.deleted == []
+    assert house.seen.trouble == "freeing what is no longer needed failed: the bucket is away"
+    assert not house.seen.exhausted
+    await house.act(FREE_ONE, after=60)
+    assert len(house.server.deleted) == 1
+    house.end("{}")
+    assert house.seen.trouble == ""
+
+
+async def test_what_is_done_is_not_undone_by_what_failed_after_it():
+    house = House()
+    await house.act(HAND_OVER)
+    for _ in range(MAX_FAILURES[HANDING_OVER]):
+        house.end('{"error":"no such repository","weights":"/var/lib/seedsweep/team/sweep-uid/best"}', 1)
+        await house.act(HAND_OVER, after=MAX_BACK_OFF.total_seconds())
+        if house.conclusion is not None:
+            break
+    assert house.conclusion is not None
+    assert house.conclusion.weights == "persistentVolumeClaim/weights:team/sweep-uid/best"
+    assert house.conclusion.error == "no such repository"
+
+
+async def test_a_refused_configuration_is_not_tried_again():
+    house = House()
+    await house.act(WARM_UP)
+    house.end('{"error":"no such model"}', 78)
+    assert house.seen.warm_up is not None
+    assert house.seen.warm_up.refused == "no such model"
+
+
+async def test_a_warm_up_that_is_on_record_is_over_for_good():
+    house = House()
+    warmed = Condition(type="WarmedUp", status="True", reason="Done", last_transition_time="2026-01-01T00:00:00Z")
+    house.status = SweepStatus(conditions=[warmed])
+    assert house.seen.warm_up is None
+
+
+async def test_a_pod_without_a_place_is_spoken_of_after_a_while_and_ended_in_time():
+    house = House()
+    await house.act(WARM_UP)
+    (pod,) = house.server.pods.values()
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+    pod["status"]["conditions"] = [scheduled]
+    pod["metadata"]["resourceVersion"] = "99"
+    house.keeper.saw(pod)
+    assert house.seen.trouble == ""
+    house.server.now += timedelta(seconds=31)
+    assert house.seen.trouble == "demo-housekeeping cannot begin: Unschedulable: 0/3 nodes"
+    await house.act(WARM_UP)
+    assert house.server.deleted == []
+    await house.act(WARM_UP, after=3600)
+    assert house.server.pods == {}
+    assert "not done after 3600 s: Unschedulable" in house.seen.trouble
+    await house.act(WARM_UP, after=60)
+    await house.act(WARM_UP, after=3600)
+    assert house.seen.warm_up is not None
+    assert house.seen.warm_up.over, "so long a wait counts more than other failures"
+
+
+@pytest.mark.parametrize("gone", ["watch", "list"])
+async def test_a_pod_that_somebody_deletes_counts_as_a_failure(gone: str):
+    house = House()
+    await house.act(WARM_UP)
+    pod = house.server.pods.popitem()[1]
+    if gone == "watch":
+        house.keeper.saw_deleted(pod)
+    else:
+        await house.keeper.load()
+    await house.act(WARM_UP, after=60)
+    (again,) = house.server.pods.values()
+    assert again["metadata"]["annotations"]["seedsweep.io/attempt"] == "1"
+
+
+REFUSALS: dict[str, tuple[ApiError, bool]] = {
+    "away": (ApiError(None, "Unreachable", "the API server cannot be reached"), False),
+    "busy": (ApiError(503, "ServiceUnavailable", "busy"), False),
+    "quota": (ApiError(403, "Forbidden", "exceeded quota: none"), True),
+    "rejected": (ApiError(422, "Invalid", "spec.volumes: no"), True),
+}
+
+
+@pytest.mark.parametrize("which", REFUSALS)
+async def test_a_refused_pod_is_given_up_after_a_while_and_an_absent_api_server_waited_for(which: str):
+    error, gives_up = REFUSALS[which]
+    house = House()
+    house.server.error = error
+    for _ in range(10):
+        await house.act(WARM_UP, after=MAX_BACK_OFF.total_seconds())
+    assert house.seen.warm_up is not None
+    assert house.seen.warm_up.over is gives_up
+    if gives_up:
+        assert str(error) in house.seen.warm_up.error
+
+
+async def test_a_pod_of_that_name_that_is_not_ours_is_told_and_never_touched():
+    house = House()
+    foreign = housekeeping_manifest(sweep_with({"spec.storage": CLAIM}), PodSettings(), HousekeepingTask(), 0)
+    foreign["metadata"]["ownerReferences"][0]["uid"] = "another"
+    await house.server.create("", foreign)
+    await house.act(FREE_ONE)
+    assert "is not this sweep's" in house.seen.trouble
+    assert house.server.deleted == []
+
+
+def _stale(pod: Object) -> Object:
+    return {**pod, "metadata": {**pod["metadata"], "resourceVersion": "0"}}
+
+
+@pytest.mark.parametrize("late", [_stale, dict])
+async def test_a_late_watch_brings_no_pod_back(late: Callable[[Object], Object]):
+    house = House()
+    await house.act(FREE_ONE)
+    old = late(next(iter(house.server.pods.values())))
+    house.end("{}")
+    house.recorded = True
+    await house.act(Wanted({TWO: Pruning(episode=TWO.name)}))
+    house.keeper.saw(old)
+    assert house.seen.freeing == {TWO}
+
+
+async def test_at_the_end_of_the_sweep_its_pod_goes():
+    house = House()
+    await house.act(HAND_OVER)
+    house.end('{"weights":"/w"}')
+    await house.keeper.close()
+    assert house.server.pods == {}
