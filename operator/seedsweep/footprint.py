@@ -1,20 +1,17 @@
 """What a sweep's checkpoints take of its storage, known before it starts."""
 
 from seedsweep.engine.layout import Layout
-
-_FP32_BYTES = 4
-_MOMENTS = 2
-"""Tensors of the weights' size that Adam keeps beside them."""
+from seedsweep.engine.storage import CHECKPOINT_BYTES, WEIGHTS_BYTES
 
 
 def best_bytes(parameters: int) -> int:
     """Of an evaluation's best weights."""
-    return parameters * _FP32_BYTES
+    return parameters * WEIGHTS_BYTES
 
 
 def checkpoint_bytes(parameters: int) -> int:
     """Of what an attempt resumes from, without the best weights in it: weights and optimizer."""
-    return best_bytes(parameters) * (1 + _MOMENTS)
+    return parameters * CHECKPOINT_BYTES
 
 
 def storage_bytes(layout: Layout, places: int, parameters: int) -> int:

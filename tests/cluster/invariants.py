@@ -7,7 +7,7 @@ who deleted, and an end state does not say in which order things came about.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cluster.audit import AuditEvent
 from cluster.rules import Body, changed_for_good, kept, losers, rung_score, worth, wrong_in_cut
@@ -233,8 +233,9 @@ class History:
         if event.user in self.operators:
             precondition = ((event.body or {}).get("preconditions") or {}).get("uid")
             sweep = self.sweeps.get(precondition or "", {})
-            due = (sweep.get("spec") or {}).get("ttlSecondsAfterFinished")
-            if due is None or not (sweep.get("status") or {}).get("completionTime"):
+            life = (sweep.get("spec") or {}).get("ttlSecondsAfterFinished")
+            over = (sweep.get("status") or {}).get("completionTime")
+            if life is None or over is None or event.at < datetime.fromisoformat(over) + timedelta(seconds=life):
                 self.found.append(f"I3: the operator deleted sweep {event.name}, whose time was not over")
         if event.code < 300:
             self.gone.add(_uid_of_deleted(event))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from cluster.audit import AuditEvent
 from cluster.invariants import violations
 from cluster.rules import wrong_in_cut
 
+LONG_AGO, JUST_NOW = "2025-12-31T23:00:00Z", "2026-01-01T00:00:00Z"
 OPERATOR, USER = "operator", "someone"
 SWEEP = "uid-of-sweep"
 SCORES = {"wi0-do0": 0.9, "wi1-do1": 0.7, "wi2-do2": 0.8}
@@ -109,6 +110,29 @@ STORY: Mapping[str, AuditEvent] = {
 }
 
 
+def chore_deleted(seconds: int, phase: str = "Running", user: str = OPERATOR) -> AuditEvent:
+    """A housekeeping pod of at most a minute, deleted so many seconds after its creation."""
+    labels = {"seedsweep.io/sweep-uid": SWEEP, "app.kubernetes.io/component": "housekeeping"}
+    created = (datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=seconds)).isoformat()
+    metadata = {**_metadata(), "labels": labels, "uid": "chore", "creationTimestamp": created}
+    body = {"metadata": metadata, "spec": {"activeDeadlineSeconds": 60}, "status": {"phase": phase}}
+    return _event(14, "delete", "pods", body, user=user, body={"preconditions": {"uid": "chore"}})
+
+
+def sweep_deleted(precondition: str | None = SWEEP) -> AuditEvent:
+    """By the operator."""
+    options = {"preconditions": {"uid": precondition}} if precondition else {}
+    return _event(None, "delete", "seedsweeps", {"metadata": {}, "details": {"uid": SWEEP}}, body=options)
+
+
+def with_life(seconds: int | None, completed: str | None) -> AuditEvent:
+    """The sweep at its end, with a time to live."""
+    done = sweep(13, observedGeneration=1, conditions=[condition("Complete")], completionTime=completed)
+    assert done.answer is not None
+    done.answer["spec"]["ttlSecondsAfterFinished"] = seconds
+    return done
+
+
 def found(remaining: tuple[Object, ...] = (told("Complete"),), **changes: AuditEvent | None) -> list[str]:
     """What is wrong with the story when some of it went another way; keys have `_` for the blank."""
     story = STORY | {key.replace("_", " "): event for key, event in changes.items()}
@@ -145,6 +169,16 @@ def test_an_ended_pod_makes_way_for_the_next_attempt():
     assert violations(story, [OPERATOR]) == []
 
 
+def test_a_housekeeping_pod_goes_when_it_has_ended_or_had_its_time():
+    assert found(more=chore_deleted(5, "Succeeded")) == []
+    assert found(more=chore_deleted(60)) == []
+    assert found(more=chore_deleted(5, user=USER)) == []
+
+
+def test_a_finished_sweep_goes_when_its_time_is_over():
+    assert found(done=with_life(30, LONG_AGO), more=sweep_deleted()) == []
+
+
 def _about(messages: list[str], words: str) -> bool:
     assert messages, "nothing was found"
     return any(words in message for message in messages)
@@ -177,6 +211,23 @@ WRONG: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "records deleted by the operator": (
         "the operator deleted cuts",
         lambda: found(more=_event(14, "delete", "cuts", {"metadata": {}})),
+    ),
+    "a housekeeping pod deleted at work": ("deleted at work", lambda: found(more=chore_deleted(5))),
+    "a sweep deleted that was to stay": (
+        "whose time was not over",
+        lambda: found(done=with_life(None, LONG_AGO), more=sweep_deleted()),
+    ),
+    "a sweep deleted before its time": (
+        "whose time was not over",
+        lambda: found(done=with_life(30, JUST_NOW), more=sweep_deleted()),
+    ),
+    "a sweep deleted before its end": (
+        "whose time was not over",
+        lambda: found(done=with_life(30, None), more=sweep_deleted()),
+    ),
+    "a sweep deleted by its name alone": (
+        "whose time was not over",
+        lambda: found(done=with_life(30, LONG_AGO), more=sweep_deleted(None)),
     ),
     "a verdict without a cut": ("no cut says so", lambda: found(cut=None, deleted_2=None)),
     "a verdict against a survivor": (

@@ -273,12 +273,15 @@ def test_the_parser_and_the_api_server_agree(store: Store, seeds: Object, stoppi
 def test_kubectl_get_shows_how_a_sweep_stands(store: Store, control_plane: ControlPlane, namespace: str):
     live = store.create(document(FINE_TUNING))
     summary = Summary(episodes="2 running, 6 lost", score="0.7726", saved="24 %", gpu_hours="1.5")
-    best = Best(episode="wi3-do1", weight_init=3, data_order=1, score=0.77256, evaluation=9)
+    place = "persistentVolumeClaim/weights:team/uid/best"
+    best = Best(episode="wi3-do1", weight_init=3, data_order=1, score=0.77256, evaluation=9, weights=place)
     status = SweepStatus(phase="Running", message="survivors train to the end", summary=summary, best=best)
     store.replace(with_status(live, status), "status")
     heads, row = run_kubectl(control_plane, "get", "ssw", "-n", namespace, "-o", "wide").splitlines()
-    assert heads.split() == ["NAME", "PHASE", "BEST", "BY", "EPISODES", "SAVED", "AGE", "GPU", "HOURS", "MESSAGE"]
-    for cell in ("demo", "Running", "0.7726", "wi3-do1", "2 running, 6 lost", "24 %", "1.5", "survivors train to the"):
+    narrow, wide = ["NAME", "PHASE", "BEST", "BY", "EPISODES", "SAVED", "AGE"], ["WEIGHTS", "GPU", "HOURS", "MESSAGE"]
+    assert heads.split() == narrow + wide
+    cells = ("demo", "Running", "0.7726", "wi3-do1", "2 running, 6 lost", "24 %", place, "1.5", "survivors train to")
+    for cell in cells:
         assert cell in row
 
 

@@ -83,7 +83,10 @@ async def test_storage_is_warmed_up_before_freed_during_and_the_winner_handed_ov
         # Whoever lost, and whoever was kept and has finished: nobody has a checkpoint any more.
         assert len(house.done) >= 3
         assert house.done[0][1].warm_up
-        assert house.done[-1][1].hand_over is not None
+        last = house.done[-1][1].hand_over
+        assert last is not None
+        assert last.card.startswith("---\n")
+        assert f"{status['best']['score']:.4f}" in last.card
         freed = {pruning.episode: pruning.keep for _, task in house.done for pruning in task.prune}
         expected = fault_free_end(sweep, script)
         assert set(freed) == set(expected.verdicts)

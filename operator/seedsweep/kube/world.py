@@ -15,6 +15,7 @@ from seedsweep.kube.client import Api, ApiError, Object
 from seedsweep.kube.events import Recorder
 from seedsweep.kube.housekeeper import Housekeeper, Wanted
 from seedsweep.kube.records import Home, Records
+from seedsweep.report.card import model_card
 
 STATUS_PAUSE = timedelta(seconds=10)
 """Between two writes of a status in which only counts and costs changed."""
@@ -138,8 +139,10 @@ class KubeWorld:
         )
 
     def _hand_over(self, decision: Conclude) -> HandOver:
+        records = self._records
+        card = model_card(self.sweep, self.status, records.episodes, records.cuts.values())
         name, export = decision.episode.name, self.sweep.spec.export
-        return HandOver(episode=name, evaluation=decision.evaluation, card="", export=export)
+        return HandOver(episode=name, evaluation=decision.evaluation, card=card, export=export)
 
     def _is_on_record(self, task: HousekeepingTask) -> bool:
         """Whether the record has all that the answer to a task has told."""
