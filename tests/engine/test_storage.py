@@ -118,6 +118,7 @@ def test_an_end_does_not_wait_for_what_cannot_be_freed_but_says_so():
     stuck = Housekeeping(trouble="freeing failed 4 times: the bucket is away", exhausted=True)
     todo = at_the_end(stuck)
     assert todo.finished
+    assert decisions(todo, Prune) == [], "a pod would outlive the end"
     tidy = condition(todo, "StorageTidy")
     assert (tidy.status, tidy.reason) == ("False", "HousekeepingFails")
     assert tidy.message == "2 episodes' folders: freeing failed 4 times: the bucket is away"

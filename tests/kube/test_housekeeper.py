@@ -199,6 +199,18 @@ async def test_what_is_done_is_not_undone_by_what_failed_after_it():
     assert house.conclusion.error == "no such repository"
 
 
+async def test_what_is_to_be_freed_is_still_freed_after_a_hand_over_that_was_given_up():
+    house = House()
+    await house.act(HAND_OVER)
+    house.end('{"error":"no such repository"}', 78)
+    assert house.conclusion is not None
+    assert not house.seen.exhausted
+    await house.act(FREE_ONE)
+    assert house.seen.freeing == {ONE}
+    house.end('{"error":"the bucket is away"}', 1)
+    assert house.conclusion.error == "no such repository"
+
+
 async def test_a_refused_configuration_is_not_tried_again():
     house = House()
     await house.act(WARM_UP)
@@ -295,6 +307,13 @@ async def test_a_late_watch_brings_no_pod_back(late: Callable[[Object], Object])
     await house.act(Wanted({TWO: Pruning(episode=TWO.name)}))
     house.keeper.saw(old)
     assert house.seen.freeing == {TWO}
+
+
+async def test_a_pod_at_work_is_left_to_its_own_end():
+    house = House()
+    await house.act(WARM_UP)
+    await house.keeper.close()
+    assert house.server.deleted == []
 
 
 async def test_at_the_end_of_the_sweep_its_pod_goes():

@@ -68,6 +68,7 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
     keep_all = _keeps_all(draft.layout)
     # What a trainer of one's own keeps in a cluster is its own affair: it is removed whole or left alone.
     whole = draft.seen.housekeeping is not None and not draft.layout.ours
+    gives_up = housekeeping.exhausted and (failing or not race.standings)
     left = 0
     for episode, resumable in draft.seen.stored.items():
         if episode in draft.live or episode in housekeeping.freed:
@@ -79,7 +80,7 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
         if (keep_best and (whole or keep_all)) or (keep_all and not settled):
             continue
         left += 1
-        if (settled or failed) and episode not in housekeeping.freeing:
+        if (settled or failed) and not gives_up and episode not in housekeeping.freeing:
             draft.decisions.append(Prune(episode, keep_best=keep_best))
     return left
 

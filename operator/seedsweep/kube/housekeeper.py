@@ -87,6 +87,8 @@ class Housekeeper:
         self._gone: set[str] = set()
         """UIDs of pods that were deleted: a watch may still show them."""
         self._failure: _Failure | None = None
+        self._given_up: _Failure | None = None
+        """Of the hand-over: what is to be freed is still tried after it."""
         self._alarm: asyncio.TimerHandle | None = None
 
     # --- what is known of the pod
@@ -134,6 +136,8 @@ class Housekeeper:
     def _failed(self, stage: str, times: int, answer: HousekeepingAnswer, at: datetime, *, final: bool = False) -> None:
         wait = min(BACK_OFF * 2 ** min(times - 1, 20), MAX_BACK_OFF)
         self._failure = _Failure(stage, times, answer, at + wait, final)
+        if stage == HAND_OVER and self._failure.exhausted:
+            self._given_up = self._failure
 
     # --- what the engine is told of it
 
@@ -149,7 +153,7 @@ class Housekeeper:
             freed=pruned if done is not None else {},
             unable=_UNABLE if image_of(sweep, self._settings) is None else "",
             trouble=self._trouble(),
-            exhausted=self._failure is not None and self._failure.stage != WARM_UP and self._failure.exhausted,
+            exhausted=self._failure is not None and self._failure.stage == PRUNING and self._failure.exhausted,
         )
 
     @property
@@ -159,11 +163,11 @@ class Housekeeper:
 
     def conclusion(self, sweep: SeedSweep, status: SweepStatus) -> Conclusion | None:
         """What became of handing over the winner, as far as that is known."""
-        best, failure, done = status.best, self._failure, self._answered()
+        best, done = status.best, self._answered()
         if best is None:
             return None
-        if failure is not None and failure.stage == HAND_OVER and failure.exhausted:
-            return _conclusion(sweep, best.episode, failure.answer)
+        if self._given_up is not None:
+            return _conclusion(sweep, best.episode, self._given_up.answer)
         if done is not None and self._pod is not None and self._pod.task.hand_over is not None:
             return _conclusion(sweep, self._pod.task.hand_over.episode, done)
         # Nothing of it is left but the record.
@@ -225,7 +229,7 @@ class Housekeeper:
         """The sweep is over, and all that was said is on record."""
         if self._alarm is not None:
             self._alarm.cancel()
-        if self._pod is not None:
+        if self._pod is not None and self._pod.end is not None:
             await self._delete(self._pod)
 
     async def _end_overdue(self, pod: Chore) -> None:
