@@ -14,11 +14,53 @@ MAX_INTERRUPTIONS = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Tempo:
+    """How long things take, in seconds: ranges, and choices to draw from."""
+
+    pace: tuple[int, int] = (2, 40)
+    """From one evaluation to the next, on an average GPU."""
+    warm: tuple[int, int] = (0, 10)
+    """From its place to the first step."""
+    every: tuple[int, ...] = (1, 1, 2, 5)
+    """Evaluations from one checkpoint to the next."""
+    lag: tuple[int, ...] = (0, 0, 3, 60)
+    """Until a checkpoint is durable."""
+    grace: tuple[int, int] = (0, 5)
+    scrape: tuple[int, int] = (1, 30)
+    turn: int = 0
+    """From what the loop hears to what it does."""
+    doze: int = 40
+    """How much longer than that a turn takes at times."""
+    gated: float = 0.1
+    """Chance that a queue holds an attempt back before it looks for a place."""
+    dying: tuple[int, int] = (40, 300)
+    """From the death of a node until somebody marks its pods, and again until they are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """Brings a GPU for whoever waits for one, up to a number."""
+
+    most: int
+    delay: tuple[int, int] = (30, 200)
+
+
+@dataclass(frozen=True, slots=True)
 class Hazards:
     """Chances of what may happen; all 0 is a quiet world."""
 
     mishap: float = 0.0
     """That an attempt is interrupted, fails, runs out of memory or hangs."""
+    preempted: float = 0.0
+    """That an attempt is interrupted, beside what else may befall it."""
+    lost: float = 0.0
+    """That the node under an attempt dies: its pod stays for long, and ends on no word of its own."""
+    reclaimed: int = 0
+    """How often a GPU vanishes under whoever holds it, as spot nodes do."""
+    autoscaler: Autoscaler | None = None
+    spread: float = 0.0
+    """How much slower or faster than the average GPUs are at most."""
+    tempo: Tempo = Tempo()
     vanish: float = 0.0
     """That an attempt which would be interrupted or stopped leaves no trace."""
     mute: float = 0.0
@@ -65,12 +107,19 @@ class Fate:
                 self._interruptions[episode] += 1
             else:
                 self._failures[episode] += 1
+        if mishap is None and rng.random() < self.hazards.preempted + self.hazards.lost:
+            share = self.hazards.lost / (self.hazards.preempted + self.hazards.lost)
+            if self._interruptions[episode] < MAX_INTERRUPTIONS:
+                self._interruptions[episode] += 1
+                mishap = "lost" if rng.random() < share else "interrupted"
+        tempo = self.hazards.tempo
         return Temper(
-            pace=rng.randint(2, 40),
-            warm=rng.randint(0, 10),
-            every=rng.choice([1, 1, 2, 5]),
-            lag=rng.choice([0, 0, 3, 60]),
-            grace=rng.randint(0, 5),
+            pace=rng.randint(*tempo.pace),
+            warm=rng.randint(*tempo.warm),
+            every=rng.choice(tempo.every),
+            lag=rng.choice(tempo.lag),
+            grace=rng.randint(*tempo.grace),
+            dying=(rng.randint(*tempo.dying), rng.randint(*tempo.dying)),
             honours_stop_after=self.hazards.obedient,
             mishap=mishap,
             after=rng.random(),
@@ -93,7 +142,9 @@ class Fate:
                 script.append((at, "gpus", rng.randint(1, len(self.case.truths) + 1)))
             else:
                 script.append((at, "parallelism", rng.randint(1, len(self.case.truths) + 1)))
-        return script
+        # One GPU stays, or an autoscaler brings others.
+        script += [(rng.randint(1, 1500), "reclaim", 1) for _ in range(self.hazards.reclaimed)]
+        return sorted(script)
 
     def draw_curve(self, episode: EpisodeId, behind: Curve) -> Curve:
         """What an attempt will score: the curve of the checkpoint it resumes from, and what comes after."""

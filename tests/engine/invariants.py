@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ class Watch:
         self.trained: Counter[EpisodeId] = Counter()
         """Steps of ended attempts, replays included."""
         self.reach: Counter[EpisodeId] = Counter()
+        self.forgotten: Counter[EpisodeId] = Counter()
+        """Steps that ended attempts had trained beyond their last durable checkpoint, which another has to repeat."""
         self.pruned: set[EpisodeId] = set()
         self.peak_live = 0
         self.peak_checkpoints = 0
@@ -97,7 +100,18 @@ class Watch:
         if trainee.temper.exact and trainee.publishes(self.world.now) is None:
             reached = start
         self.trained[trainee.episode] += reached - start
+        self._note_forgotten(trainee, reached)
         self.reach[trainee.episode] = max(self.reach[trainee.episode], reached)
+
+    def _note_forgotten(self, trainee: Trainee, reached: int) -> None:
+        """With storage, no more than a checkpoint interval and what was on its way when it ended."""
+        saved = trainee.durable(self.world.now)
+        forgotten = max(0, reached - trainee.case.step(saved))
+        self.forgotten[trainee.episode] += forgotten
+        if trainee.resumable:
+            most = trainee.temper.every + 1 + math.ceil(trainee.temper.lag / trainee.pace)
+            upto = min(saved + most, trainee.case.evaluations)
+            assert forgotten <= trainee.case.step(upto) - trainee.case.step(saved)
 
     def finished(self, todo: Plan) -> None:
         """At the end: nothing lives, and nothing more comes of looking again."""

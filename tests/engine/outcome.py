@@ -4,6 +4,8 @@ from engine.brute import Outcome
 from engine.simulator import World
 from seedsweep.api.episode import EpisodeId
 
+IDLE_TURNS = 2
+HELD_TURNS = 2
 SAME = {"LostByCut": "Lost", "LostByDominance": "Lost"}
 
 
@@ -70,6 +72,32 @@ def assert_cost_bounded(world: World) -> None:
     cost = world.status.cost
     total = cost.useful_steps + cost.overshoot_steps + cost.audit_steps + cost.wasted_steps
     assert total <= sum(world.watch.trained.values())
+
+
+def assert_little_waste(world: World) -> None:
+    """No step is repeated but those after the last checkpoint of an attempt that was cut short."""
+    watch, cost = world.watch, world.status.cost
+    for episode, trained in watch.trained.items():
+        repeated = trained - watch.reach[episode]
+        assert repeated <= watch.forgotten[episode], f"{episode.name} repeats {repeated} steps without need"
+    if world.hazards.exact:
+        assert cost.wasted_steps <= sum(watch.forgotten.values())
+
+
+def assert_gpus_are_used(world: World) -> None:
+    """Of a loop that neither dies nor fumbles: it lets no GPU idle while work is ready, nor go to who only waits.
+
+    A free GPU gets its next attempt with the turn that hears of it, or with the one after a cut. Who has nothing to
+    decide makes room at the next scrape that shows its checkpoint; where nobody said that GPUs are scarce, only once
+    others have waited for capacity as long as the sweep allows.
+    """
+    tempo, accounts = world.hazards.tempo, world.accounts
+    turn = tempo.turn + tempo.doze + 1
+    assert accounts.idle.longest <= IDLE_TURNS * turn, f"a GPU idled for {accounts.idle.longest} s"
+    patience = world.case.sweep.spec.wait_for_capacity_seconds
+    saved = max(tempo.lag) if world.hazards.resumable else 0
+    most = patience + saved + tempo.scrape[1] + tempo.grace[1] + HELD_TURNS * turn
+    assert accounts.held.longest <= most, f"a GPU was held without need for {accounts.held.longest} of {most} s"
 
 
 def _expected(world: World) -> Outcome:

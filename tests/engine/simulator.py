@@ -7,8 +7,10 @@ import math
 import random
 from collections.abc import Sequence
 
+from engine.accounts import Accounts
 from engine.cases import Case
 from engine.fate import Fate, Hazards
+from engine.gpus import Gpus
 from engine.invariants import Watch
 from engine.trainees import Trainee, moment
 from seedsweep.api.cut import CutSpec
@@ -19,8 +21,9 @@ from seedsweep.engine.observation import Conclusion, Observation
 from seedsweep.engine.plan import plan
 
 MAX_TURNS = 4000
-
-
+TURNS_PER_EPISODE = 400
+NODE_RETURNS = (60, 600)
+"""Seconds until another GPU takes the place of one that vanished or died."""
 MAX_CRASHES = 8
 """More, and what hangs would never be noticed: a loop knows of progress since it began to watch."""
 
@@ -46,7 +49,10 @@ class World:
         """The curves in the checkpoints."""
         self.weights: set[EpisodeId] = set()
         self.parallelism = case.sweep.spec.parallelism
-        self.gpus = hazards.gpus if hazards.gpus is not None else 10**6
+        count = hazards.gpus if hazards.gpus is not None else len(case.truths)
+        self.gpus = Gpus(count, hazards.spread, self.rng)
+        self.arrivals: list[int] = []
+        """When further GPUs appear."""
         self.suspended = False
         self.concluding: int | None = None
         self.conclusion: Conclusion | None = None
@@ -55,6 +61,7 @@ class World:
         """A fault or an end in the middle of this turn: the loop will hear of it."""
         self.script = self.fate.draw_script()
         self.watch = Watch(self)
+        self.accounts = Accounts(self)
         self.turns = self.crashes = 0
         self._uids = 0
 
@@ -99,6 +106,7 @@ class World:
 
     def sleep(self, todo: Plan) -> None:
         """Until something happens that the loop hears of, or the plan asked to be called."""
+        tempo = self.hazards.tempo
         wakes = [self.now + 1] if self.news else []
         if todo.look_again_in is not None:
             wakes.append(self.now + math.ceil(todo.look_again_in.total_seconds()))
@@ -109,13 +117,17 @@ class World:
             wakes.append(upcoming)
         if not wakes:
             raise AssertionError(f"deadlock: {self.status.message}")
-        wake = min(wakes)
-        if self.rng.random() < 0.1:
-            wake += self.rng.randint(0, 40)
+        wake = min(wakes) + tempo.turn
+        if tempo.doze and self.rng.random() < 0.1:
+            wake += self.rng.randint(0, tempo.doze)
         while (upcoming := self._next()) is not None and upcoming <= wake:
-            self.now = max(self.now, upcoming)
+            self._pass_time(upcoming)
             self._happen()
-        self.now = max(self.now, wake)
+        self._pass_time(wake)
+
+    def _pass_time(self, until: int) -> None:
+        self.accounts.pass_time(until)
+        self.now = max(self.now, until)
 
     def _record(self, todo: Plan, acts: int) -> tuple[set[str], int]:
         refused: set[str] = set()
@@ -187,22 +199,31 @@ class World:
             stop_after=decision.stop_after,
             resumable=self.hazards.resumable,
             temper=self.fate.draw_temper(decision.episode),
-            gate=self.now + (self.rng.randint(1, 30) if self.rng.random() < 0.1 else 0),
+            gate=self.now + (self.rng.randint(1, 30) if self.rng.random() < self.hazards.tempo.gated else 0),
         )
         self.watch.started(trainee)
         self.trainees.append(trainee)
         self._bind()
 
     def _bind(self) -> None:
-        taken = sum(1 for t in self.trainees if t.live and t.bound is not None)
         for trainee in self.trainees:
-            if trainee.live and trainee.bound is None and trainee.gate <= self.now and taken < self.gpus:
-                trainee.bind(self.now)
-                trainee.scrape_at = self.now + self.rng.randint(1, 30)
-                taken += 1
+            if not trainee.live or trainee.bound is not None or trainee.gate > self.now:
+                continue
+            gpu = self.gpus.take(trainee.uid)
+            if gpu is None:
+                self._scale_up()
+                return
+            trainee.bind(self.now, gpu)
+            trainee.scrape_at = self.now + self.rng.randint(*self.hazards.tempo.scrape)
+
+    def _scale_up(self) -> None:
+        scaler = self.hazards.autoscaler
+        if scaler is not None and len(self.gpus.there) + len(self.arrivals) < scaler.most:
+            self.arrivals.append(self.now + self.rng.randint(*scaler.delay))
 
     def _next(self) -> int | None:
         times = [self.script[0][0]] if self.script else []
+        times += self.arrivals
         if self.concluding is not None:
             times.append(self.concluding)
         for trainee in self.trainees:
@@ -213,8 +234,7 @@ class World:
                     times.append(trainee.gate)
             else:
                 times.append(trainee.scrape_at)
-                if trainee.over_at is not None:
-                    times.append(trainee.over_at)
+                times += (t for t in (trainee.over_at, self._dies_next(trainee)) if t is not None)
         return min(times, default=None)
 
     def _happen(self) -> None:
@@ -223,16 +243,40 @@ class World:
             self.concluding, self.conclusion = None, Conclusion(self.status.best.episode, weights="file://best")
         while self.script and self.script[0][0] <= self.now:
             self._obey(*self.script.pop(0)[1:])
+        here = [at for at in self.arrivals if at <= self.now]
+        self.arrivals = [at for at in self.arrivals if at > self.now]
+        self.gpus.add(len(here))
         for trainee in self.trainees:
             if trainee.live and trainee.over_at is not None and trainee.over_at <= self.now:
                 self._end(trainee)
+            elif trainee.live and trainee.is_lost(self.now):
+                self._mourn(trainee)
             elif trainee.live and trainee.bound is not None and trainee.scrape_at <= self.now:
                 self._scrape(trainee)
         self.trainees = [t for t in self.trainees if t.live or t.ending is not None]
         self._bind()
 
+    def _dies_next(self, trainee: Trainee) -> int | None:
+        """When something happens to its node, or because of it."""
+        marks = [at for at in (trainee.dies_at, trainee.marked_at) if at is not None and at > self.now]
+        return min(marks, default=None)
+
+    def _mourn(self, trainee: Trainee) -> None:
+        """Its node is dead; sooner or later somebody marks its pod for deletion, which nobody there heeds."""
+        trainee.scrape_at = self.now + 10**6
+        if trainee.gpu is not None and trainee.gpu in self.gpus.there:
+            self._lose_gpu(trainee.gpu.node)
+        if trainee.marked_at is not None and trainee.marked_at <= self.now:
+            trainee.stopping = True
+
+    def _lose_gpu(self, node: str) -> str | None:
+        """A GPU is gone; the attempt that held it. Another takes its place after a while."""
+        if self.hazards.autoscaler is None:
+            self.arrivals.append(self.now + self.rng.randint(*NODE_RETURNS))
+        return self.gpus.remove(node)
+
     def _scrape(self, trainee: Trainee) -> None:
-        trainee.scrape_at = self.now + self.rng.randint(1, 30)
+        trainee.scrape_at = self.now + self.rng.randint(*self.hazards.tempo.scrape)
         reading = trainee.publishes(self.now) if self.rng.random() >= self.hazards.mute else None
         if reading is not None:
             before = len(trainee.reading.scores) if trainee.reading is not None else 0
@@ -243,6 +287,7 @@ class World:
     def _end(self, trainee: Trainee) -> None:
         self._note_checkpoints()
         self.watch.ended(trainee)
+        self.gpus.give_back(trainee.uid)
         trainee.ended = self.now
         if trainee.over_as in ("interrupted", "stopped") and self.rng.random() < self.hazards.vanish:
             return
@@ -276,20 +321,29 @@ class World:
             self.suspended = bool(value)
         elif kind == "parallelism":
             self.parallelism = value
+        elif kind == "reclaim":
+            if self.gpus.there:
+                self._interrupt(self._lose_gpu(self.rng.choice(self.gpus.there).node))
         else:
-            self.gpus = value
-            bound = [t for t in self.trainees if t.live and t.bound is not None]
-            for trainee in bound[value:]:
+            self.gpus.add(value - len(self.gpus.there))
+            for gpu in self.gpus.there[value:]:
+                self._interrupt(self.gpus.remove(gpu.node))
+
+    def _interrupt(self, uid: str | None) -> None:
+        """Its GPU is gone, and it with it."""
+        for trainee in self.trainees:
+            if trainee.uid == uid and trainee.live:
                 trainee.over_at, trainee.over_as = self.now, "interrupted"
 
 
 def simulate(case: Case, hazards: Hazards, seed: int) -> World:
     """Run a sweep to its end, watched at every step; returns the world as it is then."""
     world = World(case, hazards, seed)
-    for _ in range(MAX_TURNS):
+    turns = MAX_TURNS + TURNS_PER_EPISODE * len(case.truths)
+    for _ in range(turns):
         todo = world.turn()
         if todo.finished and not world.news:
             world.watch.finished(todo)
             return world
         world.sleep(todo)
-    raise AssertionError(f"no end after {MAX_TURNS} turns: {world.status.message}")
+    raise AssertionError(f"no end after {turns} turns: {world.status.message}")

@@ -3,6 +3,7 @@
 Every simulated world also asserts, in each of its turns, what engine/invariants.py lists.
 """
 
+import os
 import random
 from dataclasses import replace
 
@@ -11,8 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.cases import Case, Truth, make_sweep, percent_for, random_case
-from engine.fate import Hazards
-from engine.outcome import assert_cost_bounded, assert_exact_cost, assert_one_story, assert_right_outcome
+from engine.fate import Autoscaler, Hazards, Tempo
+from engine.outcome import (
+    assert_cost_bounded,
+    assert_exact_cost,
+    assert_gpus_are_used,
+    assert_little_waste,
+    assert_one_story,
+    assert_right_outcome,
+)
 from engine.simulator import simulate
 from seedsweep.api.episode import EpisodeId
 
@@ -25,6 +33,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 bounded = settings.get_profile("engine")
+TIMES = int(os.environ.get("SEEDSWEEP_SCHEDULES", "1"))
+"""So many times as many schedules, for a long night."""
 
 seeds = st.integers(0, 2**32)
 cases = seeds.map(lambda seed: random_case(random.Random(seed)))
@@ -38,6 +48,32 @@ told = st.builds(
     unwritten=chance,
     turmoil=st.integers(0, 6),
     gpus=gpus,
+    resumable=st.booleans(),
+)
+# A loop that is never in the way: what is left is what it decides.
+steady = Tempo(gated=0.0)
+scarce = st.builds(
+    Hazards,
+    preempted=chance,
+    gpus=st.integers(1, 4),
+    spread=st.sampled_from([0.0, 0.2]),
+    resumable=st.sampled_from([True, True, False]),
+    tempo=st.just(steady),
+)
+changing = st.builds(
+    Hazards,
+    mishap=chance,
+    preempted=chance,
+    lost=chance,
+    reclaimed=st.integers(0, 4),
+    autoscaler=st.sampled_from([None, Autoscaler(1), Autoscaler(4)]),
+    vanish=chance,
+    mute=chance,
+    crash=st.sampled_from([0.0, 0.0, 0.1]),
+    unwritten=chance,
+    turmoil=st.integers(0, 3),
+    gpus=st.integers(1, 4),
+    spread=st.sampled_from([0.0, 0.2, 0.5]),
     resumable=st.booleans(),
 )
 wild = st.builds(
@@ -56,7 +92,7 @@ wild = st.builds(
 )
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=300 * TIMES)
 @given(case=cases, hazards=quiet, seed=seeds)
 def test_outcome_depends_on_neither_parallelism_nor_scarcity_nor_order_of_arrival(case, hazards, seed):
     world = simulate(case, hazards, seed)
@@ -64,7 +100,7 @@ def test_outcome_depends_on_neither_parallelism_nor_scarcity_nor_order_of_arriva
     assert_exact_cost(world)
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=300 * TIMES)
 @given(case=cases, hazards=told, seed=seeds)
 def test_retried_failures_pauses_and_suspensions_change_the_cost_but_not_the_outcome(case, hazards, seed):
     world = simulate(case, hazards, seed)
@@ -72,7 +108,7 @@ def test_retried_failures_pauses_and_suspensions_change_the_cost_but_not_the_out
     assert_exact_cost(world)
 
 
-@settings(bounded, max_examples=900)
+@settings(bounded, max_examples=900 * TIMES)
 @given(case=cases, hazards=wild, seed=seeds)
 def test_crashes_lost_records_lost_readings_and_vanished_attempts_do_not_change_the_outcome(case, hazards, seed):
     world = simulate(case, hazards, seed)
@@ -80,7 +116,7 @@ def test_crashes_lost_records_lost_readings_and_vanished_attempts_do_not_change_
     assert_cost_bounded(world)
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=300 * TIMES)
 @given(case=cases, hazards=wild, seed=seeds)
 def test_a_trainer_that_is_not_deterministic_still_gets_final_scores_and_one_cut(case, hazards, seed):
     world = simulate(case, replace(hazards, wobble=True), seed)
@@ -88,8 +124,27 @@ def test_a_trainer_that_is_not_deterministic_still_gets_final_scores_and_one_cut
     assert_cost_bounded(world)
 
 
+@settings(bounded, max_examples=600 * TIMES)
+@given(case=cases, hazards=scarce, seed=seeds)
+def test_on_few_gpus_none_idles_while_work_is_ready_and_little_is_trained_twice(case, hazards, seed):
+    world = simulate(case, hazards, seed)
+    assert_right_outcome(world)
+    assert_exact_cost(world)
+    assert_little_waste(world)
+    assert_gpus_are_used(world)
+
+
+@settings(bounded, max_examples=600 * TIMES)
+@given(case=cases, hazards=changing, seed=seeds)
+def test_nodes_that_vanish_die_and_come_back_change_neither_the_outcome_nor_what_is_kept(case, hazards, seed):
+    world = simulate(case, hazards, seed)
+    assert_right_outcome(world)
+    assert_cost_bounded(world)
+    assert_little_waste(world)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5])
-@settings(bounded, max_examples=100)
+@settings(bounded, max_examples=100 * TIMES)
 @given(case=cases, hazards=wild, seed=seeds)
 def test_more_news_than_one_turn_records_does_not_change_the_outcome(limit, case, hazards, seed):
     with pytest.MonkeyPatch.context() as patch:

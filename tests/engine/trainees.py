@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from engine.cases import Case
+from engine.gpus import Gpu
 from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 
@@ -20,7 +21,7 @@ class Temper:
     """How one attempt happens to run. Times in seconds."""
 
     pace: int = 10
-    """From one evaluation to the next; at least 2."""
+    """From one evaluation to the next on an average GPU; at least 2."""
     warm: int = 3
     """Until it trains and publishes what it resumed with."""
     every: int = 1
@@ -31,8 +32,10 @@ class Temper:
     """From being told to end until it does."""
     honours_stop_after: bool = True
     mishap: str | None = None
-    """`interrupted`, `vanished`, `failed`, `oom` or `hangs`, after this part of the way."""
+    """`interrupted`, `lost`, `failed`, `oom` or `hangs`, after this part of the way."""
     after: float = 0.5
+    dying: tuple[int, int] = (40, 40)
+    """When its node dies: until its pod is marked for deletion, and until that is gone."""
     fingerprint: str = "h100"
     exact: bool = True
     """Its last words give the very step it came to, not the last evaluation's."""
@@ -54,6 +57,9 @@ class Trainee:
     temper: Temper
     gate: int = 0
     bound: int | None = None
+    gpu: Gpu | None = None
+    pace: int = 2
+    """From one evaluation to the next where it runs."""
     over_at: int | None = None
     """When it will end; None while it waits for a place or hangs."""
     over_as: str = ""
@@ -71,9 +77,10 @@ class Trainee:
         """It exists and has not ended."""
         return self.ended is None
 
-    def bind(self, now: int) -> None:
+    def bind(self, now: int, gpu: Gpu) -> None:
         """It gets its place."""
-        self.bound = now
+        self.bound, self.gpu = now, gpu
+        self.pace = max(2, round(self.temper.pace * gpu.slowness))
         truth, temper = self.case.truths[self.episode], self.temper
         target = self.case.evaluations
         if self.stop_after is not None and temper.honours_stop_after:
@@ -90,21 +97,40 @@ class Trainee:
                 self.over_at, self.over_as = at, temper.mishap
             if self.over_as == "hangs":
                 self.over_at, self._frozen = None, at
+            elif self.over_as == "lost":
+                self._frozen = at
+                self.over_at = at + sum(temper.dying)
 
     def tell_to_end(self, now: int, save: bool) -> None:
         """SIGTERM, or SIGKILL at once where nothing is to be saved."""
         if self.stopping:
             return
         self.stopping = True
+        if self.is_lost(now):
+            return
         at = now + (self.temper.grace if save else 0)
         if self.over_at is None or at < self.over_at:
             self.over_at, self.over_as = at, "stopped"
+
+    @property
+    def dies_at(self) -> int | None:
+        """When its node does."""
+        return self._frozen if self.over_as == "lost" else None
+
+    @property
+    def marked_at(self) -> int | None:
+        """When its pod is marked for deletion, after its node died."""
+        return self._frozen + self.temper.dying[0] if self.over_as == "lost" and self._frozen is not None else None
+
+    def is_lost(self, now: int) -> bool:
+        """Its node is dead: it does nothing more, and hears nothing."""
+        return self.dies_at is not None and now >= self.dies_at
 
     def evaluations_done(self, now: int) -> int:
         """Evaluations known to it, those of the attempt it resumed included."""
         if self.bound is None or now < self.bound + self.temper.warm:
             return 0
-        return min(self.start + (self._clock(now)) // self.temper.pace, self._target())
+        return min(self.start + (self._clock(now)) // self.pace, self._target())
 
     def steps_done(self, now: int) -> int:
         """Optimizer steps, those before its start included."""
@@ -113,13 +139,15 @@ class Trainee:
             return self.case.step(self.start)
         if done >= self._target():
             return self.case.step(done)
-        part = self._clock(now) % self.temper.pace
-        return self.case.step(done) + (self.case.step(done + 1) - self.case.step(done)) * part // self.temper.pace
+        part = self._clock(now) % self.pace
+        return self.case.step(done) + (self.case.step(done + 1) - self.case.step(done)) * part // self.pace
 
     def durable(self, now: int) -> int:
         """Newest evaluation with a durable checkpoint."""
         if not self.resumable:
             return 0
+        if self.dies_at is not None:
+            now = min(now, self.dies_at)
         marks = self.case.marks[self.case.layout.bracket_of[self.episode]]
         for i in range(self.evaluations_done(now), self.start, -1):
             saved = i % self.temper.every == 0 or i in marks or i == self.stop_after
@@ -149,6 +177,8 @@ class Trainee:
     def end(self, now: int, *, leaves_message: bool) -> None:
         """It is over; what it leaves may be read by anyone until its end is on record."""
         self.ended = now
+        if self.over_as == "lost":
+            leaves_message = False
         words = self.publishes(now, last_words=True) if leaves_message else None
         if words is not None:
             self.reading = words
@@ -168,7 +198,7 @@ class Trainee:
             reading=self.reading,
             progressed=moment(self.progressed) if self.progressed is not None else None,
             ending=self.ending,
-            node="node-a",
+            node=self.gpu.node if self.gpu is not None else None,
         )
 
     def _target(self) -> int:
@@ -184,7 +214,7 @@ class Trainee:
 
     def _reaches(self, evaluation: int) -> int:
         assert self.bound is not None  # as above
-        return self.bound + self.temper.warm + (evaluation - self.start) * self.temper.pace
+        return self.bound + self.temper.warm + (evaluation - self.start) * self.pace
 
 
 def _clean(trainee: Trainee, now: int, words: Reading | None) -> Ending:
@@ -217,6 +247,7 @@ def _stopped(trainee: Trainee, now: int, words: Reading | None) -> Ending:
 
 _ENDINGS = {
     "clean": _clean,
+    "lost": _interrupted,
     "diverged": _diverged,
     "interrupted": _interrupted,
     "failed": _failed,
