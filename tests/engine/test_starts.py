@@ -81,6 +81,14 @@ def test_a_leader_that_trains_on_stops_at_its_next_rung():
     assert starts(todo) == [(0, 6)]
 
 
+def test_no_leader_trains_on_who_is_likely_to_lose_against_those_still_to_come():
+    records = {i: stopped_at_rung(i, 0.1, 0.2, 0.1 * i) for i in (1, 2)}
+    running_ones = [running(i, 0.05, stop_after=3) for i in (0, 3, 4, 5)]
+    # The second of two leads six in the end no oftener than its like: on average it comes fourth.
+    todo = look(study(6, (3, 2), parallelism=6), *running_ones, records=records)
+    assert starts(todo) == [(2, None)]
+
+
 def test_nobody_starts_on_a_bet_in_the_turn_that_makes_the_cut():
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3)}
     last = ended(running(1, 0.1, 0.2, 0.8, stop_after=3), EndReason.STOPPED_AT_RUNG)

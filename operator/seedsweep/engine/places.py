@@ -163,11 +163,11 @@ def _start(draft: Draft, race: Race, chosen: list[Standing], places: int) -> Non
 
 
 def _bet(draft: Draft, race: Race, free: int) -> None:
-    """Places that would idle: the best paused leaders train on, then the audited."""
+    """Places that would idle: the best paused leaders train on where that is no likely waste, then the audited."""
     if free <= 0:
         return
     idle = [s for e, s in race.standings.items() if e not in draft.live and _can_go_on(draft, s)]
-    leaders = [s for s in idle if s.need is Need.FATE and draft.seen.resumable]
+    leaders = [s for s in idle if s.promising and draft.seen.resumable]
     leaders = [s for s in leaders if s.next_goal is not None and draft.evaluations_done(s.episode) < s.next_goal]
     leaders.sort(key=lambda s: (s.rank, draft.layout.bracket_of[s.episode]))
     audited = [s for s in idle if s.need is Need.AUDIT]

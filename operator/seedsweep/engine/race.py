@@ -41,6 +41,8 @@ class Standing:
     next_goal: int | None
     """Where a bet would stop: the rung after the one it waits at, or E."""
     rank: int = 0
+    promising: bool = False
+    """While it waits for the cut: it is likelier than not to be kept, so that to train on is no waste."""
 
 
 @dataclass(slots=True)
@@ -155,7 +157,11 @@ def _run_rung(
         race.standings[episode] = Standing(episode, Need.RUNG, contest.rung, goal, next_goal)
     for place, episode in enumerate(ranked):
         if draft.status(episode).verdict is None:
-            race.standings[episode] = Standing(episode, Need.FATE, contest.rung, goal, next_goal, rank=place)
+            # Of a random order, the expected place among all, from 1, is (place + 1) (all + 1) / (scored + 1).
+            promising = (place + 1) * (len(ranked) + len(pending) + 1) // (len(ranked) + 1) <= contest.keep
+            race.standings[episode] = Standing(
+                episode, Need.FATE, contest.rung, goal, next_goal, rank=place, promising=promising
+            )
         else:
             _note_audit(draft, race, episode, contest.rung)
 
