@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,20 @@ from cluster.daemons import DaemonError
 BEHAVIOUR = Path(__file__).parent / "kwok.yaml"
 TESTS = Path(__file__).parents[1]
 READY_WITHIN = 60.0
+
+
+def create_node(control_plane: ControlPlane, name: str, gpus: int, labels: Mapping[str, str] | None = None) -> None:
+    """A node in the API, which a fleet's kwok runs."""
+    amounts = {
+        "nvidia.com/gpu": str(gpus),
+        "cpu": str(16 * gpus),
+        "memory": f"{128 * gpus}Gi",
+        "ephemeral-storage": f"{gpus}Ti",
+        "pods": str(100 + gpus),
+    }
+    labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **(labels or {})}
+    node = {"metadata": {"name": name, "labels": labels}, "status": {"capacity": amounts, "allocatable": amounts}}
+    control_plane.create("/api/v1/nodes", node)
 
 
 class Fleet:
@@ -28,7 +43,7 @@ class Fleet:
         self._names = [f"node-{number:03}" for number in range(nodes)]
         kwok = binaries.find(["kwok"])["kwok"]
         for name in self._names:
-            self._create(name, gpus_per_node)
+            create_node(control_plane, name, gpus_per_node)
         control_plane.daemons.start(
             "kwok",
             [
@@ -55,20 +70,6 @@ class Fleet:
         self._control_plane.daemons.kill("kwok")
         for name in self._names:
             self._control_plane.request("DELETE", f"/api/v1/nodes/{name}")
-
-    def _create(self, name: str, gpus: int) -> None:
-        amounts = {
-            "nvidia.com/gpu": str(gpus),
-            "cpu": str(16 * gpus),
-            "memory": f"{128 * gpus}Gi",
-            "ephemeral-storage": f"{gpus}Ti",
-            "pods": str(100 + gpus),
-        }
-        node = {
-            "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}},
-            "status": {"capacity": amounts, "allocatable": amounts},
-        }
-        self._control_plane.create("/api/v1/nodes", node)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_WITHIN

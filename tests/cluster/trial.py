@@ -112,7 +112,7 @@ class Trial:
         status: Object = (await self.sweep())["status"]
         return status
 
-    async def condition(self, kind: str) -> Object:
+    async def condition(self, kind: str, patience: float = PATIENCE) -> Object:
         """Wait until it holds of the sweep; fails with all that the sweep says."""
 
         async def look() -> Object | None:
@@ -120,7 +120,7 @@ class Trial:
             return next((c for c in conditions if (c["type"], c["status"]) == (kind, "True")), None)
 
         try:
-            return await eventually(look)
+            return await eventually(look, patience)
         except TimeoutError:
             said = json.dumps(await self.status(), indent=1)
             raise AssertionError(f"never {kind}: {said}\n{self.operator.log.read_text()[-3000:]}") from None
@@ -153,12 +153,14 @@ class Trial:
         """What has been violated, once Events are there, which may follow late."""
         return await settled(self.wrong, [])
 
-    async def completed(self, sweep: Object, script: Script, **out: Mapping[str, int]) -> None:
+    async def completed(
+        self, sweep: Object, script: Script, patience: float = PATIENCE, **out: Mapping[str, int]
+    ) -> None:
         """Wait for the end: it has to be the fault-free one, and the invariants have to hold on the way there.
 
         `out`: see `fault_free_end`.
         """
-        await self.condition("Complete")
+        await self.condition("Complete", patience)
         end, expected = await self._end(), fault_free_end(sweep, script, **out)
         assert end == expected, f"{end}\ninstead of\n{expected}"
         wrong = await self.settled_wrong()
@@ -174,9 +176,9 @@ class Trial:
         return end_of(sweep["status"], episodes, cuts)
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
+async def eventually(look: Callable[[], Awaitable[T | None]], patience: float = PATIENCE) -> T:
     """What is there at last; raises TimeoutError."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(patience):
         while True:
             if (found := await look()) is not None:
                 return found

@@ -1,0 +1,72 @@
+"""A hundred short episodes on a few GPUs of a test's own, whose pods are killed at random: what must hold then."""
+
+import math
+import random
+from collections import defaultdict
+from itertools import pairwise
+from typing import Any
+
+from cluster.controlplane import ControlPlane
+from cluster.misfortune import Misfortune, befalling, on_own_nodes, own_nodes
+from cluster.simulator.record import AttemptRecord, Record
+from cluster.simulator.script import Script
+from cluster.trial import Object, on_trial, sweep_of
+
+T, KEEP = 100, 10
+PATIENCE = 240.0
+"""Seconds: about half a minute where nothing else runs."""
+NODES = {4: (4, 1), 16: (8, 2), 64: (16, 4)}
+"""Nodes and GPUs on each, by the number of GPUs."""
+STORAGE = {"uri": "memory://here"}
+SCRIPT = Script(seconds=0.1, spread=0.2)
+
+
+async def play(
+    control_plane: ControlPlane, namespace: str, gpus: int, every: float, script: Script = SCRIPT, **spec: Any
+) -> tuple[Object, Record, Misfortune]:
+    """Run such a sweep to its fault-free end; its status, what its trainers did, and what befell them."""
+    sweep = sweep_of(
+        seeds={"grid": {"weightInits": {"count": 10}, "dataOrders": {"count": T // 10}}},
+        earlyStopping={"rungs": [{"atPercent": 30, "keep": KEEP}]},
+        podTemplate=on_own_nodes(namespace),
+        **spec,
+    )
+    nodes, each = NODES[gpus]
+    with own_nodes(control_plane, namespace, nodes, each) as names:
+        async with on_trial(control_plane, namespace, script) as trial:
+            await trial.apply(sweep)
+            misfortune = Misfortune(trial, names, random.Random(gpus), every)
+            async with befalling(misfortune):
+                await trial.condition("Complete", PATIENCE)
+            await trial.completed(sweep, script)
+            return await trial.status(), trial.trainers.record, misfortune
+
+
+def attempts_of(record: Record) -> dict[str, list[AttemptRecord]]:
+    """By episode, in their order."""
+    found: dict[str, list[AttemptRecord]] = defaultdict(list)
+    for attempt in sorted(record.attempts.values(), key=lambda attempt: attempt.began):
+        found[attempt.pod.episode.name].append(attempt)
+    return found
+
+
+def assert_one_at_a_time(record: Record) -> None:
+    """No two trainers of an episode ever ran at once."""
+    for name, attempts in attempts_of(record).items():
+        for before, after in pairwise(attempts):
+            assert before.ended is not None
+            assert before.ended <= after.began, f"two trainers of {name}"
+
+
+def assert_goes_on_where_it_was(record: Record, script: Script) -> None:
+    """With storage no attempt repeats more than what came after the last checkpoint, one evaluation at most."""
+    for name, attempts in attempts_of(record).items():
+        for before, after in pairwise(attempts):
+            repeated = before.steps - after.steps_at_start
+            assert repeated <= script.steps_per_evaluation, f"{name} repeats {repeated} steps"
+
+
+def ideal_steps(script: Script) -> int:
+    """t step(e) + p (S - step(e))."""
+    mark = math.floor(0.3 * script.evaluations)
+    return script.steps_per_evaluation * (T * mark + KEEP * (script.evaluations - mark))
