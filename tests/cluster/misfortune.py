@@ -67,7 +67,14 @@ class Misfortune:
 
     async def _evict(self, pod: Object) -> None:
         name = pod["metadata"]["name"]
-        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        # As it was seen, running: one that has ended since would be gone at once, and no log would tell of it.
+        seen = {"resourceVersion": pod["metadata"]["resourceVersion"]}
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name},
+            "deleteOptions": {"preconditions": seen},
+        }
         code, _ = await self.trial.request("POST", f"{self.trial.path('pods', name)}/eviction", eviction)
         if code == 201:
             self._note("evicted", pod)

@@ -66,7 +66,8 @@ def assert_goes_on_where_it_was(record: Record, script: Script) -> None:
             assert repeated <= script.steps_per_evaluation, f"{name} repeats {repeated} steps"
 
 
-def ideal_steps(script: Script) -> int:
-    """t step(e) + p (S - step(e))."""
-    mark = math.floor(0.3 * script.evaluations)
-    return script.steps_per_evaluation * (T * mark + KEEP * (script.evaluations - mark))
+def past_the_rung(record: Record, script: Script) -> list[str]:
+    """Episodes that trained on after their score at the rung: those that were kept, and overshoot."""
+    mark = math.floor(0.3 * script.evaluations) * script.steps_per_evaluation
+    reach = {name: max(attempt.steps for attempt in attempts) for name, attempts in attempts_of(record).items()}
+    return [name for name, step in reach.items() if step > mark]

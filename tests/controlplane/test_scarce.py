@@ -2,18 +2,23 @@
 
 import pytest
 
-from cluster.scarce import NODES, SCRIPT, STORAGE, assert_goes_on_where_it_was, assert_one_at_a_time, ideal_steps, play
+from cluster.scarce import (
+    KEEP,
+    NODES,
+    SCRIPT,
+    STORAGE,
+    assert_goes_on_where_it_was,
+    assert_one_at_a_time,
+    past_the_rung,
+    play,
+)
 
 
 @pytest.mark.parametrize("gpus", NODES)
 async def test_episodes_take_turns_on_few_gpus_and_none_is_trained_twice(control_plane, namespace: str, gpus: int):
-    status, record, misfortune = await play(
-        control_plane, namespace, gpus, every=1.0, parallelism=gpus, storage=STORAGE
-    )
+    _, record, misfortune = await play(control_plane, namespace, gpus, every=1.0, parallelism=gpus, storage=STORAGE)
+    assert misfortune.victims.total() > 0
     assert_one_at_a_time(record)
     assert_goes_on_where_it_was(record, SCRIPT)
-    killed = sum(misfortune.victims.values())
-    assert killed > 0
-    # What an interruption costs, and what the leaders trained that were not kept.
-    bound = ideal_steps(SCRIPT) + SCRIPT.steps_per_evaluation * killed + status["cost"]["overshootSteps"]
-    assert record.steps_trained <= bound
+    # Beside those that were kept, leaders that were trained on while places idled, and were overtaken.
+    assert len(past_the_rung(record, SCRIPT)) <= 2 * KEEP
