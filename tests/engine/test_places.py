@@ -63,8 +63,18 @@ def test_nobody_is_paused_while_all_who_run_have_yet_to_reach_the_rung():
 def test_a_pod_that_has_only_just_begun_to_wait_may_still_get_the_place_that_is_changing_hands():
     layout = study(4, (3, 2), parallelism=4, waitForCapacitySeconds=300)
     attempts = (past_the_rung(0), past_the_rung(1), pending(2, since=0), pending(3, since=295))
-    assert stops(look(layout, *attempts, records=PAST, now=300)) == []
+    todo = look(layout, *attempts, records=PAST, now=300)
+    assert len(stops(todo)) == 1, "only for the one that has waited in vain"
+    assert todo.status.observed_places == 3
     assert stops(look(layout, *attempts, records=PAST, now=595)) != []
+
+
+def test_pods_that_begin_to_wait_now_and_then_do_not_hide_that_gpus_are_few():
+    layout = study(6, (3, 2), parallelism=6, waitForCapacitySeconds=300)
+    waiting = (pending(2, since=0), pending(3, since=0), pending(4, since=0), pending(5, since=299))
+    todo = look(layout, past_the_rung(0), past_the_rung(1), *waiting, records=PAST, now=300)
+    assert todo.status.observed_places == 3
+    assert len(stops(todo)) > 0
 
 
 def test_whoever_has_no_durable_checkpoint_at_the_rung_runs_on_and_a_condition_says_so():

@@ -57,13 +57,15 @@ def observed_places(draft: Draft, race: Race) -> int | None:
         draft.wake_at(attempt.unschedulable_since + patience)
         if draft.now - attempt.unschedulable_since >= patience:
             refused.append(attempt)
-    # While a young pod waits, its place may just be changing hands: that is no evidence yet.
-    if refused and len(refused) == len(unplaced) and any(_past_its_rung(race, a) for a in draft.live.values()):
+    if refused and any(_past_its_rung(race, a) for a in draft.live.values()):
+        # A young pod's place may just be changing hands.
+        shown = bound + len(unplaced) - len(refused)
         if remembered is None:
             message = f"{bound} GPUs were to be had of the {draft.seen.parallelism} asked for: episodes take turns"
             draft.events.append(Event("FewerPlaces", message, kind="Warning"))
-        remembered = bound
-    elif remembered is not None:
+            remembered = shown
+        remembered = min(remembered, shown)
+    if remembered is not None:
         remembered = max(remembered, bound)
     return None if remembered is None or remembered >= draft.seen.parallelism else remembered
 
@@ -84,10 +86,10 @@ class Waits:
     """The first of those whose node gives no sign of life, or does not end what it was told to."""
 
 
-def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
+def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
     """Stop and start attempts so that `places` are used for what decides soonest; returns what waits for what.
 
-    `scarce`: the cluster has fewer GPUs than were asked for, so that pods without one wait in vain.
+    `observed`: GPUs that there are, where these are fewer than were asked for: more pods than that wait in vain.
     """
     staying = [a for a in draft.live.values() if not a.stopping and a.uid not in draft.stopped]
     ready, gated = _waiting(draft, race)
@@ -102,8 +104,7 @@ def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
         short = _shed(draft, short, _saved(draft, race, staying), reason)
     elif not draft.seen.suspend:
         leaving = len(draft.live) - len(staying) + ending
-        unplaced = sum(1 for a in staying if a.bound is None) if scarce else 0
-        wanted = len(ready) + unplaced - free - leaving
+        wanted = len(ready) + _in_vain(draft, staying, observed) - free - leaving
         short = _shed(draft, wanted, _yielding(draft, race, staying), reason) if wanted > 0 else 0
     if not draft.seen.suspend and free > 0:
         _start(draft, race, ready[:free], places)
@@ -116,6 +117,14 @@ def allot(draft: Draft, race: Race, places: int, *, scarce: bool) -> Waits:
         troubled=_troubled(staying),
         abandoned=next((a for a in draft.live.values() if _is_abandoned(draft, a)), None),
     )
+
+
+def _in_vain(draft: Draft, staying: list[SeenAttempt], observed: int | None) -> int:
+    """How many wait for a GPU that is not there, nor on its way from one attempt to the next."""
+    if observed is None:
+        return 0
+    held = sum(1 for a in draft.live.values() if a.bound is not None)
+    return max(0, sum(1 for a in staying if a.bound is None) - max(0, observed - held))
 
 
 def first_refusal(draft: Draft) -> Refusal | None:

@@ -42,9 +42,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         stop_everything(draft, StopReason.DEADLINE if failure[0] == "DeadlineExceeded" else StopReason.FINISHED)
     elif not (warming := warm_up(draft)):
         stop_settled(draft, race)
-        waits = allot(
-            draft, race, 0 if seen.suspend else _effective(seen.parallelism, places), scarce=places is not None
-        )
+        waits = allot(draft, race, 0 if seen.suspend else _effective(seen.parallelism, places), places)
     found = find_best(draft)
     winner = found[0] if found is not None else None
     settled = not race.standings
