@@ -73,6 +73,8 @@ TOOLS = {
         _kubernetes("kubectl"),
         Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
         Tool("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+        Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
+        Tool("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
     )
 }
 

