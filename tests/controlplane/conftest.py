@@ -13,7 +13,7 @@ from cluster.objects import Store, install_kinds
 from needs import lack
 
 # Without rights of their own: a test binds what it wants to show.
-USERS: dict[str, list[str]] = {"operator": [], "viewer": []}
+USERS: dict[str, list[str]] = {"operator": [], "viewer": [], "author": []}
 
 MISSING = pytest.StashKey[str]()
 
