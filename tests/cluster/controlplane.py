@@ -1,5 +1,6 @@
 """A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler; no node, no Docker."""
 
+import ipaddress
 import json
 import secrets
 import shutil
@@ -11,7 +12,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from cluster import audit, binaries
 from cluster.daemons import DaemonError, Daemons
@@ -26,6 +27,16 @@ ANSWER_WITHIN = 30.0
 SERVICE_ADDRESSES = "192.0.2.0/24"
 
 
+class AnyNetwork(Protocol):
+    """Where a control plane listens."""
+
+    host: str
+
+    def free_port(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
 class RefusedError(Exception):
     """The API server refused what a test cluster takes for granted."""
 
@@ -34,16 +45,23 @@ class ControlPlane:
     """A running control plane, until `close`; a context manager. Several may run at once on a machine.
 
     `users` maps a user's name to its groups; `admin` may do everything. The controller manager (garbage collection,
-    Jobs, namespaces) allows itself `controller_qps` requests a second, as its own default does. Methods block:
-    call them through `asyncio.to_thread` where an event loop must go on.
+    Jobs, namespaces) allows itself `controller_qps` requests a second, as its own default does. `network` is another
+    one than a loopback network of its own. Methods block: call them through `asyncio.to_thread` where an event loop
+    must go on.
 
     Raises BuildError where a program is missing, DaemonError with a log's tail where one does not come up.
     """
 
-    def __init__(self, users: Mapping[str, Sequence[str]] | None = None, *, controller_qps: float = 20.0) -> None:
+    def __init__(
+        self,
+        users: Mapping[str, Sequence[str]] | None = None,
+        *,
+        controller_qps: float = 20.0,
+        network: AnyNetwork | None = None,
+    ) -> None:
         self._programs = binaries.find(PROGRAMS)
         self.folder = Path(tempfile.mkdtemp(prefix="seedsweep-cluster-"))
-        self.network = Network()
+        self.network = network or Network()
         self.daemons = Daemons(self.folder)
         self.url = f"https://{self.network.host}:{self.network.free_port()}"
         self._etcd = f"http://{self.network.host}:{self.network.free_port()}"
@@ -87,8 +105,7 @@ class ControlPlane:
                 f"--service-account-signing-key-file={certificates / 'apiserver.key'}",
                 f"--service-account-issuer={self.url}",
                 f"--service-cluster-ip-range={SERVICE_ADDRESSES}",
-                # A loopback address may not stand in an Endpoints object.
-                "--endpoint-reconciler-type=none",
+                *self._advertised(host),
                 "--authorization-mode=RBAC",
                 # The controller that would take the taint away again is off: see _start_controllers.
                 "--disable-admission-plugins=TaintNodesByCondition",
@@ -99,6 +116,12 @@ class ControlPlane:
             ],
         )
         self._wait_until_ready()
+
+    @staticmethod
+    def _advertised(host: str) -> list[str]:
+        # A loopback address may not stand in an Endpoints object.
+        loopback = ipaddress.ip_address(host).is_loopback
+        return ["--endpoint-reconciler-type=none"] if loopback else [f"--advertise-address={host}"]
 
     def kill_api_server(self) -> None:
         """Make the API server go away, with etcd and all else left running."""
@@ -206,6 +229,8 @@ class ControlPlane:
                 "--controllers=*,-node-lifecycle-controller",
                 "--use-service-account-credentials=false",
                 f"--service-account-private-key-file={self.folder / 'certificates' / 'apiserver.key'}",
+                # What pods with a token trust.
+                f"--root-ca-file={self._authority}",
                 f"--kube-api-qps={qps}",
                 f"--kube-api-burst={1.5 * qps:.0f}",
             ],

@@ -1,0 +1,266 @@
+"""From an empty GPU cluster to a winner, on a real node: run by test_node.py in a network of the node's own.
+
+Two pretend GPUs for six episodes. In the middle, the release is upgraded and the operator's pod deleted.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from chart.rendering import CHART, HOME
+from cluster import binaries
+from cluster.controlplane import ControlPlane
+from node.images import reference
+from node.machine import USERS, Node
+from node.network import NodeNetwork
+
+GPUS = 2
+EPISODES, KEPT = 6, 2
+NAMESPACE = "nlp"
+LEVEL = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}
+CLAIM = "sweeps"
+CLAIM_UID = 65532
+"""Whom both images run as."""
+QUICKSTART = CHART.parents[1] / "examples" / "quickstart.yaml"
+PATIENCE = 900.0
+
+Object = dict[str, Any]
+
+
+@dataclass
+class Story:
+    """A cluster, and what was seen happen on it."""
+
+    control_plane: ControlPlane
+    node: Node
+    storage: Path
+    transcript: list[str] = field(default_factory=list)
+    at_once: int = 0
+    """The most trainers' pods that ran at one moment."""
+    operators: set[str] = field(default_factory=set)
+    """UIDs of the operator's pods that were there."""
+
+    def run(self, command: str, *, given: str = "") -> str:
+        """A line that a person types; what it prints, which is kept for the transcript."""
+        tools = [str(path.parent) for path in binaries.find(["kubectl", "helm"]).values()]
+        environment = os.environ | {
+            "KUBECONFIG": str(self.control_plane.kubeconfig(namespace=NAMESPACE)),
+            "PATH": os.pathsep.join([*tools, os.environ["PATH"]]),
+            "HELM_CACHE_HOME": str(self.node.folder / "helm"),
+        }
+        done = subprocess.run(
+            ["sh", "-c", command],
+            input=given,
+            env=environment,
+            cwd=CHART.parents[1],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        self.transcript.append(f"$ {command}\n{done.stdout}{done.stderr}")
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}\n{self.node.logs()}"
+        return done.stdout
+
+    def items(self, path: str) -> list[Object]:
+        """Objects at the API server."""
+        code, found = self.control_plane.request("GET", path)
+        assert code == 200, found
+        items: list[Object] = found["items"]
+        return items
+
+    def sweep(self) -> Object:
+        """As it stands."""
+        (found,) = self.items(f"/apis/seedsweep.io/v1alpha1/namespaces/{NAMESPACE}/seedsweeps")
+        return {"status": {}, **found}
+
+    def record(self, plural: str) -> list[Object]:
+        """Episodes or cuts."""
+        return self.items(f"/apis/seedsweep.io/v1alpha1/namespaces/{NAMESPACE}/{plural}")
+
+    def wait(self, reached: Callable[[], bool], what: str) -> None:
+        """Look until something is so, and keep an eye on pods meanwhile."""
+        deadline = time.monotonic() + PATIENCE
+        while not reached():
+            self._look()
+            assert time.monotonic() < deadline, f"never {what}: {self.told()}"
+            time.sleep(0.5)
+
+    def told(self) -> str:
+        """What the cluster says about itself, for a failure's message."""
+        pods = [
+            f"{pod['metadata']['namespace']}/{pod['metadata']['name']} {json.dumps(pod['status'])[:1500]}"
+            for pod in self.items("/api/v1/pods")
+        ]
+        logs = subprocess.run(
+            [
+                str(self.control_plane.kubectl),
+                f"--kubeconfig={self.control_plane.kubeconfig()}",
+                *("logs", f"--namespace={HOME}", "deployment/seedsweep-operator", "--tail=40"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        status = json.dumps(self.sweep()["status"].get("conditions"), indent=1)
+        return "\n".join([status, *pods, logs.stdout, logs.stderr, self.node.logs()])
+
+    def _look(self) -> None:
+        trainers = self.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
+        self.at_once = max(self.at_once, sum(pod["status"]["phase"] == "Running" for pod in trainers))
+        self.operators |= {pod["metadata"]["uid"] for pod in self.items(f"/api/v1/namespaces/{HOME}/pods")}
+
+
+def prepare_storage(control_plane: ControlPlane, folder: Path) -> None:
+    """A volume of the node's, and the claim on it."""
+    folder.mkdir()
+    os.chown(folder, CLAIM_UID, CLAIM_UID)
+    control_plane.create(
+        "/api/v1/persistentvolumes",
+        {
+            "metadata": {"name": CLAIM},
+            "spec": {
+                "capacity": {"storage": "10Gi"},
+                "accessModes": ["ReadWriteMany"],
+                "storageClassName": "",
+                "hostPath": {"path": str(folder)},
+                "claimRef": {"namespace": NAMESPACE, "name": CLAIM},
+            },
+        },
+    )
+    control_plane.create(
+        f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims",
+        {
+            "metadata": {"name": CLAIM},
+            "spec": {
+                "accessModes": ["ReadWriteMany"],
+                "storageClassName": "",
+                "resources": {"requests": {"storage": "10Gi"}},
+            },
+        },
+    )
+
+
+def quickstart() -> Object:
+    """The example, on GPUs and with storage, for fewer episodes."""
+    sweep: Object = YAML(typ="safe", pure=True).load(QUICKSTART)
+    spec = sweep["spec"]
+    spec["seeds"]["grid"]["weightInits"]["count"] = EPISODES // 2
+    spec["parallelism"] = GPUS
+    spec["trainer"]["resources"] = {"limits": {"nvidia.com/gpu": 1}}
+    spec["storage"] = {"persistentVolumeClaim": {"claimName": CLAIM}}
+    return sweep
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    archives = [Path(path) for path in os.environ["SEEDSWEEP_ARCHIVES"].split(os.pathsep)]
+    with ControlPlane(USERS, network=NodeNetwork()) as control_plane, Node(control_plane, gpus=GPUS) as node:
+        node.load(archives)
+        for name in (HOME, NAMESPACE):
+            control_plane.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": LEVEL}})
+        story = Story(control_plane, node, node.folder / "storage")
+        prepare_storage(control_plane, story.storage)
+        yield story
+        print("\n".join(story.transcript))
+
+
+@pytest.fixture(scope="module")
+def installed(story: Story) -> Story:
+    story.run(f"helm install seedsweep charts/seedsweep --namespace {HOME} --wait --timeout 3m")
+    return story
+
+
+@pytest.fixture(scope="module")
+def swept(installed: Story) -> Story:
+    """The sweep is over; it was disturbed twice."""
+    story = installed
+    story.run("kubectl apply -f -", given=json.dumps(quickstart()))
+    story.wait(lambda: len(story.record("episodes")) >= 1, "an episode on record")
+    story.wait(lambda: story.sweep()["status"].get("counts", {}).get("running", 0) >= 1, "a trainer that is read")
+    story.run(f"helm upgrade seedsweep charts/seedsweep --namespace {HOME} --set podAnnotations.again=yes --wait")
+    story.wait(lambda: bool(story.record("cuts")), "a cut")
+    story.run(f"kubectl delete pod --namespace {HOME} --selector app.kubernetes.io/component=operator")
+    story.wait(lambda: "completionTime" in story.sweep()["status"], "over")
+    story.run("kubectl get ssw,epi,cuts")
+    return story
+
+
+def test_the_operator_is_a_pod_of_the_restricted_profile_with_the_charts_rights(installed: Story):
+    (pod,) = [
+        pod
+        for pod in installed.items(f"/api/v1/namespaces/{HOME}/pods")
+        if pod["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"
+    ]
+    assert pod["spec"]["serviceAccountName"] == "seedsweep-operator"
+    assert pod["status"]["containerStatuses"][0]["image"] == reference("operator")
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_helm_test_passes(installed: Story):
+    assert "Succeeded" in installed.run(f"helm test seedsweep --namespace {HOME}")
+
+
+def test_more_episodes_than_gpus_end_with_a_winner_through_an_upgrade_and_a_lost_operator(swept: Story):
+    status = swept.sweep()["status"]
+    assert status["phase"] == "Complete", swept.told()
+    assert status["best"]["score"] > 0.5
+    assert len(swept.record("episodes")) == EPISODES
+    assert swept.at_once <= GPUS
+    assert len(swept.operators) >= 3
+
+
+def test_the_cut_kept_the_best_and_the_losers_are_gone(swept: Story):
+    (cut,) = swept.record("cuts")
+    ranked = cut["spec"]["ranked"]
+    assert [row["kept"] for row in ranked] == [True] * KEPT + [False] * (EPISODES - KEPT)
+    scores = [row["score"] for row in ranked]
+    assert scores == sorted(scores, reverse=True)
+    losers = {row["episode"] for row in ranked if not row["kept"]}
+    pods = {
+        pod["metadata"]["labels"].get("seedsweep.io/episode")
+        for pod in swept.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
+    }
+    assert not losers & pods
+
+
+def test_survivors_resumed_from_the_claim_instead_of_training_again(swept: Story):
+    cost = swept.sweep()["status"]["cost"]
+    assert cost["usefulSteps"] == 60 * KEPT + 18 * (EPISODES - KEPT)
+    assert cost["wastedSteps"] == 0
+
+
+def test_the_winners_weights_are_on_the_claim_and_load(swept: Story):
+    best = swept.sweep()["status"]["best"]
+    folders = [path.parent for path in swept.storage.rglob("config.json") if best["episode"] in path.parts]
+    assert folders
+    # torch and transformers take seconds to import, and nothing before needs them.
+    from transformers import AutoModelForSequenceClassification
+
+    assert AutoModelForSequenceClassification.from_pretrained(folders[0]).num_labels == 2
+
+
+def test_a_trainers_pod_has_no_token_and_a_root_that_is_read_only(swept: Story):
+    survivors = swept.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
+    assert survivors
+    for pod in survivors:
+        mounts = pod["spec"]["containers"][0]["volumeMounts"]
+        assert not [mount for mount in mounts if "serviceaccount" in mount["mountPath"]]
+        assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_uninstalling_leaves_the_sweep_its_record_and_its_data(swept: Story):
+    before = swept.sweep()["status"]["best"]
+    swept.run(f"helm uninstall seedsweep --namespace {HOME} --wait")
+    assert swept.sweep()["status"]["best"] == before
+    assert len(swept.record("episodes")) == EPISODES
+    assert list(swept.storage.rglob("*.safetensors"))

@@ -1,0 +1,27 @@
+"""The journey on a real node, in a network, and among processes and mounts, that hold nothing else."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cluster import binaries
+from cluster.controlplane import PROGRAMS
+from needs import lack
+from node import debian, images, machine
+from node.network import run_inside
+
+JOURNEY = Path(__file__).with_name("journey.py")
+
+
+@pytest.mark.timeout(2400)
+def test_from_an_empty_cluster_to_a_winner(monkeypatch: pytest.MonkeyPatch):
+    try:
+        debian.ensure()
+        binaries.find([*PROGRAMS, *machine.PROGRAMS, "helm"])
+        archives = images.archives()
+    except (debian.LackingError, binaries.BuildError) as error:
+        lack("node", f"node: {error}")
+    monkeypatch.setenv("SEEDSWEEP_ARCHIVES", os.pathsep.join(map(str, archives)))
+    options = ["-q", "-s", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=1800"]
+    assert run_inside("-m", "pytest", *options, str(JOURNEY)) == 0
