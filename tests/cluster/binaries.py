@@ -103,19 +103,20 @@ def _present(tool: Tool) -> Path | None:
     return next((place for place in [*places, _cached(tool)] if place.exists()), None)
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Where tools are kept, outside the checkout."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "seedsweep" / "tools"
 
 
 def _cached(tool: Tool) -> Path:
-    return _cache() / f"{tool.name}-{tool.version}" / tool.name
+    return cache() / f"{tool.name}-{tool.version}" / tool.name
 
 
 @contextmanager
 def _lock() -> Iterator[None]:
-    _cache().mkdir(parents=True, exist_ok=True)
-    with (_cache() / ".lock").open("w") as file:
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -138,7 +139,7 @@ def _go() -> Iterator[str]:
 
 def _build(go: str, tool: Tool) -> None:
     target = _cached(tool)
-    with tempfile.TemporaryDirectory(prefix=f".{tool.name}-", dir=_cache()) as partial:
+    with tempfile.TemporaryDirectory(prefix=f".{tool.name}-", dir=cache()) as partial:
         output = str(Path(partial) / tool.name)
         command = [go, "build", "-trimpath", f"-ldflags={tool.ldflags}", "-o", output, tool.package]
         run_step(f"build {tool.name} {tool.version}", command, MODULES / tool.module)
