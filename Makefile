@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test cluster lint format crds constraints bench clean
+.PHONY: help env demo test cluster images node lint format crds constraints bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -23,13 +23,20 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## eight episodes, one cut, a winner: the quickstart on real sentences
 	$(BIN)/seedsweep run examples/quickstart.yaml
 
-test: $(READY) ## all tests; the first time it also builds a Kubernetes control plane (about ten minutes)
+test: $(READY) ## all tests; the first time it also builds Kubernetes (ten minutes) and both images (five)
 	@# Here its progress can be seen. What cannot be built is said, and its tests are skipped.
 	-@PYTHONPATH=tests $(BIN)/python -m cluster build > /dev/null
+	-@PYTHONPATH=tests $(BIN)/python -m node images > /dev/null
 	$(BIN)/pytest -n auto --dist loadfile
 
 cluster: $(READY) ## a Kubernetes control plane with fake GPU nodes to play with, until Ctrl-C
 	PYTHONPATH=tests $(BIN)/python -m cluster up
+
+images: $(READY) ## both images by debootstrap and buildah, without Docker (root, Debian)
+	PYTHONPATH=tests $(BIN)/python -m node images
+
+node: $(READY) ## a real node with both images and pretend GPUs to play with, until Ctrl-C (root, Debian)
+	PYTHONPATH=tests $(BIN)/python -m node up
 
 lint: $(READY) ## format, style, types, import contracts
 	$(BIN)/ruff format --check

@@ -107,6 +107,8 @@ class ControlPlane:
                 f"--service-cluster-ip-range={SERVICE_ADDRESSES}",
                 *self._advertised(host),
                 "--authorization-mode=RBAC",
+                # A node's name is known to nobody else.
+                "--kubelet-preferred-address-types=InternalIP",
                 # The controller that would take the taint away again is off: see _start_controllers.
                 "--disable-admission-plugins=TaintNodesByCondition",
                 f"--token-auth-file={self.folder / 'tokens.csv'}",

@@ -19,6 +19,8 @@ PLAIN = ("python3", "python3-venv", "ca-certificates")
 BASES = {"operator": PLAIN, "trainer": (*PLAIN, "python3-torch")}
 PAUSE = "docker.io/library/seedsweep-pause:1"
 """Holds a pod's namespaces open, and does nothing."""
+# As every published base has it.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MADE_OF = ("Dockerfile", "LICENSE", "README.md", "constraints.txt", "images", "operator", "pyproject.toml", "trainer")
 # As this machine reaches its package indexes.
 _OF_THIS_MACHINE = ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
@@ -77,6 +79,7 @@ def _base(packages: tuple[str, ...]) -> str:
                 shutil.rmtree(Path(folder) / leftover)
             container = _buildah_output("from", "scratch").strip()
             _buildah_output("copy", "--quiet", container, folder, "/")
+            _buildah_output("config", "--env", f"PATH={_PATH}", container)
             _buildah_output("commit", "--quiet", "--rm", container, name)
     return name
 

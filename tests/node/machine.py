@@ -74,6 +74,8 @@ _KUBELET: dict[str, Any] = {
     "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
     "authorization": {"mode": "AlwaysAllow"},
     "cgroupDriver": "cgroupfs",
+    # Nobody answers there: pods find what they need by address.
+    "clusterDNS": ["192.0.2.10"],
     "enforceNodeAllocatable": [],
     "failSwapOn": False,
     "localStorageCapacityIsolation": False,
