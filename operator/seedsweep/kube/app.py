@@ -14,7 +14,7 @@ import kopf
 
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube import names
-from seedsweep.kube.client import connect
+from seedsweep.kube.client import Api, ApiError, connect
 from seedsweep.kube.events import Recorder
 from seedsweep.kube.freshness import Freshness
 from seedsweep.kube.health import Server
@@ -22,6 +22,8 @@ from seedsweep.kube.pods import PodSettings
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.sweep import Shared
 from seedsweep.kube.sweeps import Sweeps
+
+_log = logging.getLogger(__name__)
 
 PATIENCE_DIVISOR = 10
 """A watch may lag behind a list for this part of the time between two lists."""
@@ -60,6 +62,7 @@ class Operator:
     async def _start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
         api = await self._stack.enter_async_context(connect())
+        await _check_kinds(api)
         scraper = await self._stack.enter_async_context(Scraper(self._read_news))
         recorder = Recorder(api)
         self._stack.push_async_callback(_cancel, asyncio.create_task(recorder.post_forever()))
@@ -138,6 +141,17 @@ def run_operator(options: Options) -> None:
 def _login(**context: Any) -> kopf.ConnectionInfo | None:
     """As `client.connect` finds the API server; kopf's own default would import the client's every model."""
     return kopf.login_with_service_account(**context) or kopf.login_with_kubeconfig(**context)
+
+
+async def _check_kinds(api: Api) -> None:
+    """End where the cluster has no definitions: kopf would run on, and not notice when they come."""
+    try:
+        await api.get(f"/apis/{API_VERSION}")
+    except ApiError as error:
+        if error.status == 404:
+            remedy = "apply the chart's definitions (helm show crds CHART | kubectl apply --server-side -f -)"
+            raise kopf.PermanentError(f"this cluster knows no SeedSweeps: {remedy}") from None
+        _log.warning("whether SeedSweeps are known cannot be told: %s", error)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
