@@ -47,7 +47,8 @@ LABEL org.opencontainers.image.title="seedsweep-operator" \
       org.opencontainers.image.description="Carries out SeedSweeps on a cluster" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/opt/seedsweep/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# The user has no name in the base, and kopf and torch ask for one.
+ENV PATH=/opt/seedsweep/bin:$PATH LOGNAME=seedsweep PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=operator-dependencies /opt/seedsweep /opt/seedsweep
 RUN --mount=type=bind,from=installer,source=/installer,target=/installer \
     --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
@@ -62,7 +63,8 @@ LABEL org.opencontainers.image.title="seedsweep-trainer" \
       org.opencontainers.image.description="Fine-tunes one episode of a SeedSweep" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/opt/seedsweep/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# The user has no name in the base, and kopf and torch ask for one.
+ENV PATH=/opt/seedsweep/bin:$PATH LOGNAME=seedsweep PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=trainer-dependencies /opt/seedsweep /opt/seedsweep
 RUN --mount=type=bind,from=installer,source=/installer,target=/installer \
     --mount=type=bind,from=wheel,source=/wheels,target=/wheels \

@@ -30,7 +30,7 @@ CLAIM = "sweeps"
 CLAIM_UID = 65532
 """Whom both images run as."""
 QUICKSTART = CHART.parents[1] / "examples" / "quickstart.yaml"
-PATIENCE = 900.0
+PATIENCE = 1500.0
 
 Object = dict[str, Any]
 

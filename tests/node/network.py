@@ -1,5 +1,6 @@
 """A network, and processes and mounts, that hold nothing but one node and its cluster, and vanish with it."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -50,3 +51,13 @@ def run_inside(*command: str) -> int:
         return subprocess.run([*enter, sys.executable, *command], env=environment, check=False).returncode
     finally:
         shutil.rmtree(folder)
+        _forget_groups()
+
+
+def _forget_groups() -> None:
+    """Remove the control groups of pods that are no more: no kubelet is left to do it."""
+    for pod in Path("/sys/fs/cgroup").glob("*/kubepods/**/pod*"):
+        for group in [*sorted(pod.rglob("*/"), reverse=True), pod]:
+            # One with a process in it belongs to somebody else.
+            with contextlib.suppress(OSError):
+                group.rmdir()
