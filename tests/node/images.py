@@ -11,6 +11,7 @@ from pathlib import Path
 
 import seedsweep
 from cluster.binaries import BuildError, run_step
+from node.debian import LackingError
 
 ROOT = Path(__file__).parents[2]
 SUITE = "trixie"
@@ -32,7 +33,10 @@ def reference(target: str) -> str:
 
 
 def archives() -> list[Path]:
-    """Both images and the pause image as files to import; built where the sources have changed. Raises BuildError."""
+    """Both images and the pause image as files to import; built where the sources have changed.
+
+    Raises LackingError where there is no base to build on, BuildError where the build fails.
+    """
     return [_pause(), *(_image(target) for target in BASES)]
 
 
@@ -71,10 +75,11 @@ def _base(packages: tuple[str, ...]) -> str:
         # Not below /tmp, which may be memory.
         with tempfile.TemporaryDirectory(prefix="seedsweep-base-", dir="/var/tmp") as folder:
             include = ",".join(packages)
-            run_step(
-                f"debootstrap {SUITE} with {packages[-1]}",
-                ["debootstrap", "--variant=minbase", f"--include={include}", SUITE, folder],
-            )
+            command = ["debootstrap", "--variant=minbase", f"--include={include}", SUITE, folder]
+            try:
+                run_step(f"debootstrap {SUITE} with {packages[-1]}", command)
+            except BuildError as error:
+                raise LackingError(str(error)) from error
             for leftover in ("var/cache/apt/archives", "var/lib/apt/lists"):
                 shutil.rmtree(Path(folder) / leftover)
             container = _buildah_output("from", "scratch").strip()

@@ -19,9 +19,12 @@ def test_from_an_empty_cluster_to_a_winner(monkeypatch: pytest.MonkeyPatch):
     try:
         debian.ensure()
         binaries.find([*PROGRAMS, *machine.PROGRAMS, "helm"])
-        archives = images.archives()
     except (debian.LackingError, binaries.BuildError) as error:
         lack("node", f"node: {error}")
+    try:
+        archives = images.archives()
+    except debian.LackingError as error:
+        lack("node", f"base for the images: {error}")
     monkeypatch.setenv("SEEDSWEEP_ARCHIVES", os.pathsep.join(map(str, archives)))
     options = ["-q", "-s", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=1800"]
     assert run_inside("-m", "pytest", *options, str(JOURNEY)) == 0
