@@ -6,6 +6,7 @@ Two pretend GPUs for six episodes. In the middle, the release is upgraded and th
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from cluster.controlplane import ControlPlane
 from node.images import reference
 from node.machine import USERS, Node
 from node.network import NodeNetwork
+from seedsweep_trainer.contract import Env
 
 GPUS = 2
 EPISODES, KEPT = 6, 2
@@ -244,14 +246,28 @@ def test_survivors_resumed_from_the_claim_instead_of_training_again(swept: Story
     assert cost["wastedSteps"] == 0
 
 
-def test_the_winners_weights_are_on_the_claim_and_load(swept: Story):
+def test_the_winners_weights_are_on_the_claim_and_load(swept: Story, tmp_path: Path):
     best = swept.sweep()["status"]["best"]
-    folders = [path.parent for path in swept.storage.rglob("config.json") if best["episode"] in path.parts]
-    assert folders
+    found = {
+        json.loads((weights.parent / "best.json").read_text())["evaluation"]: weights.parent
+        for weights in swept.storage.rglob("best/model.safetensors")
+        if best["episode"] in weights.parts
+    }
+    tuning = json.dumps(quickstart()["spec"]["trainer"]["fineTuning"])
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "seedsweep_trainer", "conclude"),
+            f"--best={found[best['evaluation']]}",
+            f"--to={tmp_path / 'winner'}",
+        ],
+        env=os.environ | {Env.CONFIG: tuning},
+        check=True,
+        timeout=300,
+    )
     # torch and transformers take seconds to import, and nothing before needs them.
     from transformers import AutoModelForSequenceClassification
 
-    assert AutoModelForSequenceClassification.from_pretrained(folders[0]).num_labels == 2
+    assert AutoModelForSequenceClassification.from_pretrained(tmp_path / "winner").num_labels == 2
 
 
 def test_a_trainers_pod_has_no_token_and_a_root_that_is_read_only(swept: Story):

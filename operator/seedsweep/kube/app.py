@@ -5,9 +5,10 @@ No finalizers, no daemons, no annotations: a sweep can be deleted while no opera
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import kopf
@@ -139,8 +140,15 @@ def run_operator(options: Options) -> None:
 
 
 def _login(**context: Any) -> kopf.ConnectionInfo | None:
-    """As `client.connect` finds the API server; kopf's own default would import the client's every model."""
-    return kopf.login_with_service_account(**context) or kopf.login_with_kubeconfig(**context)
+    """As `client.connect` finds the API server; kopf's own default would import the client's every model.
+
+    In a pod by its address: kopf takes the name, which asks for DNS, and for a network policy that lets DNS pass.
+    """
+    found = kopf.login_with_service_account(**context)
+    if found is None:
+        return kopf.login_with_kubeconfig(**context)
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 async def _check_kinds(api: Api) -> None:
