@@ -226,18 +226,16 @@ def test_more_episodes_than_gpus_end_with_a_winner_through_an_upgrade_and_a_lost
     assert len(swept.operators) >= 3
 
 
-def test_the_cut_kept_the_best_and_the_losers_are_gone(swept: Story):
+def test_the_cut_kept_the_best_and_no_loser_trains_on(swept: Story):
     (cut,) = swept.record("cuts")
     ranked = cut["spec"]["ranked"]
     assert [row["kept"] for row in ranked] == [True] * KEPT + [False] * (EPISODES - KEPT)
     scores = [row["score"] for row in ranked]
     assert scores == sorted(scores, reverse=True)
     losers = {row["episode"] for row in ranked if not row["kept"]}
-    pods = {
-        pod["metadata"]["labels"].get("seedsweep.io/episode")
-        for pod in swept.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
-    }
-    assert not losers & pods
+    # One that stopped at the rung by itself is an ended pod; who ran on was deleted.
+    for pod in swept.items(f"/api/v1/namespaces/{NAMESPACE}/pods"):
+        assert pod["metadata"]["labels"]["seedsweep.io/episode"] not in losers or pod["status"]["phase"] == "Succeeded"
 
 
 def test_survivors_resumed_from_the_claim_instead_of_training_again(swept: Story):
