@@ -26,5 +26,5 @@ def test_from_an_empty_cluster_to_a_winner(monkeypatch: pytest.MonkeyPatch):
     except debian.LackingError as error:
         lack("node", f"base for the images: {error}")
     monkeypatch.setenv("SEEDSWEEP_ARCHIVES", os.pathsep.join(map(str, archives)))
-    options = ["-q", "-s", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=1800"]
+    options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=1800"]
     assert run_inside("-m", "pytest", *options, str(JOURNEY)) == 0
