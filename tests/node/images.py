@@ -18,6 +18,8 @@ SUITE = "trixie"
 PLAIN = ("python3", "python3-venv", "ca-certificates")
 # A base that carries torch already, as NVIDIA's do: for CPUs, and a fifth of what PyPI's for GPUs takes.
 BASES = {"operator": PLAIN, "trainer": (*PLAIN, "python3-torch")}
+LAYERS_KEPT = 120
+"""Two builds of both images leave about so many."""
 PAUSE = "docker.io/library/seedsweep-pause:1"
 """Holds a pod's namespaces open, and does nothing."""
 # As every published base has it.
@@ -37,6 +39,7 @@ def archives() -> list[Path]:
 
     Raises LackingError where there is no base to build on, BuildError where the build fails.
     """
+    _prune()
     return [_pause(), *(_image(target) for target in BASES)]
 
 
@@ -44,6 +47,13 @@ def sizes() -> dict[str, str]:
     """What bases and images come to unpacked, by name."""
     listed = json.loads(_buildah_output("images", "--json"))
     return {name: image["size"] for image in listed for name in image["names"] or ()}
+
+
+def _prune() -> None:
+    """Drop what former builds have left, now and then: each change of dependencies leaves gigabytes."""
+    layers = json.loads(_buildah_output("images", "--all", "--json") or "[]")
+    if len(layers) > LAYERS_KEPT:
+        _buildah("remove layers of former builds", "rmi", "--prune", "--force")
 
 
 def _image(target: str) -> Path:
