@@ -39,6 +39,9 @@ class Scheduler(Protocol):
     def found(self, trained: Sequence[int]) -> float:
         """The best score, after so many evaluations of every episode."""
 
+    def kept(self, trained: Sequence[int]) -> Collection[int]:
+        """Episodes that every comparison let go on."""
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -49,16 +52,17 @@ class Replay:
     """Optimizer steps of all workers, also those after the last evaluation of an episode that was stopped."""
     trained: tuple[int, ...]
     """Evaluations made, by episode."""
-
-    @property
-    def kept(self) -> frozenset[int]:
-        """Episodes that trained to the end; Ray's HyperBand stops its best at evaluation 9 of 10, so 9 counts."""
-        return frozenset(episode for episode, done in enumerate(self.trained) if done >= 9)
+    kept: frozenset[int]
 
 
 def best_of(curves: Curves, trained: Sequence[int]) -> float:
     """The best score among the evaluations that were made."""
     return max(float(curves.scores[episode, :done].max()) for episode, done in enumerate(trained) if done)
+
+
+def reached(evaluation: int, trained: Sequence[int]) -> Collection[int]:
+    """Episodes that made so many evaluations."""
+    return [episode for episode, done in enumerate(trained) if done >= evaluation]
 
 
 def replay(scheduler: Scheduler, drawn: Draw, episodes: int, workers: int) -> Replay:
@@ -94,4 +98,4 @@ def replay(scheduler: Scheduler, drawn: Draw, episodes: int, workers: int) -> Re
         else:
             del began[episode]
     steps = sum(steps_at[done] for done in trained) + partial
-    return Replay(scheduler.found(trained), steps, tuple(trained))
+    return Replay(scheduler.found(trained), steps, tuple(trained), frozenset(scheduler.kept(trained)))

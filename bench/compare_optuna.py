@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import optuna
 
-from compare_clock import Answer, best_of
+from compare_clock import Answer, best_of, reached
 from compare_curves import Curves
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -47,3 +47,7 @@ class Study:
     def found(self, trained: Sequence[int]) -> float:
         """The best over all that was reported."""
         return best_of(self.curves, trained)
+
+    def kept(self, trained: Sequence[int]) -> Collection[int]:
+        """Those that are complete."""
+        return reached(self.curves.evaluations, trained)

@@ -30,6 +30,7 @@ class Engine:
         self.ids = [EpisodeId(int(w), int(d)) for w, d in curves.seeds[:episodes]]
         self.number = {episode: i for i, episode in enumerate(self.ids)}
         self.layout = Layout.of(_sweep(self.ids, curves.evaluations, workers, stopping))
+        self.rungs = self.layout.rung_evaluations(curves.evaluations)
         self.records: dict[EpisodeId, EpisodeStatus] = {}
         self.cuts: dict[tuple[int, int], CutSpec] = {}
         self.attempts: dict[EpisodeId, SeenAttempt] = {}
@@ -57,7 +58,9 @@ class Engine:
         reading = self._reading(episode, evaluation, attempt.reading.steps_at_start)
         assert reading.scores[-1] == score
         self.attempts[identity] = replace(attempt, reading=reading, progressed=NOW, ending=ending)
-        self._turns()
+        if ending is not None or evaluation in self.rungs[self.layout.bracket_of[identity]]:
+            # What comes between rungs is on record at the next turn, and decides nothing.
+            self._turns()
         return Answer.GO_ON if ending is None else Answer.LEAVE
 
     def to_end(self) -> Collection[int]:
@@ -72,14 +75,19 @@ class Engine:
         assert self.status.best.score is not None
         return self.status.best.score
 
+    def kept(self, trained: Sequence[int]) -> Collection[int]:
+        """Those that survived every cut."""
+        verdicts = {episode: status.verdict for episode, status in self.records.items()}
+        return [self.number[e] for e, verdict in verdicts.items() if verdict and verdict.outcome == "Finished"]
+
     def _turns(self) -> None:
-        """Turns of the loop until nothing follows from what is known."""
-        while not self.finished:
+        """Turns of the loop until the engine waits for news."""
+        waits = False
+        while not (waits or self.finished):
             todo = plan(self.layout, self._observe(), NOW)
             self._apply(todo)
             self.finished = todo.finished
-            if not (todo.records or todo.decisions or todo.look_again_in == timedelta(0)):
-                return
+            waits = not todo.decisions and todo.look_again_in != timedelta(0)
 
     def _observe(self) -> Observation:
         return Observation(
@@ -151,5 +159,10 @@ def _sweep(ids: Sequence[EpisodeId], evaluations: int, workers: int, stopping: d
         "earlyStopping": stopping,
         "trainer": {"fineTuning": fine_tuning},
     }
-    document = {"apiVersion": "seedsweep.io/v1alpha1", "kind": "SeedSweep", "metadata": {"name": "replay"}, "spec": spec}
+    document = {
+        "apiVersion": "seedsweep.io/v1alpha1",
+        "kind": "SeedSweep",
+        "metadata": {"name": "replay"},
+        "spec": spec,
+    }
     return SeedSweep.model_validate(document)
