@@ -56,6 +56,7 @@ constraints: $(READY) ## pin the newest versions that fit together
 	  pyproject.toml -o constraints.txt
 
 bench: $(READY) ## every published number that needs no GPU
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[bench]'
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean: ## remove the environment and caches, keep runs/

@@ -34,7 +34,7 @@ class Curves:
     @property
     def evaluations(self) -> int:
         """E."""
-        return self.scores.shape[1]
+        return int(self.scores.shape[1])
 
     def take(self, chosen: Sequence[int] | np.ndarray) -> "Curves":
         """Those episodes, in that order."""

@@ -29,6 +29,8 @@ class Setting:
     build: Build
     most: int | None = None
     """More episodes than this are never within the budget."""
+    least: int = 1
+    """With fewer there would be nothing to cut."""
 
     def run(self, drawn: Draw, episodes: int, workers: int) -> Replay:
         """One replay."""
@@ -74,7 +76,7 @@ def one_rung(percent: int, keep: int, budget: int) -> Setting:
     """SeedSweep with one cut of ten evaluations; t by its own arithmetic: t step(e) + p (S - step(e)) <= B S."""
     e = percent // 10
     most = keep + (budget - keep) * 10 // e
-    return _ours(f"rung at {percent} %, keep {keep}", {"rungs": [{"atPercent": percent, "keep": keep}]}, most)
+    return _ours(f"rung at {percent} %, keep {keep}", {"rungs": [{"atPercent": percent, "keep": keep}]}, most, keep)
 
 
 def halvings(eta: int, last: int, budget: int) -> Setting:
@@ -85,16 +87,18 @@ def halvings(eta: int, last: int, budget: int) -> Setting:
     ends = (*percents[1:], 100)
     later = sum(keep * (end - begin) for keep, begin, end in zip(keeps, percents, ends, strict=True))
     most = (100 * budget - later) // percents[0]
-    return _ours("rungs " + ", ".join(f"{r['atPercent']} % keep {r['keep']}" for r in rungs), {"rungs": rungs}, most)
+    return _ours(
+        "rungs " + ", ".join(f"{r['atPercent']} % keep {r['keep']}" for r in rungs), {"rungs": rungs}, most, keeps[0]
+    )
 
 
 def brackets(eta: int, resource: int) -> Setting:
     """SeedSweep with Hyperband's brackets."""
-    return _ours(f"hyperband, eta {eta}", {"hyperband": {"eta": eta, "resource": resource}}, None)
+    return _ours(f"hyperband, eta {eta}", {"hyperband": {"eta": eta, "resource": resource}}, None, 1)
 
 
-def _ours(words: str, stopping: dict[str, Any], most: int | None) -> Setting:
-    return Setting(OURS, words, lambda drawn, t, workers: Engine(drawn.curves, t, workers, stopping), most)
+def _ours(words: str, stopping: dict[str, Any], most: int | None, least: int) -> Setting:
+    return Setting(OURS, words, lambda drawn, t, workers: Engine(drawn.curves, t, workers, stopping), most, least)
 
 
 def asha(grace: int, factor: int) -> Setting:

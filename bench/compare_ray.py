@@ -5,6 +5,7 @@ All trials are added at once, as Tune does with up to 200 of a fixed number of s
 """
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
@@ -17,19 +18,21 @@ class Tune:
     """The part of Tune's controller that its schedulers see."""
 
     def __init__(self, scheduler: TrialScheduler, curves: Curves, episodes: int) -> None:
-        self.scheduler, self.curves = scheduler, curves
-        self.trials = [Trial("replay", trial_id=f"{i:05}", stub=True) for i in range(episodes)]
+        # It is typed for the whole controller.
+        self.scheduler: Any = scheduler
+        self.curves = curves
+        self.trials: list[Any] = [Trial("replay", trial_id=f"{i:05}", stub=True) for i in range(episodes)]
         self.number = {trial: i for i, trial in enumerate(self.trials)}
         self.last: dict[Trial, dict[str, float]] = {}
-        scheduler.set_search_properties("score", "max")
+        self.scheduler.set_search_properties("score", "max")
         for trial in self.trials:
-            scheduler.on_trial_add(self, trial)
+            self.scheduler.on_trial_add(self, trial)
 
-    def get_trials(self) -> list[Trial]:
+    def get_trials(self) -> list[Any]:
         """As schedulers look through them."""
         return self.trials
 
-    def stop_trial(self, trial: Trial) -> None:
+    def stop_trial(self, trial: Any) -> None:
         """What the controller does, also when a scheduler asks it to."""
         if trial.status in (Trial.PENDING, Trial.PAUSED):
             self.scheduler.on_trial_remove(self, trial)

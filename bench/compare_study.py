@@ -21,7 +21,7 @@ TUNED_WITH = 4
 SPLITS = 8
 DRAWS = 25
 """Of each second half: 200 in all."""
-COSTING, CHOOSING = 5, 20
+COSTING, CHOOSING = 4, 16
 """Draws of the first half from which a number of episodes and a setting are chosen."""
 
 
@@ -90,7 +90,8 @@ def afford(setting: Setting, choosing: Sequence[Draw], steps: int, workers: int)
         return float(np.mean([setting.run(drawn, episodes, workers).steps for drawn in choosing])) - steps
 
     high = min(len(choosing[0].curves), setting.most or len(choosing[0].curves))
-    below, above = (0, -float(steps)), (high, over(high))
+    # Fewer than the least are never tried; their cost only guides the first guess.
+    below, above = (setting.least - 1, -steps * (1 - (setting.least - 1) / high)), (high, over(high))
     if above[1] <= 0:
         return high
     while above[0] - below[0] > 1:
@@ -99,4 +100,4 @@ def afford(setting: Setting, choosing: Sequence[Draw], steps: int, workers: int)
         guess = min(max(guess, below[0] + 1), above[0] - 1)
         cost = over(guess)
         below, above = ((guess, cost), above) if cost <= 0 else (below, (guess, cost))
-    return below[0] if below[0] and -below[1] <= above[1] else above[0]
+    return below[0] if below[0] >= setting.least and -below[1] <= above[1] else above[0]
