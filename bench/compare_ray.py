@@ -17,10 +17,9 @@ from compare_curves import Curves
 class Tune:
     """The part of Tune's controller that its schedulers see."""
 
-    def __init__(self, scheduler: TrialScheduler, curves: Curves, episodes: int) -> None:
-        # It is typed for the whole controller.
-        self.scheduler: Any = scheduler
-        self.curves = curves
+    def __init__(self, scheduler: Any, curves: Curves, episodes: int) -> None:
+        # Not typed as a TrialScheduler, whose types ask for the whole controller.
+        self.scheduler, self.curves = scheduler, curves
         self.trials: list[Any] = [Trial("replay", trial_id=f"{i:05}", stub=True) for i in range(episodes)]
         self.number = {trial: i for i, trial in enumerate(self.trials)}
         self.last: dict[Trial, dict[str, float]] = {}

@@ -33,13 +33,17 @@ def print_scores(rows: Sequence[Row], curves: Curves) -> None:
                 print(_line(by_label[label], label, difference(by_label[ours], by_label[label])))
             peers = [label for label in by_label if label[0] == tuned and label[1] not in (OURS, FULL)]
             best = max(peers, key=lambda label: _mean(by_label[label]))
-            verdicts.append((budget, workers, tuned, best, *difference(by_label[ours], by_label[best])))
+            for label in (label for label in by_label if label[0] == tuned and label[1] == OURS):
+                verdicts.append((budget, workers, label[2] or "tuned", best[1], by_label[label], by_label[best]))
     print("\n### SeedSweep minus the best peer\n")
-    print("| budget | at once | settings | best peer | points | 95 % interval |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for budget, workers, tuned, (_, method, _), mean, low, high in verdicts:
-        settings = "tuned on the other seeds" if tuned else "documented"
-        print(f"| {budget} | {workers} | {settings} | {method} | {mean:+.2f} | {low:+.2f} to {high:+.2f} |")
+    print("| budget | at once | SeedSweep | best peer | steps | its steps | points | 95 % interval |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for budget, workers, setting, method, here, there in verdicts:
+        mean, low, high = difference(here, there)
+        print(
+            f"| {budget} | {workers} | {setting} | {method} | {_steps(here):.0f} | {_steps(there):.0f} "
+            f"| {mean:+.2f} | {low:+.2f} to {high:+.2f} |"
+        )
     sys.stdout.flush()
 
 
@@ -80,13 +84,16 @@ def _mean(rows: Sequence[Row]) -> float:
     return float(np.mean([row.found for row in rows]))
 
 
+def _steps(rows: Sequence[Row]) -> float:
+    return float(np.mean([row.steps for row in rows]))
+
+
 def _line(rows: Sequence[Row], label: Label, gap: tuple[float, float, float]) -> str:
     tuned, method, setting = label
     found = 100 * np.array([row.found for row in rows])
     episodes = sorted({row.episodes for row in rows})
     count = f"{episodes[0]}" if len(episodes) == 1 else f"{episodes[0]} to {episodes[-1]}"
     words = "tuned" if tuned else setting
-    steps = np.mean([row.steps for row in rows])
     mean, low, high = gap
     paired = "" if mean == low == high == 0 else f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
-    return f"| {method} | {words} | {count} | {steps:.0f} | {found.mean():.2f} | {found.std(ddof=1):.2f} | {paired} |"
+    return f"| {method} | {words} | {count} | {_steps(rows):.0f} | {found.mean():.2f} | {found.std(ddof=1):.2f} | {paired} |"
