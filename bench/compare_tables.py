@@ -96,4 +96,5 @@ def _line(rows: Sequence[Row], label: Label, gap: tuple[float, float, float]) ->
     words = "tuned" if tuned else setting
     mean, low, high = gap
     paired = "" if mean == low == high == 0 else f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
-    return f"| {method} | {words} | {count} | {_steps(rows):.0f} | {found.mean():.2f} | {found.std(ddof=1):.2f} | {paired} |"
+    scores = f"{found.mean():.2f} | {found.std(ddof=1):.2f}"
+    return f"| {method} | {words} | {count} | {_steps(rows):.0f} | {scores} | {paired} |"
