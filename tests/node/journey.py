@@ -122,7 +122,7 @@ class Story:
         return "\n".join([status, *pods, logs.stdout, logs.stderr, self.node.logs()])
 
     def _look(self) -> None:
-        trainers = self.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
+        trainers = self.items(f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/component=trainer")
         self.at_once = max(self.at_once, sum(pod["status"]["phase"] == "Running" for pod in trainers))
         self.operators |= {pod["metadata"]["uid"] for pod in self.items(f"/api/v1/namespaces/{HOME}/pods")}
 

@@ -144,7 +144,7 @@ def test_the_winner_is_handed_over_with_its_card_and_its_test_score(house: House
         card = house.read("best/README.md").decode()
         assert card.startswith(CARD)
         assert f"**{answer.test.score:.4f}** (95 % interval" in card
-        assert "n = 30; a constant answer scores 0.5000" in card
+        assert "n = 30 examples). A constant answer scores 0.5000" in card
     assert json.loads(house.read("best/test.json"))["score"] == answer.test.score
     whole = tmp_path / "fetched"
     whole.mkdir()
