@@ -14,6 +14,8 @@ Object = dict[str, Any]
 PAGE = 500
 RETRY_SECONDS = 0.2
 WATCH_SECONDS = 300
+_IS_ANOTHER = b'"field":"metadata.uid"'
+"""What the API server says of a patch with the UID of a pod whose name is another's by now."""
 _TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 """No answer, or none that is JSON."""
 
@@ -76,7 +78,7 @@ class PodApi:
             except _TROUBLE:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if status < 300 or status in (404, 409):
+            if status < 300 or status in (404, 409) or (status == 422 and _IS_ANOTHER in told):
                 return
             if status != 429 and status < 500:
                 raise RuntimeError(f"{method} {path}: status {status}: {told.decode(errors='replace')[:500]}")

@@ -82,7 +82,9 @@ def _make_mounts(variables: Mapping[str, str], message: Path) -> None:
 def _ended(code: int | None, message: Path, log: Path) -> Ended:
     # None: it vanished, as after SIGKILL.
     end = End(137 if code is None else code, reason="Completed" if code == 0 else "Error")
-    words = message.read_bytes()[:MESSAGE_BYTES] or (log.read_bytes()[-TAIL_BYTES:] if code != 0 else b"")
+    # One that is ended as it starts has no log yet.
+    printed = log.read_bytes()[-TAIL_BYTES:] if code != 0 and log.exists() else b""
+    words = message.read_bytes()[:MESSAGE_BYTES] or printed
     return Ended(end, words.decode(errors="replace"))
 
 
