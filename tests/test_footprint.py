@@ -10,7 +10,8 @@ import sweeps
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.parse import parse_sweep
 from seedsweep.engine.layout import Layout
-from seedsweep.footprint import best_bytes, checkpoint_bytes, in_words, storage_bytes
+from seedsweep.engine.storage import in_words
+from seedsweep.footprint import best_bytes, checkpoint_bytes, storage_bytes
 from seedsweep_trainer.checkpoint import Progress, copy_weights, take
 from seedsweep_trainer.folders import LocalFolders
 from seedsweep_trainer.learner import Learner

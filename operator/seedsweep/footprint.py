@@ -32,8 +32,3 @@ def storage_bytes(layout: Layout, places: int, parameters: int) -> int:
     resumable = paused + 2 * places
     best = (max(survivors, paused) + places) * (1 + rungs) + 1
     return resumable * checkpoint_bytes(parameters) + best * best_bytes(parameters)
-
-
-def in_words(size: int) -> str:
-    """Bytes for people."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

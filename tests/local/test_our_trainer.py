@@ -20,7 +20,8 @@ from local.conftest import Command, Result
 from runners import assert_ended, read_until, runner
 from seedsweep.api.parse import load_sweep
 from seedsweep.engine.layout import Layout
-from seedsweep.footprint import in_words, storage_bytes
+from seedsweep.engine.storage import in_words
+from seedsweep.footprint import storage_bytes
 from seedsweep.local.environment import TRAINER
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.record import read_record

@@ -158,7 +158,7 @@ def _checkpoints_kept(draft: Draft) -> Finding:
         text = f"at most {most.kept + most.live} checkpoints to resume from ({most.kept} kept, {most.live} at work)"
         text += f", beside those of interrupted episodes, and {most.best} best weights"
         parameters = parameters_of(draft)
-        return kind, True, "Stored", text + (f": {_size(most.bytes_of(parameters))}" if parameters else "")
+        return kind, True, "Stored", text + (f": {in_words(most.bytes_of(parameters))}" if parameters else "")
     again = f"survivors that made room start again from their seeds, {_again(draft)} steps more"
     if layout.spec.storage is None:
         return kind, False, "NoStorage", f"spec.storage is absent: no weights outlive a pod, and {again}"
@@ -207,5 +207,6 @@ def _is_true(status: SweepStatus, kind: str) -> bool:
     return condition is not None and condition.status == "True"
 
 
-def _size(count: int) -> str:
+def in_words(count: int) -> str:
+    """Bytes for people."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

@@ -6,7 +6,7 @@ asked stands in its own variables, so that whoever finds it knows what its answe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from seedsweep.engine.decisions import StartEpisode
 from seedsweep.exits import last_line
 from seedsweep.kube import names
 from seedsweep.kube.pods import CONTAINER, STORAGE, Object, PodSettings, pod_manifest
+from seedsweep.kube.seen import NORMAL_WAITS, moment, told
 from seedsweep.variables import expand, literal
 from seedsweep_trainer.contract import Env, ExitCode
 
@@ -43,7 +44,6 @@ _OF_EPISODES = frozenset(
     }
 )
 _ENDED = frozenset({"Succeeded", "Failed"})
-_NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
 
 
 def image_of(sweep: SeedSweep, settings: PodSettings) -> str | None:
@@ -173,7 +173,7 @@ def _chore(pod: Mapping[str, Any], now: datetime) -> Chore:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     state, scheduled = containers.get(CONTAINER, {}), conditions.get("PodScheduled", {})
     waiting = state.get("waiting") or {}
-    trouble = waiting if (waiting.get("reason") or "") not in _NORMAL_WAITS else {}
+    trouble = waiting if (waiting.get("reason") or "") not in NORMAL_WAITS else {}
     if scheduled.get("status") == "False":
         trouble = trouble or scheduled
     return Chore(
@@ -181,10 +181,10 @@ def _chore(pod: Mapping[str, Any], now: datetime) -> Chore:
         name=str(metadata["name"]),
         version=int(metadata["resourceVersion"]),
         owner_uid=names.owner_uid(metadata),
-        created=_moment(metadata["creationTimestamp"]),
+        created=moment(metadata["creationTimestamp"]),
         attempt=int((metadata.get("annotations") or {}).get(names.ANNOTATION_ATTEMPT, "0")),
         task=HousekeepingTask.model_validate_json(expand(task, {})),
-        trouble=_told(trouble),
+        trouble=told(trouble),
         deleted=bool(metadata.get("deletionTimestamp")),
         end=_end(status, state.get("terminated") or {}, now),
     )
@@ -196,10 +196,10 @@ def _end(status: Mapping[str, Any], terminated: Mapping[str, Any], now: datetime
     code = int(terminated.get("exitCode", 0 if status["phase"] == "Succeeded" else 1))
     answer = _answer(str(terminated.get("message") or ""))
     if answer is None or (code != 0 and not answer.error):
-        why = last_line(str(terminated.get("message") or "")) or _told(status) or f"it ended with exit code {code}"
+        why = last_line(str(terminated.get("message") or "")) or told(status) or f"it ended with exit code {code}"
         answer = (answer or HousekeepingAnswer()).evolve(error=why if code != 0 else f"it left no answer: {why}")
     at = terminated.get("finishedAt")
-    return ChoreEnd(answer, _moment(at) if at else now, final=code == ExitCode.BAD_CONFIGURATION)
+    return ChoreEnd(answer, moment(at) if at else now, final=code == ExitCode.BAD_CONFIGURATION)
 
 
 def _answer(message: str) -> HousekeepingAnswer | None:
@@ -207,12 +207,3 @@ def _answer(message: str) -> HousekeepingAnswer | None:
         return HousekeepingAnswer.model_validate_json(message)
     except ValidationError:
         return None
-
-
-def _told(said: Mapping[str, Any]) -> str:
-    return f"{said.get('reason') or ''}: {said.get('message') or ''}".strip(": ")[:300]
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

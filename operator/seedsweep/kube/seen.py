@@ -10,7 +10,7 @@ from seedsweep.kube import names
 from seedsweep.kube.pods import CONTAINER
 
 MAX_TEXT = 300
-_NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
+NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
 _NOBODY: Mapping[str, Any] = {}
 _BY_DISRUPTION = {
     "PreemptionByScheduler": Interruption.PREEMPTED,
@@ -95,7 +95,7 @@ def _facts(pod: Mapping[str, Any]) -> PodFacts | None:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled", {})
     placed, unplaced = scheduled.get("status") == "True", scheduled.get("status") == "False"
-    since = _moment(scheduled["lastTransitionTime"]) if placed or unplaced else None
+    since = moment(scheduled["lastTransitionTime"]) if placed or unplaced else None
     stop_after = (metadata.get("annotations") or {}).get(names.ANNOTATION_STOP_AFTER)
     container = _ours(status.get("containerStatuses"))
     state = container.get("state") or {}
@@ -107,7 +107,7 @@ def _facts(pod: Mapping[str, Any]) -> PodFacts | None:
         owner_uid=names.owner_uid(metadata),
         episode=episode,
         stop_after=int(stop_after) if stop_after else None,
-        created=_moment(metadata["creationTimestamp"]),
+        created=moment(metadata["creationTimestamp"]),
         bound=since if placed else None,
         # Behind a gate of a queue it does not look for a place yet.
         unschedulable_since=since if unplaced and scheduled.get("reason") == "Unschedulable" else None,
@@ -121,7 +121,7 @@ def _facts(pod: Mapping[str, Any]) -> PodFacts | None:
         deleted=bool(metadata.get("deletionTimestamp")),
         grace=timedelta(seconds=int(metadata.get("deletionGracePeriodSeconds") or 0)),
         held_by=", ".join(map(str, metadata.get("finalizers") or ()))[:MAX_TEXT],
-        trouble=_trouble(status) or (_told(scheduled) if unplaced else ""),
+        trouble=_trouble(status) or (told(scheduled) if unplaced else ""),
         taken=taken,
         interruption=interruption,
         terminated=_terminated(state["terminated"]) if state.get("terminated") else None,
@@ -134,16 +134,17 @@ def _ours(statuses: Any) -> Mapping[str, Any]:
     return found
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+def moment(text: str) -> datetime:
+    """A time as the API server writes it; raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _text(value: Any) -> str | None:
     return str(value) if value else None
 
 
-def _told(said: Mapping[str, Any]) -> str:
+def told(said: Mapping[str, Any]) -> str:
     """The reason and message of a part of a status."""
     return f"{said.get('reason') or ''}: {said.get('message') or ''}".strip(": ")[:MAX_TEXT]
 
@@ -152,8 +153,8 @@ def _trouble(status: Mapping[str, Any]) -> str:
     """Why a container cannot begin: the image, a missing ConfigMap, a user that may not be root."""
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting = (container.get("state") or {}).get("waiting") or {}
-        if (waiting.get("reason") or "") not in _NORMAL_WAITS:
-            return _told(waiting)
+        if (waiting.get("reason") or "") not in NORMAL_WAITS:
+            return told(waiting)
     return ""
 
 
@@ -162,7 +163,7 @@ def _silent_since(state: Mapping[str, Any], ready: Mapping[str, Any]) -> datetim
     if "running" not in state or ready.get("status") != "False" or ready.get("reason"):
         return None
     since = ready.get("lastTransitionTime")
-    return _moment(since) if since else None
+    return moment(since) if since else None
 
 
 def _taken(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> tuple[str, Interruption | None]:
@@ -172,14 +173,14 @@ def _taken(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]
     )
     if target.get("status") == "True":
         # Kueue says so before it deletes a pod; Volcano says it as below.
-        return _told(target), Interruption.PREEMPTED_BY_QUEUE
+        return told(target), Interruption.PREEMPTED_BY_QUEUE
     if ready.get("status") == "False" and ready.get("reason") == "Evict":
-        return _told(ready), Interruption.PREEMPTED_BY_QUEUE
+        return told(ready), Interruption.PREEMPTED_BY_QUEUE
     if reason:
         # Its node, or who watches over nodes, ended it: that tells more than the condition that comes with it.
-        return _told(status), _BY_STATUS.get(reason, Interruption.NOT_ADMITTED)
+        return told(status), _BY_STATUS.get(reason, Interruption.NOT_ADMITTED)
     if disruption.get("status") == "True":
-        return _told(disruption), _BY_DISRUPTION.get(str(disruption.get("reason")), Interruption.EVICTED)
+        return told(disruption), _BY_DISRUPTION.get(str(disruption.get("reason")), Interruption.EVICTED)
     return "", None
 
 
@@ -189,5 +190,5 @@ def _terminated(state: Mapping[str, Any]) -> Terminated:
         exit_code=int(state["exitCode"]) if "exitCode" in state else None,
         reason=str(state.get("reason") or ""),
         message=str(state.get("message") or ""),
-        at=_moment(at) if at else None,
+        at=moment(at) if at else None,
     )

@@ -14,7 +14,8 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.plan import plan
-from seedsweep.footprint import in_words, storage_bytes
+from seedsweep.engine.storage import in_words
+from seedsweep.footprint import storage_bytes
 from seedsweep.local.attempts import Attempts
 from seedsweep.local.environment import literal_environment
 from seedsweep.local.lastwords import left_over
