@@ -28,6 +28,7 @@ async def one(plane: ControlPlane, gpus: int) -> tuple[Object, float, int, list[
     name = f"scarce-{gpus}"
     wanted = sweep(name, 10, T // 10, keep=KEEP, interval=1)
     wanted["spec"] |= {"parallelism": gpus, "storage": {"uri": "memory://here"}}
+    wanted["spec"]["trainer"]["evaluations"] = EVALUATIONS
     async with trainers(plane, SCRIPT) as playing:
         await asyncio.to_thread(plane.create, SWEEPS, wanted)
         found = await completed(plane, name, within=1200.0)

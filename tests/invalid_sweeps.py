@@ -166,6 +166,11 @@ INVALID = [
     InvalidSweep(f"{TUNING}.dataset.labels", ["a", "a"], "dataset.labels", "listed 2 times", "labels[1]: Duplicate"),
     InvalidSweep("spec.trainer.command", ["sh"], "spec.trainer", "remove command or", "remove command, args"),
     InvalidSweep("spec.trainer.metric", OWN["metric"], "spec.trainer", "goes inside", "goes inside fineTuning"),
+    InvalidSweep("spec.trainer.evaluations", 20, "spec.trainer", "remove evaluations or", "remove command, args"),
+    InvalidSweep("spec.trainer", {**OWN, "evaluations": 0}, "trainer.evaluations", TOO_LOW, "trainer.evaluations: Inv"),
+    InvalidSweep(
+        "spec.trainer", {**OWN, "evaluations": 3}, "rungs[0].atPercent", "use 34 or", "use a higher atPercent"
+    ),
     InvalidSweep("spec.trainer", {"command": ["sh"]}, "spec.trainer", "needs fineTuning, or", "needs fineTuning, or"),
     InvalidSweep("spec.trainer", {**OWN, "config": {}}, "config", "exactly one of json", "exactly one of json"),
     InvalidSweep("spec.trainer.env", [{"name": "SEEDSWEEP_SEED", "value": "1"}], "env[0]", NOT_OURS, NOT_OURS),

@@ -20,6 +20,7 @@ EVERYTHING: dict[str, Any] = {
     "imagePullSecrets": [{"name": "registry"}],
     "watch": {"namespaces": ["nlp", "vision"]},
     "episodes": {"serviceAccounts": ["trainer"]},
+    "housekeeping": {"image": "registry.example/trainer:1"},
     "serviceAccount": {"annotations": {"example.com/role": "reader"}},
     "rbac": {"liveViewers": [{"kind": "Group", "name": "nlp", "apiGroup": "rbac.authorization.k8s.io"}]},
     "priorityClassName": "system-cluster-critical",

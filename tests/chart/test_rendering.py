@@ -10,10 +10,13 @@ from ruamel.yaml import YAML
 
 import seedsweep
 from chart.rendering import CHART, EVERYTHING, HOME, Object, of_kind, render, run_helm, the
+from pod_sweeps import CLAIM, sweep_with
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.cli import main
 from seedsweep.kube import names
 from seedsweep.kube.eyes import Service
+from seedsweep.kube.fetchpod import fetch_manifest
+from seedsweep.kube.weights import ClaimFolder
 from seedsweep_trainer.contract import DEFAULT_METRICS_PORT
 
 ROOT = CHART.parents[1]
@@ -54,7 +57,14 @@ def test_the_operator_is_where_watch_looks_for_it():
 def test_the_operator_is_started_with_options_that_it_has(capsys: pytest.CaptureFixture[str]):
     deployment = the(render(EVERYTHING), "Deployment", "seedsweep-operator")
     arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert arguments == ["operator", "--namespace=nlp", "--namespace=vision", "--service-account=trainer"]
+    assert arguments == [
+        "operator",
+        *("--namespace=nlp", "--namespace=vision"),
+        "--service-account=trainer",
+        "--housekeeping-image=registry.example/trainer:1",
+        "--housekeeping-requests=cpu=500m,memory=2Gi",
+        "--housekeeping-seconds=3600",
+    ]
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--help"])
     assert ended.value.code == 0
@@ -116,6 +126,17 @@ def test_trainers_are_found_by_the_labels_and_the_port_that_their_pods_have():
     for policy in of_kind(objects, "NetworkPolicy", "seedsweep-trainers"):
         assert policy["spec"]["podSelector"] == {"matchExpressions": marked}
         assert policy["spec"]["ingress"][0]["ports"] == [{"port": DEFAULT_METRICS_PORT}]
+
+
+def test_who_fetches_the_winner_is_reached_by_the_api_server_alone():
+    objects = render(EVERYTHING)
+    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), ClaimFolder("weights", "nlp/1/best"))
+    for policy in of_kind(objects, "NetworkPolicy", "seedsweep-fetch"):
+        spec = policy["spec"]
+        assert spec["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        (rule,) = spec["ingress"]
+        assert rule["ports"] == [{"port": pod["spec"]["containers"][0]["ports"][0]["name"]}]
+        assert rule["from"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
 
 
 def test_alerts_and_dashboard_name_only_metrics_that_the_operator_exports():

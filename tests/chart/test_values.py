@@ -30,6 +30,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("watch.namespaces", ["NLP"], "/watch/namespaces/0"),
     ("watch.namespaces", ["nlp", "nlp"], "/watch/namespaces"),
     ("episodes.serviceAccount", ["a"], "'serviceAccount'"),
+    ("housekeeping.imag", "a", "'imag'"),
+    ("housekeeping.image", "a b", "/housekeeping/image"),
+    ("housekeeping.requests.memory", "much", "/housekeeping/requests/memory"),
+    ("housekeeping.deadlineSeconds", 0, "/housekeeping/deadlineSeconds"),
     ("serviceAccount.nmae", "a", "'nmae'"),
     ("rbac.created", True, "'created'"),
     ("rbac.liveViewers", [{"kind": "Robot", "name": "r2"}], "/rbac/liveViewers/0/kind"),
@@ -56,6 +60,8 @@ WRONG: list[tuple[str, Any, str]] = [
 # What else a value could be, where another text or number of its kind would not do.
 OTHERS: dict[str, Any] = {
     "affinity": {"podAffinity": {}},
+    "housekeeping.requests.cpu": "2",
+    "housekeeping.requests.memory": "8Gi",
     "image.digest": "sha256:" + "1" * 64,
     "image.pullPolicy": "Always",
     "metrics.podMonitors.interval": "7s",

@@ -31,6 +31,7 @@ async def play(
         podTemplate=on_own_nodes(namespace),
         **spec,
     )
+    sweep["spec"]["trainer"]["evaluations"] = script.evaluations
     nodes, each = NODES[gpus]
     with own_nodes(control_plane, namespace, nodes, each) as names:
         async with on_trial(control_plane, namespace, script) as trial:

@@ -67,8 +67,11 @@ class Case:
 def make_sweep(
     pairs: Sequence[tuple[int, int]], evaluations: int, stopping: dict[str, object] | None, **options: object
 ) -> SeedSweep:
-    """A sweep over these (WI, DO); options: `ours`, `goal`, and any field of the spec by its wire name."""
-    goal = options.pop("goal", "maximize")
+    """A sweep over these (WI, DO); options: `ours`, `goal`, `declared`, and any field of the spec by its wire name.
+
+    `declared`: a trainer of one's own whose number of evaluations stands in the sweep.
+    """
+    goal, declared = options.pop("goal", "maximize"), options.pop("declared", False)
     if options.pop("ours", True):
         trainer: dict[str, object] = {
             "fineTuning": {
@@ -81,6 +84,8 @@ def make_sweep(
         }
     else:
         trainer = {"command": ["train"], "metric": {"name": "quality", "goal": goal}}
+        if declared:
+            trainer["evaluations"] = evaluations
     spec: dict[str, object] = {
         "seeds": {"pairs": [{"weightInit": w, "dataOrder": d} for w, d in pairs]},
         "parallelism": 2,
@@ -110,6 +115,7 @@ def random_case(rng: random.Random) -> Case:
         evaluations,
         _random_stopping(rng, t, evaluations),
         ours=ours,
+        declared=rng.random() < 0.5,
         goal=rng.choice(["maximize", "minimize"]),
         parallelism=rng.randint(1, t + 1),
         backoffLimitPerEpisode=rng.randint(0, 3),

@@ -227,6 +227,13 @@ def test_episodes_that_disagree_on_their_length_fail_the_sweep():
     assert condition(todo, "Failed").reason == "EpisodesDisagree"
 
 
+def test_an_episode_of_another_length_than_the_sweep_says_fails_it():
+    layout = study(2, (3, 1), ours=False, declared=True)
+    failed = condition(look(layout, running(0, 0.5, evaluations_planned=12), status=SweepStatus()), "Failed")
+    assert failed.reason == "EpisodesDisagree"
+    assert "plans 12 evaluations, not 10 as spec.trainer says" in failed.message
+
+
 def test_rungs_that_do_not_fit_the_trainers_evaluations_fail_the_sweep_as_soon_as_they_are_known():
     layout = study(2, (3, 1), ours=False)
     seen = running(0, 0.5)

@@ -21,6 +21,7 @@ from engine.situations import (
 )
 from engine.trainees import moment
 from seedsweep.api.episode import EndReason, StopReason, Verdict
+from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.draft import timestamp
 
@@ -36,6 +37,13 @@ def test_all_train_on_past_the_rung_where_places_suffice_for_every_undecided_epi
 
 def test_attempts_stop_after_the_rung_where_places_are_fewer_than_undecided_episodes():
     assert starts(look(study(4, (3, 2), parallelism=3))) == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_the_first_to_start_stop_at_the_rung_too_where_the_sweep_says_how_long_an_episode_is():
+    theirs = study(4, (3, 2), parallelism=3, ours=False)
+    assert starts(look(theirs, status=SweepStatus())) == [(0, None), (1, None), (2, None)]
+    declared = study(4, (3, 2), parallelism=3, ours=False, declared=True)
+    assert starts(look(declared, status=SweepStatus())) == [(0, 3), (1, 3), (2, 3)]
 
 
 def test_episodes_that_are_out_leave_their_places_to_the_undecided():

@@ -22,7 +22,6 @@ from cluster.controlplane import ControlPlane
 from node.images import reference
 from node.machine import USERS, Node
 from node.network import NodeNetwork
-from seedsweep_trainer.contract import Env
 
 GPUS = 2
 EPISODES, KEPT = 6, 2
@@ -55,7 +54,7 @@ class Story:
         tools = [str(path.parent) for path in binaries.find(["kubectl", "helm"]).values()]
         environment = os.environ | {
             "KUBECONFIG": str(self.control_plane.kubeconfig(namespace=NAMESPACE)),
-            "PATH": os.pathsep.join([*tools, os.environ["PATH"]]),
+            "PATH": os.pathsep.join([*tools, str(Path(sys.executable).parent), os.environ["PATH"]]),
             "HELM_CACHE_HOME": str(self.node.folder / "helm"),
         }
         done = subprocess.run(
@@ -244,24 +243,18 @@ def test_survivors_resumed_from_the_claim_instead_of_training_again(swept: Story
     assert cost["wastedSteps"] == 0
 
 
-def test_the_winners_weights_are_on_the_claim_and_load(swept: Story, tmp_path: Path):
+def test_the_winner_is_handed_over_on_the_claim_with_its_card_and_test_score(swept: Story):
     best = swept.sweep()["status"]["best"]
-    found = {
-        json.loads((weights.parent / "best.json").read_text())["evaluation"]: weights.parent
-        for weights in swept.storage.rglob("best/model.safetensors")
-        if best["episode"] in weights.parts
-    }
-    tuning = json.dumps(quickstart()["spec"]["trainer"]["fineTuning"])
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "seedsweep_trainer", "conclude"),
-            f"--best={found[best['evaluation']]}",
-            f"--to={tmp_path / 'winner'}",
-        ],
-        env=os.environ | {Env.CONFIG: tuning},
-        check=True,
-        timeout=300,
-    )
+    claim, _, folder = best["weights"].partition(":")
+    assert claim == f"persistentVolumeClaim/{CLAIM}"
+    winner = swept.storage / folder
+    assert json.loads((winner / "test.json").read_text())["score"] == best["test"]["score"]
+    assert best["episode"] in (winner / "README.md").read_text()
+
+
+def test_the_winner_is_fetched_through_the_api_server_and_loads(swept: Story, tmp_path: Path):
+    said = swept.run(f"seedsweep fetch quickstart --to {tmp_path}/winner")
+    assert str(tmp_path) in said
     # torch and transformers take seconds to import, and nothing before needs them.
     from transformers import AutoModelForSequenceClassification
 

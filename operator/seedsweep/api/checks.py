@@ -43,8 +43,13 @@ def check_rungs(path: str, rungs: Sequence[Rung], evaluations: int) -> list[Prob
     return problems
 
 
-def cross_check(seeds: Seeds, stopping: EarlyStopping | None, fine_tuning: FineTuning | None) -> list[Problem]:
-    """All problems between the parts of a spec, each of which is valid alone."""
+def cross_check(
+    seeds: Seeds, stopping: EarlyStopping | None, fine_tuning: FineTuning | None, evaluations: int | None
+) -> list[Problem]:
+    """All problems between the parts of a spec, each of which is valid alone.
+
+    `evaluations`: of an episode; None where only the trainer will tell.
+    """
     problems = []
     if fine_tuning is not None and fine_tuning.head == "keep" and len(_weight_inits(seeds)) > 1:
         remedy = "brings its own head, so weight-init seeds change nothing: use one weight-init seed, or head: reinit"
@@ -65,8 +70,8 @@ def cross_check(seeds: Seeds, stopping: EarlyStopping | None, fine_tuning: FineT
             for i, rung in enumerate(rungs)
             if rung.keep > size
         ]
-        if fine_tuning is not None:
-            problems += check_rungs(path, rungs, fine_tuning.evaluations)
+        if evaluations is not None:
+            problems += check_rungs(path, rungs, evaluations)
     return problems
 
 

@@ -116,8 +116,14 @@ def _cross_problems(document: dict[str, Any]) -> list[Problem]:
     seeds = _part(Seeds, spec.get("seeds"))
     if seeds is None:
         return []
-    fine_tuning = _part(FineTuning, trainer.get("fineTuning") if isinstance(trainer, dict) else None)
-    return cross_check(seeds, _part(EarlyStopping, spec.get("earlyStopping")), fine_tuning)
+    trainer = trainer if isinstance(trainer, dict) else {}
+    fine_tuning = _part(FineTuning, trainer.get("fineTuning"))
+    evaluations = fine_tuning.evaluations if fine_tuning is not None else _count(trainer.get("evaluations"))
+    return cross_check(seeds, _part(EarlyStopping, spec.get("earlyStopping")), fine_tuning, evaluations)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _part(model: type[Model], value: object) -> Model | None:

@@ -43,8 +43,12 @@ def _cells(grid: str) -> str:
 
 
 def _evaluation(rung: str) -> str:
-    tuning = "self.trainer.fineTuning"
-    return f"{rung}.atPercent * {tuning}.epochs * {tuning}.evaluationsPerEpoch / 100"
+    return f"{rung}.atPercent * {_PLANNED} / 100"
+
+
+_TUNING, _DECLARED = "self.trainer.fineTuning", "self.trainer.evaluations"
+_PLANNED = f"(has({_TUNING}) ? {_TUNING}.epochs * {_TUNING}.evaluationsPerEpoch : {_DECLARED})"
+_UNPLANNED = f"!has({_TUNING}) && !has({_DECLARED})"
 
 
 def _fall_apart(rungs: str) -> str:
@@ -67,10 +71,10 @@ _ONE_WEIGHT_INIT = (
 _RUNGS, _BRACKETS = "self.earlyStopping.rungs", "self.earlyStopping.brackets"
 _NO_RUNGS = f"!has(self.earlyStopping) || !has({_RUNGS})"
 _NO_BRACKETS = f"!has(self.earlyStopping) || !has({_BRACKETS})"
-_THEIRS = "!has(self.trainer.fineTuning)"
+_THEIRS = f"!has({_TUNING})"
 
 _EVALUATION_REMEDY = (
-    "every rung must fall on one of the epochs x evaluationsPerEpoch evaluations, and on an evaluation of its own: "
+    "every rung must fall on one of an episode's evaluations (epochs x evaluationsPerEpoch), and on one of its own: "
     "use a higher atPercent, space the rungs, or evaluate more often"
 )
 
@@ -86,9 +90,9 @@ _TOGETHER = (
         "brackets must hold all episodes of spec.seeds: their episodes must add up to as many",
         "earlyStopping.brackets",
     ),
-    Rule(f"{_THEIRS} || {_NO_RUNGS} || {_fall_apart(_RUNGS)}", _EVALUATION_REMEDY, "earlyStopping.rungs"),
+    Rule(f"{_UNPLANNED} || {_NO_RUNGS} || {_fall_apart(_RUNGS)}", _EVALUATION_REMEDY, "earlyStopping.rungs"),
     Rule(
-        f"{_THEIRS} || {_NO_BRACKETS} || {_BRACKETS}.all(bracket, {_fall_apart('bracket.rungs')})",
+        f"{_UNPLANNED} || {_NO_BRACKETS} || {_BRACKETS}.all(bracket, {_fall_apart('bracket.rungs')})",
         _EVALUATION_REMEDY,
         "earlyStopping.brackets",
     ),
@@ -212,9 +216,10 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
     Trainer: [
         Rule(
             "!has(self.fineTuning) || ((!has(self.command) || size(self.command) == 0)"
-            " && (!has(self.args) || size(self.args) == 0) && !has(self.config) && !has(self.metric))",
-            "fineTuning is our own trainer: remove command, args, config and metric (which goes inside fineTuning), "
-            "or remove fineTuning",
+            " && (!has(self.args) || size(self.args) == 0) && !has(self.config) && !has(self.metric)"
+            " && !has(self.evaluations))",
+            "fineTuning is our own trainer: remove command, args, config, evaluations and metric (which goes inside "
+            "fineTuning), or remove fineTuning",
         ),
         Rule(
             "has(self.fineTuning) || has(self.metric)",

@@ -10,7 +10,7 @@ from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
 from seedsweep.api.checks import cross_check
 from seedsweep.api.core import EnvFromSource, EnvVar, ObjectMeta, PodTemplate, ResourceRequirements
 from seedsweep.api.early_stopping import EarlyStopping
-from seedsweep.api.finetuning import FineTuning, Metric
+from seedsweep.api.finetuning import MAX_EVALUATIONS, FineTuning, Metric
 from seedsweep.api.seeds import MAX_EPISODES, Seeds
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.volumes import Name, VolumeMounts
@@ -85,11 +85,14 @@ class Trainer(ApiModel):
     metrics: MetricNames = MetricNames()
     metric: Metric | None = None
     """The metric a trainer of one's own publishes, with its direction."""
+    evaluations: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] | None = None
+    """How many evaluations an episode of a trainer of one's own makes: where GPUs are few, the first to start then stop
+    at their rung, too. Absent: the trainer tells; one that only has gauges makes 100."""
 
     @model_validator(mode="after")
     def _ours_or_theirs(self) -> Self:
         if self.fine_tuning is not None:
-            taken = [n for n in ("command", "args", "config", "metric") if getattr(self, n)]
+            taken = [n for n in ("command", "args", "config", "metric", "evaluations") if getattr(self, n)]
             if taken:
                 raise ValueError(
                     f"fineTuning is our own trainer; remove {', '.join(taken)} or remove fineTuning"
@@ -98,6 +101,11 @@ class Trainer(ApiModel):
         elif self.metric is None:
             raise ValueError("needs fineTuning, or metric (name and goal) for a trainer of one's own")
         return self
+
+    @property
+    def planned_evaluations(self) -> int | None:
+        """Evaluations of an episode; None where the trainer has to tell."""
+        return self.fine_tuning.evaluations if self.fine_tuning is not None else self.evaluations
 
     @property
     def ranking_metric(self) -> Metric | None:
@@ -198,7 +206,8 @@ class SweepSpec(ApiModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = cross_check(self.seeds, self.early_stopping, self.trainer.fine_tuning)
+        trainer = self.trainer
+        problems = cross_check(self.seeds, self.early_stopping, trainer.fine_tuning, trainer.planned_evaluations)
         if problems:
             # The context carries them one by one, for an error that lists each with its path.
             raise PydanticCustomError("cross_check", "the parts do not fit together", {"problems": problems})

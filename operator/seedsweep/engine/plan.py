@@ -85,9 +85,8 @@ def _prunes(draft: Draft) -> bool:
 
 def _agree_on_length(draft: Draft) -> Failure | None:
     """Find E and S; all episodes must agree on them, or their scores at a rung could not be compared."""
-    fine_tuning = draft.layout.spec.trainer.fine_tuning
     before = draft.seen.status
-    draft.evaluations = fine_tuning.evaluations if fine_tuning is not None else before.evaluations
+    draft.evaluations = draft.layout.spec.trainer.planned_evaluations or before.evaluations
     draft.steps = before.steps
     for attempt in draft.seen.attempts:
         reading = attempt.reading
@@ -98,10 +97,8 @@ def _agree_on_length(draft: Draft) -> Failure | None:
             ("steps", draft.steps, reading.steps_planned),
         ):
             if known is not None and told is not None and told != known:
-                message = (
-                    f"{attempt.episode.name} plans {told} {name} where others plan {known}: scores cannot be compared"
-                )
-                return "EpisodesDisagree", message
+                plans = f"{attempt.episode.name} plans {told} {name}, not {known} as {_said_by(draft, name)}"
+                return "EpisodesDisagree", f"{plans}: scores cannot be compared"
         draft.evaluations = draft.evaluations or reading.evaluations_planned
         draft.steps = draft.steps or reading.steps_planned
     if draft.evaluations is not None:
@@ -109,6 +106,11 @@ def _agree_on_length(draft: Draft) -> Failure | None:
         if problems:
             return "InvalidRungs", "; ".join(str(problem) for problem in problems)
     return None
+
+
+def _said_by(draft: Draft, name: str) -> str:
+    declared = name == "evaluations" and draft.layout.spec.trainer.planned_evaluations is not None
+    return "spec.trainer says" if declared else "others do"
 
 
 def _lasting_failure(draft: Draft) -> Failure | None:

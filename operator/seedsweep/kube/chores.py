@@ -19,6 +19,7 @@ from seedsweep.exits import last_line
 from seedsweep.kube import names
 from seedsweep.kube.pods import CONTAINER, STORAGE, Object, PodSettings, pod_manifest
 from seedsweep.kube.seen import NORMAL_WAITS, moment, told
+from seedsweep.kube.weights import ClaimFolder
 from seedsweep.variables import expand, literal
 from seedsweep_trainer.contract import Env, ExitCode
 
@@ -125,7 +126,7 @@ def readable_place(sweep: SeedSweep, path: str) -> str:
     claim = storage.persistent_volume_claim if storage is not None else None
     if claim is None or not path.startswith(f"{STORAGE}/"):
         return path
-    return f"persistentVolumeClaim/{claim.claim_name}:{path.removeprefix(f'{STORAGE}/')}"
+    return str(ClaimFolder(claim.claim_name, path.removeprefix(f"{STORAGE}/")))
 
 
 @dataclass(frozen=True, slots=True)

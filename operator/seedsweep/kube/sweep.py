@@ -152,8 +152,9 @@ class Sweep:
             return None
         layout = Layout.of(sweep)
         problems = pod_problems(sweep, self._shared.settings)
-        if sweep.spec.trainer.fine_tuning is not None:
-            problems += layout.problems(sweep.spec.trainer.fine_tuning.evaluations)
+        evaluations = sweep.spec.trainer.planned_evaluations
+        if evaluations is not None:
+            problems += layout.problems(evaluations)
         if not problems:
             problems = await self._rejected_pod(sweep, layout)
         if problems:

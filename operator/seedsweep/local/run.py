@@ -102,9 +102,10 @@ def _prepare(request: Request, sweep: SeedSweep, directory: RunDirectory) -> Set
     gpus = visible_gpus(os.environ)
     places = find_places(spec, gpus, usable_cores())[: request.parallelism]
     problems = [*local_problems(spec), *place_problems(spec, gpus, places)]
-    if spec.trainer.fine_tuning is not None:
+    evaluations = spec.trainer.planned_evaluations
+    if evaluations is not None:
         # Generated rungs are known only now; listed ones were checked with the file.
-        problems += Layout.of(sweep).problems(spec.trainer.fine_tuning.evaluations)
+        problems += Layout.of(sweep).problems(evaluations)
     if problems:
         raise InvalidSweepError(request.source, problems)
     return Setting(request.source, directory, request.base, places)

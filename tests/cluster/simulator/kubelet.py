@@ -41,7 +41,7 @@ class Kubelet:
         self._told_to_end: dict[str, asyncio.Event] = {}
         """By UID of the pods that were started, until they are gone."""
         self._newest: dict[str, asyncio.Task[None]] = {}
-        """By pod path."""
+        """By pod path, and by address: a deleted pod is gone before its trainer is, and kwok gives both away again."""
 
     async def run(self) -> None:
         """Until it is cancelled; then all trainers end."""
@@ -59,8 +59,8 @@ class Kubelet:
                 group.create_task(self._api.patch_status(pod.path, pod.uid, unpullable_status(pod)))
         elif pod.running and pod.ip and pod.uid not in self._told_to_end:
             told_to_end = self._told_to_end[pod.uid] = asyncio.Event()
-            predecessor = self._newest.get(pod.path)
-            self._newest[pod.path] = group.create_task(self._play(pod, told_to_end, predecessor))
+            before = {self._newest[key] for key in (pod.path, pod.ip) if key in self._newest}
+            self._newest[pod.path] = self._newest[pod.ip] = group.create_task(self._play(pod, told_to_end, before))
 
     def _tell_to_end(self, uid: str, *, gone: bool) -> None:
         if uid in self._told_to_end:
@@ -68,10 +68,10 @@ class Kubelet:
         if gone:
             self._told_to_end.pop(uid, None)
 
-    async def _play(self, pod: Pod, told_to_end: asyncio.Event, predecessor: asyncio.Task[None] | None) -> None:
-        if predecessor is not None:
+    async def _play(self, pod: Pod, told_to_end: asyncio.Event, before: set[asyncio.Task[None]]) -> None:
+        if before:
             # What the pod of this name before it has saved is saved by then.
-            await asyncio.wait([predecessor])
+            await asyncio.wait(before)
         began = datetime.now(UTC)
         ended = await self._trainers.train(pod, told_to_end)
         if ended is None:

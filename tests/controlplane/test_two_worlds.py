@@ -1,0 +1,164 @@
+"""One file in two worlds: in pods on too few GPUs, preempted twice, and by `seedsweep run`; seed by seed the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from ruamel.yaml import YAML
+
+from cluster.controlplane import ControlPlane
+from cluster.misfortune import on_own_nodes, own_nodes
+from cluster.real_trainers import Object, ended, example, make_claim, read, real_trainers
+from runners import runner
+from seedsweep.api.base import ApiModel
+from seedsweep.report.record import read_record
+
+Result = TypeVar("Result")
+GPUS = 3
+RUNG, EVALUATIONS = 2, 10
+LOOKS = 50
+"""Of a fifth of a second, for a preemption to be on record."""
+
+
+def twenty_episodes(namespace: str) -> Object:
+    """The quickstart with 5 x 4 seeds, cut at evaluation 2 of 10, and small enough for two cores."""
+    sweep = example("quickstart.yaml")
+    sweep["spec"] |= {
+        "seeds": {"grid": {"weightInits": {"count": 5}, "dataOrders": {"count": 4}}},
+        "parallelism": GPUS,
+        "earlyStopping": {"rungs": [{"atPercent": 20, "keep": 4}]},
+        "storage": {"persistentVolumeClaim": {"claimName": "weights"}},
+        "podTemplate": on_own_nodes(namespace),
+    }
+    sweep["spec"]["trainer"]["resources"] = {"limits": {"nvidia.com/gpu": 1}}
+    tuning = sweep["spec"]["trainer"]["fineTuning"]
+    tuning["threadsPerEpisode"] = 1
+    tuning["dataset"] |= {"subset": {"train": 160, "seed": 0}, "maxLength": 32}
+    tuning["dataset"]["split"] |= {"validation": 120, "test": 100}
+    return sweep
+
+
+@asynccontextmanager
+async def urgent(control_plane: ControlPlane, namespace: str) -> AsyncIterator[str]:
+    """The name of a priority class above that of all episodes."""
+    name, path = f"{namespace}-urgent", "/apis/scheduling.k8s.io/v1/priorityclasses"
+    await asyncio.to_thread(control_plane.create, path, {"metadata": {"name": name}, "value": 1000})
+    try:
+        yield name
+    finally:
+        await asyncio.to_thread(control_plane.request, "DELETE", f"{path}/{name}")
+
+
+class Intruder:
+    """A pod of higher priority that wants all GPUs: the real scheduler makes room for it."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str, priority: str, sweep: str) -> None:
+        self._control_plane = control_plane
+        self._namespace = namespace
+        self._sweep = sweep
+        one = {"name": "x", "image": "x:1", "resources": {"limits": {"nvidia.com/gpu": str(GPUS)}}}
+        spec = {**on_own_nodes(namespace)["spec"], "priorityClassName": priority, "containers": [one]}
+        self._pod = {"metadata": {"name": "intruder"}, "spec": spec}
+
+    async def preempts(self) -> None:
+        """Come until an episode had to go, then leave."""
+        pods = f"/api/v1/namespaces/{self._namespace}/pods"
+        while True:
+            await self._episode_runs()
+            before = await self._preempted()
+            await asyncio.to_thread(self._control_plane.create, pods, self._pod)
+            for _ in range(LOOKS):
+                await asyncio.sleep(0.2)
+                if await self._preempted() > before:
+                    break
+            await asyncio.to_thread(
+                self._control_plane.request, "DELETE", f"{pods}/intruder", {"gracePeriodSeconds": 0}
+            )
+            if await self._preempted() > before:
+                return
+
+    async def _episode_runs(self) -> None:
+        while True:
+            pods = await read(self._control_plane, f"/api/v1/namespaces/{self._namespace}/pods")
+            for pod in pods["items"]:
+                if pod["status"].get("phase") == "Running" and "seedsweep.io/episode" in pod["metadata"]["labels"]:
+                    return
+            await asyncio.sleep(0.1)
+
+    async def _preempted(self) -> int:
+        path = f"/apis/seedsweep.io/v1alpha1/namespaces/{self._namespace}/seedsweeps/{self._sweep}"
+        found = (await read(self._control_plane, path)).get("status", {}).get("interruptions", ())
+        return sum(row["attempts"] for row in found if row["kind"] == "Preempted")
+
+
+async def before_its_end(ending: asyncio.Task[Object], work: Coroutine[None, None, Result]) -> Result:
+    """What comes of it, which must be while the sweep is not over."""
+    doing = asyncio.create_task(work)
+    await asyncio.wait((ending, doing), return_when=asyncio.FIRST_COMPLETED)
+    assert doing.done(), f"too late: the sweep was over: {ending.result()}"
+    return await doing
+
+
+async def one_cut(control_plane: ControlPlane, namespace: str) -> Object:
+    """The first cut, once it is made."""
+    while True:
+        cuts = await read(control_plane, f"/apis/seedsweep.io/v1alpha1/namespaces/{namespace}/cuts")
+        if cuts["items"]:
+            cut: Object = cuts["items"][0]
+            return cut
+        await asyncio.sleep(0.2)
+
+
+async def test_twenty_episodes_on_three_gpus_preempted_twice_end_as_on_one_machine(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+):
+    sweep = twenty_episodes(namespace)
+    file, folder = tmp_path / "sweep.yaml", tmp_path / "run"
+    YAML(typ="safe").dump(sweep, file)
+    make_claim(control_plane, namespace)
+    (tmp_path / "pods").mkdir()
+    with own_nodes(control_plane, namespace, 1, GPUS):
+        async with (
+            urgent(control_plane, namespace) as priority,
+            real_trainers(control_plane, namespace, tmp_path / "pods"),
+        ):
+            intruder = Intruder(control_plane, namespace, priority, sweep["metadata"]["name"])
+            ending = asyncio.create_task(ended(control_plane, namespace, sweep))
+            await before_its_end(ending, intruder.preempts())
+            cut = await before_its_end(ending, one_cut(control_plane, namespace))
+            await before_its_end(ending, intruder.preempts())
+            status = await ending
+        path = f"/apis/seedsweep.io/v1alpha1/namespaces/{namespace}/episodes"
+        episodes = {
+            item["metadata"]["labels"]["seedsweep.io/episode"]: item
+            for item in (await read(control_plane, path))["items"]
+        }
+    with runner("run", str(file), "--out", str(folder)) as process:
+        printed, _ = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, printed
+    record = read_record(folder)
+    assert record.sweep.status is not None
+    assert record.sweep.status.best is not None
+    here = as_written(record.sweep.status.best)
+    for key in ("episode", "score", "evaluation", "loss", "test"):
+        assert status["best"].get(key) == here.get(key), key
+    assert [cut["spec"]] == [as_written(cut.spec) for cut in record.cuts]
+    assert len(record.episodes) == len(episodes) == 20
+    for episode in record.episodes:
+        there, here = episodes[episode.spec.id.name]["status"], as_written(episode.status)
+        for key in ("scores", "losses"):
+            # Who is not told to stop at the rung may have trained on until the cut was made.
+            common = min(len(there[key]), len(here[key]))
+            assert common >= RUNG
+            assert there[key][:common] == here[key][:common], f"{key} of {episode.metadata.name}"
+    for row in cut["spec"]["ranked"]:
+        if row["kept"]:
+            assert len(episodes[row["episode"]]["status"]["scores"]) == EVALUATIONS
+
+
+def as_written(part: ApiModel) -> Object:
+    """By its wire names."""
+    written: Object = part.model_dump(by_alias=True, mode="json", exclude_none=True)
+    return written
