@@ -47,6 +47,12 @@ def test_helm_of_both_lines_reads_the_chart():
     assert "0 chart(s) failed" in run_helm("lint", "--strict", str(CHART), values=EVERYTHING)
 
 
+def test_a_cluster_that_is_too_old_is_refused_before_anything_is_installed():
+    said = run_helm("template", "seedsweep", str(CHART), "--kube-version=1.29.9", values={}, refused=True)
+    assert "requires kubeVersion: >=1.30.0-0" in said
+    assert "1.29.9" in said
+
+
 def test_the_operator_is_where_watch_looks_for_it():
     (service,) = of_kind(render(), "Service")
     (port,) = service["spec"]["ports"]

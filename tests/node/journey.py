@@ -32,6 +32,8 @@ CLAIM_UID = 65532
 """Whom both images run as."""
 QUICKSTART = CHART.parents[1] / "examples" / "quickstart.yaml"
 PATIENCE = 1500.0
+A_MINUTE = 60.0
+MISSING = "seedsweep-trainer:0.0.0"
 
 Object = dict[str, Any]
 
@@ -48,28 +50,41 @@ class Story:
     """The most trainers' pods that ran at one moment."""
     operators: set[str] = field(default_factory=set)
     """UIDs of the operator's pods that were there."""
+    watched: str = ""
+    """What `seedsweep watch` printed from the first score to the end."""
 
     def run(self, command: str, *, given: str = "") -> str:
         """A line that a person types; what it prints, which is kept for the transcript."""
+        return self.finish(self.begin(command), given=given)
+
+    def begin(self, command: str) -> subprocess.Popen[str]:
+        """A line that a person types in another terminal."""
         tools = [str(path.parent) for path in binaries.find(["kubectl", "helm"]).values()]
         environment = os.environ | {
             "KUBECONFIG": str(self.control_plane.kubeconfig(namespace=NAMESPACE)),
             "PATH": os.pathsep.join([*tools, str(Path(sys.executable).parent), os.environ["PATH"]]),
             "HELM_CACHE_HOME": str(self.node.folder / "helm"),
         }
-        done = subprocess.run(
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
             ["sh", "-c", command],
-            input=given,
             env=environment,
             cwd=CHART.parents[1],
-            capture_output=True,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
-            check=False,
         )
-        self.transcript.append(f"$ {command}\n{done.stdout}{done.stderr}")
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}\n{self.node.logs()}"
-        return done.stdout
+
+    def finish(self, process: subprocess.Popen[str], *, given: str = "") -> str:
+        """What it printed; it must have done what it was to do."""
+        try:
+            printed, _ = process.communicate(given, timeout=300)
+        finally:
+            process.kill()
+        self.transcript.append(f"$ {process.args[-1]}\n{printed}")
+        assert process.returncode == 0, f"{process.args[-1]}: {printed}\n{self.node.logs()}"
+        return printed
 
     def items(self, path: str) -> list[Object]:
         """Objects at the API server."""
@@ -88,13 +103,19 @@ class Story:
         (found,) = self.items(f"/apis/seedsweep.io/v1alpha1/namespaces/{NAMESPACE}/seedsweeps")
         return {"status": {}, **found}
 
+    def stalled(self, name: str) -> Object:
+        """What a sweep says about why it does not get on; empty while it says nothing."""
+        path = f"/apis/seedsweep.io/v1alpha1/namespaces/{NAMESPACE}/seedsweeps/{name}"
+        conditions = self.control_plane.request("GET", path)[1].get("status", {}).get("conditions", [])
+        return next((c for c in conditions if c["type"] == "Stalled" and c["status"] == "True"), {})
+
     def record(self, plural: str) -> list[Object]:
         """Episodes or cuts."""
         return self.items(f"/apis/seedsweep.io/v1alpha1/namespaces/{NAMESPACE}/{plural}")
 
-    def wait(self, reached: Callable[[], bool], what: str) -> None:
+    def wait(self, reached: Callable[[], bool], what: str, *, within: float = PATIENCE) -> None:
         """Look until something is so, and keep an eye on pods meanwhile."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + within
         while not reached():
             self._look()
             assert time.monotonic() < deadline, f"never {what}: {self.told()}"
@@ -193,10 +214,12 @@ def swept(installed: Story) -> Story:
     story.run("kubectl apply -f -", given=json.dumps(quickstart()))
     story.wait(lambda: len(story.record("episodes")) >= 1, "an episode on record")
     story.wait(lambda: story.sweep()["status"].get("counts", {}).get("running", 0) >= 1, "a trainer that is read")
+    watching = story.begin("seedsweep watch quickstart")
     story.run(f"helm upgrade seedsweep charts/seedsweep --namespace {HOME} --set podAnnotations.again=yes --wait")
     story.wait(lambda: bool(story.record("cuts")), "a cut")
     story.run(f"kubectl delete pod --namespace {HOME} --selector app.kubernetes.io/component=operator")
     story.wait(lambda: "completionTime" in story.sweep()["status"], "over")
+    story.watched = story.finish(watching)
     story.run("kubectl get ssw,epi,cuts")
     return story
 
@@ -223,6 +246,12 @@ def test_more_episodes_than_gpus_end_with_a_winner_through_an_upgrade_and_a_lost
     assert len(swept.record("episodes")) == EPISODES
     assert swept.at_once <= GPUS
     assert len(swept.operators) >= 3
+
+
+def test_who_watched_saw_the_cut_and_the_winner_through_an_upgrade_and_a_lost_operator(swept: Story):
+    best = swept.sweep()["status"]["best"]
+    assert "No live view by the operator" in swept.watched, "while there was none"
+    assert f"by {best['episode']}" in swept.watched
 
 
 def test_the_cut_kept_the_best_and_no_loser_trains_on(swept: Story):
@@ -254,11 +283,12 @@ def test_the_winner_is_handed_over_on_the_claim_with_its_card_and_test_score(swe
 
 def test_the_winner_is_fetched_through_the_api_server_and_loads(swept: Story, tmp_path: Path):
     said = swept.run(f"seedsweep fetch quickstart --to {tmp_path}/winner")
-    assert str(tmp_path) in said
+    winner = tmp_path / "winner" / "best"
+    assert str(winner) in said
     # torch and transformers take seconds to import, and nothing before needs them.
     from transformers import AutoModelForSequenceClassification
 
-    assert AutoModelForSequenceClassification.from_pretrained(tmp_path / "winner").num_labels == 2
+    assert AutoModelForSequenceClassification.from_pretrained(winner).num_labels == 2
 
 
 def test_a_trainers_pod_has_no_token_and_a_root_that_is_read_only(swept: Story):
@@ -268,6 +298,31 @@ def test_a_trainers_pod_has_no_token_and_a_root_that_is_read_only(swept: Story):
         mounts = pod["spec"]["containers"][0]["volumeMounts"]
         assert not [mount for mount in mounts if "serviceaccount" in mount["mountPath"]]
         assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_a_trainers_image_that_is_not_there_is_said_by_the_sweep(swept: Story):
+    sweep = quickstart()
+    sweep["metadata"]["name"] = "mistyped"
+    sweep["spec"]["trainer"]["image"] = MISSING
+    del sweep["spec"]["storage"]
+    swept.run("kubectl apply -f -", given=json.dumps(sweep))
+    swept.wait(lambda: bool(swept.stalled("mistyped")), "stalled", within=A_MINUTE)
+    found = swept.stalled("mistyped")
+    assert found["reason"] == "CannotBegin"
+    assert MISSING in found["message"]
+    swept.run("kubectl delete ssw mistyped --wait")
+
+
+def test_an_operators_image_that_is_not_there_is_said_by_its_pod(swept: Story):
+    swept.run(f"helm upgrade seedsweep charts/seedsweep --namespace {HOME} --set image.tag=0.0.0")
+
+    def said() -> list[str]:
+        pods = swept.items(f"/api/v1/namespaces/{HOME}/pods")
+        states = [state for pod in pods for state in pod["status"].get("containerStatuses", ())]
+        return [state["state"]["waiting"]["message"] for state in states if "waiting" in state["state"]]
+
+    swept.wait(lambda: any(":0.0.0" in message for message in said()), "told", within=A_MINUTE)
+    swept.run(f"helm rollback seedsweep --namespace {HOME} --wait")
 
 
 def test_uninstalling_leaves_the_sweep_its_record_and_its_data(swept: Story):
