@@ -40,13 +40,14 @@ class Setting:
 def documented(budget: int) -> list[Setting]:
     """Every method as its documentation has it, for a budget of so many full runs; E = 10 is made known to all.
 
-    Of SeedSweep: the rule without history (f = 25 %, p = B/2), the quickstart's 30 %, three rungs that halve, and
+    Of SeedSweep: an early cut (f = 25 %, p = B/2), the quickstart's, one in the middle, three rungs that halve, and
     Hyperband's brackets.
     """
     keep = max(1, budget // 2)
     return [
         one_rung(25, keep, budget),
         one_rung(30, keep, budget),
+        one_rung(50, keep, budget),
         halvings(2, max(1, budget // 4), budget),
         brackets(3, 9),
         asha(1, 4),
@@ -62,7 +63,7 @@ def tunable(budget: int) -> list[Setting]:
     """What the first half of the seeds may choose from, by method; about as much for every method."""
     keeps = sorted({1, max(1, budget // 4), max(1, budget // 2), max(1, 3 * budget // 4)})
     return [
-        *(one_rung(10 * e, p, budget) for e, p in product((1, 2, 3), keeps)),
+        *(one_rung(10 * e, p, budget) for e, p in product((1, 2, 3, 5), keeps)),
         *(halvings(eta, p, budget) for eta, p in product((2, 3), keeps[:2])),
         *(asha(grace, factor) for grace, factor in product((1, 2, 3, 4), (2, 3, 4))),
         *(hyperband(eta) for eta in (2, 3, 4)),

@@ -1,42 +1,33 @@
 """How much the score at a cut tells: from a run in which every episode was trained fully.
 
-    seedsweep run full.yaml && python bench/cut_evidence.py runs/full --percent 30 --keep 2 --of 8
+    seedsweep run full.yaml && python bench/cut_evidence.py runs/full/curves.csv --percent 30 --keep 2 --of 8
+
+Without a file, the recorded curves of the comparison with other schedulers.
 
 Rank correlation (Spearman) of the best score up to the cut with the best after it, and what sweeps of `of` episodes
 drawn from the run without replacement would have found with the cut and without.
 """
 
 import argparse
-import csv
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
 
+from compare_curves import FILE, read
 from seedsweep.api.checks import rung_evaluation
 
 DRAWS = 10_000
 
 
-def curves(folder: Path) -> np.ndarray:
-    """Scores of the fully trained episodes, shape (episodes, E); undefined ones count as 0."""
-    scores: dict[str, list[float]] = defaultdict(list)
-    with (folder / "curves.csv").open() as file:
-        for row in csv.DictReader(file):
-            scores[row["episode"]].append(float(row["score"] or 0))
-    longest = max(map(len, scores.values()))
-    return np.array([curve for curve in scores.values() if len(curve) == longest])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("curves", type=Path, nargs="?", default=FILE)
     parser.add_argument("--percent", type=int, default=30)
     parser.add_argument("--keep", type=int, default=2)
     parser.add_argument("--of", type=int, default=8)
     options = parser.parse_args()
-    scores = curves(options.folder)
+    scores = read(options.curves).scores
     e = rung_evaluation(options.percent, scores.shape[1])
     before, after = scores[:, :e].max(axis=1), scores[:, e:].max(axis=1)
     rng = np.random.default_rng(0)

@@ -7,10 +7,10 @@ BEST = Best(episode="wi3-do1", weight_init=3, data_order=1, score=0.77256, evalu
 
 
 def test_a_sweep_under_way_shows_how_many_are_where_and_its_best_so_far():
-    cost = Cost(saved_steps=249, full_steps=1000, gpu_seconds=5400.0)
+    cost = Cost(saved_steps=467, full_steps=1000, gpu_seconds=5400.0)
     found = summarize(EpisodeCounts(running=2, lost=6), BEST, cost)
     assert (found.episodes, found.score) == ("2 running, 6 lost", "0.7726")
-    assert (found.saved, found.gpu_hours) == ("24 %", "1.5")
+    assert (found.saved, found.gpu_hours) == ("47 %", "1.5")
 
 
 def test_a_sweep_of_which_nothing_is_known_yet_claims_nothing():

@@ -319,7 +319,7 @@ def test_an_operators_image_that_is_not_there_is_said_by_its_pod(swept: Story):
     def said() -> list[str]:
         pods = swept.items(f"/api/v1/namespaces/{HOME}/pods")
         states = [state for pod in pods for state in pod["status"].get("containerStatuses", ())]
-        return [state["state"]["waiting"]["message"] for state in states if "waiting" in state["state"]]
+        return [state["state"]["waiting"].get("message", "") for state in states if "waiting" in state["state"]]
 
     swept.wait(lambda: any(":0.0.0" in message for message in said()), "told", within=A_MINUTE)
     swept.run(f"helm rollback seedsweep --namespace {HOME} --wait")

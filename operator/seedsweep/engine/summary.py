@@ -9,6 +9,6 @@ def summarize(counts: EpisodeCounts, best: Best | None, cost: Cost) -> Summary:
     return Summary(
         episodes=", ".join(found),
         score="" if best is None else f"{best.score:.4f}",
-        saved=f"{100 * cost.saved_steps // cost.full_steps} %" if cost.full_steps else "",
+        saved=f"{100 * cost.saved_steps / cost.full_steps:.0f} %" if cost.full_steps else "",
         gpu_hours=f"{cost.gpu_seconds / 3600:.1f}",
     )
