@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
@@ -13,11 +14,11 @@ from cluster.misfortune import on_own_nodes, own_nodes
 from cluster.real_trainers import Object, ended, example, make_claim, read, real_trainers
 from runners import runner
 from seedsweep.api.base import ApiModel
-from seedsweep.report.record import read_record
+from seedsweep.report.record import Record, read_record
 
 Result = TypeVar("Result")
 GPUS = 3
-RUNG, EVALUATIONS = 2, 10
+EPISODES, RUNG, EVALUATIONS = 20, 2, 10
 LOOKS = 50
 """Of a fifth of a second, for a preemption to be on record."""
 
@@ -111,6 +112,7 @@ async def one_cut(control_plane: ControlPlane, namespace: str) -> Object:
         await asyncio.sleep(0.2)
 
 
+@pytest.mark.timeout(1200)
 async def test_twenty_episodes_on_three_gpus_preempted_twice_end_as_on_one_machine(
     control_plane: ControlPlane, namespace: str, tmp_path: Path
 ):
@@ -138,24 +140,27 @@ async def test_twenty_episodes_on_three_gpus_preempted_twice_end_as_on_one_machi
     with runner("run", str(file), "--out", str(folder)) as process:
         printed, _ = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0, printed
-    record = read_record(folder)
+    assert_same(read_record(folder), status, cut, episodes)
+
+
+def assert_same(record: Record, status: Object, cut: Object, episodes: dict[str, Object]) -> None:
+    """What `seedsweep run` has on record is what stands on the cluster."""
     assert record.sweep.status is not None
     assert record.sweep.status.best is not None
-    here = as_written(record.sweep.status.best)
+    best = as_written(record.sweep.status.best)
     for key in ("episode", "score", "evaluation", "loss", "test"):
-        assert status["best"].get(key) == here.get(key), key
+        assert status["best"].get(key) == best.get(key), key
     assert [cut["spec"]] == [as_written(cut.spec) for cut in record.cuts]
-    assert len(record.episodes) == len(episodes) == 20
+    kept = {row["episode"] for row in cut["spec"]["ranked"] if row["kept"]}
+    assert len(record.episodes) == len(episodes) == EPISODES
     for episode in record.episodes:
-        there, here = episodes[episode.spec.id.name]["status"], as_written(episode.status)
+        name, here = episode.spec.id.name, as_written(episode.status)
+        there = episodes[name]["status"]
         for key in ("scores", "losses"):
-            # Who is not told to stop at the rung may have trained on until the cut was made.
-            common = min(len(there[key]), len(here[key]))
+            # Who lost may have trained on a little, until the cut was made.
+            common = EVALUATIONS if name in kept else min(len(there[key]), len(here[key]))
             assert common >= RUNG
-            assert there[key][:common] == here[key][:common], f"{key} of {episode.metadata.name}"
-    for row in cut["spec"]["ranked"]:
-        if row["kept"]:
-            assert len(episodes[row["episode"]]["status"]["scores"]) == EVALUATIONS
+            assert there[key][:common] == here[key][:common], f"{key} of {name}"
 
 
 def as_written(part: ApiModel) -> Object:
