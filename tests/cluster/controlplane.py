@@ -150,8 +150,17 @@ class ControlPlane:
     ) -> tuple[int, Any]:
         """One request to the API server: the status code, and the answer's object or text, whatever the code.
 
-        `patch` is the kind of patch, such as `strategic-merge-patch`. Raises URLError where nobody answers.
+        `patch` is the kind of patch, such as `strategic-merge-patch`. A kind that was just defined or changed is waited
+        for. Raises URLError where nobody answers.
         """
+        deadline = time.monotonic() + ANSWER_WITHIN
+        while True:
+            code, answer = self._ask(method, path, body, user, patch)
+            if code != 429 or "initializing" not in str(answer) or time.monotonic() > deadline:
+                return code, answer
+            time.sleep(0.2)
+
+    def _ask(self, method: str, path: str, body: object, user: str, patch: str) -> tuple[int, Any]:
         kind = f"application/{patch}+json" if method == "PATCH" else "application/json"
         request = urllib.request.Request(
             self.url + path,

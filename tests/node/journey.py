@@ -89,11 +89,6 @@ class Story:
     def items(self, path: str) -> list[Object]:
         """Objects at the API server."""
         code, found = self.control_plane.request("GET", path)
-        deadline = time.monotonic() + 60
-        # A kind that has just been defined is not served at once.
-        while code == 429 and time.monotonic() < deadline:
-            time.sleep(0.5)
-            code, found = self.control_plane.request("GET", path)
         assert code == 200, found
         items: list[Object] = found["items"]
         return items
