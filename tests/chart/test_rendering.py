@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import seedsweep
-from chart.rendering import CHART, EVERYTHING, HOME, Object, of_kind, render, run_helm, the
+from chart.rendering import CHART, EVERYTHING, HOME, Object, of_kind, refusal, render, run_helm, the
 from pod_sweeps import CLAIM, sweep_with
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.cli import main
@@ -129,20 +129,37 @@ def test_trainers_are_found_by_the_labels_and_the_port_that_their_pods_have():
     assert monitor["podMetricsEndpoints"][0]["port"] == "metrics"
     labels = {names.LABEL_SWEEP, names.LABEL_EPISODE, names.LABEL_WEIGHT_INIT, names.LABEL_DATA_ORDER}
     assert set(monitor["podTargetLabels"]) == labels
-    for policy in of_kind(objects, "NetworkPolicy", "seedsweep-trainers"):
+    policies = of_kind(objects, "NetworkPolicy", "seedsweep-trainers")
+    assert [policy["metadata"]["namespace"] for policy in policies] == ["nlp", "vision"]
+    for policy in policies:
         assert policy["spec"]["podSelector"] == {"matchExpressions": marked}
         assert policy["spec"]["ingress"][0]["ports"] == [{"port": DEFAULT_METRICS_PORT}]
 
 
 def test_who_fetches_the_winner_is_reached_by_the_api_server_alone():
-    objects = render(EVERYTHING)
-    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), ClaimFolder("weights", "nlp/1/best"))
-    for policy in of_kind(objects, "NetworkPolicy", "seedsweep-fetch"):
+    limits = {"enabled": True, "apiServerCIDRs": ["192.0.2.1/32"]}
+    policies = of_kind(render({**EVERYTHING, "networkPolicy": limits}), "NetworkPolicy", "seedsweep-fetch")
+    assert [policy["metadata"]["namespace"] for policy in policies] == ["nlp", "vision"]
+    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), ClaimFolder("weights", "nlp/1/best"), "word")
+    for policy in policies:
         spec = policy["spec"]
         assert spec["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
         (rule,) = spec["ingress"]
         assert rule["ports"] == [{"port": pod["spec"]["containers"][0]["ports"][0]["name"]}]
-        assert rule["from"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+        assert rule["from"] == [{"ipBlock": {"cidr": "192.0.2.1/32"}}]
+
+
+def test_a_policy_that_would_limit_nothing_is_refused():
+    assert "nothing is limited" in refusal({"admissionPolicy": {"enabled": True}})
+
+
+def test_labels_for_finders_never_stand_twice():
+    switch = {"enabled": True, "labels": {"app.kubernetes.io/name": "theirs", "team": "ml"}}
+    objects = render({"metrics": dict.fromkeys(("podMonitors", "rules", "dashboards"), switch)})
+    for kind in ("PodMonitor", "PrometheusRule", "ConfigMap"):
+        for found in of_kind(objects, kind):
+            labels = found["metadata"]["labels"]
+            assert (labels["team"], labels["app.kubernetes.io/name"]) == ("ml", "seedsweep")
 
 
 def test_alerts_and_dashboard_name_only_metrics_that_the_operator_exports():

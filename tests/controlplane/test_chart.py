@@ -272,7 +272,18 @@ def test_the_policy_asks_for_the_queue_and_only_where_it_holds(
     code, said = post(control_plane, limited, sweep())
     assert code == 422
     assert "has to set kueue.x-k8s.io/queue-name" in said
+    nameless = {"metadata": {"labels": {"kueue.x-k8s.io/queue-name": ""}}}
+    assert post(control_plane, limited, sweep({"spec.podTemplate": nameless}))[0] == 422
     assert post(control_plane, "default", sweep())[0] == 201
+
+
+def test_the_queue_cannot_be_left_while_a_sweep_is_suspended(control_plane: ControlPlane, limited: str):
+    suspended = sweep({**QUEUED, "spec.suspend": True, "metadata.name": "suspended"})
+    path = f"/apis/{API_VERSION}/namespaces/{limited}/seedsweeps"
+    control_plane.create(path, suspended)
+    code, said = control_plane.request("PATCH", f"{path}/suspended", {"spec": {"podTemplate": None}})
+    assert (code, "has to set kueue.x-k8s.io/queue-name" in str(said)) == (422, True)
+    assert control_plane.request("PATCH", f"{path}/suspended", {"spec": {"suspend": False}})[0] == 200
 
 
 def test_an_upgrade_says_how_to_bring_definitions_up_to_date_and_that_does(control_plane: ControlPlane, installed: str):

@@ -181,10 +181,11 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 
 def test_the_pod_that_serves_reads_the_claim_and_gets_neither_gpus_nor_variables_nor_what_it_does_not_mount() -> None:
     sweep = sweep_with(EVERYTHING)
-    pod = fetch_manifest(sweep, ClaimFolder("weights", "team/sweep-uid/best"))
+    pod = fetch_manifest(sweep, ClaimFolder("weights", "team/sweep-uid/best"), "word")
     [container] = pod["spec"]["containers"]
     assert container["image"] == sweep.spec.trainer.image
     assert container["args"][0] == f"--folder={STORAGE}/team/sweep-uid/best"
+    assert "--under=word" in container["args"]
     assert "env" not in container
     assert "envFrom" not in container
     assert "nvidia.com/gpu" not in json.dumps(container)
@@ -198,7 +199,7 @@ def test_the_pod_that_serves_reads_the_claim_and_gets_neither_gpus_nor_variables
 
 
 def test_the_pod_goes_with_the_sweep_and_by_itself_and_is_none_of_the_operators() -> None:
-    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), ClaimFolder("weights", "a"))
+    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), ClaimFolder("weights", "a"), "word")
     [owner] = pod["metadata"]["ownerReferences"]
     assert (owner["uid"], owner["controller"]) == ("sweep-uid", False)
     assert pod["spec"]["activeDeadlineSeconds"] > 0

@@ -22,7 +22,7 @@ MANIFESTS = {
         for name, sweep in SWEEPS.items()
     },
     **{f"{name}, clean-up": clean_up_manifest(sweep, SETTINGS) for name, sweep in SWEEPS.items()},
-    "all, fetch": fetch_manifest(sweep_with(EVERYTHING), ClaimFolder("weights", "team/sweep-uid/best")),
+    "all, fetch": fetch_manifest(sweep_with(EVERYTHING), ClaimFolder("weights", "team/sweep-uid/best"), "word"),
 }
 VOLUMES = {
     "configMap",

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def connection(folder: Path) -> Iterator[HTTPConnection]:
-    with folder_server(folder, "127.0.0.1", 0) as server:
+    with folder_server(folder, "127.0.0.1", 0, "word") as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
@@ -44,7 +44,7 @@ def connection(folder: Path) -> Iterator[HTTPConnection]:
 
 
 def get(connection: HTTPConnection, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
-    connection.request("GET", path, headers=headers)
+    connection.request("GET", f"/word{path}", headers=headers)
     answer = connection.getresponse()
     return answer, answer.read()
 
@@ -78,6 +78,13 @@ def test_nothing_but_the_files_is_reached(connection: HTTPConnection, path: str)
     assert b"not served" not in content
 
 
+@pytest.mark.parametrize("path", ["/", "/model.safetensors", "/wor/model.safetensors", "/word", "//model.safetensors"])
+def test_who_does_not_know_the_word_gets_nothing(connection: HTTPConnection, path: str) -> None:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    assert (answer.status, CONTENT[:100] in answer.read()) == (404, False)
+
+
 def test_nothing_is_ever_written(connection: HTTPConnection) -> None:
     connection.request("PUT", "/model.safetensors", body=b"x")
     assert connection.getresponse().status == 501
@@ -87,17 +94,26 @@ def test_nothing_is_ever_written(connection: HTTPConnection) -> None:
 def test_a_folder_without_files_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigurationError, match="no files"):
-        folder_server(tmp_path / name, "127.0.0.1", 0)
+        folder_server(tmp_path / name, "127.0.0.1", 0, "word")
 
 
 def test_the_command_serves_until_sigterm_and_needs_no_torch(folder: Path) -> None:
-    with folder_server(folder, "127.0.0.1", 0) as server:
+    with folder_server(folder, "127.0.0.1", 0, "word") as server:
         port = server.server_address[1]
     code = "import sys; sys.modules['torch'] = None; from seedsweep_trainer.__main__ import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, "serve", f"--folder={folder}", "--host=127.0.0.1", f"--port={port}"]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "serve",
+        f"--folder={folder}",
+        "--host=127.0.0.1",
+        f"--port={port}",
+        "--under=word",
+    ]
     with subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL) as process:
         try:
-            assert json.loads(patiently(process, f"http://127.0.0.1:{port}/"))["model.safetensors"] == len(CONTENT)
+            assert json.loads(patiently(process, f"http://127.0.0.1:{port}/word/"))["model.safetensors"] == len(CONTENT)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 0
         finally:

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "housekeep":
         return run_housekeep()
     if options.command == "serve":
-        return run_serve(options.folder, options.host, options.port)
+        return run_serve(options.folder, options.host, options.port, options.under)
     return run_attempt()
 
 
@@ -127,12 +127,12 @@ def run_housekeep() -> int:
     return code
 
 
-def run_serve(folder: Path, host: str, port: int) -> int:
+def run_serve(folder: Path, host: str, port: int, under: str) -> int:
     """Serve a folder until SIGTERM; returns the exit code."""
     from seedsweep_trainer.serve import serve
 
     try:
-        serve(folder, host, port)
+        serve(folder, host, port, under)
     except Exception as error:
         return _explained(error, None)[0]
     return 0
@@ -167,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--folder", type=Path, required=True)
     serve.add_argument("--host", default="0.0.0.0", help="the address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=int, required=True)
+    serve.add_argument("--under", required=True, help="the first part of every path: who does not know it gets nothing")
     commands.add_parser("warm", help="fork an attempt for each request on stdin")
     return parser
 

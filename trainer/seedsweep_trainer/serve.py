@@ -1,9 +1,10 @@
 """One folder over HTTP, to be read and nothing else: what `seedsweep fetch` reads a claim through.
 
-    GET /        the files as JSON, each with its bytes
-    GET /NAME    a file, or with a Range header a part of it
+    GET /UNDER/        the files as JSON, each with its bytes
+    GET /UNDER/NAME    a file, or with a Range header a part of it
 
-Only files that were there at the start are served, by exactly these names. Needs no torch.
+Only files that were there at the start are served, by exactly these names, and only to who knows UNDER: other pods of
+the cluster may reach the address. Needs no torch.
 """
 
 import json
@@ -24,15 +25,15 @@ _BLOCK = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?")
 
 
-def serve(folder: Path, host: str, port: int) -> None:
+def serve(folder: Path, host: str, port: int, under: str) -> None:
     """Serve until SIGTERM; raises ConfigurationError where there is no such folder, or nothing in it."""
-    with folder_server(folder, host, port) as server:
+    with folder_server(folder, host, port, under) as server:
         # The first process of a container dies of no signal that it does not handle.
         signal.signal(signal.SIGTERM, _end)
         server.serve_forever()
 
 
-def folder_server(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
+def folder_server(folder: Path, host: str, port: int, under: str) -> ThreadingHTTPServer:
     """A server of the files in `folder`, whose `serve_forever` is still to be called; port 0 takes a free one.
 
     Raises:
@@ -48,20 +49,25 @@ def folder_server(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
 
     class Handler(_Handler):
         served = files
+        prefix = f"/{under}/"
 
     return ThreadingHTTPServer((host, port), Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):
     served: Mapping[str, Path]
-    """By the path of the request, without its first slash."""
+    """By the path of the request, without the prefix."""
+    prefix: str
     protocol_version = "HTTP/1.1"
     timeout = 60.0
 
     def do_GET(self) -> None:
         """Answer with the list, a file or a part of one."""
-        name = unquote(self.path.partition("?")[0]).removeprefix("/")
-        if not name:
+        path = unquote(self.path.partition("?")[0])
+        name = path.removeprefix(self.prefix)
+        if not path.startswith(self.prefix):
+            self.send_error(HTTPStatus.NOT_FOUND)
+        elif not name:
             sizes = {name: path.stat().st_size for name, path in self.served.items()}
             content = json.dumps(sizes).encode()
             self._answer(HTTPStatus.OK, BytesIO(content), 0, len(content), {"Content-Type": "application/json"})

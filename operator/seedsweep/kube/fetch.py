@@ -5,6 +5,7 @@ or not at all; what an interrupted fetch has brought lies beside it, and the nex
 """
 
 import asyncio
+import secrets
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,9 +125,10 @@ class Fetcher:
             await download(UriSource(place), best, told)
             return
         try:
-            manifest = fetch_manifest(sweep, place)
+            under = secrets.token_urlsafe(16)
+            manifest = fetch_manifest(sweep, place, under)
             self._tell(f"Pod {manifest['metadata']['name']} serves the winner from claim {place.claim}.")
-            async with serving(self._api, manifest, self._tell) as source:
+            async with serving(self._api, manifest, under, self._tell) as source:
                 await download(source, best, told)
         except ApiError as error:
             if error.status != 403:

@@ -1,7 +1,8 @@
 """A small pod that serves the winner's folder of a claim, for as long as it takes one person to fetch it.
 
 That person's own rights make it, read it through the API server's proxy, and delete it. It is an episode's pod
-without a GPU, without variables and without credentials, and mounts the claim to read.
+without a GPU, without variables and without credentials, and mounts the claim to read. Paths begin with a word that
+only who may see the pod knows: other pods of the cluster may reach its address.
 """
 
 import asyncio
@@ -34,8 +35,8 @@ _OF_GPUS = frozenset({"resourceClaims", "schedulingGates", "topologySpreadConstr
 _OF_TRAINER = ("name", "image", "imagePullPolicy", "securityContext", "terminationMessagePolicy")
 
 
-def fetch_manifest(sweep: SeedSweep, place: ClaimFolder) -> Object:
-    """The pod, under a name that no other fetch has."""
+def fetch_manifest(sweep: SeedSweep, place: ClaimFolder, under: str) -> Object:
+    """The pod, under a name that no other fetch has; `under` is the first part of its paths."""
     assert sweep.metadata.uid is not None  # as an API server shows it
     pod, name = pod_manifest(sweep, _ANY), sweep.metadata.name
     container = pod["spec"]["containers"][0]
@@ -65,7 +66,7 @@ def fetch_manifest(sweep: SeedSweep, place: ClaimFolder) -> Object:
                 {
                     **{key: container[key] for key in _OF_TRAINER if key in container},
                     "command": ["seedsweep-trainer", "serve"],
-                    "args": [f"--folder={STORAGE}/{place.folder}", f"--port={PORT}"],
+                    "args": [f"--folder={STORAGE}/{place.folder}", f"--port={PORT}", f"--under={under}"],
                     "ports": [{"name": "http", "containerPort": PORT}],
                     "resources": {
                         "requests": {"cpu": "100m", "memory": "128Mi"},
@@ -79,7 +80,7 @@ def fetch_manifest(sweep: SeedSweep, place: ClaimFolder) -> Object:
 
 
 @asynccontextmanager
-async def serving(api: Api, manifest: Object, tell: Callable[[str], None]) -> AsyncIterator["PodSource"]:
+async def serving(api: Api, manifest: Object, under: str, tell: Callable[[str], None]) -> AsyncIterator["PodSource"]:
     """The pod from its creation to its deletion, which nothing but the end of this process prevents.
 
     Raises:
@@ -92,7 +93,7 @@ async def serving(api: Api, manifest: Object, tell: Callable[[str], None]) -> As
     created = await api.create(collection, manifest)
     try:
         await _until_running(api, path, tell)
-        yield PodSource(api, path)
+        yield PodSource(api, path, under)
     finally:
         try:
             await api.delete(path, created["metadata"]["uid"])
@@ -103,10 +104,10 @@ async def serving(api: Api, manifest: Object, tell: Callable[[str], None]) -> As
 class PodSource:
     """Implements download.Source."""
 
-    def __init__(self, api: Api, path: str) -> None:
+    def __init__(self, api: Api, path: str, under: str) -> None:
         self._api = api
         self._path = path
-        self._proxy = f"{path}:{PORT}/proxy"
+        self._proxy = f"{path}:{PORT}/proxy/{under}"
 
     async def sizes(self) -> Mapping[str, int]:
         """See Source."""
