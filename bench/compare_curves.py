@@ -67,15 +67,19 @@ def random_paces(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def read(path: Path = FILE) -> Curves:
     """The curves of a file; lines that begin with # are its header."""
-    by_episode: dict[tuple[int, int], list[tuple[int, float, float]]] = {}
+    by_episode: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
     with path.open() as file:
         for row in csv.DictReader(line for line in file if not line.startswith("#")):
             curve = by_episode.setdefault((int(row["weight_init"]), int(row["data_order"])), [])
-            curve.append((int(row["step"]), float(row["score"]), float(row["loss"])))
+            # Undefined scores, and losses and steps that nobody told, are empty fields.
+            step, score, loss = (float(row[name] or "nan") for name in ("step", "score", "loss"))
+            curve.append((step, score, loss))
     full = max(map(len, by_episode.values()))
     curves = {seeds: curve for seeds, curve in by_episode.items() if len(curve) == full}
     table = np.array(list(curves.values()))
-    return Curves(np.array(list(curves)), table[:, :, 1], table[:, :, 2], tuple(map(int, table[0, :, 0])))
+    return Curves(
+        np.array(list(curves)), table[:, :, 1], table[:, :, 2], tuple(map(int, np.nan_to_num(table[0, :, 0])))
+    )
 
 
 def compact(folder: Path) -> Iterator[str]:

@@ -27,7 +27,8 @@ def main() -> None:
     parser.add_argument("--keep", type=int, default=2)
     parser.add_argument("--of", type=int, default=8)
     options = parser.parse_args()
-    scores = read(options.curves).scores
+    # An undefined score counts as 0.
+    scores = np.nan_to_num(read(options.curves).scores)
     e = rung_evaluation(options.percent, scores.shape[1])
     before, after = scores[:, :e].max(axis=1), scores[:, e:].max(axis=1)
     rng = np.random.default_rng(0)

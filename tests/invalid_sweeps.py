@@ -167,6 +167,9 @@ INVALID = [
     InvalidSweep("spec.trainer.command", ["sh"], "spec.trainer", "remove command or", "remove command, args"),
     InvalidSweep("spec.trainer.metric", OWN["metric"], "spec.trainer", "goes inside", "goes inside fineTuning"),
     InvalidSweep("spec.trainer.evaluations", 20, "spec.trainer", "remove evaluations or", "remove command, args"),
+    InvalidSweep(
+        "spec.trainer", {**OWN, "evaluations": 301}, "trainer.evaluations", "to 300", "trainer.evaluations: Inv"
+    ),
     InvalidSweep("spec.trainer", {**OWN, "evaluations": 0}, "trainer.evaluations", TOO_LOW, "trainer.evaluations: Inv"),
     InvalidSweep(
         "spec.trainer", {**OWN, "evaluations": 3}, "rungs[0].atPercent", "use 34 or", "use a higher atPercent"

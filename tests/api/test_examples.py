@@ -7,7 +7,8 @@ import pytest
 from seedsweep.api.parse import load_sweep
 from seedsweep.engine.layout import Layout
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "examples"
+EXAMPLES = [*sorted(FOLDER.glob("*.yaml")), FOLDER / "cluster" / "quickstart.yaml"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

@@ -118,12 +118,14 @@ def _cross_problems(document: dict[str, Any]) -> list[Problem]:
         return []
     trainer = trainer if isinstance(trainer, dict) else {}
     fine_tuning = _part(FineTuning, trainer.get("fineTuning"))
-    evaluations = fine_tuning.evaluations if fine_tuning is not None else _count(trainer.get("evaluations"))
+    evaluations = fine_tuning.evaluations if fine_tuning is not None else None
+    if "fineTuning" not in trainer:
+        evaluations = _count(trainer.get("evaluations"))
     return cross_check(seeds, _part(EarlyStopping, spec.get("earlyStopping")), fine_tuning, evaluations)
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+    return value if type(value) is int and value > 0 else None
 
 
 def _part(model: type[Model], value: object) -> Model | None:

@@ -42,13 +42,14 @@ def _cells(grid: str) -> str:
     return f"{_size(f'{grid}.weightInits')} * {_size(f'{grid}.dataOrders')}"
 
 
+_TUNING, _DECLARED = "self.trainer.fineTuning", "self.trainer.evaluations"
+_THEIRS = f"!has({_TUNING})"
+_PLANNED = f"({_THEIRS} ? {_DECLARED} : {_TUNING}.epochs * {_TUNING}.evaluationsPerEpoch)"
+_UNPLANNED = f"{_THEIRS} && !has({_DECLARED})"
+
+
 def _evaluation(rung: str) -> str:
     return f"{rung}.atPercent * {_PLANNED} / 100"
-
-
-_TUNING, _DECLARED = "self.trainer.fineTuning", "self.trainer.evaluations"
-_PLANNED = f"(has({_TUNING}) ? {_TUNING}.epochs * {_TUNING}.evaluationsPerEpoch : {_DECLARED})"
-_UNPLANNED = f"!has({_TUNING}) && !has({_DECLARED})"
 
 
 def _fall_apart(rungs: str) -> str:
@@ -71,11 +72,10 @@ _ONE_WEIGHT_INIT = (
 _RUNGS, _BRACKETS = "self.earlyStopping.rungs", "self.earlyStopping.brackets"
 _NO_RUNGS = f"!has(self.earlyStopping) || !has({_RUNGS})"
 _NO_BRACKETS = f"!has(self.earlyStopping) || !has({_BRACKETS})"
-_THEIRS = f"!has({_TUNING})"
 
 _EVALUATION_REMEDY = (
-    "every rung must fall on one of an episode's evaluations (epochs x evaluationsPerEpoch), and on one of its own: "
-    "use a higher atPercent, space the rungs, or evaluate more often"
+    "every rung must fall on one of an episode's evaluations (epochs x evaluationsPerEpoch, or trainer.evaluations), "
+    "and on one of its own: use a higher atPercent, space the rungs, or evaluate more often"
 )
 
 _TOGETHER = (

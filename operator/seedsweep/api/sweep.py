@@ -87,7 +87,7 @@ class Trainer(ApiModel):
     """The metric a trainer of one's own publishes, with its direction."""
     evaluations: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] | None = None
     """How many evaluations an episode of a trainer of one's own makes: where GPUs are few, the first to start then stop
-    at their rung, too. Absent: the trainer tells; one that only has gauges makes 100."""
+    at their rung, too. Absent: the trainer tells; one with a gauge of progress makes 100."""
 
     @model_validator(mode="after")
     def _ours_or_theirs(self) -> Self:

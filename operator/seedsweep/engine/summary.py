@@ -9,6 +9,11 @@ def summarize(counts: EpisodeCounts, best: Best | None, cost: Cost) -> Summary:
     return Summary(
         episodes=", ".join(found),
         score="" if best is None else f"{best.score:.4f}",
-        saved=f"{100 * cost.saved_steps / cost.full_steps:.0f} %" if cost.full_steps else "",
+        saved=_percent(cost.saved_steps, cost.full_steps) if cost.full_steps else "",
         gpu_hours=f"{cost.gpu_seconds / 3600:.1f}",
     )
+
+
+def _percent(part: int, whole: int) -> str:
+    """Whole percent; less than all is never 100."""
+    return f"{min(round(100 * part / whole), 99 if part < whole else 100)} %"

@@ -122,7 +122,6 @@ def _facts(layout: Layout, seen: Observation, plan: Plan) -> _Facts:
     decided = {(r.cut.bracket, r.cut.rung): r.cut for r in plan.records if isinstance(r, RecordCut)}
     attempts = {a.episode: a for a in seen.attempts if a.live}
     readings = [a.reading for a in attempts.values() if a.reading is not None]
-    tuning = layout.spec.trainer.fine_tuning
     # A cut that was observed is the one that counts: another may have been made first.
     cuts = {**decided, **seen.cuts}
     return _Facts(
@@ -133,7 +132,7 @@ def _facts(layout: Layout, seen: Observation, plan: Plan) -> _Facts:
         kept={key: cut.kept for key, cut in cuts.items()},
         evaluations=plan.status.evaluations
         or _first(r.evaluations_planned for r in readings)
-        or (tuning.evaluations if tuning is not None else None),
+        or layout.spec.trainer.planned_evaluations,
         steps=plan.status.steps or _first(r.steps_planned for r in readings),
     )
 

@@ -70,7 +70,7 @@ class Kubelet:
 
     async def _play(self, pod: Pod, told_to_end: asyncio.Event, before: set[asyncio.Task[None]]) -> None:
         if before:
-            # What the pod of this name before it has saved is saved by then.
+            # By then the pod of this name before it has saved what it saves, and the one of this address has left it.
             await asyncio.wait(before)
         began = datetime.now(UTC)
         ended = await self._trainers.train(pod, told_to_end)
