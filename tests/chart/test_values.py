@@ -1,6 +1,5 @@
 """Values: each is described and does something, and the schema refuses whatever is not one."""
 
-import copy
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from ruamel.yaml import YAML
 
 from chart.rendering import CHART, EVERYTHING, manifest, refusal
 from chart.table import at, rows, with_table
+from cluster.objects import with_change
 
 FILE = CHART / "values.yaml"
 VALUES: dict[str, Any] = YAML(typ="safe", pure=True).load(FILE)
@@ -83,17 +83,6 @@ OTHERS: dict[str, Any] = {
 }
 
 
-def with_value(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy with one value, named by a dotted path, set."""
-    values = copy.deepcopy(values)
-    place = values
-    *parents, last = path.split(".")
-    for parent in parents:
-        place = place.setdefault(parent, {})
-    place[last] = value
-    return values
-
-
 def other(path: str) -> Any:
     """Another value than the one in EVERYTHING, or the default."""
     if path in OTHERS:
@@ -151,10 +140,10 @@ def test_the_schema_has_the_values_names_and_takes_no_others():
 
 @pytest.mark.parametrize(("path", "value", "named"), WRONG, ids=[f"{path}={value}" for path, value, _ in WRONG])
 def test_what_is_not_a_value_is_refused_by_its_name(path: str, value: Any, named: str):
-    assert named in refusal(with_value({}, path, value))
+    assert named in refusal(with_change({}, path, value))
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_value_does_something(path: str):
-    values = with_value(EVERYTHING, path, other(path))
+    values = with_change(EVERYTHING, path, other(path))
     assert manifest(values) != manifest(EVERYTHING)

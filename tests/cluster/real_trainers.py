@@ -65,10 +65,10 @@ async def read(control_plane: ControlPlane, path: str) -> Object:
     return found
 
 
-def curves(control_plane: ControlPlane, namespace: str) -> dict[str, list[float]]:
-    path = f"/apis/seedsweep.io/v1alpha1/namespaces/{namespace}/episodes"
-    _, found = control_plane.request("GET", path)
-    return {item["metadata"]["labels"]["seedsweep.io/episode"]: item["status"]["scores"] for item in found["items"]}
+async def episodes(control_plane: ControlPlane, namespace: str) -> dict[str, Object]:
+    """The status of each episode, by its name."""
+    found = await read(control_plane, f"/apis/seedsweep.io/v1alpha1/namespaces/{namespace}/episodes")
+    return {item["metadata"]["labels"]["seedsweep.io/episode"]: item["status"] for item in found["items"]}
 
 
 def make_claim(control_plane: ControlPlane, namespace: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.controlplane import ControlPlane
-from cluster.real_trainers import EXAMPLES, Object, condition, curves, ended, example, make_claim, real_trainers
+from cluster.real_trainers import EXAMPLES, Object, condition, ended, episodes, example, make_claim, real_trainers
 
 
 def quickstart() -> Object:
@@ -31,9 +31,9 @@ async def test_our_trainer_on_the_quickstarts_data_yields_a_winner_and_exact_cur
     assert condition(status, "ExactScores") == ("True", "CurvesPublished")
     assert (status["counts"]["finished"], status["counts"]["lost"]) == (1, 3)
     assert status["cost"]["usefulSteps"] <= status["cost"]["plannedSteps"] < status["cost"]["fullSteps"]
-    found = curves(control_plane, namespace)
-    assert len(found[status["best"]["episode"]]) == 5
-    assert all(len(scores) >= 2 for scores in found.values())
+    found = await episodes(control_plane, namespace)
+    assert len(found[status["best"]["episode"]]["scores"]) == 5
+    assert all(len(episode["scores"]) >= 2 for episode in found.values())
 
 
 async def test_with_storage_on_two_gpus_the_winners_folder_is_all_that_is_left(
@@ -74,6 +74,5 @@ async def test_a_trainer_of_two_gauges_is_cut_by_samples_and_the_sweep_says_so(
     assert condition(status, "Complete") == ("True", "WinnerFound")
     assert condition(status, "ExactScores") == ("False", "ScoresSampled")
     assert status["counts"]["finished"] == 2
-    path = f"/apis/seedsweep.io/v1alpha1/namespaces/{namespace}/episodes"
-    episodes = control_plane.request("GET", path)[1]["items"]
-    assert all(item["status"]["rungScores"][0]["sampled"] for item in episodes)
+    found = await episodes(control_plane, namespace)
+    assert all(episode["rungScores"][0]["sampled"] for episode in found.values())

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
 from cluster.misfortune import on_own_nodes, own_nodes
-from cluster.real_trainers import Object, ended, example, make_claim, read, real_trainers
+from cluster.real_trainers import Object, ended, episodes, example, make_claim, read, real_trainers
 from runners import runner
 from seedsweep.api.base import ApiModel
 from seedsweep.report.record import Record, read_record
@@ -135,18 +135,14 @@ async def test_twenty_episodes_on_three_gpus_preempted_twice_end_as_on_one_machi
             cut = await before_its_end(ending, one_cut(control_plane, namespace))
             await before_its_end(ending, intruder.preempts())
             status = await ending
-        path = f"/apis/seedsweep.io/v1alpha1/namespaces/{namespace}/episodes"
-        episodes = {
-            item["metadata"]["labels"]["seedsweep.io/episode"]: item
-            for item in (await read(control_plane, path))["items"]
-        }
+        on_cluster = await episodes(control_plane, namespace)
     with runner("run", str(file), "--out", str(folder)) as process:
         printed, _ = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0, printed
-    assert_same(read_record(folder), status, cut, episodes)
+    assert_same(read_record(folder), status, cut, on_cluster)
 
 
-def assert_same(record: Record, status: Object, cut: Object, episodes: dict[str, Object]) -> None:
+def assert_same(record: Record, status: Object, cut: Object, on_cluster: dict[str, Object]) -> None:
     """What `seedsweep run` has on record is what stands on the cluster."""
     assert record.sweep.status is not None
     assert record.sweep.status.best is not None
@@ -155,10 +151,10 @@ def assert_same(record: Record, status: Object, cut: Object, episodes: dict[str,
         assert status["best"][key] == best[key], key
     assert [cut["spec"]] == [as_written(cut.spec) for cut in record.cuts]
     kept = {row["episode"] for row in cut["spec"]["ranked"] if row["kept"]}
-    assert len(record.episodes) == len(episodes) == EPISODES
+    assert len(record.episodes) == len(on_cluster) == EPISODES
     for episode in record.episodes:
         name, here = episode.spec.id.name, as_written(episode.status)
-        there = episodes[name]["status"]
+        there = on_cluster[name]
         for key in ("scores", "losses"):
             # Who lost may have trained on a little, until the cut was made.
             common = EVALUATIONS if name in kept else min(len(there[key]), len(here[key]))
