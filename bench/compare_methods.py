@@ -65,7 +65,7 @@ def tunable(budget: int) -> list[Setting]:
     return [
         *(one_rung(10 * e, p, budget) for e, p in product((1, 2, 3, 5), keeps)),
         *(halvings(eta, p, budget) for eta, p in product((2, 3), keeps[:2])),
-        _ours(FULL, {}, budget, 1),
+        _ours(FULL, None, budget, 1),
         *(asha(grace, factor) for grace, factor in product((1, 2, 3, 4), (2, 3, 4))),
         *(hyperband(eta) for eta in (2, 3, 4)),
         *(median(first, warm_up) for first, warm_up in product((1, 2, 5), (0, 1, 2, 4))),
@@ -99,7 +99,7 @@ def brackets(eta: int, resource: int) -> Setting:
     return _ours(f"hyperband, eta {eta}", {"hyperband": {"eta": eta, "resource": resource}}, None, 1)
 
 
-def _ours(words: str, stopping: dict[str, Any], most: int | None, least: int) -> Setting:
+def _ours(words: str, stopping: dict[str, Any] | None, most: int | None, least: int) -> Setting:
     return Setting(OURS, words, lambda drawn, t, workers: Engine(drawn.curves, t, workers, stopping), most, least)
 
 

@@ -25,7 +25,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Engine:
     """A sweep over the first episodes of a draw."""
 
-    def __init__(self, curves: Curves, episodes: int, workers: int, stopping: dict[str, Any]) -> None:
+    def __init__(self, curves: Curves, episodes: int, workers: int, stopping: dict[str, Any] | None) -> None:
         self.curves, self.places = curves, workers
         self.ids = [EpisodeId(int(w), int(d)) for w, d in curves.seeds[:episodes]]
         self.number = {episode: i for i, episode in enumerate(self.ids)}
@@ -145,7 +145,7 @@ class Engine:
         )
 
 
-def _sweep(ids: Sequence[EpisodeId], evaluations: int, workers: int, stopping: dict[str, Any]) -> SeedSweep:
+def _sweep(ids: Sequence[EpisodeId], evaluations: int, workers: int, stopping: dict[str, Any] | None) -> SeedSweep:
     fine_tuning = {
         "model": "example/encoder",
         "dataset": {"train": "train.csv", "validation": "validation.csv"},

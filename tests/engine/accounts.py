@@ -64,7 +64,18 @@ class Accounts:
         # What waits behind a gate or on a dead node takes a place, and no GPU.
         free = [gpu.node for gpu in world.gpus.there if gpu.node not in world.gpus.holders]
         self.idle.add(seconds, free, min(wanting, world.parallelism - len(live)))
-        self.held.add(seconds, [t.uid for t in bound if self._waits_for_a_cut(t.episode)], wanting)
+        self.held.add(seconds, self._held(bound), wanting)
+
+    def _held(self, bound: list[Trainee]) -> list[str]:
+        """Who has nothing to decide; p mod k of those may train on, so that they need not after the cut."""
+        world = self.world
+        waiting = sorted(
+            (t.uid for t in bound if self._waits_for_a_cut(t.episode)),
+            key=lambda uid: -self.held.running.get(uid, 0),
+        )
+        known = {len(world.gpus.there), world.parallelism, world.status.observed_places or 0} - {0}
+        keeps = [rung.keep for rungs in world.case.layout.rungs for rung in rungs]
+        return waiting[max((keep % k for keep in keeps for k in known if keep > k), default=0) :]
 
     def _wanting(self, live: dict[EpisodeId, Trainee]) -> int:
         unplaced = sum(1 for t in live.values() if t.bound is None and t.gate <= self.world.now)

@@ -17,6 +17,7 @@ from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Conclude, Decision, Plan, Prune, RecordCut, StartEpisode, StopAttempt
+from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Conclusion, Observation
 from seedsweep.engine.plan import plan
 
@@ -59,6 +60,7 @@ class World:
         self.conclude_faults = 0
         self.news = False
         """A fault or an end in the middle of this turn: the loop will hear of it."""
+        self.often: frozenset[str] = frozenset()
         self.script = self.fate.draw_script()
         self.watch = Watch(self)
         self.accounts = Accounts(self)
@@ -101,8 +103,19 @@ class World:
             self.status = todo.status
         except Crash:
             self._restart()
+        self._read_often(todo.read_often)
         self.watch.after(todo)
         return todo
+
+    def _read_often(self, uids: frozenset[str]) -> None:
+        for trainee in self.trainees:
+            if trainee.uid in uids and trainee.uid not in self.often and not trainee.is_lost(self.now):
+                trainee.scrape_at = min(trainee.scrape_at, self.now + self._until_scrape(often=True))
+        self.often = uids
+
+    def _until_scrape(self, *, often: bool) -> int:
+        seconds = self.rng.randint(*self.hazards.tempo.scrape)
+        return max(1, seconds // OFTEN) if often else seconds
 
     def sleep(self, todo: Plan) -> None:
         """Until something happens that the loop hears of, or the plan asked to be called."""
@@ -214,7 +227,7 @@ class World:
                 self._scale_up()
                 return
             trainee.bind(self.now, gpu)
-            trainee.scrape_at = self.now + self.rng.randint(*self.hazards.tempo.scrape)
+            trainee.scrape_at = self.now + self._until_scrape(often=False)
 
     def _scale_up(self) -> None:
         scaler = self.hazards.autoscaler
@@ -276,7 +289,7 @@ class World:
         return self.gpus.remove(node)
 
     def _scrape(self, trainee: Trainee) -> None:
-        trainee.scrape_at = self.now + self.rng.randint(*self.hazards.tempo.scrape)
+        trainee.scrape_at = self.now + self._until_scrape(often=trainee.uid in self.often)
         reading = trainee.publishes(self.now) if self.rng.random() >= self.hazards.mute else None
         if reading is not None:
             before = len(trainee.reading.scores) if trainee.reading is not None else 0

@@ -90,6 +90,17 @@ def test_without_storage_there_is_no_checkpoint_to_wait_for():
     assert stops(todo) == [(0, StopReason.PAUSED)]
 
 
+def test_where_gpus_are_few_who_is_likely_to_lose_is_paused_even_if_nobody_needs_its_place():
+    layout = study(8, (3, 2), parallelism=8, waitForCapacitySeconds=60)
+    young = tuple(running(i, 0.1, stop_after=3) for i in range(2, 8))
+    few = SweepStatus(start_time=timestamp(moment(0)), evaluations=10, steps=100, observed_places=7)
+    # On average the first of two comes third of eight; the second sixth.
+    todo = look(layout, past_the_rung(0), past_the_rung(1), *young[:5], records=PAST, status=few)
+    assert stops(todo) == [(0, StopReason.PAUSED), (1, StopReason.PAUSED)]
+    enough = look(layout, past_the_rung(0), past_the_rung(1), *young, records=PAST)
+    assert stops(enough) == [], "with a place for everyone the cut is near"
+
+
 def test_one_pending_pod_is_always_left_for_the_autoscaler():
     layout = study(6, (3, 2), parallelism=6, waitForCapacitySeconds=300)
     status = SweepStatus(start_time=timestamp(moment(0)), evaluations=10, steps=100, observed_places=2)

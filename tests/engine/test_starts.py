@@ -97,6 +97,36 @@ def test_no_leader_trains_on_who_is_likely_to_lose_against_those_still_to_come()
     assert starts(todo) == [(2, None)]
 
 
+def with_three_of_five_at(rung, keep=3):
+    """Episode 4 is one evaluation short of the rung, 0 waits for the other of two places."""
+    records = {i: stopped_at_rung(i, *[0.1 * i] * rung, rungs=(rung,)) for i in (1, 2, 3)}
+    last = running(4, *[0.5] * (rung - 1), stop_after=rung)
+    return look(study(5, (rung, keep), parallelism=2), last, records=records)
+
+
+def test_the_leader_whom_the_cut_would_leave_alone_trains_on_once_the_others_take_no_longer_to_the_rung():
+    # Five evaluations to the rung, six from there to the end; then two survivors remain for two places.
+    assert starts(with_three_of_five_at(4)) == [(3, None)]
+
+
+def test_until_then_nobody_trains_on_while_another_has_yet_to_reach_the_rung():
+    assert starts(with_three_of_five_at(5)) == [(0, 5)]
+
+
+def test_no_leader_trains_on_before_the_cut_where_the_kept_share_the_gpus_evenly():
+    assert starts(with_three_of_five_at(4, keep=2)) == [(0, 4)]
+
+
+def test_a_leader_that_trains_on_before_the_cut_does_not_make_room_for_the_last_to_start():
+    layout = study(5, (3, 3), parallelism=5, waitForCapacitySeconds=60)
+    records = {i: on_record(0.1, 0.2, 0.1 * i, rungs=(3,), attempts=[entry(f"uid-{i}")]) for i in (1, 2)}
+    records[3] = stopped_at_rung(3, 0.1, 0.2, 0.05)
+    past = [running(i, 0.1, 0.2, 0.1 * i, 0.3) for i in (1, 2)]
+    status = SweepStatus(start_time=timestamp(moment(0)), evaluations=10, steps=100, observed_places=2)
+    todo = look(layout, *past, pending(0), records=records, status=status)
+    assert stops(todo) == [(1, StopReason.PAUSED)]
+
+
 def test_nobody_starts_on_a_bet_in_the_turn_that_makes_the_cut():
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3)}
     last = ended(running(1, 0.1, 0.2, 0.8, stop_after=3), EndReason.STOPPED_AT_RUNG)

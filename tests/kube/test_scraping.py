@@ -12,6 +12,7 @@ from aiohttp import web
 
 from metrics_servers import Handler, MetricsServers, answering, endless, trickle
 from seedsweep.api.sweep import MetricNames
+from seedsweep.engine.haste import OFTEN
 from seedsweep.kube import scraping
 from seedsweep.kube.scraping import LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
 from seedsweep.metrics import SCRAPES
@@ -138,6 +139,32 @@ async def test_watching_again_changes_nothing_but_what_is_new(
     scraper.watch(replace(slow, interval=0.05))
     assert scraper.reading("a") is not None
     await until(lambda: trainer.asked > 3)
+
+
+async def test_a_target_is_read_often_for_as_long_as_it_is_wanted(
+    news: News, scraper: Scraper, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scraping, "OFTEN", HOUR / 0.05)
+    near, far = Trainer("near"), Trainer("far")
+    for trainer in (near, far):
+        scraper.watch(target(await servers.serve(trainer.handle), trainer.uid, interval=HOUR))
+    await news.until(lambda: len(news.sweeps) == 2)
+    scraper.read_often("s", {"near", "gone"})
+    await until(lambda: near.asked > 3)
+    scraper.read_often("s", ())
+    asked = near.asked
+    await asyncio.sleep(0.2)
+    assert near.asked <= asked + 1, "one may have been under way"
+    assert far.asked == 1
+
+
+def test_who_is_read_often_has_its_turn_in_every_part_of_the_interval() -> None:
+    one = target("http://x", "uid", interval=10.0)
+    turns = [1_000.0]
+    while turns[-1] < 1_010.0:
+        turns.append(one.due_after(turns[-1], often=True))
+    assert len(turns) - 1 in (OFTEN, OFTEN + 1)
+    assert one.due_after(1_000.0) in [pytest.approx(turn) for turn in turns], "an ordinary turn is one of them"
 
 
 async def test_trouble_is_told_and_counted_until_it_is_over(

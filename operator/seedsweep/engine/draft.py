@@ -6,6 +6,7 @@ from datetime import datetime
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import Attempt, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt
+from seedsweep.engine.ends import retry_at
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 
@@ -119,6 +120,14 @@ class Draft:
     def ended_attempts(self, episode: EpisodeId) -> Iterator[Attempt]:
         """Attempts whose end is on record, newest first."""
         return (attempt for attempt in reversed(self.status(episode).attempts) if attempt.reason is not None)
+
+    def may_start_at(self, episode: EpisodeId) -> datetime | None:
+        """When its back-off is over: the one after a failure, and the one after a refusal."""
+        retry = retry_at(self.status(episode).attempts)
+        refusal = self.seen.refused.get(episode)
+        if refusal is None:
+            return retry
+        return refusal.until if retry is None else max(retry, refusal.until)
 
     def record_of(self, attempt: SeenAttempt) -> Attempt | None:
         """The attempt's entry in the ledger."""

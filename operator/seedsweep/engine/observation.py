@@ -8,6 +8,8 @@ from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus, TestScore
 
+_WITHOUT_STOP_AFTER = frozenset({"L0", "L1"})
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -87,6 +89,11 @@ class SeenAttempt:
     def live(self) -> bool:
         """It exists and has not ended; one that is told to end still counts."""
         return self.ending is None
+
+    @property
+    def heeds_stop_after(self) -> bool:
+        """It was given one, and ends there by itself, as trainers do from level 2 on."""
+        return self.stop_after is not None and (self.reading is None or self.reading.level not in _WITHOUT_STOP_AFTER)
 
     def gpu_seconds(self, until: datetime) -> float:
         """Seconds times GPUs it has held by then; never below 0, for clocks may step back."""

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from seedsweep.api.episode import EndReason, EpisodeId, StopReason
+from seedsweep.api.episode import StopReason
+from seedsweep.engine import bets
 from seedsweep.engine.decisions import Event, StartEpisode
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.ends import FAILURES, LOST_AFTER, node_to_avoid, retry_at
+from seedsweep.engine.ends import LOST_AFTER, node_to_avoid
 from seedsweep.engine.observation import Refusal, SeenAttempt
 from seedsweep.engine.race import Need, Race, Standing
 
-_NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_CONFIGURATION}
 _LOST = {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}
-_WITHOUT_STOP_AFTER = frozenset({"L0", "L1"})
 
 
 def stop_settled(draft: Draft, race: Race) -> None:
@@ -92,7 +91,9 @@ def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
     `observed`: GPUs that there are, where these are fewer than were asked for: more pods than that wait in vain.
     """
     staying = [a for a in draft.live.values() if not a.stopping and a.uid not in draft.stopped]
-    ready, gated = _waiting(draft, race)
+    ahead = bets.ahead_of_cut(draft, race, places if observed is None else observed)
+    waiting, gated = _waiting(draft, race)
+    ready = [*(standing for standing in ahead if standing.episode not in draft.live), *waiting]
     free = places - len(draft.live)
     reason = StopReason.SUSPENDED if draft.seen.suspend else StopReason.PAUSED
     ending = sum(1 for attempt in staying if _about_to_end(draft, attempt))
@@ -105,10 +106,18 @@ def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
     elif not draft.seen.suspend:
         leaving = len(draft.live) - len(staying) + ending
         wanted = len(ready) + _in_vain(draft, staying, observed) - free - leaving
-        short = _shed(draft, wanted, _yielding(draft, race, staying), reason) if wanted > 0 else 0
+        kept_on = {standing.episode for standing in ahead}
+        victims = [a for a in _yielding(draft, race, staying) if a.episode not in kept_on]
+        short = _shed(draft, wanted, victims, reason) if wanted > 0 else 0
+        if observed is not None:
+            # The cut is far, for not all have a place: what is no bet for an idle one is none for this one.
+            unlikely = [a for a in victims if race.standings[a.episode].is_unlikely]
+            _shed(draft, len(unlikely), unlikely, reason)
     if not draft.seen.suspend and free > 0:
         _start(draft, race, ready[:free], places)
-        _bet(draft, race, free - len(ready) - gated)
+        idle = [standing for standing in bets.for_idle_places(draft, race) if standing not in ahead]
+        for standing in idle[: max(free - len(ready) - gated, 0)]:
+            _decide_start(draft, standing, bets.stop_after(draft, standing))
     unsaved = short > 0 and any(_past_its_rung(race, a) and a.uid not in draft.stopped for a in staying)
     return Waits(
         for_checkpoint=unsaved,
@@ -143,7 +152,7 @@ def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:
     for episode, standing in race.standings.items():
         if standing.need in (Need.FATE, Need.AUDIT) or episode in draft.live:
             continue
-        moment = _may_start_at(draft, episode)
+        moment = draft.may_start_at(episode)
         if moment is not None and moment > draft.now:
             draft.wake_at(moment)
             gated += 1
@@ -155,44 +164,14 @@ def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:
     return ready, gated
 
 
-def _may_start_at(draft: Draft, episode: EpisodeId) -> datetime | None:
-    """When its back-off is over: the one after a failure, and the one after a refusal."""
-    retry = retry_at(draft.status(episode).attempts)
-    refusal = draft.seen.refused.get(episode)
-    if refusal is None:
-        return retry
-    return refusal.until if retry is None else max(retry, refusal.until)
-
-
 def _start(draft: Draft, race: Race, chosen: list[Standing], places: int) -> None:
     undecided = sum(1 for standing in race.standings.values() if standing.need is not Need.AUDIT)
     for standing in chosen:
-        stop = standing.need is Need.RUNG and places < undecided
-        _decide_start(draft, standing, standing.goal if stop else None)
-
-
-def _bet(draft: Draft, race: Race, free: int) -> None:
-    """Places that would idle: the best paused leaders train on where that is no likely waste, then the audited."""
-    if free <= 0:
-        return
-    idle = [s for e, s in race.standings.items() if e not in draft.live and _can_go_on(draft, s)]
-    leaders = [s for s in idle if s.promising and draft.seen.resumable]
-    leaders = [s for s in leaders if s.next_goal is not None and draft.evaluations_done(s.episode) < s.next_goal]
-    leaders.sort(key=lambda s: (s.rank, draft.layout.bracket_of[s.episode]))
-    audited = [s for s in idle if s.need is Need.AUDIT]
-    for standing in [*leaders, *audited][:free]:
-        last = standing.next_goal == draft.evaluations
-        _decide_start(draft, standing, None if last else standing.next_goal)
-
-
-def _can_go_on(draft: Draft, standing: Standing) -> bool:
-    """Not while it waits out a back-off, and not what failed past its rung: the cut decides about that one."""
-    attempts = draft.status(standing.episode).attempts
-    moment = _may_start_at(draft, standing.episode)
-    if moment is not None and moment > draft.now:
-        draft.wake_at(moment)
-        return False
-    return standing.need is Need.AUDIT or not attempts or attempts[-1].reason not in _NOT_TO_BET_ON
+        if standing.need is Need.FATE:
+            goal = bets.stop_after(draft, standing)
+        else:
+            goal = standing.goal if standing.need is Need.RUNG and places < undecided else None
+        _decide_start(draft, standing, goal)
 
 
 def _decide_start(draft: Draft, standing: Standing, stop_after: int | None) -> None:
@@ -256,10 +235,10 @@ def _saved(draft: Draft, race: Race, staying: list[SeenAttempt]) -> list[SeenAtt
 
 
 def _about_to_end(draft: Draft, attempt: SeenAttempt) -> bool:
-    """It has reached its stop-after and ends by itself, as trainers do from level 2 on."""
-    if attempt.stop_after is None or draft.evaluations_done(attempt.episode) < attempt.stop_after:
+    """It has reached its stop-after and ends by itself."""
+    if attempt.stop_after is None or not attempt.heeds_stop_after:
         return False
-    return attempt.reading is None or attempt.reading.level not in _WITHOUT_STOP_AFTER
+    return draft.evaluations_done(attempt.episode) >= attempt.stop_after
 
 
 def _stop_if_stuck(draft: Draft, attempt: SeenAttempt) -> None:

@@ -7,6 +7,7 @@ from seedsweep.engine.census import episode_state, take_census
 from seedsweep.engine.conditions import Outlook, evaluate_status, note_refusal, start_time, suspended_for, transitions
 from seedsweep.engine.decisions import Plan, Prune
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.haste import read_often
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.ledger import absorb_attempts
 from seedsweep.engine.observation import Housekeeping, Observation
@@ -37,12 +38,14 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     failure = failure or _lasting_failure(draft) or find_failure(draft, race, census) or _deadline(draft, race)
     places = observed_places(draft, race)
     waits = Waits()
+    often: frozenset[str] = frozenset()
     warming = False
     if failure is not None:
         stop_everything(draft, StopReason.DEADLINE if failure[0] == "DeadlineExceeded" else StopReason.FINISHED)
     elif not (warming := warm_up(draft)):
         stop_settled(draft, race)
         waits = allot(draft, race, 0 if seen.suspend else _effective(seen.parallelism, places), places)
+        often = read_often(draft, race)
     found = find_best(draft)
     winner = found[0] if found is not None else None
     settled = not race.standings
@@ -75,6 +78,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         status=status,
         events=(*draft.events, *transitions(seen.status, status)),
         look_again_in=wait,
+        read_often=often,
         finished=outlook.over,
     )
 

@@ -1,7 +1,7 @@
 """The attempts of one sweep: its pods as they were last seen, what their metrics said, and what they left behind."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -159,6 +159,10 @@ class Attempts:
         self._stopping.setdefault(decision.uid, monotonic())
         if decision.force:
             self._forced.add(decision.uid)
+
+    def read_often(self, uids: Collection[str]) -> None:
+        """Read the metrics of these pods more often than those of the others."""
+        self._scraper.read_often(self._home.uid, uids)
 
     async def _start(self, sweep: SeedSweep, decision: StartEpisode, turned_down: list[Refusal]) -> bool:
         if turned_down:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from types import TracebackType
 from zlib import crc32
 
 from seedsweep.api.sweep import MetricNames
+from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import ScrapeError
 from seedsweep.metrics import SCRAPE_SECONDS, SCRAPES
@@ -58,10 +59,11 @@ class Target:
     """Seconds one may take."""
     names: MetricNames
 
-    def due_after(self, moment: float) -> float:
+    def due_after(self, moment: float, *, often: bool = False) -> float:
         """Its next turn: targets have theirs spread over the interval."""
         phase = crc32(self.uid.encode()) / 2**32 * self.interval
-        return moment + self.interval - (moment - phase) % self.interval
+        interval = self.interval / OFTEN if often else self.interval
+        return moment + interval - (moment - phase) % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class _Lane:
     """One sweep's targets."""
 
     uids: set[str] = field(default_factory=set)
+    often: Collection[str] = ()
+    """Those of them that are read several times an interval."""
     waiting: deque[_State] = field(default_factory=deque)
     running: int = 0
 
@@ -137,7 +141,18 @@ class Scraper:
         elif state.target != target:
             state.target = target
             if state.due != _NOT_DUE:
-                self._schedule(state, target.due_after(self._loop.time()))
+                self._schedule(state, self._due_after(state, self._loop.time()))
+
+    def read_often(self, sweep: str, uids: Collection[str]) -> None:
+        """From now on read these of a sweep's targets `OFTEN` times an interval, and the others once."""
+        lane = self._lanes.get(sweep)
+        if lane is None:
+            return
+        changed = lane.uids & (set(uids) ^ set(lane.often))
+        lane.often = uids
+        for state in map(self._states.__getitem__, changed):
+            if state.due != _NOT_DUE:
+                self._schedule(state, self._due_after(state, self._loop.time()))
 
     def forget(self, uid: str) -> None:
         """Stop reading a target; what it has published is forgotten, too."""
@@ -172,6 +187,10 @@ class Scraper:
         """Why it cannot be read; None while it can, and before the first scrape."""
         state = self._states.get(uid)
         return state.trouble if state is not None else None
+
+    def _due_after(self, state: _State, moment: float) -> float:
+        target = state.target
+        return target.due_after(moment, often=target.uid in self._lanes[target.sweep].often)
 
     def _schedule(self, state: _State, due: float) -> None:
         state.due = due
@@ -218,7 +237,7 @@ class Scraper:
             _log.error("%s could not be read", state.target.url, exc_info=error)
         if self._is_watched(state):
             now = self._loop.time()
-            self._schedule(state, state.target.due_after(now + REST * (now - began)))
+            self._schedule(state, self._due_after(state, now + REST * (now - began)))
         self._start_waiting(lane)
 
     def _is_watched(self, state: _State) -> bool:

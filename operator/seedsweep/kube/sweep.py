@@ -236,6 +236,7 @@ class Sweep:
             began = monotonic()
             with RECONCILE_SECONDS.time():
                 self.last = await reconcile(layout, world, now)
+            self._attempts.read_often(self.last.read_often)
             if self.last.finished and not world.behind:
                 return
             await asyncio.sleep(max(PAUSE_SECONDS, PAUSE_SECONDS_PER_EPISODE * len(layout.episodes)))

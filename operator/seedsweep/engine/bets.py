@@ -1,0 +1,59 @@
+"""Who trains past a rung that is not decided yet: leaders likelier than not to be kept."""
+
+from seedsweep.api.episode import EndReason
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.ends import FAILURES
+from seedsweep.engine.race import Need, Race, Standing
+
+_NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_CONFIGURATION}
+
+
+def for_idle_places(draft: Draft, race: Race) -> list[Standing]:
+    """Who may take places that nobody needs, best first: paused leaders, then the audited."""
+    idle = [s for e, s in race.standings.items() if e not in draft.live and _can_go_on(draft, s)]
+    leaders = [s for s in idle if s.promising and draft.seen.resumable and _has_way_to_go(draft, s)]
+    leaders.sort(key=lambda s: (s.rank, draft.layout.bracket_of[s.episode]))
+    return [*leaders, *(s for s in idle if s.need is Need.AUDIT)]
+
+
+def ahead_of_cut(draft: Draft, race: Race, gpus: int) -> list[Standing]:
+    """Leaders that train on before the last episodes have reached the rung, best first.
+
+    Of p kept on k GPUs, p mod k would train at the end beside idle ones. Instead as many train on as soon as the
+    others are at the rung by the time that these are done: what is left then is the same for every GPU.
+    """
+    undecided = [s for s in race.standings.values() if s.need is Need.RUNG]
+    contests = {(draft.layout.bracket_of[s.episode], s.level, s.goal, s.next_goal) for s in undecided}
+    if len(contests) != 1 or gpus == 0 or not draft.seen.resumable:
+        # With several brackets one's survivors fill up what another leaves idle.
+        return []
+    bracket, level, goal, next_goal = contests.pop()
+    keep = draft.layout.rungs[bracket][level].keep
+    odd = keep % gpus if keep > gpus else 0
+    if odd == 0 or goal is None or next_goal is None:
+        return []
+    to_train = sum(max(0, goal - draft.evaluations_done(s.episode)) for s in undecided)
+    if to_train > (gpus - odd) * (next_goal - goal):
+        return []
+    mine = [s for e, s in race.standings.items() if draft.layout.bracket_of[e] == bracket]
+    leaders = [s for s in mine if s.promising and s.rank < odd and _has_way_to_go(draft, s)]
+    return sorted((s for s in leaders if s.episode in draft.live or _can_go_on(draft, s)), key=lambda s: s.rank)
+
+
+def stop_after(draft: Draft, standing: Standing) -> int | None:
+    """Where a bet stops: at the next rung; None at the end."""
+    return None if standing.next_goal == draft.evaluations else standing.next_goal
+
+
+def _has_way_to_go(draft: Draft, standing: Standing) -> bool:
+    return standing.next_goal is not None and draft.evaluations_done(standing.episode) < standing.next_goal
+
+
+def _can_go_on(draft: Draft, standing: Standing) -> bool:
+    """Not while it waits out a back-off, and not what failed past its rung: the cut decides about that one."""
+    attempts = draft.status(standing.episode).attempts
+    moment = draft.may_start_at(standing.episode)
+    if moment is not None and moment > draft.now:
+        draft.wake_at(moment)
+        return False
+    return standing.need is Need.AUDIT or not attempts or attempts[-1].reason not in _NOT_TO_BET_ON

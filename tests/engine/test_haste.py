@@ -1,0 +1,66 @@
+"""Whose metrics are read more often: those that may train for nothing until it is known how far they are."""
+
+from dataclasses import replace
+
+from engine.situations import entry, look, on_record, pending, running, seconds, study
+from engine.trainees import moment
+
+FOUR = study(4, (5, 2), parallelism=4, waitForCapacitySeconds=10_000)
+"""Read every 15 s."""
+
+
+NEAR = running(0, *[0.5] * 4, progressed=moment(80))
+"""It is expected at its rung at 100."""
+
+
+def often(attempt, *others, now, **fields):
+    todo = look(FOUR, attempt, *others, now=now, **fields)
+    return sorted(todo.read_often), todo.look_again_in
+
+
+def test_an_attempt_near_its_rung_is_read_often_while_another_waits_for_a_gpu():
+    assert often(NEAR, pending(1), now=80)[0] == ["uid-0"]
+
+
+def test_two_readings_before_its_rung_are_soon_enough():
+    slow = running(0, *[0.5] * 4, progressed=moment(400))
+    # It is expected at its rung at 500.
+    assert often(slow, pending(1), now=469) == ([], seconds(1))
+    assert often(slow, pending(1), now=470)[0] == ["uid-0"]
+
+
+def test_how_fast_it_trains_is_known_from_where_it_began():
+    resumed = running(0, *[0.5] * 4, progressed=moment(100), steps_at_start=30)
+    assert often(resumed, pending(1), now=169) == ([], seconds(1))
+    assert often(resumed, pending(1), now=170)[0] == ["uid-0"]
+
+
+def test_nobody_is_read_often_while_every_episode_has_its_gpu():
+    others = [running(i, 0.5) for i in (1, 2, 3)]
+    assert often(NEAR, *others, now=80)[0] == []
+
+
+def test_who_stops_at_the_rung_by_itself_needs_no_reading():
+    attempt = running(0, *[0.5] * 4, progressed=moment(80), stop_after=5)
+    assert often(attempt, pending(1), now=80)[0] == []
+    deaf = running(0, *[0.5] * 4, progressed=moment(80), stop_after=5, level="L1")
+    assert often(deaf, pending(1), now=80)[0] == ["uid-0"]
+
+
+def test_past_the_rung_it_is_read_often_until_its_checkpoint_there_is_durable():
+    records = {0: on_record(*[0.5] * 5, rungs=(5,), attempts=[entry("uid-0")])}
+    unsaved = running(0, *[0.5] * 5, progressed=moment(100), checkpoint=4)
+    assert often(unsaved, pending(1), now=101, records=records)[0] == ["uid-0"]
+    saved = running(0, *[0.5] * 5, progressed=moment(100), checkpoint=5)
+    assert often(saved, pending(1), now=101, records=records)[0] == []
+
+
+def test_without_storage_the_score_at_the_rung_is_all_there_is_to_wait_for():
+    records = {0: on_record(*[0.5] * 5, rungs=(5,), attempts=[entry("uid-0")])}
+    past = running(0, *[0.5] * 5, progressed=moment(100), checkpoint=0)
+    assert often(past, pending(1), now=101, records=records, resumable=False)[0] == []
+
+
+def test_who_is_told_to_end_is_left_alone():
+    ending = replace(NEAR, stopping=True)
+    assert often(ending, pending(1), now=80)[0] == []
