@@ -1,6 +1,6 @@
 """The recorded curves that the comparison replays: reading them, drawing from them, and making the file.
 
-    seedsweep run curves.yaml && python bench/compare_curves.py runs/curves > bench/curves/quickstart-10x10.csv
+    seedsweep run curves.yaml && python bench/compare_curves.py runs/curves > bench/curves/quickstart-10x10-later.csv
 
 The file's header says how the curves were made. One row is one evaluation of one fully trained episode.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-FILE = Path(__file__).parent / "curves" / "quickstart-10x10.csv"
+FILE = Path(__file__).parent / "curves" / "quickstart-10x10-later.csv"
 SPREAD = 0.2
 """Of the logarithm of the episodes' paces: a fifth, as between nodes of one kind."""
 

@@ -2,7 +2,7 @@
 
     pip install 'seedsweep[bench]' && python bench/compare_peers.py [--rows rows.csv] [--processes 2]
 
-Prints the tables of docs/comparison.md, which says how they are made. Takes about half an hour on two cores.
+Prints the tables of docs/comparison.md, which says how they are made. Takes about ten minutes on two cores.
 """
 
 import argparse

@@ -76,16 +76,21 @@ def draws(curves: Curves, seed: Sequence[int], count: int) -> list[Draw]:
 
 
 def tune(settings: Sequence[Setting], choosing: Sequence[Draw], steps: int) -> list[Setting]:
-    """Of each method the setting that finds the best score on average, the first of equals."""
-    best: dict[str, tuple[float, Setting]] = {}
+    """Of each method the setting that finds the best score on average, the first of equals.
+
+    One that starts too large a share of the curves is not looked at, but where a method has none else: then its
+    smallest is taken.
+    """
     most = len(choosing[0].curves) // LARGEST_SHARE
+    best: dict[str, tuple[float, Setting]] = {}
     for setting in settings:
         episodes = afford(setting, choosing[:COSTING], steps, TUNED_WITH)
-        if episodes > most:
-            continue
-        found = float(np.mean([setting.run(drawn, episodes, TUNED_WITH).found for drawn in choosing]))
-        if setting.method not in best or found > best[setting.method][0]:
-            best[setting.method] = (found, setting)
+        if episodes <= most:
+            worth = float(np.mean([setting.run(drawn, episodes, TUNED_WITH).found for drawn in choosing]))
+        else:
+            worth = -float(episodes)  # below any score
+        if setting.method not in best or worth > best[setting.method][0]:
+            best[setting.method] = (worth, setting)
     return [setting for _, setting in best.values()]
 
 

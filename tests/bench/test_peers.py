@@ -114,7 +114,7 @@ def test_without_stopping_everything_is_trained_and_paid_for(methods):
 
 def test_our_number_of_episodes_is_the_largest_that_the_budget_allows(methods, study):
     choosing = study.draws(made_up(60), [0], 2)
-    for setting, expected in zip(methods.documented(4)[:3], (12, 8, 25), strict=True):
+    for setting, expected in zip(methods.documented(4)[:4], (12, 8, 6, 25), strict=True):
         assert study.afford(setting, choosing, 240, 1) == setting.most == expected
 
 
@@ -124,6 +124,13 @@ def test_the_number_of_episodes_is_the_one_whose_cost_is_nearest_to_the_budget(m
         costs = [np.mean([setting.run(d, t, 4).steps for d in choosing]) for t in range(1, 40)]
         off = np.abs(np.array(costs) - 240)
         assert off[study.afford(setting, choosing, 240, 4) - 1] <= off.min() + 6
+
+
+def test_a_setting_that_starts_most_of_the_curves_is_chosen_only_where_a_method_has_no_other(methods, study):
+    choosing = study.draws(made_up(40), [0], 16)
+    greedy, modest = methods.one_rung(10, 1, 4), methods.one_rung(50, 3, 4)
+    assert [s.words for s in study.tune([greedy, modest], choosing, 240)] == [modest.words]
+    assert [s.words for s in study.tune([greedy], choosing, 240)] == [greedy.words]
 
 
 def test_the_seeds_that_choose_and_those_that_judge_have_no_episode_in_common(study):
@@ -155,6 +162,6 @@ def test_a_spread_over_orders_is_exactly_nothing_for_us_and_not_for_all(methods,
     monkeypatch.setattr(compare_order, "WORKERS", (4,))
     found = compare_order.spreads(made_up(25), 4)
     ours = [s for s in found if s.method == methods.OURS]
-    assert len(ours) == 4
+    assert len(ours) == 5
     assert all((s.deviation, s.widest, s.other_kept) == (0, 0, 0) for s in ours)
     assert max(s.deviation for s in found) > 0
