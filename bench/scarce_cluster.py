@@ -1,10 +1,12 @@
 """100 episodes on 4, 16 and 64 GPUs of the test cluster: steps and time against the ideal, latencies included.
 
-    python bench/scarce_cluster.py [--gpus 4 16 64]
+    python bench/scarce_cluster.py [--gpus 4 16 64] [--found-out]
 
 Simulated trainers behind kwok pods, storage, 10 kept at 30 %, speeds of episodes spread by 20 %, metrics read every
 second. An episode takes 20 s only: what a pod costs beyond its training (its creation, the scheduler, the end that must
 be seen) is the same as for one of an hour, and weighs the more. So it is also given in seconds.
+
+`--found-out`: the sweep asks for a GPU an episode, and 2 s pass before pods that find none show how many there are.
 """
 
 import argparse
@@ -20,14 +22,15 @@ FRACTION = 0.3
 STEPS_BAR, MAKESPAN_BAR = 1.03, 1.15
 
 
-async def one(plane: ControlPlane, gpus: int) -> tuple[Object, float, int, list[float]]:
+async def one(plane: ControlPlane, gpus: int, *, found_out: bool) -> tuple[Object, float, int, list[float]]:
     """Status, seconds from the first trainer's start to the last one's end, steps trained, and gaps between attempts.
 
     A gap is the time that a GPU is without a trainer although one is still to start, by the order of ends and starts.
     """
     name = f"scarce-{gpus}"
     wanted = sweep(name, 10, T // 10, keep=KEEP, interval=1)
-    wanted["spec"] |= {"parallelism": gpus, "storage": {"uri": "memory://here"}}
+    wanted["spec"] |= {"parallelism": T if found_out else gpus, "storage": {"uri": "memory://here"}}
+    wanted["spec"]["waitForCapacitySeconds"] = 2
     wanted["spec"]["trainer"]["evaluations"] = EVALUATIONS
     async with trainers(plane, SCRIPT) as playing:
         await asyncio.to_thread(plane.create, SWEEPS, wanted)
@@ -47,9 +50,11 @@ def bound(gpus: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gpus", type=int, nargs="+", default=[4, 16, 64])
-    for gpus in parser.parse_args().gpus:
+    parser.add_argument("--found-out", action="store_true")
+    options = parser.parse_args()
+    for gpus in options.gpus:
         with cluster(nodes=gpus, gpus_per_node=1) as plane, operator(plane):
-            found, took, trained, gaps = asyncio.run(one(plane, gpus))
+            found, took, trained, gaps = asyncio.run(one(plane, gpus, found_out=options.found_out))
         cost = found["cost"]
         print(f"{T} episodes on {gpus} GPUs, {KEEP} kept at {FRACTION:.0%}:")
         print(f"  steps trained, over the ideal: {trained / cost['plannedSteps']:.3f}; bar {STEPS_BAR}")
