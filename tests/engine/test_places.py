@@ -101,6 +101,15 @@ def test_where_gpus_are_few_who_is_likely_to_lose_is_paused_even_if_nobody_needs
     assert stops(enough) == [], "with a place for everyone the cut is near"
 
 
+def test_who_began_past_the_rung_on_a_bet_is_not_paused_when_its_chances_fall():
+    layout = study(8, (3, 2), parallelism=8, waitForCapacitySeconds=60)
+    few = SweepStatus(start_time=timestamp(moment(0)), evaluations=10, steps=100, observed_places=7)
+    attempts = [running(i, 0.1, stop_after=3) for i in range(2, 7)]
+    betting = running(0, 0.1, 0.2, 0.3, 0.5, steps_at_start=30)
+    todo = look(layout, betting, past_the_rung(1), *attempts, records=PAST, status=few)
+    assert stops(todo) == [(1, StopReason.PAUSED)]
+
+
 def test_one_pending_pod_is_always_left_for_the_autoscaler():
     layout = study(6, (3, 2), parallelism=6, waitForCapacitySeconds=300)
     status = SweepStatus(start_time=timestamp(moment(0)), evaluations=10, steps=100, observed_places=2)

@@ -117,6 +117,15 @@ def test_no_leader_trains_on_before_the_cut_where_the_kept_share_the_gpus_evenly
     assert starts(with_three_of_five_at(4, keep=2)) == [(0, 4)]
 
 
+def test_a_leader_that_trains_on_before_the_cut_goes_on_when_another_overtakes_it():
+    records = {i: stopped_at_rung(i, *[0.1 * i] * 4, rungs=(4,)) for i in (1, 2, 3)}
+    begun = running(2, *[0.2] * 5, steps_at_start=40)
+    layout = study(5, (4, 3), parallelism=2)
+    last = running(4, *[0.5] * 3, stop_after=4)
+    todo = look(layout, begun, last, records=records)
+    assert (starts(todo), stops(todo)) == ([], [])
+
+
 def test_a_leader_that_trains_on_before_the_cut_does_not_make_room_for_the_last_to_start():
     layout = study(5, (3, 3), parallelism=5, waitForCapacitySeconds=60)
     records = {i: on_record(0.1, 0.2, 0.1 * i, rungs=(3,), attempts=[entry(f"uid-{i}")]) for i in (1, 2)}

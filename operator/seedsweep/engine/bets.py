@@ -35,9 +35,10 @@ def ahead_of_cut(draft: Draft, race: Race, gpus: int) -> list[Standing]:
     to_train = sum(max(0, goal - draft.evaluations_done(s.episode)) for s in undecided)
     if to_train > (gpus - odd) * (next_goal - goal):
         return []
-    mine = [s for e, s in race.standings.items() if draft.layout.bracket_of[e] == bracket]
-    leaders = [s for s in mine if s.promising and s.rank < odd and _has_way_to_go(draft, s)]
-    return sorted((s for s in leaders if s.episode in draft.live or _can_go_on(draft, s)), key=lambda s: s.rank)
+    promising = [s for e, s in race.standings.items() if s.promising and draft.layout.bracket_of[e] == bracket]
+    # Whoever has begun goes on, even if another has overtaken it.
+    leaders = sorted(promising, key=lambda s: (-draft.evaluations_done(s.episode), s.rank))[:odd]
+    return [s for s in leaders if _has_way_to_go(draft, s) and (s.episode in draft.live or _can_go_on(draft, s))]
 
 
 def stop_after(draft: Draft, standing: Standing) -> int | None:

@@ -117,6 +117,12 @@ class Draft:
         known = len(self.status(episode).scores)
         return known if reading is None else max(known, len(reading.scores))
 
+    def begun_at(self, attempt: SeenAttempt) -> int:
+        """The evaluation that a live attempt went on from; 0 while it has not told."""
+        if attempt.reading is None or not self.steps or self.evaluations is None:
+            return 0
+        return attempt.reading.steps_at_start * self.evaluations // self.steps
+
     def ended_attempts(self, episode: EpisodeId) -> Iterator[Attempt]:
         """Attempts whose end is on record, newest first."""
         return (attempt for attempt in reversed(self.status(episode).attempts) if attempt.reason is not None)

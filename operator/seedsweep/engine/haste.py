@@ -46,8 +46,7 @@ def _nears_its_rung(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
 
 def _pace(draft: Draft, attempt: SeenAttempt) -> timedelta | None:
     """Time from one evaluation to the next, its start-up spread over them; None before its first."""
-    if attempt.reading is None or attempt.bound is None or attempt.progressed is None or not draft.steps:
+    if attempt.reading is None or attempt.bound is None or attempt.progressed is None:
         return None
-    begun = attempt.reading.steps_at_start * (draft.evaluations or 0) // draft.steps
-    made = len(attempt.reading.scores) - begun
+    made = len(attempt.reading.scores) - draft.begun_at(attempt)
     return (attempt.progressed - attempt.bound) / made if made > 0 else None

@@ -111,7 +111,7 @@ def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
         short = _shed(draft, wanted, victims, reason) if wanted > 0 else 0
         if observed is not None:
             # The cut is far, for not all have a place: what is no bet for an idle one is none for this one.
-            unlikely = [a for a in victims if race.standings[a.episode].is_unlikely]
+            unlikely = [a for a in victims if _is_unlikely(draft, race, a)]
             _shed(draft, len(unlikely), unlikely, reason)
     if not draft.seen.suspend and free > 0:
         _start(draft, race, ready[:free], places)
@@ -212,6 +212,14 @@ def _yields(race: Race, attempt: SeenAttempt) -> bool:
 def _past_its_rung(race: Race, attempt: SeenAttempt) -> bool:
     standing = race.standings.get(attempt.episode)
     return standing is not None and standing.need is Need.FATE and attempt.bound is not None
+
+
+def _is_unlikely(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
+    """It came to its rung and is likelier to lose there; not what began there on a bet, or it would come and go."""
+    standing = race.standings[attempt.episode]
+    if standing.need is not Need.FATE or standing.goal is None or standing.promising:
+        return False
+    return draft.begun_at(attempt) < standing.goal
 
 
 def _saved_beyond(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:

@@ -44,11 +44,6 @@ class Standing:
     promising: bool = False
     """While it waits for the cut: it is likelier than not to be kept, so that to train on is no waste."""
 
-    @property
-    def is_unlikely(self) -> bool:
-        """It waits for the cut, and is likelier to lose there."""
-        return self.need is Need.FATE and not self.promising
-
 
 @dataclass(slots=True)
 class Race:
