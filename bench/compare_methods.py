@@ -40,14 +40,14 @@ class Setting:
 def documented(budget: int) -> list[Setting]:
     """Every method as its documentation has it, for a budget of so many full runs; E = 10 is made known to all.
 
-    Of SeedSweep: an early cut (f = 25 %, p = B/2), the quickstart's, one in the middle, three rungs that halve, and
-    Hyperband's brackets.
+    Of SeedSweep: a cut in the middle (f = 50 %, p = B/2), as its README has it, two early ones, three rungs that halve,
+    and Hyperband's brackets.
     """
     keep = max(1, budget // 2)
     return [
-        one_rung(25, keep, budget),
-        one_rung(30, keep, budget),
         one_rung(50, keep, budget),
+        one_rung(30, keep, budget),
+        one_rung(25, keep, budget),
         halvings(2, max(1, budget // 4), budget),
         brackets(3, 9),
         asha(1, 4),

@@ -166,6 +166,7 @@ def main() -> None:
         ("declared, storage", True, True),
         ("not declared, storage", False, True),
         ("declared, no storage", True, False),
+        ("not declared, no storage", False, False),
     ]
     with ProcessPoolExecutor(2) as pool:
         for (name, declared, resumable), preempted in product(variants, BARS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -67,15 +68,32 @@ class Accounts:
         self.held.add(seconds, self._held(bound), wanting)
 
     def _held(self, bound: list[Trainee]) -> list[str]:
-        """Who has nothing to decide; p mod k of those may train on, so that they need not after the cut."""
-        world = self.world
-        waiting = sorted(
-            (t.uid for t in bound if self._waits_for_a_cut(t.episode)),
-            key=lambda uid: -self.held.running.get(uid, 0),
-        )
-        known = {len(world.gpus.there), world.parallelism, world.status.observed_places or 0} - {0}
-        keeps = [rung.keep for rungs in world.case.layout.rungs for rung in rungs]
-        return waiting[max((keep % k for keep in keeps for k in known if keep > k), default=0) :]
+        """Who has nothing to decide; of the best, p mod k may train on, so that they need not after the cut."""
+        waiting = [t for t in bound if self._waits_for_a_cut(t.episode)]
+        exempt: set[str] = set()
+        for bracket, rungs in enumerate(self.world.case.layout.rungs):
+            made = sum(1 for key in self.world.cuts if key[0] == bracket)
+            if made < len(rungs) and self.world.hazards.resumable:
+                best = self._leaders(bracket, made, rungs[made].keep)
+                uids = [t.uid for t in waiting if t.episode in best]
+                uids.sort(key=lambda uid: -self.held.running.get(uid, 0))
+                exempt.update(uids[: self._left_over(rungs[made].keep)])
+        return [t.uid for t in waiting if t.uid not in exempt]
+
+    def _left_over(self, keep: int) -> int:
+        places = {self.world.parallelism, self.world.status.observed_places or 0}
+        return max((keep % k for k in places if 0 < k < keep), default=0)
+
+    def _leaders(self, bracket: int, rung: int, keep: int) -> set[EpisodeId]:
+        """Who would be kept if the cut were made now; ties at the threshold among them."""
+        layout = self.world.case.layout
+        scores = {
+            episode: status.rung_scores[rung].score
+            for episode in layout.members[bracket]
+            if len((status := self.world.records.get(episode, _NEW)).rung_scores) > rung
+        }
+        worths = {e: -math.inf if s is None else s if layout.maximize else -s for e, s in scores.items()}
+        return {e for e, worth in worths.items() if sum(other > worth for other in worths.values()) < keep}
 
     def _wanting(self, live: dict[EpisodeId, Trainee]) -> int:
         unplaced = sum(1 for t in live.values() if t.bound is None and t.gate <= self.world.now)

@@ -55,6 +55,13 @@ def test_past_the_rung_it_is_read_often_until_its_checkpoint_there_is_durable():
     assert often(saved, pending(1), now=101, records=records)[0] == []
 
 
+def test_a_checkpoint_that_does_not_come_is_not_waited_for_with_haste():
+    records = {0: on_record(*[0.5] * 5, rungs=(5,), attempts=[entry("uid-0")])}
+    for evaluations, expected in ((7, ["uid-0"]), (8, [])):
+        never = running(0, *[0.5] * evaluations, progressed=moment(100), checkpoint=0)
+        assert often(never, pending(1), now=101, records=records)[0] == expected
+
+
 def test_without_storage_the_score_at_the_rung_is_all_there_is_to_wait_for():
     records = {0: on_record(*[0.5] * 5, rungs=(5,), attempts=[entry("uid-0")])}
     past = running(0, *[0.5] * 5, progressed=moment(100), checkpoint=0)

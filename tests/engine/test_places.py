@@ -99,6 +99,11 @@ def test_where_gpus_are_few_who_is_likely_to_lose_is_paused_even_if_nobody_needs
     assert stops(todo) == [(0, StopReason.PAUSED), (1, StopReason.PAUSED)]
     enough = look(layout, past_the_rung(0), past_the_rung(1), *young, records=PAST)
     assert stops(enough) == [], "with a place for everyone the cut is near"
+    unsaved = (past_the_rung(i, checkpoint=0) for i in range(2))
+    assert stops(look(layout, *unsaved, *young[:5], records=PAST, status=few, resumable=False)) == []
+    all_near = (running(i, 0.1, 0.1, stop_after=3) for i in range(2, 7))
+    seventh = {**PAST, 7: on_record(0.1, 0.1, attempts=[entry("a", EndReason.INTERRUPTED)])}
+    assert stops(look(layout, past_the_rung(0), past_the_rung(1), *all_near, records=seventh, status=few)) == []
 
 
 def test_who_began_past_the_rung_on_a_bet_is_not_paused_when_its_chances_fall():

@@ -126,6 +126,30 @@ def test_a_leader_that_trains_on_before_the_cut_goes_on_when_another_overtakes_i
     assert (starts(todo), stops(todo)) == ([], [])
 
 
+def test_a_leader_that_trains_on_before_the_cut_goes_on_after_a_restart_of_the_operator():
+    records = {i: stopped_at_rung(i, *[0.1 * i] * 4, rungs=(4,)) for i in (1, 2, 3)}
+    begun, unread = running(3, *[0.3] * 5, steps_at_start=40), running(4, stop_after=4)
+    assert stops(look(study(5, (4, 3), parallelism=2), begun, unread, records=records)) == []
+
+
+def test_who_ran_past_its_rung_unasked_is_not_preferred_to_a_better_one():
+    records = {i: stopped_at_rung(i, *[0.1 * i] * 4, rungs=(4,)) for i in (1, 2, 3)}
+    overshot = entry("old-2", EndReason.STOPPED, stop=StopReason.PAUSED, evaluations=5, checkpoint=4, steps=50)
+    records[2] = on_record(*[0.2] * 5, rungs=(4,), attempts=[overshot])
+    last = running(4, *[0.5] * 3, stop_after=4)
+    assert starts(look(study(5, (4, 3), parallelism=2), last, records=records)) == [(3, None)]
+
+
+def test_no_leader_trains_on_before_the_cut_while_a_survivor_of_another_bracket_waits():
+    brackets = [{"episodes": 5, "rungs": [{"atPercent": 30, "keep": 3}]}] * 2
+    layout = study(10, parallelism=2, stopping={"brackets": brackets})
+    over, open_ = ([e.weight_init for e in members] for members in layout.members)
+    records = {i: stopped_at_rung(i, 0.1, 0.2, 0.3 + i / 100) for i in (*over, *open_[:4])}
+    cut = cut_of(layout, over[:3], over[3:])
+    todo = look(layout, running(open_[4], 0.1, stop_after=3), records=records, cuts=[cut])
+    assert starts(todo) == [(over[0], None)]
+
+
 def test_a_leader_that_trains_on_before_the_cut_does_not_make_room_for_the_last_to_start():
     layout = study(5, (3, 3), parallelism=5, waitForCapacitySeconds=60)
     records = {i: on_record(0.1, 0.2, 0.1 * i, rungs=(3,), attempts=[entry(f"uid-{i}")]) for i in (1, 2)}

@@ -163,7 +163,8 @@ class Scrape(ApiModel):
     """How often trainers' metrics are read, and where."""
 
     interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 15
-    """How often; on one machine 2 where it is not given."""
+    """How often, and five times as often where others wait for a GPU whose trainer nears its rung; on one machine 2
+    where it is not given."""
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] = 5
     """How long one reading may take."""
     port: Annotated[int, Field(ge=1024, le=65535)] = 9400

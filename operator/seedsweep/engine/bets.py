@@ -24,7 +24,8 @@ def ahead_of_cut(draft: Draft, race: Race, gpus: int) -> list[Standing]:
     """
     undecided = [s for s in race.standings.values() if s.need is Need.RUNG]
     contests = {(draft.layout.bracket_of[s.episode], s.level, s.goal, s.next_goal) for s in undecided}
-    if len(contests) != 1 or gpus == 0 or not draft.seen.resumable:
+    survivors = any(s.need is Need.END for s in race.standings.values())
+    if len(contests) != 1 or survivors or gpus == 0 or not draft.seen.resumable:
         # With several brackets one's survivors fill up what another leaves idle.
         return []
     bracket, level, goal, next_goal = contests.pop()
@@ -32,18 +33,26 @@ def ahead_of_cut(draft: Draft, race: Race, gpus: int) -> list[Standing]:
     odd = keep % gpus if keep > gpus else 0
     if odd == 0 or goal is None or next_goal is None:
         return []
-    to_train = sum(max(0, goal - draft.evaluations_done(s.episode)) for s in undecided)
-    if to_train > (gpus - odd) * (next_goal - goal):
-        return []
     promising = [s for e, s in race.standings.items() if s.promising and draft.layout.bracket_of[e] == bracket]
     # Whoever has begun goes on, even if another has overtaken it.
-    leaders = sorted(promising, key=lambda s: (-draft.evaluations_done(s.episode), s.rank))[:odd]
+    leaders = sorted(promising, key=lambda s: (not _has_begun(draft, s), s.rank))[:odd]
+    to_train = sum(max(0, goal - draft.evaluations_done(s.episode)) for s in undecided)
+    if to_train > (gpus - odd) * (next_goal - goal):
+        leaders = [s for s in leaders if _has_begun(draft, s)]
     return [s for s in leaders if _has_way_to_go(draft, s) and (s.episode in draft.live or _can_go_on(draft, s))]
 
 
 def stop_after(draft: Draft, standing: Standing) -> int | None:
     """Where a bet stops: at the next rung; None at the end."""
     return None if standing.next_goal == draft.evaluations else standing.next_goal
+
+
+def _has_begun(draft: Draft, standing: Standing) -> bool:
+    """Its bet is under way or done; what came to its rung and ran past it has not made one."""
+    attempt = draft.live.get(standing.episode)
+    if attempt is None:
+        return not _has_way_to_go(draft, standing)
+    return standing.goal is not None and draft.begun_at(attempt) >= standing.goal
 
 
 def _has_way_to_go(draft: Draft, standing: Standing) -> bool:

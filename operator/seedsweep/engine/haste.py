@@ -11,6 +11,9 @@ OFTEN = 5
 _AHEAD = 2
 """Intervals before an attempt is expected at its rung: its pace is known only as exactly as it is read."""
 
+_PATIENCE = 2
+"""Evaluations past its rung in which its checkpoint there should have come."""
+
 
 def read_often(draft: Draft, race: Race) -> frozenset[str]:
     """UIDs of the attempts that are about to reach a rung at which nobody told them to stop, while others wait.
@@ -33,7 +36,8 @@ def _nears_its_rung(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
         return False
     to_go = standing.goal - len(reading.scores)
     if to_go <= 0:
-        return True
+        # Where no checkpoint comes soon, none may ever come.
+        return to_go >= -_PATIENCE
     pace = _pace(draft, attempt)
     if pace is None:
         return False

@@ -1,4 +1,4 @@
-"""All sweeps' trainers are read on one event loop: each at its interval, and none in the way of another's.
+"""All sweeps' trainers are read on one event loop, each at its interval or more often, and none in another's way.
 
 Scrapes under way are shared out among the sweeps, so that hostile targets wait for each other and for nobody else.
 """
@@ -54,7 +54,7 @@ class Target:
     url: str
     expected: Expected
     interval: float
-    """Seconds between two scrapes."""
+    """Seconds between two scrapes, where news are not waited for."""
     timeout: float
     """Seconds one may take."""
     names: MetricNames
@@ -80,6 +80,8 @@ class Trouble:
 class _State:
     target: Target
     due: float = _NOT_DUE
+    rested: float = 0.0
+    """No turn before that."""
     task: asyncio.Task[None] | None = None
     reading: Reading | None = None
     progressed: datetime | None = None
@@ -148,11 +150,11 @@ class Scraper:
         lane = self._lanes.get(sweep)
         if lane is None:
             return
-        changed = lane.uids & (set(uids) ^ set(lane.often))
-        lane.often = uids
-        for state in map(self._states.__getitem__, changed):
-            if state.due != _NOT_DUE:
-                self._schedule(state, self._due_after(state, self._loop.time()))
+        before, lane.often = set(lane.often), uids
+        for state in map(self._states.__getitem__, lane.uids & set(uids) - before):
+            sooner = self._due_after(state, max(self._loop.time(), state.rested))
+            if sooner < state.due != _NOT_DUE:
+                self._schedule(state, sooner)
 
     def forget(self, uid: str) -> None:
         """Stop reading a target; what it has published is forgotten, too."""
@@ -237,7 +239,8 @@ class Scraper:
             _log.error("%s could not be read", state.target.url, exc_info=error)
         if self._is_watched(state):
             now = self._loop.time()
-            self._schedule(state, self._due_after(state, now + REST * (now - began)))
+            state.rested = now + REST * (now - began)
+            self._schedule(state, self._due_after(state, state.rested))
         self._start_waiting(lane)
 
     def _is_watched(self, state: _State) -> bool:
