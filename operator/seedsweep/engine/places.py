@@ -109,9 +109,12 @@ def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
         kept_on = {standing.episode for standing in ahead}
         victims = [a for a in _yielding(draft, race, staying) if a.episode not in kept_on]
         short = _shed(draft, wanted, victims, reason) if wanted > 0 else 0
-        if observed is not None and draft.seen.resumable and _cut_is_far(draft, race):
+        if observed is not None and draft.seen.resumable:
             # What is no bet for an idle place is none for this one.
-            unlikely = [a for a in victims if _is_unlikely(draft, race, a)]
+            far = _brackets_far_from_a_cut(draft, race)
+            unlikely = [
+                a for a in victims if draft.layout.bracket_of[a.episode] in far and _is_unlikely(draft, race, a)
+            ]
             _shed(draft, len(unlikely), unlikely, reason)
     if not draft.seen.suspend and free > 0:
         _start(draft, race, ready[:free], places)
@@ -214,10 +217,11 @@ def _past_its_rung(race: Race, attempt: SeenAttempt) -> bool:
     return standing is not None and standing.need is Need.FATE and attempt.bound is not None
 
 
-def _cut_is_far(draft: Draft, race: Race) -> bool:
+def _brackets_far_from_a_cut(draft: Draft, race: Race) -> set[int]:
     """Some episode has more than half of its way to the rung to go, so that to wait for it costs more than a start."""
-    undecided = [s for s in race.standings.values() if s.need is Need.RUNG and s.goal is not None]
-    return any(2 * draft.evaluations_done(s.episode) < (s.goal or 0) for s in undecided)
+    undecided = (s for s in race.standings.values() if s.need is Need.RUNG)
+    far = (s.episode for s in undecided if 2 * draft.evaluations_done(s.episode) < (s.goal or 0))
+    return {draft.layout.bracket_of[episode] for episode in far}
 
 
 def _is_unlikely(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
