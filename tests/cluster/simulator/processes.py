@@ -31,6 +31,8 @@ class TrainerProcesses:
         self._folder = folder
         self._ours = ours
         self._others = others
+        self._ending: set[asyncio.Task[int | None]] = set()
+        """Told to end. A kubelet removes a pod when its process has ended; here it is gone from the API at once."""
 
     def pullable(self, pod: Pod) -> bool:
         """See Trainers: images are not used."""
@@ -43,16 +45,21 @@ class TrainerProcesses:
         variables = self._variables(pod, work)
         _make_mounts(variables, message)
         launcher, command = self._what_runs(pod)
+        if pod.task is not None and self._ending:
+            # Else it could free a folder in which an episode's last process still writes.
+            await asyncio.wait(self._ending)
         process = await launcher.launch(command, variables, log)
         ended, told = asyncio.create_task(process.wait()), asyncio.create_task(told_to_end.wait())
         try:
             await asyncio.wait((ended, told), return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
+                self._ending.add(ended)
                 process.terminate()
                 await asyncio.wait((ended,), timeout=GRACE_SECONDS)
                 process.kill()
             code = await ended
         finally:
+            self._ending.discard(ended)
             ended.cancel()
             told.cancel()
         return _ended(code, message, log)
