@@ -117,10 +117,8 @@ def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
             ]
             _shed(draft, len(unlikely), unlikely, reason)
     if not draft.seen.suspend and free > 0:
-        _start(draft, race, ready[:free], places)
         idle = [standing for standing in bets.for_idle_places(draft, race) if standing not in ahead]
-        for standing in idle[: max(free - len(ready) - gated, 0)]:
-            _decide_start(draft, standing, bets.stop_after(draft, standing))
+        _start(draft, race, [*ready[:free], *idle[: max(free - len(ready) - gated, 0)]], places)
     unsaved = short > 0 and any(_past_its_rung(race, a) and a.uid not in draft.stopped for a in staying)
     return Waits(
         for_checkpoint=unsaved,
