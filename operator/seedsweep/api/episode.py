@@ -51,6 +51,8 @@ class StopReason(StrEnum):
     DEADLINE = "Deadline"
     STUCK = "Stuck"
     NODE_LOST = "NodeLost"
+    METRICS_UNAVAILABLE = "MetricsUnavailable"
+    """What it publishes can never count."""
     FINISHED = "Finished"
 
 

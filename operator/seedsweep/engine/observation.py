@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption
@@ -84,6 +84,10 @@ class SeenAttempt:
     image: str | None = None
     gpus: float = 1.0
     """GPUs it holds (places, where there are none)."""
+    held: timedelta | None = None
+    """How long it held its place by its node's own clock, where nobody else saw it end."""
+    unusable: str = ""
+    """Why what it publishes can never count, such as a score outside its range; it is stopped for that."""
 
     @property
     def live(self) -> bool:
@@ -97,17 +101,20 @@ class SeenAttempt:
 
     def gpu_seconds(self, until: datetime) -> float:
         """Seconds times GPUs it has held by then; never below 0, for clocks may step back."""
-        return max(0.0, (until - self.bound).total_seconds()) * self.gpus if self.bound is not None else 0.0
+        if self.bound is None:
+            return 0.0
+        return max(0.0, (self.held or until - self.bound).total_seconds()) * self.gpus
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the world would not start an episode's attempt when it was last asked, and when to ask again."""
+    """Why the world would not do something when it was last asked. It stands until the world has done it."""
 
     reason: str
     """One word for a condition."""
     message: str
     until: datetime
+    """Not to be asked again before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,10 @@ class Observation:
     attempts: Sequence[SeenAttempt] = ()
     refused: Mapping[EpisodeId, Refusal] = field(default_factory=dict)
     """Starts that the world turned down."""
+    unrecorded: Mapping[EpisodeId, Refusal] = field(default_factory=dict)
+    """Episodes whose record the world could not write: before `until`, nothing of them is recorded or rests on news."""
+    hindrances: Sequence[Refusal] = ()
+    """What else the world was refused, such as deletions and cuts: the weightiest first."""
     suspend: bool = False
     parallelism: int = 1
     """As the spec or a runner's flag has it now; may change at any time."""
