@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from seedsweep.api.episode import EpisodeId
 from seedsweep.engine.decisions import Event
 from seedsweep.kube.events import FEW, MAX_MESSAGE, event_body, gathered
-from seedsweep.kube.records import Home
+from seedsweep.kube.home import Home
 
 HOME = Home("ns", "demo", "uid-1")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

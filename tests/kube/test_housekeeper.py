@@ -13,10 +13,10 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.kube.chores import housekeeping_manifest
 from seedsweep.kube.client import ApiError
+from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeper import HAND_OVER as HANDING_OVER
 from seedsweep.kube.housekeeper import MAX_BACK_OFF, MAX_FAILURES, Housekeeper, Wanted
 from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.records import Home
 from seedsweep_trainer.contract import Env
 
 Object = dict[str, Any]

@@ -24,12 +24,20 @@ class Attempt:
 
     facts: PodFacts
     expected: Expected
+    first_seen: datetime
+    """By our clock, as all times here: other machines' clocks differ."""
+    bound: datetime | None = None
+    """When it was first seen in its place."""
+    unschedulable: datetime | None = None
+    """Since when it is seen to find no place."""
+    silent: datetime | None = None
+    """Since when its node is seen to give no sign of life."""
     reading: Reading | None = None
     """Its last words, or what it had published when it was last read."""
     ending: Ending | None = None
     exists: bool = True
     told_to_end: datetime | None = None
-    """When its deletion was first seen, by our clock: the API server's may differ."""
+    """When its deletion was first seen."""
     output: str = ""
     """The end of its log, where it was read."""
     last: Ending | None = None
@@ -42,6 +50,10 @@ class Attempt:
             # Volcano says it in a condition that is the kubelet's, who writes its own there in the end.
             facts = replace(facts, taken=before.taken, interruption=before.interruption)
         self.facts = facts
+        if facts.bound is not None and self.bound is None:
+            self.bound = now
+        self.unschedulable = (self.unschedulable or now) if facts.unschedulable_since is not None else None
+        self.silent = (self.silent or now) if facts.silent_since is not None else None
         if facts.deleted and self.told_to_end is None:
             self.told_to_end = now
 
@@ -61,30 +73,39 @@ class Attempt:
         if self.ending is None:
             self.end(self.last or vanished(self.facts, now))
 
-    def seen(self, scraper: Scraper, since: datetime, now: datetime, *, stopping: bool, gpus: float) -> SeenAttempt:
-        """As the engine sees it; `since`: when the world began to watch it."""
+    def seen(self, scraper: Scraper, now: datetime, *, stopping: bool, gpus: float) -> SeenAttempt:
+        """As the engine sees it."""
         facts = self.facts
         progressed = scraper.progressed(facts.uid)
         return SeenAttempt(
             episode=facts.episode,
             uid=facts.uid,
-            created=facts.created,
-            bound=facts.bound,
-            unschedulable_since=facts.unschedulable_since,
+            created=self.first_seen,
+            bound=self.bound,
+            unschedulable_since=self.unschedulable,
             trouble=self._held() or facts.trouble or self._trouble(scraper, now),
             gated=facts.gated,
             stop_after=facts.stop_after,
             stopping=facts.deleted or stopping,
             due=self.told_to_end + facts.grace if self.told_to_end is not None else None,
             given_up=bool(facts.taken),
-            silent_since=facts.silent_since,
+            silent_since=self.silent,
             reading=self.reading or scraper.reading(facts.uid),
-            progressed=max(progressed or since, since),
+            # What had hung before we looked cannot be told.
+            progressed=progressed or self.first_seen,
             ending=self.ending,
             node=facts.node,
             image=facts.image,
             gpus=gpus,
+            held=self._held_unseen(),
         )
+
+    def _held_unseen(self) -> timedelta | None:
+        """How long it held its place by its node's own clock, where it had ended when it was first seen."""
+        end = self.facts.terminated
+        if self.ending is None or self.ending.at > self.first_seen or end is None or not (end.started and end.at):
+            return None
+        return end.at - end.started
 
     def _held(self) -> str:
         """What keeps it in the API though nobody runs it any more."""
@@ -96,9 +117,9 @@ class Attempt:
     def _trouble(self, scraper: Scraper, now: datetime) -> str:
         """What its pod does not say by itself."""
         facts = self.facts
-        if facts.bound is None or self.ending is not None:
+        if self.bound is None or self.ending is not None:
             return ""
-        placed = now - facts.bound
+        placed = now - self.bound
         if not facts.running and placed >= BEGINS_WITHIN:
             # What keeps a volume from being mounted stands in events of the pod alone, which we may not read.
             return (

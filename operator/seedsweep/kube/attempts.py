@@ -2,22 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from time import monotonic
 
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode, StopAttempt
-from seedsweep.engine.observation import Ending, Refusal, SeenAttempt
+from seedsweep.engine.observation import Ending, SeenAttempt
 from seedsweep.gpus import gpus_per_episode
 from seedsweep.kube import names
 from seedsweep.kube.attempt import Attempt, wants_log
-from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.client import ApiError, Object
 from seedsweep.kube.endings import ending_of
 from seedsweep.kube.freshness import Freshness
+from seedsweep.kube.gates import GatedApi, Refusals, refusal_reason
+from seedsweep.kube.home import Home
 from seedsweep.kube.pods import pod_manifest
-from seedsweep.kube.records import Home
 from seedsweep.kube.scraping import Scraper, Target
 from seedsweep.kube.seen import PodFacts, facts_of
 from seedsweep.kube.tail import read_tail
@@ -25,77 +26,78 @@ from seedsweep.scrape import Expected
 
 NO_GRACE_SECONDS = 1
 """For what need not be saved. Not 0: the name would be free while the process still runs."""
-MIN_BACK_OFF = timedelta(seconds=2)
-MAX_BACK_OFF = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the attempts of a sweep need."""
+
+    api: GatedApi
+    home: Home
+    scraper: Scraper
+    freshness: Freshness
+    news: Callable[[], None]
+    """Called when something has become known."""
+    clock: Callable[[], datetime]
 
 
 class Attempts:
     """Pods of one sweep, live ones and those whose end is not on record yet."""
 
-    def __init__(
-        self,
-        api: Api,
-        home: Home,
-        scraper: Scraper,
-        freshness: Freshness,
-        news: Callable[[], None],
-        clock: Callable[[], datetime],
-    ) -> None:
-        """`news` is called when something has become known."""
-        self.refused: dict[EpisodeId, Refusal] = {}
+    def __init__(self, around: Surroundings, sweep: SeedSweep, episodes: Collection[EpisodeId]) -> None:
+        """`episodes`: those of the sweep; a pod of any other is nobody's attempt."""
+        self.sweep = sweep
+        """As last read; its spec may change in flight."""
+        self.refused = Refusals[EpisodeId](around.clock)
         """Starts that were turned down."""
-        self._api = api
-        self._home = home
-        self._scraper = scraper
-        self._freshness = freshness
-        self._news = news
-        self._clock = clock
-        self._began = clock()
+        self.lost_unasked = False
+        """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
+        self._around = around
+        self._api, self._home, self._scraper, self._clock = around.api, around.home, around.scraper, around.clock
+        self._episodes = episodes
         self._attempts: dict[str, Attempt] = {}
+        self._of_episode: dict[EpisodeId, set[str]] = {}
         self._stopping: dict[str, float] = {}
         """Pods whose deletion was accepted and has not been seen yet, and since when, by a steady clock."""
+        self._missing: set[str] = set()
+        """Pods that lists and watches no longer show."""
         self._forced: set[str] = set()
         """Pods that were given up with their node, and that something still keeps in the API."""
         self._reading_logs: set[asyncio.Task[None]] = set()
-        self._back_off = MIN_BACK_OFF
-
-    @property
-    def pods(self) -> str:
-        """Path of the pods of the sweep's namespace."""
-        return f"/api/v1/namespaces/{self._home.namespace}/pods"
 
     @property
     def stopping_since(self) -> float | None:
         """When the first deletion was accepted that has not been seen yet, by a steady clock."""
         return min(self._stopping.values(), default=None)
 
-    async def load(self, sweep: SeedSweep) -> None:
+    async def load(self) -> None:
         """Read all pods; what is not there any more has vanished. Raises ApiError."""
         listed = set()
-        known = set(self._attempts)
-        async for pod in self._api.list(self.pods, self._home.selector):
-            facts = self.saw(sweep, pod)
+        known = {uid for uid, attempt in self._attempts.items() if attempt.exists}
+        async for pod in self._api.list(self._pods, self._home.selector):
+            facts = self.saw(pod)
             if facts is not None:
                 listed.add(facts.uid)
-                self._freshness.listed(facts.uid, facts.version, monotonic())
-        for uid in known - listed:
-            self._freshness.not_listed(uid)
-            self.gone(uid)
+                self._around.freshness.listed(facts.uid, facts.version, monotonic())
+        self._missing |= known - listed
+        await self.look_for_missing()
 
-    def saw(self, sweep: SeedSweep, pod: Object) -> PodFacts | None:
+    def saw(self, pod: Object) -> PodFacts | None:
         """Take in a pod as a list, a watch or an answer shows it; None if it is not this sweep's."""
         facts = facts_of(pod)
-        if facts is None or facts.owner_uid != self._home.uid:
+        if facts is None or not self._is_ours(facts):
             return None
+        now = self._clock()
         known = self._attempts.get(facts.uid)
         if known is None:
-            expected = Expected.of(sweep.spec.trainer.ranking_metric, facts.episode, facts.uid)
-            known = self._attempts[facts.uid] = Attempt(facts, expected)
+            expected = Expected.of(self.sweep.spec.trainer.ranking_metric, facts.episode, facts.uid)
+            known = self._attempts[facts.uid] = Attempt(facts, expected, first_seen=now)
+            self._of_episode.setdefault(facts.episode, set()).add(facts.uid)
         elif facts.version <= known.facts.version or not known.exists:
             return facts
-        known.take_facts(facts, self._clock())
-        self._follow(sweep, known)
-        self._news()
+        known.take_facts(facts, now)
+        self._follow(known)
+        self._around.news()
         return facts
 
     def gone(self, uid: str) -> None:
@@ -103,44 +105,48 @@ class Attempts:
         attempt = self._attempts.get(uid)
         if attempt is None or not attempt.exists:
             return
+        self.lost_unasked = self.lost_unasked or uid not in self._stopping
         attempt.take_reading(self._scraper.reading(uid))
         attempt.vanish(self._clock())
         self._scraper.forget(uid)
         self._stopping.pop(uid, None)
         self._forced.discard(uid)
-        self._news()
+        self._around.news()
 
-    def saw_deleted(self, sweep: SeedSweep, pod: Object) -> None:
-        """The last state of a pod that is gone."""
-        facts = self.saw(sweep, pod)
-        if facts is not None:
+    def saw_deleted(self, pod: Object) -> None:
+        """The last state of a pod that is gone, or that has lost the label by which it is watched."""
+        facts = self.saw(pod)
+        if facts is not None and facts.deleted:
             self.gone(facts.uid)
+        elif facts is not None:
+            self._missing.add(facts.uid)
+            self._around.news()
+
+    async def look_for_missing(self) -> None:
+        """Find out which of the pods that lists and watches no longer show are gone: some may have lost a label."""
+        missing = list(self._missing)
+        await asyncio.gather(*map(self._look_for, missing))
 
     def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
         """Drop what is gone and whose end is on record."""
         for uid, attempt in list(self._attempts.items()):
             if not attempt.exists and _is_recorded(attempt, episodes):
                 del self._attempts[uid]
+                self._of_episode[attempt.facts.episode].discard(uid)
 
-    def seen(self, sweep: SeedSweep, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
+    def seen(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
         """As the engine sees them: without those whose end is on record."""
-        gpus, now = gpus_per_episode(sweep.spec), self._clock()
+        gpus, now = gpus_per_episode(self.sweep.spec), self._clock()
         return [
-            attempt.seen(self._scraper, self._began, now, stopping=uid in self._stopping, gpus=gpus)
+            attempt.seen(self._scraper, now, stopping=uid in self._stopping, gpus=gpus)
             for uid, attempt in self._attempts.items()
             if attempt.ending is None or not _is_recorded(attempt, episodes)
         ]
 
-    async def start(self, sweep: SeedSweep, decisions: Iterable[StartEpisode]) -> None:
-        """Create pods, all at once; the rest is not asked for once the API server has turned one down."""
-        turned_down: list[Refusal] = []
-        started = await asyncio.gather(*(self._start(sweep, decision, turned_down) for decision in decisions))
-        if any(started):
-            self._back_off = MIN_BACK_OFF
-        elif turned_down:
-            self._back_off = min(self._back_off * 2, MAX_BACK_OFF)
-        if turned_down:
-            self._news()
+    async def start(self, decisions: Iterable[StartEpisode]) -> None:
+        """Create pods, all that the API server lets pass."""
+        if not all(await asyncio.gather(*map(self._start, decisions))):
+            self._around.news()
 
     async def stop(self, decision: StopAttempt) -> None:
         """Delete a pod by its UID; one that could not be deleted is still there for the next plan."""
@@ -150,72 +156,112 @@ class Attempts:
         grace = 0 if decision.force else None if decision.save else NO_GRACE_SECONDS
         if decision.reason is StopReason.STUCK and not attempt.output:
             # Where it hangs; nobody can ask once it is gone.
-            attempt.output = await read_tail(self._api, f"{self.pods}/{attempt.facts.name}")
-        try:
-            await self._api.delete(f"{self.pods}/{attempt.facts.name}", decision.uid, grace)
-        except ApiError:
-            asyncio.get_running_loop().call_later(MIN_BACK_OFF.total_seconds(), self._news)
-            return
-        self._stopping.setdefault(decision.uid, monotonic())
-        if decision.force:
+            attempt.output = await read_tail(self._api, self._path_of(attempt))
+        if await self._delete(attempt, grace) and decision.force:
             self._forced.add(decision.uid)
+
+    async def remove_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
+        """Delete pods that have ended, once their end is on record: they count against quotas, and tell no more."""
+        ended = [
+            attempt
+            for uid, attempt in self._attempts.items()
+            if attempt.exists and attempt.ending is not None and uid not in self._stopping
+            if _is_recorded(attempt, episodes)
+        ]
+        await asyncio.gather(*map(self._delete, ended))
 
     def read_often(self, uids: Collection[str]) -> None:
         """Read the metrics of these pods more often than those of the others."""
         self._scraper.read_often(self._home.uid, uids)
 
-    async def _start(self, sweep: SeedSweep, decision: StartEpisode, turned_down: list[Refusal]) -> bool:
-        if turned_down:
-            self.refused[decision.episode] = turned_down[0]
-            return False
+    @property
+    def _pods(self) -> str:
+        return f"/api/v1/namespaces/{self._home.namespace}/pods"
+
+    def _path_of(self, attempt: Attempt) -> str:
+        return f"{self._pods}/{attempt.facts.name}"
+
+    def _is_ours(self, facts: PodFacts) -> bool:
+        """By its owner, and by the name that the API server keeps unique. Any other pod that it owns is no attempt."""
+        named = facts.name == names.object_name(self._home.name, facts.episode)
+        return facts.owner_uid == self._home.uid and named and facts.episode in self._episodes
+
+    async def _look_for(self, uid: str) -> None:
+        """Find out whether a pod that lists and watches do not show is gone, or has only lost its label."""
+        self._missing.discard(uid)
+        attempt = self._attempts.get(uid)
+        if attempt is None or not attempt.exists:
+            return
         try:
-            await self._clear_name(decision.episode)
-            created = await self._api.create(self.pods, pod_manifest(sweep, decision))
+            found = await self._api.get(self._path_of(attempt))
         except ApiError as error:
-            refusal = await self._turned_down(sweep, decision.episode, error)
-            if refusal is None:
-                return True
-            self.refused[decision.episode] = refusal
-            if refusal.reason not in _OF_ONE_EPISODE:
-                turned_down.append(refusal)
+            if error.status != 404:
+                # The next list tries again.
+                return
+        else:
+            if found["metadata"]["uid"] == uid:
+                self.saw(found)
+                return
+        self._around.freshness.not_listed(uid)
+        self.gone(uid)
+
+    async def _delete(self, attempt: Attempt, grace_seconds: int | None = None) -> bool:
+        try:
+            await self._api.delete(self._path_of(attempt), attempt.facts.uid, grace_seconds)
+        except ApiError:
             return False
-        self.refused.pop(decision.episode, None)
-        self.saw(sweep, created)
+        self._stopping.setdefault(attempt.facts.uid, monotonic())
+        return True
+
+    async def _start(self, decision: StartEpisode) -> bool:
+        episode = decision.episode
+        try:
+            await self._clear_name(episode)
+            created = await self._api.create(self._pods, pod_manifest(self.sweep, decision))
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                return await self._find_out_whose(episode)
+            reason = refusal_reason(error)
+            reason = "PodRejected" if reason == "Rejected" else reason
+            self.refused.add(episode, reason, f"pod {self._name_of(episode)} cannot be created: {error}", error)
+            return False
+        self.refused.done(episode)
+        self.saw(created)
         return True
 
     async def _clear_name(self, episode: EpisodeId) -> None:
         """Delete the episode's last pod, whose end is on record: the name is the next one's."""
-        for uid, attempt in list(self._attempts.items()):
-            if attempt.facts.episode == episode and attempt.exists and attempt.ending is not None:
-                await self._api.delete(f"{self.pods}/{attempt.facts.name}", uid)
+        for uid in list(self._of_episode.get(episode, ())):
+            attempt = self._attempts[uid]
+            if attempt.exists and attempt.ending is not None:
+                await self._api.delete(self._path_of(attempt), uid)
+                self._stopping.setdefault(uid, monotonic())
                 self.gone(uid)
 
-    async def _turned_down(self, sweep: SeedSweep, episode: EpisodeId, error: ApiError) -> Refusal | None:
-        """Why a pod was not created; None where it turns out to be ours already."""
-        until = self._clock() + self._back_off
-        if error.reason == "AlreadyExists":
-            return await self._taken(sweep, episode, until)
-        if error.status is None or error.status >= 500 or error.status == 429:
-            return Refusal("ApiServerUnavailable", str(error), until)
-        if error.status == 403:
-            return Refusal("QuotaExceeded" if "exceeded quota" in str(error) else "Forbidden", str(error), until)
-        return Refusal("PodRejected", str(error), until)
-
-    async def _taken(self, sweep: SeedSweep, episode: EpisodeId, until: datetime) -> Refusal | None:
-        name = names.object_name(self._home.name, episode)
+    async def _find_out_whose(self, episode: EpisodeId) -> bool:
+        """Look at the pod that has the episode's name; whether it is this sweep's own."""
+        name = self._name_of(episode)
         try:
-            found = await self._api.get(f"{self.pods}/{name}")
+            found = await self._api.get(f"{self._pods}/{name}")
         except ApiError as error:
-            return Refusal("ApiServerUnavailable", str(error), until)
-        facts = self.saw(sweep, found)
-        if facts is not None and facts.held_by and facts.deleted:
-            message = f"pod {name} was deleted and stays: the finalizers {facts.held_by} hold it"
-            return Refusal("PodHeld", message, until)
-        if facts is not None:
-            return None
-        return Refusal("NameTaken", f"pod {name} exists and is not this sweep's: delete it or rename the sweep", until)
+            self.refused.add(episode, refusal_reason(error), f"pod {name} exists and cannot be read: {error}", error)
+            return False
+        facts = self.saw(found)
+        if facts is None:
+            taken = f"pod {name} exists and is not this sweep's: delete it, or rename the sweep"
+            self.refused.add(episode, "NameTaken", taken)
+        elif facts.held_by and facts.deleted:
+            held = f"pod {name} was deleted and stays: the finalizers {facts.held_by} hold it"
+            self.refused.add(episode, "PodHeld", held)
+        else:
+            self.refused.done(episode)
+            return True
+        return False
 
-    def _follow(self, sweep: SeedSweep, attempt: Attempt) -> None:
+    def _name_of(self, episode: EpisodeId) -> str:
+        return names.object_name(self._home.name, episode)
+
+    def _follow(self, attempt: Attempt) -> None:
         """Read its metrics while it runs, and its last words once it has ended."""
         facts = attempt.facts
         if attempt.ending is not None or attempt.last is not None:
@@ -230,7 +276,7 @@ class Attempts:
             self._scraper.forget(facts.uid)
             self._end(attempt, ending)
         elif facts.ip is not None and facts.running:
-            scrape = sweep.spec.scrape
+            scrape = self.sweep.spec.scrape
             self._scraper.watch(
                 Target(
                     sweep=self._home.uid,
@@ -239,7 +285,7 @@ class Attempts:
                     expected=attempt.expected,
                     interval=float(scrape.interval_seconds),
                     timeout=float(scrape.timeout_seconds),
-                    names=sweep.spec.trainer.metrics,
+                    names=self.sweep.spec.trainer.metrics,
                 )
             )
 
@@ -254,13 +300,13 @@ class Attempts:
         task.add_done_callback(self._reading_logs.discard)
 
     async def _read_log(self, attempt: Attempt) -> None:
-        attempt.output = await read_tail(self._api, f"{self.pods}/{attempt.facts.name}")
-        if attempt.last is not None:
-            attempt.end(attempt.last)
-            self._news()
-
-
-_OF_ONE_EPISODE = frozenset({"NameTaken", "PodHeld"})
+        try:
+            attempt.output = await read_tail(self._api, self._path_of(attempt))
+        finally:
+            # Whatever came of it, the attempt has ended.
+            if attempt.last is not None:
+                attempt.end(attempt.last)
+                self._around.news()
 
 
 def _is_recorded(attempt: Attempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
@@ -270,8 +316,3 @@ def _is_recorded(attempt: Attempt, episodes: Mapping[EpisodeId, EpisodeStatus]) 
 
 def _host(ip: str) -> str:
     return f"[{ip}]" if ":" in ip else ip
-
-
-def now() -> datetime:
-    """The clock of a cluster."""
-    return datetime.now(UTC)

@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event
 from seedsweep.kube import names
-from seedsweep.kube.attempts import now
 from seedsweep.kube.chores import Chore, chore_of, clean_up_manifest, image_of
 from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.clock import now
 from seedsweep.kube.events import Recorder
 from seedsweep.kube.expiry import sleep_until
+from seedsweep.kube.home import Home
 from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.records import Home
 
 PERIOD_SECONDS = 2.0
 WRITERS_GONE_WITHIN = timedelta(minutes=10)

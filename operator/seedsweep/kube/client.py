@@ -5,7 +5,7 @@ Bodies stay dictionaries: the client's models cost more time than the requests t
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ PATIENCE = Backoff(steps=5, duration=0.2, factor=3.0, jitter=0.5)
 ONCE = Backoff(steps=1, duration=0.0, factor=1.0)
 """For people who wait: they are told at once, and who asks tries again."""
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_JSON = "application/json"
+_METADATA = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PASSING = frozenset({429, 500, 502, 503, 504})
 
 
@@ -70,13 +73,13 @@ class Api:
         headers = {"Range": f"bytes={part.start}-{part.stop - 1}"} if part is not None else {}
         return await self._send("GET", path, headers=headers)
 
-    async def list(self, path: str, selector: str = "") -> AsyncIterator[Object]:
+    async def list(self, path: str, selector: str = "", *, metadata_only: bool = False) -> AsyncGenerator[Object]:
         """All objects of a collection that carry the labels, page by page; pages are dropped as they are used."""
         query: dict[str, str] = {"limit": str(PAGE)}
         if selector:
             query["labelSelector"] = selector
         while True:
-            page = await self._request("GET", path, query=query)
+            page = await self._request("GET", path, query=query, accept=_METADATA_LIST if metadata_only else _JSON)
             for item in page["items"]:
                 yield item
             token = page["metadata"].get("continue")
@@ -88,9 +91,11 @@ class Api:
         """Create an object in a collection."""
         return await self._request("POST", path, body, {"dryRun": "All"} if dry_run else None)
 
-    async def replace(self, path: str, body: Object) -> Object:
-        """Write an object, or its status, if its resourceVersion is still the one in the body."""
-        return await self._request("PUT", path, body)
+    async def replace(self, path: str, body: Object) -> str:
+        """Write an object, or its status, if its resourceVersion is still the one in the body; its new one."""
+        # Of what was just written, only the version is news.
+        written = await self._request("PUT", path, body, accept=_METADATA)
+        return str(written["metadata"]["resourceVersion"])
 
     async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
         """Delete the object of this UID, and no other of the same name; one that is gone already is fine."""
@@ -105,9 +110,21 @@ class Api:
                 raise
 
     async def _request(
-        self, method: str, path: str, body: Object | None = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
+        accept: str = _JSON,
     ) -> Object:
-        answer: Object = json.loads(await self._send(method, path, body, query))
+        data = await self._send(method, path, body, query, {"Accept": accept})
+        try:
+            answer = json.loads(data)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            text = " ".join(data[:200].decode(errors="replace").split())
+            raise ApiError(None, "Unreadable", f"what answers is not the API server: {text!r}")
         return answer
 
     async def _send(
@@ -137,7 +154,7 @@ class Api:
                 method,
                 path,
                 query_params=list(query.items()),
-                header_params={"Accept": "application/json", **extra},
+                header_params={"Accept": _JSON, **extra},
                 auth_settings=["BearerToken"],
             )
             # The body is JSON already; the client would look through it for models of its own.
@@ -189,8 +206,9 @@ def _is_passing(error: Exception) -> bool:
 def _api_error(error: ApiException) -> ApiError:
     try:
         told = json.loads(error.body or "")
-        return ApiError(error.status, told.get("reason") or str(error.status), told.get("message") or str(error.reason))
-    except (ValueError, AttributeError):
+        reason, message = told.get("reason"), told.get("message")
+    except (ValueError, RecursionError, AttributeError):
         # Not the API's own words: a proxy's, or those of what stands behind one.
         text = " ".join(str(error.body or error.reason).split())[:200]
         return ApiError(error.status, str(error.reason or error.status), f"status {error.status}: {text}")
+    return ApiError(error.status, str(reason or error.status), str(message or error.reason))

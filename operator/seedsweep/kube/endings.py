@@ -27,7 +27,11 @@ _NOBODY_KNOWS = "ContainerStatusUnknown"
 
 
 def ending_of(facts: PodFacts, expected: Expected, now: datetime) -> tuple[Ending, Reading | None] | None:
-    """How it ended and what its last words publish; None while it has not ended."""
+    """How it ended and what its last words publish; None while it has not ended.
+
+    Args:
+        now: when that was seen, which is when it ended: its node's clock may differ.
+    """
     if facts.phase not in _ENDED and facts.terminated is None:
         return None
     end = facts.terminated or Terminated(ExitCode.OK if facts.phase == "Succeeded" else None)
@@ -35,8 +39,7 @@ def ending_of(facts: PodFacts, expected: Expected, now: datetime) -> tuple[Endin
     return _ending(facts, end, words, now), words.reading
 
 
-def _ending(facts: PodFacts, end: Terminated, words: LastWords, now: datetime) -> Ending:
-    at = end.at or now
+def _ending(facts: PodFacts, end: Terminated, words: LastWords, at: datetime) -> Ending:
     printed = "" if words.message is not None or words.refused else end.message
     finished = end.exit_code == ExitCode.OK and words.message is not None and words.message.outcome in FINISHED
     if end.reason == _OUT_OF_MEMORY and end.exit_code != ExitCode.OK:

@@ -11,7 +11,7 @@ from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Event
 from seedsweep.kube import names
 from seedsweep.kube.client import Api, ApiError, Object
-from seedsweep.kube.records import Home
+from seedsweep.kube.home import Home
 
 MAX_WAITING = 2_000
 """Events not posted yet; the oldest give way, for they only tell what the record holds."""

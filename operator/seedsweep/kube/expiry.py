@@ -4,9 +4,9 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from seedsweep.kube.attempts import now
 from seedsweep.kube.client import Api, ApiError
-from seedsweep.kube.records import Home
+from seedsweep.kube.clock import now
+from seedsweep.kube.home import Home
 
 MAX_SLEEP_SECONDS = 60.0
 RETRY_SECONDS = 10.0

@@ -14,9 +14,10 @@ from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
-from seedsweep.kube.attempts import now
 from seedsweep.kube.client import Api, ApiError
-from seedsweep.kube.records import Home, list_cuts, list_episodes
+from seedsweep.kube.clock import now
+from seedsweep.kube.home import Home
+from seedsweep.kube.stored import list_cuts, list_episodes
 from seedsweep.live import load_observation
 
 POLL_SECONDS = 1.0

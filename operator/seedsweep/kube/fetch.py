@@ -30,10 +30,11 @@ from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.client import Api, ApiError, connect, default_namespace
 from seedsweep.kube.download import Told, download
 from seedsweep.kube.fetchpod import fetch_manifest, serving
+from seedsweep.kube.home import Home
 from seedsweep.kube.lookup import accepted, named_sweep
 from seedsweep.kube.nextsteps import where_weights_are
-from seedsweep.kube.records import Home, list_cuts, list_episodes
 from seedsweep.kube.remote import UriSource
+from seedsweep.kube.stored import list_cuts, list_episodes
 from seedsweep.kube.weights import ClaimFolder, Place, Uri, parse_place
 from seedsweep.report.record import Record, write_record
 from seedsweep.report.words import one_line

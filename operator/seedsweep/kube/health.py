@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 
 from seedsweep.api.status import EpisodeCounts
 from seedsweep.api.sweep import API_VERSION
-from seedsweep.kube.attempts import now
 from seedsweep.kube.client import Api, ApiError
+from seedsweep.kube.clock import now
 from seedsweep.kube.freshness import Freshness
 from seedsweep.kube.sweeps import Sweeps
 from seedsweep.live import dump_observation

@@ -4,7 +4,6 @@ Little is remembered here: what a pod was asked, and how often, stands in the po
 on record; what is wanted follows anew from the record in every turn.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,10 +14,12 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
 from seedsweep.kube import names
+from seedsweep.kube.alarm import Alarm
 from seedsweep.kube.chores import MAX_PRUNED, Chore, chore_of, housekeeping_manifest, image_of, readable_place
-from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.client import ApiError, Object
+from seedsweep.kube.gates import GatedApi
+from seedsweep.kube.home import Home
 from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.records import Home
 
 BACK_OFF = timedelta(seconds=5)
 MAX_BACK_OFF = timedelta(minutes=10)
@@ -75,7 +76,7 @@ class Housekeeper:
     """The housekeeping pod of one sweep."""
 
     def __init__(
-        self, api: Api, home: Home, settings: PodSettings, news: Callable[[], None], clock: Callable[[], datetime]
+        self, api: GatedApi, home: Home, settings: PodSettings, news: Callable[[], None], clock: Callable[[], datetime]
     ) -> None:
         """`news` is called when something has become known, or is due."""
         self._api = api
@@ -84,12 +85,14 @@ class Housekeeper:
         self._news = news
         self._clock = clock
         self._pod: Chore | None = None
+        self._since = clock()
+        """When the pod was first seen, by our clock: the API server's may differ."""
         self._gone: set[str] = set()
         """UIDs of pods that were deleted: a watch may still show them."""
         self._failure: _Failure | None = None
         self._given_up: _Failure | None = None
         """Of the hand-over: what is to be freed is still tried after it."""
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(news)
 
     # --- what is known of the pod
 
@@ -113,9 +116,11 @@ class Housekeeper:
         known = self._pod
         if chore.uid in self._gone or (known is not None and chore.version <= known.version):
             return True
+        if known is None or known.uid != chore.uid:
+            self._since = self._clock()
         self._pod = chore
         if chore.end is not None and chore.end.answer.error:
-            self._failed(_stage(chore.task), chore.attempt + 1, chore.end.answer, chore.end.at, final=chore.end.final)
+            self._failed(_stage(chore.task), chore.attempt + 1, chore.end.answer, final=chore.end.final)
         elif chore.end is not None:
             self._failure = None
         self._news()
@@ -130,12 +135,12 @@ class Housekeeper:
         self._gone.add(pod.uid)
         self._pod = None
         if pod.end is None:
-            self._failed(_stage(pod.task), pod.attempt + 1, HousekeepingAnswer(error=why), self._clock())
+            self._failed(_stage(pod.task), pod.attempt + 1, HousekeepingAnswer(error=why))
         self._news()
 
-    def _failed(self, stage: str, times: int, answer: HousekeepingAnswer, at: datetime, *, final: bool = False) -> None:
+    def _failed(self, stage: str, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
         wait = min(BACK_OFF * 2 ** min(times - 1, 20), MAX_BACK_OFF)
-        self._failure = _Failure(stage, times, answer, at + wait, final)
+        self._failure = _Failure(stage, times, answer, self._clock() + wait, final)
         if stage == HAND_OVER and self._failure.exhausted:
             self._given_up = self._failure
 
@@ -196,7 +201,7 @@ class Housekeeper:
 
     def _trouble(self) -> str:
         pod = self._pod
-        if pod is not None and pod.end is None and pod.trouble and self._clock() >= pod.created + BEGINS_WITHIN:
+        if pod is not None and pod.end is None and pod.trouble and self._clock() >= self._since + BEGINS_WITHIN:
             return f"{pod.name} cannot begin: {pod.trouble}"
         failure = self._failure
         skipped = failure is not None and failure.stage == WARM_UP and failure.exhausted
@@ -223,22 +228,21 @@ class Housekeeper:
 
     def look_again_soon(self) -> None:
         """What is wanted is not known well enough yet."""
-        asyncio.get_running_loop().call_later(SOON_SECONDS, self._news)
+        self._alarm.within(SOON_SECONDS)
 
     async def close(self) -> None:
         """The sweep is over, and all that was said is on record."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self._alarm.cancel()
         if self._pod is not None and self._pod.end is not None:
             await self._delete(self._pod)
 
     async def _end_overdue(self, pod: Chore) -> None:
-        if self._clock() >= self._overdue(pod):
+        if self._clock() >= self._overdue:
             why = pod.trouble or "it neither ended nor failed"
             if await self._delete(pod):
                 text = f"not done after {self._settings.housekeeping_seconds} s: {why}"
                 times = pod.attempt + OVERDUE_COUNTS
-                self._failed(_stage(pod.task), times, HousekeepingAnswer(error=text), self._clock())
+                self._failed(_stage(pod.task), times, HousekeepingAnswer(error=text))
                 self._news()
 
     async def _delete(self, pod: Chore) -> bool:
@@ -280,23 +284,21 @@ class Housekeeper:
         """No pod; an API server that is away is no reason to give up."""
         passing = error.status is None or error.status >= 500 or error.status in (404, 429)
         times = max(attempt, 1) if passing else attempt + 1
-        self._failed(stage, times, HousekeepingAnswer(error=str(error)), self._clock())
+        self._failed(stage, times, HousekeepingAnswer(error=str(error)))
         self._set_alarm()
 
     def _set_alarm(self) -> None:
         """Be called again when time alone changes something."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
         moments = [self._failure.until] if self._failure is not None else []
         if self._pod is not None and self._pod.end is None:
-            moments = [self._pod.created + BEGINS_WITHIN, self._overdue(self._pod)]
+            moments = [self._since + BEGINS_WITHIN, self._overdue]
         waits = [(moment - self._clock()).total_seconds() for moment in moments]
         if coming := [wait for wait in waits if wait > 0]:
-            self._alarm = asyncio.get_running_loop().call_later(min(coming), self._news)
+            self._alarm.within(min(coming))
 
-    def _overdue(self, pod: Chore) -> datetime:
-        return pod.created + timedelta(seconds=self._settings.housekeeping_seconds)
+    @property
+    def _overdue(self) -> datetime:
+        return self._since + timedelta(seconds=self._settings.housekeeping_seconds)
 
     def _path(self, name: str = "") -> str:
         return f"/api/v1/namespaces/{self._home.namespace}/pods" + (f"/{name}" if name else "")

@@ -5,55 +5,24 @@ shows as a conflict: then the record is read again before anything rests on it.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
-from seedsweep.api.cut import Cut, CutSpec, cut_name
-from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
+from seedsweep.api.cut import CutSpec, cut_name
+from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Refusal
 from seedsweep.kube import names
-from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.client import ApiError, Object
+from seedsweep.kube.gates import GatedApi, Refusals, refusal_reason
+from seedsweep.kube.home import Home
+from seedsweep.kube.stored import UnreadableRecordError, belongs_to, read_cut, read_episode
 from seedsweep.reconcile import EVERYTHING
 
 LAZY_SECONDS = 5.0
 """How long a record that nothing rests on may wait for a later one to take its place."""
 LAZY_AT_ONCE = 8
-LOOK_AGAIN = timedelta(seconds=30)
-"""How long people are told of a name that is taken; every try tells anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The sweep that owns the records."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    def collection(self, plural: str) -> str:
-        """Path of a collection in the sweep's namespace."""
-        return f"/apis/{API_VERSION}/namespaces/{self.namespace}/{plural}"
-
-    @property
-    def path(self) -> str:
-        """Path of the sweep itself."""
-        return f"{self.collection('seedsweeps')}/{self.name}"
-
-    @property
-    def selector(self) -> str:
-        """Labels of everything that belongs to it."""
-        return f"{names.LABEL_SWEEP_UID}={self.uid}"
-
-    def metadata(self, name: str, episode: EpisodeId | None = None) -> Object:
-        """Metadata of an object that belongs to it."""
-        labels = names.labels(self.name, self.uid, episode)
-        owner = names.owner_reference(self.name, self.uid)
-        return {"name": name, "namespace": self.namespace, "labels": labels, "ownerReferences": [owner]}
 
 
 class ForeignObjectError(Exception):
@@ -63,11 +32,13 @@ class ForeignObjectError(Exception):
 class Records:
     """Episodes and cuts of one sweep."""
 
-    def __init__(self, api: Api, home: Home, layout: Layout) -> None:
+    def __init__(self, api: GatedApi, home: Home, layout: Layout, clock: Callable[[], datetime]) -> None:
         self.episodes: dict[EpisodeId, EpisodeStatus] = {}
         self.cuts: dict[tuple[int, int], CutSpec] = {}
-        self.refused: dict[EpisodeId, Refusal] = {}
-        """Episodes whose record cannot be written, for its name is taken by what is not ours."""
+        self.unrecorded = Refusals[EpisodeId](clock)
+        """Episodes whose record cannot be written, or cannot be read."""
+        self.uncut = Refusals[str](clock)
+        """Cuts that cannot be created, by name."""
         self._api = api
         self._home = home
         self._layout = layout
@@ -79,21 +50,39 @@ class Records:
         self._due = asyncio.Event()
 
     async def load(self) -> None:
-        """Read everything; raises ApiError."""
-        episodes: dict[EpisodeId, EpisodeStatus] = {}
-        versions: dict[EpisodeId, str] = {}
-        async for episode, version in list_episodes(self._api, self._home):
-            if episode.spec.id in self._layout.index:
-                episodes[episode.spec.id] = episode.status
-                versions[episode.spec.id] = version
-        cuts = {(cut.spec.bracket, cut.spec.rung): cut.spec async for cut in list_cuts(self._api, self._home)}
-        self.episodes, self._versions, self.cuts = episodes, versions, cuts
-        self._lazy.clear()
+        """Read everything; raises ApiError. What this release cannot read is left alone, and told as a refusal."""
+        async for item in self._api.list(self._home.collection("episodes"), self._home.selector):
+            episode = names.episode_of(item["metadata"]["name"])
+            if belongs_to(self._home, item) and episode is not None and episode in self._layout.index:
+                self._take(episode, item)
+        async for item in self._api.list(self._home.collection("cuts"), self._home.selector):
+            if belongs_to(self._home, item):
+                self._take_cut(item)
+
+    async def audit(self) -> None:
+        """Compare lists with what is known, for nobody watches these objects; raises ApiError.
+
+        What somebody has deleted is made again, and what somebody has written is read again.
+        """
+        versions, cuts = dict(self._versions), dict(self.cuts)
+        listed = await self._listed_versions("episodes")
+        for episode, version in versions.items():
+            found = listed.get(names.object_name(self._home.name, episode))
+            if found is None and self._versions.get(episode) == version:
+                del self._versions[episode]
+                self._write_later(episode)
+            elif found is not None and int(found) > int(self._versions.get(episode, found)):
+                await self._read_again(episode)
+        listed = await self._listed_versions("cuts")
+        for cut in cuts.values():
+            if cut_name(cut.sweep, cut.bracket, cut.rung) not in listed:
+                await self._create_cut(cut)
 
     async def write(self, records: Sequence[Record]) -> frozenset[str]:
         """See Backend.record.
 
-        Scores first, then verdicts, then cuts: one that fails keeps back all that may rest on it.
+        Scores first, then verdicts, then cuts: one that fails keeps back all that may rest on it. By the next turn it
+        is known that it cannot be written, and the others are planned without it.
         """
         durable = [r for r in records if isinstance(r, RecordEpisode) and r.durable]
         scores = [r for r in durable if r.status.verdict is None]
@@ -107,8 +96,7 @@ class Records:
         for record in records:
             if isinstance(record, RecordEpisode) and not record.durable:
                 self.episodes[record.episode] = record.status
-                self._lazy.add(record.episode)
-                self._due.set()
+                self._write_later(record.episode)
         return frozenset()
 
     async def write_lazily(self) -> None:
@@ -127,6 +115,10 @@ class Records:
     async def flush(self) -> bool:
         """Write all that waits; false where some of it could not be written."""
         return all(await asyncio.gather(*(self._write_waiting(episode) for episode in self._lazy)))
+
+    def _write_later(self, episode: EpisodeId) -> None:
+        self._lazy.add(episode)
+        self._due.set()
 
     async def _drain(self, waiting: asyncio.Queue[EpisodeId]) -> None:
         while not waiting.empty():
@@ -149,6 +141,8 @@ class Records:
         async with self._locks[episode]:
             if episode not in self._lazy:
                 return True
+            if self.unrecorded.waits(episode):
+                return False
             status = self.episodes[episode]
             written = await self._put(episode, status, lazily=lazily)
             if written and self.episodes[episode] is status:
@@ -164,14 +158,14 @@ class Records:
             if episode not in self._versions:
                 await self._create(episode)
                 if lazily and [attempt.started for attempt in status.attempts] == [None]:
+                    self.unrecorded.done(episode)
                     return False
             body = self._body(episode, status)
-            written = await self._api.replace(f"{self._path(episode)}/status", body)
+            self._versions[episode] = await self._api.replace(f"{self._path(episode)}/status", body)
         except (ApiError, ForeignObjectError) as error:
             await self._failed(episode, error)
             return False
-        self._versions[episode] = written["metadata"]["resourceVersion"]
-        self.refused.pop(episode, None)
+        self.unrecorded.done(episode)
         return True
 
     async def _create(self, episode: EpisodeId) -> None:
@@ -183,9 +177,9 @@ class Records:
             if error.reason != "AlreadyExists":
                 raise
             created = await self._api.get(self._path(episode))
-            if not _belongs_to(self._home, created):
+            if not belongs_to(self._home, created):
                 raise ForeignObjectError(
-                    f"Episode {body['metadata']['name']} exists and is not this sweep's"
+                    f"Episode {body['metadata']['name']} exists and is not this sweep's: delete it, or rename the sweep"
                 ) from error
             if created.get("status"):
                 raise
@@ -193,12 +187,15 @@ class Records:
 
     async def _failed(self, episode: EpisodeId, error: ApiError | ForeignObjectError) -> None:
         if isinstance(error, ForeignObjectError):
-            self.refused[episode] = Refusal("NameTaken", str(error), datetime.now(UTC) + LOOK_AGAIN)
-        elif error.status == 404:
+            self.unrecorded.add(episode, "NameTaken", str(error))
+        elif error.status == 404 and episode in self._versions:
             # Deleted by hand: it is made anew with all that is known.
-            self._versions.pop(episode, None)
+            del self._versions[episode]
         elif error.status == 409:
             await self._read_again(episode)
+        else:
+            name = names.object_name(self._home.name, episode)
+            self.unrecorded.add(episode, refusal_reason(error), f"Episode {name} cannot be written: {error}", error)
 
     async def _read_again(self, episode: EpisodeId) -> None:
         """Another hand wrote it: what stands there now counts."""
@@ -206,13 +203,34 @@ class Records:
             found = await self._api.get(self._path(episode))
         except ApiError:
             return
-        self._versions[episode] = found["metadata"]["resourceVersion"]
-        self.episodes[episode] = _parse_episode(found).status
+        self._take(episode, found)
         self._lazy.discard(episode)
+
+    def _take(self, episode: EpisodeId, item: Object) -> None:
+        self._versions[episode] = item["metadata"]["resourceVersion"]
+        try:
+            self.episodes[episode] = read_episode(item).status
+        except UnreadableRecordError as error:
+            self.unrecorded.add(episode, "UnreadableRecord", str(error))
+
+    def _take_cut(self, item: Object) -> None:
+        try:
+            spec = read_cut(item).spec
+        except UnreadableRecordError as error:
+            self.uncut.add(item["metadata"]["name"], "UnreadableRecord", str(error))
+        else:
+            self.cuts[spec.bracket, spec.rung] = spec
+
+    async def _listed_versions(self, plural: str) -> dict[str, str]:
+        """resourceVersion by name of the objects that are there now."""
+        listed = self._api.list(self._home.collection(plural), self._home.selector, metadata_only=True)
+        return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] async for item in listed}
 
     async def _create_cut(self, cut: CutSpec) -> bool:
         """Create it; false if another has to be obeyed, or if it could not be created."""
         name = cut_name(cut.sweep, cut.bracket, cut.rung)
+        if self.uncut.waits(name):
+            return False
         metadata = self._home.metadata(name)
         body = {"apiVersion": API_VERSION, "kind": "Cut", "metadata": metadata, "spec": cut.model_dump(by_alias=True)}
         try:
@@ -220,8 +238,11 @@ class Records:
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 await self._obey(name)
+            else:
+                self.uncut.add(name, refusal_reason(error), f"Cut {name} cannot be created: {error}", error)
             return False
         self.cuts[cut.bracket, cut.rung] = cut
+        self.uncut.done(name)
         return True
 
     async def _obey(self, name: str) -> None:
@@ -229,12 +250,12 @@ class Records:
             found = await self._api.get(f"{self._home.collection('cuts')}/{name}")
         except ApiError:
             return
-        if _belongs_to(self._home, found):
-            spec = _parse_cut(found).spec
-            self.cuts[spec.bracket, spec.rung] = spec
+        if belongs_to(self._home, found):
+            self.uncut.done(name)
+            self._take_cut(found)
         else:
-            message = f"Cut {name} exists and is not this sweep's: delete it, or rename the sweep"
-            self.refused[self._layout.episodes[0]] = Refusal("NameTaken", message, datetime.now(UTC) + LOOK_AGAIN)
+            taken = f"Cut {name} exists and is not this sweep's: delete it, or rename the sweep"
+            self.uncut.add(name, "NameTaken", taken)
 
     def _body(self, episode: EpisodeId, status: EpisodeStatus | None) -> Object:
         """The whole object, with the version it is made from."""
@@ -249,34 +270,3 @@ class Records:
 
     def _path(self, episode: EpisodeId) -> str:
         return f"{self._home.collection('episodes')}/{names.object_name(self._home.name, episode)}"
-
-
-async def list_episodes(api: Api, home: Home) -> AsyncIterator[tuple[Episode, str]]:
-    """All Episodes of a sweep, each with its resourceVersion; raises ApiError."""
-    async for item in api.list(home.collection("episodes"), home.selector):
-        if _belongs_to(home, item):
-            yield _parse_episode(item), item["metadata"]["resourceVersion"]
-
-
-async def list_cuts(api: Api, home: Home) -> AsyncIterator[Cut]:
-    """All Cuts of a sweep; raises ApiError."""
-    async for item in api.list(home.collection("cuts"), home.selector):
-        if _belongs_to(home, item):
-            yield _parse_cut(item)
-
-
-def _belongs_to(home: Home, item: Object) -> bool:
-    return names.owner_uid(item["metadata"]) == home.uid
-
-
-def _parse_episode(item: Object) -> Episode:
-    return Episode.model_validate_json(_without_bookkeeping(item))
-
-
-def _parse_cut(item: Object) -> Cut:
-    return Cut.model_validate_json(_without_bookkeeping(item))
-
-
-def _without_bookkeeping(item: Object) -> str:
-    """As JSON, for which strict types take enums; of the API server's metadata only the name matters here."""
-    return json.dumps({**item, "metadata": {"name": item["metadata"]["name"]}})

@@ -38,6 +38,8 @@ class Terminated:
     exit_code: int | None = None
     reason: str = ""
     message: str = ""
+    started: datetime | None = None
+    """By its node's clock, as the next."""
     at: datetime | None = None
 
 
@@ -185,10 +187,11 @@ def _taken(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]
 
 
 def _terminated(state: Mapping[str, Any]) -> Terminated:
-    at = state.get("finishedAt")
+    started, at = state.get("startedAt"), state.get("finishedAt")
     return Terminated(
         exit_code=int(state["exitCode"]) if "exitCode" in state else None,
         reason=str(state.get("reason") or ""),
         message=str(state.get("message") or ""),
+        started=moment(started) if started else None,
         at=moment(at) if at else None,
     )

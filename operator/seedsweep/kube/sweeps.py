@@ -1,24 +1,43 @@
-"""All sweeps that a watch shows: a task for each that is not over, and what is known of the others."""
+"""All sweeps that a watch or a list shows: a task for each that is not over, and what is known of the others."""
 
 import asyncio
-import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.conditions import transitions
 from seedsweep.kube import names
-from seedsweep.kube.attempts import now
 from seedsweep.kube.cleanups import CleanUps
 from seedsweep.kube.client import Object
+from seedsweep.kube.clock import now
 from seedsweep.kube.events import ENDS
 from seedsweep.kube.expiry import Expiry
-from seedsweep.kube.records import Home
-from seedsweep.kube.sweep import Shared, Sweep, home_of
+from seedsweep.kube.home import Home
+from seedsweep.kube.stored import read_status
+from seedsweep.kube.sweep import GoneError, Shared, Sweep
 from seedsweep.kube.world import KubeWorld
+from seedsweep.metrics import TASK_RESTARTS
 
 EVENT_LIFE = timedelta(hours=1)
 """How long an API server keeps Events: within it, telling one again is refused."""
+RESTART_SECONDS = 5.0
+"""Before a sweep's task that ended by an error is started again."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """A sweep that is over."""
+
+    home: Home
+    status: SweepStatus
+    storage: Object | None
+    """Its object, where what it has stored is removed with it."""
 
 
 class Sweeps:
@@ -30,7 +49,7 @@ class Sweeps:
         self._clean_ups = CleanUps(shared.api, shared.settings, shared.recorder)
         self._sweeps: dict[str, Sweep] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._over: dict[str, tuple[Home, SweepStatus]] = {}
+        self._over: dict[str, _Over] = {}
         """Sweeps that are over, by UID: a watch may still show them as they were."""
 
     def find(self, namespace: str, name: str) -> KubeWorld | None:
@@ -41,8 +60,8 @@ class Sweeps:
     def statuses(self) -> Iterator[tuple[Home, SweepStatus]]:
         """All sweeps that exist, as they stand."""
         for sweep in self._sweeps.values():
-            yield sweep.home, sweep.world.status if sweep.world is not None else SweepStatus()
-        yield from self._over.values()
+            yield sweep.home, sweep.world.status if sweep.world is not None else sweep.status.written
+        yield from ((over.home, over.status) for over in self._over.values())
 
     def saw_sweep(self, body: Object, *, deleted: bool) -> None:
         """A sweep as a watch shows it."""
@@ -51,20 +70,7 @@ class Sweeps:
         self._shared.freshness.showed(uid, version)
         if deleted:
             self._shared.freshness.showed_end(uid)
-        if deleted or metadata.get("deletionTimestamp"):
-            self._drop(uid)
-            self._over.pop(uid, None)
-            self._expiry.forget(uid)
-            self._clean_ups.begin(home_of(body), body)
-        elif uid in self._sweeps:
-            self._sweeps[uid].changed(body)
-        elif uid in self._over:
-            self._expire(*self._over[uid], body)
-        elif body.get("status", {}).get("completionTime"):
-            self._found_over(body)
-        else:
-            sweep = self._sweeps[uid] = Sweep(self._shared, body)
-            self._tasks[uid] = asyncio.create_task(self._run(sweep), name=sweep.home.path)
+        self._take(body, gone=deleted or bool(metadata.get("deletionTimestamp")))
 
     def saw_pod(self, body: Object, *, deleted: bool) -> None:
         """A pod as a watch shows it."""
@@ -75,15 +81,43 @@ class Sweeps:
             self._shared.freshness.showed(metadata["uid"], int(metadata["resourceVersion"]))
         if names.component_of(metadata) == names.CLEAN_UP:
             self._clean_ups.saw_pod(body, deleted=deleted)
-        sweep = self._sweeps.get(metadata.get("labels", {}).get(names.LABEL_SWEEP_UID, ""))
+        sweep = self._sweeps.get((metadata.get("labels") or {}).get(names.LABEL_SWEEP_UID, ""))
         if sweep is not None:
             sweep.saw_pod(body, deleted=deleted)
+
+    async def compare(self, namespaces: Sequence[str]) -> None:
+        """Compare lists with what is known: a watch that had to start anew does not show what has gone meanwhile.
+
+        Args:
+            namespaces: those that are watched; empty for all.
+
+        Raises ApiError.
+        """
+        known: dict[str, tuple[Home, Object | None]] = {
+            uid: (sweep.home, sweep.body) for uid, sweep in self._sweeps.items()
+        }
+        known |= {uid: (over.home, over.storage) for uid, over in self._over.items()}
+        paths = [f"/apis/{API_VERSION}/namespaces/{n}/seedsweeps" for n in namespaces]
+        listed = set()
+        for path in paths or [f"/apis/{API_VERSION}/seedsweeps"]:
+            async for body in self._shared.api.list(path):
+                metadata = body["metadata"]
+                listed.add(metadata["uid"])
+                self._shared.freshness.listed(metadata["uid"], int(metadata["resourceVersion"]), monotonic())
+                self._take(body, gone=bool(metadata.get("deletionTimestamp")))
+        for uid in known.keys() - listed:
+            home, storage = known[uid]
+            _log.info("%s: deleted, as a list shows", home)
+            self._shared.freshness.not_listed(uid)
+            self._forget(uid)
+            if storage is not None:
+                self._clean_ups.begin(home, storage)
 
     def read_news(self, uid: str) -> None:
         """Metrics of a pod of this sweep have changed."""
         sweep = self._sweeps.get(uid)
         if sweep is not None:
-            sweep.read_news()
+            sweep.wake()
 
     async def close(self) -> None:
         """End all tasks; what waits to be written follows again from what there is."""
@@ -94,31 +128,65 @@ class Sweeps:
         await self._expiry.close()
         await self._clean_ups.close()
 
+    def _take(self, body: Object, *, gone: bool) -> None:
+        """A sweep as it is now."""
+        home = Home.of(body)
+        uid = home.uid
+        if gone:
+            self._forget(uid)
+            self._clean_ups.begin(home, body)
+        elif uid in self._sweeps:
+            self._sweeps[uid].changed(body)
+        elif uid in self._over:
+            self._expire(home, self._over[uid].status, body)
+        elif (body.get("status") or {}).get("completionTime"):
+            self._found_over(home, body)
+        else:
+            sweep = self._sweeps[uid] = Sweep(self._shared, body)
+            self._tasks[uid] = asyncio.create_task(self._run(sweep), name=sweep.home.path)
+
     async def _run(self, sweep: Sweep) -> None:
-        await sweep.run()
-        assert sweep.world is not None  # it ran to its end
-        self._over[sweep.home.uid] = sweep.home, sweep.world.status
-        self._expire(sweep.home, sweep.world.status, sweep.body)
-        del self._sweeps[sweep.home.uid], self._tasks[sweep.home.uid]
+        """Until it is over or gone. Its task ends no other way: whatever else ends it is told, and it begins anew."""
+        while True:
+            try:
+                await sweep.run()
+                self._is_over(sweep.home, sweep.status.written, sweep.body)
+                break
+            except GoneError:
+                # The watch that did not show it does not show the object, either.
+                self._clean_ups.begin(sweep.home, sweep.body)
+                break
+            except Exception:
+                TASK_RESTARTS.labels("sweep").inc()
+                _log.exception("%s: its task ended and begins anew in %.0f s", sweep.home, RESTART_SECONDS)
+                await asyncio.sleep(RESTART_SECONDS)
+        self._sweeps.pop(sweep.home.uid, None)
+        self._tasks.pop(sweep.home.uid, None)
         self._shared.scraper.forget_sweep(sweep.home.uid)
+
+    def _is_over(self, home: Home, status: SweepStatus, body: Object) -> None:
+        policy = (body["spec"].get("storage") or {}).get("retentionPolicy") or {}
+        self._over[home.uid] = _Over(home, status, body if policy.get("whenDeleted") == "Delete" else None)
+        self._expire(home, status, body)
 
     def _expire(self, home: Home, status: SweepStatus, body: Object) -> None:
         """Its time to live may be changed as long as it lives."""
-        assert status.completion_time is not None  # that is what makes it over
-        self._expiry.set(home, status.completion_time, body["spec"].get("ttlSecondsAfterFinished"))
+        if status.completion_time is not None:
+            self._expiry.set(home, status.completion_time, body["spec"].get("ttlSecondsAfterFinished"))
 
-    def _found_over(self, body: Object) -> None:
-        home, status = home_of(body), SweepStatus.model_validate_json(json.dumps(body["status"]))
-        self._over[home.uid] = home, status
-        self._expire(home, status, body)
-        assert status.completion_time is not None  # that is what makes it over
-        if now() - datetime.fromisoformat(status.completion_time) < EVENT_LIFE:
+    def _found_over(self, home: Home, body: Object) -> None:
+        status = read_status(body["status"])
+        self._is_over(home, status, body)
+        if status.completion_time is None or now() - datetime.fromisoformat(status.completion_time) < EVENT_LIFE:
             # Whoever saw it end may have died before it told.
             ends = [event for event in transitions(SweepStatus(), status) if event.reason in ENDS]
             self._shared.recorder.tell(home, ends)
 
-    def _drop(self, uid: str) -> None:
+    def _forget(self, uid: str) -> None:
+        """It is gone."""
         self._sweeps.pop(uid, None)
+        self._over.pop(uid, None)
+        self._expiry.forget(uid)
         task = self._tasks.pop(uid, None)
         if task is not None:
             task.cancel()

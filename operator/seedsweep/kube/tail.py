@@ -3,7 +3,8 @@
 import asyncio
 
 from seedsweep.exits import MAX_LINES, last_lines
-from seedsweep.kube.client import Api, ApiError
+from seedsweep.kube.client import ApiError
+from seedsweep.kube.gates import GatedApi
 from seedsweep.kube.pods import CONTAINER
 
 WITHIN_SECONDS = 2.0
@@ -11,7 +12,7 @@ WITHIN_SECONDS = 2.0
 _MAX_BYTES = 16_384
 
 
-async def read_tail(api: Api, pod: str) -> str:
+async def read_tail(api: GatedApi, pod: str) -> str:
     """The last lines of a pod's log, by its path; empty where they cannot be had, for whatever reason."""
     path = f"{pod}/log?container={CONTAINER}&tailLines={MAX_LINES}&limitBytes={_MAX_BYTES}"
     try:

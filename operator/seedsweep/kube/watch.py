@@ -20,9 +20,10 @@ from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
 from seedsweep.kube.client import ONCE, Api, ApiError, connect, default_namespace
 from seedsweep.kube.eyes import POLL_SECONDS, RECORD_SECONDS, Eyes, Service
+from seedsweep.kube.home import Home
 from seedsweep.kube.lookup import accepted, find_sweep, named_sweep
 from seedsweep.kube.nextsteps import next_steps
-from seedsweep.kube.records import Home, list_cuts, list_episodes
+from seedsweep.kube.stored import list_cuts, list_episodes
 from seedsweep.report.words import one_line
 from seedsweep.terminal import LiveView, last_screen
 

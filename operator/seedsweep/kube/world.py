@@ -1,70 +1,84 @@
 """The backend of a cluster: one sweep's record and pods behind the Protocol of the loop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import SweepStatus
-from seedsweep.api.sweep import API_VERSION, SeedSweep
+from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt, WarmUp
-from seedsweep.engine.observation import Observation
+from seedsweep.engine.observation import Observation, Refusal
 from seedsweep.engine.storage import stored_of
-from seedsweep.kube.attempts import Attempts, now
-from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.attempts import Attempts
+from seedsweep.kube.client import ApiError
+from seedsweep.kube.clock import now
 from seedsweep.kube.events import Recorder
+from seedsweep.kube.gates import ClosedError, Gates, refusal_reason
+from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeper import Housekeeper, Wanted
-from seedsweep.kube.records import Home, Records
+from seedsweep.kube.records import Records
+from seedsweep.kube.status import StatusRecord
 from seedsweep.report.card import model_card
 
 STATUS_PAUSE = timedelta(seconds=10)
 """Between two writes of a status in which only counts and costs changed."""
+MAX_UNTOLD = 1_000
+"""Events that wait for the status to be written; the oldest give way, for they only tell what the record holds."""
 _RESUMING_LEVELS = frozenset({"L2", "L3"})
+_TOLD_OTHERWISE = frozenset({"create pods", "create cuts", "create episodes", "update episodes/status"})
+"""Refusals that stand with the episode or cut that they are about."""
+_OF_CHIEF_WEIGHT = "delete pods"
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """By which a world acts."""
+
+    records: Records
+    attempts: Attempts
+    housekeeper: Housekeeper
+    recorder: Recorder
+    status: StatusRecord
+    gates: Gates
 
 
 class KubeWorld:
     """Implements seedsweep.backend.Backend."""
 
-    def __init__(
-        self,
-        api: Api,
-        home: Home,
-        sweep: SeedSweep,
-        records: Records,
-        attempts: Attempts,
-        housekeeper: Housekeeper,
-        recorder: Recorder,
-    ) -> None:
+    def __init__(self, home: Home, sweep: SeedSweep, hands: Hands, objections: Sequence[Refusal] = ()) -> None:
+        """`objections`: what stands against the sweep's pods as its spec is now."""
         self.sweep = sweep
         """As last read; its spec may change in flight."""
-        self.seen = Observation(status=sweep.status or SweepStatus())
+        self.status = hands.status.written
+        """As last planned; what is on record may lack its newest counts."""
+        self.seen = Observation(status=self.status)
         """The last observation."""
         self.behind = False
-        """The status on record lacks counts that are known."""
+        """The status on record lacks something that is known."""
         self.held_back = False
         """Something could not be recorded, and waits for the next turn with all that rests on it."""
-        self._api = api
         self._home = home
-        self._records = records
-        self._attempts = attempts
-        self._housekeeper = housekeeper
-        self._recorder = recorder
-        self._version = 0
-        self.status = sweep.status or SweepStatus()
-        """As last planned; what is on record may lack its newest counts."""
-        self._written = self.status
-        self._written_at: datetime | None = None
+        self._records = hands.records
+        self._attempts = hands.attempts
+        self._housekeeper = hands.housekeeper
+        self._recorder = hands.recorder
+        self._record = hands.status
+        self._gates = hands.gates
+        self._objections = objections
         self._untold: list[Event] = []
 
-    def saw_version(self, version: str) -> None:
-        """A resourceVersion of the sweep that was read or written; an older one than is known tells nothing."""
-        self._version = max(self._version, int(version))
+    async def audit(self) -> None:
+        """Compare what is on record with what is known, for nobody watches it; raises ApiError."""
+        await self._records.audit()
 
     async def observe(self) -> Observation:
         """See Backend. From memory: watches and answers keep it true."""
+        await self._attempts.look_for_missing()
         self._attempts.forget_recorded(self._records.episodes)
         spec = self.sweep.spec
-        attempts = self._attempts.seen(self.sweep, self._records.episodes)
+        attempts = self._attempts.seen(self._records.episodes)
         episodes = self._records.episodes
         stored = spec.storage is not None
         house = self._housekeeper.seen(self.sweep, self.status, {e.name: e for e in episodes}) if stored else None
@@ -79,7 +93,9 @@ class KubeWorld:
             episodes=self._records.episodes,
             cuts=self._records.cuts,
             attempts=attempts,
-            refused={**self._attempts.refused, **self._records.refused},
+            refused=self._attempts.refused.standing,
+            unrecorded=self._records.unrecorded.standing,
+            hindrances=tuple(self._hindrances(now())),
             suspend=spec.suspend,
             parallelism=spec.parallelism,
             generation=self.sweep.metadata.generation,
@@ -101,11 +117,25 @@ class KubeWorld:
         """See Backend."""
         stops = [self._attempts.stop(decision) for decision in decisions if isinstance(decision, StopAttempt)]
         starts = [decision for decision in decisions if isinstance(decision, StartEpisode)]
-        await asyncio.gather(*stops, self._attempts.start(self.sweep, starts), self._keep_house(decisions))
+        ended = self._attempts.remove_recorded(self._records.episodes)
+        # What has ended first: it may hold the last place under a quota.
+        await asyncio.gather(ended, *stops, self._keep_house(decisions))
+        await self._attempts.start(starts)
+
+    def _hindrances(self, moment: datetime) -> Iterator[Refusal]:
+        """What is refused and is not about one episode, the weightiest first."""
+        refused = dict(self._gates.refusals(moment))
+        yield from self._records.uncut.standing.values()
+        if _OF_CHIEF_WEIGHT in refused:
+            yield refused[_OF_CHIEF_WEIGHT]
+        yield from self._objections
+        for kind, refusal in refused.items():
+            if kind not in _TOLD_OTHERWISE and kind != _OF_CHIEF_WEIGHT:
+                yield refusal
 
     async def _keep_house(self, decisions: Sequence[Decision]) -> None:
         """Have done in the storage what was decided; but not while a failure that it rests on is not on record."""
-        if self.sweep.spec.storage is None or _is_news(self._written, self.status):
+        if self.sweep.spec.storage is None or _is_news(self._record.written, self.status):
             return
         prune, hand_over = {}, None
         for decision in decisions:
@@ -147,7 +177,7 @@ class KubeWorld:
     def _is_on_record(self, task: HousekeepingTask) -> bool:
         """Whether the record has all that the answer to a task has told."""
         freed = {episode.name for episode, status in self._records.episodes.items() if status.freed is not None}
-        warmed, best = self._written.condition("WarmedUp"), self._written.best
+        warmed, best = self._record.written.condition("WarmedUp"), self._record.written.best
         return (
             all(pruning.episode in freed for pruning in task.prune)
             and (not task.warm_up or (warmed is not None and warmed.status == "True"))
@@ -158,54 +188,36 @@ class KubeWorld:
         """See Backend. What was held back is planned again, and its events are told then."""
         self.status = status
         self._untold += [event for event in events if event not in self._untold]
-        moment = now()
-        self.behind = status != self._written
-        if self.behind and not _is_news(self._written, status):
-            pause_over = self._written_at is None or moment - self._written_at >= STATUS_PAUSE
-            self.behind = not (pause_over and await self._write(status))
-        elif self.behind:
-            if not await self._write(status):
+        del self._untold[:-MAX_UNTOLD]
+        moment, written, at = now(), self._record.written, self._record.written_at
+        self.behind = status != written
+        if self.behind and _is_news(written, status):
+            self.behind = not await self._write(status, moment)
+            if self.behind:
                 return
-            self.behind = False
-        if not self.behind:
-            self._written, self._written_at = status, moment
+        elif self.behind and (at is None or moment - at >= STATUS_PAUSE):
+            self.behind = not await self._write(status, moment)
         self._recorder.tell(self._home, [e for e in self._untold if self._is_true(e)], moment)
         self._untold = [event for event in self._untold if not self._is_true(event)]
 
     def _is_true(self, event: Event) -> bool:
         return not self.held_back or event.reason == "Stalled"
 
-    async def _write(self, status: SweepStatus) -> bool:
+    async def _write(self, status: SweepStatus, moment: datetime) -> bool:
         if status.completion_time is not None and (self.held_back or not await self._records.flush()):
             # A sweep that is over is never looked at again: first all of it has to be on record.
             return False
         try:
-            await self._put(status)
+            await self._record.write(status, moment)
+        except ClosedError:
+            return False
         except ApiError as error:
-            if error.status == 409:
-                # The spec changed, or another operator wrote: what stands there is read before the next try.
-                await self._read_version()
+            if error.status not in (404, 409):
+                # Its own status cannot say so.
+                message = f"{refusal_reason(error)}: {error}"
+                self._recorder.tell(self._home, [Event("StatusNotWritten", message, kind="Warning")], moment)
             return False
         return True
-
-    async def _put(self, status: SweepStatus) -> None:
-        body: Object = {
-            "apiVersion": API_VERSION,
-            "kind": "SeedSweep",
-            "metadata": {"name": self._home.name, "namespace": self._home.namespace, "uid": self._home.uid},
-            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
-        }
-        body["metadata"]["resourceVersion"] = str(self._version)
-        written = await self._api.replace(f"{self._home.path}/status", body)
-        self.saw_version(written["metadata"]["resourceVersion"])
-
-    async def _read_version(self) -> None:
-        try:
-            found = await self._api.get(self._home.path)
-        except ApiError:
-            return
-        if found["metadata"]["uid"] == self._home.uid:
-            self.saw_version(found["metadata"]["resourceVersion"])
 
 
 def _is_news(before: SweepStatus, after: SweepStatus) -> bool:

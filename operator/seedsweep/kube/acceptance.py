@@ -1,0 +1,130 @@
+"""Whether a sweep can be carried out at all, and what its status says where it cannot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import ValidationError
+
+from seedsweep.api.checks import Problem
+from seedsweep.api.core import Condition
+from seedsweep.api.parse import problems_of
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.decisions import Event, StartEpisode
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.observation import Refusal
+from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.clock import now
+from seedsweep.kube.events import Recorder
+from seedsweep.kube.gates import refusal_reason
+from seedsweep.kube.home import Home
+from seedsweep.kube.pods import PodSettings, pod_manifest, pod_problems
+from seedsweep.kube.status import StatusRecord
+from seedsweep.kube.stored import parse_stored
+
+_MAX_MESSAGE = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A sweep that can be carried out."""
+
+    sweep: SeedSweep
+    layout: Layout
+    objections: Sequence[Refusal] = ()
+    """What the API server has against its pods now, though it has begun."""
+
+
+class Acceptance:
+    """Judges the spec of one sweep."""
+
+    def __init__(self, api: Api, settings: PodSettings, status: StatusRecord, recorder: Recorder) -> None:
+        self._api = api
+        self._settings = settings
+        self._status = status
+        self._recorder = recorder
+
+    async def judge(self, home: Home, body: Object) -> Accepted | None:
+        """The sweep as a value; None with condition Accepted=False where only we can tell that it cannot be done.
+
+        Raises ApiError where the API server could not be asked, or the condition could not be written.
+        """
+        try:
+            sweep = parse_stored(body)
+        except ValidationError as error:
+            await self._reject(home, body, problems_of(error, body))
+            return None
+        problems = pod_problems(sweep, self._settings)
+        layout = Layout.of(sweep)
+        evaluations = sweep.spec.trainer.planned_evaluations
+        if evaluations is not None:
+            problems += layout.problems(evaluations)
+        refused = "" if problems else await self._refused_pod(sweep, layout)
+        if refused and self._status.written.start_time is not None:
+            # What has begun is not given up for what may be mended on the cluster's side.
+            return Accepted(sweep, layout, (Refusal("PodRejected", refused, now()),))
+        if refused:
+            problems = [Problem("spec", None, refused)]
+        if problems:
+            await self._reject(home, body, problems)
+            return None
+        return Accepted(sweep, layout)
+
+    async def tell_stalled(self, home: Home, error: ApiError) -> None:
+        """Say in the status why nothing can be done, where even that is not refused."""
+        reason, message = refusal_reason(error), str(error)[:_MAX_MESSAGE]
+        status = self._with_condition("Stalled", "True", reason, message, self._status.written.observed_generation)
+        if status == self._status.written:
+            return
+        try:
+            await self._status.write(status.evolve(message=message), now())
+        except ApiError:
+            return
+        self._recorder.tell(home, [Event("Stalled", f"{reason}: {message}", kind="Warning")])
+
+    async def _refused_pod(self, sweep: SeedSweep, layout: Layout) -> str:
+        """What the API server itself finds wrong with a pod of this sweep; empty where it finds nothing."""
+        probe = StartEpisode(layout.episodes[0], 0, None, ())
+        manifest = pod_manifest(sweep, probe)
+        manifest["metadata"]["name"] += "-probe"
+        pods = f"/api/v1/namespaces/{sweep.metadata.namespace}/pods"
+        try:
+            await self._api.create(pods, manifest, dry_run=True)
+        except ApiError as error:
+            if error.status in (400, 422):
+                return f"makes a pod that the API server refuses: {error}"
+        return ""
+
+    async def _reject(self, home: Home, body: Object, problems: Sequence[Problem]) -> None:
+        message = "; ".join(map(str, problems))[:_MAX_MESSAGE]
+        generation = body["metadata"].get("generation")
+        before = self._status.written.condition("Accepted")
+        if before is not None and (before.status, before.message, before.observed_generation) == (
+            "False",
+            message,
+            generation,
+        ):
+            return
+        status = self._with_condition("Accepted", "False", "Invalid", message, generation)
+        await self._status.write(status.evolve(observed_generation=generation, phase="Failed", message=message), now())
+        self._recorder.tell(home, [Event("Rejected", message, kind="Warning")])
+
+    def _with_condition(
+        self, kind: str, holds: Literal["True", "False"], reason: str, message: str, generation: int | None
+    ) -> SweepStatus:
+        """The status on record with one condition as it is now."""
+        known = self._status.written
+        before = known.condition(kind)
+        same = before is not None and before.status == holds
+        condition = Condition(
+            type=kind,
+            status=holds,
+            reason=reason,
+            message=message,
+            last_transition_time=(
+                before.last_transition_time if same and before is not None else now().isoformat(timespec="milliseconds")
+            ),
+            observed_generation=generation,
+        )
+        return known.evolve(conditions=[condition, *(c for c in known.conditions if c.type != kind)])

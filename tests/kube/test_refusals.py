@@ -1,0 +1,157 @@
+"""What the API server refuses becomes a fact with its reason, holds up nothing else, and draws few requests."""
+
+import re
+
+import pytest
+
+from kube.fake_api import CUTS, EPISODES, PODS, UID, FakeCluster, Object, body_of, settle, until
+from seedsweep.kube import gates
+from seedsweep.kube import sweep as sweep_module
+from seedsweep.kube.client import ApiError
+
+QUOTA = ApiError(403, "Forbidden", 'pods "demo" is forbidden: exceeded quota: few, requested: pods=1')
+NO_RIGHT = ApiError(403, "Forbidden", 'User "operator" cannot do that')
+WEBHOOK = ApiError(403, "Forbidden", 'admission webhook "no.example" denied the request: no')
+
+
+@pytest.fixture(autouse=True)
+def _short_relists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_module, "GONE_WITHIN_SECONDS", 0.5)
+
+
+def refusing(verb: str, pattern: str, error: ApiError):
+    def refuse(method: str, path: str, _: object) -> None:
+        if method == verb and re.fullmatch(pattern, path):
+            raise error
+
+    return refuse
+
+
+async def test_a_closed_quota_draws_few_requests_and_is_told_without_flapping():
+    grid = {"grid": {"weightInits": {"count": 20}, "dataOrders": {"count": 10}}}
+    async with FakeCluster() as cluster:
+        api = cluster.api
+
+        def refuse(verb: str, path: str, _: object) -> None:
+            if (verb, path) == ("POST", PODS) and len(api.pods()) >= 8:
+                raise QUOTA
+
+        api.refuse = refuse
+        cluster.apply(body_of(parallelism=200, seeds=grid))
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "QuotaExceeded"))
+        written = api.count("PUT", "/apis/seedsweep.io/v1alpha1/namespaces/team/seedsweeps")
+        at_once, asked = api.refused, api.count("POST", PODS)
+        assert at_once <= 8
+        for _ in range(50):
+            await settle(seconds=0.1)
+            assert api.condition("demo", "Stalled")[:2] == ("True", "QuotaExceeded")
+        assert api.count("POST", PODS) - asked <= 5
+        assert api.count("PUT", "/apis/seedsweep.io/v1alpha1/namespaces/team/seedsweeps") - written <= 2
+        assert cluster.told["Stalled"] == 1
+
+
+async def test_a_quota_that_opens_is_used_by_the_next_probe():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing("POST", PODS, QUOTA)
+        cluster.apply(body_of(parallelism=8))
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "QuotaExceeded"))
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: len(api.pods()) == 8)
+        await until(lambda: api.condition("demo", "Stalled")[0] == "False")
+        assert gates.MAX_PAUSE.total_seconds() <= 5
+
+
+@pytest.mark.parametrize(("error", "reason"), [(NO_RIGHT, "Forbidden"), (WEBHOOK, "AdmissionDenied")])
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [("POST", PODS), ("POST", EPISODES), ("PUT", f"{EPISODES}/.*/status"), ("LIST", PODS), ("LIST", EPISODES)],
+)
+async def test_a_missing_right_is_told_and_draws_less_than_a_request_a_second(
+    verb: str, path: str, error: ApiError, reason: str
+):
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing(verb, path, error)
+        cluster.apply(body_of(parallelism=4))
+        if verb == "PUT":
+            await until(lambda: len(api.pods()) == 4)
+            for pod in api.pods():
+                cluster.end_pod(pod, scores=3)
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", reason))
+        before = api.refused
+        await settle(seconds=3)
+        assert api.refused - before <= 3
+        assert api.condition("demo", "Stalled")[:2] == ("True", reason)
+
+
+async def test_cuts_that_cannot_be_created_are_told_and_made_once_they_can():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing("POST", CUTS, NO_RIGHT)
+        cluster.apply(body_of(parallelism=8))
+        await until(lambda: len(api.pods()) == 8)
+        for pod in api.pods():
+            cluster.end_pod(pod, scores=3)
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "Forbidden"))
+        assert "Cut demo-b0-r0" in api.condition("demo", "Stalled")[2]
+        before = api.refused
+        await settle(seconds=3)
+        assert api.refused - before <= 3
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: api.count("POST", CUTS) and f"{CUTS}/demo-b0-r0" in api.objects)
+
+
+async def test_pods_that_cannot_be_deleted_are_told_and_draw_few_requests():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing("DELETE", f"{PODS}/.*", NO_RIGHT)
+        cluster.apply(body_of(parallelism=4))
+        await until(lambda: len(api.pods()) == 4)
+        cluster.edit_sweep("demo", suspend=True)
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "Forbidden"))
+        assert "delete pods" in api.condition("demo", "Stalled")[2]
+        before = api.refused
+        await settle(seconds=3)
+        assert api.refused - before <= 3
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: not api.pods())
+
+
+async def test_one_episode_whose_record_is_refused_holds_up_that_episode_only():
+    too_large = ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large")
+    seeds = {"single": {"count": 6}}
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing("PUT", f"{EPISODES}/demo-wi0-do0/status", too_large)
+        cluster.apply(body_of(parallelism=2, seeds=seeds, earlyStopping=...))
+
+        def ended_all_others() -> bool:
+            for pod in api.pods():
+                if pod["status"]["phase"] == "Pending":
+                    cluster.end_pod(pod)
+            done = [path for path, item in api.objects.items() if "episodes" in path and item.get("status", {})]
+            return len([p for p in done if api.objects[p]["status"]["state"] == "Finished"]) == 5
+
+        await until(ended_all_others)
+        assert api.condition("demo", "Stalled")[:2] == ("True", "TooLarge")
+        assert "demo-wi0-do0" in api.condition("demo", "Stalled")[2]
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+
+
+async def test_names_that_are_taken_leave_the_other_places_to_others():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        for path, name in ((PODS, "demo-wi0-do0"), (EPISODES, "demo-wi0-do1")):
+            await api.create(path, {"metadata": {"name": name, "labels": {}}})
+        cluster.apply(body_of(parallelism=4))
+        await until(lambda: len([pod for pod in api.pods() if owned(pod)]) == 4)
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "NameTaken"))
+        for _ in range(20):
+            await settle(seconds=0.1)
+            assert api.condition("demo", "Stalled")[:2] == ("True", "NameTaken")
+
+
+def owned(pod: Object) -> bool:
+    return any(owner["uid"] == UID for owner in pod["metadata"].get("ownerReferences", ()))

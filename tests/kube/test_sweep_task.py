@@ -1,0 +1,115 @@
+"""The task of a sweep: nothing ends it while its sweep exists, nothing is made for a sweep that is gone."""
+
+import copy
+
+import pytest
+
+from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, FakeCluster, body_of, settle, until
+from seedsweep.kube import sweep as sweep_module
+from seedsweep.kube import sweeps as sweeps_module
+from seedsweep.kube.client import ApiError
+
+
+async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once_it_is_mended():
+    async with FakeCluster() as cluster:
+        api, body = cluster.api, body_of(parallelism=2)
+        cluster.apply(body)
+        await until(lambda: len(api.pods()) == 2)
+        pod = api.pods()[0]
+        cluster.edit_sweep("demo", podTemplate={"spec": {"serviceAccountName": "forbidden"}})
+        await until(lambda: api.condition("demo", "Accepted")[0] == "False")
+        cluster.show_pod(api.edit(f"{PODS}/{pod['metadata']['name']}", lambda found: None))
+        await settle()
+        cluster.edit_sweep("demo", podTemplate={}, parallelism=3)
+        await until(lambda: len(api.pods()) == 3)
+        await until(lambda: api.condition("demo", "Accepted")[0] == "True")
+        assert api.status("demo")["observedGeneration"] == 3
+
+
+async def test_whatever_ends_a_sweeps_task_it_is_started_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweeps_module, "RESTART_SECONDS", 0.0)
+    times = iter(range(3))
+
+    async def breaks(*_: object) -> None:
+        if next(times, None) is not None:
+            raise AssertionError("broken")
+        await original(*_)  # type: ignore[arg-type]
+
+    original = sweeps_module.Sweep.run
+    monkeypatch.setattr(sweeps_module.Sweep, "run", breaks)
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(cluster.api.pods()) == 2)
+
+
+async def test_what_has_begun_is_not_given_up_for_pods_that_are_refused_later():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(api.pods()) == 2 and api.status("demo").get("startTime"))
+
+        def refuse(verb: str, path: str, _: object) -> None:
+            if path == PODS and verb in ("DRY RUN", "POST"):
+                raise ApiError(422, "Invalid", "requests must be less than or equal to limits")
+
+        api.refuse = refuse
+        cluster.edit_sweep("demo", parallelism=3)
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "PodRejected"))
+        assert api.condition("demo", "Accepted")[0] == "True"
+        api.refuse = lambda verb, path, body: None
+        cluster.edit_sweep("demo", parallelism=4)
+        await until(lambda: len(api.pods()) == 4)
+
+
+async def test_nothing_is_made_for_a_sweep_whose_deletion_no_watch_showed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweep_module, "GONE_WITHIN_SECONDS", 0.2)
+    async with FakeCluster(relist_seconds=0.3) as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=3))
+        await until(lambda: len(api.pods()) == 3)
+        api.objects.clear()
+        before = len(api.calls)
+        await settle(seconds=1.5)
+        made = [path for verb, path in api.calls[before:] if verb == "POST" and path in (PODS, EPISODES, CUTS)]
+        assert made == []
+        assert not api.pods()
+        assert list(cluster.sweeps.statuses()) == []
+
+
+async def test_a_list_shows_deletions_and_sweeps_that_no_watch_showed():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(api.pods()) == 2)
+        other = copy.deepcopy(body_of(parallelism=1))
+        other["metadata"] |= {"name": "other", "uid": "other-uid"}
+        api.objects = {f"{SWEEPS}/other": other}
+        await cluster.sweeps.compare([])
+        await until(lambda: len(api.pods()) == 1)
+        assert [home.name for home, _ in cluster.sweeps.statuses()] == ["other"]
+        await cluster.sweeps.compare(["team"])
+        assert [home.name for home, _ in cluster.sweeps.statuses()] == ["other"]
+
+
+async def test_an_end_that_could_not_be_written_is_written_once_it_can(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweep_module, "RETRY_SECONDS", 0.1)
+    pairs = {"pairs": [{"weightInit": 0, "dataOrder": order} for order in (0, 1)]}
+    async with FakeCluster(relist_seconds=0.3) as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=2, seeds=pairs, earlyStopping=...))
+        await until(lambda: len(api.pods()) == 2)
+        await settle()
+
+        def away(verb: str, path: str, _: object) -> None:
+            if path == f"{SWEEPS}/demo/status" or verb == "LIST":
+                raise ApiError(None, "Unreachable", "the API server cannot be reached")
+
+        api.refuse = away
+        for pod in api.pods():
+            cluster.end_pod(pod)
+        await settle(seconds=1.5)
+        assert api.status("demo").get("phase") != "Complete"
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+        assert api.status("demo")["completionTime"]
+        assert cluster.told["Complete"] == 1
