@@ -7,7 +7,7 @@ import asyncio
 import copy
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -223,12 +223,12 @@ class _Recorder(Recorder):
 async def until(holds: Callable[[], object]) -> None:
     """Wait until something holds; raises TimeoutError where it never does."""
     async with asyncio.timeout(PATIENCE):
-        while not holds():
+        while True:
+            if holds():
+                return
             await asyncio.sleep(0.01)
 
 
-async def settle(turns: Callable[[], Awaitable[None]] | None = None, seconds: float = 0.5) -> None:
+async def settle(seconds: float = 0.5) -> None:
     """Let the operator do all that it does now."""
     await asyncio.sleep(seconds)
-    if turns is not None:
-        await turns()

@@ -33,20 +33,19 @@ def placed(state: Object, **more: Any) -> PodFacts:
 
 
 def seen(attempt: Attempt, after: timedelta, unread: Trouble | None = None) -> SeenAttempt:
-    """So long after it got its node."""
-    assert attempt.facts.bound is not None
-    return attempt.seen(Unread(unread), NOW, attempt.facts.bound + after, stopping=False, gpus=1.0)
+    """So long after it was first seen."""
+    return attempt.seen(Unread(unread), NOW + after, stopping=False, gpus=1.0)
 
 
 def test_a_container_that_does_not_begin_is_told_after_a_while_with_where_to_look():
-    attempt = Attempt(placed({"waiting": {"reason": "ContainerCreating"}}), EXPECTED)
+    attempt = Attempt(placed({"waiting": {"reason": "ContainerCreating"}}), EXPECTED, NOW)
     assert seen(attempt, BEGINS_WITHIN - timedelta(seconds=1)).trouble == ""
     assert "kubectl describe pod demo-wi3-do7" in seen(attempt, BEGINS_WITHIN).trouble
-    assert seen(Attempt(placed({"running": {}}), EXPECTED), BEGINS_WITHIN).trouble == ""
+    assert seen(Attempt(placed({"running": {}}), EXPECTED, NOW), BEGINS_WITHIN).trouble == ""
 
 
 def test_metrics_that_cannot_be_read_are_told_after_a_while():
-    attempt = Attempt(placed({"running": {}}), EXPECTED)
+    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
     once, often = Trouble(1, "refused"), Trouble(UNREADABLE_TIMES, "refused")
     assert seen(attempt, UNREADABLE_AFTER, once).trouble == ""
     assert seen(attempt, UNREADABLE_AFTER - timedelta(seconds=1), often).trouble == ""
@@ -54,7 +53,7 @@ def test_metrics_that_cannot_be_read_are_told_after_a_while():
 
 
 def test_it_is_due_when_its_grace_is_over_by_our_own_clock():
-    attempt = Attempt(placed({"running": {}}), EXPECTED)
+    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
     assert seen(attempt, timedelta()).due is None
     told = placed({"running": {}}, deletionTimestamp="2030-01-01T00:00:00Z", deletionGracePeriodSeconds=90)
     attempt.take_facts(told, NOW)
@@ -65,15 +64,45 @@ def test_it_is_due_when_its_grace_is_over_by_our_own_clock():
     assert seen(attempt, timedelta()).due == NOW + timedelta(seconds=1)
 
 
+@pytest.mark.parametrize("skew", [timedelta(hours=-2), timedelta(hours=2)])
+def test_times_that_other_machines_wrote_are_seen_when_they_are_seen(skew: timedelta):
+    elsewhere = (NOW + skew).isoformat()
+    unplaced = {**condition("PodScheduled", "False", reason="Unschedulable"), "lastTransitionTime": elsewhere}
+    attempt = Attempt(facts({"conditions": [unplaced]}, creationTimestamp=elsewhere), EXPECTED, NOW)
+    waiting = seen(attempt, timedelta(seconds=30))
+    assert (waiting.created, waiting.unschedulable_since, waiting.bound) == (NOW, NOW, None)
+    bound = {"conditions": [{**PLACED, "lastTransitionTime": elsewhere}]}
+    silent = {"conditions": [*bound["conditions"], {**condition("Ready", "False"), "lastTransitionTime": elsewhere}]}
+    running = {"containerStatuses": [container({"running": {"startedAt": elsewhere}})]}
+    later = NOW + timedelta(minutes=1)
+    attempt.take_facts(facts({**bound, **running}), later)
+    attempt.take_facts(facts({**silent, **running}), later + timedelta(minutes=1))
+    at_work = seen(attempt, timedelta(minutes=3))
+    assert (at_work.bound, at_work.unschedulable_since) == (later, None)
+    assert at_work.silent_since == later + timedelta(minutes=1)
+    assert at_work.progressed == NOW
+
+
+def test_what_had_ended_before_anyone_looked_held_its_place_for_as_long_as_its_node_says():
+    state = {"exitCode": 0, "startedAt": "2026-05-04T14:00:00Z", "finishedAt": "2026-05-04T14:05:00Z"}
+    attempt = Attempt(placed({"terminated": state}), EXPECTED, NOW)
+    attempt.end(Ending(EndReason.DONE, NOW, 0))
+    assert seen(attempt, timedelta(hours=1)).held == timedelta(minutes=5)
+    watched = Attempt(placed({"running": {}}), EXPECTED, NOW)
+    watched.take_facts(placed({"terminated": state}), NOW + timedelta(minutes=6))
+    watched.end(Ending(EndReason.DONE, NOW + timedelta(minutes=6), 0))
+    assert seen(watched, timedelta(hours=1)).held is None
+
+
 def test_a_pod_that_a_finalizer_holds_says_so():
     held = facts(deletionTimestamp="2030-01-01T00:00:00Z", finalizers=["kueue.x-k8s.io/managed"])
-    shown = Attempt(held, EXPECTED).seen(Unread(), NOW, NOW, stopping=False, gpus=1.0)
+    shown = Attempt(held, EXPECTED, NOW).seen(Unread(), NOW, stopping=False, gpus=1.0)
     assert shown.trouble == "its pod was deleted and stays: the finalizers kueue.x-k8s.io/managed hold it"
 
 
 def test_what_volcano_said_outlives_the_kubelet_that_writes_over_it():
     ready = condition("Ready", "False", reason="Evict", message="Pod is evicted, because of reclaim")
-    attempt = Attempt(facts({"conditions": [ready]}), EXPECTED)
+    attempt = Attempt(facts({"conditions": [ready]}), EXPECTED, NOW)
     attempt.take_facts(facts({"conditions": [condition("Ready", "False", reason="PodFailed")]}), NOW)
     attempt.vanish(NOW)
     assert attempt.ending is not None
@@ -81,13 +110,13 @@ def test_what_volcano_said_outlives_the_kubelet_that_writes_over_it():
 
 
 def test_a_pod_that_goes_while_its_log_is_read_has_ended_as_it_did():
-    attempt = Attempt(placed({"terminated": {"exitCode": 139}}), EXPECTED, last=FAILED)
+    attempt = Attempt(placed({"terminated": {"exitCode": 139}}), EXPECTED, NOW, last=FAILED)
     attempt.vanish(NOW)
     assert attempt.ending == FAILED
 
 
 def test_one_that_goes_without_an_end_has_vanished():
-    attempt = Attempt(placed({"running": {}}), EXPECTED)
+    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
     attempt.vanish(NOW)
     assert attempt.ending is not None
     assert attempt.ending.reason == EndReason.INTERRUPTED
@@ -95,7 +124,7 @@ def test_one_that_goes_without_an_end_has_vanished():
 
 def test_what_was_read_of_its_log_goes_with_its_end_unless_the_end_brings_its_own():
     for own, kept in (("", "of the log"), ("its own", "its own")):
-        attempt = Attempt(placed({"running": {}}), EXPECTED, output="of the log")
+        attempt = Attempt(placed({"running": {}}), EXPECTED, NOW, output="of the log")
         attempt.end(replace(FAILED, output=own))
         assert attempt.ending is not None
         assert attempt.ending.output == kept
@@ -116,7 +145,7 @@ def test_a_log_is_read_where_a_trainer_failed_and_its_end_does_not_tell_what_it_
 
 
 def test_of_two_readings_the_one_that_tells_more_is_kept():
-    attempt = Attempt(placed({"running": {}}), EXPECTED, reading=Reading(scores=(0.5, 0.6)))
+    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW, reading=Reading(scores=(0.5, 0.6)))
     for scores, kept in (((0.5,), 2), ((0.5, 0.6, 0.7), 3)):
         attempt.take_reading(Reading(scores=scores))
         assert attempt.reading is not None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pod_statuses import END, EXPECTED, MEMORY, NOW, REASON, Object, condition, container, ended, ending, facts, said
+from pod_statuses import EXPECTED, MEMORY, NOW, REASON, Object, condition, container, ended, ending, facts, said
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.engine.observation import Ending
 from seedsweep.kube.endings import ending_of, vanished
@@ -21,7 +21,7 @@ from seedsweep_trainer.contract import Outcome, TrainerInfo
 def test_last_words_tell_how_a_clean_end_is_meant(outcome: Outcome, reason: EndReason):
     found = ending_of(ended(0, said(outcome=outcome), cause="Completed"), EXPECTED, NOW)
     assert found is not None
-    assert (found[0].reason, found[0].at, found[0].exit_code, found[0].output) == (reason, END, 0, "")
+    assert (found[0].reason, found[0].at, found[0].exit_code, found[0].output) == (reason, NOW, 0, "")
     assert found[1] is not None
     assert found[1].scores == (0.25, 0.5)
 
@@ -44,7 +44,7 @@ def test_exit_codes_tell_failures_apart(code: int, reason: EndReason):
 def test_a_failure_keeps_what_was_published_and_its_own_reason():
     found = ending_of(ended(1, said(outcome=Outcome.FAILED, reason=REASON)), EXPECTED, NOW)
     assert found is not None
-    assert found[0] == Ending(EndReason.FAILED, END, 1, REASON)
+    assert found[0] == Ending(EndReason.FAILED, NOW, 1, REASON)
     assert found[1] is not None
 
 
@@ -226,7 +226,7 @@ def test_a_pod_that_is_told_to_end_lives_until_it_has():
 def test_a_deleted_pod_counts_as_interrupted_whatever_its_trainer_made_of_it():
     state = {"terminated": {"exitCode": 1, "finishedAt": "2026-05-04T11:30:00Z"}}
     seen = facts({"containerStatuses": [container(state)]}, deletionTimestamp="2026-05-04T11:31:00Z")
-    assert ending(seen) == Ending(EndReason.INTERRUPTED, END, 1, "its pod was deleted", Interruption.DELETED)
+    assert ending(seen) == Ending(EndReason.INTERRUPTED, NOW, 1, "its pod was deleted", Interruption.DELETED)
 
 
 def test_a_container_that_has_ended_is_over_while_another_beside_it_goes_on():

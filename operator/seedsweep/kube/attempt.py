@@ -43,6 +43,9 @@ class Attempt:
     last: Ending | None = None
     """Its end, while the end of its log is read."""
 
+    def __post_init__(self) -> None:
+        self.take_facts(self.facts, self.first_seen)
+
     def take_facts(self, facts: PodFacts, now: datetime) -> None:
         """Its pod as it is seen now."""
         before = self.facts

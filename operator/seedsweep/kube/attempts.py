@@ -95,7 +95,8 @@ class Attempts:
             self._of_episode.setdefault(facts.episode, set()).add(facts.uid)
         elif facts.version <= known.facts.version or not known.exists:
             return facts
-        known.take_facts(facts, now)
+        else:
+            known.take_facts(facts, now)
         self._follow(known)
         self._around.news()
         return facts

@@ -145,7 +145,7 @@ class Gates:
     def _open(self, gate: _Gate, kind: str) -> None:
         if gate.error is not None:
             _log.info("%s: can %s again", self._sweep, kind)
-        gate.error, gate.limit = None, min(2 * gate.limit, MAX_AT_ONCE)
+        gate.error, gate.limit = None, min(gate.limit + 1, MAX_AT_ONCE)
 
 
 Key = TypeVar("Key", bound=Hashable)
