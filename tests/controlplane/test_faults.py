@@ -16,7 +16,10 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.kube.client import Api
-from seedsweep.kube.records import LAZY_SECONDS, Home, Records
+from seedsweep.kube.clock import now
+from seedsweep.kube.gates import GatedApi, Gates
+from seedsweep.kube.home import Home
+from seedsweep.kube.records import LAZY_SECONDS, Records
 
 SCRIPT = Script(seconds=0.2)
 RECORDS = "^(?!.*/events$)"
@@ -135,7 +138,7 @@ async def test_a_record_that_waited_never_overwrites_a_newer_one(control_plane, 
         layout = Layout.of(SeedSweep.model_validate_json(json.dumps(sweep)))
         client = await new_client_from_config(str(trial.operator.kubeconfig))
         async with client, asyncio.timeout(30):
-            records = Records(Api(client), home, layout)
+            records = Records(GatedApi(Api(client), Gates(str(home), now)), home, layout, now)
             lazily = asyncio.create_task(records.write_lazily())
             episode, status = layout.episodes[0], EpisodeStatus(scores=[0.5])
             await records.write([RecordEpisode(episode, status, durable=False)])
