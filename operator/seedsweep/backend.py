@@ -19,8 +19,9 @@ class Backend(Protocol):
         """Make the records durable, in order.
 
         Returns the names of episodes whose durable record could not be written: what rests on one of
-        them must not be done. A cut that exists already is not overwritten, and makes every decision
-        wait for the next observation: then the name "*" is returned.
+        them must not be done. Until it was written, each is among `Observation.unrecorded`. The name "*" is
+        returned beside them where others rest on it, too: on a final score, a verdict or a cut. A cut that
+        exists already is not overwritten, and makes every decision wait for the next observation, likewise.
         """
         ...
 

@@ -69,6 +69,8 @@ class Hazards:
     """That the loop dies in a turn, between any two of its acts."""
     unwritten: float = 0.0
     """That a record without hurry is lost, or a durable one refused."""
+    denied: float = 0.0
+    """That from then on, for a while, nothing of an episode can be recorded."""
     clumsy: float = 0.0
     """That a decision fails, or is carried out twice."""
     turmoil: int = 0
@@ -156,7 +158,9 @@ class Fate:
     def loses_words(self, episode: EpisodeId, over_as: str) -> bool:
         """Whether an attempt that ended so leaves no message; two clean ends without one would fail the episode."""
         if over_as in ("clean", "diverged"):
-            silent = self._silent_ends[episode] == 0 and self.rng.random() < self.hazards.mute
+            spare = self._silent_ends[episode] == 0 and self._failures[episode] < self._spare_failures(episode)
+            silent = spare and self.rng.random() < self.hazards.mute
             self._silent_ends[episode] += silent
+            self._failures[episode] += silent
             return silent
         return over_as in ("interrupted", "stopped") and self.rng.random() < self.hazards.mute

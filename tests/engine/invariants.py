@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from engine.brute import Outcome, work_out
+from engine.trainees import moment
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
-from seedsweep.engine.decisions import Conclude, Plan, Prune, RecordCut, RecordEpisode, StartEpisode, StopAttempt
+from seedsweep.engine.decisions import (
+    Conclude,
+    Plan,
+    Prune,
+    RecordCut,
+    RecordEpisode,
+    StartEpisode,
+    StopAttempt,
+    WarmUp,
+)
 
 if TYPE_CHECKING:
     from engine.simulator import World
@@ -40,6 +51,7 @@ class Watch:
     def before(self, todo: Plan) -> None:
         """Of the plan alone: what it records may only add to what is on record."""
         world = self.world
+        assert_leaves_alone(todo, {e for e, refusal in world.unrecorded.items() if refusal.until > moment(world.now)})
         self._live_before = sum(1 for t in world.trainees if t.live)
         finals = {episode.name: status.rung_scores for episode, status in world.records.items()}
         for record in todo.records:
@@ -140,7 +152,7 @@ class Watch:
             EndReason.STUCK,
             EndReason.STOPPED,
         }
-        waiting = 0
+        waiting = len(world.unrecorded)
         for episode, status in world.records.items():
             ended = [attempt.reason for attempt in status.attempts if attempt.reason is not None]
             interrupted = status.verdict is None and bool(ended) and ended[-1] in cut_short
@@ -162,6 +174,8 @@ class Watch:
         for episode in world.case.truths:
             status = world.records.get(episode, EpisodeStatus())
             if status.verdict is not None or any(t.episode == episode for t in world.trainees):
+                continue
+            if episode in world.unrecorded:
                 continue
             last = status.attempts[-1].reason if status.attempts else None
             if last in (None, EndReason.INTERRUPTED, EndReason.STOPPED_AT_RUNG, EndReason.STOPPED):
@@ -238,6 +252,17 @@ class Watch:
         assert status.verdict is not None
         assert status.verdict.rung is not None
         return (self.world.case.layout.bracket_of[episode], status.verdict.rung) in self.world.cuts
+
+
+def assert_leaves_alone(todo: Plan, frozen: Collection[EpisodeId]) -> None:
+    """Nothing is recorded, decided or told of an episode whose record cannot be written; the status says so."""
+    named = [record.episode for record in todo.records if isinstance(record, RecordEpisode)]
+    named += [decision.episode for decision in todo.decisions if not isinstance(decision, WarmUp)]
+    named += [event.episode for event in todo.events if event.episode is not None]
+    assert not set(named) & set(frozen), f"{set(named) & set(frozen)} ought to be left alone"
+    stalled = todo.status.condition("Stalled")
+    assert not frozen or (stalled is not None and (stalled.status, stalled.reason) == ("True", "Forbidden"))
+    assert not frozen or not todo.finished, "over, and not all of it is on record"
 
 
 def _check_only_adds(before: EpisodeStatus, after: EpisodeStatus) -> None:

@@ -16,10 +16,20 @@ from engine.trainees import Trainee, moment
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.decisions import Conclude, Decision, Plan, Prune, RecordCut, StartEpisode, StopAttempt
+from seedsweep.engine.decisions import (
+    Conclude,
+    Decision,
+    Plan,
+    Prune,
+    RecordCut,
+    RecordEpisode,
+    StartEpisode,
+    StopAttempt,
+)
 from seedsweep.engine.haste import OFTEN
-from seedsweep.engine.observation import Conclusion, Observation
+from seedsweep.engine.observation import Conclusion, Observation, Refusal
 from seedsweep.engine.plan import plan
+from seedsweep.reconcile import EVERYTHING, safe_decisions
 
 MAX_TURNS = 4000
 TURNS_PER_EPISODE = 400
@@ -27,6 +37,12 @@ NODE_RETURNS = (60, 600)
 """Seconds until another GPU takes the place of one that vanished or died."""
 MAX_CRASHES = 8
 """More, and what hangs would never be noticed: a loop knows of progress since it began to watch."""
+
+
+DENIED = (1, 300)
+"""Seconds for which the record of an episode cannot be written."""
+ASKED_AGAIN = (1, 60)
+"""Seconds until that is tried again."""
 
 
 class Crash(Exception):  # noqa: N818 - it is no error of the code under test
@@ -44,6 +60,10 @@ class World:
         self.records: dict[EpisodeId, EpisodeStatus] = {}
         self.cuts: dict[tuple[int, int], CutSpec] = {}
         self.status = SweepStatus()
+        self.denied: dict[EpisodeId, int] = {}
+        """Until when the record of an episode cannot be written."""
+        self.unrecorded: dict[EpisodeId, Refusal] = {}
+        """What the loop knows of that."""
         self.trainees: list[Trainee] = []
         self.checkpoints: dict[EpisodeId, int] = {}
         self.curves: dict[EpisodeId, tuple[float | None, ...]] = {}
@@ -78,6 +98,7 @@ class World:
             episodes=dict(self.records),
             cuts=dict(self.cuts),
             attempts=tuple(trainee.seen() for trainee in self.trainees),
+            unrecorded=dict(self.unrecorded),
             suspend=self.suspended,
             parallelism=self.parallelism,
             stored=stored,
@@ -90,14 +111,15 @@ class World:
         """One turn of the loop: observe, plan, record, execute, publish; it may die on the way."""
         self.turns += 1
         self.news = False
+        self._forget_vanished()
         todo = plan(self.case.layout, self.observe(), moment(self.now))
         self.watch.before(todo)
         dies = self.rng.random() < self.hazards.crash and self.crashes < MAX_CRASHES
         self.crashes += dies
         acts = self.rng.randint(0, len(todo.records) + len(todo.decisions)) if dies else 10**9
         try:
-            refused, acts = self._record(todo, acts)
-            self._execute([d for d in todo.decisions if "*" not in refused and d.episode.name not in refused], acts)
+            unwritten, acts = self._record(todo, acts)
+            self._execute(safe_decisions(todo.decisions, unwritten), acts)
             if dies:
                 raise Crash
             self.status = todo.status
@@ -143,25 +165,42 @@ class World:
         self.now = max(self.now, until)
 
     def _record(self, todo: Plan, acts: int) -> tuple[set[str], int]:
-        refused: set[str] = set()
+        unwritten: set[str] = set()
         for record in todo.records:
             if acts <= 0:
                 raise Crash
             acts -= 1
             # Cuts and verdicts rest on scores written before them, also on those of other episodes.
             if isinstance(record, RecordCut):
-                if refused or (record.cut.bracket, record.cut.rung) in self.cuts:
-                    refused.add("*")
+                if EVERYTHING in unwritten or (record.cut.bracket, record.cut.rung) in self.cuts:
+                    unwritten.add(EVERYTHING)
                     continue
                 self.cuts[record.cut.bracket, record.cut.rung] = record.cut
-            elif self.rng.random() < self.hazards.unwritten or (refused and record.status.verdict is not None):
-                self.news = True
-                if record.durable:
-                    refused.add(record.episode.name)
+            elif self._is_denied(record.episode):
+                self._refuse(record, unwritten)
+            elif EVERYTHING in unwritten and record.status.verdict is not None:
+                unwritten.add(record.episode.name)
             else:
                 self.records[record.episode] = record.status
+                self.unrecorded.pop(record.episode, None)
         self.trainees = [t for t in self.trainees if t.live or not self._ended_on_record(t)]
-        return refused, acts
+        return unwritten, acts
+
+    def _is_denied(self, episode: EpisodeId) -> bool:
+        if self.denied.get(episode, 0) <= self.now and self.rng.random() < self.hazards.denied:
+            self.denied[episode] = self.now + self.rng.randint(*DENIED)
+        return self.denied.get(episode, 0) > self.now or self.rng.random() < self.hazards.unwritten
+
+    def _refuse(self, record: RecordEpisode, unwritten: set[str]) -> None:
+        self.news = True
+        episode, before = record.episode, self.records.get(record.episode, EpisodeStatus())
+        if self.denied.get(episode, 0) > self.now:
+            until = moment(self.now + self.rng.randint(*ASKED_AGAIN))
+            self.unrecorded[episode] = Refusal("Forbidden", "records may not be written", until)
+        if record.durable:
+            unwritten.add(episode.name)
+            if record.status.rung_scores != before.rung_scores or record.status.verdict != before.verdict:
+                unwritten.add(EVERYTHING)
 
     def _execute(self, decisions: Sequence[Decision], acts: int) -> None:
         for decision in self.rng.sample(decisions, len(decisions)):
@@ -266,8 +305,11 @@ class World:
                 self._mourn(trainee)
             elif trainee.live and trainee.bound is not None and trainee.scrape_at <= self.now:
                 self._scrape(trainee)
-        self.trainees = [t for t in self.trainees if t.live or t.ending is not None]
+        self._forget_vanished()
         self._bind()
+
+    def _forget_vanished(self) -> None:
+        self.trainees = [t for t in self.trainees if t.live or t.ending is not None]
 
     def _dies_next(self, trainee: Trainee) -> int | None:
         """When something happens to its node, or because of it."""
@@ -324,6 +366,7 @@ class World:
         """What was only in the loop's memory is gone; it watches again from now on."""
         self.news = True
         self.concluding = None
+        self.unrecorded = {}
         for trainee in self.trainees:
             if trainee.live:
                 trainee.reading = None

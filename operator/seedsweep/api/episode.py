@@ -10,6 +10,9 @@ from seedsweep.api.base import ApiModel, Distinct, Seed
 from seedsweep.api.core import ObjectMeta
 from seedsweep.api.early_stopping import MAX_RUNGS
 
+MAX_ATTEMPTS = 500
+"""Of one episode; its record holds no more."""
+
 
 class EpisodeId(NamedTuple):
     """The seeds of an episode, which are its identity."""
@@ -197,7 +200,7 @@ class Freed(ApiModel):
     """Whether its best weights stay."""
 
 
-EpisodeState = Literal["Waiting", "Running", "Paused", "Finished", "Lost", "Audited", "Failed", "Diverged"]
+EpisodeState = Literal["Waiting", "Running", "Paused", "Trained", "Finished", "Lost", "Audited", "Failed", "Diverged"]
 
 
 class EpisodeSpec(ApiModel):

@@ -21,6 +21,8 @@ class EpisodeCounts(ApiModel):
     """Training."""
     paused: int = 0
     """Begun, and stopped for now."""
+    trained: int = 0
+    """Trained to the end, waiting for the cut."""
     finished: int = 0
     """Kept, and trained to the end."""
     lost: int = 0

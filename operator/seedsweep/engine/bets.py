@@ -11,7 +11,7 @@ _NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_C
 def for_idle_places(draft: Draft, race: Race) -> list[Standing]:
     """Who may take places that nobody needs, best first: paused leaders, then the audited."""
     idle = [s for e, s in race.standings.items() if e not in draft.live and _can_go_on(draft, s)]
-    leaders = [s for s in idle if s.promising and draft.seen.resumable and _has_way_to_go(draft, s)]
+    leaders = [s for s in idle if may_lead(draft, s)]
     leaders.sort(key=lambda s: (s.rank, draft.layout.bracket_of[s.episode]))
     return [*leaders, *(s for s in idle if s.need is Need.AUDIT)]
 
@@ -40,6 +40,11 @@ def ahead_of_cut(draft: Draft, race: Race, gpus: int) -> list[Standing]:
     if to_train > (gpus - odd) * (next_goal - goal):
         leaders = [s for s in leaders if _has_begun(draft, s)]
     return [s for s in leaders if _has_way_to_go(draft, s) and (s.episode in draft.live or _can_go_on(draft, s))]
+
+
+def may_lead(draft: Draft, standing: Standing) -> bool:
+    """To train on before the cut is no waste, for it is likelier than not to be kept, and finds its checkpoint."""
+    return standing.promising and draft.seen.resumable and _has_way_to_go(draft, standing)
 
 
 def stop_after(draft: Draft, standing: Standing) -> int | None:

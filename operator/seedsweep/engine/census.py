@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeState, EpisodeStatus, Interruption
 from seedsweep.api.status import Cost, EpisodeCounts
@@ -27,6 +26,10 @@ class Census:
     diverged: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """Messages of the episodes whose last attempt refused its configuration."""
+    unmeasured: list[str] = field(default_factory=list)
+    """Reasons of the episodes that were given up since their metrics cannot be used."""
+    measured: int = 0
+    """Episodes with a curve on record."""
     replayed: list[EpisodeId] = field(default_factory=list)
     """Episodes of which a replay disagreed with the record."""
     sampled: bool = False
@@ -56,6 +59,8 @@ def episode_state(draft: Draft, episode: EpisodeId) -> EpisodeState:
     attempt = draft.live.get(episode)
     if attempt is not None and attempt.bound is not None:
         return "Running"
+    if status.attempts and status.attempts[-1].reason == EndReason.DONE:
+        return "Trained"
     return "Paused" if status.scores else "Waiting"
 
 
@@ -70,7 +75,7 @@ def take_census(draft: Draft, race: Race) -> Census:
     for episode, status in draft.statuses.items():
         state = episode_state(draft, episode)
         census.tally[state] = census.tally.get(state, 0) + 1
-        reach, trained = _steps(census, status, draft.live.get(episode), draft.now)
+        reach, trained = _steps(census, draft, status, draft.unabsorbed.get(episode) or draft.live.get(episode))
         useful = min(reach, limits.get(race.limits.get(episode, 0), reach))
         census.useful += useful
         census.wasted += trained - reach if trained > reach else 0
@@ -85,6 +90,9 @@ def take_census(draft: Draft, race: Race) -> Census:
         verdict = status.verdict
         if verdict is not None and verdict.outcome not in LOST and verdict.outcome != "Finished":
             (census.failed if verdict.outcome == "Failed" else census.diverged).append(verdict.reason)
+            if verdict.outcome == "Failed" and _is_unmeasured(status):
+                census.unmeasured.append(f"{episode.name}: {verdict.reason}")
+        census.measured += bool(status.scores)
         for score in status.rung_scores:
             census.sampled = census.sampled or score.sampled
     return census
@@ -106,8 +114,15 @@ def cost_of(draft: Draft, census: Census) -> Cost:
     )
 
 
-def _steps(census: Census, status: EpisodeStatus, live: SeenAttempt | None, now: datetime) -> tuple[int, int]:
-    """The furthest step reached, and the steps trained by all attempts together; notes what else they tell."""
+def _is_unmeasured(status: EpisodeStatus) -> bool:
+    return bool(status.attempts) and status.attempts[-1].reason == EndReason.METRICS_UNAVAILABLE
+
+
+def _steps(census: Census, draft: Draft, status: EpisodeStatus, open_: SeenAttempt | None) -> tuple[int, int]:
+    """The furthest step reached, and the steps trained by all attempts together; notes what else they tell.
+
+    `open_`: the attempt whose end is not on record.
+    """
     reach = trained = 0
     for attempt in status.attempts:
         if attempt.fingerprint:
@@ -121,14 +136,14 @@ def _steps(census: Census, status: EpisodeStatus, live: SeenAttempt | None, now:
         trained += attempt.steps - attempt.steps_at_start
     if status.attempts and status.attempts[-1].reason == EndReason.BAD_CONFIGURATION:
         census.refused.append(status.attempts[-1].message)
-    if live is not None:
-        reading = live.reading
+    if open_ is not None:
+        reading = open_.reading
         if reading is not None:
             reach = reading.steps_done if reading.steps_done > reach else reach
             trained += reading.steps_done - reading.steps_at_start
             if reading.fingerprint:
                 census.fingerprints.add(reading.fingerprint)
-        census.seconds += live.gpu_seconds(now)
+        census.seconds += draft.gpu_seconds(open_)
     return reach, trained
 
 

@@ -9,13 +9,30 @@ from seedsweep.api.status import Best, CutSummary, EpisodeCounts, InterruptionCo
 from seedsweep.engine.census import Census, cost_of
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
-from seedsweep.engine.observation import SeenAttempt
-from seedsweep.engine.places import Waits, first_refusal
 from seedsweep.engine.race import Need, Race
 from seedsweep.engine.result import Failure
+from seedsweep.engine.stalls import Stall, find_refusal
 from seedsweep.engine.storage import parameters_of, storage_events, storage_findings
 from seedsweep.engine.summary import summarize
 
+_TYPES = (
+    "Complete",
+    "Suspended",
+    "Progressing",
+    "Stalled",
+    "Failed",
+    "StorageTidy",
+    "WarmedUp",
+    "CheckpointsKept",
+    "ExactScores",
+    "NonDeterministic",
+    "HeterogeneousHardware",
+    "Accepted",
+)
+"""As people read them. What asks for their attention comes before all."""
+_URGENT = ("Failed", "Stalled")
+MAX_FOREIGN = 20
+"""Conditions of other types that are kept, as a newer release may have set."""
 _GOOD = frozenset({"Complete", "Suspended"})
 _TOLD = _GOOD | {"Failed", "Stalled", "NonDeterministic", "HeterogeneousHardware"}
 
@@ -36,7 +53,10 @@ class Outlook:
     warming: bool
     """No episode starts before the storage is warm."""
     observed_places: int | None
-    waits: Waits
+    stall: Stall | None
+    """The weightiest reason why something that could be done is not."""
+    for_retry: int
+    """Episodes whose next attempt waits out a back-off."""
 
 
 def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
@@ -57,7 +77,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         message=message,
         summary=summarize(counts, outlook.best, cost),
         start_time=start_time(draft),
-        completion_time=(before.completion_time or timestamp(draft.now)) if done else None,
+        completion_time=_recorded(draft, before.completion_time) if done else None,
         suspended_seconds=suspended_seconds,
         evaluations=draft.evaluations,
         steps=draft.steps,
@@ -78,14 +98,14 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
     )
 
 
-def note_refusal(draft: Draft, status: SweepStatus) -> SweepStatus:
+def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
     """The same status, but for what keeps its next records from being written."""
-    refusal = first_refusal(draft)
+    refusal = find_refusal(draft, race)
     if refusal is None:
         return status
     stalled = _condition(draft, "Stalled", True, refusal.reason, refusal.message)
     others = [condition for condition in status.conditions if condition.type != "Stalled"]
-    return status.evolve(conditions=[*others, stalled], message=refusal.message)
+    return status.evolve(conditions=_in_order([*others, stalled]), message=refusal.message)
 
 
 def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
@@ -102,7 +122,8 @@ def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
 
 def start_time(draft: Draft) -> str | None:
     """When the first attempt was seen; None before."""
-    return draft.seen.status.start_time or (timestamp(draft.now) if draft.seen.attempts else None)
+    recorded = draft.seen.status.start_time
+    return _recorded(draft, recorded) if recorded is not None or draft.seen.attempts else None
 
 
 def suspended_for(draft: Draft) -> float:
@@ -110,7 +131,12 @@ def suspended_for(draft: Draft) -> float:
     suspended = draft.seen.status.condition("Suspended")
     if suspended is None or suspended.status != "True":
         return 0.0
-    return (draft.now - type(draft.now).fromisoformat(suspended.last_transition_time)).total_seconds()
+    return (draft.now - draft.past(suspended.last_transition_time)).total_seconds()
+
+
+def _recorded(draft: Draft, recorded: str | None) -> str:
+    """A time on record, or now; one that is still to come is set right, or what is counted from it would wait."""
+    return recorded if recorded is not None and draft.past(recorded) < draft.now else timestamp(draft.now)
 
 
 def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) -> tuple[Phase, str]:
@@ -132,17 +158,10 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
     if outlook.warming:
         trouble = draft.seen.housekeeping.trouble if draft.seen.housekeeping is not None else ""
         return "Pending", "warming up the storage before the first episode" + (f": {trouble}" if trouble else "")
-    if outlook.waits.for_checkpoint:
-        return "Running", "waiting for a checkpoint before an episode past its rung can make room"
-    if outlook.waits.refused is not None:
-        return "Running" if draft.live else "Pending", f"cannot start all episodes: {outlook.waits.refused.message}"
-    if outlook.waits.abandoned is not None:
-        return "Running", _silence(outlook.waits.abandoned)
-    if outlook.waits.troubled is not None:
-        what = "waits in a queue" if outlook.waits.troubled.gated else "cannot begin"
-        return "Running", f"{outlook.waits.troubled.episode.name} {what}: {outlook.waits.troubled.trouble}"
+    if outlook.stall is not None:
+        return "Running" if draft.live else "Pending", outlook.stall.message
     racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
-    retries = outlook.waits.for_retry
+    retries = outlook.for_retry
     waiting = f"{retries} wait to be retried; " if retries else ""
     if racing:
         return "Running", f"{racing} episodes have yet to reach their rung; {waiting}{best}"
@@ -168,12 +187,12 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
     sampled = outlook.census.sampled
     replayed = [draft.layout.names[episode] for episode in outlook.census.replayed]
     mixed = len(outlook.census.fingerprints) > 1
-    moving = not done and not draft.seen.suspend
+    stall = outlook.stall
     found = [
         ("Accepted", True, "Valid", ""),
-        ("Progressing", moving, _course(draft, outlook, moving), message),
+        ("Progressing", *_progress(draft, outlook, done), message),
         ("Suspended", draft.seen.suspend, "SuspendRequested" if draft.seen.suspend else "NotSuspended", ""),
-        ("Stalled", *_stalled(draft, outlook)),
+        ("Stalled", True, stall.reason, stall.message) if stall is not None else ("Stalled", False, *_pace(outlook)),
         ("Complete", done and not failed, "WinnerFound" if done and not failed else "NotFinished", message),
         ("Failed", failed, reason or "NotFailed", outlook.failure[1] if outlook.failure is not None else ""),
         ("ExactScores", not sampled, "CurvesPublished" if not sampled else "ScoresSampled", ""),
@@ -181,45 +200,44 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
         *storage_findings(draft, outlook.left),
     ]
-    return [_condition(draft, *entry) for entry in found]
+    foreign = [condition for condition in draft.seen.status.conditions if condition.type not in _TYPES]
+    return [*_in_order([_condition(draft, *entry) for entry in found]), *foreign[:MAX_FOREIGN]]
 
 
-def _course(draft: Draft, outlook: Outlook, moving: bool) -> str:
-    if not moving:
-        return "Suspended" if draft.seen.suspend else "Finished"
-    return "WarmingUp" if outlook.warming else "Training"
+def _in_order(conditions: list[Condition]) -> list[Condition]:
+    """What asks for attention first, then as people read them; of unknown types last."""
+    order = {kind: place for place, kind in enumerate(_TYPES)}
+
+    def place(condition: Condition) -> tuple[int, int]:
+        if condition.type in _URGENT and condition.status == "True":
+            return 0, _URGENT.index(condition.type)
+        return 1, order.get(condition.type, len(order))
+
+    return sorted(conditions, key=place)
 
 
-def _stalled(draft: Draft, outlook: Outlook) -> tuple[bool, str, str]:
-    housekeeping = draft.seen.housekeeping
-    if housekeeping is not None and housekeeping.trouble and not outlook.over and (outlook.warming or outlook.settled):
-        return True, "HousekeepingFails", housekeeping.trouble
-    if outlook.waits.for_checkpoint:
-        return True, "WaitingForCheckpoint", "an episode past its rung runs on until its checkpoint is durable"
-    refusal, troubled, abandoned = outlook.waits.refused, outlook.waits.troubled, outlook.waits.abandoned
-    if refusal is not None:
-        return True, refusal.reason, refusal.message
-    if abandoned is not None:
-        return True, "PodHeld" if abandoned.bound is None else "NodeSilent", _silence(abandoned)
-    if troubled is not None:
-        return True, "Queued" if troubled.gated else "CannotBegin", f"{troubled.episode.name}: {troubled.trouble}"
-    if outlook.observed_places is not None:
-        return False, "FewerPlaces", f"{outlook.observed_places} GPUs are to be had: episodes take turns"
-    return False, "Moving", ""
+def _progress(draft: Draft, outlook: Outlook, done: bool) -> tuple[bool, str]:
+    if done:
+        return False, "Finished"
+    if draft.seen.suspend:
+        return False, "Suspended"
+    if outlook.stall is not None and not draft.live:
+        return False, outlook.stall.reason
+    return True, "WarmingUp" if outlook.warming else "Training"
 
 
-def _silence(attempt: SeenAttempt) -> str:
-    node = f"its node {attempt.node}" if attempt.node else "its node"
-    if attempt.silent_since is not None:
-        return f"{attempt.episode.name}: {node} gives no sign of life; it starts elsewhere once it is taken from there"
-    return f"{attempt.episode.name}: {attempt.trouble or f'{node} was told to end it, and has not yet'}"
+def _pace(outlook: Outlook) -> tuple[str, str]:
+    """Reason and message where nothing stalls."""
+    if outlook.observed_places is None:
+        return "Moving", ""
+    return "FewerPlaces", f"{outlook.observed_places} GPUs are to be had: episodes take turns"
 
 
 def _condition(draft: Draft, kind: str, holds: bool, reason: str, message: str) -> Condition:
     before = draft.seen.status.condition(kind)
     status: Literal["True", "False"] = "True" if holds else "False"
     unchanged = before is not None and before.status == status
-    since = before.last_transition_time if before is not None and unchanged else timestamp(draft.now)
+    since = _recorded(draft, before.last_transition_time if before is not None and unchanged else None)
     return Condition(
         type=kind,
         status=status,

@@ -1,16 +1,18 @@
 """The plan while it is being made: a view of the observation that already holds what this plan adds."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import Attempt, EpisodeId, EpisodeStatus, StopReason
-from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt
+from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
 from seedsweep.engine.ends import retry_at
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Observation, Reading, SeenAttempt
+from seedsweep.engine.observation import Observation, Reading, Refusal, SeenAttempt
 
 _NEW = EpisodeStatus()
+_NOT_SAVED = frozenset({StopReason.STUCK, StopReason.FINISHED, StopReason.METRICS_UNAVAILABLE})
 MAX_WRITES = 128
 """Records changed by one plan. More news than that is taken in over several turns, so that no sweep,
 however large, holds up the others on the same event loop."""
@@ -22,13 +24,25 @@ def timestamp(moment: datetime) -> str:
 
 
 class Draft:
-    """Mutable inside one call of `plan`, and nowhere else."""
+    """Mutable inside one call of `plan`, and nowhere else.
+
+    An episode is frozen while its record cannot be written. Then its news is not among `attempts`, its live attempt
+    has nothing read, `write` is an error, and what is decided about it is dropped: no rule has to think of it.
+    """
 
     def __init__(self, layout: Layout, seen: Observation, now: datetime) -> None:
         self.layout = layout
-        self.seen = seen
+        self.strays = tuple(a for a in seen.attempts if a.live and a.episode not in layout.index)
+        """Attempts of episodes that there are not; no rule sees them."""
+        self.seen = seen = seen.known_to(layout.index)
         self.now = now
-        self.statuses: dict[EpisodeId, EpisodeStatus] = dict(seen.episodes)
+        self.frozen: dict[EpisodeId, Refusal] = {e: r for e, r in seen.unrecorded.items() if r.until > now}
+        """Why nothing of these episodes may be recorded or decided now."""
+        self.statuses: dict[EpisodeId, EpisodeStatus] = {**dict.fromkeys(self.frozen, _NEW), **seen.episodes}
+        self.attempts: dict[str, SeenAttempt] = {a.uid: a for a in seen.attempts if a.episode not in self.frozen}
+        """Those whose news may go on record, by uid."""
+        self.unabsorbed: dict[EpisodeId, SeenAttempt] = {}
+        """Attempts of the frozen, for the cost alone."""
         self.live: dict[EpisodeId, SeenAttempt] = {a.episode: a for a in seen.attempts if a.live}
         self.evaluations: int | None = None
         """E, once known."""
@@ -41,6 +55,20 @@ class Draft:
         self.next_look: datetime | None = None
         self._written: dict[EpisodeId, bool] = {}
         self._cuts: list[CutSpec] = []
+        if self.frozen:
+            self._hold_back_news()
+
+    def _hold_back_news(self) -> None:
+        for attempt in self.seen.attempts:
+            if attempt.episode not in self.frozen:
+                continue
+            entry = self.record_of(attempt)
+            if entry is None or entry.reason is None:
+                self.unabsorbed[attempt.episode] = attempt
+            if attempt.live:
+                self.live[attempt.episode] = replace(attempt, reading=None)
+        for refusal in self.frozen.values():
+            self.wake_at(refusal.until)
 
     def status(self, episode: EpisodeId) -> EpisodeStatus:
         """The episode's record as this plan leaves it."""
@@ -48,6 +76,7 @@ class Draft:
 
     def write(self, episode: EpisodeId, status: EpisodeStatus, *, durable: bool) -> None:
         """Put a new status on record; durable if anything in this plan rests on it."""
+        assert episode not in self.frozen  # whoever writes asks `may_write`
         self.statuses[episode] = status
         self._written[episode] = durable or self._written.get(episode, False)
 
@@ -55,6 +84,14 @@ class Draft:
     def full(self) -> bool:
         """No more records may be changed in this turn."""
         return len(self._written) >= MAX_WRITES
+
+    def may_write(self, episode: EpisodeId) -> bool:
+        """Its record may be changed in this turn."""
+        return not self.full and episode not in self.frozen
+
+    def is_open(self, episode: EpisodeId) -> bool:
+        """More may come of its last attempt than is on record: it lives, or its news cannot be recorded yet."""
+        return episode in self.live or episode in self.frozen
 
     @property
     def only_records(self) -> bool:
@@ -74,19 +111,39 @@ class Draft:
         if moment > self.now and (self.next_look is None or moment < self.next_look):
             self.next_look = moment
 
-    def stop(self, attempt: SeenAttempt, reason: StopReason) -> None:
-        """Stop an attempt, once; what is neither Cut nor Dominated is put on record first."""
-        if attempt.uid in self.stopped:
-            return
+    def decide(self, decision: Decision) -> None:
+        """Have it done, unless it is about a frozen episode."""
+        if isinstance(decision, WarmUp) or decision.episode not in self.frozen:
+            self.decisions.append(decision)
+
+    def stop(self, attempt: SeenAttempt, reason: StopReason, why: str = "") -> bool:
+        """Stop an attempt, once; what is neither Cut nor Dominated is put on record first, with `why` in words.
+
+        False where it was stopped before, or is a frozen episode's.
+        """
+        if attempt.uid in self.stopped or attempt.episode in self.frozen:
+            return False
         self.stopped[attempt.uid] = reason
         final = reason in (StopReason.CUT, StopReason.DOMINATED)
         if not final:
             status = self.status(attempt.episode)
-            changed = [a.evolve(stop=reason) if a.uid == attempt.uid and a.stop is None else a for a in status.attempts]
+            stopped = {"stop": reason, "message": why}
+            changed = [a.evolve(**stopped) if a.uid == attempt.uid and a.stop is None else a for a in status.attempts]
             if changed != status.attempts:
                 self.write(attempt.episode, status.evolve(attempts=changed), durable=True)
-        save = not final and reason not in (StopReason.STUCK, StopReason.FINISHED)
-        self.decisions.append(StopAttempt(attempt.episode, attempt.uid, reason, save=save))
+        save = not final and reason not in _NOT_SAVED
+        self.decide(StopAttempt(attempt.episode, attempt.uid, reason, save=save))
+        return True
+
+    def discard(self, attempt: SeenAttempt, why: str) -> None:
+        """What it publishes can never count: from here on it has published nothing."""
+        useless = replace(attempt, reading=None, unusable=why)
+        if attempt.uid in self.attempts:
+            self.attempts[attempt.uid] = useless
+        if self.unabsorbed.get(attempt.episode) is attempt:
+            self.unabsorbed[attempt.episode] = useless
+        if attempt.live:
+            self.live[attempt.episode] = useless
 
     def records(self) -> tuple[RecordEpisode | RecordCut, ...]:
         """Verdicts and cuts after the scores they rest on, and before what has time."""
@@ -129,11 +186,42 @@ class Draft:
 
     def may_start_at(self, episode: EpisodeId) -> datetime | None:
         """When its back-off is over: the one after a failure, and the one after a refusal."""
-        retry = retry_at(self.status(episode).attempts)
+        refusals = (self.seen.refused.get(episode), self.frozen.get(episode))
+        moments = [refusal.until for refusal in refusals if refusal is not None]
+        retry = retry_at(self.status(episode).attempts, self.now)
+        return max([*moments, *([retry] if retry is not None else [])], default=None)
+
+    def is_refused_alone(self, episode: EpisodeId) -> bool:
+        """What keeps it from starting now keeps no other."""
         refusal = self.seen.refused.get(episode)
-        if refusal is None:
-            return retry
-        return refusal.until if retry is None else max(retry, refusal.until)
+        alone = refusal is not None and refusal.of_one_episode and refusal.until > self.now
+        return alone or episode in self.frozen
+
+    def past(self, recorded: str) -> datetime:
+        """A time on record. A clock that was set back since has left times to come: those are taken for now."""
+        return min(datetime.fromisoformat(recorded), self.now)
+
+    def placed_at(self, attempt: SeenAttempt) -> datetime | None:
+        """When it got its place: as was first recorded, for a world that was restarted saw it only later.
+
+        What is recorded as before the end of the attempt before it was written by another clock, and tells nothing.
+        """
+        entry, before = self.record_of(attempt), next(self.ended_attempts(attempt.episode), None)
+        if attempt.bound is None or entry is None or entry.started is None:
+            return attempt.bound
+        started = self.past(entry.started)
+        if before is not None and before.ended is not None and started < self.past(before.ended):
+            return attempt.bound
+        return min(attempt.bound, started)
+
+    def gpu_seconds(self, attempt: SeenAttempt) -> float:
+        """Seconds times GPUs it has held until now or its end; never below 0, for clocks may step back."""
+        since = self.placed_at(attempt)
+        if since is None:
+            return 0.0
+        until = attempt.ending.at if attempt.ending is not None else self.now
+        held = attempt.held if attempt.held is not None else until - since
+        return max(0.0, held.total_seconds()) * attempt.gpus
 
     def record_of(self, attempt: SeenAttempt) -> Attempt | None:
         """The attempt's entry in the ledger."""

@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from seedsweep.api.episode import Attempt, EndReason, Interruption, StopReason
+from seedsweep.api.episode import MAX_ATTEMPTS, Attempt, EndReason, Interruption, StopReason
 
 MAX_INTERRUPTIONS_WITHOUT_PROGRESS = 10
-MAX_CLEAN_ENDS_WITHOUT_SCORE = 2
+MAX_ENDS_WITHOUT_SCORE = 2
+"""A lost message may be to blame for the first; from then on it is the trainer."""
 MAX_BAD_CONFIGURATIONS = 3
 """All episodes share their configuration: after so many refusals the sweep has failed."""
+MIN_UNMEASURED = 3
+"""The same of episodes that were given up since their metrics cannot be used, where fewer have a score."""
 LOST_AFTER = timedelta(seconds=30)
 """Past its grace, before an attempt that was taken from its node is given up with the node. A node that lives has its
 processes killed and gone within seconds; one that comes back a little late is better waited for than doubled."""
 BACK_OFF = timedelta(seconds=10)
 MAX_BACK_OFF = timedelta(minutes=5)
+MAX_DOUBLINGS = 5
+"""Then MAX_BACK_OFF is reached."""
 
-FAILURES = frozenset({EndReason.OUT_OF_MEMORY, EndReason.FAILED, EndReason.STUCK})
+FAILURES = frozenset({EndReason.OUT_OF_MEMORY, EndReason.FAILED, EndReason.STUCK, EndReason.METRICS_UNAVAILABLE})
 """What spends backoffLimitPerEpisode; all else is nobody's fault, or final at once."""
 _OF_ITS_NODE = frozenset(
     {
@@ -44,16 +49,26 @@ def given_up(attempts: Sequence[Attempt], backoff_limit: int) -> str | None:
     if last.reason == EndReason.BAD_CONFIGURATION:
         return f"BadConfiguration: {last.message or 'the trainer refused its configuration'}"
     if last.reason in FAILURES and failures(ended) > backoff_limit:
-        detail = last.message or (f"exit code {last.exit_code}" if last.exit_code is not None else "")
         spent = f"failure {failures(ended)}, backoffLimitPerEpisode {backoff_limit}"
-        return f"{last.reason.value} ({spent}): {detail}".rstrip(": ")
-    if sum(1 for a in ended if a.reason == EndReason.METRICS_UNAVAILABLE) >= MAX_CLEAN_ENDS_WITHOUT_SCORE:
-        return "MetricsUnavailable: it ended twice without an error and without a score"
+        return f"{last.reason.value} ({spent}): {_why(last)}".rstrip(": ")
+    unmeasured = [attempt for attempt in ended if attempt.reason == EndReason.METRICS_UNAVAILABLE]
+    if len(unmeasured) >= MAX_ENDS_WITHOUT_SCORE:
+        return f"MetricsUnavailable ({len(unmeasured)} times): {_why(unmeasured[-1])}"
+    if len(attempts) >= MAX_ATTEMPTS:
+        return f"TooManyAttempts: its record holds no more than the {MAX_ATTEMPTS} that it has used"
     if interruptions_without_progress(ended) >= MAX_INTERRUPTIONS_WITHOUT_PROGRESS:
         why = ": ".join(filter(None, (last.interruption, last.message)))
         times = f"Interrupted {MAX_INTERRUPTIONS_WITHOUT_PROGRESS} times in a row without durable progress"
         return f"{times}; the last time {why}" if why else times
     return None
+
+
+def _why(failed: Attempt) -> str:
+    if failed.message or failed.exit_code is None:
+        return failed.message
+    if failed.reason == EndReason.METRICS_UNAVAILABLE:
+        return "it ended without an error and without a score"
+    return f"exit code {failed.exit_code}"
 
 
 def interruptions_without_progress(ended: Sequence[Attempt]) -> int:
@@ -67,19 +82,21 @@ def interruptions_without_progress(ended: Sequence[Attempt]) -> int:
     return streak
 
 
-def retry_at(attempts: Sequence[Attempt]) -> datetime | None:
+def retry_at(attempts: Sequence[Attempt], now: datetime) -> datetime | None:
     """When the next attempt may start: 10 s after a failure, doubled with each up to 5 minutes; None: at once.
 
     The same from the second time in a row on that nodes turn it away: that takes no time, and would use up in seconds
-    the interruptions that an episode may bear. Any other interruption has had a place until then.
+    the interruptions that an episode may bear. Any other interruption has had a place until then. An end that is still
+    to come was recorded before the clock was set back; how long ago that was, nobody knows.
     """
     if not attempts or attempts[-1].ended is None:
         return None
     times = failures(attempts) if attempts[-1].reason in FAILURES else _turned_away(attempts) - 1
-    if times < 1:
+    ended = datetime.fromisoformat(attempts[-1].ended)
+    if times < 1 or ended > now:
         return None
-    wait: timedelta = min(BACK_OFF * 2 ** (times - 1), MAX_BACK_OFF)
-    return datetime.fromisoformat(attempts[-1].ended) + wait
+    wait: timedelta = min(BACK_OFF * 2 ** min(times - 1, MAX_DOUBLINGS), MAX_BACK_OFF)
+    return ended + wait
 
 
 def _turned_away(attempts: Sequence[Attempt]) -> int:
@@ -96,7 +113,9 @@ def node_to_avoid(attempts: Sequence[Attempt]) -> str | None:
 
 
 def end_of_stopped(stop: StopReason) -> EndReason:
-    """The end of an attempt that we stopped: being stuck is the trainer's failure, all else is ours."""
+    """The end of an attempt that we stopped: what it was stopped for may be the trainer's failure, all else is ours."""
     if stop == StopReason.STUCK:
         return EndReason.STUCK
+    if stop == StopReason.METRICS_UNAVAILABLE:
+        return EndReason.METRICS_UNAVAILABLE
     return EndReason.INTERRUPTED if stop == StopReason.NODE_LOST else EndReason.STOPPED

@@ -50,7 +50,8 @@ def _nears_its_rung(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
 
 def _pace(draft: Draft, attempt: SeenAttempt) -> timedelta | None:
     """Time from one evaluation to the next, its start-up spread over them; None before its first."""
-    if attempt.reading is None or attempt.bound is None or attempt.progressed is None:
+    placed = draft.placed_at(attempt)
+    if attempt.reading is None or placed is None or attempt.progressed is None:
         return None
     made = len(attempt.reading.scores) - draft.begun_at(attempt)
-    return (attempt.progressed - attempt.bound) / made if made > 0 else None
+    return (attempt.progressed - placed) / made if made > 0 else None

@@ -1,24 +1,41 @@
 """From what lives to what is on record: attempts as they are seen, their ends, and the curves they leave."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption, StopReason
+from seedsweep.api.episode import (
+    MAX_ATTEMPTS,
+    Attempt,
+    EndReason,
+    EpisodeId,
+    EpisodeStatus,
+    Interruption,
+    StopReason,
+)
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
-from seedsweep.engine.ends import end_of_stopped, failures
+from seedsweep.engine.ends import FAILURES, end_of_stopped, failures
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 
 _BLANK = Attempt(uid="")
 _NOTHING_READ = Reading()
 _CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
+_EXPLAINED = frozenset({EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.BAD_CONFIGURATION})
+_FINAL = frozenset({StopReason.CUT, StopReason.DOMINATED})
+_KEEP_OUTPUT = FAILURES | {EndReason.BAD_CONFIGURATION}
+MAX_OUTPUTS = 20
+"""Attempts of one episode whose last lines of output stay on record: the newest that failed."""
 
 
 def absorb_attempts(draft: Draft) -> None:
     """Give every attempt its entry, and every end its record."""
-    for attempt in draft.seen.attempts:
+    for attempt in draft.attempts.values():
         if draft.full:
             return
         entry = draft.record_of(attempt)
+        if entry is None and len(draft.status(attempt.episode).attempts) >= MAX_ATTEMPTS:
+            # Nobody started it on our behalf: its episode was given up.
+            continue
         if attempt.ending is not None and (entry is None or entry.reason is None):
             _record_end(draft, attempt, attempt.ending)
         elif entry is None:
@@ -40,7 +57,7 @@ def _close_vanished(draft: Draft) -> None:
     seen = {attempt.uid for attempt in draft.seen.attempts}
     for episode, status in draft.seen.episodes.items():
         entry = status.attempts[-1] if status.attempts else None
-        if entry is None or entry.reason is not None or entry.uid in seen:
+        if entry is None or entry.reason is not None or entry.uid in seen or episode in draft.frozen:
             continue
         if draft.full:
             return
@@ -50,7 +67,7 @@ def _close_vanished(draft: Draft) -> None:
             ended=timestamp(draft.now),
             reason=reason,
             interruption=_interruption(entry, reason, Interruption.VANISHED),
-            message="it vanished without a word",
+            message=entry.message or "it vanished without a word",
         )
         entries = [*status.attempts[:-1], ended]
         draft.write(episode, status.evolve(attempts=entries), durable=True)
@@ -65,9 +82,11 @@ def continued(status: EpisodeStatus, attempt: SeenAttempt) -> dict[str, object]:
     entries = status.attempts
     entry = next((a for a in entries if a.uid == attempt.uid), None)
     described = describe(attempt, entry)
-    update: dict[str, object] = {
-        "attempts": [*entries, described] if entry is None else [described if a is entry else a for a in entries]
-    }
+    if entry is not None:
+        entries = [described if a is entry else a for a in entries]
+    elif len(entries) < MAX_ATTEMPTS:
+        entries = [*entries, described]
+    update: dict[str, object] = {"attempts": entries}
     reading = attempt.reading
     if reading is None:
         return update
@@ -88,16 +107,16 @@ def continued(status: EpisodeStatus, attempt: SeenAttempt) -> dict[str, object]:
 
 
 def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
-    """The ledger's entry of an attempt as it is seen now."""
-    reading = attempt.reading or _NOTHING_READ
-    return (entry or _BLANK).evolve(
+    """The ledger's entry of an attempt as it is seen now; when it got its place stays as it was first recorded."""
+    reading, entry = attempt.reading or _NOTHING_READ, entry or _BLANK
+    return entry.evolve(
         uid=attempt.uid,
         node=attempt.node,
         device=attempt.device,
         image=attempt.image,
-        fingerprint=reading.fingerprint or (entry.fingerprint if entry is not None else None),
+        fingerprint=reading.fingerprint or entry.fingerprint,
         stop_after=attempt.stop_after,
-        started=timestamp(attempt.bound) if attempt.bound is not None else None,
+        started=entry.started or (timestamp(attempt.bound) if attempt.bound is not None else None),
         evaluations=len(reading.scores),
         checkpoint=reading.checkpoint,
         steps_at_start=reading.steps_at_start,
@@ -112,7 +131,7 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     entry = next(a for a in status.attempts if a.uid == attempt.uid)
     if entry.stop is None and (lost := _lost_by(draft, attempt.episode)) is not None:
         entry = entry.evolve(stop=lost)
-    reason = _reason(draft, entry, ending, len(status.scores))
+    reason = _useless(entry, attempt, ending) or _reason(draft, entry, ending, len(status.scores))
     reading = attempt.reading
     diverged_at = (reading.diverged_at if reading is not None else None) or len(status.scores) + 1
     ended = entry.evolve(
@@ -120,14 +139,20 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
         reason=reason,
         interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
-        message=_why(draft, entry, ending),
-        output=ending.output,
+        message=attempt.unusable if reason == EndReason.METRICS_UNAVAILABLE else _why(draft, entry, ending),
+        output=ending.output if reason in _KEEP_OUTPUT else "",
         diverged_at=diverged_at if reason == EndReason.DIVERGED else None,
-        gpu_seconds=round(attempt.gpu_seconds(ending.at), 3),
+        gpu_seconds=round(draft.gpu_seconds(attempt), 3),
     )
-    entries = [ended if a.uid == attempt.uid else a for a in status.attempts]
+    entries = _forget_old_output([ended if a.uid == attempt.uid else a for a in status.attempts])
     draft.write(attempt.episode, status.evolve(attempts=entries), durable=True)
     draft.events.append(_end_event(attempt.episode, ended, failures(entries)))
+
+
+def _forget_old_output(entries: Sequence[Attempt]) -> list[Attempt]:
+    with_output = [i for i, entry in enumerate(entries) if entry.output]
+    old = set(with_output[:-MAX_OUTPUTS])
+    return [entry.evolve(output="") if i in old else entry for i, entry in enumerate(entries)]
 
 
 def _held_to_the_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> SeenAttempt:
@@ -154,6 +179,13 @@ def _lost_by(draft: Draft, episode: EpisodeId) -> StopReason | None:
     if verdict is None or episode in draft.layout.audited:
         return None
     return {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}.get(verdict.outcome)
+
+
+def _useless(entry: Attempt, attempt: SeenAttempt, ending: Ending) -> EndReason | None:
+    """The end of an attempt whose published values can never count; not what its exit code explains better."""
+    if not attempt.unusable or entry.stop in _FINAL or ending.reason in _EXPLAINED:
+        return None
+    return EndReason.METRICS_UNAVAILABLE
 
 
 def _reason(draft: Draft, entry: Attempt, ending: Ending, evaluations: int) -> EndReason:

@@ -1,14 +1,17 @@
 """What a world shows the engine: what is on record, what lives, and what the living have published."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Literal, TypeVar
 
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus, TestScore
 
+Value = TypeVar("Value")
 _WITHOUT_STOP_AFTER = frozenset({"L0", "L1"})
+_OF_ONE_EPISODE = frozenset({"NameTaken", "PodHeld"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class SeenAttempt:
     """Since when no place was found for it; None for pods that wait behind a gate of a queue."""
     trouble: str = ""
     """Why it cannot begin, where the world says so: an image that cannot be pulled, no node that fits."""
+    trouble_kind: Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"] = "CannotBegin"
     gated: bool = False
     """It waits behind a gate, as of a queue, and does not look for a place yet."""
     stop_after: int | None = None
@@ -99,12 +103,6 @@ class SeenAttempt:
         """It was given one, and ends there by itself, as trainers do from level 2 on."""
         return self.stop_after is not None and (self.reading is None or self.reading.level not in _WITHOUT_STOP_AFTER)
 
-    def gpu_seconds(self, until: datetime) -> float:
-        """Seconds times GPUs it has held by then; never below 0, for clocks may step back."""
-        if self.bound is None:
-            return 0.0
-        return max(0.0, (self.held or until - self.bound).total_seconds()) * self.gpus
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -115,6 +113,11 @@ class Refusal:
     message: str
     until: datetime
     """Not to be asked again before."""
+
+    @property
+    def of_one_episode(self) -> bool:
+        """It hinders no other episode, as a namespace's quota does."""
+        return self.reason in _OF_ONE_EPISODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +196,27 @@ class Observation:
     """The hand-over is under way."""
     housekeeping: Housekeeping | None = None
     """None: what the engine decides about the storage is done at once, or there is none."""
+
+    def known_to(self, episodes: Collection[EpisodeId]) -> "Observation":
+        """Without what belongs to other episodes, as after a hand has labelled a pod: no rule can know them."""
+        seen = {*self.episodes, *self.refused, *self.unrecorded, *self.stored, *(a.episode for a in self.attempts)}
+        house = self.housekeeping
+        if house is not None:
+            seen |= {*house.freeing, *house.freed}
+        if all(episode in episodes for episode in seen):
+            return self
+        return replace(
+            self,
+            episodes=_of(episodes, self.episodes),
+            attempts=tuple(a for a in self.attempts if a.episode in episodes),
+            refused=_of(episodes, self.refused),
+            unrecorded=_of(episodes, self.unrecorded),
+            stored=_of(episodes, self.stored),
+            housekeeping=None
+            if house is None
+            else replace(house, freeing=house.freeing & set(episodes), freed=_of(episodes, house.freed)),
+        )
+
+
+def _of(episodes: Collection[EpisodeId], values: Mapping[EpisodeId, Value]) -> dict[EpisodeId, Value]:
+    return {episode: value for episode, value in values.items() if episode in episodes}

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from seedsweep.api.episode import StopReason
+from seedsweep.api.episode import MAX_ATTEMPTS, StopReason
 from seedsweep.engine import bets
 from seedsweep.engine.decisions import Event, StartEpisode
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import LOST_AFTER, node_to_avoid
-from seedsweep.engine.observation import Refusal, SeenAttempt
+from seedsweep.engine.observation import SeenAttempt
 from seedsweep.engine.race import Need, Race, Standing
 
 _LOST = {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}
@@ -24,6 +24,8 @@ def stop_settled(draft: Draft, race: Race) -> None:
             entry = draft.record_of(attempt)
             if entry is not None and entry.stop is not None:
                 draft.stop(attempt, entry.stop)
+            elif attempt.unusable:
+                draft.stop(attempt, StopReason.METRICS_UNAVAILABLE, attempt.unusable)
             else:
                 _stop_if_stuck(draft, attempt)
         else:
@@ -77,8 +79,6 @@ class Waits:
     """An attempt ought to make room, and has no durable checkpoint."""
     for_retry: int = 0
     """Episodes whose next attempt waits out a back-off."""
-    refused: Refusal | None = None
-    """Why the world turned down the first of those that it would not start."""
     troubled: SeenAttempt | None = None
     """The first of those that cannot begin; without a place, only where none has one."""
     abandoned: SeenAttempt | None = None
@@ -92,7 +92,7 @@ def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
     """
     staying = [a for a in draft.live.values() if not a.stopping and a.uid not in draft.stopped]
     ahead = bets.ahead_of_cut(draft, race, places if observed is None else observed)
-    waiting, gated = _waiting(draft, race)
+    waiting, gated, kept_free = _waiting(draft, race)
     ready = [*(standing for standing in ahead if standing.episode not in draft.live), *waiting]
     free = places - len(draft.live)
     reason = StopReason.SUSPENDED if draft.seen.suspend else StopReason.PAUSED
@@ -117,13 +117,13 @@ def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
             ]
             _shed(draft, len(unlikely), unlikely, reason)
     if not draft.seen.suspend and free > 0:
-        idle = [standing for standing in bets.for_idle_places(draft, race) if standing not in ahead]
-        _start(draft, race, [*ready[:free], *idle[: max(free - len(ready) - gated, 0)]], places)
+        early = {standing.episode for standing in ahead}
+        idle = [standing for standing in bets.for_idle_places(draft, race) if standing.episode not in early]
+        _start(draft, race, [*ready[:free], *idle[: max(free - len(ready) - kept_free, 0)]], places)
     unsaved = short > 0 and any(_past_its_rung(race, a) and a.uid not in draft.stopped for a in staying)
     return Waits(
         for_checkpoint=unsaved,
         for_retry=gated,
-        refused=first_refusal(draft),
         troubled=_troubled(staying),
         abandoned=next((a for a in draft.live.values() if _is_abandoned(draft, a)), None),
     )
@@ -137,19 +137,17 @@ def _in_vain(draft: Draft, staying: list[SeenAttempt], observed: int | None) -> 
     return max(0, sum(1 for a in staying if a.bound is None) - max(0, observed - held))
 
 
-def first_refusal(draft: Draft) -> Refusal | None:
-    """What the world has turned down and would still."""
-    return next((refusal for refusal in draft.seen.refused.values() if refusal.until > draft.now), None)
-
-
 def _troubled(staying: list[SeenAttempt]) -> SeenAttempt | None:
     placed = [a for a in staying if a.bound is not None]
     return next((a for a in placed or staying if a.trouble), None)
 
 
-def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:
-    """Episodes that need a place now, survivors first, then by index; and how many wait out a back-off."""
-    ready, gated = [], 0
+def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int, int]:
+    """Episodes that need a place now, survivors first, then by index; how many wait out a back-off.
+
+    And for how many of these a place is kept: not where only that episode is refused, which may last.
+    """
+    ready, gated, kept_free = [], 0, 0
     for episode, standing in race.standings.items():
         if standing.need in (Need.FATE, Need.AUDIT) or episode in draft.live:
             continue
@@ -157,12 +155,13 @@ def _waiting(draft: Draft, race: Race) -> tuple[list[Standing], int]:
         if moment is not None and moment > draft.now:
             draft.wake_at(moment)
             gated += 1
+            kept_free += not draft.is_refused_alone(episode)
         else:
             ready.append(standing)
     index = draft.layout.index
     # Ascending index: a resumed sweep starts the same episodes in the same order.
     ready.sort(key=lambda standing: (-standing.level, index[standing.episode]))
-    return ready, gated
+    return ready, gated, kept_free
 
 
 def _start(draft: Draft, race: Race, chosen: list[Standing], places: int) -> None:
@@ -177,9 +176,11 @@ def _start(draft: Draft, race: Race, chosen: list[Standing], places: int) -> Non
 
 def _decide_start(draft: Draft, standing: Standing, stop_after: int | None) -> None:
     attempts = draft.status(standing.episode).attempts
+    if len(attempts) >= MAX_ATTEMPTS:
+        return
     bracket = draft.layout.bracket_of[standing.episode]
     rungs = draft.layout.rung_evaluations(draft.evaluations)[bracket] if draft.evaluations is not None else ()
-    draft.decisions.append(StartEpisode(standing.episode, len(attempts), stop_after, rungs, node_to_avoid(attempts)))
+    draft.decide(StartEpisode(standing.episode, len(attempts), stop_after, rungs, node_to_avoid(attempts)))
 
 
 def _shed(draft: Draft, count: int, victims: Iterable[SeenAttempt], reason: StopReason) -> int:
@@ -187,9 +188,7 @@ def _shed(draft: Draft, count: int, victims: Iterable[SeenAttempt], reason: Stop
     for attempt in victims:
         if count <= 0:
             return 0
-        if attempt.uid not in draft.stopped:
-            draft.stop(attempt, reason)
-            count -= 1
+        count -= draft.stop(attempt, reason)
     return max(count, 0)
 
 

@@ -10,10 +10,12 @@ from seedsweep.engine.draft import Draft
 from seedsweep.engine.haste import read_often
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.ledger import absorb_attempts
+from seedsweep.engine.length import agree_on_length
 from seedsweep.engine.observation import Housekeeping, Observation
 from seedsweep.engine.places import Waits, allot, observed_places, stop_everything, stop_settled
 from seedsweep.engine.race import Race, run_race
 from seedsweep.engine.result import Failure, conclude, find_best, find_failure
+from seedsweep.engine.stalls import find_stall
 from seedsweep.engine.storage import note_freed, prune, warm_up
 
 
@@ -25,13 +27,13 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     it only records, and asks to be called again at once.
     """
     draft = Draft(layout, seen, now)
-    failure = _agree_on_length(draft)
+    failure = agree_on_length(draft)
     absorb_attempts(draft)
     note_freed(draft)
     race = run_race(draft)
     if draft.only_records:
         _update_states(draft)
-        status = note_refusal(draft, seen.status.evolve(evaluations=draft.evaluations, steps=draft.steps))
+        status = note_refusal(draft, race, seen.status.evolve(evaluations=draft.evaluations, steps=draft.steps))
         events = (*draft.events, *transitions(seen.status, status))
         return Plan(draft.records(), (), status, events, look_again_in=timedelta(0))
     census = take_census(draft, race)
@@ -48,12 +50,15 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         often = read_often(draft, race)
     found = find_best(draft)
     winner = found[0] if found is not None else None
-    settled = not race.standings
+    settled = not race.standings and not draft.frozen
     ending = settled or failure is not None
     handed_over = conclude(draft, race, winner) if ending else False
     left = prune(draft, race, winner, failing=failure is not None)
     housekeeping = seen.housekeeping or Housekeeping()
-    over = ending and handed_over and not draft.live and (left == 0 or housekeeping.exhausted)
+    over = ending and handed_over and not draft.live and not draft.frozen and (left == 0 or housekeeping.exhausted)
+    stall = None
+    if not over:
+        stall = find_stall(draft, race, waits, starting=failure is None and not warming, chores=warming or settled)
     outlook = Outlook(
         census=census,
         best=found[1] if found is not None else None,
@@ -63,7 +68,8 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         left=left,
         warming=warming,
         observed_places=places,
-        waits=waits,
+        stall=stall,
+        for_retry=waits.for_retry,
     )
     status = evaluate_status(draft, race, outlook)
     _update_states(draft)
@@ -87,36 +93,6 @@ def _prunes(draft: Draft) -> bool:
     return any(isinstance(decision, Prune) for decision in draft.decisions)
 
 
-def _agree_on_length(draft: Draft) -> Failure | None:
-    """Find E and S; all episodes must agree on them, or their scores at a rung could not be compared."""
-    before = draft.seen.status
-    draft.evaluations = draft.layout.spec.trainer.planned_evaluations or before.evaluations
-    draft.steps = before.steps
-    for attempt in draft.seen.attempts:
-        reading = attempt.reading
-        if reading is None:
-            continue
-        for name, known, told in (
-            ("evaluations", draft.evaluations, reading.evaluations_planned),
-            ("steps", draft.steps, reading.steps_planned),
-        ):
-            if known is not None and told is not None and told != known:
-                plans = f"{attempt.episode.name} plans {told} {name}, not {known} as {_said_by(draft, name)}"
-                return "EpisodesDisagree", f"{plans}: scores cannot be compared"
-        draft.evaluations = draft.evaluations or reading.evaluations_planned
-        draft.steps = draft.steps or reading.steps_planned
-    if draft.evaluations is not None:
-        problems = draft.layout.problems(draft.evaluations)
-        if problems:
-            return "InvalidRungs", "; ".join(str(problem) for problem in problems)
-    return None
-
-
-def _said_by(draft: Draft, name: str) -> str:
-    declared = name == "evaluations" and draft.layout.spec.trainer.planned_evaluations is not None
-    return "spec.trainer says" if declared else "others do"
-
-
 def _lasting_failure(draft: Draft) -> Failure | None:
     """A sweep that failed stays failed, whatever is changed afterwards."""
     failed = draft.seen.status.condition("Failed")
@@ -130,7 +106,7 @@ def _deadline(draft: Draft, race: Race) -> Failure | None:
     if limit is None or started is None or not race.standings:
         return None
     suspended = draft.seen.status.suspended_seconds + suspended_for(draft)
-    deadline = datetime.fromisoformat(started) + timedelta(seconds=limit + suspended)
+    deadline = draft.past(started) + timedelta(seconds=limit + suspended)
     if draft.now >= deadline:
         return "DeadlineExceeded", f"activeDeadlineSeconds: {limit} have passed; the best so far is kept"
     if not draft.seen.suspend:

@@ -102,7 +102,7 @@ def _run_bracket(draft: Draft, race: Race, bracket: int, members: Sequence[Episo
         kept = cut.kept
         verdict = Verdict(outcome="LostByCut", rung=rung, cut=cut_name(layout.name, bracket, rung))
         for episode in participants:
-            if names[episode] not in kept and draft.status(episode).verdict is None and not draft.full:
+            if names[episode] not in kept and draft.status(episode).verdict is None and draft.may_write(episode):
                 # The Cut itself is the durable reason for what follows.
                 _lose(draft, episode, verdict, durable=False)
         _note_losers(draft, race, [e for e in participants if names[e] not in kept], marks, rung)
@@ -150,7 +150,7 @@ def _run_rung(
             dominators=[draft.layout.names[champion] for champion in ranked[: contest.keep]],
         )
         for episode in dominated(ranked, scored, contest):
-            if draft.status(episode).verdict is None and not draft.full:
+            if draft.status(episode).verdict is None and draft.may_write(episode):
                 _lose(draft, episode, verdict, durable=True)
     goal = contest.evaluation or None
     for episode in pending:
@@ -170,7 +170,9 @@ def _final_score(draft: Draft, episode: EpisodeId, contest: Contest) -> RungScor
     status = draft.status(episode)
     if len(status.rung_scores) > contest.rung:
         return status.rung_scores[contest.rung]
-    if not contest.evaluation or status.verdict is not None or draft.evaluations_done(episode) < contest.evaluation:
+    if not contest.evaluation or status.verdict is not None or episode in draft.frozen:
+        return None
+    if draft.evaluations_done(episode) < contest.evaluation:
         return None
     attempt = draft.live.get(episode)
     if attempt is not None:
@@ -185,7 +187,7 @@ def _out_reason(draft: Draft, episode: EpisodeId, contest: Contest) -> str | Non
     verdict = draft.status(episode).verdict
     if verdict is not None:
         return f"{verdict.outcome}: {verdict.reason}" if verdict.reason else verdict.outcome
-    if episode in draft.live:
+    if draft.is_open(episode):
         return None
     lasting = _lasting_end(draft, episode, upto=contest.evaluation or None)
     if lasting is None:
@@ -219,7 +221,7 @@ def _run_to_end(draft: Draft, race: Race, episode: EpisodeId, level: int) -> Non
     status = draft.status(episode)
     if status.verdict is not None:
         return
-    if episode not in draft.live:
+    if not draft.is_open(episode):
         verdict = _lasting_end(draft, episode, upto=None)
         if verdict is None and any(a.reason == EndReason.DONE for a in draft.ended_attempts(episode)):
             verdict = Verdict(outcome="Finished")
@@ -241,7 +243,7 @@ def _note_audit(draft: Draft, race: Race, episode: EpisodeId, level: int) -> Non
     verdict = draft.status(episode).verdict
     if episode not in draft.layout.audited or verdict is None or verdict.outcome not in LOST:
         return
-    over = episode not in draft.live and (
+    over = not draft.is_open(episode) and (
         _lasting_end(draft, episode, upto=None) is not None
         or any(a.reason == EndReason.DONE for a in draft.ended_attempts(episode))
     )

@@ -7,7 +7,7 @@ from seedsweep.api.status import Best
 from seedsweep.engine.census import Census
 from seedsweep.engine.decisions import Conclude
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.ends import MAX_BAD_CONFIGURATIONS
+from seedsweep.engine.ends import MAX_BAD_CONFIGURATIONS, MIN_UNMEASURED
 from seedsweep.engine.race import Race
 
 Failure = tuple[str, str]
@@ -50,7 +50,7 @@ def conclude(draft: Draft, race: Race, winner: EpisodeId | None) -> bool:
     assert best is not None  # that is what made it the winner
     if not draft.live and not draft.seen.concluding:
         upto = race.limits.get(winner, draft.evaluations or best.evaluation)
-        draft.decisions.append(Conclude(winner, best.evaluation, upto))
+        draft.decide(Conclude(winner, best.evaluation, upto))
     return False
 
 
@@ -62,6 +62,9 @@ def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
         return "BadConfiguration", warmed.refused
     if len(census.refused) >= min(MAX_BAD_CONFIGURATIONS, total):
         return "BadConfiguration", census.refused[0] or "the trainer refused its configuration"
+    if len(census.unmeasured) >= max(MIN_UNMEASURED, census.measured + 1):
+        counted = f"{len(census.unmeasured)} episodes' metrics cannot be used, and {census.measured} have a score"
+        return "MetricsUnavailable", f"{counted}; the first: {census.unmeasured[0]}"
     if budget is not None and len(census.failed) > budget:
         first = census.failed[0]
         return (

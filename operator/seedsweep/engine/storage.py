@@ -39,8 +39,8 @@ def note_freed(draft: Draft) -> None:
     if housekeeping is None:
         return
     for episode, best_kept in housekeeping.freed.items():
-        if draft.full:
-            return
+        if not draft.may_write(episode):
+            continue
         status = draft.status(episode)
         freed = Freed(attempts=len(status.attempts), best_kept=best_kept)
         if status.freed != freed:
@@ -53,7 +53,7 @@ def warm_up(draft: Draft) -> bool:
     if warmed is None or warmed.over or _has_begun(draft):
         return False
     if not (warmed.under_way or warmed.refused or draft.seen.suspend):
-        draft.decisions.append(WarmUp())
+        draft.decide(WarmUp())
     return True
 
 
@@ -81,7 +81,7 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
             continue
         left += 1
         if (settled or failed) and not gives_up and episode not in housekeeping.freeing:
-            draft.decisions.append(Prune(episode, keep_best=keep_best))
+            draft.decide(Prune(episode, keep_best=keep_best))
     return left
 
 

@@ -166,7 +166,8 @@ def _state(status: EpisodeStatus, attempt: SeenAttempt | None) -> str:
     if verdict is not None and verdict.outcome in _STATES:
         return "audited" if status.state == "Audited" else _STATES[verdict.outcome]
     if attempt is None:
-        return "paused" if status.state == "Paused" else "finished" if verdict is not None else "waiting"
+        idle = status.state in ("Paused", "Trained")
+        return status.state.lower() if idle else "finished" if verdict is not None else "waiting"
     if attempt.bound is None:
         return "queued"
     return "starting" if attempt.reading is None else "training"

@@ -29,12 +29,17 @@ def steps_per_second(seen: Observation, now: datetime) -> float | None:
     for attempt in (a for status in seen.episodes.values() for a in status.attempts):
         if attempt.started is not None and attempt.ended is not None:
             steps += attempt.steps - attempt.steps_at_start
-            seconds += (datetime.fromisoformat(attempt.ended) - datetime.fromisoformat(attempt.started)).total_seconds()
+            seconds += _seconds(datetime.fromisoformat(attempt.started), datetime.fromisoformat(attempt.ended))
     for live in seen.attempts:
         if live.live and live.bound is not None and live.reading is not None:
             steps += live.reading.steps_done - live.reading.steps_at_start
-            seconds += (now - live.bound).total_seconds()
+            seconds += _seconds(live.bound, now)
     return steps / seconds if steps > 0 and seconds > 0 else None
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    """Never below 0, for clocks may step back."""
+    return max(0.0, (until - since).total_seconds())
 
 
 def makespan(work: Iterable[float], places: int) -> float:

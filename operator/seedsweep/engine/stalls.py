@@ -1,0 +1,73 @@
+"""Why something that could be done is not: what the world was refused, and what its attempts wait for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from seedsweep.api.episode import EpisodeId
+from seedsweep.engine.bets import may_lead
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.observation import SeenAttempt
+from seedsweep.engine.places import Waits
+from seedsweep.engine.race import Need, Race
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """One reason, as the condition Stalled has it."""
+
+    reason: str
+    message: str
+
+
+def find_refusal(draft: Draft, race: Race, *, starting: bool = True) -> Stall | None:
+    """The weightiest refusal that stands, whenever it is tried again; `starting`: episodes may start at all."""
+    for refusal in draft.seen.hindrances:
+        return Stall(refusal.reason, refusal.message)
+    unrecorded, refused, index = draft.seen.unrecorded, draft.seen.refused, draft.layout.index
+    if unrecorded:
+        first = min(unrecorded, key=index.__getitem__)
+        others = f" and of {len(unrecorded) - 1} others" if len(unrecorded) > 1 else ""
+        what = f"the record of {first.name}{others} cannot be written"
+        return Stall(unrecorded[first].reason, f"{what}: {unrecorded[first].message}")
+    wanted = [e for e in refused if _wants_to_start(draft, race, e)] if starting and not draft.seen.suspend else []
+    if wanted:
+        refusal = refused[min(wanted, key=index.__getitem__)]
+        return Stall(refusal.reason, f"cannot start all episodes: {refusal.message}")
+    return None
+
+
+def find_stall(draft: Draft, race: Race, waits: Waits, *, starting: bool, chores: bool) -> Stall | None:
+    """The weightiest reason; `chores`: nothing goes on before what is to be done in the storage is done."""
+    return next(_stalls(draft, race, waits, starting=starting, chores=chores), None)
+
+
+def _stalls(draft: Draft, race: Race, waits: Waits, *, starting: bool, chores: bool) -> Iterator[Stall]:
+    refusal = find_refusal(draft, race, starting=starting)
+    if refusal is not None:
+        yield refusal
+    if chores and draft.seen.housekeeping is not None and draft.seen.housekeeping.trouble:
+        yield Stall("HousekeepingFails", draft.seen.housekeeping.trouble)
+    if waits.abandoned is not None:
+        yield Stall("PodHeld" if waits.abandoned.bound is None else "NodeSilent", _silence(waits.abandoned))
+    if waits.troubled is not None:
+        reason = "Queued" if waits.troubled.gated else waits.troubled.trouble_kind
+        yield Stall(reason, f"{waits.troubled.episode.name}: {waits.troubled.trouble}")
+    if waits.for_checkpoint:
+        yield Stall("WaitingForCheckpoint", "an episode past its rung runs on until its checkpoint is durable")
+    for attempt in draft.strays:
+        message = f"a pod of {attempt.episode.name}, which is none of the sweep's episodes, is left alone: delete it"
+        yield Stall("UnknownPod", message)
+
+
+def _wants_to_start(draft: Draft, race: Race, episode: EpisodeId) -> bool:
+    standing = race.standings.get(episode)
+    if standing is None or episode in draft.live:
+        return False
+    return standing.need is not Need.FATE or may_lead(draft, standing)
+
+
+def _silence(attempt: SeenAttempt) -> str:
+    node = f"its node {attempt.node}" if attempt.node else "its node"
+    if attempt.silent_since is not None:
+        return f"{attempt.episode.name}: {node} gives no sign of life; it starts elsewhere once it is taken from there"
+    return f"{attempt.episode.name}: {attempt.trouble or f'{node} was told to end it, and has not yet'}"
