@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus, TestScore
+
+TroubleKind = Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"]
+"""An attempt cannot begin, its metrics cannot be reached, or they are there and cannot be used."""
 
 _WITHOUT_STOP_AFTER = frozenset({"L0", "L1"})
 
@@ -62,7 +66,10 @@ class SeenAttempt:
     unschedulable_since: datetime | None = None
     """Since when no place was found for it; None for pods that wait behind a gate of a queue."""
     trouble: str = ""
-    """Why it cannot begin, where the world says so: an image that cannot be pulled, no node that fits."""
+    """Why it cannot begin, where the world says so, or why nothing is known of its scores: an image that cannot be
+    pulled, no node that fits, metrics that cannot be read."""
+    trouble_kind: TroubleKind = "CannotBegin"
+    """Which of these, where there is one."""
     gated: bool = False
     """It waits behind a gate, as of a queue, and does not look for a place yet."""
     stop_after: int | None = None

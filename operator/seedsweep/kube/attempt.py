@@ -4,15 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import EndReason, Interruption
-from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.engine.observation import Ending, Reading, SeenAttempt, TroubleKind
 from seedsweep.kube.endings import vanished
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.seen import PodFacts
 from seedsweep.scrape import Expected
+from seedsweep.trouble import Trouble
 
-UNREADABLE_TIMES = 5
-UNREADABLE_AFTER = timedelta(minutes=1)
-"""Scrapes in a row that fail, and time in its place, before people are told: a trainer that starts does not listen."""
 BEGINS_WITHIN = timedelta(minutes=5)
 """Time in its place without a container before people are told: most images are pulled by then."""
 _FAILED = frozenset({EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.BAD_CONFIGURATION})
@@ -64,14 +62,16 @@ class Attempt:
     def seen(self, scraper: Scraper, since: datetime, now: datetime, *, stopping: bool, gpus: float) -> SeenAttempt:
         """As the engine sees it; `since`: when the world began to watch it."""
         facts = self.facts
-        progressed = scraper.progressed(facts.uid)
+        progressed, unread = scraper.progressed(facts.uid), scraper.trouble(facts.uid)
+        kind, trouble = self._trouble(unread, facts.bound, now)
         return SeenAttempt(
             episode=facts.episode,
             uid=facts.uid,
             created=facts.created,
             bound=facts.bound,
             unschedulable_since=facts.unschedulable_since,
-            trouble=self._held() or facts.trouble or self._trouble(scraper, now),
+            trouble=trouble,
+            trouble_kind=kind,
             gated=facts.gated,
             stop_after=facts.stop_after,
             stopping=facts.deleted or stopping,
@@ -84,6 +84,7 @@ class Attempt:
             node=facts.node,
             image=facts.image,
             gpus=gpus,
+            unusable=unread.unusable if unread is not None else "",
         )
 
     def _held(self) -> str:
@@ -93,22 +94,21 @@ class Attempt:
             return ""
         return f"its pod was deleted and stays: the finalizers {facts.held_by} hold it"
 
-    def _trouble(self, scraper: Scraper, now: datetime) -> str:
-        """What its pod does not say by itself."""
-        facts = self.facts
-        if facts.bound is None or self.ending is not None:
-            return ""
-        placed = now - facts.bound
-        if not facts.running and placed >= BEGINS_WITHIN:
+    def _trouble(self, unread: Trouble | None, bound: datetime | None, now: datetime) -> tuple[TroubleKind, str]:
+        """What keeps it from beginning, or its metrics from being read; `bound`: when it was seen to have a node."""
+        told = self._held() or self.facts.trouble
+        if told or bound is None or self.ending is not None:
+            return "CannotBegin", told
+        placed = now - bound
+        if not self.facts.running and placed >= BEGINS_WITHIN:
             # What keeps a volume from being mounted stands in events of the pod alone, which we may not read.
-            return (
+            return "CannotBegin", (
                 "its container has not begun: its image is still pulled, or a volume cannot be mounted "
-                f"(kubectl describe pod {facts.name})"
+                f"(kubectl describe pod {self.facts.name})"
             )
-        unread = scraper.trouble(facts.uid)
-        if unread is None or unread.times < UNREADABLE_TIMES or placed < UNREADABLE_AFTER:
-            return ""
-        return f"no metrics: {unread.error}"
+        if unread is None or not unread.lasts(placed):
+            return "CannotBegin", ""
+        return unread.kind, unread.text
 
 
 def wants_log(ending: Ending) -> bool:
