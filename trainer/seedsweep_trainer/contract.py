@@ -166,7 +166,7 @@ def as_published(score: float) -> float:
     try:
         if not math.isfinite(score):
             return math.nan
-        packed = struct.pack("<f", score)
+        packed = struct.pack("<f", float(score))
     except OverflowError:
         raise ValueError(f"{shown(score)} does not fit a float32, whose largest number is 3.4e38") from None
     single: float = struct.unpack("<f", packed)[0]
