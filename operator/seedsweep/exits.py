@@ -6,8 +6,9 @@ from signal import Signals
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import ScrapeError
+from seedsweep.foreign import MAX_TEXT, recordable
 from seedsweep.scrape import Expected, reading_of
-from seedsweep_trainer.contract import ExitCode, Message, Outcome, decode_message
+from seedsweep_trainer.contract import ExitCode, Message, MessageError, Outcome, decode_message
 
 FINISHED = frozenset({Outcome.DONE, Outcome.STOPPED, Outcome.DIVERGED})
 """Outcomes of a trainer that came to an end of its own."""
@@ -20,10 +21,11 @@ _FROM_OUTSIDE = {
 """Signals that no trainer sends itself."""
 _CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
 _TOLD_BY_OUTPUT = frozenset({EndReason.FAILED, EndReason.BAD_CONFIGURATION, EndReason.OUT_OF_MEMORY})
-_TAIL_CHARACTERS = 300
 MAX_LINES = 10
 MAX_OUTPUT = 1_000
 """Characters of the end of an output that a record takes."""
+_MAX_READ = 16_384
+"""Characters of the end of an output that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,11 @@ class LastWords:
 
 def parse_last_words(text: str, expected: Expected) -> LastWords:
     """Read a termination message; one that is cut off tells nothing, one that cannot be is refused."""
-    message = decode_message(text)
-    if message is None:
-        return LastWords()
     try:
-        return LastWords(message, reading_of(message, expected))
-    except ScrapeError as error:
-        return LastWords(refused=str(error))
+        message = decode_message(text)
+        return LastWords(message, reading_of(message, expected)) if message is not None else LastWords()
+    except (MessageError, ScrapeError) as error:
+        return LastWords(refused=recordable(str(error)))
 
 
 def classify_end(exit_code: int | None, message: Message | None) -> EndReason:
@@ -107,10 +107,11 @@ def explain_interruption(exit_code: int | None) -> tuple[str, Interruption]:
 
 def last_line(output: str) -> str:
     """The last line of what was printed, as much of it as a record takes; empty where there is none."""
-    return next((line.strip()[-_TAIL_CHARACTERS:] for line in reversed(output.split("\n")) if line.strip()), "")
+    lines = reversed(output[-_MAX_READ:].split("\n"))
+    return next((recordable(line.strip()[-MAX_TEXT:]) for line in lines if line.strip()), "")
 
 
 def last_lines(output: str) -> str:
     """The end of what was printed, without empty lines, as much of it as a record takes."""
-    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
-    return "\n".join(lines[-MAX_LINES:])[-MAX_OUTPUT:]
+    lines = [line.rstrip() for line in output[-_MAX_READ:].splitlines() if line.strip()]
+    return recordable("\n".join(lines[-MAX_LINES:])[-MAX_OUTPUT:], MAX_OUTPUT)

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
-from seedsweep_trainer.contract import as_published
+from seedsweep_trainer.contract import MAX_STEPS, as_published
 
 MAX_SAMPLES = 1_000
+"""The curves of MAX_EVALUATIONS take 600, the contract's other metrics 9; the rest is for a trainer's own."""
 MAX_LINES = 10_000
 """With comments."""
 MAX_LINE = 4_096
@@ -17,8 +18,14 @@ MAX_LABELS = 32
 
 # Five times as fast as prometheus_client's parser, which takes 4 ms for the curves of 300 evaluations.
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?[ \t]+(\S+)(?:[ \t]+-?\d+)?[ \t\r]*")
+_SAMPLE = re.compile(
+    r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:[ \t]*\{(.*)\}[ \t]*|[ \t]+)([^\s{}\"]+)(?:[ \t]+-?[0-9]+)?[ \t\r]*"
+)
 _LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\]*(?:\\.[^"\\]*)*)"[ \t]*(?:,[ \t]*|$)')
+# float() would also take 1_000, and digits of other scripts.
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE
+)
 
 Samples = Mapping[str, Sequence[tuple[dict[str, str], float]]]
 """By metric name: the labels and value of each sample."""
@@ -29,6 +36,8 @@ class ScrapeError(Exception):
 
     kind: ClassVar[str] = "unusable"
     """One word for a counter."""
+    answered: ClassVar[bool] = True
+    """Somebody did, so that waiting alone does not help."""
 
 
 def parse_samples(body: bytes, wanted: Collection[str]) -> Samples:
@@ -44,7 +53,7 @@ def parse_samples(body: bytes, wanted: Collection[str]) -> Samples:
     except UnicodeDecodeError:
         raise ScrapeError("the body is not UTF-8 text") from None
     # Not splitlines(), which would also split at characters that a label may hold.
-    lines = [line for line in text.split("\n") if line.strip() and not line.startswith("#")]
+    lines = [line for line in (raw.lstrip(" \t") for raw in text.split("\n")) if line.strip() and line[0] != "#"]
     if len(lines) > MAX_SAMPLES:
         raise ScrapeError(f"{len(lines)} samples are more than {MAX_SAMPLES}")
     samples: defaultdict[str, list[tuple[dict[str, str], float]]] = defaultdict(list)
@@ -67,24 +76,24 @@ def single(samples: Samples, name: str) -> float | None:
     return found[0][1] if found else None
 
 
-def count(samples: Samples, name: str) -> int | None:
-    """The same for a whole number from 0 up; raises ScrapeError for any other."""
+def count(samples: Samples, name: str, most: int = MAX_STEPS) -> int | None:
+    """The same for a whole number from 0 to `most`; raises ScrapeError for any other."""
     value = single(samples, name)
     if value is None:
         return None
-    if not (math.isfinite(value) and value >= 0 and value.is_integer()):
-        raise ScrapeError(f"{name} is {value}, not a whole number from 0 up")
+    if not (0 <= value <= most and value.is_integer()):
+        raise ScrapeError(f"{name} is {value}, not a whole number from 0 to {most}")
     return int(value)
 
 
-def defined(value: float | None) -> float | None:
+def defined(value: float | None, what: str) -> float | None:
     """None for what is not finite; else rounded as every channel rounds. Raises ScrapeError for what is too large."""
     if value is None or not math.isfinite(value):
         return None
     try:
         return as_published(value)
-    except OverflowError:
-        raise ScrapeError(f"{value} does not fit a float32") from None
+    except ValueError as error:
+        raise ScrapeError(f"{what}: {error}") from None
 
 
 def _labels(text: str) -> dict[str, str]:
@@ -98,6 +107,8 @@ def _labels(text: str) -> dict[str, str]:
             raise ScrapeError(f"not labels: {text[:80]!r}")
         if len(labels) == MAX_LABELS:
             raise ScrapeError(f"a sample has more than {MAX_LABELS} labels")
+        if match[1] in labels:
+            raise ScrapeError(f"label {match[1][:40]} is there twice: {text[:80]!r}")
         labels[match[1]] = _unescaped(match[2])
         at = match.end()
     return labels
@@ -109,7 +120,6 @@ def _unescaped(value: str) -> str:
 
 
 def _number(text: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ScrapeError(f"{name} is no number: {text[:40]!r}") from None
+    if _NUMBER.fullmatch(text) is None:
+        raise ScrapeError(f"{name} is no number: {text[:40]!r}")
+    return float(text)

@@ -1,5 +1,6 @@
 """An Observation as JSON, so that a sweep can be watched from afar as its loop sees it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,6 +54,9 @@ def dump_observation(seen: Observation, now: datetime) -> bytes:
 def load_observation(data: bytes) -> tuple[Observation, datetime]:
     """The Observation in what `dump_observation` gave, and its moment; raises ValueError for anything else."""
     wire = _WIRE.validate_json(data)
+    if any(time.tzinfo is None for time in _times(wire)):
+        # Compared with one that has a zone, it raises.
+        raise ValueError("a time is without its zone")
     seen = Observation(
         status=wire.status,
         episodes=dict(wire.episodes),
@@ -66,3 +70,12 @@ def load_observation(data: bytes) -> tuple[Observation, datetime]:
         conclusion=wire.conclusion,
     )
     return seen, wire.at
+
+
+def _times(wire: _Wire) -> Iterator[datetime]:
+    yield wire.at
+    yield from (refusal.until for _, refusal in wire.refused)
+    for a in wire.attempts:
+        ended = a.ending.at if a.ending is not None else None
+        times = (a.created, a.bound, a.unschedulable_since, a.due, a.silent_since, a.progressed, ended)
+        yield from filter(None, times)

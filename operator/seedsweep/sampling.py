@@ -6,9 +6,10 @@ one before the first sample has that of the first. What a curve once held never 
 
 import math
 
+from seedsweep.api.finetuning import MAX_EVALUATIONS
 from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import MAX_SAMPLES, Samples, ScrapeError, count, defined, single
+from seedsweep.exposition import Samples, ScrapeError, count, defined, single
 from seedsweep_trainer.contract import MetricName
 
 PERCENT = 100
@@ -34,7 +35,9 @@ def sample(before: Reading | None, samples: Samples, names: MetricNames) -> Read
     if score is None:
         raise ScrapeError(f"{name} is not there: publish it from the start, NaN until there is a score")
     known = before.scores if before is not None else ()
-    return Reading(scores=_extended(known, done, defined(score)), evaluations_planned=planned, level="L0", sampled=True)
+    return Reading(
+        scores=_extended(known, done, defined(score, name)), evaluations_planned=planned, level="L0", sampled=True
+    )
 
 
 def _extended(known: tuple[float | None, ...], done: int, score: float | None) -> tuple[float | None, ...]:
@@ -56,9 +59,9 @@ def _progress(samples: Samples, names: MetricNames) -> tuple[int, int]:
         return PERCENT, int(PERCENT * share + _ROUNDING)
     planned = count(samples, MetricName.EVALUATIONS_PLANNED) or 0
     done = count(samples, MetricName.EVALUATIONS_DONE)
-    if done is None or not done <= planned <= MAX_SAMPLES:
+    if done is None or not done <= planned <= MAX_EVALUATIONS:
         raise ScrapeError(
             f"{MetricName.EVALUATIONS_DONE} is {done} of {MetricName.EVALUATIONS_PLANNED} {planned} (at most "
-            f"{MAX_SAMPLES}): publish both, or name a gauge from 0 to 1 in spec.trainer.metrics.progress"
+            f"{MAX_EVALUATIONS}): publish both, or name a gauge from 0 to 1 in spec.trainer.metrics.progress"
         )
     return planned, done

@@ -6,37 +6,23 @@ Whatever a body holds, the outcome is a whole Reading or a ScrapeError, within a
 import math
 from dataclasses import dataclass
 
-import aiohttp
-
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.finetuning import Metric, MetricRange
+from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
 from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import Samples, ScrapeError, count, defined, parse_samples, single
+from seedsweep.foreign import recordable
 from seedsweep.sampling import sample
-from seedsweep_trainer.contract import CONTRACT_VERSION, Message, MetricName, TrainerInfo, as_published
-
-MAX_BYTES = 1 << 20
-MAX_LABEL = 256
-"""Characters of a label that goes on record."""
-CONNECT_SECONDS = 2.0
-KEEP_ALIVE_SECONDS = 90.0
+from seedsweep_trainer.contract import CONTRACT_VERSION, MAX_LABEL, Message, MetricName, TrainerInfo, as_published
 
 _LEVELS = frozenset({"L0", "L1", "L2", "L3"})
 _CONTRACT = frozenset(name.value for name in MetricName)
 _CONTRACTS_NAMES = MetricNames()
+_AT_MOST = f"an episode has at most {MAX_EVALUATIONS} evaluations; evaluate less often"
 
 
-class UnreachableError(ScrapeError):
-    """Nobody answered, or not in HTTP."""
-
-    kind = "unreachable"
-
-
-class TooSlowError(ScrapeError):
-    """There was no whole answer in time."""
-
-    kind = "slow"
+class NeverUsableError(ScrapeError):
+    """What this trainer publishes can never count, however long it goes on: what is wrong with it cannot change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +42,17 @@ class Expected:
         return cls(
             episode=episode.name,
             uid=uid,
-            lowest=-math.inf if limits.min is None else as_published(float(limits.min)),
-            highest=math.inf if limits.max is None else as_published(float(limits.max)),
+            lowest=-math.inf if limits.min is None else _limit(float(limits.min)),
+            highest=math.inf if limits.max is None else _limit(float(limits.max)),
         )
 
 
-def metrics_session() -> aiohttp.ClientSession:
-    """A session for all trainers: connections are kept, no proxy, no cookies, nothing is decompressed."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        headers={"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"},
-    )
-
-
-async def fetch(session: aiohttp.ClientSession, url: str, timeout_seconds: float) -> bytes:
-    """What one trainer publishes now, unread.
-
-    Raises:
-        ScrapeError: unreachable, too slow, too large, or not a plain answer.
-    """
+def _limit(value: float) -> float:
     try:
-        return await _fetch(session, url, timeout_seconds)
-    except TimeoutError as error:
-        raise TooSlowError(f"no whole answer within {timeout_seconds:g} s") from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise UnreachableError(f"cannot be read: {error or type(error).__name__}") from error
+        return as_published(value)
+    except ValueError:
+        # No score lies beyond it.
+        return math.copysign(math.inf, value)
 
 
 def parse_reading(
@@ -101,13 +70,14 @@ def parse_reading(
     """
     given = {name for name in (names.score, names.progress) if name is not None}
     samples = parse_samples(body, _CONTRACT | given if given else _CONTRACT)
-    if given and MetricName.INFO not in samples:
+    if given and MetricName.INFO not in samples and (before is None or before.sampled):
         reading = sample(before, samples, names)
+        _check(reading, expected, ScrapeError)
     else:
         info = _info(samples)
-        reading = _published(samples, info)
         _check_identity(info, expected)
-    _check(reading, expected)
+        reading = _published(samples, info)
+        _check(reading, expected, NeverUsableError)
     if before is not None:
         _refuse_going_back(before, reading)
     return reading
@@ -115,10 +85,10 @@ def parse_reading(
 
 def reading_of(message: Message, expected: Expected) -> Reading:
     """The Reading in a termination message, held to the same rules; raises ScrapeError."""
-    _check_kinds(message)
+    _check_identity(message.info, expected)
     reading = Reading(
-        scores=tuple(map(defined, message.scores)),
-        losses=None if message.losses is None else tuple(map(defined, message.losses)),
+        scores=_known(message.scores),
+        losses=None if message.losses is None else _known(message.losses),
         # 0: it ended before it knew.
         evaluations_planned=message.evaluations_planned or None,
         steps_done=message.steps_done,
@@ -126,30 +96,13 @@ def reading_of(message: Message, expected: Expected) -> Reading:
         steps_at_start=message.steps_at_start,
         checkpoint=message.checkpoint,
         diverged_at=message.diverged_at,
-        baseline=defined(message.baseline),
+        baseline=defined(message.baseline, "the baseline"),
         level=message.info.level,
         fingerprint=message.info.fingerprint,
         data=message.info.data,
     )
-    _check_identity(message.info, expected)
-    _check(reading, expected)
+    _check(reading, expected, NeverUsableError)
     return reading
-
-
-async def _fetch(session: aiohttp.ClientSession, url: str, timeout_seconds: float) -> bytes:
-    timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=min(CONNECT_SECONDS, timeout_seconds))
-    async with session.get(url, timeout=timeout, allow_redirects=False) as response:
-        if response.status != 200:
-            raise ScrapeError(f"answered with status {response.status} instead of 200")
-        encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding != "identity":
-            raise ScrapeError(f"answered with Content-Encoding {encoding!r}, which was not asked for")
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > MAX_BYTES:
-                raise ScrapeError(f"the body is larger than {MAX_BYTES} bytes")
-        return bytes(body)
 
 
 def _published(samples: Samples, info: TrainerInfo) -> Reading:
@@ -161,16 +114,23 @@ def _published(samples: Samples, info: TrainerInfo) -> Reading:
     return Reading(
         scores=scores[:known],
         losses=losses[:known] if losses else None,
-        evaluations_planned=count(samples, MetricName.EVALUATIONS_PLANNED) or None,
+        evaluations_planned=_planned(samples),
         steps_done=count(samples, MetricName.STEPS_DONE) or 0,
         steps_planned=count(samples, MetricName.STEPS_PLANNED) or None,
         steps_at_start=count(samples, MetricName.STEPS_AT_START) or 0,
         checkpoint=count(samples, MetricName.CHECKPOINT) or 0,
-        baseline=defined(single(samples, MetricName.BASELINE)),
+        baseline=defined(single(samples, MetricName.BASELINE), MetricName.BASELINE),
         level=info.level,
         fingerprint=info.fingerprint,
         data=info.data,
     )
+
+
+def _planned(samples: Samples) -> int | None:
+    planned = count(samples, MetricName.EVALUATIONS_PLANNED) or None
+    if planned is not None and planned > MAX_EVALUATIONS:
+        raise NeverUsableError(f"{MetricName.EVALUATIONS_PLANNED} is {planned}: {_AT_MOST}")
+    return planned
 
 
 def _curve(samples: Samples, name: MetricName) -> tuple[float | None, ...]:
@@ -179,14 +139,24 @@ def _curve(samples: Samples, name: MetricName) -> tuple[float | None, ...]:
     for labels, value in samples.get(name, ()):
         evaluation = labels.get("evaluation", "")
         if evaluation in points:
-            raise ScrapeError(f"{name} is there twice for evaluation {evaluation!r}")
+            raise ScrapeError(f"{name} is there twice for evaluation {evaluation[:40]!r}")
         points[evaluation] = value
+    if len(points) > MAX_EVALUATIONS:
+        raise NeverUsableError(f"{name} has too many samples: {_AT_MOST}")
     try:
-        return tuple(defined(points[str(i)]) for i in range(1, len(points) + 1))
+        values = [points[str(i)] for i in range(1, len(points) + 1)]
     except KeyError as missing:
         raise ScrapeError(
             f"{name} has {len(points)} evaluations, but not evaluation {missing}: label them from 1 up"
         ) from None
+    try:
+        return tuple(defined(value, f"{name} of evaluation {i}") for i, value in enumerate(values, start=1))
+    except ScrapeError as error:
+        raise NeverUsableError(str(error)) from None
+
+
+def _known(values: tuple[float, ...]) -> tuple[float | None, ...]:
+    return tuple(value if math.isfinite(value) else None for value in values)
 
 
 def _info(samples: Samples) -> TrainerInfo:
@@ -194,21 +164,9 @@ def _info(samples: Samples) -> TrainerInfo:
     if len(found) != 1:
         raise ScrapeError(f"{MetricName.INFO} is there {len(found)} times instead of once: is this a trainer?")
     labels = found[0][0]
-    wanted = {key: labels[key] for key in TrainerInfo.__dataclass_fields__ if key in labels}
+    # One character more than may be tells that there are too many.
+    wanted = {key: recordable(labels[key], MAX_LABEL + 1) for key in TrainerInfo.__dataclass_fields__ if key in labels}
     return TrainerInfo(**{"episode": "", "uid": "", **wanted})
-
-
-def _check_kinds(message: Message) -> None:
-    """A checksum only says that a message is whole, not that its JSON holds what it should."""
-    counts = (message.evaluations_planned, message.steps_done, message.steps_planned, message.steps_at_start)
-    for number in (*counts, message.checkpoint, message.diverged_at or 0):
-        if not isinstance(number, int) or number < 0:
-            raise ScrapeError(f"the message has {number!r} where a whole number from 0 up has to be")
-    for text in (message.reason, *(getattr(message.info, field) for field in TrainerInfo.__dataclass_fields__)):
-        if not isinstance(text, str):
-            raise ScrapeError(f"the message has {text!r} where text has to be")
-    if not isinstance(message.baseline, int | float | None):
-        raise ScrapeError(f"the message has {message.baseline!r} as baseline")
 
 
 def _check_identity(info: TrainerInfo, expected: Expected) -> None:
@@ -216,25 +174,29 @@ def _check_identity(info: TrainerInfo, expected: Expected) -> None:
     for name, found, wanted in (
         ("episode", info.episode, expected.episode),
         ("uid", info.uid, expected.uid),
-        ("contract", info.contract, str(CONTRACT_VERSION)),
     ):
         if found != wanted:
             raise ScrapeError(f"these are the metrics of {name} {found[:80]!r}, not of {wanted!r}")
+    if info.contract != str(CONTRACT_VERSION):
+        raise NeverUsableError(f"this trainer speaks contract {info.contract[:80]!r}, not {str(CONTRACT_VERSION)!r}")
     if info.level not in _LEVELS:
-        raise ScrapeError(f"level {info.level[:80]!r} is none of {', '.join(sorted(_LEVELS))}")
+        raise NeverUsableError(f"level {info.level[:80]!r} is none of {', '.join(sorted(_LEVELS))}")
     if max(len(info.fingerprint), len(info.data)) > MAX_LABEL:
-        raise ScrapeError(f"a label is longer than {MAX_LABEL} characters")
+        raise NeverUsableError(f"a label is longer than {MAX_LABEL} characters")
 
 
-def _check(reading: Reading, expected: Expected) -> None:
-    """Raise ScrapeError for values that cannot be."""
+def _check(reading: Reading, expected: Expected, of_curves: type[ScrapeError]) -> None:
+    """Raise ScrapeError for values that cannot be: `of_curves` for those that no later reading takes back."""
     for i, score in enumerate(reading.scores):
         if score is not None and not expected.lowest <= score <= expected.highest:
             bounds = f"{expected.lowest:g} to {expected.highest:g}"
-            raise ScrapeError(f"the score of evaluation {i + 1} is {score}, outside the metric's range {bounds}")
+            raise of_curves(
+                f"the score of evaluation {i + 1} is {score}, outside the metric's range {bounds}: "
+                "correct the trainer, or the range of the sweep's metric"
+            )
     evaluations, steps = reading.evaluations_planned, reading.steps_planned
     if evaluations is not None and max(len(reading.scores), reading.checkpoint) > evaluations:
-        raise ScrapeError(f"evaluation {max(len(reading.scores), reading.checkpoint)} of only {evaluations}")
+        raise of_curves(f"there is an evaluation beyond the {evaluations} that are planned")
     if steps is not None and max(reading.steps_done, reading.steps_at_start) > steps:
         raise ScrapeError(f"step {max(reading.steps_done, reading.steps_at_start)} of only {steps}")
 

@@ -15,7 +15,8 @@ from cluster.simulator.faults import Lies
 from cluster.simulator.hostile import Answer, lying, plain
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import ScrapeError
-from seedsweep.scrape import Expected, fetch, metrics_session, parse_reading
+from seedsweep.metrics_client import fetch, metrics_session
+from seedsweep.scrape import Expected, parse_reading
 from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
 
 EXPECTED = Expected("wi1-do2", "u1", lowest=0.0, highest=1.0)

@@ -23,7 +23,8 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.exposition import ScrapeError
 from seedsweep.kube.pods import pod_manifest
-from seedsweep.scrape import Expected, fetch, metrics_session, parse_reading
+from seedsweep.metrics_client import fetch, metrics_session
+from seedsweep.scrape import Expected, parse_reading
 from seedsweep_trainer.contract import Message, Outcome, decode_message
 from sweeps import FINE_TUNING, changed
 

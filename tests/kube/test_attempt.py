@@ -9,9 +9,10 @@ import pytest
 from pod_statuses import EXPECTED, NOW, Object, condition, container, facts
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
-from seedsweep.kube.attempt import BEGINS_WITHIN, UNREADABLE_AFTER, UNREADABLE_TIMES, Attempt, wants_log
-from seedsweep.kube.scraping import Scraper, Trouble
+from seedsweep.kube.attempt import BEGINS_WITHIN, Attempt, wants_log
+from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.seen import PodFacts
+from seedsweep.trouble import FINAL_TIMES, UNREADABLE_AFTER, UNREADABLE_TIMES, Trouble
 
 PLACED = condition("PodScheduled", "True")
 FAILED = Ending(EndReason.FAILED, NOW, 139, "ended by SIGSEGV")
@@ -49,7 +50,24 @@ def test_metrics_that_cannot_be_read_are_told_after_a_while():
     once, often = Trouble(1, "refused"), Trouble(UNREADABLE_TIMES, "refused")
     assert seen(attempt, UNREADABLE_AFTER, once).trouble == ""
     assert seen(attempt, UNREADABLE_AFTER - timedelta(seconds=1), often).trouble == ""
-    assert seen(attempt, UNREADABLE_AFTER, often).trouble == "no metrics: refused"
+    shown = seen(attempt, UNREADABLE_AFTER, often)
+    assert (shown.trouble_kind, shown.trouble) == ("MetricsUnreachable", "its metrics cannot be reached: refused")
+    shown = seen(attempt, UNREADABLE_AFTER, replace(often, kind="MetricsUnusable"))
+    assert (shown.trouble_kind, shown.trouble) == ("MetricsUnusable", "its metrics cannot be used: refused")
+
+
+def test_what_keeps_a_pod_from_beginning_is_told_before_its_metrics():
+    waiting = placed({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
+    shown = seen(Attempt(waiting, EXPECTED, NOW), UNREADABLE_AFTER, Trouble(UNREADABLE_TIMES, "refused", "MetricsUnusable"))
+    assert (shown.trouble_kind, shown.trouble) == ("CannotBegin", "ImagePullBackOff: no such image")
+
+
+def test_what_can_never_be_used_is_told_at_once():
+    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
+    out_of_range = Trouble(FINAL_TIMES, "the score is 1.5", "MetricsUnusable", FINAL_TIMES)
+    shown = seen(attempt, timedelta(), out_of_range)
+    assert (shown.unusable, shown.trouble) == ("the score is 1.5", "")
+    assert seen(attempt, timedelta(), replace(out_of_range, final_times=FINAL_TIMES - 1)).unusable == ""
 
 
 def test_it_is_due_when_its_grace_is_over_by_our_own_clock():

@@ -5,6 +5,7 @@ import gzip
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,10 +14,13 @@ from aiohttp import web
 from metrics_servers import Handler, MetricsServers, answering, endless, trickle
 from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.haste import OFTEN
+from seedsweep.engine.observation import Reading
 from seedsweep.kube import scraping
-from seedsweep.kube.scraping import LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
+from seedsweep.kube.scraping import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
 from seedsweep.metrics import SCRAPES
-from seedsweep.scrape import Expected
+from seedsweep.metrics_client import MAX_BYTES
+from seedsweep.scrape import Expected, parse_reading
+from seedsweep.trouble import FINAL_TIMES
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 HOUR = 3600.0
@@ -181,6 +185,84 @@ async def test_trouble_is_told_and_counted_until_it_is_over(
     await until(lambda: scraper.trouble("a") is None)
 
 
+async def test_a_score_that_can_never_count_is_told_once_it_was_read_twice(
+    news: News, scraper: Scraper, servers: MetricsServers
+) -> None:
+    trainer = Trainer("a")
+    expected = Expected("wi1-do2", "a", lowest=0.0, highest=0.25)
+    scraper.watch(replace(target(await servers.serve(trainer.handle), "a"), expected=expected))
+    await news.until(lambda: (trouble := scraper.trouble("a")) is not None and trouble.unusable != "")
+    trouble = scraper.trouble("a")
+    assert trouble is not None
+    assert trouble.times == FINAL_TIMES
+    assert trouble.unusable.startswith("the score of evaluation 1 is 0.5, outside the metric's range 0 to 0.25")
+    # An evaluation more changes nothing about the first.
+    trainer.evaluations = 2
+    asked = trainer.asked
+    await until(lambda: trainer.asked > asked + 1)
+    assert scraper.reading("a") is None
+    assert news.sweeps == ["s"], "told once"
+
+
+async def test_a_body_that_was_torn_once_is_not_final(news: News, scraper: Scraper, servers: MetricsServers) -> None:
+    trainer = Trainer("a")
+    torn = trainer.body().replace("0.5", "5")
+
+    async def handle(_: web.Request) -> web.StreamResponse:
+        trainer.asked += 1
+        return web.Response(text=torn if trainer.asked == 1 else trainer.body())
+
+    expected = Expected("wi1-do2", "a", lowest=0.0, highest=1.0)
+    scraper.watch(replace(target(await servers.serve(handle), "a"), expected=expected))
+    await until(lambda: scraper.reading("a") is not None and scraper.trouble("a") is None)
+    assert news.sweeps == ["s"], "of the reading alone"
+
+
+async def test_a_fault_of_ours_is_logged_once_and_counted_and_the_target_is_read_again(
+    news: News,
+    scraper: Scraper,
+    servers: MetricsServers,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    before = counted("failed")
+    trainer = Trainer("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(scraping, "parse_reading", fails)
+        scraper.watch(target(await servers.serve(trainer.handle), "a"))
+        await until(lambda: (trouble := scraper.trouble("a")) is not None and trouble.times >= 3)
+    trouble = scraper.trouble("a")
+    assert trouble is not None
+    assert trouble.text == "its metrics cannot be used: SeedSweep failed to read them, and its log says why"
+    await news.until(lambda: scraper.reading("a") is not None)
+    assert counted("failed") >= before + 3
+    (logged,) = [record for record in caplog.records if record.name == "seedsweep.kube.scraping"]
+    assert "pod a (wi1-do2 of sweep s) could not be read from http://127.0.0.1" in logged.getMessage()
+    assert logged.exc_info is not None
+
+
+async def test_a_body_that_was_refused_is_not_parsed_again_while_it_stays_the_same(
+    scraper: Scraper, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+
+    def parse(body: bytes, *more: Any) -> Reading:
+        parsed.append(body)
+        return parse_reading(body, *more)
+
+    monkeypatch.setattr(scraping, "parse_reading", parse)
+    trainer = Trainer("other")
+    scraper.watch(target(await servers.serve(trainer.handle), "a"))
+    await until(lambda: (trouble := scraper.trouble("a")) is not None and trouble.times >= 3)
+    assert len(parsed) == 1
+    trainer.uid = "a"
+    await until(lambda: scraper.reading("a") is not None)
+    assert len(parsed) == 2
+
+
 async def test_what_was_read_stays_while_a_target_is_in_trouble(
     news: News, scraper: Scraper, servers: MetricsServers
 ) -> None:
@@ -200,8 +282,8 @@ HOSTILE: dict[str, Handler | None] = {
     "silent": None,
     "trickle": trickle,
     "endless": endless(b"x" * 65536, []),
-    "a whole MiB of comments": answering("#\n" * (1 << 19)),
-    "large samples": answering("".join(f'seedsweep_evaluation_score{{a="{"x" * 900}{i}"}} 1\n' for i in range(990))),
+    "nothing but comments": answering("#\n" * (MAX_BYTES // 2)),
+    "large samples": answering("".join(f'seedsweep_evaluation_score{{a="{"x" * 900}{i}"}} 1\n' for i in range(130))),
     "gzip": answering(gzip.compress(bytes(32 << 20)), Content_Encoding="gzip"),
     "redirect": redirecting,
     "garbage": answering(b"\xff\xfe" * 1000),
@@ -212,7 +294,7 @@ HOSTILE: dict[str, Handler | None] = {
 async def test_hostile_sweep_delays_no_other(kind: str, news: News, scraper: Scraper, servers: MetricsServers) -> None:
     handler = HOSTILE[kind]
     bad = await (servers.serve(handler) if handler is not None else servers.serve_raw(None))
-    for i in range(SCRAPES_AT_ONCE):
+    for i in range(2 * SCRAPES_AT_ONCE):
         scraper.watch(target(bad, f"bad{i}", "bad", timeout=HOUR if kind == "silent" else 1.0))
     trainer = Trainer("a")
     scraper.watch(target(await servers.serve(trainer.handle), "a", "good"))
@@ -223,13 +305,16 @@ async def test_hostile_sweep_delays_no_other(kind: str, news: News, scraper: Scr
     assert set(news.sweeps) == {"good"}
 
 
-async def test_scrapes_under_way_are_bounded(scraper: Scraper, servers: MetricsServers) -> None:
+@pytest.mark.parametrize(("sweeps", "most"), [(1, SCRAPES_AT_ONCE - FOR_NEWCOMERS), (300, SCRAPES_AT_ONCE)])
+async def test_scrapes_under_way_are_bounded_however_many_sweeps_there_are(
+    sweeps: int, most: int, scraper: Scraper, servers: MetricsServers
+) -> None:
     url = await servers.serve_raw(None)
-    for i in range(2 * SCRAPES_AT_ONCE):
-        scraper.watch(target(url, str(i), timeout=HOUR))
-    await until(lambda: servers.connections == SCRAPES_AT_ONCE)
+    for i in range(600):
+        scraper.watch(target(url, str(i), sweep=str(i % sweeps), timeout=HOUR))
+    await until(lambda: servers.connections == most)
     await asyncio.sleep(0.2)
-    assert servers.connections == SCRAPES_AT_ONCE
+    assert servers.connections == most
 
 
 async def test_forgotten_sweep_gives_back_what_it_held(news: News, scraper: Scraper, servers: MetricsServers) -> None:
@@ -247,17 +332,17 @@ async def test_forgotten_sweep_gives_back_what_it_held(news: News, scraper: Scra
 
 
 async def test_slow_targets_leave_most_of_the_time_to_others(
-    news: News, scraper: Scraper, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
+    news: News, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scraping, "SCRAPES_AT_ONCE", 1)
-    monkeypatch.setattr(scraping, "LEAST_AT_ONCE", 1)
     silent = await servers.serve_raw(None)
-    scraper.watch(target(silent, "slow", timeout=0.3))
     trainer = Trainer("a")
-    scraper.watch(target(await servers.serve(trainer.handle), "a"))
-    await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 1)
-    asked = trainer.asked
-    await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 2)
+    async with Scraper(news) as scraper:
+        scraper.watch(target(silent, "slow", timeout=0.3))
+        scraper.watch(target(await servers.serve(trainer.handle), "a"))
+        await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 1)
+        asked = trainer.asked
+        await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 2)
     # One place: had the slow one taken every second turn, there would be one in between.
     assert trainer.asked - asked > 2
 

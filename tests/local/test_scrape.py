@@ -1,8 +1,10 @@
 """A trainer's metrics become a Reading, and nothing that a hostile or broken trainer sends does harm."""
 
 import contextlib
+import errno
 import gzip
 import math
+import re
 import time
 from collections.abc import AsyncIterator
 
@@ -10,15 +12,18 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from metrics_servers import MetricsServers, answering, endless, trickle
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.finetuning import Metric, MetricRange
+from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import MAX_LABELS, MAX_LINES, ScrapeError
-from seedsweep.scrape import MAX_BYTES, Expected, fetch, metrics_session, parse_reading, reading_of
+from seedsweep.exposition import MAX_LABELS, MAX_LINES, ScrapeError, parse_samples
+from seedsweep.metrics_client import MAX_BYTES, fetch, metrics_session
+from seedsweep.scrape import Expected, NeverUsableError, parse_reading, reading_of
 from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
 
 EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)
@@ -123,7 +128,7 @@ def test_score_at_the_edge_of_the_range_is_inside_it_although_scores_are_rounded
         (GOOD.replace('level="L3"', 'level="L9"'), "level 'L9'"),
         (GOOD.replace('fingerprint="f"', f'fingerprint="{"f" * 300}"'), "longer than 256"),
         (GOOD.replace("0.5", "1.5"), "evaluation 2 is 1.5, outside the metric's range 0 to 1"),
-        (GOOD.replace("0.5", "1e300"), "does not fit"),
+        (GOOD.replace("0.5", "1e300"), "score of evaluation 2: 1e+300 does not fit a float32"),
         (GOOD.replace("0.5", "half"), "is no number: 'half'"),
         (GOOD + CURVE, "twice for evaluation '1'"),
         (GOOD + STEPS, "is there 2 times"),
@@ -137,9 +142,19 @@ def test_score_at_the_edge_of_the_range_is_inside_it_although_scores_are_rounded
         (GOOD.replace("steps_done 20", "steps_done 1.5"), "steps_done is 1.5"),
         (GOOD.replace("steps_done 20", "steps_done NaN"), "steps_done is nan"),
         (GOOD.replace("steps_done 20", "steps_done +Inf"), "steps_done is inf"),
-        (GOOD.replace("evaluations_planned 10", "evaluations_planned 1"), "evaluation 2 of only 1"),
-        (GOOD + "seedsweep_checkpoint_evaluation 11\n", "evaluation 11 of only 10"),
+        (
+            GOOD.replace("evaluations_planned 10", "evaluations_planned 1"),
+            "an evaluation beyond the 1 that are planned",
+        ),
+        (GOOD + "seedsweep_checkpoint_evaluation 11\n", "an evaluation beyond the 10 that are planned"),
         (INFO + "".join(f'seedsweep_evaluation_loss{{evaluation="{i}"}} 1\n' for i in (1, 2)), "0 scores but 2 losses"),
+        (GOOD.replace("steps_done 20", "steps_done 1e300"), "not a whole number from 0 to 1000000000000"),
+        (GOOD.replace("evaluations_planned 10", "evaluations_planned 301"), "an episode has at most 300 evaluations"),
+        (GOOD.replace("0.5", "1_0"), "is no number: '1_0'"),
+        (GOOD.replace("0.5", "\N{ARABIC-INDIC DIGIT ONE}"), "is no number"),
+        (GOOD + "seedsweep_baseline_score 1e39\n", "seedsweep_baseline_score: 1e+39 does not fit a float32"),
+        (GOOD.replace("{evaluation", '{evaluation="1",evaluation'), "label evaluation is there twice"),
+        (INFO + "".join(f'seedsweep_evaluation_score{{evaluation="{i}"}} 1\n' for i in range(1, 302)), "at most 300"),
         (GOOD + "".join(f'x{{a="{i}"}} 1\n' for i in range(1000)), "more than 1000"),
         (GOOD + "#\n" * MAX_LINES, "more than 10000 lines"),
         (INFO.replace("{", "{" + "".join(f'x{i}="",' for i in range(MAX_LABELS))), "more than 32 labels"),
@@ -179,6 +194,81 @@ def test_any_body_is_read_or_refused(parts: list[str]) -> None:
     for body in ("".join(parts), INFO + "".join(parts)):
         with contextlib.suppress(ScrapeError):
             parse(body)
+
+
+@given(st.binary())
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    for given_bytes in (body, INFO.encode() + body):
+        with contextlib.suppress(ScrapeError):
+            parse_reading(given_bytes, EXPECTED)
+
+
+BLANKS = st.text(" \t", max_size=2)
+NAMES = st.from_regex(r"[a-z_:][a-z0-9_:]{0,4}", fullmatch=True)
+LABELS = st.dictionaries(st.from_regex(r"[a-z_][a-z0-9]{0,3}", fullmatch=True), st.text(max_size=5), max_size=3)
+VALUES = st.floats().map(repr) | st.sampled_from(["NaN", "+Inf", "-Inf", "7", "+7", "1.", ".5", "1E-3"])
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> str:
+    """A sample as Prometheus takes it, with blanks wherever they may be."""
+    labels = draw(LABELS)
+    quoted = [f'{name}="{_escaped(value)}"{draw(st.sampled_from([",", ", "]))}' for name, value in labels.items()]
+    inside = f"{draw(BLANKS)}{{{draw(BLANKS)}{''.join(quoted)}}}{draw(BLANKS)}" if draw(st.booleans()) else " "
+    stamp = draw(st.sampled_from(["", " 1700000000000", " -5"]))
+    return f"{draw(BLANKS)}{draw(NAMES)}{inside}{draw(VALUES)}{stamp}{draw(BLANKS)}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+@given(st.lists(lines() | st.sampled_from(["", "# a comment", "  # HELP x y", "# TYPE a gauge"]), max_size=5))
+def test_samples_are_those_that_prometheus_reads(body: list[str]) -> None:
+    text = "\n".join(body) + "\n"
+    families = text_string_to_metric_families(text)
+    wanted = [(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]
+    found = parse_samples(text.encode(), {name for name, *_ in wanted})
+    ours = [(name, labels, value) for name, entries in found.items() for labels, value in entries]
+    assert sorted(map(repr, ours)) == sorted(map(repr, ((n, lb, float(v)) for n, lb, v in wanted)))
+
+
+def test_the_longest_curves_fit_however_they_are_written() -> None:
+    curves = (
+        f'{name}{{evaluation="{i}"}} -1.2345678901234567e-10\n'
+        for name in ("seedsweep_evaluation_score", "seedsweep_evaluation_loss")
+        for i in range(1, MAX_EVALUATIONS + 1)
+    )
+    body = (INFO + "".join(curves)).encode()
+    assert len(body) < MAX_BYTES / 2
+    assert len(parse_reading(body, Expected("wi1-do2", "u1")).scores) == MAX_EVALUATIONS
+
+
+@pytest.mark.parametrize(
+    ("body", "final"),
+    [
+        (GOOD.replace("0.5", "1.5"), True),
+        (GOOD.replace("0.5", "1e300"), True),
+        (GOOD.replace("evaluations_planned 10", "evaluations_planned 1"), True),
+        (GOOD.replace("evaluations_planned 10", "evaluations_planned 301"), True),
+        (GOOD.replace('contract="1"', 'contract="2"'), True),
+        (GOOD.replace('level="L3"', 'level="L9"'), True),
+        # An address may be another pod's by now, and a trainer may be about to publish the rest.
+        (GOOD.replace('uid="u1"', 'uid="u2"'), False),
+        (GOOD.replace('uid="u1"', 'uid="u2"').replace("0.5", "1.5"), False),
+        (STEPS + CURVE, False),
+        (GOOD.replace("steps_done 20", "steps_done 101"), False),
+    ],
+)
+def test_what_no_later_reading_takes_back_can_never_be_used(body: str, final: bool) -> None:
+    with pytest.raises(ScrapeError) as refused:
+        parse(body)
+    assert isinstance(refused.value, NeverUsableError) == final
+
+
+def test_limits_that_no_score_can_reach_are_none() -> None:
+    metric = Metric(name="m", goal="maximize", range=MetricRange(min="-1e99", max="1e99"))
+    assert Expected.of(metric, EpisodeId(1, 2), "u1") == Expected("wi1-do2", "u1", -math.inf, math.inf)
 
 
 def test_bad_utf8_is_refused() -> None:
@@ -246,20 +336,58 @@ async def test_server_that_says_nothing_is_given_up(servers: MetricsServers, ses
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "words", "answered"),
     [
-        b"",
-        b"\0" * 10_000,
-        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + GOOD.encode()[:400],
-        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 50_000,
+        (b"", "the connection was closed before there was an answer", False),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "the answer is not HTTP", True),
+        (b"\x16\x03\x01\x02\x00", "the answer is not HTTP", True),
+        (b"\0" * 10_000, "the answer is not HTTP", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "the answer is not HTTP", True),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 50_000, "the answer is not HTTP", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "the answer is not HTTP", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + GOOD.encode()[:400], "the answer breaks off", True),
+        (None, "no whole answer within 0.2 s", False),
     ],
 )
-async def test_answer_that_is_not_http_is_refused(
-    servers: MetricsServers, session: aiohttp.ClientSession, answer: bytes
+async def test_what_keeps_metrics_from_being_fetched_is_said_without_the_words_of_a_library(
+    servers: MetricsServers, session: aiohttp.ClientSession, answer: bytes | None, words: str, answered: bool
 ) -> None:
-    with pytest.raises(ScrapeError):
-        await scrape(session, await servers.serve_raw(answer))
+    with pytest.raises(ScrapeError) as refused:
+        await fetch(session, await servers.serve_raw(answer), 0.2)
+    assert str(refused.value).startswith(words)
+    assert refused.value.answered == answered
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TimeoutError(), "no connection to port 9400 within 2 s: does a NetworkPolicy forbid it?"),
+        (OSError(errno.EHOSTUNREACH, "x"), "there is no route to port 9400"),
+        (OSError(errno.ENETUNREACH, "x"), "there is no route to port 9400"),
+        (OSError(errno.ECONNREFUSED, "x"), "nothing listens on port 9400 (connection refused)"),
+        (OSError(errno.EADDRNOTAVAIL, "x"), "no connection to port 9400 (EADDRNOTAVAIL)"),
+    ],
+)
+async def test_what_keeps_a_connection_from_being_made_is_said(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
+    key = ConnectionKey("10.0.0.7", 9400, False, True, None, None, None)
+
+    async def connect(*_: object, **__: object) -> None:
+        raise error if isinstance(error, TimeoutError) else aiohttp.ClientConnectorError(key, error)
+
+    assert session.connector is not None
+    monkeypatch.setattr(session.connector, "connect", connect)
+    with pytest.raises(ScrapeError) as refused:
+        await fetch(session, "http://10.0.0.7:9400/metrics", 5)
+    assert str(refused.value) == words
+    assert not refused.value.answered
+
+
+@pytest.mark.parametrize("url", ["http://:9400/metrics", "http://127.0.0.1:99999/metrics", "http://[zz]:9400/metrics"])
+async def test_what_is_no_address_is_said(session: aiohttp.ClientSession, url: str) -> None:
+    with pytest.raises(ScrapeError, match=f"^{re.escape(repr(url))} is no address$"):
+        await fetch(session, url, 5)
 
 
 async def test_redirect_is_not_followed(servers: MetricsServers, session: aiohttp.ClientSession) -> None:
@@ -296,5 +424,5 @@ async def test_error_of_the_server_is_reported(servers: MetricsServers, session:
 
 
 async def test_refused_connection_is_reported(session: aiohttp.ClientSession) -> None:
-    with pytest.raises(ScrapeError, match="cannot be read"):
+    with pytest.raises(ScrapeError, match=r"^nothing listens on port 1 \(connection refused\)$"):
         await scrape(session, "http://127.0.0.1:1/metrics")

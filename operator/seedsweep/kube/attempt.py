@@ -4,15 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import EndReason, Interruption
-from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.engine.observation import Ending, Reading, SeenAttempt, TroubleKind
 from seedsweep.kube.endings import vanished
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.seen import PodFacts
 from seedsweep.scrape import Expected
+from seedsweep.trouble import Trouble
 
-UNREADABLE_TIMES = 5
-UNREADABLE_AFTER = timedelta(minutes=1)
-"""Scrapes in a row that fail, and time in its place, before people are told: a trainer that starts does not listen."""
 BEGINS_WITHIN = timedelta(minutes=5)
 """Time in its place without a container before people are told: most images are pulled by then."""
 _FAILED = frozenset({EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.BAD_CONFIGURATION})
@@ -53,10 +51,10 @@ class Attempt:
             # Volcano says it in a condition that is the kubelet's, who writes its own there in the end.
             facts = replace(facts, taken=before.taken, interruption=before.interruption)
         self.facts = facts
-        if facts.bound is not None and self.bound is None:
+        if facts.bound and self.bound is None:
             self.bound = now
-        self.unschedulable = (self.unschedulable or now) if facts.unschedulable_since is not None else None
-        self.silent = (self.silent or now) if facts.silent_since is not None else None
+        self.unschedulable = (self.unschedulable or now) if facts.unschedulable else None
+        self.silent = (self.silent or now) if facts.silent else None
         if facts.deleted and self.told_to_end is None:
             self.told_to_end = now
 
@@ -79,14 +77,16 @@ class Attempt:
     def seen(self, scraper: Scraper, now: datetime, *, stopping: bool, gpus: float) -> SeenAttempt:
         """As the engine sees it."""
         facts = self.facts
-        progressed = scraper.progressed(facts.uid)
+        progressed, unread = scraper.progressed(facts.uid), scraper.trouble(facts.uid)
+        kind, trouble = self._trouble(unread, self.bound, now)
         return SeenAttempt(
             episode=facts.episode,
             uid=facts.uid,
             created=self.first_seen,
             bound=self.bound,
             unschedulable_since=self.unschedulable,
-            trouble=self._held() or facts.trouble or self._trouble(scraper, now),
+            trouble=trouble,
+            trouble_kind=kind,
             gated=facts.gated,
             stop_after=facts.stop_after,
             stopping=facts.deleted or stopping,
@@ -101,14 +101,14 @@ class Attempt:
             image=facts.image,
             gpus=gpus,
             held=self._held_unseen(),
+            unusable=unread.unusable if unread is not None else "",
         )
 
     def _held_unseen(self) -> timedelta | None:
         """How long it held its place by its node's own clock, where it had ended when it was first seen."""
-        end = self.facts.terminated
-        if self.ending is None or self.ending.at > self.first_seen or end is None or not (end.started and end.at):
+        if self.ending is None or self.ending.at > self.first_seen or self.facts.terminated is None:
             return None
-        return end.at - end.started
+        return self.facts.terminated.lasted
 
     def _held(self) -> str:
         """What keeps it in the API though nobody runs it any more."""
@@ -117,22 +117,21 @@ class Attempt:
             return ""
         return f"its pod was deleted and stays: the finalizers {facts.held_by} hold it"
 
-    def _trouble(self, scraper: Scraper, now: datetime) -> str:
-        """What its pod does not say by itself."""
-        facts = self.facts
-        if self.bound is None or self.ending is not None:
-            return ""
-        placed = now - self.bound
-        if not facts.running and placed >= BEGINS_WITHIN:
+    def _trouble(self, unread: Trouble | None, bound: datetime | None, now: datetime) -> tuple[TroubleKind, str]:
+        """What keeps it from beginning, or its metrics from being read; `bound`: when it was seen to have a node."""
+        told = self._held() or self.facts.trouble
+        if told or bound is None or self.ending is not None:
+            return "CannotBegin", told
+        placed = now - bound
+        if not self.facts.running and placed >= BEGINS_WITHIN:
             # What keeps a volume from being mounted stands in events of the pod alone, which we may not read.
-            return (
+            return "CannotBegin", (
                 "its container has not begun: its image is still pulled, or a volume cannot be mounted "
-                f"(kubectl describe pod {facts.name})"
+                f"(kubectl describe pod {self.facts.name})"
             )
-        unread = scraper.trouble(facts.uid)
-        if unread is None or unread.times < UNREADABLE_TIMES or placed < UNREADABLE_AFTER:
-            return ""
-        return f"no metrics: {unread.error}"
+        if unread is None or not unread.lasts(placed):
+            return "CannotBegin", ""
+        return unread.kind, unread.text
 
 
 def wants_log(ending: Ending) -> bool:

@@ -273,7 +273,7 @@ class Attempts:
             attempt.take_reading(self._scraper.reading(facts.uid))
             trouble = self._scraper.trouble(facts.uid)
             if attempt.reading is None and not ending.message and trouble is not None:
-                ending = replace(ending, message=f"its metrics cannot be used: {trouble.error}")
+                ending = replace(ending, message=trouble.text)
             self._scraper.forget(facts.uid)
             self._end(attempt, ending)
         elif facts.ip is not None and facts.running:

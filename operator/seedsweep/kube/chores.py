@@ -7,6 +7,7 @@ asked stands in its own variables, so that whoever finds it knows what its answe
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,14 +17,19 @@ from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.exits import last_line
+from seedsweep.foreign import decimal, mapping, mappings, recordable, text, whole
 from seedsweep.kube import names
 from seedsweep.kube.pods import CONTAINER, STORAGE, Object, PodSettings, pod_manifest
-from seedsweep.kube.seen import NORMAL_WAITS, moment, told
+from seedsweep.kube.seen import conditions_of, moment_or_none, terminated_of, told, waiting_trouble
 from seedsweep.kube.weights import ClaimFolder
 from seedsweep.variables import expand, literal
-from seedsweep_trainer.contract import Env, ExitCode
+from seedsweep_trainer.contract import MAX_REASON, Env, ExitCode
 
 COMMAND = ["seedsweep-trainer", "housekeep"]
+_MAX_PARAMETERS = 10**15
+_MAX_EXAMPLES = 10**12
+_MAX_PATH = 4_096
+_MAX_ATTEMPT = 10**6
 MAX_PRUNED = 500
 """Episodes that one pod frees: its task is a single variable, which an operating system limits to 128 KiB."""
 
@@ -159,52 +165,74 @@ class Chore:
 
 
 def chore_of(pod: Mapping[str, Any], now: datetime) -> Chore | None:
-    """The facts of a housekeeping pod; None where it makes no sense."""
-    try:
-        return _chore(pod, now)
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
+    """The facts of a housekeeping pod; None for one that does not say which it is, or what it was asked.
+
+    Any other part that is not as Kubernetes has it counts as absent: it must not hide a pod that is there.
+    """
+    metadata, spec, status = (mapping(mapping(pod).get(part)) for part in ("metadata", "spec", "status"))
+    name, uid, version = text(metadata.get("name")), text(metadata.get("uid")), decimal(metadata.get("resourceVersion"))
+    created, task = moment_or_none(metadata.get("creationTimestamp")), _task(spec)
+    if not name or not uid or version is None or created is None or task is None:
         return None
-
-
-def _chore(pod: Mapping[str, Any], now: datetime) -> Chore:
-    metadata, status = pod["metadata"], pod.get("status") or {}
-    container = next(c for c in pod["spec"]["containers"] if c["name"] == CONTAINER)
-    task = next(variable["value"] for variable in container["env"] if variable["name"] == Env.TASK)
-    containers = {s["name"]: s.get("state") or {} for s in status.get("containerStatuses") or ()}
-    conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    state, scheduled = containers.get(CONTAINER, {}), conditions.get("PodScheduled", {})
-    waiting = state.get("waiting") or {}
-    trouble = waiting if (waiting.get("reason") or "") not in NORMAL_WAITS else {}
-    if scheduled.get("status") == "False":
-        trouble = trouble or scheduled
+    scheduled = mapping(conditions_of(status).get("PodScheduled"))
+    unplaced = told(scheduled) if scheduled.get("status") == "False" else ""
+    attempt = decimal(mapping(metadata.get("annotations")).get(names.ANNOTATION_ATTEMPT))
     return Chore(
-        uid=str(metadata["uid"]),
-        name=str(metadata["name"]),
-        version=int(metadata["resourceVersion"]),
+        uid=uid,
+        name=name,
+        version=version,
         owner_uid=names.owner_uid(metadata),
-        created=moment(metadata["creationTimestamp"]),
-        attempt=int((metadata.get("annotations") or {}).get(names.ANNOTATION_ATTEMPT, "0")),
-        task=HousekeepingTask.model_validate_json(expand(task, {})),
-        trouble=told(trouble),
+        created=created,
+        attempt=whole(attempt, 0, _MAX_ATTEMPT) or 0,
+        task=task,
+        trouble=waiting_trouble(status) or unplaced,
         deleted=bool(metadata.get("deletionTimestamp")),
-        end=_end(status, state.get("terminated") or {}, now),
+        end=_end(status, now),
     )
 
 
-def _end(status: Mapping[str, Any], terminated: Mapping[str, Any], now: datetime) -> ChoreEnd | None:
-    if status.get("phase") not in _ENDED:
+def _task(spec: Mapping[str, Any]) -> HousekeepingTask | None:
+    containers = (c for c in mappings(spec.get("containers")) if c.get("name") == CONTAINER)
+    variables = mappings(next(containers, mapping(None)).get("env"))
+    asked = next((v.get("value") for v in variables if v.get("name") == Env.TASK), None)
+    try:
+        return HousekeepingTask.model_validate_json(expand(asked, {})) if isinstance(asked, str) else None
+    except ValidationError:
         return None
-    code = int(terminated.get("exitCode", 0 if status["phase"] == "Succeeded" else 1))
-    answer = _answer(str(terminated.get("message") or ""))
+
+
+def _end(status: Mapping[str, Any], now: datetime) -> ChoreEnd | None:
+    phase = text(status.get("phase"))
+    if phase not in _ENDED:
+        return None
+    end = terminated_of(status)
+    code = end.exit_code if end is not None and end.exit_code is not None else 0 if phase == "Succeeded" else 1
+    message = end.message if end is not None else ""
+    answer = _answer(message)
     if answer is None or (code != 0 and not answer.error):
-        why = last_line(str(terminated.get("message") or "")) or told(status) or f"it ended with exit code {code}"
+        why = last_line(message) or told(status) or f"it ended with exit code {code}"
         answer = (answer or HousekeepingAnswer()).evolve(error=why if code != 0 else f"it left no answer: {why}")
-    at = terminated.get("finishedAt")
-    return ChoreEnd(answer, moment(at) if at else now, final=code == ExitCode.BAD_CONFIGURATION)
+    return ChoreEnd(answer, now, final=code == ExitCode.BAD_CONFIGURATION)
 
 
 def _answer(message: str) -> HousekeepingAnswer | None:
+    """What a message says, as a record can hold it; None where it is no answer."""
     try:
-        return HousekeepingAnswer.model_validate_json(message)
+        answer = HousekeepingAnswer.model_validate_json(message)
     except ValidationError:
         return None
+    texts = (answer.weights or "", answer.exported or "", answer.test.metric if answer.test is not None else "")
+    if any(recordable(part, _MAX_PATH) != part for part in texts) or not _is_sound(answer):
+        return None
+    return answer.evolve(error=recordable(answer.error, MAX_REASON))
+
+
+def _is_sound(answer: HousekeepingAnswer) -> bool:
+    test = answer.test
+    if test is not None and not (
+        0 <= test.n <= _MAX_EXAMPLES
+        and len(test.interval) == 2
+        and all(map(isfinite, (test.score, test.confidence, *test.interval)))
+    ):
+        return False
+    return answer.parameters is None or 0 <= answer.parameters <= _MAX_PARAMETERS

@@ -15,7 +15,8 @@ from seedsweep.exits import (
     last_lines,
     parse_last_words,
 )
-from seedsweep.kube.seen import MAX_TEXT, PodFacts, Terminated
+from seedsweep.foreign import recordable
+from seedsweep.kube.seen import PodFacts, Terminated
 from seedsweep.scrape import Expected
 from seedsweep_trainer.contract import ExitCode
 
@@ -49,7 +50,7 @@ def _ending(facts: PodFacts, end: Terminated, words: LastWords, at: datetime) ->
         # Whatever it made of SIGTERM: not the trainer's doing.
         return replace(vanished(facts, at), exit_code=end.exit_code)
     if end.reason == _NOBODY_KNOWS:
-        text = f"{end.reason}: {end.message}"[:MAX_TEXT]
+        text = recordable(f"{end.reason}: {end.message}")
         return Ending(EndReason.INTERRUPTED, at, end.exit_code, text, Interruption.NODE_LOST)
     if end.reason in _NEVER_BEGAN:
         return Ending(EndReason.FAILED, at, end.exit_code, f"{end.reason}: {last_line(end.message)}")

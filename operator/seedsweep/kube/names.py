@@ -6,6 +6,7 @@ from typing import Any
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import API_VERSION
+from seedsweep.foreign import mapping, mappings, text
 
 LABEL_SWEEP = "seedsweep.io/sweep"
 LABEL_SWEEP_UID = "seedsweep.io/sweep-uid"
@@ -22,7 +23,8 @@ ANNOTATION_STOP_AFTER = "seedsweep.io/stop-after"
 ANNOTATION_SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 ANNOTATION_DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 
-_OF_EPISODE = re.compile(r"-wi([0-9]{1,10})-do([0-9]{1,10})")
+_OF_EPISODE = re.compile(r"-wi(0|[1-9][0-9]{0,9})-do(0|[1-9][0-9]{0,9})")
+_MAX_SEED = 2**31 - 1
 
 
 def object_name(sweep: str, episode: EpisodeId) -> str:
@@ -42,7 +44,7 @@ def clean_up_name(sweep: str, uid: str) -> str:
 
 def component_of(metadata: Mapping[str, Any]) -> str:
     """What a pod is for."""
-    return str((metadata.get("labels") or {}).get(LABEL_COMPONENT, ""))
+    return text(mapping(metadata.get("labels")).get(LABEL_COMPONENT))
 
 
 def episode_of(name: str) -> EpisodeId | None:
@@ -51,7 +53,8 @@ def episode_of(name: str) -> EpisodeId | None:
     Labels say it too, but whoever may edit a pod can change them. The name is what the API server keeps unique.
     """
     found = _OF_EPISODE.fullmatch(name, max(name.rfind("-wi"), 0))
-    return EpisodeId(int(found[1]), int(found[2])) if found is not None else None
+    episode = EpisodeId(int(found[1]), int(found[2])) if found is not None else None
+    return episode if episode is not None and max(episode) <= _MAX_SEED else None
 
 
 def labels(sweep: str, uid: str, episode: EpisodeId | None = None) -> dict[str, str]:
@@ -78,7 +81,7 @@ def owner_reference(sweep: str, uid: str) -> dict[str, Any]:
 
 def owner_uid(metadata: Mapping[str, Any]) -> str | None:
     """UID of the sweep that controls an object; None where another does, or none."""
-    for reference in metadata.get("ownerReferences") or ():
+    for reference in mappings(metadata.get("ownerReferences")):
         if reference.get("controller") and reference.get("kind") == "SeedSweep":
-            return str(reference.get("uid"))
+            return text(reference.get("uid")) or None
     return None

@@ -1,12 +1,12 @@
 """All sweeps' trainers are read on one event loop, each at its interval or more often, and none in another's way.
 
-Scrapes under way are shared out among the sweeps, so that hostile targets wait for each other and for nobody else.
+Scrapes under way are bounded in all and shared out among the sweeps, so that the hostile targets of one wait for each
+other and for nobody else.
 """
 
 import asyncio
 import logging
 import math
-from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,19 +21,22 @@ from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import ScrapeError
+from seedsweep.kube.slots import Slots
 from seedsweep.metrics import SCRAPE_SECONDS, SCRAPES
-from seedsweep.scrape import Expected, fetch, metrics_session, parse_reading
+from seedsweep.metrics_client import fetch, metrics_session
+from seedsweep.scrape import Expected, parse_reading
+from seedsweep.trouble import InternalError, Trouble
 
 SCRAPES_AT_ONCE = 128
-"""Each may hold a body of 1 MiB."""
-LEAST_AT_ONCE = 4
-"""A sweep's share of them, however many sweeps there are."""
+"""Of all sweeps together. Each may hold a body of MAX_BYTES: 16 MiB in all."""
+FOR_NEWCOMERS = 16
+"""Of these, only for sweeps without a scrape under way: they need not wait until slow targets of others are done."""
 REST = 4.0
 """A target is left alone for so many times as long as its scrape took: the slow take a fifth of what they could."""
 TICK_SECONDS = 0.01
 """Between two looks at what is due."""
 LARGE_BYTES = 1 << 16
-"""A body of 300 evaluations has half of this. To read one of 1 MiB can take 20 ms, which the loop must not be held."""
+"""The curves of MAX_EVALUATIONS need less. What is larger is read beside the loop."""
 
 _NOT_DUE = math.inf
 _log = logging.getLogger(__name__)
@@ -66,28 +69,20 @@ class Target:
         return moment + interval - (moment - phase) % interval
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why the last scrapes of a target gave nothing."""
-
-    times: int
-    """In a row."""
-    error: str
-    """Of the last."""
-
-
 @dataclass(slots=True, eq=False)
 class _State:
     target: Target
     due: float = _NOT_DUE
     rested: float = 0.0
     """No turn before that."""
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[ScrapeError | None] | None = None
     reading: Reading | None = None
     progressed: datetime | None = None
     trouble: Trouble | None = None
     digest: int | None = None
-    """Of the body that the reading was made of."""
+    """Of the body that was read last."""
+    fault: ScrapeError | None = None
+    """Why that body cannot be used."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,8 +92,6 @@ class _Lane:
     uids: set[str] = field(default_factory=set)
     often: Collection[str] = ()
     """Those of them that are read several times an interval."""
-    waiting: deque[_State] = field(default_factory=deque)
-    running: int = 0
 
 
 class Scraper:
@@ -110,11 +103,12 @@ class Scraper:
         self._clock = clock
         self._states: dict[str, _State] = {}
         self._lanes: dict[str, _Lane] = {}
+        self._slots: Slots[_State] = Slots(SCRAPES_AT_ONCE, FOR_NEWCOMERS)
         self._turns: list[tuple[float, int, _State]] = []
         """A heap. Entries stay when a target's turn is moved: only the one with its `due` counts."""
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[ScrapeError | None]] = set()
         self._aside = ThreadPoolExecutor(1, "large-bodies")
 
     async def __aenter__(self) -> "Scraper":
@@ -142,6 +136,7 @@ class Scraper:
             self._schedule(state, self._loop.time())
         elif state.target != target:
             state.target = target
+            state.digest = None
             if state.due != _NOT_DUE:
                 self._schedule(state, self._due_after(state, self._loop.time()))
 
@@ -214,61 +209,80 @@ class Scraper:
             due, _, state = heappop(self._turns)
             if state.due == due:
                 state.due = _NOT_DUE
-                lane = self._lanes[state.target.sweep]
-                lane.waiting.append(state)
-                self._start_waiting(lane)
+                self._slots.wait(state.target.sweep, state)
+        self._start_waiting()
         if self._turns:
             self._set_timer()
 
-    def _start_waiting(self, lane: _Lane) -> None:
-        share = max(LEAST_AT_ONCE, SCRAPES_AT_ONCE // max(1, len(self._lanes)))
-        while lane.waiting and lane.running < share:
-            state = lane.waiting.popleft()
+    def _start_waiting(self) -> None:
+        for state in self._slots.take():
             if not self._is_watched(state):
+                self._slots.release(state.target.sweep)
                 continue
-            lane.running += 1
             task = state.task = self._loop.create_task(self._scrape(state))
             self._running.add(task)
-            task.add_done_callback(partial(self._ended, state, lane, self._loop.time()))
+            task.add_done_callback(partial(self._ended, state, self._loop.time()))
 
-    def _ended(self, state: _State, lane: _Lane, began: float, task: asyncio.Task[None]) -> None:
+    def _ended(self, state: _State, began: float, task: asyncio.Task[ScrapeError | None]) -> None:
         self._running.discard(task)
-        lane.running -= 1
+        self._slots.release(state.target.sweep)
         state.task = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s could not be read", state.target.url, exc_info=error)
         if self._is_watched(state):
             now = self._loop.time()
             state.rested = now + REST * (now - began)
             self._schedule(state, self._due_after(state, state.rested))
-        self._start_waiting(lane)
+        self._start_waiting()
+        if not task.cancelled():
+            self._note(state, task.result() if task.exception() is None else self._unexpected(state, task.exception()))
+
+    def _unexpected(self, state: _State, error: BaseException | None) -> ScrapeError:
+        """Our own fault: logged once, until it is over."""
+        fault, target = InternalError(), state.target
+        if state.trouble is None or state.trouble.error != str(fault):
+            who = (target.uid, target.expected.episode, target.sweep, target.url)
+            _log.error("pod %s (%s of sweep %s) could not be read from %s; it is tried again", *who, exc_info=error)
+        return fault
+
+    def _note(self, state: _State, fault: ScrapeError | None) -> None:
+        """What a scrape came to."""
+        SCRAPES.labels("read" if fault is None else fault.kind).inc()
+        state.trouble = Trouble.after(state.trouble, fault) if fault is not None else None
+        if state.trouble is not None and state.trouble.becomes_final:
+            self._news(state.target.sweep)
 
     def _is_watched(self, state: _State) -> bool:
         return self._states.get(state.target.uid) is state
 
-    async def _scrape(self, state: _State) -> None:
-        target = state.target
+    async def _scrape(self, state: _State) -> ScrapeError | None:
+        """Read a target once; why it gave nothing."""
         try:
             with SCRAPE_SECONDS.time():
-                body = await fetch(self._session, target.url, target.timeout)
-            await self._read(state, body)
+                body = await fetch(self._session, state.target.url, state.target.timeout)
         except ScrapeError as error:
-            SCRAPES.labels(error.kind).inc()
-            times = state.trouble.times if state.trouble is not None else 0
-            state.trouble = Trouble(times + 1, str(error))
-        else:
-            SCRAPES.labels("read").inc()
-            state.trouble = None
+            return error
+        return await self._read(state, body)
 
-    async def _read(self, state: _State, body: bytes) -> None:
+    async def _read(self, state: _State, body: bytes) -> ScrapeError | None:
+        """Take in a body; why it cannot be used."""
         digest = hash(body)
         if digest == state.digest:
             # Most scrapes find nothing new, and reading is what costs most.
-            return
+            return state.fault
         before = state.reading
         parse = partial(parse_reading, body, state.target.expected, state.target.names, before)
-        reading = parse() if len(body) < LARGE_BYTES else await self._loop.run_in_executor(self._aside, parse)
+        try:
+            reading = parse() if len(body) < LARGE_BYTES else await self._loop.run_in_executor(self._aside, parse)
+        except ScrapeError as error:
+            # Anew: the one that was raised holds on to the body.
+            state.fault = type(error)(str(error))
+        else:
+            state.fault = None
+            self._take(state, reading)
         state.digest = digest
+        return state.fault
+
+    def _take(self, state: _State, reading: Reading) -> None:
+        before = state.reading
         if reading == before:
             return
         if len(reading.scores) > (len(before.scores) if before is not None else 0):

@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from seedsweep.api.episode import EpisodeId, Interruption
+from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.foreign import decimal, mapping, mappings, shown, text, whole
 from seedsweep.kube import names
 from seedsweep.kube.pods import CONTAINER
+from seedsweep_trainer.contract import MESSAGE_BYTES
 
-MAX_TEXT = 300
+MAX_GRACE_SECONDS = 10**9
 NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
-_NOBODY: Mapping[str, Any] = {}
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_MAX_EXIT_CODE = 2**31 - 1
 _BY_DISRUPTION = {
     "PreemptionByScheduler": Interruption.PREEMPTED,
     "DeletionByTaintManager": Interruption.TAINTED,
@@ -38,9 +43,8 @@ class Terminated:
     exit_code: int | None = None
     reason: str = ""
     message: str = ""
-    started: datetime | None = None
-    """By its node's clock, as the next."""
-    at: datetime | None = None
+    lasted: timedelta | None = None
+    """How long it ran by its node's own clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,10 @@ class PodFacts:
     owner_uid: str | None
     episode: EpisodeId
     stop_after: int | None
-    created: datetime
-    bound: datetime | None
-    unschedulable_since: datetime | None
+    bound: bool
+    """It has got a place."""
+    unschedulable: bool
+    """No place was found for it."""
     gated: bool
     """It waits behind a gate, as of a queue."""
     phase: str
@@ -64,8 +69,8 @@ class PodFacts:
     node: str | None
     image: str | None
     """With its digest, once it was pulled."""
-    silent_since: datetime | None
-    """Since when its node gives no sign of life."""
+    silent: bool
+    """Its node gives no sign of life."""
     deleted: bool
     """Its deletion was asked for."""
     grace: timedelta
@@ -82,116 +87,144 @@ class PodFacts:
 
 
 def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
-    """The facts of an episode's pod; None for one that is no episode's, or makes no sense."""
-    try:
-        return _facts(pod)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        return None
+    """The facts of an episode's pod; None for one that is no episode's, or that does not say which pod it is.
 
-
-def _facts(pod: Mapping[str, Any]) -> PodFacts | None:
-    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
-    episode = names.episode_of(metadata["name"])
-    if episode is None:
+    Any other part that is not as Kubernetes has it counts as absent: it must not hide a pod that is there.
+    """
+    metadata, spec, status = (mapping(mapping(pod).get(part)) for part in ("metadata", "spec", "status"))
+    name, uid, version = text(metadata.get("name")), text(metadata.get("uid")), decimal(metadata.get("resourceVersion"))
+    episode = names.episode_of(name)
+    if episode is None or not uid or version is None:
         return None
-    conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    scheduled = conditions.get("PodScheduled", {})
+    conditions = conditions_of(status)
+    scheduled = mapping(conditions.get("PodScheduled"))
     placed, unplaced = scheduled.get("status") == "True", scheduled.get("status") == "False"
-    since = moment(scheduled["lastTransitionTime"]) if placed or unplaced else None
-    stop_after = (metadata.get("annotations") or {}).get(names.ANNOTATION_STOP_AFTER)
-    container = _ours(status.get("containerStatuses"))
-    state = container.get("state") or {}
+    container, annotations = container_of(status), mapping(metadata.get("annotations"))
+    state = mapping(container.get("state"))
     taken, interruption = _taken(status, conditions)
     return PodFacts(
-        uid=str(metadata["uid"]),
-        name=str(metadata["name"]),
-        version=int(metadata["resourceVersion"]),
+        uid=uid,
+        name=name,
+        version=version,
         owner_uid=names.owner_uid(metadata),
         episode=episode,
-        stop_after=int(stop_after) if stop_after else None,
-        created=moment(metadata["creationTimestamp"]),
-        bound=since if placed else None,
+        stop_after=whole(decimal(annotations.get(names.ANNOTATION_STOP_AFTER)), 1, MAX_EVALUATIONS),
+        bound=placed,
         # Behind a gate of a queue it does not look for a place yet.
-        unschedulable_since=since if unplaced and scheduled.get("reason") == "Unschedulable" else None,
+        unschedulable=unplaced and scheduled.get("reason") == "Unschedulable",
         gated=unplaced and scheduled.get("reason") == "SchedulingGated",
-        phase=str(status.get("phase") or ""),
+        phase=text(status.get("phase")),
         running="running" in state,
-        ip=_text(status.get("podIP")),
-        node=_text(spec.get("nodeName")),
-        image=_text(container.get("imageID")) or _text(container.get("image")),
-        silent_since=_silent_since(state, conditions.get("Ready", _NOBODY)),
+        ip=_address(status.get("podIP")),
+        node=text(spec.get("nodeName")) or None,
+        image=text(container.get("imageID")) or text(container.get("image")) or None,
+        silent=_is_silent(state, mapping(conditions.get("Ready"))),
         deleted=bool(metadata.get("deletionTimestamp")),
-        grace=timedelta(seconds=int(metadata.get("deletionGracePeriodSeconds") or 0)),
-        held_by=", ".join(map(str, metadata.get("finalizers") or ()))[:MAX_TEXT],
-        trouble=_trouble(status) or (told(scheduled) if unplaced else ""),
+        grace=timedelta(seconds=whole(metadata.get("deletionGracePeriodSeconds"), 0, MAX_GRACE_SECONDS) or 0),
+        held_by=_finalizers(metadata.get("finalizers")),
+        trouble=waiting_trouble(status) or (told(scheduled) if unplaced else ""),
         taken=taken,
         interruption=interruption,
-        terminated=_terminated(state["terminated"]) if state.get("terminated") else None,
+        terminated=terminated_of(status),
     )
 
 
-def _ours(statuses: Any) -> Mapping[str, Any]:
-    """The trainer's container: others may have been put beside it."""
-    found: Mapping[str, Any] = next((s for s in statuses or () if s["name"] == CONTAINER), {})
+def conditions_of(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Its conditions, by type."""
+    return {text(condition.get("type")): condition for condition in mappings(status.get("conditions"))}
+
+
+def container_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The status of our container: others may have been put beside it. Empty where there is none."""
+    ours = (s for s in mappings(status.get("containerStatuses")) if s.get("name") == CONTAINER)
+    return next(ours, mapping(None))
+
+
+def terminated_of(status: Mapping[str, Any]) -> Terminated | None:
+    """How our container ended; None where it has not."""
+    state = mapping(mapping(container_of(status).get("state")).get("terminated"))
+    if not state:
+        return None
+    message = state.get("message")
+    return Terminated(
+        exit_code=whole(state.get("exitCode"), -_MAX_EXIT_CODE, _MAX_EXIT_CODE),
+        reason=text(state.get("reason")),
+        # As it is, for its checksum; whatever goes on record of it is made fit for that.
+        message=message[-MESSAGE_BYTES:] if isinstance(message, str) else "",
+        lasted=_lasted(state),
+    )
+
+
+def _lasted(terminated: Mapping[str, Any]) -> timedelta | None:
+    started, ended = (moment_or_none(terminated.get(key)) for key in ("startedAt", "finishedAt"))
+    return ended - started if started is not None and ended is not None else None
+
+
+def moment(value: object) -> datetime:
+    """A time as the API server writes it, if a clock can show it; raises ValueError."""
+    try:
+        found = datetime.fromisoformat(value if isinstance(value, str) else "")
+        found = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{shown(value)} is no time") from None
+    if not _EARLIEST <= found < _LATEST:
+        raise ValueError(f"{shown(value)} is not of these times")
     return found
 
 
-def moment(text: str) -> datetime:
-    """A time as the API server writes it; raises ValueError."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-
-
-def _text(value: Any) -> str | None:
-    return str(value) if value else None
+def moment_or_none(value: object) -> datetime | None:
+    """The same; None where it is none."""
+    try:
+        return moment(value)
+    except ValueError:
+        return None
 
 
 def told(said: Mapping[str, Any]) -> str:
     """The reason and message of a part of a status."""
-    return f"{said.get('reason') or ''}: {said.get('message') or ''}".strip(": ")[:MAX_TEXT]
+    return text(f"{text(said.get('reason'))}: {text(said.get('message'))}".strip(": "))
 
 
-def _trouble(status: Mapping[str, Any]) -> str:
+def waiting_trouble(status: Mapping[str, Any]) -> str:
     """Why a container cannot begin: the image, a missing ConfigMap, a user that may not be root."""
-    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if (waiting.get("reason") or "") not in NORMAL_WAITS:
+    for container in (*mappings(status.get("initContainerStatuses")), *mappings(status.get("containerStatuses"))):
+        waiting = mapping(mapping(container.get("state")).get("waiting"))
+        if text(waiting.get("reason")) not in NORMAL_WAITS:
             return told(waiting)
     return ""
 
 
-def _silent_since(state: Mapping[str, Any], ready: Mapping[str, Any]) -> datetime | None:
-    """Who watches over nodes marks the pods of one that is silent as not ready, and gives no reason; a kubelet does."""
-    if "running" not in state or ready.get("status") != "False" or ready.get("reason"):
+def _address(value: object) -> str | None:
+    """An IP address, and never a name to be looked up: whoever runs a node can write anything here."""
+    try:
+        return str(ip_address(text(value)))
+    except ValueError:
         return None
-    since = ready.get("lastTransitionTime")
-    return moment(since) if since else None
+
+
+def _finalizers(value: object) -> str:
+    return text(", ".join(text(name) for name in value)) if isinstance(value, list) else ""
+
+
+def _is_silent(state: Mapping[str, Any], ready: Mapping[str, Any]) -> bool:
+    """Who watches over nodes marks the pods of one that is silent as not ready, and gives no reason; a kubelet does."""
+    return "running" in state and ready.get("status") == "False" and not ready.get("reason")
 
 
 def _taken(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> tuple[str, Interruption | None]:
-    reason = str(status.get("reason") or "")
+    reason = text(status.get("reason"))
     target, disruption, ready = (
-        conditions.get(kind, _NOBODY) for kind in ("TerminationTarget", "DisruptionTarget", "Ready")
+        mapping(conditions.get(kind)) for kind in ("TerminationTarget", "DisruptionTarget", "Ready")
     )
     if target.get("status") == "True":
         # Kueue says so before it deletes a pod; Volcano says it as below.
-        return told(target), Interruption.PREEMPTED_BY_QUEUE
+        return told(target) or "TerminationTarget", Interruption.PREEMPTED_BY_QUEUE
     if ready.get("status") == "False" and ready.get("reason") == "Evict":
         return told(ready), Interruption.PREEMPTED_BY_QUEUE
     if reason:
         # Its node, or who watches over nodes, ended it: that tells more than the condition that comes with it.
-        return told(status), _BY_STATUS.get(reason, Interruption.NOT_ADMITTED)
+        return told(status) or reason, _BY_STATUS.get(reason, Interruption.NOT_ADMITTED)
     if disruption.get("status") == "True":
-        return told(disruption), _BY_DISRUPTION.get(str(disruption.get("reason")), Interruption.EVICTED)
+        kind = _BY_DISRUPTION.get(text(disruption.get("reason")), Interruption.EVICTED)
+        return told(disruption) or "DisruptionTarget", kind
     return "", None
-
-
-def _terminated(state: Mapping[str, Any]) -> Terminated:
-    started, at = state.get("startedAt"), state.get("finishedAt")
-    return Terminated(
-        exit_code=int(state["exitCode"]) if "exitCode" in state else None,
-        reason=str(state.get("reason") or ""),
-        message=str(state.get("message") or ""),
-        started=moment(started) if started else None,
-        at=moment(at) if at else None,
-    )

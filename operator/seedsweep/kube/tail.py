@@ -17,6 +17,6 @@ async def read_tail(api: GatedApi, pod: str) -> str:
     path = f"{pod}/log?container={CONTAINER}&tailLines={MAX_LINES}&limitBytes={_MAX_BYTES}"
     try:
         async with asyncio.timeout(WITHIN_SECONDS):
-            return last_lines((await api.read(path)).decode(errors="replace"))
+            return last_lines((await api.read(path))[-_MAX_BYTES:].decode(errors="replace"))
     except (ApiError, TimeoutError):
         return ""

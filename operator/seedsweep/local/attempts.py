@@ -1,10 +1,11 @@
 """The attempts of this machine: started in a place, read while they live, and asked for their last words."""
 
 import asyncio
+import logging
 import platform
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,20 +15,22 @@ from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
-from seedsweep.exits import LastWords
 from seedsweep.exposition import ScrapeError
 from seedsweep.local.environment import Start, contract_variables, launch_form
 from seedsweep.local.lastwords import ending_of, last_words
 from seedsweep.local.places import LOOPBACK, Place, free_port
 from seedsweep.local.processes import Launcher, Running
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.scrape import Expected, fetch, metrics_session, parse_reading
+from seedsweep.metrics_client import fetch, metrics_session
+from seedsweep.scrape import Expected, parse_reading
+from seedsweep.trouble import InternalError, Trouble
 
 DEFAULT_SCRAPE_SECONDS = 2.0
 """Where the file says nothing: reading costs little on this machine."""
 DEFAULT_GRACE_SECONDS = 30
 """As Kubernetes has it."""
 _RESUMING_LEVELS = frozenset({"L2", "L3"})
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -40,8 +43,8 @@ class _Attempt:
     running: Running | None = None
     reading: Reading | None = None
     progressed: datetime | None = None
-    refused: str = ""
-    """Why its metrics could not be used when they were last read."""
+    trouble: Trouble | None = None
+    """Why its metrics could not be read when that was last tried."""
     stopping: bool = False
     ending: Ending | None = None
 
@@ -53,8 +56,10 @@ class _Attempt:
         if len(reading.scores) >= before:
             self.reading = reading
 
-    def seen(self) -> SeenAttempt:
+    def seen(self, now: datetime) -> SeenAttempt:
         """As the engine sees it."""
+        unread = self.trouble if self.ending is None else None
+        told = unread if unread is not None and unread.lasts(now - self.created) else None
         return SeenAttempt(
             episode=self.start.episode,
             uid=self.start.uid,
@@ -68,6 +73,9 @@ class _Attempt:
             node=platform.node(),
             device=self.place.device,
             gpus=float(max(1, len(self.place.gpus))),
+            trouble=told.text if told is not None else "",
+            trouble_kind=told.kind if told is not None else "CannotBegin",
+            unusable=unread.unusable if unread is not None else "",
         )
 
 
@@ -89,7 +97,8 @@ class Attempts:
 
     def seen(self) -> list[SeenAttempt]:
         """As the engine sees them."""
-        return [attempt.seen() for attempt in self._attempts.values()]
+        now = _now()
+        return [attempt.seen(now) for attempt in self._attempts.values()]
 
     def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
         """Drop those whose end is on record."""
@@ -187,20 +196,31 @@ class Attempts:
         if words.reading is not None:
             attempt.take(words.reading, _now())
             self._learn_level(words.reading)
-        if attempt.reading is None and attempt.refused and words.message is None:
-            words = LastWords(refused=attempt.refused)
-        attempt.ending = ending_of(code, words, attempt.log, _now())
+        ending = ending_of(code, words, attempt.log, _now())
+        if attempt.reading is None and not ending.message and attempt.trouble is not None:
+            ending = replace(ending, message=attempt.trouble.text)
+        attempt.ending = ending
         self.news.set()
 
     async def _read(self, session: aiohttp.ClientSession, attempt: _Attempt) -> None:
-        url = f"http://{LOOPBACK}:{attempt.start.port}/metrics"
+        url, before = f"http://{LOOPBACK}:{attempt.start.port}/metrics", attempt.trouble
         try:
             body = await fetch(session, url, self._spec.scrape.timeout_seconds)
             reading = parse_reading(body, attempt.expected, self._spec.trainer.metrics, attempt.reading)
         except ScrapeError as error:
-            attempt.refused = str(error)
-            return
-        attempt.refused = ""
+            attempt.trouble = Trouble.after(before, error)
+        except Exception as error:
+            # Whatever it is, this one is read again, and the others are in any case.
+            attempt.trouble = Trouble.after(before, InternalError())
+            if before is None or before.error != attempt.trouble.error:
+                _log.error("metrics of %s could not be read from %s", attempt.expected.episode, url, exc_info=error)
+        else:
+            attempt.trouble = None
+            self._take(attempt, reading)
+        if attempt.trouble is not None and attempt.trouble.becomes_final:
+            self.news.set()
+
+    def _take(self, attempt: _Attempt, reading: Reading) -> None:
         if attempt.ending is None and reading != attempt.reading:
             attempt.take(reading, _now())
             self._learn_level(reading)

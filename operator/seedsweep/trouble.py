@@ -1,0 +1,69 @@
+"""What failed scrapes of a trainer mean: what people are told, and from when on they are final. Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from seedsweep.engine.observation import TroubleKind
+from seedsweep.exposition import ScrapeError
+from seedsweep.foreign import recordable
+from seedsweep.scrape import NeverUsableError
+
+UNREADABLE_TIMES = 5
+UNREADABLE_AFTER = timedelta(minutes=1)
+"""Scrapes in a row that fail, and time in its place, before people are told: a trainer that starts does not listen."""
+FINAL_TIMES = 2
+"""Scrapes in a row that say the same can never be used: one body may have been read while it was written."""
+
+
+class InternalError(ScrapeError):
+    """Our own fault, which is logged."""
+
+    kind = "failed"
+
+    def __init__(self) -> None:
+        super().__init__("SeedSweep failed to read them, and its log says why")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the last scrapes of a trainer gave nothing."""
+
+    times: int
+    """In a row."""
+    error: str
+    """Of the last."""
+    kind: TroubleKind = "MetricsUnreachable"
+    """Of the last."""
+    final_times: int = 0
+    """How many of the last said the same, and that it can never be used."""
+
+    @classmethod
+    def after(cls, before: "Trouble | None", error: ScrapeError) -> "Trouble":
+        """The trouble after one more failed scrape; None: the one before was read."""
+        text = recordable(str(error))
+        again = before.final_times if before is not None and before.error == text else 0
+        return cls(
+            times=1 + (before.times if before is not None else 0),
+            error=text,
+            kind="MetricsUnusable" if error.answered else "MetricsUnreachable",
+            final_times=again + 1 if isinstance(error, NeverUsableError) else 0,
+        )
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"its metrics cannot be {'used' if self.kind == 'MetricsUnusable' else 'reached'}: {self.error}"
+
+    @property
+    def unusable(self) -> str:
+        """Why what it publishes can never count; empty where it may."""
+        return self.error if self.final_times >= FINAL_TIMES else ""
+
+    @property
+    def becomes_final(self) -> bool:
+        """Whether the last scrape made it so."""
+        return self.final_times == FINAL_TIMES
+
+    def lasts(self, placed: timedelta) -> bool:
+        """Whether it is worth telling, of a trainer that has had its place for so long."""
+        return self.times >= UNREADABLE_TIMES and placed >= UNREADABLE_AFTER
