@@ -32,6 +32,8 @@ GpuCount = Annotated[
     AfterValidator(_positive_number),
 ]
 Words = Annotated[list[Annotated[str, Field(max_length=32768)]], Field(max_length=500)]
+MAX_TRAINER_TEXT = 131_072
+"""Characters of what stands in every pod of the sweep: a command, its arguments, variables and configuration."""
 
 
 class MetricNames(ApiModel):
@@ -100,6 +102,18 @@ class Trainer(ApiModel):
                 )
         elif self.metric is None:
             raise ValueError("needs fineTuning, or metric (name and goal) for a trainer of one's own")
+        return self
+
+    @model_validator(mode="after")
+    def _not_too_long(self) -> Self:
+        size = sum(map(len, (*self.command, *self.args))) + sum(len(v.name) + len(v.value) for v in self.env)
+        if self.config is not None and self.config.json_text is not None:
+            size += len(self.config.json_text)
+        if size > MAX_TRAINER_TEXT:
+            raise ValueError(
+                f"command, args, env and config have {size} characters together, more than {MAX_TRAINER_TEXT}: "
+                "mount a ConfigMap instead"
+            )
         return self
 
     @property
