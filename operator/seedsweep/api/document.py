@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
@@ -61,7 +62,7 @@ def _load(text: str) -> list[Any]:
         return list(_parser().load_all(io.StringIO(text)))
     except DocumentError:
         raise
-    except RecursionError:
+    except MaxDepthExceededError:
         raise DocumentError(_TOO_DEEP) from None
     # Tags and odd scalars, such as 2026-13-45, raise errors of any kind.
     except Exception as error:
@@ -70,6 +71,7 @@ def _load(text: str) -> list[Any]:
 
 def _parser() -> YAML:
     parser = YAML(typ="safe", pure=True)
+    parser.max_depth = MAX_DEPTH
     # A second anchor of the same name takes the first one's place, as YAML has it.
     parser.composer.warn_double_anchors = False
     return parser
@@ -78,7 +80,7 @@ def _parser() -> YAML:
 def _check_aliases(text: str) -> None:
     """Raise DocumentError where aliases make a document too large, before anything is built of it."""
     values = 0
-    sizes: dict[str, int] = {}
+    sizes: dict[str | None, int] = {}
     begun: list[tuple[str | None, int]] = []
     """Anchors of the collections that are not closed yet, and the values before each."""
     for event in _parser().parse(io.StringIO(text)):

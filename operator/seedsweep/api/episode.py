@@ -18,11 +18,11 @@ MAX_EVALUATIONS_ON_RECORD = 1_000
 """As many as one body of metrics holds."""
 MAX_FAILURE = 1_000
 """Bytes of JSON of what a failed attempt, of which there are few, says about itself."""
-MAX_ENDING = 200
+MAX_ENDING = 300
 """The same of one that ended otherwise."""
 MAX_DEVICE = 128
-MAX_IMAGE = 512
-MAX_FINGERPRINT = 256
+MAX_IMAGE = 300
+MAX_FINGERPRINT = 128
 MAX_VERDICT = 1_200
 """Bytes of JSON of a verdict's reason: a failure, and how often it was tried."""
 

@@ -23,6 +23,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MAX_PROBLEMS = 100
 MAX_REMEDY = 500
+_ALIKE = 0.8
 
 _REMEDIES = {
     "missing": "is required: add it",
@@ -71,9 +72,10 @@ def _unreadable(path: Path, remedy: str) -> InvalidSweepError:
 def parse_sweep(text: str, *, source: str = "sweep") -> SeedSweep:
     """Parse the YAML (or JSON) of one SeedSweep; raises InvalidSweepError like `load_sweep`."""
     try:
-        return _parse(read_document(text), source)
+        document = read_document(text)
     except DocumentError as error:
-        raise InvalidSweepError(source, [Problem(error.path, None, str(error))]) from error
+        raise _no_document(source, error) from error
+    return _parse(document, source, _misspelt_metadata(document))
 
 
 def parse_stored(body: Mapping[str, Any]) -> SeedSweep:
@@ -82,10 +84,18 @@ def parse_stored(body: Mapping[str, Any]) -> SeedSweep:
     Raises:
         InvalidSweepError: nothing that this release can carry out.
     """
-    return _parse(plain(body), body["metadata"]["name"])
+    name = body["metadata"]["name"]
+    try:
+        return _parse(plain(body), name)
+    except DocumentError as error:
+        raise _no_document(name, error) from error
 
 
-def _parse(document: Any, source: str) -> SeedSweep:
+def _no_document(source: str, error: DocumentError) -> InvalidSweepError:
+    return InvalidSweepError(source, [Problem(error.path, None, str(error))])
+
+
+def _parse(document: object, source: str, misspelt: Sequence[Problem] = ()) -> SeedSweep:
     if not isinstance(document, dict):
         raise InvalidSweepError(
             source, [Problem("file", shown(document), "must be a mapping with apiVersion, kind, ...")]
@@ -97,7 +107,9 @@ def _parse(document: Any, source: str) -> SeedSweep:
     try:
         sweep = SeedSweep.model_validate_json(json.dumps(asked))
     except ValidationError as error:
-        raise InvalidSweepError(source, problems_of(error, document)) from error
+        raise InvalidSweepError(source, [*problems_of(error, document), *misspelt]) from error
+    if misspelt:
+        raise InvalidSweepError(source, misspelt)
     # What an operator wrote is not the author's: also a file may hold it, as kubectl prints it.
     known = document.get("status")
     return sweep if known is None else sweep.evolve(status=read_status(known)[0])
@@ -131,6 +143,21 @@ def _problem(location: tuple[int | str, ...], kind: str, message: str, value: ob
         return Problem(path, None, _REMEDIES[kind])
     remedy = _REMEDIES.get(kind, message.removeprefix("Value error, ").removeprefix("Input "))
     return Problem(path, shown(value), shortened(remedy, MAX_REMEDY))
+
+
+def _misspelt_metadata(document: object) -> list[Problem]:
+    """Unknown fields there are a newer API server's, unless they look like one that is known."""
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict):
+        return []
+    known = _known_fields(("metadata",))
+    strange = [key for key in metadata if key not in known][:MAX_PROBLEMS]
+    close = {key: difflib.get_close_matches(key, known, n=1, cutoff=_ALIKE) for key in strange}
+    return [
+        Problem(path_of(("metadata", key)), None, f"is not a field; did you mean {found[0]}?")
+        for key, found in close.items()
+        if found
+    ]
 
 
 def _cross_problems(document: dict[str, Any]) -> list[Problem]:

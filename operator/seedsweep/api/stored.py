@@ -6,7 +6,7 @@ whole, because what this release made of it would take the place of the record.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -47,14 +47,19 @@ def read_cut(body: Mapping[str, Any]) -> Cut:
 def read_status(data: object) -> tuple[SweepStatus, list[Problem]]:
     """The status of a SeedSweep, and what of it could not be read and is left out."""
     problems: list[Problem] = []
+    left_out: set[Location] = set()
     while True:
         try:
             return SweepStatus.model_validate_json(json.dumps(data)), problems
         except ValidationError as error:
-            unreadable = {_unreadable(item): item["input"] for item in error.errors(include_url=False)}
+            found = error.errors(include_url=False)
+        # What is missing once something is left out is no news.
+        news = [item for item in found if item["type"] != "missing" or not left_out]
+        problems += [_problem(("status", *item["loc"]), item["input"]) for item in news]
+        left_out = _outermost({_unreadable(item) for item in found})
         data = deepcopy(data)
-        for location in _outermost(unreadable):
-            problems.append(_problem(("status", *location), unreadable[location]))
+        # From the end, so that no part is moved before its turn.
+        for location in sorted(left_out, key=_order, reverse=True):
             data = _without(data, location)
 
 
@@ -77,10 +82,13 @@ def _unreadable(error: ErrorDetails) -> Location:
     return error["loc"][:-1] if error["type"] == "missing" else error["loc"]
 
 
-def _outermost(locations: Collection[Location]) -> list[Location]:
-    """Without those inside others, and from the end, so that what is left out moves none that follows."""
-    found = {place for place in locations if not any(place[:i] in locations for i in range(len(place)))}
-    return sorted(found, key=lambda place: [(isinstance(step, str), step) for step in place], reverse=True)
+def _outermost(locations: set[Location]) -> set[Location]:
+    """Without those inside others."""
+    return {place for place in locations if not any(place[:i] in locations for i in range(len(place)))}
+
+
+def _order(location: Location) -> list[tuple[bool, int | str]]:
+    return [(isinstance(step, str), step) for step in location]
 
 
 def _without(data: Any, location: Location) -> Any:

@@ -157,7 +157,7 @@ class Storage(OneOf):
 class Hub(ApiModel):
     """A repository of models on the Hugging Face hub; the trainer's HF_TOKEN must be allowed to write it."""
 
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", max_length=200)]
     """OWNER/NAME; made where it does not exist."""
     private: bool = True
     """Whether a new repository is private."""

@@ -2,15 +2,30 @@
 
 from dataclasses import replace
 
-from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption, StopReason
+from seedsweep.api.episode import (
+    MAX_DEVICE,
+    MAX_ENDING,
+    MAX_FAILURE,
+    MAX_FINGERPRINT,
+    MAX_IMAGE,
+    Attempt,
+    EndReason,
+    EpisodeId,
+    EpisodeStatus,
+    Interruption,
+    StopReason,
+)
+from seedsweep.api.recorded import shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
-from seedsweep.engine.ends import end_of_stopped, failures
+from seedsweep.engine.ends import FAILURES, end_of_stopped, failures
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 
 _BLANK = Attempt(uid="")
 _NOTHING_READ = Reading()
 _CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
+_FAILED = FAILURES | {EndReason.BAD_CONFIGURATION}
+"""Ends of which an episode has so few that there is room for what the attempt said and printed."""
 
 
 def absorb_attempts(draft: Draft) -> None:
@@ -93,9 +108,9 @@ def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
     return (entry or _BLANK).evolve(
         uid=attempt.uid,
         node=attempt.node,
-        device=attempt.device,
-        image=attempt.image,
-        fingerprint=reading.fingerprint or (entry.fingerprint if entry is not None else None),
+        device=_short(attempt.device, MAX_DEVICE),
+        image=_short(attempt.image, MAX_IMAGE),
+        fingerprint=_short(reading.fingerprint, MAX_FINGERPRINT) or (entry.fingerprint if entry is not None else None),
         stop_after=attempt.stop_after,
         started=timestamp(attempt.bound) if attempt.bound is not None else None,
         evaluations=len(reading.scores),
@@ -103,6 +118,10 @@ def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
         steps_at_start=reading.steps_at_start,
         steps=reading.steps_done,
     )
+
+
+def _short(text: str | None, limit: int) -> str | None:
+    return shortened(text, limit) if text else text
 
 
 def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
@@ -120,8 +139,8 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
         reason=reason,
         interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
-        message=_why(draft, entry, ending),
-        output=ending.output,
+        message=shortened(_why(draft, entry, ending), MAX_FAILURE if reason in _FAILED else MAX_ENDING),
+        output=shortened(ending.output, MAX_FAILURE) if reason in _FAILED else "",
         diverged_at=diverged_at if reason == EndReason.DIVERGED else None,
         gpu_seconds=round(attempt.gpu_seconds(ending.at), 3),
     )
