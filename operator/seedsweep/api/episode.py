@@ -18,8 +18,10 @@ MAX_EVALUATIONS_ON_RECORD = 1_000
 """As many as one body of metrics holds."""
 MAX_FAILURE = 1_000
 """Bytes of JSON of what a failed attempt, of which there are few, says about itself."""
+MAX_OUTPUT = 1_200
+"""The same of the end of what it printed."""
 MAX_ENDING = 300
-"""The same of one that ended otherwise."""
+"""The same of what one that ended otherwise says."""
 MAX_DEVICE = 128
 MAX_IMAGE = 300
 MAX_FINGERPRINT = 128
@@ -133,7 +135,7 @@ class Attempt(Recorded):
     """Of its process."""
     message: Annotated[str, Bound(MAX_FAILURE)] = ""
     """Why it failed, in its own words, or in those of who ended it."""
-    output: Annotated[str, Bound(MAX_FAILURE)] = ""
+    output: Annotated[str, Bound(MAX_OUTPUT)] = ""
     """The last lines that it printed, where it failed."""
     evaluations: int = 0
     """Evaluations known when it ended."""

@@ -69,6 +69,11 @@ def shortened(text: str, limit: int) -> str:
     return text[: bisect_right(sizes, limit - len(_ELLIPSIS))] + _ELLIPSIS
 
 
+def end_of(text: str, limit: int) -> str:
+    """The same of a text whose end matters most: a longer one begins with "..."."""
+    return shortened(text[::-1], limit)[::-1]
+
+
 def stored_size(text: str) -> int:
     """Bytes of a text in the API server's JSON, without the quotes."""
     return sum(map(_size, text))

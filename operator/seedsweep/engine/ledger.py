@@ -8,6 +8,7 @@ from seedsweep.api.episode import (
     MAX_FAILURE,
     MAX_FINGERPRINT,
     MAX_IMAGE,
+    MAX_OUTPUT,
     Attempt,
     EndReason,
     EpisodeId,
@@ -15,7 +16,7 @@ from seedsweep.api.episode import (
     Interruption,
     StopReason,
 )
-from seedsweep.api.recorded import shortened
+from seedsweep.api.recorded import end_of, shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
 from seedsweep.engine.ends import FAILURES, end_of_stopped, failures
@@ -140,7 +141,7 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
         interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
         message=shortened(_why(draft, entry, ending), MAX_FAILURE if reason in _FAILED else MAX_ENDING),
-        output=shortened(ending.output, MAX_FAILURE) if reason in _FAILED else "",
+        output=end_of(ending.output, MAX_OUTPUT) if reason in _FAILED else "",
         diverged_at=diverged_at if reason == EndReason.DIVERGED else None,
         gpu_seconds=round(attempt.gpu_seconds(ending.at), 3),
     )
