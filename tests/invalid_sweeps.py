@@ -39,8 +39,15 @@ def rungs(*ladder: tuple[int, int]) -> list[dict[str, int]]:
     return [{"atPercent": at, "keep": keep} for at, keep in ladder]
 
 
+def template(**metadata: dict[str, str]) -> dict[str, Any]:
+    return {"metadata": metadata}
+
+
 RUNGS = "spec.earlyStopping.rungs"
 TUNING = "spec.trainer.fineTuning"
+TEMPLATE = "spec.podTemplate"
+KEY, VALUE, SET_BY_US = "a key is at most 63 letters", "at most 63 letters", "set by SeedSweep: choose another key"
+LONG = "x" * 32_768
 
 INVALID = [
     InvalidSweep(RUNGS, rungs((0, 2)), "rungs[0].atPercent", TOO_LOW, "rungs[0].atPercent: Invalid value: 0"),
@@ -109,6 +116,22 @@ INVALID = [
         "sample from it",
         "sample from it",
     ),
+    InvalidSweep(
+        "spec.seeds.grid",
+        {"weightInits": {"count": 5_000}, "dataOrders": {"count": 5_000}, "sample": {"size": 1}},
+        "seeds.grid",
+        "a grid of 25000000 cells is more than 250000, sampled or not",
+        "more than 250000 cells, sampled or not",
+    ),
+    InvalidSweep(
+        "spec.seeds.grid",
+        {"weightInits": {"count": 501}, "dataOrders": {"values": list(range(500))}, "sample": {"size": 1}},
+        "seeds.grid",
+        "lower weightInits or dataOrders, or list pairs",
+        "lower weightInits or dataOrders, or list pairs",
+    ),
+    InvalidSweep("spec.seeds", {"single": {"count": 5_001}}, "single.count", "equal to 5000", "equal to 5000"),
+    InvalidSweep("spec.parallelism", 5_001, "spec.parallelism", "equal to 5000", "equal to 5000"),
     InvalidSweep("spec.seeds", {}, "spec.seeds", "exactly one of grid, pairs", "exactly one of grid, pairs or single"),
     InvalidSweep(
         "spec.seeds",
@@ -176,6 +199,34 @@ INVALID = [
     ),
     InvalidSweep("spec.trainer", {"command": ["sh"]}, "spec.trainer", "needs fineTuning, or", "needs fineTuning, or"),
     InvalidSweep("spec.trainer", {**OWN, "config": {}}, "config", "exactly one of json", "exactly one of json"),
+    InvalidSweep(
+        "spec.trainer",
+        {**OWN, "command": [LONG] * 3, "args": [LONG, "x"]},
+        "spec.trainer",
+        "131073 characters together, more than 131072: mount a ConfigMap",
+        "more than 131072 characters together: mount a ConfigMap",
+    ),
+    InvalidSweep(
+        "spec.trainer",
+        {**OWN, "config": {"json": "x" * 98_304}, "env": [{"name": "A", "value": LONG}]},
+        "spec.trainer",
+        "more than 131072: mount a ConfigMap",
+        "more than 131072 characters together: mount a ConfigMap",
+    ),
+    InvalidSweep(
+        f"{TUNING}.dataset.labels",
+        [f"{i:04096}" for i in range(17)],
+        "dataset",
+        "more than 65536: shorten them",
+        "more than 65536 characters together: shorten them",
+    ),
+    InvalidSweep(
+        f"{TUNING}.dataset.where",
+        {"x" * 65_537: ""},
+        "dataset",
+        "labels and where have 65537 characters",
+        "more than 65536 characters together: shorten them",
+    ),
     InvalidSweep("spec.trainer.env", [{"name": "SEEDSWEEP_SEED", "value": "1"}], "env[0]", NOT_OURS, NOT_OURS),
     InvalidSweep("spec.trainer.env", [{"name": "A"}] * 2, "trainer.env", "listed 2 times", "env[1]: Duplicate"),
     InvalidSweep(
@@ -193,6 +244,34 @@ INVALID = [
         "exactly one of persistentVolumeClaim",
     ),
     InvalidSweep("spec.podTemplate", {"spec": {"hostNetwork": True}}, "hostNetwork", "not a field", "unknown field"),
+    InvalidSweep(TEMPLATE, template(labels={"seedsweep.io/sweep": "x"}), "metadata.labels", SET_BY_US, SET_BY_US),
+    InvalidSweep(
+        TEMPLATE, template(labels={"app.kubernetes.io/component": "x"}), "metadata.labels", SET_BY_US, SET_BY_US
+    ),
+    InvalidSweep(
+        TEMPLATE, template(annotations={"seedsweep.io/stop-after": "1"}), "metadata.annotations", SET_BY_US, SET_BY_US
+    ),
+    InvalidSweep(TEMPLATE, template(labels={"two words": "x"}), "metadata.labels", KEY, KEY),
+    InvalidSweep(TEMPLATE, template(labels={"Example.org/x": "x"}), "metadata.labels", KEY, KEY),
+    InvalidSweep(TEMPLATE, template(labels={"x" * 64: "x"}), "metadata.labels", KEY, KEY),
+    InvalidSweep(TEMPLATE, template(labels={f"{'x' * 254}/x": "x"}), "metadata.labels", KEY, KEY),
+    InvalidSweep(TEMPLATE, template(labels={"team": "two words"}), "labels.team", VALUE, "labels.team: Invalid value"),
+    InvalidSweep(TEMPLATE, template(labels={"team": "x" * 64}), "labels.team", "at most 63", "may not be more than 63"),
+    InvalidSweep(TEMPLATE, template(annotations={"a/b/c": "x"}), "metadata.annotations", KEY, KEY),
+    InvalidSweep(
+        TEMPLATE,
+        template(annotations={f"a{i}": "x" * 4_096 for i in range(16)}),
+        "metadata.annotations",
+        "more than 65536 in all: shorten them",
+        "more than 65536 characters in all: shorten them",
+    ),
+    InvalidSweep(TEMPLATE, {"spec": {"nodeSelector": {"-": "x"}}}, "spec.nodeSelector", KEY, KEY),
+    InvalidSweep(TEMPLATE, {"spec": {"nodeSelector": {"x": "-"}}}, "nodeSelector.x", VALUE, "nodeSelector.x: Invalid"),
+    InvalidSweep(TEMPLATE, {"spec": {"tolerations": [{"key": "a b"}]}}, "[0].key", KEY, "[0].key: Invalid value"),
+    InvalidSweep(
+        TEMPLATE, {"spec": {"tolerations": [{"tolerationSeconds": 2**63}]}}, "tolerationSeconds", "64 bits", "integer"
+    ),
+    InvalidSweep("spec.trainer.resources", {"limits": {"a gpu": 1}}, "resources.limits", KEY, KEY),
     InvalidSweep("spec.storage", {}, "spec.storage", "exactly one of persistent", "exactly one of persistent"),
     InvalidSweep("spec.storage", {"uri": "bucket"}, "spec.storage.uri", "pattern", "spec.storage.uri: Invalid value"),
     InvalidSweep("spec.paralelism", 3, "spec.paralelism", "did you mean parallelism?", "unknown field"),
@@ -201,6 +280,9 @@ INVALID = [
     InvalidSweep("metadata.name", "Not_a_name", "metadata.name", "pattern", "metadata.name: Invalid value"),
     InvalidSweep("metadata.name", "a.b", "metadata.name", "pattern", "pods are named after it"),
     InvalidSweep("metadata.name", "a" * 41, "metadata.name", "at most 40", "at most 40 characters"),
+    InvalidSweep(
+        "metadata.lables", {"a": "b"}, "metadata.lables", "did you mean labels?", 'unknown field "metadata.la'
+    ),
     InvalidSweep("kind", "Deployment", "kind", "must be SeedSweep", None),
     InvalidSweep("apiVersion", "v1", "apiVersion", "must be seedsweep.io/v1alpha1", None),
 ]

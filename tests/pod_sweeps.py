@@ -98,3 +98,11 @@ def sweep_with(fields: dict[str, Any] | None = None, namespace: str = "team") ->
         text = sweeps.changed(path, value, text)
     sweep = parse_sweep(text)
     return sweep.evolve(metadata=sweep.metadata.evolve(namespace=namespace, uid="sweep-uid"))
+
+
+def with_pod_metadata(**metadata: dict[str, str]) -> SeedSweep:
+    """A sweep whose pods get these labels and annotations, also such as are refused."""
+    sweep = sweep_with()
+    template = sweep.spec.pod_template
+    template = template.evolve(metadata=template.metadata.evolve(**metadata))
+    return sweep.evolve(spec=sweep.spec.evolve(pod_template=template))

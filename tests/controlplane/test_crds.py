@@ -131,11 +131,30 @@ TRAINER = {
     "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
     "metrics": {"score": "my_acc"},
 }
+LONG_KEYS = {f"{'p' * 253}/{i:063}": "v" * 63 for i in range(100)}
+FULL = {
+    "metadata": {"labels": LONG_KEYS, "annotations": LONG_KEYS},
+    "spec": {
+        "nodeSelector": LONG_KEYS,
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": f"zone{i}",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": LONG_KEYS},
+            }
+            for i in range(20)
+        ],
+    },
+}
 VALID = {
     "two lists": changed(
         "spec.seeds.grid", {"weightInits": {"values": [3, 7]}, "dataOrders": {"values": [1, 2, 3, 4]}}
     ),
     "a sample": changed("spec.seeds.grid.sample", {"size": 5, "seed": 1}),
+    "a sample of the largest grid": changed(
+        "spec.seeds.grid", {"weightInits": {"count": 500}, "dataOrders": {"count": 500}, "sample": {"size": 8}}
+    ),
     "pairs": changed("spec.seeds", {"pairs": [{"weightInit": i, "dataOrder": 2 * i} for i in range(8)]}),
     "single seeds": changed("spec.seeds", {"single": {"count": 8}}),
     "no early stopping": changed("spec.earlyStopping", ...),
@@ -157,6 +176,16 @@ VALID = {
     ),
     "a trainer of one's own": changed("spec.trainer", TRAINER),
     "everything for pods": changed("spec.podTemplate", EVERYTHING),
+    "as many and as long keys as there may be": changed("spec.podTemplate", FULL),
+    "as many words as there may be": changed(
+        "spec.trainer",
+        {
+            **OWN,
+            "command": ["c" * 86] * 500,
+            "args": ["a" * 86] * 500,
+            "env": [{"name": f"E{i:080}"} for i in range(500)],
+        },
+    ),
     "a claim": changed("spec.storage", {"persistentVolumeClaim": {"claimName": "weights"}}),
     "a bucket": changed("spec.storage", {"uri": "s3://bucket/prefix", "retentionPolicy": {"whenFinished": "KeepAll"}}),
     **{path.name: path.read_text() for path in EXAMPLES},
@@ -257,6 +286,28 @@ def test_the_parser_and_the_api_server_agree(store: Store, seeds: Object, stoppi
     body = raw(FINE_TUNING)
     body["spec"] |= {"seeds": seeds, "earlyStopping": stopping}
     body["spec"]["trainer"]["fineTuning"] |= tuning
+    try:
+        parse_sweep(json.dumps(body))
+    except InvalidSweepError:
+        event("refused")
+        refusal(store.try_create(body, dry_run=True))
+    else:
+        event("accepted")
+        assert store.try_create(body, dry_run=True)[0] == 201
+
+
+key = st.text(st.sampled_from("aA0-_./"), max_size=6) | st.sampled_from(["x" * 63, "x" * 64, "seedsweep.io/x"])
+labels = st.dictionaries(key, st.text(st.sampled_from("aA0-_./"), max_size=4), max_size=2)
+
+
+@given(labels=labels, annotations=labels, selector=labels)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_parser_and_the_api_server_agree_on_labels(
+    store: Store, labels: Object, annotations: Object, selector: Object
+):
+    body = raw(FINE_TUNING)
+    metadata = {"labels": labels, "annotations": annotations}
+    body["spec"]["podTemplate"] = {"metadata": metadata, "spec": {"nodeSelector": selector}}
     try:
         parse_sweep(json.dumps(body))
     except InvalidSweepError:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from cluster.objects import EPISODE, Object, Store, refusal, with_change, with_status
-from seedsweep.api.cut import Cut
+from largest import largest_cut, largest_episode_status
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
 from seedsweep.api.parse import parse_sweep
-from seedsweep.api.seeds import MAX_PAIRS
+from seedsweep.api.seeds import MAX_EPISODES
+from seedsweep.api.stored import read_cut, read_episode
 from seedsweep.api.sweep import API_VERSION
 from sweeps import FINE_TUNING
 
@@ -165,14 +166,23 @@ def test_a_cut_never_changes(store: Store):
 # --- the largest
 
 
-def test_a_cut_of_ten_thousand_is_accepted_and_stays(store: Store):
-    live = store.create(cut(10_000))
-    assert Cut.model_validate_json(json.dumps(live)).spec.ranked[-1].episode == "wi9999-do9999"
+@pytest.mark.parametrize("out", [0, MAX_EPISODES // 2])
+def test_a_cut_of_as_many_episodes_as_there_may_be_is_accepted_and_stays(store: Store, out: int):
+    spec = largest_cut(out, "Failed: " + "m" * 2_000).model_dump(mode="json", by_alias=True)
+    live = store.create({**cut(0), "spec": spec})
+    assert len(read_cut(live).spec.ranked) == MAX_EPISODES - out
     store.replace(with_change(live, "metadata.labels", {"a": "b"}))
 
 
+def test_an_episode_at_all_bounds_is_accepted_and_read_back(store: Store):
+    live = store.create(EPISODE)
+    status = largest_episode_status()
+    written = store.replace(with_status(live, status), "status")
+    assert read_episode(written).status == status
+
+
 def test_a_sweep_of_as_many_listed_pairs_as_there_may_be_is_checked_at_creation_and_at_a_change(store: Store):
-    pairs = [{"weightInit": 2**31 - 1, "dataOrder": i} for i in range(MAX_PAIRS)]
+    pairs = [{"weightInit": 2**31 - 1, "dataOrder": i} for i in range(MAX_EPISODES)]
     sweep = with_change(document(FINE_TUNING), "spec.trainer.fineTuning.head", "keep")
     live = store.create(with_change(sweep, "spec.seeds", {"pairs": pairs}))
     live = store.replace(with_change(live, "spec.parallelism", 7))

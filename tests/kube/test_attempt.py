@@ -58,7 +58,9 @@ def test_metrics_that_cannot_be_read_are_told_after_a_while():
 
 def test_what_keeps_a_pod_from_beginning_is_told_before_its_metrics():
     waiting = placed({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
-    shown = seen(Attempt(waiting, EXPECTED, NOW), UNREADABLE_AFTER, Trouble(UNREADABLE_TIMES, "refused", "MetricsUnusable"))
+    shown = seen(
+        Attempt(waiting, EXPECTED, NOW), UNREADABLE_AFTER, Trouble(UNREADABLE_TIMES, "refused", "MetricsUnusable")
+    )
     assert (shown.trouble_kind, shown.trouble) == ("CannotBegin", "ImagePullBackOff: no such image")
 
 

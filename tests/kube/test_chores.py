@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with
+from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.kube import names
@@ -73,6 +73,16 @@ def test_its_labels_find_it_as_the_sweeps_and_never_as_an_episodes():
     assert labels["app.kubernetes.io/component"] == "housekeeping"
     assert labels["team"] == "nlp"
     assert not {names.LABEL_EPISODE, names.LABEL_WEIGHT_INIT, names.LABEL_DATA_ORDER} & labels.keys()
+
+
+def test_no_label_or_annotation_of_a_user_makes_it_another_pod():
+    given = {"team": "nlp", names.LABEL_COMPONENT: "trainer", names.LABEL_EPISODE: "wi0-do0"}
+    labels = manifest_of(with_pod_metadata(labels=given))["metadata"]["labels"]
+    assert labels[names.LABEL_COMPONENT] == names.HOUSEKEEPING
+    assert labels["team"] == "nlp"
+    assert names.LABEL_EPISODE not in labels
+    template = with_pod_metadata(annotations={names.ANNOTATION_STOP_AFTER: "1", names.ANNOTATION_ATTEMPT: "abc"})
+    assert manifest_of(template, attempt=3)["metadata"]["annotations"] == {names.ANNOTATION_ATTEMPT: "3"}
 
 
 def test_no_queue_makes_it_wait_for_gpus():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with
+from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import Config, SeedSweep
 from seedsweep.engine.decisions import StartEpisode
@@ -75,11 +75,11 @@ def test_the_number_of_the_attempt_is_an_annotation_and_the_name_stays():
 
 
 def test_labels_of_users_are_kept_and_ours_win():
-    template = {"metadata": {"labels": {"team": "nlp", names.LABEL_SWEEP: "x", "app.kubernetes.io/name": "mine"}}}
-    labels = pod_manifest(sweep_with({"spec.podTemplate": template}), START)["metadata"]["labels"]
+    given = {"team": "nlp", names.LABEL_SWEEP: "x", names.LABEL_COMPONENT: "housekeeping", "seedsweep.io/other": "x"}
+    labels = pod_manifest(with_pod_metadata(labels=given), START)["metadata"]["labels"]
     assert labels == {
         "team": "nlp",
-        "app.kubernetes.io/name": "mine",
+        "app.kubernetes.io/name": "seedsweep",
         "app.kubernetes.io/component": "trainer",
         "app.kubernetes.io/instance": "demo",
         "seedsweep.io/sweep": "demo",
@@ -91,10 +91,12 @@ def test_labels_of_users_are_kept_and_ours_win():
 
 
 def test_annotations_of_users_are_kept_and_ours_win():
-    template = {"metadata": {"annotations": {"cost": "42", names.ANNOTATION_ATTEMPT: "9"}}}
-    annotations = pod_manifest(sweep_with({"spec.podTemplate": template}), START)["metadata"]["annotations"]
+    given = {"cost": "42", names.ANNOTATION_ATTEMPT: "9", names.ANNOTATION_STOP_AFTER: "abc"}
+    sweep = with_pod_metadata(annotations=given)
     ours = {"seedsweep.io/attempt": "2", "seedsweep.io/stop-after": "6"}
-    assert annotations.items() >= {"cost": "42", **ours}.items()
+    assert pod_manifest(sweep, START)["metadata"]["annotations"].items() >= {"cost": "42", **ours}.items()
+    to_the_end = pod_manifest(sweep, replace(START, stop_after=None))["metadata"]["annotations"]
+    assert names.ANNOTATION_STOP_AFTER not in to_the_end
 
 
 EVICTION = "cluster-autoscaler.kubernetes.io/safe-to-evict"
@@ -298,6 +300,17 @@ def test_what_only_a_cluster_refuses_is_named_with_its_remedy(fields: Object, pa
     ((where, said),) = problems_of(sweep_with({**data, **fields}), "reader")
     assert where == path
     assert remedy in said
+
+
+def test_pods_that_would_be_too_large_to_list_by_the_thousand_are_refused():
+    volumes = [
+        {"name": f"v{i}", "configMap": {"name": "x", "items": [{"key": "k", "path": "p" * 4_000}] * 10}}
+        for i in range(10)
+    ]
+    sweep = sweep_with({"spec.trainer": OWN_TRAINER, "spec.podTemplate": {"spec": {"volumes": volumes}}})
+    ((path, said),) = problems_of(sweep)
+    assert path == "spec"
+    assert "bytes, more than 262144: move what is long into ConfigMaps" in said
 
 
 def test_a_service_account_that_the_administrator_allows_is_fine():

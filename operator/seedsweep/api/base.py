@@ -29,6 +29,8 @@ class ApiModel(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
+        # Neither JSON nor the API server has NaN: what is undefined is absent.
+        allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
 
@@ -41,7 +43,7 @@ class ApiModel(BaseModel):
         copy = cls.__new__(cls)
         object.__setattr__(copy, "__dict__", {**self.__dict__, **changes})
         object.__setattr__(copy, "__pydantic_fields_set__", self.__pydantic_fields_set__ | changes.keys())
-        object.__setattr__(copy, "__pydantic_extra__", None)
+        object.__setattr__(copy, "__pydantic_extra__", self.__pydantic_extra__)
         object.__setattr__(copy, "__pydantic_private__", None)
         return copy
 

@@ -1,11 +1,17 @@
 """What no field can tell alone: keep against t, rungs against the number of evaluations."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from seedsweep.api.early_stopping import EarlyStopping, Rung
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.recorded import shortened, stored_size
 from seedsweep.api.seeds import Seeds
+
+_MAX_PATH = 200
+_MAX_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +24,35 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.remedy}" + ("" if self.value is None else f" (found {self.value!r})")
+
+
+def path_of(location: Iterable[int | str]) -> str:
+    """The path of a part, as people write it."""
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return shortened(path, _MAX_PATH)
+
+
+def shown(value: object) -> object:
+    """A value as a problem shows it; None for a mapping, whose own text would bury the message."""
+    if isinstance(value, dict):
+        return None
+    text = repr(value)
+    return value if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+
+
+def in_one_line(problems: Sequence[Problem], limit: int) -> str:
+    """As many problems as fit into `limit` bytes of JSON, and how many more there are."""
+    texts = list(map(str, problems))
+    room = limit - len(_more(len(texts)))
+    ends = list(accumulate(stored_size(f"; {text}") for text in texts))
+    fitting = len(texts) if ends[-1] <= room else max(1, bisect_right(ends, room))
+    return shortened("; ".join(texts[:fitting]), room) + _more(len(texts) - fitting)
+
+
+def _more(count: int) -> str:
+    return f"; and {count} more problem{'s' if count > 1 else ''}" if count else ""
 
 
 def rung_evaluation(at_percent: int, evaluations: int) -> int:
@@ -51,7 +86,7 @@ def cross_check(
     `evaluations`: of an episode; None where only the trainer will tell.
     """
     problems = []
-    if fine_tuning is not None and fine_tuning.head == "keep" and len(_weight_inits(seeds)) > 1:
+    if fine_tuning is not None and fine_tuning.head == "keep" and not _has_one_weight_init(seeds):
         remedy = "brings its own head, so weight-init seeds change nothing: use one weight-init seed, or head: reinit"
         problems.append(Problem("spec.trainer.fineTuning.head", "keep", remedy))
     if stopping is None:
@@ -75,9 +110,8 @@ def cross_check(
     return problems
 
 
-def _weight_inits(seeds: Seeds) -> set[int]:
-    if seeds.grid is not None:
-        return set(seeds.grid.weight_inits.seeds)
+def _has_one_weight_init(seeds: Seeds) -> bool:
     if seeds.pairs is not None:
-        return {pair.weight_init for pair in seeds.pairs}
-    return set(seeds.single.seeds) if seeds.single is not None else set()
+        return all(pair.weight_init == seeds.pairs[0].weight_init for pair in seeds.pairs)
+    given = seeds.grid.weight_inits if seeds.grid is not None else seeds.single
+    return given is None or len(given.seeds) <= 1

@@ -6,12 +6,13 @@ paths, no host namespaces, no privileged containers. What stands here is passed 
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
+from seedsweep.api.base import ApiModel, Distinct, OneOf
+from seedsweep.api.labels import Labels, PodAnnotations, PodLabels
+from seedsweep.api.recorded import MAX_MESSAGE, MAX_REASON, REASON, Bound, Recorded, Timestamp
 from seedsweep.api.scheduling import (
     Affinity,
-    Labels,
     NamedList,
     PodResourceClaim,
     Toleration,
@@ -19,11 +20,14 @@ from seedsweep.api.scheduling import (
 )
 from seedsweep.api.volumes import Name, Quantity, Resources, Volumes
 
-Annotations = Annotated[dict[Name, Text], Field(max_length=100)]
-
 
 class ObjectMeta(ApiModel):
-    """Metadata of an object; all but name, namespace, labels and annotations is the API server's."""
+    """Metadata of an object; all but name, namespace, labels and annotations is the API server's.
+
+    Of a newer one it may have fields that nobody here knows: they are left out.
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
     name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
     generate_name: str | None = None
@@ -155,8 +159,8 @@ class PodSpec(ApiModel):
 class PodTemplateMeta(ApiModel):
     """Labels and annotations for every pod, for charge-back, queues and the like."""
 
-    labels: Labels = Field(default_factory=dict)
-    annotations: Annotations = Field(default_factory=dict)
+    labels: PodLabels = Field(default_factory=dict)
+    annotations: PodAnnotations = Field(default_factory=dict)
 
 
 class PodTemplate(ApiModel):
@@ -166,18 +170,18 @@ class PodTemplate(ApiModel):
     spec: PodSpec = PodSpec()
 
 
-class Condition(ApiModel):
+class Condition(Recorded):
     """A condition in the Kubernetes form."""
 
-    type: str
+    type: Annotated[str, Bound(316)]
     """What may hold."""
     status: Literal["True", "False", "Unknown"]
     """Whether it does."""
-    reason: str
+    reason: Annotated[str, Bound(MAX_REASON, REASON)]
     """Why, in one word."""
-    message: str = ""
+    message: Annotated[str, Bound(MAX_MESSAGE)] = ""
     """Why, in words."""
-    last_transition_time: str
+    last_transition_time: Timestamp
     """Since when (RFC 3339)."""
     observed_generation: int | None = None
     """Of the spec it is about."""

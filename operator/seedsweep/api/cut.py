@@ -1,17 +1,22 @@
 """`Cut`: one decision, created once with everything it was made from, and never changed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seedsweep.api.base import ApiModel
 from seedsweep.api.core import ObjectMeta
+from seedsweep.api.episode import EpisodeName
+from seedsweep.api.recorded import Bound, ObjectName, Recorded
+from seedsweep.api.seeds import MAX_EPISODES
+
+MAX_EXCLUSION = 100
+"""Bytes of JSON: of as many episodes as a sweep may have, a Cut has to stay below 1 MB."""
 
 
-class RankedEpisode(ApiModel):
+class RankedEpisode(Recorded):
     """An eligible episode at its place in the ranking."""
 
-    episode: str
+    episode: EpisodeName
     """Its name."""
     score: float | None = None
     """At the rung; absent where every evaluation was undefined."""
@@ -21,19 +26,19 @@ class RankedEpisode(ApiModel):
     """Whether it goes on."""
 
 
-class ExcludedEpisode(ApiModel):
+class ExcludedEpisode(Recorded):
     """An episode that had no final score at the rung, and why."""
 
-    episode: str
+    episode: EpisodeName
     """Its name."""
-    reason: str
-    """Why it was not compared."""
+    reason: Annotated[str, Bound(MAX_EXCLUSION)]
+    """Why it was not compared, in short: its Episode has all of it."""
 
 
-class CutSpec(ApiModel):
+class CutSpec(Recorded):
     """The inputs of the cut in rank order, and what follows from them."""
 
-    sweep: str
+    sweep: ObjectName
     """Name of its SeedSweep."""
     bracket: int
     """Which part of the episodes."""
@@ -45,11 +50,11 @@ class CutSpec(ApiModel):
     """p: how many go on, at most."""
     rank_by: Literal["best", "latest"]
     """Best score so far, or the score at the rung."""
-    ranked: list[RankedEpisode]
+    ranked: Annotated[list[RankedEpisode], Bound(MAX_EPISODES)]
     """Every eligible episode, best first."""
-    excluded: list[ExcludedEpisode] = Field(default_factory=list)
+    excluded: Annotated[list[ExcludedEpisode], Bound(MAX_EPISODES)] = Field(default_factory=list)
     """Those without a final score, and why."""
-    audited: list[str] = Field(default_factory=list)
+    audited: Annotated[list[EpisodeName], Bound(MAX_EPISODES)] = Field(default_factory=list)
     """Losers that run on for the audit."""
     threshold: float | None = None
     """Score of the last one kept."""
@@ -62,7 +67,7 @@ class CutSpec(ApiModel):
         return frozenset(entry.episode for entry in self.ranked if entry.kept)
 
 
-class Cut(ApiModel):
+class Cut(Recorded):
     """A cut of one bracket at one rung."""
 
     api_version: Literal["seedsweep.io/v1alpha1"] = "seedsweep.io/v1alpha1"

@@ -18,6 +18,7 @@ class Rung(ApiModel):
 
 
 MAX_RUNGS = 20
+MAX_BRACKETS = 20
 
 Rungs = Annotated[list[Rung], Field(min_length=1, max_length=MAX_RUNGS)]
 
@@ -60,7 +61,7 @@ class EarlyStopping(OneOf):
     """Exact ties in score and loss are broken by a hash of (tieSeed, weightInit, dataOrder)."""
     rungs: Rungs | None = None
     """Cuts of all episodes, in their order."""
-    brackets: Annotated[list[Bracket], Field(min_length=1, max_length=20)] | None = None
+    brackets: Annotated[list[Bracket], Field(min_length=1, max_length=MAX_BRACKETS)] | None = None
     """Parts of the episodes with rungs of their own; they add up to all."""
     hyperband: Hyperband | None = None
     bracket_seed: Seed = 0

@@ -6,12 +6,29 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field
 
-from seedsweep.api.base import ApiModel, Distinct, Seed
+from seedsweep.api.base import Distinct, Seed
 from seedsweep.api.core import ObjectMeta
 from seedsweep.api.early_stopping import MAX_RUNGS
+from seedsweep.api.recorded import Bound, ObjectName, Recorded, Timestamp
+from seedsweep.api.seeds import MAX_EPISODES
 
-MAX_ATTEMPTS = 500
-"""Of one episode; its record holds no more."""
+MAX_ATTEMPTS = 400
+"""Of one episode, which is given up then: its record has to stay below 1 MB."""
+MAX_EVALUATIONS_ON_RECORD = 1_000
+"""As many as one body of metrics holds."""
+MAX_FAILURE = 1_000
+"""Bytes of JSON of what a failed attempt, of which there are few, says about itself."""
+MAX_OUTPUT = 1_200
+"""The same of the end of what it printed."""
+MAX_ENDING = 300
+"""The same of what one that ended otherwise says."""
+MAX_DEVICE = 128
+MAX_IMAGE = 300
+MAX_FINGERPRINT = 128
+MAX_VERDICT = 1_200
+"""Bytes of JSON of a verdict's reason: a failure, and how often it was tried."""
+
+EpisodeName = Annotated[str, Bound(64)]
 
 
 class EpisodeId(NamedTuple):
@@ -89,24 +106,24 @@ class Interruption(StrEnum):
     """Without a word."""
 
 
-class Attempt(ApiModel):
+class Attempt(Recorded):
     """One pod or process of the episode."""
 
-    uid: str
+    uid: Annotated[str, Bound(64)]
     """Of the pod or process."""
-    node: str | None = None
+    node: ObjectName | None = None
     """Where it ran."""
-    device: str | None = None
+    device: Annotated[str, Bound(MAX_DEVICE)] | None = None
     """What it ran on."""
-    image: str | None = None
+    image: Annotated[str, Bound(MAX_IMAGE)] | None = None
     """The container image with its digest."""
-    fingerprint: str | None = None
+    fingerprint: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
     """Of hardware and software."""
     stop_after: int | None = None
     """Evaluation at which it was told to stop; absent: the last."""
-    started: str | None = None
+    started: Timestamp | None = None
     """When it got its place (RFC 3339)."""
-    ended: str | None = None
+    ended: Timestamp | None = None
     """When it ended (RFC 3339)."""
     stop: StopReason | None = None
     """Set before we stop it."""
@@ -116,9 +133,9 @@ class Attempt(ApiModel):
     """What interrupted it, where it was interrupted."""
     exit_code: int | None = None
     """Of its process."""
-    message: str = ""
+    message: Annotated[str, Bound(MAX_FAILURE)] = ""
     """Why it failed, in its own words, or in those of who ended it."""
-    output: str = ""
+    output: Annotated[str, Bound(MAX_OUTPUT)] = ""
     """The last lines that it printed, where it failed."""
     evaluations: int = 0
     """Evaluations known when it ended."""
@@ -134,7 +151,7 @@ class Attempt(ApiModel):
     """Held."""
 
 
-class RungScore(ApiModel):
+class RungScore(Recorded):
     """The score an episode is ranked by at a rung. Final: the first record wins and never changes."""
 
     rung: int
@@ -149,22 +166,22 @@ class RungScore(ApiModel):
     """Taken from samples of a gauge, not from a published curve."""
 
 
-class Verdict(ApiModel):
+class Verdict(Recorded):
     """How the episode ended for good."""
 
     outcome: Literal["Finished", "LostByCut", "LostByDominance", "Failed", "Diverged"]
     """In one word."""
     rung: int | None = None
     """The rung at which it lost, or that it never reached."""
-    cut: str | None = None
+    cut: ObjectName | None = None
     """Name of the Cut it lost by."""
-    dominators: list[str] = Field(default_factory=list)
+    dominators: Annotated[list[EpisodeName], Bound(MAX_EPISODES)] = Field(default_factory=list)
     """The episodes that outranked it, as many as the rung keeps."""
-    reason: str = ""
+    reason: Annotated[str, Bound(MAX_VERDICT)] = ""
     """In words."""
 
 
-class BestEvaluation(ApiModel):
+class BestEvaluation(Recorded):
     """The earliest best evaluation among those that count."""
 
     score: float
@@ -191,7 +208,7 @@ class BestEvaluation(ApiModel):
         return cls(score=champion, evaluation=best + 1, loss=losses[best] if best < len(losses) else None)
 
 
-class Freed(ApiModel):
+class Freed(Recorded):
     """What was freed of an episode's storage."""
 
     attempts: int
@@ -203,10 +220,10 @@ class Freed(ApiModel):
 EpisodeState = Literal["Waiting", "Running", "Paused", "Trained", "Finished", "Lost", "Audited", "Failed", "Diverged"]
 
 
-class EpisodeSpec(ApiModel):
+class EpisodeSpec(Recorded):
     """Identity, fixed at creation."""
 
-    sweep: str
+    sweep: ObjectName
     """Name of its SeedSweep."""
     weight_init: Seed
     """Seeds the tensors that the model does not bring."""
@@ -225,20 +242,18 @@ class EpisodeSpec(ApiModel):
         return EpisodeId(self.weight_init, self.data_order)
 
 
-class EpisodeStatus(ApiModel):
+class EpisodeStatus(Recorded):
     """What is on record about an episode."""
 
     state: EpisodeState = "Waiting"
     """One word for people; the verdict and the attempts say more."""
-    attempts: list[Attempt] = Field(default_factory=list)
+    attempts: Annotated[list[Attempt], Bound(MAX_ATTEMPTS)] = Field(default_factory=list)
     """In the order they began."""
-    rung_scores: Annotated[list[RungScore], Field(max_length=MAX_RUNGS), Distinct(keys=("rung",))] = Field(
-        default_factory=list
-    )
+    rung_scores: Annotated[list[RungScore], Bound(MAX_RUNGS), Distinct(keys=("rung",))] = Field(default_factory=list)
     """In the order of the rungs."""
-    scores: list[float | None] = Field(default_factory=list)
+    scores: Annotated[list[float | None], Bound(MAX_EVALUATIONS_ON_RECORD)] = Field(default_factory=list)
     """The curve: validation score of evaluation 1, 2, ...; null where undefined."""
-    losses: list[float | None] = Field(default_factory=list)
+    losses: Annotated[list[float | None], Bound(MAX_EVALUATIONS_ON_RECORD)] = Field(default_factory=list)
     """Validation losses beside them, or empty."""
     best: BestEvaluation | None = None
     """The earliest best of the evaluations that count."""
@@ -254,7 +269,7 @@ class EpisodeStatus(ApiModel):
     """Set once its checkpoints are no longer in the sweep's storage."""
 
 
-class Episode(ApiModel):
+class Episode(Recorded):
     """One fine-tuning run: a weight-init seed and a data-order seed."""
 
     api_version: Literal["seedsweep.io/v1alpha1"] = "seedsweep.io/v1alpha1"

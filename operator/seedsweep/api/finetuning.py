@@ -10,6 +10,10 @@ from seedsweep.api.base import ApiModel, DecimalString, Distinct, OneOf, Seed, T
 MAX_EVALUATIONS = 300
 """Evaluations of one episode: as many as a pod's 4 KB termination message holds with their losses."""
 
+MAX_DATASET_TEXT = 65_536
+"""Characters of all labels and conditions of a data set together: the whole recipe is one variable of every pod, which
+an operating system limits to 128 KiB."""
+
 Task = Literal["mrpc", "rte", "cola", "sst2"]
 METRIC_NAMES = ("accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman", "mse", "loss")
 Recipe = Literal["stable", "dodge2020"]
@@ -137,6 +141,11 @@ class Dataset(OneOf):
             raise ValueError("no validation data: give a validation file or split.validation")
         if self.kind == "regression" and (self.labels is not None or self.positive_label is not None):
             raise ValueError("regression has no labels: remove labels and positiveLabel")
+        size = sum(map(len, self.labels or ())) + sum(len(key) + len(value) for key, value in self.where.items())
+        if size > MAX_DATASET_TEXT:
+            raise ValueError(
+                f"labels and where have {size} characters together, more than {MAX_DATASET_TEXT}: shorten them"
+            )
         return self
 
 

@@ -4,11 +4,12 @@ The operator mounts no claim and reads no secret: what must touch storage is don
 and credentials. The task reaches it as JSON in SEEDSWEEP_TASK; the answer is its termination message, as JSON.
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seedsweep.api.base import ApiModel
+from seedsweep.api.recorded import Recorded
 from seedsweep.api.status import TestScore
 from seedsweep.api.sweep import Export
 
@@ -47,7 +48,7 @@ class HousekeepingTask(ApiModel):
     """The sweep was deleted and its retention policy says that its storage goes with it."""
 
 
-class HousekeepingAnswer(ApiModel):
+class HousekeepingAnswer(Recorded):
     """What came of it; an error is said here, and nothing that is not said was done."""
 
     error: str = ""
@@ -59,3 +60,9 @@ class HousekeepingAnswer(ApiModel):
     exported: str | None = None
     """Path, URI or hub address of the copy."""
     test: TestScore | None = None
+
+    @model_validator(mode="after")
+    def _answers(self) -> Self:
+        if self.model_extra and not self.model_fields_set & type(self).model_fields.keys():
+            raise ValueError("is not an answer: it has no field of one")
+        return self

@@ -1,25 +1,29 @@
 """A file becomes a SeedSweep, or one error that lists every problem in it."""
 
 import difflib
-import io
 import json
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from seedsweep.api.checks import Problem, cross_check
+from seedsweep.api.checks import Problem, cross_check, path_of, shown
+from seedsweep.api.document import MAX_BYTES, TOO_LARGE, DocumentError, plain, read_document
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.recorded import shortened
 from seedsweep.api.seeds import Seeds
+from seedsweep.api.stored import read_status
 from seedsweep.api.sweep import API_VERSION, SeedSweep
 
 Model = TypeVar("Model", bound=BaseModel)
+
+MAX_PROBLEMS = 100
+MAX_REMEDY = 500
+_ALIKE = 0.8
 
 _REMEDIES = {
     "missing": "is required: add it",
@@ -33,7 +37,7 @@ _REMEDIES = {
 
 
 class InvalidSweepError(ValueError):
-    """The file is no valid SeedSweep; `problems` has everything that is wrong with it."""
+    """The file is no valid SeedSweep; `problems` has what is wrong with it."""
 
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -45,57 +49,91 @@ def load_sweep(path: Path) -> SeedSweep:
     """Read a file with one SeedSweep in it.
 
     Raises:
-        InvalidSweepError: unreadable, not YAML, not a SeedSweep, or not a valid one.
+        InvalidSweepError: unreadable, too large, not YAML, not a SeedSweep, or not a valid one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise InvalidSweepError(str(path), [Problem("file", str(path), f"cannot be read: {reason}")]) from error
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise _unreadable(path, TOO_LARGE)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "cannot be read: is not UTF-8 text") from error
     return parse_sweep(text, source=str(path))
+
+
+def _unreadable(path: Path, remedy: str) -> InvalidSweepError:
+    return InvalidSweepError(str(path), [Problem("file", str(path), remedy)])
 
 
 def parse_sweep(text: str, *, source: str = "sweep") -> SeedSweep:
     """Parse the YAML (or JSON) of one SeedSweep; raises InvalidSweepError like `load_sweep`."""
     try:
-        documents = [d for d in YAML(typ="safe", pure=True).load_all(io.StringIO(text)) if d is not None]
-    except YAMLError as error:
-        raise InvalidSweepError(source, [Problem("file", None, f"is not valid YAML: {_one_line(error)}")]) from error
-    if len(documents) != 1:
-        remedy = f"needs exactly one document, a SeedSweep; found {len(documents)}: split the file"
-        raise InvalidSweepError(source, [Problem("file", None, remedy)])
-    document = documents[0]
+        document = read_document(text)
+    except DocumentError as error:
+        raise _no_document(source, error) from error
+    return _parse(document, source, _misspelt_metadata(document))
+
+
+def parse_stored(body: Mapping[str, Any]) -> SeedSweep:
+    """A SeedSweep as an API server shows it: its spec has to be valid, its status is read as far as it can be.
+
+    Raises:
+        InvalidSweepError: nothing that this release can carry out.
+    """
+    name = body["metadata"]["name"]
+    try:
+        return _parse(plain(body), name)
+    except DocumentError as error:
+        raise _no_document(name, error) from error
+
+
+def _no_document(source: str, error: DocumentError) -> InvalidSweepError:
+    return InvalidSweepError(source, [Problem(error.path, None, str(error))])
+
+
+def _parse(document: object, source: str, misspelt: Sequence[Problem] = ()) -> SeedSweep:
     if not isinstance(document, dict):
-        raise InvalidSweepError(source, [Problem("file", document, "must be a mapping with apiVersion, kind, ...")])
+        raise InvalidSweepError(
+            source, [Problem("file", shown(document), "must be a mapping with apiVersion, kind, ...")]
+        )
     for key, expected in (("kind", "SeedSweep"), ("apiVersion", API_VERSION)):
         if document.get(key) != expected:
-            raise InvalidSweepError(source, [Problem(key, document.get(key), f"must be {expected}")])
+            raise InvalidSweepError(source, [Problem(key, shown(document.get(key)), f"must be {expected}")])
+    asked = {key: value for key, value in document.items() if key != "status"}
     try:
-        # Through JSON, as kubectl does: what YAML alone can say (dates, tuples) has no meaning in a resource.
-        return SeedSweep.model_validate_json(json.dumps(document, default=str))
+        sweep = SeedSweep.model_validate_json(json.dumps(asked))
     except ValidationError as error:
-        raise InvalidSweepError(source, problems_of(error, document)) from error
+        raise InvalidSweepError(source, [*problems_of(error, document), *misspelt]) from error
+    if misspelt:
+        raise InvalidSweepError(source, misspelt)
+    # What an operator wrote is not the author's: also a file may hold it, as kubectl prints it.
+    known = document.get("status")
+    return sweep if known is None else sweep.evolve(status=read_status(known)[0])
 
 
 def problems_of(error: ValidationError, document: dict[str, Any]) -> list[Problem]:
-    """Everything that is wrong with a document, each with its path, its value and the remedy."""
+    """What is wrong with a document, each with its path, its value and the remedy; of very many, the first."""
     problems: list[Problem] = []
     crossed = False
-    for item in error.errors(include_url=False):
+    found = error.errors(include_url=False)
+    for item in found[:MAX_PROBLEMS]:
         if item["type"] == "cross_check":
             crossed = True
             problems += item["ctx"]["problems"]
         else:
             problems.append(_problem(item["loc"], item["type"], item["msg"], item["input"]))
+    if len(found) > MAX_PROBLEMS:
+        return [*problems, Problem("file", None, f"has {len(found) - MAX_PROBLEMS} more problems: correct these first")]
     # A typo elsewhere keeps pydantic from comparing the parts; those that are valid are compared here.
     return problems if crossed else problems + _cross_problems(document)
 
 
 def _problem(location: tuple[int | str, ...], kind: str, message: str, value: object) -> Problem:
-    # Branches of a union and the like are no part of the user's path.
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    path = path_of(location)
     if kind == "extra_forbidden":
         known = _known_fields(location[:-1])
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
@@ -104,8 +142,22 @@ def _problem(location: tuple[int | str, ...], kind: str, message: str, value: ob
     if kind == "missing":
         return Problem(path, None, _REMEDIES[kind])
     remedy = _REMEDIES.get(kind, message.removeprefix("Value error, ").removeprefix("Input "))
-    # A mapping's own text would bury the message, which names the fields already.
-    return Problem(path, None if isinstance(value, dict) else _shortened(value), remedy)
+    return Problem(path, shown(value), shortened(remedy, MAX_REMEDY))
+
+
+def _misspelt_metadata(document: object) -> list[Problem]:
+    """Unknown fields there are a newer API server's, unless they look like one that is known."""
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict):
+        return []
+    known = _known_fields(("metadata",))
+    strange = [key for key in metadata if key not in known][:MAX_PROBLEMS]
+    close = {key: difflib.get_close_matches(key, known, n=1, cutoff=_ALIKE) for key in strange}
+    return [
+        Problem(path_of(("metadata", key)), None, f"is not a field; did you mean {found[0]}?")
+        for key, found in close.items()
+        if found
+    ]
 
 
 def _cross_problems(document: dict[str, Any]) -> list[Problem]:
@@ -155,12 +207,3 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, types.GenericAlias) or typing.get_origin(annotation) is not None:
         return next((found for arg in typing.get_args(annotation) if (found := model_of(arg))), None)
     return None
-
-
-def _shortened(value: object) -> object:
-    text = repr(value)
-    return value if len(text) <= 80 else text[:77] + "..."
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

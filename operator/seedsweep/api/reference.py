@@ -8,8 +8,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from seedsweep.api import core, scheduling, volumes
+from seedsweep.api.document import MAX_BYTES
+from seedsweep.api.finetuning import MAX_DATASET_TEXT, MAX_EVALUATIONS
+from seedsweep.api.labels import MAX_ANNOTATIONS, OWN_LABELS, OWN_PREFIX
 from seedsweep.api.parse import model_of
-from seedsweep.api.sweep import SweepSpec
+from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES
+from seedsweep.api.sweep import MAX_TRAINER_TEXT, SweepSpec
 
 # Kubernetes' own types, documented there.
 CORE_MODULES = frozenset({core.__name__, scheduling.__name__, volumes.__name__})
@@ -22,12 +26,29 @@ A file holds `apiVersion: seedsweep.io/v1alpha1`, `kind: SeedSweep`, `metadata.n
 `-`, at most 40) and `spec`. Parts that are core Kubernetes types keep their names and fields. Unknown fields are
 errors.
 Decimal numbers are strings in quotes. Relative paths start from the file's folder.
+
+"""
+_BOUNDS = f"""Everything has a bound. The API server and `seedsweep run` enforce the same ones:
+
+| | at most |
+| --- | --- |
+| episodes | {MAX_EPISODES:,} |
+| cells of a grid, before it is sampled | {MAX_CELLS:,} |
+| evaluations of an episode, where the spec states them | {MAX_EVALUATIONS} |
+| characters of command, args, env and config together | {MAX_TRAINER_TEXT:,} |
+| characters of a data set's labels and where together | {MAX_DATASET_TEXT:,} |
+| characters of a pod's annotations together | {MAX_ANNOTATIONS:,} |
+| bytes of a file for `seedsweep run` | {MAX_BYTES:,} |
+
+Pods get the labels and annotations of `spec.podTemplate.metadata`. SeedSweep sets the keys that
+begin with `{OWN_PREFIX}` itself, and {", ".join(f"`{key}`" for key in OWN_LABELS)}:
+there they are refused.
 """
 
 
 def reference() -> str:
     """The whole page."""
-    sections = [_HEAD]
+    sections = [_HEAD + _BOUNDS]
     waiting: list[tuple[str, type[BaseModel]]] = [("spec", SweepSpec)]
     while waiting:
         path, model = waiting.pop(0)

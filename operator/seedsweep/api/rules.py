@@ -3,44 +3,46 @@
 The types' own validators say the same in Python; one table of invalid sweeps in the tests is refused by both.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from seedsweep.api.core import EnvVar, PodSpec, PodTemplate
+from seedsweep.api.cel import Rule, length_of_list, length_of_mapping, size_of_range
+from seedsweep.api.core import EnvVar, PodTemplateMeta
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.early_stopping import Bracket, EarlyStopping
 from seedsweep.api.episode import Episode, EpisodeSpec, EpisodeStatus, RungScore
-from seedsweep.api.finetuning import MAX_EVALUATIONS, METRIC_NAMES, Dataset, FineTuning, MetricRange
-from seedsweep.api.seeds import MAX_EPISODES, Grid
-from seedsweep.api.sweep import SeedSweep, SweepSpec, Trainer
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """An expression that must hold of `self`, and what to do where it does not."""
-
-    expression: str
-    message: str
-    path: str = ""
-    """The field that is to blame, below self."""
-
-    def as_schema(self) -> dict[str, str]:
-        """An entry of x-kubernetes-validations."""
-        found = {"rule": self.expression, "message": self.message}
-        return {**found, "fieldPath": f".{self.path}"} if self.path else found
-
-
-# Values behind an optional (self.?x) lose their bounds, and so their known cost: has() keeps them.
-def _size(seed_range: str) -> str:
-    counted, listed = f"{seed_range}.count", f"{seed_range}.values"
-    return f"(has({counted}) ? {counted} : has({listed}) ? size({listed}) : 0)"
+from seedsweep.api.finetuning import (
+    MAX_DATASET_TEXT,
+    MAX_EVALUATIONS,
+    METRIC_NAMES,
+    Dataset,
+    FineTuning,
+    MetricRange,
+)
+from seedsweep.api.labels import LENGTH_REMEDY, MAX_ANNOTATIONS, OWN_LABELS, OWN_PREFIX, OWN_REMEDY
+from seedsweep.api.mutability import mutability_rules
+from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, Grid
+from seedsweep.api.sweep import MAX_TRAINER_TEXT, SeedSweep, SweepSpec, Trainer
+from seedsweep.api.volumes import ClaimMeta
 
 
 def _cells(grid: str) -> str:
-    return f"{_size(f'{grid}.weightInits')} * {_size(f'{grid}.dataOrders')}"
+    return f"{size_of_range(f'{grid}.weightInits')} * {size_of_range(f'{grid}.dataOrders')}"
 
+
+def _not_ours(mapping: str) -> Rule:
+    taken = ", ".join(f"'{key}'" for key in OWN_LABELS)
+    free = f"!key.startsWith('{OWN_PREFIX}') && !(key in [{taken}])"
+    message = f"a key that begins with {OWN_PREFIX}, or is one of {', '.join(OWN_LABELS)}, {OWN_REMEDY}"
+    return Rule(f"!has(self.{mapping}) || self.{mapping}.all(key, {free})", message, mapping)
+
+
+_SHORT_ANNOTATIONS = Rule(
+    f"{length_of_mapping('self.annotations')} <= {MAX_ANNOTATIONS}",
+    f"annotations have more than {MAX_ANNOTATIONS} characters in all: {LENGTH_REMEDY}",
+    "annotations",
+)
 
 _TUNING, _DECLARED = "self.trainer.fineTuning", "self.trainer.evaluations"
 _THEIRS = f"!has({_TUNING})"
@@ -62,12 +64,12 @@ _GRID = "self.seeds.grid"
 _EPISODES = (
     f"(has({_GRID}) ? (has({_GRID}.sample) ? {_GRID}.sample.size : {_cells(_GRID)})"
     " : has(self.seeds.pairs) ? size(self.seeds.pairs)"
-    f" : has(self.seeds.single) ? {_size('self.seeds.single')} : {MAX_EPISODES})"
+    f" : has(self.seeds.single) ? {size_of_range('self.seeds.single')} : {MAX_EPISODES})"
 )
 _ONE_WEIGHT_INIT = (
-    f"(has({_GRID}) ? {_size(f'{_GRID}.weightInits')} <= 1"
+    f"(has({_GRID}) ? {size_of_range(f'{_GRID}.weightInits')} <= 1"
     " : has(self.seeds.pairs) ? self.seeds.pairs.all(pair, pair.weightInit == self.seeds.pairs[0].weightInit)"
-    f" : has(self.seeds.single) ? {_size('self.seeds.single')} <= 1 : true)"
+    f" : has(self.seeds.single) ? {size_of_range('self.seeds.single')} <= 1 : true)"
 )
 _RUNGS, _BRACKETS = "self.earlyStopping.rungs", "self.earlyStopping.brackets"
 _NO_RUNGS = f"!has(self.earlyStopping) || !has({_RUNGS})"
@@ -103,71 +105,6 @@ _TOGETHER = (
     ),
 )
 
-_ALWAYS_MUTABLE = frozenset(
-    {
-        "parallelism",
-        "suspend",
-        "backoff_limit_per_episode",
-        "max_failed_episodes",
-        "progress_deadline_seconds",
-        "active_deadline_seconds",
-        "ttl_seconds_after_finished",
-        "wait_for_capacity_seconds",
-        "scrape",
-    }
-)
-_MUTABLE_WHILE_SUSPENDED = (
-    "node_selector",
-    "tolerations",
-    "affinity",
-    "topology_spread_constraints",
-    "image_pull_secrets",
-    "priority_class_name",
-    "runtime_class_name",
-    "scheduler_name",
-    "resource_claims",
-    "scheduling_gates",
-)
-
-
-def _unchanged(path: str) -> str:
-    now, before = f"self.{path}", f"oldSelf.{path}"
-    return f"(has({now}) ? has({before}) && {now} == {before} : !has({before}))"
-
-
-def _paths(model: type[BaseModel], prefix: str, *, but: Iterable[str] = ()) -> list[str]:
-    return [prefix + (field.alias or name) for name, field in model.model_fields.items() if name not in but]
-
-
-def _mutability() -> list[Rule]:
-    """What is not known to be mutable is fixed, so that a new field is."""
-    fixed = [
-        *_paths(SweepSpec, "", but=_ALWAYS_MUTABLE | {"trainer", "pod_template", "gpus_per_episode"}),
-        *_paths(Trainer, "trainer.", but=("resources",)),
-        *_paths(PodTemplate, "podTemplate.", but=("metadata", "spec")),
-        *_paths(PodSpec, "podTemplate.spec.", but=_MUTABLE_WHILE_SUSPENDED),
-    ]
-    scheduling = [PodSpec.model_fields[name].alias for name in _MUTABLE_WHILE_SUSPENDED]
-    # Labels choose a queue, too.
-    paused = [
-        "gpusPerEpisode",
-        "trainer.resources",
-        "podTemplate.metadata",
-        *(f"podTemplate.spec.{name}" for name in scheduling),
-    ]
-    return [
-        *(Rule(_unchanged(path), "is fixed once the sweep exists: make a new sweep", path) for path in fixed),
-        *(
-            Rule(
-                f"(self.suspend && oldSelf.suspend) || {_unchanged(path)}",
-                "may change only in a suspended sweep: set suspend: true, then change this, then set suspend: false",
-                path,
-            )
-            for path in paused
-        ),
-    ]
-
-
 _LADDER = (
     Rule(
         "!has(self.rungs) || (self.rungs.map(rung, rung.atPercent).isSorted()"
@@ -192,7 +129,7 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
             "metadata.name: pods are named after it: use lower case letters, digits and '-', at most 40 characters",
         )
     ],
-    SweepSpec: [*_TOGETHER, *_mutability()],
+    SweepSpec: [*_TOGETHER, *mutability_rules()],
     Grid: [
         Rule(
             f"!has(self.sample) || self.sample.size <= {_cells('self')}",
@@ -200,10 +137,16 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
             "sample.size",
         ),
         Rule(
+            f"{_cells('self')} <= {MAX_CELLS}",
+            f"the grid has more than {MAX_CELLS} cells, sampled or not: lower weightInits or dataOrders, or list pairs",
+        ),
+        Rule(
             f"has(self.sample) || {_cells('self')} <= {MAX_EPISODES}",
             f"the grid has more than {MAX_EPISODES} cells: sample from it",
         ),
     ],
+    PodTemplateMeta: [_not_ours("labels"), _not_ours("annotations"), _SHORT_ANNOTATIONS],
+    ClaimMeta: [_SHORT_ANNOTATIONS],
     EarlyStopping: _LADDER,
     Bracket: [
         *_LADDER,
@@ -224,6 +167,13 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         Rule(
             "has(self.fineTuning) || has(self.metric)",
             "needs fineTuning, or metric (name and goal) for a trainer of one's own",
+        ),
+        Rule(
+            f"{length_of_list('self.command')} + {length_of_list('self.args')}"
+            f" + {length_of_list('self.env', 'size(each.name) + (has(each.value) ? size(each.value) : 0)')}"
+            f" + (has(self.config) && has(self.config.json) ? size(self.config.json) : 0) <= {MAX_TRAINER_TEXT}",
+            f"command, args, env and config have more than {MAX_TRAINER_TEXT} characters together: "
+            "mount a ConfigMap instead",
         ),
     ],
     EnvVar: [
@@ -272,6 +222,10 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         Rule(
             "self.kind != 'regression' || (!has(self.labels) && !has(self.positiveLabel))",
             "regression has no labels: remove labels and positiveLabel",
+        ),
+        Rule(
+            f"{length_of_list('self.labels')} + {length_of_mapping('self.where')} <= {MAX_DATASET_TEXT}",
+            f"labels and where have more than {MAX_DATASET_TEXT} characters together: shorten them",
         ),
     ],
     Episode: [Rule("!has(oldSelf.status) || has(self.status)", "status is the record: it is never removed")],

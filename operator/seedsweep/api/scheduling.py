@@ -5,11 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seedsweep.api.base import ApiModel, Distinct
+from seedsweep.api.labels import Label, Labels, LabelValue
 
-Label = Annotated[str, Field(max_length=317)]
-"""A prefix of 253 characters, a slash and a name of 63."""
-LabelValue = Annotated[str, Field(max_length=63)]
-Labels = Annotated[dict[Label, LabelValue], Field(max_length=100)]
 Weight = Annotated[int, Field(ge=1, le=100)]
 
 

@@ -1,14 +1,17 @@
 """`spec.seeds`: which episodes there are."""
 
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from seedsweep.api.base import ApiModel, Distinct, OneOf, Seed
 
-MAX_EPISODES = 10_000
-# The API server keeps account of every listed pair, 150 bytes in all: more would leave an object too little room.
-MAX_PAIRS = 5_000
+MAX_EPISODES = 5_000
+"""Of one sweep: a Cut that ranks as many stays below 1 MB, and so does a SeedSweep that lists as many pairs, of each of
+which the API server keeps account."""
+MAX_CELLS = 250_000
+"""Of a grid before it is sampled: every cell is hashed, a million of them in two seconds."""
 
 
 class SeedRange(OneOf):
@@ -22,9 +25,9 @@ class SeedRange(OneOf):
     """These seeds."""
 
     @property
-    def seeds(self) -> list[int]:
+    def seeds(self) -> Sequence[int]:
         """The seeds, in their order."""
-        return list(range(self.count)) if self.count is not None else list(self.values or ())
+        return range(self.count) if self.count is not None else self.values or ()
 
 
 class Sample(ApiModel):
@@ -43,13 +46,22 @@ class Grid(ApiModel):
     data_orders: SeedRange
     sample: Sample | None = None
 
+    @property
+    def cells(self) -> int:
+        """How many there are before sampling."""
+        return len(self.weight_inits.seeds) * len(self.data_orders.seeds)
+
     @model_validator(mode="after")
     def _sample_fits(self) -> Self:
-        cells = len(self.weight_inits.seeds) * len(self.data_orders.seeds)
-        if self.sample is not None and self.sample.size > cells:
-            raise ValueError(f"sample.size {self.sample.size} is larger than the grid of {cells} cells: lower it")
-        if self.sample is None and cells > MAX_EPISODES:
-            raise ValueError(f"a grid of {cells} cells is more than {MAX_EPISODES}: sample from it")
+        if self.cells > MAX_CELLS:
+            raise ValueError(
+                f"a grid of {self.cells} cells is more than {MAX_CELLS}, sampled or not: "
+                "lower weightInits or dataOrders, or list pairs"
+            )
+        if self.sample is not None and self.sample.size > self.cells:
+            raise ValueError(f"sample.size {self.sample.size} is larger than the grid of {self.cells} cells: lower it")
+        if self.sample is None and self.cells > MAX_EPISODES:
+            raise ValueError(f"a grid of {self.cells} cells is more than {MAX_EPISODES}: sample from it")
         return self
 
 
@@ -62,7 +74,9 @@ class SeedPair(ApiModel):
     """Seeds the order of the training examples."""
 
 
-Pairs = Annotated[list[SeedPair], Field(min_length=1, max_length=MAX_PAIRS), Distinct(keys=("weightInit", "dataOrder"))]
+Pairs = Annotated[
+    list[SeedPair], Field(min_length=1, max_length=MAX_EPISODES), Distinct(keys=("weightInit", "dataOrder"))
+]
 
 
 class Seeds(OneOf):
@@ -80,6 +94,5 @@ class Seeds(OneOf):
     def count(self) -> int:
         """t, the number of episodes."""
         if self.grid is not None:
-            cells = len(self.grid.weight_inits.seeds) * len(self.grid.data_orders.seeds)
-            return self.grid.sample.size if self.grid.sample is not None else cells
+            return self.grid.sample.size if self.grid.sample is not None else self.grid.cells
         return len(self.pairs) if self.pairs is not None else len(self.single.seeds) if self.single else 0

@@ -4,15 +4,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seedsweep.api.base import ApiModel, Distinct
+from seedsweep.api.base import Distinct
 from seedsweep.api.core import Condition
-from seedsweep.api.episode import Interruption
+from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_RUNGS
+from seedsweep.api.episode import MAX_FINGERPRINT, EpisodeName, Interruption
+from seedsweep.api.recorded import MAX_MESSAGE, Bound, ObjectName, Recorded, Timestamp
 
 Phase = Literal["Pending", "Running", "Suspended", "Concluding", "Complete", "Failed"]
 Design = Literal["full", "cut", "cut+audit"]
+Place = Annotated[str, Bound(2 * 4096)]
+"""A path or URI in the storage, with the name of its claim."""
+Column = Annotated[str, Bound(256)]
+
+MAX_CONDITIONS = 32
+MAX_FINGERPRINTS = 20
 
 
-class EpisodeCounts(ApiModel):
+class EpisodeCounts(Recorded):
     """How many episodes are where; the sum is t."""
 
     waiting: int = 0
@@ -35,7 +43,7 @@ class EpisodeCounts(ApiModel):
     """Loss or weights became non-finite."""
 
 
-class CutSummary(ApiModel):
+class CutSummary(Recorded):
     """A cut in the status; the whole of it is in the Cut object `ref`."""
 
     bracket: int
@@ -50,20 +58,20 @@ class CutSummary(ApiModel):
     """How many go on."""
     of: int
     """How many there were."""
-    ref: str
+    ref: ObjectName
     """Name of the Cut."""
 
 
-class TestScore(ApiModel):
+class TestScore(Recorded):
     """The winner on data that nothing was selected on."""
 
-    metric: str
+    metric: Annotated[str, Bound(MAX_MESSAGE)]
     """Its name."""
     score: float
     """Of the winner."""
     n: int
     """Examples."""
-    interval: list[float]
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)]
     """Lower and upper bound, over examples."""
     confidence: float
     """Of the interval, such as 0.95."""
@@ -71,10 +79,10 @@ class TestScore(ApiModel):
     """Score of the constant prediction."""
 
 
-class Best(ApiModel):
+class Best(Recorded):
     """The result: the best validation score that counts, and what it is worth."""
 
-    episode: str
+    episode: EpisodeName
     """Its name."""
     weight_init: int
     """Its weight-init seed."""
@@ -84,16 +92,16 @@ class Best(ApiModel):
     """On the validation data."""
     evaluation: int
     """Number of the evaluation it is from."""
-    weights: str | None = None
+    weights: Place | None = None
     """Where the weights are, loadable by from_pretrained."""
-    exported: str | None = None
+    exported: Place | None = None
     """Where spec.export has a copy."""
     test: TestScore | None = None
     baseline: float | None = None
     """Validation score of the constant prediction."""
 
 
-class Cost(ApiModel):
+class Cost(Recorded):
     """Optimizer steps and GPU seconds (seconds of a place where there is no GPU), each kind counted apart."""
 
     useful_steps: int = 0
@@ -116,7 +124,7 @@ class Cost(ApiModel):
     """What those would have taken at the rate of those trained."""
 
 
-class InterruptionCount(ApiModel):
+class InterruptionCount(Recorded):
     """How often attempts of the sweep were interrupted by one kind of thing."""
 
     kind: Interruption
@@ -125,32 +133,32 @@ class InterruptionCount(ApiModel):
     """How many."""
 
 
-class Summary(ApiModel):
+class Summary(Recorded):
     """Ready-made text for the columns of kubectl get: for people, never to be read by a program."""
 
-    episodes: str = ""
+    episodes: Column = ""
     """How many are where."""
-    score: str = ""
+    score: Column = ""
     """The best one, to four places."""
-    saved: str = ""
+    saved: Column = ""
     """Of all steps that t full episodes would take, the share that losers did not train."""
-    gpu_hours: str = ""
+    gpu_hours: Column = ""
     """Spent so far."""
 
 
-class SweepStatus(ApiModel):
+class SweepStatus(Recorded):
     """What is known, decided and spent."""
 
     observed_generation: int | None = None
     """Of the spec that this is about."""
     phase: Phase = "Pending"
     """A summary for people; the conditions say more."""
-    message: str = ""
+    message: Annotated[str, Bound(MAX_MESSAGE)] = ""
     """One line for people: what happens now, or why nothing does."""
     summary: Summary = Summary()
-    start_time: str | None = None
+    start_time: Timestamp | None = None
     """When the first attempt was there (RFC 3339)."""
-    completion_time: str | None = None
+    completion_time: Timestamp | None = None
     """When it was over (RFC 3339)."""
     suspended_seconds: float = 0.0
     """In all suspensions that are over."""
@@ -165,17 +173,25 @@ class SweepStatus(ApiModel):
     design: Design = "full"
     """What statistics this record can carry."""
     counts: EpisodeCounts = EpisodeCounts()
-    conditions: Annotated[list[Condition], Distinct(keys=("type",))] = Field(default_factory=list)
+    conditions: Annotated[list[Condition], Bound(MAX_CONDITIONS), Distinct(keys=("type",))] = Field(
+        default_factory=list
+    )
     """What holds, since when and why."""
-    cuts: Annotated[list[CutSummary], Distinct(keys=("bracket", "rung"))] = Field(default_factory=list)
+    cuts: Annotated[list[CutSummary], Bound(MAX_BRACKETS * MAX_RUNGS), Distinct(keys=("bracket", "rung"))] = Field(
+        default_factory=list
+    )
     """The decisions so far."""
-    interruptions: Annotated[list[InterruptionCount], Distinct(keys=("kind",))] = Field(default_factory=list)
+    interruptions: Annotated[list[InterruptionCount], Bound(100), Distinct(keys=("kind",))] = Field(
+        default_factory=list
+    )
     """What interrupted attempts, which were then started again."""
     best: Best | None = None
     cost: Cost = Cost()
-    data_digest: str | None = None
+    data_digest: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
     """Hash of the data, as the trainers report it."""
-    fingerprints: list[str] = Field(default_factory=list)
+    fingerprints: Annotated[list[Annotated[str, Bound(MAX_FINGERPRINT)]], Bound(MAX_FINGERPRINTS)] = Field(
+        default_factory=list
+    )
     """Kinds of hardware and software that trained; more than one casts doubt on comparisons."""
 
     def condition(self, type_: str) -> Condition | None:

@@ -8,8 +8,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from seedsweep.api.base import OneOf
+from seedsweep.api.cel import Rule
 from seedsweep.api.reference import CORE_MODULES
-from seedsweep.api.rules import RULES, Rule
+from seedsweep.api.rules import RULES
 from seedsweep.api.sweep import Scrape
 
 # Whether these were given is what counts: one machine has other defaults for them than a cluster.

@@ -32,6 +32,8 @@ GpuCount = Annotated[
     AfterValidator(_positive_number),
 ]
 Words = Annotated[list[Annotated[str, Field(max_length=32768)]], Field(max_length=500)]
+MAX_TRAINER_TEXT = 131_072
+"""Characters of what stands in every pod of the sweep: a command, its arguments, variables and configuration."""
 
 
 class MetricNames(ApiModel):
@@ -102,6 +104,18 @@ class Trainer(ApiModel):
             raise ValueError("needs fineTuning, or metric (name and goal) for a trainer of one's own")
         return self
 
+    @model_validator(mode="after")
+    def _not_too_long(self) -> Self:
+        size = sum(map(len, (*self.command, *self.args))) + sum(len(v.name) + len(v.value) for v in self.env)
+        if self.config is not None and self.config.json_text is not None:
+            size += len(self.config.json_text)
+        if size > MAX_TRAINER_TEXT:
+            raise ValueError(
+                f"command, args, env and config have {size} characters together, more than {MAX_TRAINER_TEXT}: "
+                "mount a ConfigMap instead"
+            )
+        return self
+
     @property
     def planned_evaluations(self) -> int | None:
         """Evaluations of an episode; None where the trainer has to tell."""
@@ -143,7 +157,7 @@ class Storage(OneOf):
 class Hub(ApiModel):
     """A repository of models on the Hugging Face hub; the trainer's HF_TOKEN must be allowed to write it."""
 
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", max_length=200)]
     """OWNER/NAME; made where it does not exist."""
     private: bool = True
     """Whether a new repository is private."""

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
-from seedsweep.api.scheduling import Labels
+from seedsweep.api.base import ApiModel, Distinct, OneOf
+from seedsweep.api.labels import Annotations, Keyed, Labels
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i|e[0-9]+)?$", max_length=32)]
-Resources = Annotated[dict[Name, Quantity | int], Field(max_length=50)]
+Resources = Annotated[dict[str, Quantity | int], Field(max_length=50), Keyed()]
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 Mode = Annotated[int, Field(ge=0, le=0o777)]
 
@@ -77,7 +77,7 @@ class ClaimMeta(ApiModel):
     """Labels and annotations of a claim made for one pod."""
 
     labels: Labels = Field(default_factory=dict)
-    annotations: Annotated[dict[Name, Text], Field(max_length=100)] = Field(default_factory=dict)
+    annotations: Annotations = Field(default_factory=dict)
 
 
 class ClaimTemplate(ApiModel):

@@ -5,7 +5,18 @@ from typing import Literal
 
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
-from seedsweep.api.status import Best, CutSummary, EpisodeCounts, InterruptionCount, Phase, SweepStatus
+from seedsweep.api.episode import MAX_FINGERPRINT
+from seedsweep.api.recorded import MAX_MESSAGE, reason_word, shortened
+from seedsweep.api.status import (
+    MAX_CONDITIONS,
+    MAX_FINGERPRINTS,
+    Best,
+    CutSummary,
+    EpisodeCounts,
+    InterruptionCount,
+    Phase,
+    SweepStatus,
+)
 from seedsweep.engine.census import Census, cost_of
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
@@ -29,10 +40,9 @@ _TYPES = (
     "HeterogeneousHardware",
     "Accepted",
 )
-"""As people read them. What asks for their attention comes before all."""
+"""Of this release, as people read them; what asks for their attention comes before all. Others are those of another
+release, and stay as it left them."""
 _URGENT = ("Failed", "Stalled")
-MAX_FOREIGN = 20
-"""Conditions of other types that are kept, as a newer release may have set."""
 _GOOD = frozenset({"Complete", "Suspended"})
 _TOLD = _GOOD | {"Failed", "Stalled", "NonDeterministic", "HeterogeneousHardware"}
 
@@ -71,10 +81,10 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         suspended_seconds += suspended_for(draft)
     cost = cost_of(draft, outlook.census)
     audit = draft.layout.spec.early_stopping is not None and draft.layout.spec.early_stopping.audit is not None
-    return SweepStatus(
+    return before.evolve(
         observed_generation=draft.seen.generation,
         phase=phase,
-        message=message,
+        message=shortened(message, MAX_MESSAGE),
         summary=summarize(counts, outlook.best, cost),
         start_time=start_time(draft),
         completion_time=_recorded(draft, before.completion_time) if done else None,
@@ -92,10 +102,14 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         ],
         best=outlook.best,
         cost=cost,
-        data_digest=before.data_digest
-        or next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None),
-        fingerprints=sorted(outlook.census.fingerprints)[:20],
+        data_digest=before.data_digest or _data_digest(draft),
+        fingerprints=[shortened(f, MAX_FINGERPRINT) for f in sorted(outlook.census.fingerprints)[:MAX_FINGERPRINTS]],
     )
+
+
+def _data_digest(draft: Draft) -> str | None:
+    told = next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None)
+    return shortened(told, MAX_FINGERPRINT) if told is not None else None
 
 
 def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
@@ -105,7 +119,7 @@ def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
         return status
     stalled = _condition(draft, "Stalled", True, refusal.reason, refusal.message)
     others = [condition for condition in status.conditions if condition.type != "Stalled"]
-    return status.evolve(conditions=_in_order([*others, stalled]), message=refusal.message)
+    return status.evolve(conditions=_in_order([*others, stalled]), message=stalled.message)
 
 
 def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
@@ -200,8 +214,8 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
         *storage_findings(draft, outlook.left),
     ]
-    foreign = [condition for condition in draft.seen.status.conditions if condition.type not in _TYPES]
-    return [*_in_order([_condition(draft, *entry) for entry in found]), *foreign[:MAX_FOREIGN]]
+    others = [condition for condition in draft.seen.status.conditions if condition.type not in _TYPES]
+    return [*_in_order([_condition(draft, *entry) for entry in found]), *others][:MAX_CONDITIONS]
 
 
 def _in_order(conditions: list[Condition]) -> list[Condition]:
@@ -241,8 +255,8 @@ def _condition(draft: Draft, kind: str, holds: bool, reason: str, message: str) 
     return Condition(
         type=kind,
         status=status,
-        reason=reason,
-        message=message,
+        reason=reason_word(reason),
+        message=shortened(message, MAX_MESSAGE),
         last_transition_time=since,
         observed_generation=draft.seen.generation,
     )

@@ -4,15 +4,16 @@ Everything here is a function of the spec alone, so a restarted loop finds the s
 """
 
 import hashlib
+import heapq
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from seedsweep.api.checks import Problem, check_rungs, rung_evaluation
 from seedsweep.api.early_stopping import EarlyStopping, Hyperband, Rung
 from seedsweep.api.episode import EpisodeId, EpisodeSpec
-from seedsweep.api.seeds import Seeds
+from seedsweep.api.seeds import Grid, Sample, Seeds
 from seedsweep.api.sweep import SeedSweep, SweepSpec
 
 
@@ -125,12 +126,20 @@ def expand(seeds: Seeds) -> tuple[EpisodeId, ...]:
     if seeds.single is not None:
         return tuple(EpisodeId(seed, seed) for seed in seeds.single.seeds)
     assert seeds.grid is not None  # the type has exactly one form
-    cells = [EpisodeId(w, d) for w in seeds.grid.weight_inits.seeds for d in seeds.grid.data_orders.seeds]
     if seeds.grid.sample is None:
-        return tuple(cells)
-    sample = seeds.grid.sample
-    chosen = set(sorted(cells, key=lambda cell: stable_hash("sample", sample.seed, *cell))[: sample.size])
-    return tuple(cell for cell in cells if cell in chosen)
+        return tuple(_cells(seeds.grid))
+    return _sample(_cells(seeds.grid), seeds.grid.sample)
+
+
+def _cells(grid: Grid) -> Iterator[EpisodeId]:
+    return (EpisodeId(w, d) for w in grid.weight_inits.seeds for d in grid.data_orders.seeds)
+
+
+def _sample(cells: Iterable[EpisodeId], sample: Sample) -> tuple[EpisodeId, ...]:
+    """Those whose hash sorts first, in the order of the grid; of the others, none is held."""
+    hashed = ((stable_hash("sample", sample.seed, *cell), place, cell) for place, cell in enumerate(cells))
+    chosen = heapq.nsmallest(sample.size, hashed)
+    return tuple(cell for _, _, cell in sorted(chosen, key=lambda entry: entry[1]))
 
 
 def assign_brackets(episodes: Sequence[EpisodeId], sizes: Sequence[int], seed: int) -> dict[EpisodeId, int]:

@@ -5,6 +5,12 @@ from dataclasses import replace
 
 from seedsweep.api.episode import (
     MAX_ATTEMPTS,
+    MAX_DEVICE,
+    MAX_ENDING,
+    MAX_FAILURE,
+    MAX_FINGERPRINT,
+    MAX_IMAGE,
+    MAX_OUTPUT,
     Attempt,
     EndReason,
     EpisodeId,
@@ -12,6 +18,7 @@ from seedsweep.api.episode import (
     Interruption,
     StopReason,
 )
+from seedsweep.api.recorded import end_of, shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
 from seedsweep.engine.ends import FAILURES, end_of_stopped, failures
@@ -23,6 +30,7 @@ _CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
 _EXPLAINED = frozenset({EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.BAD_CONFIGURATION})
 _FINAL = frozenset({StopReason.CUT, StopReason.DOMINATED})
 _KEEP_OUTPUT = FAILURES | {EndReason.BAD_CONFIGURATION}
+"""Ends of which an episode has so few that there is room for what the attempt said and printed."""
 MAX_OUTPUTS = 20
 """Attempts of one episode whose last lines of output stay on record: the newest that failed."""
 
@@ -112,9 +120,9 @@ def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
     return entry.evolve(
         uid=attempt.uid,
         node=attempt.node,
-        device=attempt.device,
-        image=attempt.image,
-        fingerprint=reading.fingerprint or entry.fingerprint,
+        device=_short(attempt.device, MAX_DEVICE),
+        image=_short(attempt.image, MAX_IMAGE),
+        fingerprint=_short(reading.fingerprint, MAX_FINGERPRINT) or entry.fingerprint,
         stop_after=attempt.stop_after,
         started=entry.started or (timestamp(attempt.bound) if attempt.bound is not None else None),
         evaluations=len(reading.scores),
@@ -122,6 +130,10 @@ def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
         steps_at_start=reading.steps_at_start,
         steps=reading.steps_done,
     )
+
+
+def _short(text: str | None, limit: int) -> str | None:
+    return shortened(text, limit) if text else text
 
 
 def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
@@ -139,8 +151,11 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
         reason=reason,
         interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
-        message=attempt.unusable if reason == EndReason.METRICS_UNAVAILABLE else _why(draft, entry, ending),
-        output=ending.output if reason in _KEEP_OUTPUT else "",
+        message=shortened(
+            attempt.unusable if reason == EndReason.METRICS_UNAVAILABLE else _why(draft, entry, ending),
+            MAX_FAILURE if reason in _KEEP_OUTPUT else MAX_ENDING,
+        ),
+        output=end_of(ending.output, MAX_OUTPUT) if reason in _KEEP_OUTPUT else "",
         diverged_at=diverged_at if reason == EndReason.DIVERGED else None,
         gpu_seconds=round(draft.gpu_seconds(attempt), 3),
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from seedsweep.api.cut import cut_name
-from seedsweep.api.episode import BestEvaluation, EndReason, EpisodeId, RungScore, Verdict
+from seedsweep.api.episode import MAX_VERDICT, BestEvaluation, EndReason, EpisodeId, RungScore, Verdict
+from seedsweep.api.recorded import shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import given_up
@@ -212,7 +213,7 @@ def _lasting_end(draft: Draft, episode: EpisodeId, upto: int | None) -> Verdict 
         reason = f"loss or weights became non-finite before evaluation {last.diverged_at}"
         return Verdict(outcome="Diverged", reason=reason)
     reason_given_up = given_up(draft.status(episode).attempts, draft.layout.spec.backoff_limit_per_episode)
-    return Verdict(outcome="Failed", reason=reason_given_up) if reason_given_up is not None else None
+    return Verdict(outcome="Failed", reason=shortened(reason_given_up, MAX_VERDICT)) if reason_given_up else None
 
 
 def _run_to_end(draft: Draft, race: Race, episode: EpisodeId, level: int) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from seedsweep.api.cut import CutSpec, ExcludedEpisode, RankedEpisode
+from seedsweep.api.cut import MAX_EXCLUSION, CutSpec, ExcludedEpisode, RankedEpisode
 from seedsweep.api.episode import BestEvaluation, EpisodeId, RungScore
+from seedsweep.api.recorded import shortened
 
 Score = float | None
 
@@ -96,7 +97,9 @@ def make_cut(
             RankedEpisode(episode=e.name, score=scored[e].score, loss=scored[e].loss, kept=i < kept)
             for i, e in enumerate(ranked)
         ],
-        excluded=[ExcludedEpisode(episode=e.name, reason=reason) for e, reason in excluded.items()],
+        excluded=[
+            ExcludedEpisode(episode=e.name, reason=shortened(reason, MAX_EXCLUSION)) for e, reason in excluded.items()
+        ],
         audited=sorted(e.name for e in set(audited) & set(ranked[kept:])),
         threshold=threshold,
         tied_at_threshold=sum(1 for e in ranked if scored[e].score == threshold) if kept else 0,

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import ValidationError
-
-from seedsweep.api.checks import Problem
+from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.core import Condition
-from seedsweep.api.parse import problems_of
+from seedsweep.api.parse import InvalidSweepError, parse_stored
+from seedsweep.api.recorded import MAX_MESSAGE, shortened
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
@@ -21,9 +20,6 @@ from seedsweep.kube.gates import refusal_reason
 from seedsweep.kube.home import Home
 from seedsweep.kube.pods import PodSettings, pod_manifest, pod_problems
 from seedsweep.kube.status import StatusRecord
-from seedsweep.kube.stored import parse_stored
-
-_MAX_MESSAGE = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +48,8 @@ class Acceptance:
         """
         try:
             sweep = parse_stored(body)
-        except ValidationError as error:
-            await self._reject(home, body, problems_of(error, body))
+        except InvalidSweepError as error:
+            await self._reject(home, body, error.problems)
             return None
         problems = pod_problems(sweep, self._settings)
         layout = Layout.of(sweep)
@@ -73,7 +69,7 @@ class Acceptance:
 
     async def tell_stalled(self, home: Home, error: ApiError) -> None:
         """Say in the status why nothing can be done, where even that is not refused."""
-        reason, message = refusal_reason(error), str(error)[:_MAX_MESSAGE]
+        reason, message = refusal_reason(error), shortened(str(error), MAX_MESSAGE)
         status = self._with_condition("Stalled", "True", reason, message, self._status.written.observed_generation)
         if status == self._status.written:
             return
@@ -97,7 +93,7 @@ class Acceptance:
         return ""
 
     async def _reject(self, home: Home, body: Object, problems: Sequence[Problem]) -> None:
-        message = "; ".join(map(str, problems))[:_MAX_MESSAGE]
+        message = in_one_line(problems, MAX_MESSAGE)
         generation = body["metadata"].get("generation")
         before = self._status.written.condition("Accepted")
         if before is not None and (before.status, before.message, before.observed_generation) == (

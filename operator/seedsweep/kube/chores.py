@@ -19,7 +19,7 @@ from seedsweep.engine.decisions import StartEpisode
 from seedsweep.exits import last_line
 from seedsweep.foreign import decimal, mapping, mappings, recordable, text, whole
 from seedsweep.kube import names
-from seedsweep.kube.pods import CONTAINER, STORAGE, Object, PodSettings, pod_manifest
+from seedsweep.kube.pods import CONTAINER, STORAGE, Object, PodSettings, not_ours, pod_manifest
 from seedsweep.kube.seen import conditions_of, moment_or_none, terminated_of, told, waiting_trouble
 from seedsweep.kube.weights import ClaimFolder
 from seedsweep.variables import expand, literal
@@ -69,13 +69,13 @@ def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: Houseke
         "namespace": sweep.metadata.namespace,
         # A queue would have it wait for GPUs that it does not need.
         "labels": {
-            **{key: value for key, value in given.labels.items() if not key.startswith(_OF_QUEUES)},
+            **{key: value for key, value in not_ours(given.labels).items() if not key.startswith(_OF_QUEUES)},
             "app.kubernetes.io/name": "seedsweep",
             "app.kubernetes.io/instance": name,
             **names.labels(name, sweep.metadata.uid),
             names.LABEL_COMPONENT: names.HOUSEKEEPING,
         },
-        "annotations": {**given.annotations, names.ANNOTATION_ATTEMPT: str(attempt)},
+        "annotations": {**not_ours(given.annotations), names.ANNOTATION_ATTEMPT: str(attempt)},
         "ownerReferences": pod["metadata"]["ownerReferences"],
     }
     spec = {key: value for key, value in pod["spec"].items() if key not in _OF_GPUS}

@@ -5,13 +5,11 @@ the sweep's own pods have stopped writing. An operator that is down just then le
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Coroutine
 from datetime import timedelta
 
-from pydantic import ValidationError
-
+from seedsweep.api.parse import InvalidSweepError, parse_stored
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event
 from seedsweep.kube import names
@@ -46,8 +44,8 @@ class CleanUps:
     def begin(self, home: Home, body: Object) -> None:
         """A sweep was deleted, or is being deleted."""
         try:
-            sweep = SeedSweep.model_validate_json(json.dumps(body))
-        except ValidationError:
+            sweep = parse_stored(body)
+        except InvalidSweepError:
             # It was never accepted, and has stored nothing.
             return
         storage = sweep.spec.storage

@@ -1,10 +1,6 @@
 """A sweep as a person names it: found as it can be used, or one error that says what to do."""
 
-import json
-
-from pydantic import ValidationError
-
-from seedsweep.api.parse import InvalidSweepError, problems_of
+from seedsweep.api.parse import InvalidSweepError, parse_stored
 from seedsweep.api.sweep import API_VERSION, SeedSweep
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.client import Api, ApiError, Object
@@ -55,10 +51,9 @@ def accepted(body: Object) -> SeedSweep:
             message = f"{metadata['name']} is not accepted: {one_line(condition['message'])}"
             raise CommandError(message, Exit.FAILED)
     try:
-        return SeedSweep.model_validate_json(json.dumps(body))
-    except ValidationError as error:
-        problems = InvalidSweepError(metadata["name"], problems_of(error, body))
-        raise CommandError(str(problems), Exit.FAILED) from error
+        return parse_stored(body)
+    except InvalidSweepError as error:
+        raise CommandError(str(error), Exit.FAILED) from error
 
 
 def _collection(namespace: str) -> str:

@@ -2,13 +2,16 @@
 "restricted": not root, no privileges, a root file system that is read only, no token for the API server.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from seedsweep.api.base import ApiModel
 from seedsweep.api.checks import Problem
+from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.labels import is_own
 from seedsweep.api.sweep import SeedSweep, SweepSpec
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.gpus import gpu_problems
@@ -21,6 +24,9 @@ SCRATCH = "/var/run/seedsweep"
 """Where the read-only pod may write: an emptyDir."""
 STORAGE = "/var/lib/seedsweep"
 """Where the sweep's claim is mounted."""
+
+MAX_POD_BYTES = 1 << 18
+"""Of one manifest in JSON: thousands of them are listed and watched."""
 
 Object = dict[str, Any]
 
@@ -58,6 +64,10 @@ def pod_problems(sweep: SeedSweep, settings: PodSettings) -> list[Problem]:
     problems += gpu_problems(spec)
     if trainer.fine_tuning is not None:
         problems += _tuning_problems(trainer.fine_tuning)
+    size = len(json.dumps(pod_manifest(sweep, StartEpisode(EpisodeId(0, 0), 0, None, ())), ensure_ascii=False).encode())
+    if size > MAX_POD_BYTES:
+        remedy = f"makes pods of {size} bytes, more than {MAX_POD_BYTES}: move what is long into ConfigMaps"
+        problems.append(Problem("spec", None, remedy))
     return problems
 
 
@@ -80,16 +90,16 @@ def pod_manifest(sweep: SeedSweep, start: StartEpisode) -> Object:
     template, name = sweep.spec.pod_template, sweep.metadata.name
     annotations = {
         **_eviction(sweep.spec),
-        **template.metadata.annotations,
+        **not_ours(template.metadata.annotations),
         names.ANNOTATION_ATTEMPT: str(start.attempt),
     }
     if start.stop_after is not None:
         annotations[names.ANNOTATION_STOP_AFTER] = str(start.stop_after)
     labels = {
+        **not_ours(template.metadata.labels),
         "app.kubernetes.io/name": "seedsweep",
         names.LABEL_COMPONENT: CONTAINER,
         "app.kubernetes.io/instance": name,
-        **template.metadata.labels,
         **names.labels(name, sweep.metadata.uid, start.episode),
     }
     return {
@@ -104,6 +114,11 @@ def pod_manifest(sweep: SeedSweep, start: StartEpisode) -> Object:
         },
         "spec": _pod_spec(sweep, start),
     }
+
+
+def not_ours(given: Mapping[str, str]) -> dict[str, str]:
+    """Labels or annotations without those that SeedSweep sets itself, whichever release took the sweep."""
+    return {key: value for key, value in given.items() if not is_own(key)}
 
 
 def _eviction(spec: SweepSpec) -> dict[str, str]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from seedsweep.api.cut import CutSpec, cut_name
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.stored import UnreadableRecordError, read_cut, read_episode
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
@@ -17,7 +18,7 @@ from seedsweep.kube import names
 from seedsweep.kube.client import ApiError, Object
 from seedsweep.kube.gates import GatedApi, Refusals, refusal_reason
 from seedsweep.kube.home import Home
-from seedsweep.kube.stored import UnreadableRecordError, belongs_to, read_cut, read_episode
+from seedsweep.kube.stored import belongs_to
 from seedsweep.reconcile import EVERYTHING
 
 LAZY_SECONDS = 5.0

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from seedsweep.api.status import SweepStatus
+from seedsweep.api.stored import read_status
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.client import ApiError, Object
 from seedsweep.kube.gates import GatedApi
 from seedsweep.kube.home import Home
-from seedsweep.kube.stored import read_status
 
 
 class StatusRecord:
@@ -27,7 +27,7 @@ class StatusRecord:
         version = int(body["metadata"]["resourceVersion"])
         if version > self._version:
             self._version = version
-            self.written = read_status(body.get("status") or {})
+            self.written = read_status(body.get("status") or {})[0]
 
     async def write(self, status: SweepStatus, now: datetime) -> None:
         """Put it on record.

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from seedsweep.api.status import SweepStatus
+from seedsweep.api.stored import read_status
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.conditions import transitions
 from seedsweep.kube import names
@@ -17,7 +18,6 @@ from seedsweep.kube.clock import now
 from seedsweep.kube.events import ENDS
 from seedsweep.kube.expiry import Expiry
 from seedsweep.kube.home import Home
-from seedsweep.kube.stored import read_status
 from seedsweep.kube.sweep import GoneError, Shared, Sweep
 from seedsweep.kube.world import KubeWorld
 from seedsweep.metrics import TASK_RESTARTS
@@ -175,7 +175,7 @@ class Sweeps:
             self._expiry.set(home, status.completion_time, body["spec"].get("ttlSecondsAfterFinished"))
 
     def _found_over(self, home: Home, body: Object) -> None:
-        status = read_status(body["status"])
+        status, _ = read_status(body["status"])
         self._is_over(home, status, body)
         if status.completion_time is None or now() - datetime.fromisoformat(status.completion_time) < EVENT_LIFE:
             # Whoever saw it end may have died before it told.

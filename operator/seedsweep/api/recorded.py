@@ -1,0 +1,93 @@
+"""What types of the record share: other releases can read it, and the API server takes every object that is written.
+
+Two rules follow. A reader keeps and ignores fields that it does not know, so that an operator that is rolled back goes
+on with what a newer one wrote. And every text and list has a bound in the CRD's schema: whoever records a text shortens
+it to that bound first. No reader enforces a bound, because another release may have written within bounds of its own.
+"""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from seedsweep.api.base import ApiModel
+
+REASON = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+"""What Kubernetes takes as the reason of a condition."""
+MAX_REASON = 256
+MAX_MESSAGE = 4_096
+"""Of a condition or a status: bytes of its JSON."""
+
+_ELLIPSIS = "..."
+_UNKNOWN = "Unknown"
+_TWO_BYTES = frozenset('"\\\b\f\n\r\t')
+_SIX_BYTES = frozenset("<>&\u2028\u2029")
+"""The API server stores these as \\u003c and the like."""
+
+
+class Recorded(ApiModel):
+    """A value that the operator wrote: fields of another release are kept, ignored, and written back as they were."""
+
+    if not TYPE_CHECKING:
+        # A type checker still refuses a misspelt field of a value that is made here.
+        model_config = ConfigDict(extra="allow")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """On a text or list of a recorded type: its bound, and a text's pattern, in the CRD's schema alone."""
+
+    size: int
+    """Characters or items."""
+    pattern: str | None = None
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        found = {**schema, "maxItems" if schema["type"] == "array" else "maxLength": self.size}
+        return {**found, "pattern": self.pattern} if self.pattern is not None else found
+
+
+Timestamp = Annotated[str, Bound(64)]
+"""RFC 3339."""
+ObjectName = Annotated[str, Bound(253)]
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text as it can go on record: at most `limit` bytes of JSON, and so at most `limit` characters.
+
+    A longer one ends with "..."; what is no Unicode character becomes "?".
+    """
+    text = text[: limit + 1].encode(errors="replace").decode()
+    sizes = list(accumulate(map(_size, text)))
+    if not sizes or sizes[-1] <= limit:
+        return text
+    return text[: bisect_right(sizes, limit - len(_ELLIPSIS))] + _ELLIPSIS
+
+
+def end_of(text: str, limit: int) -> str:
+    """The same of a text whose end matters most: a longer one begins with "..."."""
+    return shortened(text[::-1], limit)[::-1]
+
+
+def stored_size(text: str) -> int:
+    """Bytes of a text in the API server's JSON, without the quotes."""
+    return sum(map(_size, text))
+
+
+def reason_word(text: str) -> str:
+    """The reason of a condition from another program's word for it, such as "Not Found"; at least "Unknown"."""
+    word = re.sub(r"[^A-Za-z0-9_,:]", "", text).lstrip("0123456789_,:").rstrip(",:")
+    return word[:MAX_REASON].rstrip(",:") or _UNKNOWN
+
+
+def _size(character: str) -> int:
+    if character in _TWO_BYTES:
+        return 2
+    if character < " " or character in _SIX_BYTES:
+        return 6
+    return len(character.encode())

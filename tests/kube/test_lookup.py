@@ -1,0 +1,27 @@
+"""A sweep as a person names it, whichever release its operator was."""
+
+import pytest
+
+from pod_sweeps import sweep_with
+from seedsweep.codes import CommandError
+from seedsweep.kube.client import Object
+from seedsweep.kube.lookup import accepted
+
+
+def body() -> Object:
+    found: Object = sweep_with().to_json()
+    return found
+
+
+def test_a_status_of_a_newer_operator_does_not_keep_a_sweep_from_being_found():
+    status = {"phase": "Exploring", "newInV2": 1, "startTime": "2026-01-01T00:00:00Z"}
+    sweep = accepted({**body(), "status": status})
+    assert sweep.status is not None
+    assert sweep.status.start_time == "2026-01-01T00:00:00Z"
+
+
+def test_a_sweep_that_asks_for_what_nobody_knows_is_told_with_its_field():
+    asked = body()
+    asked["spec"]["newInV2"] = 1
+    with pytest.raises(CommandError, match=r"spec\.newInV2: is not a field"):
+        accepted(asked)
