@@ -5,6 +5,14 @@ from prometheus_client import Counter, Histogram
 API_CALLS = Counter(
     "seedsweep_operator_api_requests", "Requests to the API server that were answered.", ("method", "code")
 )
+API_REFUSALS = Counter(
+    "seedsweep_operator_refusals",
+    "Requests that the API server refused, by verb, resource and its reason.",
+    ("verb", "resource", "reason"),
+)
+TASK_RESTARTS = Counter(
+    "seedsweep_operator_task_restarts", "Tasks that ended by an error and were started again.", ("task",)
+)
 RECONCILE_SECONDS = Histogram(
     "seedsweep_operator_reconcile_seconds",
     "One turn of one sweep: observe, plan, record, execute, publish.",
