@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -131,7 +132,7 @@ async def test_a_namespace_that_refuses_events_is_asked_once_in_a_while_and_told
             bench.recorder.tell(HOME, [replace(CUT, message=f"cut {number}")], NOW)
             await bench.wait(1)
         asked = [moment for moment, _, namespace in bench.api.requests if namespace == "ns"]
-        assert all(later - earlier >= RETRY_SECONDS for earlier, later in zip(asked, asked[1:], strict=False))
+        assert all(later - earlier >= RETRY_SECONDS for earlier, later in pairwise(asked))
         assert 9 <= len(asked) <= 11
         refusals = [record for record in caplog.records if "no Event can be posted" in record.getMessage()]
         assert len(refusals) == 1

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from heapq import heappop, heappush
+from itertools import count
 from math import inf
 
 from seedsweep.engine.decisions import Event
@@ -57,6 +59,7 @@ class Posting:
 class _Kind:
     """Events that are the same but for the episode, or but for when they happened."""
 
+    home: Home
     waiting: list[tuple[Event, datetime]] = field(default_factory=list)
     more: int = 0
     """Events that wait, beyond the first and the newest ones that are kept."""
@@ -81,13 +84,16 @@ class Aggregation:
 
     def __init__(self) -> None:
         self._kinds: OrderedDict[_Key, _Kind] = OrderedDict()
+        self._turns: list[tuple[float, int, _Kind]] = []
+        """A heap of when kinds are due."""
+        self._order = count()
 
     def add(self, home: Home, event: Event, stamp: datetime, now: float, *, again: bool = False) -> None:
         """Take in one event that happened at `stamp`. `again`: an earlier operator may have told it."""
         key = _key(home, event)
         kind = self._kinds.get(key)
         if kind is None or now - kind.last > (QUIET_SECONDS if event.episode is not None else LIFE_SECONDS):
-            kind = self._kinds[key] = _Kind()
+            kind = self._kinds[key] = _Kind(home)
         self._kinds.move_to_end(key)
         kind.last, kind.remembered = now, again
         if event.episode is None and event.key and event.key == kind.key:
@@ -99,18 +105,22 @@ class Aggregation:
         kind.waiting.append((event, stamp))
         if kind.due == inf:
             kind.due = now if _at_once(kind, event) else now + kind.window
+            heappush(self._turns, (kind.due, next(self._order), kind))
         while len(self._kinds) > MAX_KINDS:
             self._kinds.popitem(last=False)
 
     def take(self, now: float) -> list[Posting]:
         """What is to be written by now, of all that waits where `now` is infinity; each is given out once."""
-        due = [(key, kind) for key, kind in self._kinds.items() if kind.waiting and kind.due <= now]
-        return [posting for key, kind in due for posting in _write(key, kind)]
+        postings: list[Posting] = []
+        while self._turns and self._turns[0][0] <= now:
+            _, _, kind = heappop(self._turns)
+            postings += _write(kind)
+        return postings
 
     @property
     def due(self) -> float:
         """When something is to be written next; infinity where nothing waits."""
-        return min((kind.due for kind in self._kinds.values()), default=inf)
+        return self._turns[0][0] if self._turns else inf
 
 
 def event_name(home: Home, event: Event) -> str:
@@ -133,8 +143,8 @@ def _at_once(kind: _Kind, event: Event) -> bool:
     return event.kind == "Warning" and kind.one_by_one < FEW
 
 
-def _write(key: _Key, kind: _Kind) -> Iterator[Posting]:
-    home, waiting, more = key[0], kind.waiting, kind.more
+def _write(kind: _Kind) -> Iterator[Posting]:
+    home, waiting, more = kind.home, kind.waiting, kind.more
     kind.waiting, kind.more, kind.due = [], 0, inf
     of_episodes = waiting[0][0].episode is not None
     if of_episodes and not more and kind.one_by_one + len(waiting) <= FEW:
@@ -148,13 +158,13 @@ def _write(key: _Key, kind: _Kind) -> Iterator[Posting]:
     if of_episodes and len(waiting) > 1:
         message = _gathered([event for event, _ in waiting], more)
         event = replace(event, episode=None, message=message, key=first.isoformat())
-    count = len(waiting) + more
+    times = len(waiting) + more
     if kind.counted is None:
-        kind.counted = replace(_created(home, event, first), last=last, count=count)
+        kind.counted = replace(_created(home, event, first), last=last, count=times)
     else:
         kind.window = min(2 * kind.window, MAX_WINDOW_SECONDS)
         before = kind.counted
-        kind.counted = replace(before, event=event, last=last, count=before.count + count, created=True)
+        kind.counted = replace(before, event=event, last=last, count=before.count + times, created=True)
     yield replace(kind.counted, logged=not of_episodes and not kind.remembered)
 
 
