@@ -173,6 +173,9 @@ class SweepStatus(ApiModel):
     cost: Cost = Cost()
     data_digest: str | None = None
     """Hash of the data, as the trainers report it."""
+    live_key: str | None = None
+    """Word that the operator's live view asks for: whoever may read this sweep may see it live. Only while it is under
+    way; another one after every start of the operator."""
     fingerprints: list[str] = Field(default_factory=list)
     """Kinds of hardware and software that trained; more than one casts doubt on comparisons."""
 

@@ -17,6 +17,8 @@ _QUIET = {
     "kopf._core.reactor": logging.CRITICAL,
     # A line for every event of every pod.
     "kopf.objects": logging.WARNING,
+    # Told by kube.startup.
+    "kubernetes": logging.ERROR,
     "aiohttp": logging.WARNING,
     "asyncio": logging.WARNING,
 }
