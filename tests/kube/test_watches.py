@@ -46,6 +46,13 @@ def refusals(verb: str, resource: str, reason: str) -> float:
     return REGISTRY.get_sample_value("seedsweep_operator_refusals_total", labels) or 0.0
 
 
+async def break_off(connection: Connection) -> None:
+    """From now on nobody answers."""
+    url = connection.api.url
+    await connection.api.server.close()
+    connection.api = cast("StandIn", SimpleNamespace(url=url))
+
+
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name.startswith("seedsweep")]
 
@@ -99,17 +106,26 @@ async def test_what_is_watched_in_all_namespaces_is_named_so_and_its_lists_count
     assert refusals("list", "seedsweeps", "Forbidden") == 1
 
 
-async def test_a_watch_that_has_to_begin_anew_is_no_trouble(connection: Connection) -> None:
-    await connection.ask(PODS, 410)
+@pytest.mark.parametrize(("path", "status"), [(PODS, 410), ("/apis/another/v1", 404)])
+async def test_a_watch_that_has_to_begin_anew_and_a_group_that_is_gone_are_no_trouble(
+    connection: Connection, path: str, status: int
+) -> None:
+    await connection.ask(path, status)
+    assert connection.watches.troubles == []
+
+
+async def test_what_is_broken_off_at_the_end_is_no_trouble(connection: Connection) -> None:
+    connection.watches.end()
+    await break_off(connection)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await connection.ask(PODS)
     assert connection.watches.troubles == []
 
 
 async def test_an_api_server_that_is_away_is_told_in_our_words(
     connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = connection.api.url
-    await connection.api.server.close()
-    connection.api = cast("StandIn", SimpleNamespace(url=url))
+    await break_off(connection)
     with pytest.raises(aiohttp.ClientConnectionError):
         await connection.ask(PODS)
     assert connection.watches.troubles == ["pods in namespace nlp cannot be watched: the API server cannot be reached"]

@@ -82,6 +82,7 @@ class Operator:
         """Tell kopf what to watch, and what to end with it: what it finds running after that it cancels."""
 
         async def clean_up(**_: Any) -> None:
+            self.watches.end()
             await stop()
 
         kopf.on.login(registry=registry)(self.watches.log_in)

@@ -24,8 +24,6 @@ MIN_GAP_SECONDS = 0.5
 """Between two requests for one watch: what ends at once is not asked for again at once."""
 _WATCHED = re.compile(r"/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>seedsweeps|pods)")
 _REASONS = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 429: "TooManyRequests"}
-_TOO_OLD = 410
-"""Normal: the watch begins anew with a list."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +46,7 @@ class Watches:
         self._changes = Changes()
         self._begun: dict[str, float] = {}
         """When a watch was last asked for."""
+        self._ended = False
         self._login: kopf.ConnectionInfo | None = None
         self._pauses = pauses()
 
@@ -55,6 +54,10 @@ class Watches:
     def troubles(self) -> list[str]:
         """What is not watched at the moment, and why."""
         return [f"{what} cannot be watched: {why}" for what, why in self._troubles.items()]
+
+    def end(self) -> None:
+        """From now on what breaks is broken off by us."""
+        self._ended = True
 
     async def log_in(self, **context: Any) -> kopf.AiohttpSession:
         """A session for kopf, whose answers are seen here.
@@ -102,12 +105,12 @@ class Watches:
         status = asked.response.status
         if status < 400:
             self._take_success(_what(asked.url))
-        elif status != _TOO_OLD:
+        elif not _is_normal(status, asked.url):
             API_REFUSALS.labels(*_labels(asked.url), _REASONS.get(status, str(status))).inc()
             self._take_trouble(_what(asked.url), _told(status))
 
     async def _failed(self, _: aiohttp.ClientSession, __: object, asked: aiohttp.TraceRequestExceptionParams) -> None:
-        if not isinstance(asked.exception, asyncio.CancelledError):
+        if not self._ended and not isinstance(asked.exception, asyncio.CancelledError):
             self._take_trouble(_what(asked.url), "the API server cannot be reached")
 
     def _take_success(self, what: str) -> None:
@@ -132,6 +135,11 @@ def find_api_server(**context: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_kubeconfig(**context)
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+def _is_normal(status: int, url: URL) -> bool:
+    """The watch begins anew with a list, or a group has gone that kopf looked for."""
+    return status == 410 or (status == 404 and _WATCHED.search(url.path) is None)
 
 
 def _what(url: URL) -> str:
