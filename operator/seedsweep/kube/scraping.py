@@ -21,6 +21,7 @@ from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import ScrapeError
+from seedsweep.kube.supervise import note_error
 from seedsweep.metrics import SCRAPE_SECONDS, SCRAPES
 from seedsweep.scrape import Expected, fetch, metrics_session, parse_reading
 
@@ -214,9 +215,14 @@ class Scraper:
             due, _, state = heappop(self._turns)
             if state.due == due:
                 state.due = _NOT_DUE
-                lane = self._lanes[state.target.sweep]
-                lane.waiting.append(state)
-                self._start_waiting(lane)
+                try:
+                    lane = self._lanes[state.target.sweep]
+                    lane.waiting.append(state)
+                    self._start_waiting(lane)
+                except Exception as error:
+                    # No other target misses its turn for it.
+                    note_error("scraper", error, state.target.interval, _log)
+                    self._schedule(state, now + state.target.interval)
         if self._turns:
             self._set_timer()
 

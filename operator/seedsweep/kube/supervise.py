@@ -38,17 +38,13 @@ async def supervised(kind: str, work: Callable[[], Awaitable[None]], log: Logger
             trouble = error
         if monotonic() - began >= STEADY_SECONDS:
             wait = FIRST_WAIT_SECONDS
-        _tell(log, kind, trouble, wait)
+        note_error(kind, trouble, wait, log)
         await asyncio.sleep(wait)
         wait = min(2 * wait, MAX_WAIT_SECONDS)
 
 
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
-def _tell(log: Logger, kind: str, error: BaseException, wait: float) -> None:
+def note_error(kind: str, error: BaseException, wait: float, log: Logger) -> None:
+    """Log and count an error that ended something, which goes on after so many seconds."""
     TASK_RESTARTS.labels(kind).inc()
     known = isinstance(error, ApiError)
     log.log(
@@ -58,3 +54,8 @@ def _tell(log: Logger, kind: str, error: BaseException, wait: float) -> None:
         # What we did not think of is told with where it happened.
         exc_info=None if known else error,
     )
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
