@@ -1,16 +1,21 @@
 """The command line."""
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 import seedsweep
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import InvalidSweepError
+from seedsweep.api.volumes import Resources
 from seedsweep.codes import CommandError
+from seedsweep.kube.log import LogFormat
 from seedsweep.report.record import RecordError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -88,9 +93,18 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The ru
 
 def _quantities(text: str) -> dict[str, str]:
     parts = [part.partition("=") for part in text.split(",")]
-    if not all(name and amount for name, _, amount in parts):
-        raise typer.BadParameter(f"{text!r} is not NAME=QUANTITY,...: like cpu=500m,memory=2Gi")
-    return {name: amount for name, _, amount in parts}
+    found = {name: amount for name, _, amount in parts}
+    try:
+        TypeAdapter(Resources).validate_python(found)
+    except ValidationError:
+        raise typer.BadParameter(f"{text!r} is not NAME=QUANTITY,...: like cpu=500m,memory=2Gi") from None
+    return found
+
+
+def _check_namespaces(names: Sequence[str]) -> None:
+    for name in names:
+        if re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) is None:
+            raise typer.BadParameter(f"{name!r} is not the name of a namespace", param_hint="--namespace")
 
 
 _HOUSEKEEPING_REQUESTS = "cpu=500m,memory=2Gi"
@@ -99,6 +113,9 @@ _OPERATOR_HELP = """
 Watch SeedSweeps on a cluster and carry them out: what the operator's image runs.
 
 The cluster is the one it runs in, else that of KUBECONFIG. Serves /healthz, /metrics and a live view of every sweep.
+
+Exit codes: 0 ended by SIGTERM or SIGINT; 1 it cannot start or go on, which the last line of its log explains; 2 bad
+input, or no cluster.
 """
 
 
@@ -110,7 +127,7 @@ def operator(
             help="Watch this namespace; may be given again.", show_default="all", envvar="SEEDSWEEP_NAMESPACES"
         ),
     ] = None,
-    port: Annotated[int, typer.Option(help="Of health, metrics and the live view.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of health, metrics and the live view.")] = 8080,
     service_account: Annotated[
         list[str] | None,
         typer.Option(help="A service account that episodes may run as; may be given again.", show_default="none"),
@@ -133,15 +150,20 @@ def operator(
     relist_seconds: Annotated[
         float, typer.Option(min=1, help="Between two lists that show what a watch has lost.")
     ] = 300.0,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines for people, or a JSON object a line for programs.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     from seedsweep.kube import app as kube
     from seedsweep.kube.pods import PodSettings
 
+    _check_namespaces(namespace or ())
     settings = PodSettings(
         frozenset(service_account or ()), housekeeping_image, housekeeping_requests, housekeeping_seconds
     )
-    kube.run_operator(kube.Options(tuple(namespace or ()), port, settings, relist_seconds))
+    options = kube.Options(tuple(namespace or ()), port, settings, relist_seconds, log_format)
+    raise typer.Exit(kube.run_operator(options))
 
 
 _WATCH_HELP = """

@@ -6,7 +6,12 @@ API_CALLS = Counter(
     "seedsweep_operator_api_requests", "Requests to the API server that were answered.", ("method", "code")
 )
 API_REFUSALS = Counter(
-    "seedsweep_operator_refusals", "Requests that the API server did not carry out.", ("verb", "resource", "reason")
+    "seedsweep_operator_refusals",
+    "Requests that the API server refused, by verb, resource and its reason.",
+    ("verb", "resource", "reason"),
+)
+TASK_RESTARTS = Counter(
+    "seedsweep_operator_task_restarts", "Tasks that ended by an error and were started again.", ("task",)
 )
 RECONCILE_SECONDS = Histogram(
     "seedsweep_operator_reconcile_seconds",
@@ -14,9 +19,6 @@ RECONCILE_SECONDS = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
 )
 TURN_FAILURES = Counter("seedsweep_operator_turn_failures", "Turns that ended in an error and were repeated.")
-TASK_RESTARTS = Counter(
-    "seedsweep_operator_task_restarts", "Tasks that ended by an error and were started again.", ("task",)
-)
 SCRAPES = Counter("seedsweep_operator_scrapes", "Scrapes of trainers' metrics: read, or why not.", ("outcome",))
 SCRAPE_SECONDS = Histogram(
     "seedsweep_operator_scrape_seconds",

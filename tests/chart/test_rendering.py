@@ -65,6 +65,7 @@ def test_the_operator_is_started_with_options_that_it_has(capsys: pytest.Capture
     arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     assert arguments == [
         "operator",
+        "--log-format=text",
         *("--namespace=nlp", "--namespace=vision"),
         "--service-account=trainer",
         "--housekeeping-image=registry.example/trainer:1",

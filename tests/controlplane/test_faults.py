@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -138,7 +139,9 @@ async def test_a_record_that_waited_never_overwrites_a_newer_one(control_plane, 
         layout = Layout.of(SeedSweep.model_validate_json(json.dumps(sweep)))
         client = await new_client_from_config(str(trial.operator.kubeconfig))
         async with client, asyncio.timeout(30):
-            records = Records(GatedApi(Api(client), Gates(str(home), now)), home, layout, now)
+            records = Records(
+                GatedApi(Api(client), Gates(logging.getLogger(__name__), now)), home, layout, now, lambda: None
+            )
             lazily = asyncio.create_task(records.write_lazily())
             episode, status = layout.episodes[0], EpisodeStatus(scores=[0.5])
             await records.write([RecordEpisode(episode, status, durable=False)])

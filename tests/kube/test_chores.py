@@ -159,13 +159,13 @@ def test_a_task_fits_into_one_variable_however_many_there_are_to_free():
 
 
 def test_what_it_was_asked_and_how_often_is_read_from_the_pod_itself():
-    chore = chore_of(live(manifest_of(attempt=2)), NOW)
+    chore = chore_of(live(manifest_of(attempt=2)))
     assert chore is not None
     assert (chore.task, chore.attempt, chore.owner_uid, chore.end) == (TASK, 2, "sweep-uid", None)
 
 
 def test_its_answer_is_its_termination_message():
-    chore = chore_of(ended('{"weights":"/w","parameters":5}\n'), NOW)
+    chore = chore_of(ended('{"weights":"/w","parameters":5}\n'))
     assert chore is not None
     assert chore.end is not None
     assert (chore.end.answer.weights, chore.end.answer.parameters, chore.end.answer.error) == ("/w", 5, "")
@@ -185,7 +185,7 @@ def test_its_answer_is_its_termination_message():
     ],
 )
 def test_whatever_it_leaves_says_why_it_failed(pod: Object, error: str, final: bool):
-    chore = chore_of(pod, NOW)
+    chore = chore_of(pod)
     assert chore is not None
     assert chore.end is not None
     assert (chore.end.answer.error, chore.end.final) == (error, final)
@@ -193,9 +193,9 @@ def test_whatever_it_leaves_says_why_it_failed(pod: Object, error: str, final: b
 
 def test_why_it_cannot_begin_is_told():
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
-    unplaced = chore_of(live(manifest_of(), conditions=[scheduled]), NOW)
+    unplaced = chore_of(live(manifest_of(), conditions=[scheduled]))
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
-    unpulled = chore_of(live(manifest_of(), containerStatuses=[{"name": "trainer", "state": waiting}]), NOW)
+    unpulled = chore_of(live(manifest_of(), containerStatuses=[{"name": "trainer", "state": waiting}]))
     assert unplaced is not None
     assert unpulled is not None
     assert (unplaced.trouble, unpulled.trouble) == ("Unschedulable: 0/3 nodes", "ImagePullBackOff: no such image")
@@ -205,7 +205,7 @@ def test_why_it_cannot_begin_is_told():
     "pod", [{}, {"metadata": {}}, live(pod_manifest(OURS, START)), {**live(manifest_of()), "spec": 1}]
 )
 def test_what_is_no_housekeeping_pod_is_none(pod: Object):
-    assert chore_of(pod, NOW) is None
+    assert chore_of(pod) is None
 
 
 def test_where_the_weights_are_is_told_as_people_reach_them():
@@ -221,6 +221,6 @@ def test_what_removes_a_deleted_sweeps_storage_is_nobodys_and_tries_again_by_its
     assert "ownerReferences" not in pod["metadata"]
     assert pod["metadata"]["name"] == "demo-clean-up-sweep-ui"
     assert pod["spec"]["restartPolicy"] == "OnFailure"
-    chore = chore_of(live(pod), NOW)
+    chore = chore_of(live(pod))
     assert chore is not None
     assert chore.task == HousekeepingTask(remove_all=True)

@@ -3,9 +3,10 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -16,9 +17,9 @@ from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube import download
-from seedsweep.kube.client import ApiError
+from seedsweep.kube.client import Api, ApiError
 from seedsweep.kube.download import MANIFEST
-from seedsweep.kube.fetch import Request, fetch_sweep, place_of_winner
+from seedsweep.kube.fetch import Fetcher, Request, fetch_sweep, place_of_winner
 from seedsweep.kube.fetchpod import fetch_manifest
 from seedsweep.kube.names import LABEL_SWEEP_UID
 from seedsweep.kube.pods import STORAGE
@@ -232,3 +233,16 @@ def test_without_a_cluster_it_says_how_to_name_one(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(CommandError, match="set KUBECONFIG"):
         fetch_sweep(Request("rte", None, tmp_path / "to"), Console(file=io.StringIO()))
+
+
+async def test_the_word_for_the_live_view_is_not_part_of_the_record(tmp_path: Path) -> None:
+    class NoObjects:
+        async def list(self, *_: str) -> AsyncIterator[object]:
+            for item in ():
+                yield item
+
+    sweep = records.finished().with_status(live_key="word").sweep
+    fetcher = Fetcher(cast("Api", NoObjects()), "nlp", "rte", tmp_path / "to", Console())
+    record = await fetcher._read_record(sweep)
+    assert record.sweep.status is not None
+    assert record.sweep.status.live_key is None

@@ -1,6 +1,7 @@
 """Gates: what is refused as a kind is asked for one at a time; what works is sent in growing numbers."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ class Server:
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        self.gates = Gates("team/demo", lambda: self.now)
+        self.gates = Gates(logging.getLogger(__name__), lambda: self.now)
         self.error: ApiError | None = None
         self.under_way = self.sent = 0
         self._answer = asyncio.Event()
@@ -120,7 +121,7 @@ async def test_a_request_that_is_cancelled_leaves_its_place_to_the_next():
 
 def test_another_object_is_asked_for_next_where_the_answer_may_depend_on_the_object():
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    refusals = Refusals[str](lambda: now)
+    refusals = Refusals[str](lambda: now, lambda: None)
     refusals.add("asked", "Forbidden", "no", NO_RIGHT)
     refusals.add("not sent", "Forbidden", "no", ClosedError(NO_RIGHT, now + PAUSE))
     assert refusals.standing["asked"].until > refusals.standing["not sent"].until
@@ -130,7 +131,7 @@ def test_another_object_is_asked_for_next_where_the_answer_may_depend_on_the_obj
 
 def test_a_refusal_stands_until_it_is_done_and_is_tried_after_longer_and_longer_pauses():
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    refusals = Refusals[str](lambda: now)
+    refusals = Refusals[str](lambda: now, lambda: None)
     pauses = []
     for _ in range(8):
         refusals.add("one", "TooLarge", "no", TOO_LARGE)

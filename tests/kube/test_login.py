@@ -3,7 +3,7 @@
 import kopf
 import pytest
 
-from seedsweep.kube.app import _login
+from seedsweep.kube.watches import find_api_server
 
 BY_NAME = kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="secret")
 
@@ -17,7 +17,7 @@ def test_in_a_pod_it_is_called_by_its_address_so_that_no_dns_is_needed(
     monkeypatch.setattr(kopf, "login_with_service_account", lambda **_: BY_NAME)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    found = _login()
+    found = find_api_server()
     assert found is not None
     assert (found.server, found.token) == (server, "secret")
 
@@ -26,4 +26,4 @@ def test_elsewhere_the_kubeconfig_says_where_it_is(monkeypatch: pytest.MonkeyPat
     elsewhere = kopf.ConnectionInfo(server="https://cluster.example")
     monkeypatch.setattr(kopf, "login_with_service_account", lambda **_: None)
     monkeypatch.setattr(kopf, "login_with_kubeconfig", lambda **_: elsewhere)
-    assert _login() == elsewhere
+    assert find_api_server() == elsewhere

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, FakeCluster, body_of, settle, until
+from seedsweep.kube import supervise
 from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube import sweeps as sweeps_module
 from seedsweep.kube.client import ApiError
@@ -27,7 +28,7 @@ async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once
 
 
 async def test_whatever_ends_a_sweeps_task_it_is_started_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sweeps_module, "RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(supervise, "FIRST_WAIT_SECONDS", 0.0)
     times = iter(range(3))
 
     async def breaks(*_: object) -> None:

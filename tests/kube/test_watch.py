@@ -36,6 +36,7 @@ from seedsweep.live import dump_observation
 
 OPERATOR = Service("seedsweep-system", "seedsweep-operator", "http")
 UID = "uid-of-rte"
+KEY = "word"
 Object = dict[str, Any]
 FORBIDDEN = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no right to services/proxy"}
 
@@ -48,8 +49,8 @@ def body_of(record: records.Record, **update: object) -> Object:
     return found
 
 
-def running(record: records.Record) -> Object:
-    return body_of(record, phase="Running", completion_time=None, conditions=[], best=None)
+def running(record: records.Record, live_key: str | None = KEY) -> Object:
+    return body_of(record, phase="Running", completion_time=None, conditions=[], best=None, live_key=live_key)
 
 
 def owned(found: Episode | Cut) -> Object:
@@ -69,6 +70,8 @@ class Cluster:
     cuts: Sequence[Cut] = ()
     operator: list[bytes | Object] = field(default_factory=lambda: [FORBIDDEN])
     """Answers of the operator's service, in the same way; an object is a refusal by the API server."""
+    keys: list[str | None] = field(default_factory=list)
+    """What the operator's service was asked with."""
     lists: int = 0
     tokens: set[str] = field(default_factory=set)
 
@@ -81,7 +84,8 @@ class Cluster:
             )
         return web.json_response(found)
 
-    async def live(self, _: web.Request) -> web.Response:
+    async def live(self, request: web.Request) -> web.Response:
+        self.keys.append(request.headers.get("X-SeedSweep-Key"))
         found = self.operator.pop(0) if len(self.operator) > 1 else self.operator[0]
         if isinstance(found, bytes):
             return web.Response(body=found, content_type="application/json")
@@ -166,6 +170,20 @@ async def test_a_running_sweep_is_shown_as_its_operator_sees_it(look: Look) -> N
     assert set(re.findall(r"(wi\d-do\d) +training", seen.text)) == {"wi0-do0", "wi0-do1"}
     assert moment.plan.status.message in seen.text
     assert "on record" not in seen.text
+
+
+async def test_the_operator_is_asked_with_the_word_that_the_status_has_at_the_moment(look: Look) -> None:
+    cluster = finished_cluster(operator=[live(records.before_the_cut())])
+    cluster.sweeps[:0] = [running(records.finished(), key) for key in ("one", "two", "two")]
+    await look(cluster)
+    assert cluster.keys == ["one", "two", "two"]
+
+
+async def test_without_a_word_in_the_status_the_operator_is_not_asked_and_that_is_told(look: Look) -> None:
+    cluster = finished_cluster(operator=[live(records.before_the_cut())])
+    cluster.sweeps[:0] = [running(records.finished(), None)] * 2
+    assert "its status has no liveKey" in (await look(cluster)).text
+    assert cluster.keys == []
 
 
 async def test_watching_the_operator_costs_the_api_server_no_lists_before_the_end(look: Look) -> None:

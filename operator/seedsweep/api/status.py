@@ -189,6 +189,9 @@ class SweepStatus(Recorded):
     cost: Cost = Cost()
     data_digest: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
     """Hash of the data, as the trainers report it."""
+    live_key: Annotated[str, Bound(64)] | None = None
+    """Word that the operator's live view asks for: whoever may read this sweep may see it live. Only while it is under
+    way; another one after every start of the operator."""
     fingerprints: Annotated[list[Annotated[str, Bound(MAX_FINGERPRINT)]], Bound(MAX_FINGERPRINTS)] = Field(
         default_factory=list
     )

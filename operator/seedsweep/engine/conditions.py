@@ -130,7 +130,8 @@ def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
         was = (old.status, old.reason) if old is not None and old.status == "True" else None
         if condition.status == "True" and condition.type in _TOLD and was != (condition.status, condition.reason):
             kind: Literal["Normal", "Warning"] = "Normal" if condition.type in _GOOD else "Warning"
-            events.append(Event(condition.type, f"{condition.reason}: {condition.message}".rstrip(": "), kind=kind))
+            message = f"{condition.reason}: {condition.message}".rstrip(": ")
+            events.append(Event(condition.type, message, kind=kind, key=condition.last_transition_time))
     return [*events, *storage_events(before, after)]
 
 

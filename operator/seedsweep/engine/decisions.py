@@ -90,6 +90,8 @@ class Event:
     message: str
     episode: EpisodeId | None = None
     kind: Literal["Normal", "Warning"] = "Normal"
+    key: str = ""
+    """Tells this occurrence from others of the same reason, where the message alone does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ def absorb_attempts(draft: Draft) -> None:
             entries = [*status.attempts, describe(attempt, None)]
             # Lazy: should it be lost, the attempt itself still shows that it exists.
             draft.write(attempt.episode, status.evolve(attempts=entries), durable=False)
-            draft.events.append(Event("Started", _start_message(attempt, len(entries)), attempt.episode))
+            draft.events.append(
+                Event("Started", _start_message(attempt, len(entries)), attempt.episode, key=attempt.uid)
+            )
         elif entry.started is None and attempt.bound is not None:
             # For people who look at the record alone: it waits for a place no longer.
             status = draft.status(attempt.episode)
@@ -240,6 +242,10 @@ def _start_message(attempt: SeenAttempt, number: int) -> str:
 
 
 def _end_event(episode: EpisodeId, ended: Attempt, failed: int) -> Event:
+    return replace(_describe_end(episode, ended, failed), key=ended.uid)
+
+
+def _describe_end(episode: EpisodeId, ended: Attempt, failed: int) -> Event:
     where = f"{episode.name} after {ended.evaluations} evaluations"
     match ended.reason:
         case EndReason.DONE:

@@ -144,7 +144,8 @@ def storage_events(before: SweepStatus, after: SweepStatus) -> Iterator[Event]:
         if new.reason == "EpisodesStarted":
             continue
         well = kind == "WarmedUp" and new.reason == "Done"
-        yield Event(reason, f"{new.reason}: {new.message}".rstrip(": "), kind="Normal" if well else "Warning")
+        message = f"{new.reason}: {new.message}".rstrip(": ")
+        yield Event(reason, message, kind="Normal" if well else "Warning", key=new.last_transition_time)
     known = before.best.weights if before.best is not None else None
     if after.best is not None and after.best.weights not in (None, known):
         copy = f", and a copy at {after.best.exported}" if after.best.exported else ""

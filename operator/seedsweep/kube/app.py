@@ -5,24 +5,32 @@ No finalizers, no daemons, no annotations: a sweep can be deleted while no opera
 
 import asyncio
 import logging
-import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import kopf
 
+import seedsweep
 from seedsweep.api.sweep import API_VERSION
+from seedsweep.codes import CommandError, Exit
 from seedsweep.kube import names
-from seedsweep.kube.client import Api, ApiError, connect
+from seedsweep.kube.client import PAGE
 from seedsweep.kube.events import Recorder
-from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.health import Server
+from seedsweep.kube.freshness import Freshness, compare_with_lists
+from seedsweep.kube.health import Health, Server
+from seedsweep.kube.log import LogFormat, SweepLog, set_up_logging
 from seedsweep.kube.pods import PodSettings
 from seedsweep.kube.scraping import Scraper
+from seedsweep.kube.startup import listen, open_cluster
+from seedsweep.kube.supervise import supervised
 from seedsweep.kube.sweep import Shared
 from seedsweep.kube.sweeps import Sweeps
+from seedsweep.kube.watches import Backoffs, Watches
+from seedsweep.metrics import TASK_RESTARTS
 
 _log = logging.getLogger(__name__)
 
@@ -42,52 +50,58 @@ class Options:
     pods: PodSettings = field(default_factory=PodSettings)
     relist_seconds: float = 300.0
     """Between two lists of a sweep's pods, which show what a watch has lost."""
+    log_format: LogFormat = LogFormat.TEXT
 
 
 class Operator:
-    """The operator's parts, from start-up to the end."""
+    """The operator's parts, and what kopf's watches hand to them."""
 
     def __init__(self, options: Options) -> None:
+        self.watches = Watches()
         self._options = options
-        self._stack = AsyncExitStack()
         self._sweeps: Sweeps | None = None
 
-    def register(self, registry: kopf.OperatorRegistry) -> None:
-        """Tell kopf what to watch."""
-        kopf.on.login(registry=registry)(_login)
-        kopf.on.startup(registry=registry)(self._start)
-        kopf.on.cleanup(registry=registry)(self._stop)
+    async def start(self, stack: AsyncExitStack, listening: socket.socket) -> None:
+        """Start all parts; they end with the stack. Raises CommandError where there is no cluster to work for."""
+        options = self._options
+        api = await open_cluster(stack)
+        recorder = Recorder(api)
+        # In reverse: when all else has ended, what it has told is posted.
+        stack.push_async_callback(recorder.flush)
+        _spawn(stack, "events", recorder.post_forever)
+        scraper = await stack.enter_async_context(Scraper(self._read_news))
+        freshness = Freshness(patience=options.relist_seconds / PATIENCE_DIVISOR)
+        sweeps = Sweeps(Shared(api, options.pods, scraper, recorder, freshness, options.relist_seconds))
+        list_sweeps = partial(sweeps.compare, options.namespaces)
+        compare = partial(compare_with_lists, list_sweeps, freshness, options.relist_seconds)
+        _spawn(stack, "comparison with lists", compare)
+        await stack.enter_async_context(Server(listening, sweeps, Health(freshness, self.watches)))
+        stack.push_async_callback(sweeps.close)
+        self._sweeps = sweeps
+
+    def register(self, registry: kopf.OperatorRegistry, stop: Callable[[], Awaitable[None]]) -> None:
+        """Tell kopf what to watch, and what to end with it: what it finds running after that it cancels."""
+
+        async def clean_up(**_: Any) -> None:
+            self.watches.end()
+            await stop()
+
+        kopf.on.login(registry=registry)(self.watches.log_in)
+        kopf.on.cleanup(registry=registry)(clean_up)
         kopf.on.event(GROUP, VERSION, "seedsweeps", registry=registry)(self._saw_sweep)
         kopf.on.event("", "v1", "pods", registry=registry, labels={names.LABEL_SWEEP_UID: kopf.PRESENT})(self._saw_pod)
-
-    async def _start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
-        configure(settings)
-        api = await self._stack.enter_async_context(connect())
-        await _check_kinds(api)
-        scraper = await self._stack.enter_async_context(Scraper(self._read_news))
-        recorder = Recorder(api)
-        self._stack.push_async_callback(_cancel, asyncio.create_task(recorder.post_forever()))
-        options = self._options
-        freshness = Freshness(patience=options.relist_seconds / PATIENCE_DIVISOR)
-        self._sweeps = Sweeps(Shared(api, options.pods, scraper, recorder, freshness, options.relist_seconds))
-        server = Server(options.port, self._sweeps, api, options.namespaces, freshness, options.relist_seconds)
-        await self._stack.enter_async_context(server)
-        self._stack.push_async_callback(self._sweeps.close)
-
-    async def _stop(self, **_: Any) -> None:
-        await self._stack.aclose()
 
     def _read_news(self, uid: str) -> None:
         if self._sweeps is not None:
             self._sweeps.read_news(uid)
 
     async def _saw_sweep(self, event: Any, **_: Any) -> None:
-        assert self._sweeps is not None  # kopf watches once start-up is over
-        self._sweeps.saw_sweep(event["object"], deleted=event["type"] == "DELETED")
+        assert self._sweeps is not None  # kopf watches once all parts have started
+        _take_in(self._sweeps.saw_sweep, event)
 
     async def _saw_pod(self, event: Any, **_: Any) -> None:
-        assert self._sweeps is not None  # kopf watches once start-up is over
-        self._sweeps.saw_pod(event["object"], deleted=event["type"] == "DELETED")
+        assert self._sweeps is not None  # kopf watches once all parts have started
+        _take_in(self._sweeps.saw_pod, event)
 
 
 class _NoEssence(kopf.DiffBaseStorage):
@@ -122,44 +136,77 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.progress_storage = _NoProgress()
     # On the server: pods of others never reach us.
     settings.watching.label_selectors["pods"] = names.LABEL_SWEEP_UID
-    # One line an event of every pod would drown the rest.
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    settings.watching.chunk_size = PAGE
+    settings.networking.error_backoffs = Backoffs()
 
 
-def run_operator(options: Options) -> None:
-    """Run until SIGTERM or SIGINT, or until kopf cannot go on."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    registry = kopf.OperatorRegistry()
-    Operator(options).register(registry)
-    kopf.run(
-        registry=registry,
-        clusterwide=not options.namespaces,
-        namespaces=list(options.namespaces),
-        standalone=True,
+def run_operator(options: Options) -> Exit:
+    """Run until SIGTERM or SIGINT, or until it cannot go on, which the last line of the log explains."""
+    set_up_logging(options.log_format)
+    try:
+        with listen(options.port) as listening:
+            asyncio.run(_operate(options, listening))
+    except CommandError as error:
+        _log.error("seedsweep operator: %s", error)
+        return Exit(error.code)
+    return Exit.COMPLETE
+
+
+async def _operate(options: Options, listening: socket.socket) -> None:
+    operator, registry, settings = Operator(options), kopf.OperatorRegistry(), kopf.OperatorSettings()
+    configure(settings)
+    async with AsyncExitStack() as stack:
+        await operator.start(stack, listening)
+        operator.register(registry, stack.aclose)
+        _log.info("seedsweep operator %s: %s", seedsweep.__version__, _describe(options))
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=settings,
+                clusterwide=not options.namespaces,
+                namespaces=list(options.namespaces),
+                standalone=True,
+            )
+        except Exception as error:
+            raise _ended(operator.watches, error) from error
+        _log.info("seedsweep operator ends, as it was told")
+
+
+def _describe(options: Options) -> str:
+    watched = f"namespaces {', '.join(options.namespaces)}" if options.namespaces else "all namespaces"
+    pods = options.pods
+    return (
+        f"watches {watched}; port {options.port}; lists every {options.relist_seconds:.0f} s; "
+        f"service accounts for episodes: {', '.join(sorted(pods.service_accounts)) or 'none'}; "
+        f"housekeeping image for other trainers: {pods.housekeeping_image or 'none'}"
     )
 
 
-def _login(**context: Any) -> kopf.ConnectionInfo | None:
-    """As `client.connect` finds the API server; kopf's own default would import the client's every model.
-
-    In a pod by its address: kopf takes the name, which asks for DNS, and for a network policy that lets DNS pass.
-    """
-    found = kopf.login_with_service_account(**context)
-    if found is None:
-        return kopf.login_with_kubeconfig(**context)
-    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-    return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
+def _ended(watches: Watches, error: Exception) -> CommandError:
+    """Why kopf gave up."""
+    remedy = "the operator ends, and has to be started again"
+    if watches.troubles:
+        return CommandError(f"{'; '.join(watches.troubles)}; {remedy}", Exit.FAILED)
+    # Nobody thought of it, so that it is told with where it happened.
+    _log.error("the watches of SeedSweeps and pods ended by an error", exc_info=error)
+    return CommandError(f"the watches of SeedSweeps and pods have ended; {remedy}", Exit.FAILED)
 
 
-async def _check_kinds(api: Api) -> None:
-    """End where the cluster has no definitions: kopf would run on, and not notice when they come."""
+def _take_in(taker: Callable[..., None], event: Any) -> None:
+    """Hand on what a watch shows. An error in that is ours, and no reason to lose what comes next."""
+    body = event["object"]
     try:
-        await api.get(f"/apis/{API_VERSION}")
-    except ApiError as error:
-        if error.status == 404:
-            remedy = "apply the chart's definitions (helm show crds CHART | kubectl apply --server-side -f -)"
-            raise kopf.PermanentError(f"this cluster knows no SeedSweeps: {remedy}") from None
-        _log.warning("whether SeedSweeps are known cannot be told: %s", error)
+        taker(body, deleted=event["type"] == "DELETED")
+    except Exception:
+        TASK_RESTARTS.labels("watch").inc()
+        metadata = body.get("metadata") or {}
+        log = SweepLog(_log, str(metadata.get("namespace")), str(metadata.get("name")))
+        log.exception("what the watch shows of this %s could not be taken in", body.get("kind", "object"))
+
+
+def _spawn(stack: AsyncExitStack, kind: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Have something done until the stack ends."""
+    stack.push_async_callback(_cancel, asyncio.create_task(supervised(kind, work), name=kind))
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

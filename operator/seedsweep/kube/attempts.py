@@ -48,7 +48,7 @@ class Attempts:
         """`episodes`: those of the sweep; a pod of any other is nobody's attempt."""
         self.sweep = sweep
         """As last read; its spec may change in flight."""
-        self.refused = Refusals[EpisodeId](around.clock)
+        self.refused = Refusals[EpisodeId](around.clock, around.news)
         """Starts that were turned down."""
         self.lost_unasked = False
         """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
@@ -146,8 +146,7 @@ class Attempts:
 
     async def start(self, decisions: Iterable[StartEpisode]) -> None:
         """Create pods, all that the API server lets pass."""
-        if not all(await asyncio.gather(*map(self._start, decisions))):
-            self._around.news()
+        await asyncio.gather(*map(self._start, decisions))
 
     async def stop(self, decision: StopAttempt) -> None:
         """Delete a pod by its UID; one that could not be deleted is still there for the next plan."""
@@ -214,21 +213,21 @@ class Attempts:
         self._stopping.setdefault(attempt.facts.uid, monotonic())
         return True
 
-    async def _start(self, decision: StartEpisode) -> bool:
+    async def _start(self, decision: StartEpisode) -> None:
         episode = decision.episode
         try:
             await self._clear_name(episode)
             created = await self._api.create(self._pods, pod_manifest(self.sweep, decision))
         except ApiError as error:
             if error.reason == "AlreadyExists":
-                return await self._find_out_whose(episode)
+                await self._find_out_whose(episode)
+                return
             reason = refusal_reason(error)
             reason = "PodRejected" if reason == "Rejected" else reason
             self.refused.add(episode, reason, f"pod {self._name_of(episode)} cannot be created: {error}", error)
-            return False
+            return
         self.refused.done(episode)
         self.saw(created)
-        return True
 
     async def _clear_name(self, episode: EpisodeId) -> None:
         """Delete the episode's last pod, whose end is on record: the name is the next one's."""
@@ -239,14 +238,14 @@ class Attempts:
                 self._stopping.setdefault(uid, monotonic())
                 self.gone(uid)
 
-    async def _find_out_whose(self, episode: EpisodeId) -> bool:
-        """Look at the pod that has the episode's name; whether it is this sweep's own."""
+    async def _find_out_whose(self, episode: EpisodeId) -> None:
+        """Look at the pod that has the episode's name: it may be this sweep's own."""
         name = self._name_of(episode)
         try:
             found = await self._api.get(f"{self._pods}/{name}")
         except ApiError as error:
             self.refused.add(episode, refusal_reason(error), f"pod {name} exists and cannot be read: {error}", error)
-            return False
+            return
         facts = self.saw(found)
         if facts is None:
             taken = f"pod {name} exists and is not this sweep's: delete it, or rename the sweep"
@@ -256,8 +255,6 @@ class Attempts:
             self.refused.add(episode, "PodHeld", held)
         else:
             self.refused.done(episode)
-            return True
-        return False
 
     def _name_of(self, episode: EpisodeId) -> str:
         return names.object_name(self._home.name, episode)

@@ -6,7 +6,6 @@ asked stands in its own variables, so that whoever finds it knows what its answe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -20,7 +19,7 @@ from seedsweep.exits import last_line
 from seedsweep.foreign import decimal, mapping, mappings, recordable, text, whole
 from seedsweep.kube import names
 from seedsweep.kube.pods import CONTAINER, STORAGE, Object, PodSettings, not_ours, pod_manifest
-from seedsweep.kube.seen import conditions_of, moment_or_none, terminated_of, told, waiting_trouble
+from seedsweep.kube.seen import conditions_of, terminated_of, told, waiting_trouble
 from seedsweep.kube.weights import ClaimFolder
 from seedsweep.variables import expand, literal
 from seedsweep_trainer.contract import MAX_REASON, Env, ExitCode
@@ -141,7 +140,6 @@ class ChoreEnd:
 
     answer: HousekeepingAnswer
     """With an error where it left no answer."""
-    at: datetime
     final: bool
     """Trying again would be in vain."""
 
@@ -154,7 +152,6 @@ class Chore:
     name: str
     version: int
     owner_uid: str | None
-    created: datetime
     attempt: int
     task: HousekeepingTask
     trouble: str
@@ -164,15 +161,15 @@ class Chore:
     end: ChoreEnd | None
 
 
-def chore_of(pod: Mapping[str, Any], now: datetime) -> Chore | None:
+def chore_of(pod: Mapping[str, Any]) -> Chore | None:
     """The facts of a housekeeping pod; None for one that does not say which it is, or what it was asked.
 
     Any other part that is not as Kubernetes has it counts as absent: it must not hide a pod that is there.
     """
     metadata, spec, status = (mapping(mapping(pod).get(part)) for part in ("metadata", "spec", "status"))
     name, uid, version = text(metadata.get("name")), text(metadata.get("uid")), decimal(metadata.get("resourceVersion"))
-    created, task = moment_or_none(metadata.get("creationTimestamp")), _task(spec)
-    if not name or not uid or version is None or created is None or task is None:
+    task = _task(spec)
+    if not name or not uid or version is None or task is None:
         return None
     scheduled = mapping(conditions_of(status).get("PodScheduled"))
     unplaced = told(scheduled) if scheduled.get("status") == "False" else ""
@@ -182,12 +179,11 @@ def chore_of(pod: Mapping[str, Any], now: datetime) -> Chore | None:
         name=name,
         version=version,
         owner_uid=names.owner_uid(metadata),
-        created=created,
         attempt=whole(attempt, 0, _MAX_ATTEMPT) or 0,
         task=task,
         trouble=waiting_trouble(status) or unplaced,
         deleted=bool(metadata.get("deletionTimestamp")),
-        end=_end(status, now),
+        end=_end(status),
     )
 
 
@@ -201,7 +197,7 @@ def _task(spec: Mapping[str, Any]) -> HousekeepingTask | None:
         return None
 
 
-def _end(status: Mapping[str, Any], now: datetime) -> ChoreEnd | None:
+def _end(status: Mapping[str, Any]) -> ChoreEnd | None:
     phase = text(status.get("phase"))
     if phase not in _ENDED:
         return None
@@ -212,7 +208,7 @@ def _end(status: Mapping[str, Any], now: datetime) -> ChoreEnd | None:
     if answer is None or (code != 0 and not answer.error):
         why = last_line(message) or told(status) or f"it ended with exit code {code}"
         answer = (answer or HousekeepingAnswer()).evolve(error=why if code != 0 else f"it left no answer: {why}")
-    return ChoreEnd(answer, now, final=code == ExitCode.BAD_CONFIGURATION)
+    return ChoreEnd(answer, final=code == ExitCode.BAD_CONFIGURATION)
 
 
 def _answer(message: str) -> HousekeepingAnswer | None:

@@ -2,61 +2,90 @@
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from time import monotonic
 
-from seedsweep.kube.client import Api, ApiError
+from seedsweep.engine.decisions import Event
+from seedsweep.kube.client import Api
 from seedsweep.kube.clock import now
+from seedsweep.kube.deletion import delete_at_last
+from seedsweep.kube.events import Recorder
 from seedsweep.kube.home import Home
-
-MAX_SLEEP_SECONDS = 60.0
-RETRY_SECONDS = 10.0
+from seedsweep.kube.log import SweepLog
+from seedsweep.kube.supervise import supervised
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Timer:
+    due: float
+    task: asyncio.Task[None]
 
 
 class Expiry:
     """A timer for every finished sweep that has a time to live."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(
+        self,
+        api: Api,
+        recorder: Recorder | None = None,
+        clock: Callable[[], datetime] = now,
+        steady: Callable[[], float] = monotonic,
+    ) -> None:
         self._api = api
-        self._timers: dict[str, asyncio.Task[None]] = {}
+        self._recorder = recorder
+        self._clock = clock
+        self._steady = steady
+        self._ended: dict[str, float] = {}
+        """When a sweep was over, by UID and by the steady clock: the clock on the wall may be set meanwhile."""
+        self._timers: dict[str, _Timer] = {}
         """By UID."""
 
     def set(self, home: Home, completed: str, seconds: int | None) -> None:
         """Have a sweep deleted so long after its end; None: never. The last word counts."""
-        self.forget(home.uid)
-        if seconds is not None:
-            due = datetime.fromisoformat(completed) + timedelta(seconds=seconds)
-            self._timers[home.uid] = asyncio.create_task(self._delete_at(due, home), name=f"expiry of {home.path}")
+        if seconds is None:
+            self._cancel(home.uid)
+            return
+        if home.uid not in self._ended:
+            since = (self._clock() - datetime.fromisoformat(completed)).total_seconds()
+            # An end that is still to come was written by an operator whose clock was ahead.
+            self._ended[home.uid] = self._steady() - max(0.0, since)
+        due, timer = self._ended[home.uid] + seconds, self._timers.get(home.uid)
+        if timer is not None and timer.due == due:
+            # A deletion that is refused keeps its pauses, however often the sweep is shown.
+            return
+        self._cancel(home.uid)
+        log = SweepLog(_log, home.namespace, home.name)
+        work = supervised("expiry", partial(self._delete_at, due, home, log), log)
+        self._timers[home.uid] = _Timer(due, asyncio.create_task(work, name=f"expiry of {home.path}"))
 
     def forget(self, uid: str) -> None:
-        """It is gone, or its time to live was taken back."""
-        timer = self._timers.pop(uid, None)
-        if timer is not None:
-            timer.cancel()
+        """It is gone."""
+        self._cancel(uid)
+        self._ended.pop(uid, None)
 
     async def close(self) -> None:
         """Stop all timers; the next operator sets them anew."""
-        timers = list(self._timers.values())
-        for timer in timers:
-            timer.cancel()
-        await asyncio.gather(*timers, return_exceptions=True)
+        tasks = [timer.task for timer in self._timers.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _delete_at(self, due: datetime, home: Home) -> None:
-        await sleep_until(due)
-        while True:
-            try:
-                await self._api.delete(home.path, home.uid)
-                return
-            except ApiError as error:
-                _log.warning("%s has had its time, but could not be deleted: %s", home.path, error)
-            await asyncio.sleep(RETRY_SECONDS)
+    def _cancel(self, uid: str) -> None:
+        timer = self._timers.pop(uid, None)
+        if timer is not None:
+            timer.task.cancel()
 
+    async def _delete_at(self, due: float, home: Home, log: SweepLog) -> None:
+        await asyncio.sleep(max(0.0, due - self._steady()))
+        await delete_at_last(self._api, home.path, home.uid, partial(self._tell, home))
+        log.info("deleted: its ttlSecondsAfterFinished is over")
 
-async def sleep_until(moment: datetime) -> None:
-    """By the clock on the wall, which may be set meanwhile."""
-    while True:
-        wait = (moment - now()).total_seconds()
-        if wait <= 0:
-            return
-        await asyncio.sleep(min(wait, MAX_SLEEP_SECONDS))
+    def _tell(self, home: Home, why: str) -> None:
+        message = f"its ttlSecondsAfterFinished is over, but it cannot be deleted, and this is tried again: {why}"
+        if self._recorder is not None:
+            self._recorder.tell(home, [Event("NotDeleted", message, kind="Warning")])

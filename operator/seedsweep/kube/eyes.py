@@ -1,7 +1,8 @@
 """A sweep as it is seen from outside the cluster: as its operator sees it, or as the record has it.
 
 The operator's own port shows every score that was scraped. It is reached through the API server's proxy to services,
-a right of its own. Where that right or the operator is missing, the Episodes tell what was recorded.
+a right of its own, and asks for the word that is in the sweep's status. Where the right, the word or the operator is
+missing, the Episodes tell what was recorded.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 from seedsweep.kube.client import Api, ApiError
 from seedsweep.kube.clock import now
 from seedsweep.kube.home import Home
+from seedsweep.kube.livekey import HEADER
 from seedsweep.kube.stored import list_cuts, list_episodes
 from seedsweep.live import load_observation
 
@@ -63,9 +65,13 @@ class Eyes:
 
     async def look(self, sweep: SeedSweep) -> tuple[Observation, datetime]:
         """What is to be seen now, and its moment; raises ApiError where the record cannot be read either."""
+        key = sweep.status.live_key if sweep.status is not None else None
         try:
+            if key is None:
+                raise ApiError(None, "NoKey", "its status has no liveKey: no operator of this release is at work on it")
             async with asyncio.timeout(LIVE_TIMEOUT_SECONDS):
-                data = await self._api.read(self._live)
+                # No public method sends headers.
+                data = await self._api._send("GET", self._live, headers={HEADER: key})
             seen = load_observation(data)
             self.trouble = ""
             return seen

@@ -114,8 +114,10 @@ class Fetcher:
         episodes = [episode async for episode, _ in list_episodes(self._api, home)]
         cuts = [cut async for cut in list_cuts(self._api, home)]
         metadata = SweepMeta(name=self._name, namespace=self._namespace, uid=sweep.metadata.uid)
+        # The word for the live view is nothing for those who are given the record.
+        status = sweep.status.evolve(live_key=None) if sweep.status is not None else None
         return Record(
-            sweep.evolve(metadata=metadata),
+            sweep.evolve(metadata=metadata, status=status),
             sorted(episodes, key=lambda episode: episode.spec.index),
             sorted(cuts, key=lambda cut: (cut.spec.bracket, cut.spec.rung)),
         )

@@ -6,7 +6,6 @@ the gate for all who wait; after a pause, one request tries again.
 """
 
 import asyncio
-import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Generic, TypeVar
 
 from seedsweep.engine.observation import Refusal
 from seedsweep.kube.client import MAX_AT_ONCE, Api, ApiError, Object
+from seedsweep.kube.supervise import Logger
 from seedsweep.metrics import API_REFUSALS
 
 PAUSE = timedelta(seconds=1)
@@ -30,7 +30,6 @@ _ALIKE = frozenset({"QuotaExceeded", "ApiServerUnavailable"})
 """Refusals that have nothing to do with the object."""
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
 class ClosedError(ApiError):
@@ -83,9 +82,9 @@ class _Gate:
 class Gates:
     """The gates of one sweep."""
 
-    def __init__(self, sweep: str, clock: Callable[[], datetime]) -> None:
-        """`sweep`: as it is called in the log."""
-        self._sweep = sweep
+    def __init__(self, log: Logger, clock: Callable[[], datetime]) -> None:
+        """`log`: where it is told that a kind of request is refused, once and not at every try."""
+        self._log = log
         self._clock = clock
         self._gates: dict[str, _Gate] = {}
 
@@ -135,7 +134,7 @@ class Gates:
 
     def _close(self, gate: _Gate, kind: str, error: ApiError) -> None:
         if gate.error is None or refusal_reason(gate.error) != refusal_reason(error):
-            _log.warning("%s: cannot %s: %s", self._sweep, kind, error)
+            self._log.warning("cannot %s: %s", kind, error)
         if gate.error is None:
             gate.pause = PAUSE
         elif self._clock() >= gate.due:
@@ -144,7 +143,7 @@ class Gates:
 
     def _open(self, gate: _Gate, kind: str) -> None:
         if gate.error is not None:
-            _log.info("%s: can %s again", self._sweep, kind)
+            self._log.info("can %s again", kind)
         gate.error, gate.limit = None, min(gate.limit + 1, MAX_AT_ONCE)
 
 
@@ -154,9 +153,11 @@ Key = TypeVar("Key", bound=Hashable)
 class Refusals(Generic[Key]):
     """What the API server would not do about single objects: each stands until it has been done."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], news: Callable[[], None]) -> None:
+        """`news` is called when something is refused, and when it is not any more."""
         self.standing: dict[Key, Refusal] = {}
         self._clock = clock
+        self._news = news
         self._times: Counter[Key] = Counter()
 
     def add(self, key: Key, reason: str, message: str, error: ApiError | None = None) -> None:
@@ -170,11 +171,13 @@ class Refusals(Generic[Key]):
             pause = min(2 * PAUSE * 2 ** min(self._times[key] - 1, 10), longest)
             until = self._clock() + (PAUSE if error is not None and refusal_reason(error) in _ALIKE else pause)
         self.standing[key] = Refusal(reason, message[:MAX_MESSAGE], until)
+        self._news()
 
     def done(self, key: Key) -> None:
         """It has been done, or need not be any more."""
-        self.standing.pop(key, None)
         del self._times[key]
+        if self.standing.pop(key, None) is not None:
+            self._news()
 
     def waits(self, key: Key) -> bool:
         """Not to be asked for yet."""

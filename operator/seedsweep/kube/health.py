@@ -1,10 +1,9 @@
 """The operator's own port: whether it lives, what it has done, and sweeps as they stand this moment."""
 
-import asyncio
-import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from time import monotonic
+import hmac
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from aiohttp import web
@@ -13,32 +12,45 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from seedsweep.api.status import EpisodeCounts
-from seedsweep.api.sweep import API_VERSION
-from seedsweep.kube.client import Api, ApiError
 from seedsweep.kube.clock import now
 from seedsweep.kube.freshness import Freshness
+from seedsweep.kube.livekey import HEADER, live_key
 from seedsweep.kube.sweeps import Sweeps
+from seedsweep.kube.watches import Watches
 from seedsweep.live import dump_observation
 
-_log = logging.getLogger(__name__)
+_NO_ENTRY = f"""\
+Send the header {HEADER} with status.liveKey of a SeedSweep that is under way, as `seedsweep watch` does:
+kubectl get ssw NAME -o jsonpath={{.status.liveKey}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a restart would mend something."""
+
+    freshness: Freshness
+    watches: Watches
+
+    def report(self) -> tuple[int, str]:
+        """An HTTP status, and why. An API server that is away, or refuses, is no reason to be restarted."""
+        troubles, overdue = self.watches.troubles, self.freshness.overdue()
+        if troubles:
+            return 200, "".join(f"{trouble}\n" for trouble in troubles)
+        if overdue:
+            return 503, f"watches are stuck: {overdue} objects changed and were never shown\n"
+        return 200, "ok\n"
 
 
 class Server:
     """Serves /healthz, /metrics and /v1/namespaces/NAMESPACE/sweeps/NAME. A context manager."""
 
-    def __init__(
-        self, port: int, sweeps: Sweeps, api: Api, namespaces: Sequence[str], freshness: Freshness, check_seconds: float
-    ) -> None:
-        """`check_seconds`: between two lists of sweeps that their watch is compared with."""
-        self._port = port
+    def __init__(self, listening: socket.socket, sweeps: Sweeps, health: Health) -> None:
+        self._listening = listening
         self._sweeps = sweeps
-        self._api = api
-        self._namespaces = namespaces
-        self._freshness = freshness
-        self._check_seconds = check_seconds
+        self._of_operator = health
         self._collector = SweepsCollector(sweeps)
         self._runner: web.AppRunner | None = None
-        self._checking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Server":
         app = web.Application()
@@ -51,52 +63,34 @@ class Server:
         )
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, port=self._port).start()
+        await web.SockSite(self._runner, self._listening).start()
         REGISTRY.register(self._collector)
-        self._checking = asyncio.create_task(self._check_forever())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         REGISTRY.unregister(self._collector)
-        if self._checking is not None:
-            self._checking.cancel()
-            await asyncio.gather(self._checking, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _health(self, _: web.Request) -> web.Response:
-        overdue = self._freshness.overdue(monotonic())
-        if overdue:
-            return web.Response(status=503, text=f"watches are stuck: {overdue} objects changed and were never shown\n")
-        return web.Response(text="ok\n")
+        status, text = self._of_operator.report()
+        return web.Response(status=status, text=text)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _live(self, request: web.Request) -> web.Response:
-        namespace, name = request.match_info["namespace"], request.match_info["name"]
-        world = self._sweeps.find(namespace, name)
-        if world is not None:
-            # What the last turn saw, with what it made of it: who watches needs no plan of their own.
-            seen = replace(world.seen, status=world.status)
-            return web.Response(body=dump_observation(seen, now()), content_type="application/json")
-        return web.Response(status=404, text=f"no sweep {name} is under way in {namespace}\n")
-
-    async def _check_forever(self) -> None:
-        """Compare what the watch of sweeps has shown with lists; pods are compared when a sweep lists them."""
-        while True:
-            await asyncio.sleep(self._check_seconds)
-            paths = [f"/apis/{API_VERSION}/namespaces/{n}/seedsweeps" for n in self._namespaces]
-            try:
-                for path in paths or [f"/apis/{API_VERSION}/seedsweeps"]:
-                    async for item in self._api.list(path):
-                        metadata = item["metadata"]
-                        self._freshness.listed(metadata["uid"], int(metadata["resourceVersion"]), monotonic())
-            except ApiError as error:
-                # Nothing is known of watches while the API server is away.
-                _log.warning("sweeps cannot be listed: %s", error)
+        world = self._sweeps.find(request.match_info["namespace"], request.match_info["name"])
+        # One answer for a wrong word and for no such sweep: who may not read sweeps does not learn which there are.
+        uid = world.sweep.metadata.uid if world is not None else None
+        given = request.headers.get(HEADER, "").encode()
+        if not hmac.compare_digest(given, live_key(uid or "").encode()) or world is None:
+            return web.Response(status=403, text=_NO_ENTRY)
+        # What the last turn saw, with what it made of it: who watches needs no plan of their own.
+        seen = replace(world.seen, status=world.status)
+        return web.Response(body=dump_observation(seen, now()), content_type="application/json")
 
 
 class SweepsCollector(Collector):

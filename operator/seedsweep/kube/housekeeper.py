@@ -110,7 +110,7 @@ class Housekeeper:
 
     def saw(self, pod: Object) -> bool:
         """Take in a pod as a watch or an answer shows it; false where it is not this sweep's."""
-        chore = chore_of(pod, self._clock())
+        chore = chore_of(pod)
         if chore is None or chore.owner_uid != self._home.uid:
             return False
         known = self._pod

@@ -33,12 +33,15 @@ class ForeignObjectError(Exception):
 class Records:
     """Episodes and cuts of one sweep."""
 
-    def __init__(self, api: GatedApi, home: Home, layout: Layout, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, api: GatedApi, home: Home, layout: Layout, clock: Callable[[], datetime], news: Callable[[], None]
+    ) -> None:
+        """`news` is called when something is refused, and when it is not any more."""
         self.episodes: dict[EpisodeId, EpisodeStatus] = {}
         self.cuts: dict[tuple[int, int], CutSpec] = {}
-        self.unrecorded = Refusals[EpisodeId](clock)
+        self.unrecorded = Refusals[EpisodeId](clock, news)
         """Episodes whose record cannot be written, or cannot be read."""
-        self.uncut = Refusals[str](clock)
+        self.uncut = Refusals[str](clock, news)
         """Cuts that cannot be created, by name."""
         self._api = api
         self._home = home

@@ -19,10 +19,12 @@ from seedsweep.kube.freshness import Freshness
 from seedsweep.kube.gates import GatedApi, Gates
 from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeper import Housekeeper
+from seedsweep.kube.log import Changes, SweepLog
 from seedsweep.kube.pods import PodSettings
 from seedsweep.kube.records import Records
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.status import StatusRecord
+from seedsweep.kube.supervise import note_error
 from seedsweep.kube.world import Hands, KubeWorld
 from seedsweep.metrics import RECONCILE_SECONDS, TURN_FAILURES
 from seedsweep.reconcile import reconcile
@@ -74,7 +76,9 @@ class Sweep:
         self.body = body
         """Its object as last shown."""
         self._shared = shared
-        self._gates = Gates(str(self.home), now)
+        self._log = SweepLog(_log, self.home.namespace, self.home.name)
+        self._changes = Changes()
+        self._gates = Gates(self._log, now)
         self._api = GatedApi(shared.api, self._gates)
         self._wake = asyncio.Event()
         self._judged: object = None
@@ -122,13 +126,14 @@ class Sweep:
                 return
             except ApiError as error:
                 TURN_FAILURES.inc()
-                _log.warning("%s: %s; again in %.0f s", self.home, error, wait)
+                if self._changes.is_new("", error.reason):
+                    self._log.warning("cannot go on, tried again in %.0f s: %s", wait, error)
                 await self._acceptance.tell_stalled(self.home, error)
             except GoneError:
                 raise
             except Exception as error:
                 TURN_FAILURES.inc()
-                _log.error("%s: %s; again in %.0f s", self.home, error, wait, exc_info=error)
+                note_error("sweep", error, wait, self._log)
             self._judged = None
             await asyncio.sleep(wait)
             wait = RETRY_SECONDS if monotonic() - began > MAX_SLEEP_SECONDS else min(2 * wait, MAX_RETRY_SECONDS)
@@ -143,11 +148,11 @@ class Sweep:
             self._judged = self.body["metadata"].get("generation")
             accepted = await self._acceptance.judge(self.home, self.body)
             if accepted is None:
-                await self._changes()
+                await self._wait_for_change()
             elif await self._race(accepted):
                 return
 
-    async def _changes(self) -> None:
+    async def _wait_for_change(self) -> None:
         """A spec that is refused has nothing more to do until it changes, whatever else wakes it."""
         while not self._is_changed:
             self._wake.clear()
@@ -171,7 +176,7 @@ class Sweep:
         """Turn after turn, until its spec has changed, or the sweep is over: then true."""
         sweep, layout = accepted.sweep, accepted.layout
         attempts = self._attempts_of(sweep, layout)
-        records = Records(self._api, self.home, layout, now)
+        records = Records(self._api, self.home, layout, now, self._wake.set)
         await records.load()
         await self._load_pods(attempts, sweep)
         hands = Hands(records, attempts, self._housekeeper, self._shared.recorder, self.status, self._gates)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from seedsweep.api.status import SweepStatus
@@ -18,14 +19,13 @@ from seedsweep.kube.clock import now
 from seedsweep.kube.events import ENDS
 from seedsweep.kube.expiry import Expiry
 from seedsweep.kube.home import Home
+from seedsweep.kube.log import SweepLog
+from seedsweep.kube.supervise import supervised
 from seedsweep.kube.sweep import GoneError, Shared, Sweep
 from seedsweep.kube.world import KubeWorld
-from seedsweep.metrics import TASK_RESTARTS
 
 EVENT_LIFE = timedelta(hours=1)
 """How long an API server keeps Events: within it, telling one again is refused."""
-RESTART_SECONDS = 5.0
-"""Before a sweep's task that ended by an error is started again."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Sweeps:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._expiry = Expiry(shared.api)
+        self._expiry = Expiry(shared.api, shared.recorder)
         self._clean_ups = CleanUps(shared.api, shared.settings, shared.recorder)
         self._sweeps: dict[str, Sweep] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -107,7 +107,7 @@ class Sweeps:
                 self._take(body, gone=bool(metadata.get("deletionTimestamp")))
         for uid in known.keys() - listed:
             home, storage = known[uid]
-            _log.info("%s: deleted, as a list shows", home)
+            SweepLog(_log, home.namespace, home.name).info("deleted, as a list shows")
             self._shared.freshness.not_listed(uid)
             self._forget(uid)
             if storage is not None:
@@ -143,23 +143,19 @@ class Sweeps:
             self._found_over(home, body)
         else:
             sweep = self._sweeps[uid] = Sweep(self._shared, body)
-            self._tasks[uid] = asyncio.create_task(self._run(sweep), name=sweep.home.path)
+            # A task of a sweep that exists ends no other way than by its end.
+            work = supervised("sweep", partial(self._run, sweep), SweepLog(_log, home.namespace, home.name))
+            self._tasks[uid] = asyncio.create_task(work, name=home.path)
 
     async def _run(self, sweep: Sweep) -> None:
-        """Until it is over or gone. Its task ends no other way: whatever else ends it is told, and it begins anew."""
-        while True:
-            try:
-                await sweep.run()
-                self._is_over(sweep.home, sweep.status.written, sweep.body)
-                break
-            except GoneError:
-                # The watch that did not show it does not show the object, either.
-                self._clean_ups.begin(sweep.home, sweep.body)
-                break
-            except Exception:
-                TASK_RESTARTS.labels("sweep").inc()
-                _log.exception("%s: its task ended and begins anew in %.0f s", sweep.home, RESTART_SECONDS)
-                await asyncio.sleep(RESTART_SECONDS)
+        """Until it is over or gone."""
+        try:
+            await sweep.run()
+        except GoneError:
+            # The watch did not show its deletion.
+            self._clean_ups.begin(sweep.home, sweep.body)
+        else:
+            self._is_over(sweep.home, sweep.status.written, sweep.body)
         self._sweeps.pop(sweep.home.uid, None)
         self._tasks.pop(sweep.home.uid, None)
         self._shared.scraper.forget_sweep(sweep.home.uid)
@@ -180,7 +176,7 @@ class Sweeps:
         if status.completion_time is None or now() - datetime.fromisoformat(status.completion_time) < EVENT_LIFE:
             # Whoever saw it end may have died before it told.
             ends = [event for event in transitions(SweepStatus(), status) if event.reason in ENDS]
-            self._shared.recorder.tell(home, ends)
+            self._shared.recorder.remind(home, ends)
 
     def _forget(self, uid: str) -> None:
         """It is gone."""

@@ -18,6 +18,7 @@ from seedsweep.kube.events import Recorder
 from seedsweep.kube.gates import ClosedError, Gates, refusal_reason
 from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeper import Housekeeper, Wanted
+from seedsweep.kube.livekey import live_key
 from seedsweep.kube.records import Records
 from seedsweep.kube.status import StatusRecord
 from seedsweep.report.card import model_card
@@ -186,6 +187,8 @@ class KubeWorld:
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
         """See Backend. What was held back is planned again, and its events are told then."""
+        # It shows the sweep live only as long as there is something to see.
+        status = status.evolve(live_key=live_key(self._home.uid) if status.completion_time is None else None)
         self.status = status
         self._untold += [event for event in events if event not in self._untold]
         del self._untold[:-MAX_UNTOLD]
@@ -235,5 +238,6 @@ def _outline(status: SweepStatus) -> object:
         status.start_time,
         status.completion_time,
         status.evaluations,
+        status.live_key,
         weights,
     )
