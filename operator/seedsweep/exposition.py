@@ -115,6 +115,8 @@ def _labels(text: str) -> dict[str, str]:
 
 
 def _unescaped(value: str) -> str:
+    if "\\" not in value:
+        return value
     # Escaped backslashes first, which leaves none that could be taken for the beginning of another escape.
     return "\\".join(part.replace(r"\n", "\n").replace(r"\"", '"') for part in value.split(r"\\"))
 

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
-from seedsweep.engine.observation import TroubleKind
 from seedsweep.exposition import ScrapeError
 from seedsweep.foreign import recordable
 from seedsweep.scrape import NeverUsableError
+
+TroubleKind = Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"]
+"""As in SeenAttempt: nothing is known of its metrics yet, nobody answers for them, or they cannot be used."""
 
 UNREADABLE_TIMES = 5
 UNREADABLE_AFTER = timedelta(minutes=1)

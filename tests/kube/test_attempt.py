@@ -72,6 +72,14 @@ def test_what_can_never_be_used_is_told_at_once():
     assert seen(attempt, timedelta(), replace(out_of_range, final_times=FINAL_TIMES - 1)).unusable == ""
 
 
+def test_what_its_metrics_said_to_the_last_outlives_them():
+    attempt = Attempt(placed({"terminated": {"exitCode": 0}}), EXPECTED)
+    attempt.take_scraped(Unread(Trouble(FINAL_TIMES, "the score is 1.5", "MetricsUnusable", FINAL_TIMES)))
+    attempt.end(FAILED)
+    shown = seen(attempt, UNREADABLE_AFTER)
+    assert (shown.unusable, shown.trouble) == ("the score is 1.5", "")
+
+
 def test_it_is_due_when_its_grace_is_over_by_our_own_clock():
     attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
     assert seen(attempt, timedelta()).due is None

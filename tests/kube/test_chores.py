@@ -1,19 +1,25 @@
 """The pod that keeps house in a sweep's storage: what it is told and allowed, and what it tells."""
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from garbage import JSON, TEXTS, Path, altered, is_recordable
 from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.foreign import MAX_TEXT
 from seedsweep.kube import names
-from seedsweep.kube.chores import MAX_PRUNED, chore_of, clean_up_manifest, housekeeping_manifest, readable_place
+from seedsweep.kube.chores import MAX_PRUNED, Chore, chore_of, clean_up_manifest, housekeeping_manifest, readable_place
 from seedsweep.kube.housekeeper import Wanted
 from seedsweep.kube.pods import STORAGE, PodSettings, pod_manifest
 from seedsweep.variables import expand
+from seedsweep_trainer.contract import MAX_REASON
 
 Object = dict[str, Any]
 
@@ -206,6 +212,89 @@ def test_why_it_cannot_begin_is_told():
 )
 def test_what_is_no_housekeeping_pod_is_none(pod: Object):
     assert chore_of(pod) is None
+
+
+ANSWER = {
+    "error": "",
+    "parameters": 5,
+    "weights": "/w",
+    "exported": "hub:a/b",
+    "test": {"metric": "accuracy", "score": 0.5, "n": 100, "interval": [0.4, 0.6], "confidence": 0.95},
+}
+
+
+def assert_recordable(chore: Chore) -> None:
+    """All that goes on record of it, an API server takes."""
+    assert is_recordable(chore.trouble, MAX_TEXT)
+    if chore.end is None:
+        return
+    answer = chore.end.answer
+    assert is_recordable(answer.error, MAX_REASON)
+    for path in (answer.weights, answer.exported):
+        assert path is None or is_recordable(path, 4_096)
+    assert answer.parameters is None or 0 <= answer.parameters < 2**63
+    if answer.test is not None:
+        lower, upper = answer.test.interval
+        assert all(map(math.isfinite, (answer.test.score, lower, upper, answer.test.confidence)))
+        assert 0 <= answer.test.n < 2**63
+    json.dumps(answer.model_dump(mode="json"), allow_nan=False)
+
+
+IDENTITY = frozenset({"name", "uid", "resourceVersion"})
+
+
+@given(altered(ended(json.dumps(ANSWER))))
+def test_a_pod_of_which_any_part_is_nonsense_is_seen_all_the_same(found: tuple[Path, Any]):
+    path, nonsense = found
+    chore = chore_of(nonsense)
+    if chore is not None:
+        assert_recordable(chore)
+    else:
+        asked = path[:2] == ("spec", "containers") or path == ("spec",)
+        assert asked or path == ("metadata",) or (path[0] == "metadata" and path[1] in IDENTITY)
+
+
+@given(JSON)
+def test_nonsense_is_no_housekeeping_pod(garbage: Any):
+    assert chore_of(garbage) is None
+
+
+@given(altered(ANSWER).map(lambda found: json.dumps(found[1])) | JSON.map(json.dumps) | TEXTS, st.sampled_from([0, 1]))
+def test_any_answer_is_recorded_or_told_as_a_failure(message: str, code: int):
+    chore = chore_of(ended(message, code))
+    assert chore is not None
+    assert chore.end is not None
+    assert_recordable(chore)
+    assert code == 0 or chore.end.answer.error
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parameters": -1},
+        {"parameters": 10**400},
+        {"weights": "/w\0"},
+        {"weights": "/" * 5_000},
+        {"exported": "\ud800"},
+        {"test": {**ANSWER["test"], "score": math.nan}},  # type: ignore[dict-item]
+        {"test": {**ANSWER["test"], "interval": [0.5]}},  # type: ignore[dict-item]
+        {"test": {**ANSWER["test"], "n": 10**400}},  # type: ignore[dict-item]
+    ],
+)
+def test_an_answer_that_no_record_takes_is_none(changes: Object):
+    chore = chore_of(ended(json.dumps({**ANSWER, **changes})))
+    assert chore is not None
+    assert chore.end is not None
+    assert chore.end.answer.error.startswith("it left no answer: ")
+
+
+@pytest.mark.parametrize("attempt", ["abc", "-1", "9" * 20, "9" * 5_000, 3])
+def test_an_attempt_that_somebody_wrote_over_hides_no_pod(attempt: Any):
+    pod = live(manifest_of())
+    pod["metadata"]["annotations"][names.ANNOTATION_ATTEMPT] = attempt
+    chore = chore_of(pod)
+    assert chore is not None
+    assert chore.attempt == 0
 
 
 def test_where_the_weights_are_is_told_as_people_reach_them():

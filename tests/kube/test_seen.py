@@ -1,17 +1,20 @@
 """What a pod tells: where it is, what keeps it from beginning, who took it."""
 
-import copy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from garbage import JSON, TEXTS, Path, altered, is_recordable
 from pod_statuses import EPISODE, EXPECTED, NOW, Object, condition, container, facts, pod
+from seedsweep.api.episode import EndReason, EpisodeId
+from seedsweep.foreign import MAX_TEXT
 from seedsweep.kube import names
 from seedsweep.kube.endings import ending_of, vanished
-from seedsweep.kube.seen import facts_of
+from seedsweep.kube.seen import PodFacts, facts_of, moment, moment_or_none
+from seedsweep_trainer.contract import MAX_REASON
 
 # --- where it is
 
@@ -121,58 +124,140 @@ def test_a_pod_of_nobody_or_of_another_kind_has_no_sweep(owners: list[Object]):
 
 # --- anything else
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
 WHOLE = pod(
     {
         "phase": "Failed",
         "reason": "Evicted",
+        "message": "low on memory",
         "podIP": "10.0.0.7",
-        "conditions": [condition("PodScheduled", "True"), condition("DisruptionTarget", "True", reason="x")],
-        "initContainerStatuses": [container({"waiting": {"reason": "x"}})],
+        "conditions": [
+            condition("PodScheduled", "True"),
+            condition("DisruptionTarget", "True", reason="x"),
+            condition("Ready", "False"),
+        ],
+        "initContainerStatuses": [container({"waiting": {"reason": "x", "message": "y"}})],
         "containerStatuses": [
-            container({"terminated": {"exitCode": 1, "message": "x", "finishedAt": "2026-05-04T11:30:00Z"}})
+            container({"terminated": {"exitCode": 1, "message": "x", "finishedAt": "2026-05-04T11:30:00Z"}}),
+            container({"running": {}}, name="a-proxy"),
         ],
     },
     deletionTimestamp="2026-05-04T11:31:00Z",
+    deletionGracePeriodSeconds=30,
+    finalizers=["a/b"],
 )
+IDENTITY = frozenset({"name", "uid", "resourceVersion"})
 
 
-def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Of everything within a JSON value."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(found for key, item in inner for found in paths(item, (*path, key)))]
+def assert_fit_for_use(seen: PodFacts) -> None:
+    """Texts fit into records, times can be counted with, and how it ended can be told."""
+    for text in (seen.uid, seen.name, seen.phase, seen.trouble, seen.taken, seen.held_by):
+        assert is_recordable(text, MAX_TEXT)
+    for optional in (seen.owner_uid, seen.ip, seen.node, seen.image):
+        assert optional is None or is_recordable(optional, MAX_TEXT)
+    assert timedelta() <= seen.grace < timedelta(days=36_500)
+    assert NOW + seen.grace > NOW - timedelta(days=1)
+    assert (seen.taken == "") == (seen.interruption is None)
+    for ending, _ in filter(None, (ending_of(seen, EXPECTED, NOW), (vanished(seen, NOW), None))):
+        assert is_recordable(ending.message, MAX_REASON)
+        assert is_recordable(ending.output, MAX_REASON)
+        assert ending.exit_code is None or abs(ending.exit_code) < 2**31
 
 
-@given(path=st.sampled_from([path for path in paths(WHOLE) if path]), garbage=JSON, missing=st.booleans())
-def test_a_pod_of_which_any_part_is_nonsense_surprises_nobody(path: tuple[Any, ...], garbage: Any, missing: bool):
-    found = copy.deepcopy(WHOLE)
-    *way, last = path
-    place = found
-    for key in way:
-        place = place[key]
-    if missing:
-        del place[last]
-    else:
-        place[last] = garbage
-    seen = facts_of(found)
+@given(altered(WHOLE))
+def test_a_pod_of_which_any_part_is_nonsense_is_seen_all_the_same(found: tuple[Path, Any]):
+    path, nonsense = found
+    seen = facts_of(nonsense)
     if seen is not None:
-        for text in (
-            seen.uid,
-            seen.phase,
-            seen.trouble,
-            seen.taken,
-            seen.held_by,
-            *filter(None, (seen.ip, seen.node, seen.image)),
-        ):
-            assert isinstance(text, str)
-        ending_of(seen, EXPECTED, NOW)
-        vanished(seen, NOW)
+        assert_fit_for_use(seen)
+    elif path != ("metadata",):
+        assert path[0] == "metadata"
+        assert path[1] in IDENTITY
 
 
-@given(st.dictionaries(st.sampled_from(["metadata", "spec", "status"]), JSON))
-def test_nonsense_is_no_pod_of_ours(garbage: Object):
+@given(st.dictionaries(st.sampled_from(["metadata", "spec", "status"]), JSON) | JSON)
+def test_nonsense_is_no_pod_of_ours(garbage: Any):
     assert facts_of(garbage) is None
+
+
+@pytest.mark.parametrize("address", ["metadata.internal", "10.0.0.7:9400", "10.0.0.7/x", "", "0x7f.1", "10.0.0.7 "])
+def test_an_address_that_would_have_to_be_looked_up_is_none(address: str):
+    assert facts({"podIP": address}).ip is None
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "fd00::7"])
+def test_the_address_is_the_pods_own(address: str):
+    assert facts({"podIP": address}).ip == address
+
+
+@pytest.mark.parametrize("told", ["abc", "-1", "0", "6.5", "9" * 5_000, "\N{ARABIC-INDIC DIGIT SIX}", 6, None])
+def test_a_stop_after_that_somebody_wrote_over_hides_no_pod(told: Any):
+    seen = facts(annotations={names.ANNOTATION_STOP_AFTER: told})
+    assert (seen.episode, seen.stop_after) == (EPISODE, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["demo-wi03-do7", "demo-wi3-do07", "demo-wi2147483648-do0", "demo-wi0-do9999999999", "demo-wi3-do7\n"]
+)
+def test_a_name_that_no_episode_has_is_no_episodes(name: str):
+    assert names.episode_of(name) is None
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
+def test_an_episode_is_found_by_the_name_of_its_pod(weight_init: int, data_order: int):
+    episode = EpisodeId(weight_init, data_order)
+    assert names.episode_of(names.object_name("a-wi1-do2", episode)) == episode
+
+
+@given(TEXTS)
+def test_any_name_is_an_episodes_or_nobodys(name: str):
+    episode = names.episode_of(f"demo{name}")
+    assert episode is None or f"demo{name}".endswith(f"-{episode.name}")
+
+
+# --- times
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-05-04T11:30:00Z", datetime(2026, 5, 4, 11, 30, tzinfo=UTC)),
+        ("2026-05-04T11:30:00.123456Z", datetime(2026, 5, 4, 11, 30, 0, 123456, tzinfo=UTC)),
+        ("2026-05-04T13:30:00+02:00", datetime(2026, 5, 4, 11, 30, tzinfo=UTC)),
+        ("2026-05-04T11:30:00", datetime(2026, 5, 4, 11, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read_as_it_was_written(written: str, meant: datetime):
+    assert moment(written) == meant
+    assert moment(written).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "now",
+        5,
+        None,
+        [],
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "\ud800",
+    ],
+)
+def test_what_no_clock_shows_is_no_time(written: Any):
+    with pytest.raises(ValueError, match=r"no time|of these times"):
+        moment(written)
+
+
+@given(JSON | st.datetimes().map(str))
+def test_anything_is_a_time_or_none(written: Any):
+    found = moment_or_none(written)
+    assert found is None or found.tzinfo is UTC
+
+
+def test_an_end_at_a_time_that_cannot_be_is_an_end():
+    state = {"terminated": {"exitCode": 1, "finishedAt": "9999-12-31T23:59:59Z"}}
+    ended = ending_of(facts({"phase": "Failed", "containerStatuses": [container(state)]}), EXPECTED, NOW)
+    assert ended is not None
+    assert (ended[0].reason, ended[0].at) == (EndReason.FAILED, NOW)

@@ -68,10 +68,8 @@ class SeenAttempt:
     unschedulable_since: datetime | None = None
     """Since when no place was found for it; None for pods that wait behind a gate of a queue."""
     trouble: str = ""
-    """Why it cannot begin, where the world says so, or why nothing is known of its scores: an image that cannot be
-    pulled, no node that fits, metrics that cannot be read."""
-    trouble_kind: TroubleKind = "CannotBegin"
-    """Which of these, where there is one."""
+    """Why it cannot begin, where the world says so: an image that cannot be pulled, no node that fits."""
+    trouble_kind: Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"] = "CannotBegin"
     gated: bool = False
     """It waits behind a gate, as of a queue, and does not look for a place yet."""
     stop_after: int | None = None

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import EndReason, Interruption
-from seedsweep.engine.observation import Ending, Reading, SeenAttempt, TroubleKind
+from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 from seedsweep.kube.endings import vanished
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.seen import PodFacts
 from seedsweep.scrape import Expected
-from seedsweep.trouble import Trouble
+from seedsweep.trouble import Trouble, TroubleKind
 
 BEGINS_WITHIN = timedelta(minutes=5)
 """Time in its place without a container before people are told: most images are pulled by then."""
@@ -32,6 +32,8 @@ class Attempt:
     """Since when its node is seen to give no sign of life."""
     reading: Reading | None = None
     """Its last words, or what it had published when it was last read."""
+    unusable: str = ""
+    """Why what it published can never count, where that was known when it ended."""
     ending: Ending | None = None
     exists: bool = True
     told_to_end: datetime | None = None
@@ -62,6 +64,12 @@ class Attempt:
         """Of its last words and what was read last, keep that which tells more."""
         if read is not None and (self.reading is None or len(read.scores) > len(self.reading.scores)):
             self.reading = read
+
+    def take_scraped(self, scraper: Scraper) -> None:
+        """Keep what its metrics said to the last: they are not read any more."""
+        unread = scraper.trouble(self.facts.uid)
+        self.take_reading(scraper.reading(self.facts.uid))
+        self.unusable = unread.unusable if unread is not None else self.unusable
 
     def end(self, ending: Ending) -> None:
         """It has ended so."""
@@ -101,7 +109,7 @@ class Attempt:
             image=facts.image,
             gpus=gpus,
             held=self._held_unseen(),
-            unusable=unread.unusable if unread is not None else "",
+            unusable=unread.unusable if unread is not None else self.unusable,
         )
 
     def _held_unseen(self) -> timedelta | None:

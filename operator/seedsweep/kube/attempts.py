@@ -107,7 +107,7 @@ class Attempts:
         if attempt is None or not attempt.exists:
             return
         self.lost_unasked = self.lost_unasked or uid not in self._stopping
-        attempt.take_reading(self._scraper.reading(uid))
+        attempt.take_scraped(self._scraper)
         attempt.vanish(self._clock())
         self._scraper.forget(uid)
         self._stopping.pop(uid, None)
@@ -267,7 +267,7 @@ class Attempts:
         ended = ending_of(facts, attempt.expected, self._clock())
         if ended is not None:
             ending, attempt.reading = ended
-            attempt.take_reading(self._scraper.reading(facts.uid))
+            attempt.take_scraped(self._scraper)
             trouble = self._scraper.trouble(facts.uid)
             if attempt.reading is None and not ending.message and trouble is not None:
                 ending = replace(ending, message=trouble.text)

@@ -35,8 +35,8 @@ REST = 4.0
 """A target is left alone for so many times as long as its scrape took: the slow take a fifth of what they could."""
 TICK_SECONDS = 0.01
 """Between two looks at what is due."""
-LARGE_BYTES = 1 << 16
-"""The curves of MAX_EVALUATIONS need less. What is larger is read beside the loop."""
+LARGE_BYTES = 16 << 10
+"""The curves of 100 evaluations. What is larger can take 15 ms to read, which the loop must not be held."""
 
 _NOT_DUE = math.inf
 _log = logging.getLogger(__name__)

@@ -58,8 +58,8 @@ class _Attempt:
 
     def seen(self, now: datetime) -> SeenAttempt:
         """As the engine sees it."""
-        unread = self.trouble if self.ending is None else None
-        told = unread if unread is not None and unread.lasts(now - self.created) else None
+        unread, lives = self.trouble, self.ending is None
+        told = unread if unread is not None and lives and unread.lasts(now - self.created) else None
         return SeenAttempt(
             episode=self.start.episode,
             uid=self.start.uid,
