@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.brute import Outcome, work_out
 from engine.trainees import moment
 from seedsweep.api.cut import CutSpec
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
+from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
 from seedsweep.engine.decisions import (
     Conclude,
     Plan,
@@ -21,6 +21,7 @@ from seedsweep.engine.decisions import (
     StopAttempt,
     WarmUp,
 )
+from seedsweep.engine.ledger import MAX_OUTPUTS
 
 if TYPE_CHECKING:
     from engine.simulator import World
@@ -272,7 +273,10 @@ def _check_only_adds(before: EpisodeStatus, after: EpisodeStatus) -> None:
     if before.verdict is not None:
         assert after.verdict is not None
         assert after.verdict.outcome == before.verdict.outcome, f"{before.verdict} became {after.verdict}"
+    assert len(after.attempts) <= MAX_ATTEMPTS, "more attempts than a record holds"
+    assert sum(1 for a in after.attempts if a.output) <= MAX_OUTPUTS, "more output than a record holds"
     assert [a.uid for a in after.attempts][: len(before.attempts)] == [a.uid for a in before.attempts]
     for old, new in zip(before.attempts, after.attempts, strict=False):
-        assert old.reason is None or old == new, "an ended attempt changed"
+        assert old.reason is None or new in (old, old.evolve(output="")), "an ended attempt changed"
+        assert old.started in (None, new.started), "when an attempt got its place changed"
         assert old.stop is None or old.stop == new.stop, "the reason of a stop changed"

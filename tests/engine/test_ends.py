@@ -20,10 +20,11 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.episode import EndReason, Interruption, StopReason
+from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, Interruption, StopReason
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import StopAttempt
 from seedsweep.engine.ends import retry_at
+from seedsweep.engine.ledger import MAX_OUTPUTS
 
 RETRIED = study(1, (3, 1), backoffLimitPerEpisode=2)
 
@@ -270,3 +271,35 @@ def test_a_sweep_whose_episodes_all_fail_is_failed():
     assert condition(todo, "Failed").reason == "NoEpisodeFinished"
     assert "boom" in condition(todo, "Failed").message
     assert condition(todo, "Complete").status == "False"
+
+
+def test_an_episode_that_has_used_as_many_attempts_as_its_record_holds_is_given_up():
+    paused = [entry(f"a{i}", EndReason.STOPPED, stop=StopReason.SUSPENDED) for i in range(MAX_ATTEMPTS)]
+    assert [i for i, _ in starts(look(RETRIED, records={0: on_record(attempts=paused[1:])}))] == [0]
+    todo = look(RETRIED, records={0: on_record(attempts=paused)})
+    assert starts(todo) == []
+    assert recorded(todo, 0).verdict.reason.startswith("TooManyAttempts")
+
+
+def test_an_attempt_beyond_those_that_the_record_holds_is_not_recorded():
+    paused = [entry(f"a{i}", EndReason.STOPPED, stop=StopReason.SUSPENDED) for i in range(MAX_ATTEMPTS)]
+    todo = look(RETRIED, running(0, 0.1, 0.2, 0.3), records={0: on_record(attempts=paused)})
+    assert len(recorded(todo, 0).attempts) == MAX_ATTEMPTS
+    assert len(recorded(todo, 0).rung_scores) == 1
+
+
+def test_a_leader_that_has_used_all_its_attempts_is_no_bet():
+    paused = [entry(f"a{i}", EndReason.STOPPED, stop=StopReason.SUSPENDED) for i in range(MAX_ATTEMPTS)]
+    records = {0: on_record(0.1, 0.2, 0.9, rungs=(3,), attempts=paused)}
+    assert starts(look(study(3, (3, 1), parallelism=3), running(1, 0.1), running(2, 0.1), records=records)) == []
+
+
+def test_only_the_newest_failed_attempts_keep_what_they_printed():
+    failed = [entry(f"a{i}", EndReason.FAILED, output=f"line {i}") for i in range(MAX_OUTPUTS)]
+    layout = study(1, (3, 1), backoffLimitPerEpisode=100)
+    last = ended(running(0, 0.1), EndReason.FAILED, output="the last")
+    attempts = recorded(look(layout, last, records={0: on_record(attempts=failed)}), 0).attempts
+    assert [a.output for a in attempts] == ["", *(f"line {i}" for i in range(1, MAX_OUTPUTS)), "the last"]
+    killed = ended(running(0, 0.1), EndReason.INTERRUPTED, output="on its way")
+    attempts = recorded(look(layout, killed, records={0: on_record(attempts=failed)}), 0).attempts
+    assert [a.output for a in attempts] == [*(f"line {i}" for i in range(MAX_OUTPUTS)), ""]

@@ -94,6 +94,14 @@ def test_what_the_plan_records_is_shown_at_once() -> None:
     assert next(row for row in board.rows if row.episode == episode).state == "failed"
 
 
+def test_an_episode_that_trained_to_the_end_before_the_cut_is_not_shown_as_paused() -> None:
+    moment = records.before_the_cut()
+    episode = moment.layout.episodes[5]
+    seen = replace(moment.seen, episodes={episode: EpisodeStatus(state="Trained", scores=[0.5] * 20)})
+    board = make_board(moment.layout, seen, moment.plan)
+    assert next(row for row in board.rows if row.episode == episode).state == "trained"
+
+
 def test_cut_that_was_observed_counts_rather_than_the_one_just_planned() -> None:
     moment = records.after_the_cut()
     other = records.finished().cuts[0].spec.model_copy(update={"threshold": 0.1})

@@ -39,6 +39,15 @@ def test_speed_remembers_attempts_that_have_ended() -> None:
     assert steps_per_second(ended, moment.now) == pytest.approx(1 / records.SECONDS_PER_STEP)
 
 
+def test_speed_leaves_out_attempts_between_whose_start_and_end_the_clock_was_set_back() -> None:
+    moment = records.after_the_cut()
+    started = (records.START + timedelta(hours=2)).isoformat()
+    episode, status = next((e, s) for e, s in moment.seen.episodes.items() if s.attempts)
+    odd = status.evolve(attempts=[attempt.evolve(started=started) for attempt in status.attempts])
+    seen = replace(moment.seen, attempts=[], episodes={**moment.seen.episodes, episode: odd})
+    assert steps_per_second(seen, moment.now) == pytest.approx(1 / records.SECONDS_PER_STEP)
+
+
 def test_later_clock_means_slower_attempts() -> None:
     moment = records.before_the_cut()
     later = steps_per_second(moment.seen, moment.now + timedelta(minutes=1))

@@ -26,7 +26,7 @@ from seedsweep.engine.stalls import Stall, find_refusal
 from seedsweep.engine.storage import parameters_of, storage_events, storage_findings
 from seedsweep.engine.summary import summarize
 
-_TYPES = (
+TYPES = (
     "Complete",
     "Suspended",
     "Progressing",
@@ -215,13 +215,13 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
         *storage_findings(draft, outlook.left),
     ]
-    others = [condition for condition in draft.seen.status.conditions if condition.type not in _TYPES]
+    others = [condition for condition in draft.seen.status.conditions if condition.type not in TYPES]
     return [*_in_order([_condition(draft, *entry) for entry in found]), *others][:MAX_CONDITIONS]
 
 
 def _in_order(conditions: list[Condition]) -> list[Condition]:
     """What asks for attention first, then as people read them; of unknown types last."""
-    order = {kind: place for place, kind in enumerate(_TYPES)}
+    order = {kind: place for place, kind in enumerate(TYPES)}
 
     def place(condition: Condition) -> tuple[int, int]:
         if condition.type in _URGENT and condition.status == "True":

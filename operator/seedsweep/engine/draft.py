@@ -34,7 +34,7 @@ class Draft:
         self.layout = layout
         self.strays = tuple(a for a in seen.attempts if a.live and a.episode not in layout.index)
         """Attempts of episodes that there are not; no rule sees them."""
-        self.seen = seen = seen.known_to(layout.index)
+        self.seen = seen = seen.known_to(layout.index.keys())
         self.now = now
         self.frozen: dict[EpisodeId, Refusal] = {e: r for e, r in seen.unrecorded.items() if r.until > now}
         """Why nothing of these episodes may be recorded or decided now."""
@@ -206,10 +206,10 @@ class Draft:
 
         What is recorded as before the end of the attempt before it was written by another clock, and tells nothing.
         """
-        entry, before = self.record_of(attempt), next(self.ended_attempts(attempt.episode), None)
+        entry = self.record_of(attempt)
         if attempt.bound is None or entry is None or entry.started is None:
             return attempt.bound
-        started = self.past(entry.started)
+        started, before = self.past(entry.started), next(self.ended_attempts(attempt.episode), None)
         if before is not None and before.ended is not None and started < self.past(before.ended):
             return attempt.bound
         return min(attempt.bound, started)
@@ -224,9 +224,8 @@ class Draft:
         return max(0.0, held.total_seconds()) * attempt.gpus
 
     def record_of(self, attempt: SeenAttempt) -> Attempt | None:
-        """The attempt's entry in the ledger."""
-        attempts = self.status(attempt.episode).attempts
-        for entry in reversed(attempts):
-            if entry.uid == attempt.uid:
-                return entry
-        return None
+        """The attempt's entry in the ledger: nearly always the last."""
+        entries = self.status(attempt.episode).attempts
+        if entries and entries[-1].uid == attempt.uid:
+            return entries[-1]
+        return next((entry for entry in entries if entry.uid == attempt.uid), None)

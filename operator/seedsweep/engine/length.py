@@ -2,7 +2,7 @@
 
 from seedsweep.api.episode import StopReason
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.observation import SeenAttempt
+from seedsweep.engine.observation import Reading, SeenAttempt
 from seedsweep.engine.result import Failure
 
 
@@ -19,15 +19,9 @@ def agree_on_length(draft: Draft) -> Failure | None:
         why = _never_counts(draft, attempt)
         if why:
             draft.discard(attempt, why)
-    for attempt in draft.attempts.values():
-        reading = attempt.reading
-        if reading is None:
-            continue
-        draft.evaluations = draft.evaluations or reading.evaluations_planned
-        draft.steps = draft.steps or reading.steps_planned
-        contradiction = _contradiction(draft, attempt)
-        if contradiction:
-            return "EpisodesDisagree", f"{attempt.episode.name} {contradiction}"
+    disagreement = _learn(draft) if draft.evaluations is None or draft.steps is None else ""
+    if disagreement:
+        return "EpisodesDisagree", disagreement
     if draft.evaluations is not None:
         problems = draft.layout.problems(draft.evaluations)
         if problems:
@@ -35,27 +29,39 @@ def agree_on_length(draft: Draft) -> Failure | None:
     return None
 
 
-def _never_counts(draft: Draft, attempt: SeenAttempt) -> str:
-    """Why, so far as the record tells; empty where it may count."""
-    entry = draft.record_of(attempt)
-    if entry is not None and entry.stop is StopReason.METRICS_UNAVAILABLE:
-        return entry.message or "its metrics could not be used"
-    return attempt.unusable or _contradiction(draft, attempt)
-
-
-def _contradiction(draft: Draft, attempt: SeenAttempt) -> str:
-    reading = attempt.reading
-    if reading is None:
-        return ""
-    for name, known, told in (
-        ("evaluations", draft.evaluations, reading.evaluations_planned),
-        ("steps", draft.steps, reading.steps_planned),
-    ):
-        if known is not None and told is not None and told != known:
-            return f"plans {told} {name}, not {known} as {_said_by(draft, name)}: its scores cannot be compared"
+def _learn(draft: Draft) -> str:
+    """Take E and S from whoever tells first; returns who says otherwise."""
+    for attempt in draft.attempts.values():
+        reading = attempt.reading
+        if reading is None:
+            continue
+        draft.evaluations = draft.evaluations or reading.evaluations_planned
+        draft.steps = draft.steps or reading.steps_planned
+        contradiction = _contradiction(draft, reading)
+        if contradiction:
+            return f"{attempt.episode.name} {contradiction}"
     return ""
 
 
-def _said_by(draft: Draft, name: str) -> str:
-    declared = name == "evaluations" and draft.layout.spec.trainer.planned_evaluations is not None
-    return "spec.trainer says" if declared else "others do"
+def _never_counts(draft: Draft, attempt: SeenAttempt) -> str:
+    """Why, so far as the record tells; empty where it may count."""
+    if attempt.unusable:
+        return attempt.unusable
+    entry = draft.record_of(attempt)
+    if entry is not None and entry.stop is StopReason.METRICS_UNAVAILABLE:
+        return entry.message or "its metrics could not be used"
+    return _contradiction(draft, attempt.reading) if attempt.reading is not None else ""
+
+
+def _contradiction(draft: Draft, reading: Reading) -> str:
+    evaluations, steps = reading.evaluations_planned, reading.steps_planned
+    if None not in (evaluations, draft.evaluations) and evaluations != draft.evaluations:
+        declared = draft.layout.spec.trainer.planned_evaluations is not None
+        return _plans(evaluations, "evaluations", draft.evaluations, "spec.trainer says" if declared else "others do")
+    if None not in (steps, draft.steps) and steps != draft.steps:
+        return _plans(steps, "steps", draft.steps, "others do")
+    return ""
+
+
+def _plans(told: int | None, what: str, known: int | None, said_by: str) -> str:
+    return f"plans {told} {what}, not {known} as {said_by}: its scores cannot be compared"

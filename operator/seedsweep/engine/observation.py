@@ -1,6 +1,7 @@
 """What a world shows the engine: what is on record, what lives, and what the living have published."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
@@ -200,14 +201,17 @@ class Observation:
     housekeeping: Housekeeping | None = None
     """None: what the engine decides about the storage is done at once, or there is none."""
 
-    def known_to(self, episodes: Collection[EpisodeId]) -> "Observation":
+    def known_to(self, episodes: AbstractSet[EpisodeId]) -> "Observation":
         """Without what belongs to other episodes, as after a hand has labelled a pod: no rule can know them."""
-        seen = {*self.episodes, *self.refused, *self.unrecorded, *self.stored, *(a.episode for a in self.attempts)}
         house = self.housekeeping
+        tables = [self.episodes, self.refused, self.unrecorded, self.stored]
         if house is not None:
-            seen |= {*house.freeing, *house.freed}
-        if all(episode in episodes for episode in seen):
+            tables.append(house.freed)
+        known = all(table.keys() <= episodes for table in tables) and all(a.episode in episodes for a in self.attempts)
+        if known and (house is None or house.freeing <= episodes):
             return self
+        if house is not None:
+            house = replace(house, freeing=house.freeing & episodes, freed=_of(episodes, house.freed))
         return replace(
             self,
             episodes=_of(episodes, self.episodes),
@@ -215,11 +219,9 @@ class Observation:
             refused=_of(episodes, self.refused),
             unrecorded=_of(episodes, self.unrecorded),
             stored=_of(episodes, self.stored),
-            housekeeping=None
-            if house is None
-            else replace(house, freeing=house.freeing & set(episodes), freed=_of(episodes, house.freed)),
+            housekeeping=house,
         )
 
 
-def _of(episodes: Collection[EpisodeId], values: Mapping[EpisodeId, Value]) -> dict[EpisodeId, Value]:
+def _of(episodes: AbstractSet[EpisodeId], values: Mapping[EpisodeId, Value]) -> dict[EpisodeId, Value]:
     return {episode: value for episode, value in values.items() if episode in episodes}

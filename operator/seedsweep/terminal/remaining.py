@@ -1,7 +1,7 @@
 """How long a sweep still takes: steps left to each rung, at the speed seen so far. Pure."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from heapq import heapreplace
 from itertools import pairwise
 
@@ -26,20 +26,22 @@ def time_left(layout: Layout, board: Board, seen: Observation, now: datetime) ->
 def steps_per_second(seen: Observation, now: datetime) -> float | None:
     """Mean speed of one place: steps over seconds of all attempts, ended and live, start-up included."""
     steps, seconds = 0, 0.0
-    for attempt in (a for status in seen.episodes.values() for a in status.attempts):
-        if attempt.started is not None and attempt.ended is not None:
-            steps += attempt.steps - attempt.steps_at_start
-            seconds += _seconds(datetime.fromisoformat(attempt.started), datetime.fromisoformat(attempt.ended))
-    for live in seen.attempts:
-        if live.live and live.bound is not None and live.reading is not None:
-            steps += live.reading.steps_done - live.reading.steps_at_start
-            seconds += _seconds(live.bound, now)
+    for trained, took in _work_done(seen, now):
+        # A clock that was set back between the two ends tells nothing.
+        if took > timedelta(0):
+            steps += trained
+            seconds += took.total_seconds()
     return steps / seconds if steps > 0 and seconds > 0 else None
 
 
-def _seconds(since: datetime, until: datetime) -> float:
-    """Never below 0, for clocks may step back."""
-    return max(0.0, (until - since).total_seconds())
+def _work_done(seen: Observation, now: datetime) -> Iterator[tuple[int, timedelta]]:
+    for attempt in (a for status in seen.episodes.values() for a in status.attempts):
+        if attempt.started is not None and attempt.ended is not None:
+            took = datetime.fromisoformat(attempt.ended) - datetime.fromisoformat(attempt.started)
+            yield attempt.steps - attempt.steps_at_start, took
+    for live in seen.attempts:
+        if live.live and live.bound is not None and live.reading is not None:
+            yield live.reading.steps_done - live.reading.steps_at_start, now - live.bound
 
 
 def makespan(work: Iterable[float], places: int) -> float:

@@ -1,0 +1,250 @@
+"""What the world is refused: an episode whose record cannot be written is left alone, and all of it is told."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.cases import random_case
+from engine.fate import Hazards
+from engine.invariants import assert_leaves_alone
+from engine.outcome import assert_right_outcome
+from engine.simulator import simulate
+from engine.situations import (
+    condition,
+    cut_of,
+    cuts_made,
+    ended,
+    entry,
+    episode,
+    finished,
+    is_recorded,
+    look,
+    on_record,
+    pending,
+    recorded,
+    running,
+    seconds,
+    starts,
+    stopped_at_rung,
+    stops,
+    study,
+)
+from engine.trainees import moment
+from seedsweep.api.episode import EndReason, EpisodeId, StopReason, Verdict
+from seedsweep.engine.observation import Observation, Refusal, SeenAttempt
+from seedsweep.engine.plan import plan
+
+NO = Refusal("Forbidden", "episodes.seedsweep.io is forbidden", moment(130))
+LATER = 131
+QUOTA = Refusal("QuotaExceeded", "exceeded quota: pods=2", moment(130))
+TAKEN = Refusal("NameTaken", "pod study-wi0-do0 exists and is not this sweep's", moment(130))
+THREE = study(3, (3, 1), parallelism=3)
+ALL_PAST = tuple(running(i, 0.1, 0.2, 0.3 + i / 10, 0.4) for i in range(3))
+
+
+def frozen(*indices):
+    return {episode(i): NO for i in indices}
+
+
+def records_of(*indices):
+    return {i: on_record(attempts=[entry(f"uid-{i}")]) for i in indices}
+
+
+# --- records
+
+
+def test_the_cut_waits_for_an_episode_whose_record_cannot_be_written_and_everybody_else_goes_on():
+    todo = look(THREE, *ALL_PAST, records=records_of(0, 1, 2), unrecorded=frozen(2))
+    assert not is_recorded(todo, 2)
+    assert [len(recorded(todo, i).rung_scores) for i in (0, 1)] == [1, 1]
+    assert recorded(todo, 0).verdict.outcome == "LostByDominance"
+    assert recorded(todo, 0).verdict.dominators == [episode(1).name]
+    assert stops(todo) == [(0, StopReason.DOMINATED)]
+    assert cuts_made(todo) == []
+
+
+def test_it_is_recorded_once_the_refusal_is_over():
+    before = look(THREE, *ALL_PAST, records=records_of(0, 1, 2), unrecorded=frozen(2))
+    assert before.look_again_in == seconds(30)
+    after = look(THREE, *ALL_PAST, records=records_of(0, 1, 2), unrecorded=frozen(2), now=LATER)
+    assert len(recorded(after, 2).rung_scores) == 1
+    assert cuts_made(after) != []
+
+
+def test_its_end_is_not_recorded_its_place_is_anothers_and_it_does_not_start_again():
+    layout = study(3, (3, 1), parallelism=1)
+    over = ended(running(0, 0.1), EndReason.FAILED)
+    todo = look(layout, over, records=records_of(0), unrecorded=frozen(0))
+    assert not is_recorded(todo, 0)
+    assert [i for i, _ in starts(todo)] == [1]
+    assert recorded(look(layout, over, records=records_of(0), unrecorded=frozen(0), now=LATER), 0).attempts[0].reason
+
+
+def test_what_vanished_is_not_ended_on_record():
+    assert not is_recorded(look(THREE, records=records_of(0), unrecorded=frozen(0)), 0)
+
+
+def test_an_episode_that_was_never_recorded_is_not_started_again():
+    todo = look(study(2, (3, 1), parallelism=2), ended(running(0), EndReason.FAILED), unrecorded=frozen(0))
+    assert [i for i, _ in starts(todo)] == [1]
+
+
+def test_its_pod_is_neither_stopped_nor_paused_and_others_make_room_instead():
+    layout = study(4, (3, 2), parallelism=3)
+    past = {i: on_record(0.1, 0.2, 0.3 + i / 10, rungs=(3,), attempts=[entry(f"uid-{i}")]) for i in range(2)}
+    attempts = (running(0, 0.1, 0.2, 0.3, 0.5), running(1, 0.1, 0.2, 0.4, 0.5), running(2, 0.1))
+    assert stops(look(layout, *attempts, records=past, parallelism=2)) == [(0, StopReason.PAUSED)]
+    todo = look(layout, *attempts, records=past, parallelism=2, unrecorded=frozen(0))
+    assert stops(todo) == [(1, StopReason.PAUSED)]
+
+
+def test_a_loser_of_the_cut_keeps_the_sweep_from_ending_until_its_verdict_is_recorded():
+    layout = study(2, (3, 1), ours=False)
+    cuts = [cut_of(layout, kept=[0], lost=[1])]
+    records = {0: finished(0, *(10 * [0.5])), 1: stopped_at_rung(1, 0.1, 0.2, 0.3)}
+    todo = look(layout, records=records, cuts=cuts, unrecorded=frozen(1))
+    assert (todo.records, todo.finished) == ((), False)
+    assert condition(todo, "Complete").status == "False"
+    after = look(layout, records=records, cuts=cuts, unrecorded=frozen(1), now=LATER)
+    assert recorded(after, 1).verdict.outcome == "LostByCut"
+    assert after.finished
+
+
+def test_nothing_of_it_is_freed():
+    lost = stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=Verdict(outcome="LostByDominance", rung=0))
+    options = {"records": {1: lost}, "stored": {episode(1): True}}
+    assert look(THREE, running(0), **options).decisions != look(THREE, running(0), unrecorded=frozen(1), **options)
+    assert_leaves_alone(look(THREE, running(0), unrecorded=frozen(1), **options), frozen(1))
+
+
+def test_what_it_trained_counts_meanwhile():
+    records = records_of(0, 1)
+    seen = (running(0, 0.1, 0.2), ended(running(1, 0.1), EndReason.INTERRUPTED, at=60))
+    known = look(THREE, *seen, records=records).status.cost
+    assert look(THREE, *seen, records=records, unrecorded=frozen(0, 1)).status.cost == known
+
+
+def test_what_an_attempt_without_a_record_trained_counts_too_and_it_is_shown_as_running():
+    status = look(THREE, running(0, 0.1, 0.2), unrecorded=frozen(0)).status
+    assert (status.cost.useful_steps, status.cost.gpu_seconds) == (20, 100.0)
+    assert (status.counts.running, status.counts.waiting) == (1, 2)
+
+
+def test_a_record_that_cannot_be_written_is_told_while_others_train_and_between_the_tries():
+    for now in (100, 1000):
+        stalled = condition(look(THREE, running(0, 0.1), running(1), unrecorded=frozen(1, 2), now=now), "Stalled")
+        assert (stalled.status, stalled.reason) == ("True", "Forbidden")
+        assert "wi1-do1 and of 1 others cannot be written: episodes.seedsweep.io is forbidden" in stalled.message
+
+
+# Drawn anew in every turn: whatever a plan is made of, it leaves alone those whose record cannot be written.
+@settings(max_examples=40, derandomize=True, deadline=None, database=None)
+@given(seed=st.integers(0, 2**32))
+def test_whoever_cannot_be_recorded_is_named_by_no_record_and_no_decision(seed: int):
+    rng = random.Random(seed)
+
+    def checked(layout, seen, now):
+        if rng.random() < 0.3:
+            some = {e: replace(NO, until=moment(10**6)) for e in layout.episodes if rng.random() < 0.5}
+            assert_leaves_alone(plan(layout, replace(seen, unrecorded=some), now), some)
+        return plan(layout, seen, now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.simulator.plan", checked)
+        patch.setattr("seedsweep.engine.draft.MAX_WRITES", rng.choice([1, 3, 128]))
+        hazards = Hazards(
+            mishap=0.3, vanish=0.2, mute=0.2, crash=0.1, denied=0.2, turmoil=3, gpus=rng.choice([None, 2])
+        )
+        assert_right_outcome(simulate(random_case(rng), hazards, seed))
+
+
+# --- starts
+
+
+def test_a_refused_start_is_told_until_it_was_done_whenever_it_is_tried_again():
+    for now in (100, LATER, 1000):
+        stalled = condition(look(THREE, refused={episode(0): QUOTA}, now=now), "Stalled")
+        assert (stalled.status, stalled.reason) == ("True", "QuotaExceeded")
+        assert "pods=2" in stalled.message
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        {"records": {0: stopped_at_rung(0, 0.1).evolve(verdict=Verdict(outcome="LostByDominance", rung=0))}},
+        {"attempts": (running(0, 0.1),)},
+        {"suspend": True},
+    ],
+    ids=["settled", "live", "suspended"],
+)
+def test_a_refused_start_that_nobody_wants_any_more_is_not_told(unwanted):
+    attempts = unwanted.pop("attempts", ())
+    todo = look(THREE, *attempts, refused={episode(0): QUOTA}, **unwanted)
+    assert condition(todo, "Stalled").status == "False"
+
+
+def test_a_refused_bet_is_told_only_while_it_is_one():
+    lead, other = stopped_at_rung(0, 0.1, 0.2, 0.9), stopped_at_rung(2, 0.1, 0.2, 0.3)
+    layout = study(4, (3, 2), parallelism=4)
+    todo = look(layout, running(1), running(3), records={0: lead, 2: other}, refused={episode(2): QUOTA})
+    assert condition(todo, "Stalled").status == "False"
+    todo = look(layout, running(1), running(3), records={0: lead, 2: other}, refused={episode(0): QUOTA})
+    assert condition(todo, "Stalled").status == "True"
+
+
+def test_where_only_one_episode_is_refused_others_use_the_places_at_once():
+    layout = study(4, (3, 2), parallelism=2)
+    records = {i: stopped_at_rung(i, 0.1, 0.2, i / 10) for i in (1, 2, 3)}
+    assert [i for i, _ in starts(look(layout, records=records, refused={episode(0): TAKEN}))] == [3, 2]
+    assert starts(look(layout, records=records, refused={episode(0): QUOTA})) == [(3, None)], "a place is kept for it"
+
+
+def test_refusals_are_told_by_their_weight():
+    cut = Refusal("Forbidden", "cuts may not be created", moment(0))
+    gone = running(1, node="n", silent_since=moment(90))
+    pulled = pending(2, trouble="ErrImagePull")
+    facts = {"hindrances": [cut], "unrecorded": frozen(0), "refused": {episode(0): QUOTA}}
+    said = []
+    while facts:
+        said.append(condition(look(THREE, gone, **facts), "Stalled").message)
+        facts.pop(next(iter(facts)))
+    said.append(condition(look(THREE, gone, pulled), "Stalled").message)
+    parts = ["cuts may not", "record of wi0-do0", "exceeded quota", "gives no sign of life"]
+    assert [part in message for part, message in zip(parts, said, strict=True)] == 4 * [True]
+
+
+@pytest.mark.parametrize("kind", ["CannotBegin", "MetricsUnreachable", "MetricsUnusable"])
+def test_trouble_of_an_attempt_is_told_by_its_kind(kind):
+    stalled = condition(look(THREE, running(0, trouble="no route to host", trouble_kind=kind)), "Stalled")
+    assert (stalled.status, stalled.reason, stalled.message) == ("True", kind, "wi0-do0: no route to host")
+
+
+# --- what is not the sweep's
+
+
+def test_a_pod_of_an_episode_that_there_is_not_is_left_alone_and_told():
+    other = SeenAttempt(EpisodeId(9, 9), "uid-9", moment(0), bound=moment(0), reading=running(0, 0.1).reading)
+    foreign = {
+        "refused": {EpisodeId(9, 9): QUOTA},
+        "unrecorded": {EpisodeId(9, 9): NO},
+        "stored": {EpisodeId(9, 9): True},
+    }
+    todo = look(THREE, running(0, 0.1), other, **foreign)
+    alone = look(THREE, running(0, 0.1))
+    assert (todo.records, todo.decisions, todo.status.cost) == (alone.records, alone.decisions, alone.status.cost)
+    stalled = condition(todo, "Stalled")
+    assert (stalled.reason, "wi9-do9" in stalled.message) == ("UnknownPod", True)
+
+
+def test_records_of_episodes_that_there_are_not_are_passed_over():
+    seen = look(THREE, running(0, 0.1), records={0: on_record(attempts=[entry("uid-0")])})
+    more = look(THREE, running(0, 0.1), records={0: on_record(attempts=[entry("uid-0")]), 9: finished(9, 1.0)})
+    assert more == seen
+
+
+def test_an_observation_of_known_episodes_alone_is_taken_as_it_is():
+    seen = Observation(status=look(THREE).status, attempts=(running(0),))
+    assert seen.known_to(THREE.index.keys()) is seen
