@@ -28,7 +28,7 @@ class Cluster:
     def write(self) -> None:
         """Create the sweep, not over yet, with all its episodes and cuts."""
         self.uid = self.control_plane.create(f"{self.api}/seedsweeps", self._body(self.record.sweep))["metadata"]["uid"]
-        self.publish(phase="Running", completion_time=None, conditions=[], best=None)
+        self.publish(phase="Running", completion_time=None, conditions=[], best=None, live_key="word")
         for plural, owned in (("episodes", self.record.episodes), ("cuts", self.record.cuts)):
             for item in owned:
                 body = self._body(item)

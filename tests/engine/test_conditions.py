@@ -19,7 +19,7 @@ from engine.situations import (
 from engine.trainees import moment
 from seedsweep.api.core import Condition
 from seedsweep.api.episode import EndReason
-from seedsweep.api.status import SweepStatus
+from seedsweep.api.status import MAX_CONDITIONS, SweepStatus
 from seedsweep.engine import conditions
 from seedsweep.engine.draft import timestamp
 from seedsweep.engine.observation import Housekeeping, Refusal, WarmedUp
@@ -94,12 +94,12 @@ def test_every_condition_has_its_place(housekeeping):
 def test_conditions_that_a_newer_release_has_set_are_kept_at_the_end():
     newer = [
         Condition(type=f"Later{i}", status="True", reason="R", last_transition_time=timestamp(moment(0)))
-        for i in range(30)
+        for i in range(MAX_CONDITIONS)
     ]
     first = look(THREE, running(0, 0.1)).status
     status = first.evolve(conditions=[newer[0], *first.conditions, *newer[1:]])
     again = look(THREE, running(0, 0.1), status=status).status
-    assert again.conditions == [*first.conditions, *newer[: conditions.MAX_FOREIGN]]
+    assert again.conditions == [*first.conditions, *newer][:MAX_CONDITIONS]
 
 
 def test_a_turn_that_only_records_keeps_the_order(monkeypatch):

@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import unused_port
 from kubernetes.aio.config import kube_config
+from rich.console import Console
 
 from kube.stand_in import StandIn, standing_in, write_kubeconfig
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube import startup
-from seedsweep.kube.client import ONCE, connect
+from seedsweep.kube import fetch, startup, watch
+from seedsweep.kube.client import ONCE
+from seedsweep.kube.cluster import open_api
+from seedsweep.kube.eyes import Service
 from seedsweep.kube.startup import KINDS, listen, open_cluster
 
 OURS = [{"name": name} for name in (*sorted(KINDS), "seedsweeps/status")]
@@ -30,7 +33,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     # The client has read the variable when it was imported.
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
-    monkeypatch.setattr(startup, "connect", partial(connect, ONCE))
+    monkeypatch.setattr(startup, "open_api", partial(open_api, patience=ONCE))
     return tmp_path / "kubeconfig"
 
 
@@ -97,8 +100,24 @@ def test_a_kubeconfig_that_names_no_cluster_is_bad_input(config: Path, content: 
     if content is not None:
         config.write_text(content)
     error = asyncio.run(refusal())
-    assert "set KUBECONFIG to the file of a cluster" in str(error)
+    assert "set KUBECONFIG to a file with which" in str(error)
     assert error.code == Exit.BAD_INPUT
+
+
+@pytest.mark.parametrize("content", [None, "{: no YAML", "[]"])
+def test_people_without_a_usable_kubeconfig_are_told_so_and_not_that_a_folder_cannot_be_written(
+    config: Path, content: str | None, tmp_path: Path
+) -> None:
+    if content is not None:
+        config.write_text(content)
+    watched = watch.Request("rte", None, Service("home", "operator", "http"))
+    for command in (
+        lambda: watch.watch_sweep(watched, Console()),
+        lambda: fetch.fetch_sweep(fetch.Request("rte", "nlp", tmp_path / "to"), Console()),
+    ):
+        with pytest.raises(CommandError, match="set KUBECONFIG to a file with which") as caught:
+            command()
+        assert caught.value.code == Exit.BAD_INPUT
 
 
 @pytest.fixture

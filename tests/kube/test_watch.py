@@ -68,8 +68,8 @@ class Cluster:
     others: Sequence[str] = ()
     episodes: Sequence[Episode] = ()
     cuts: Sequence[Cut] = ()
-    operator: list[bytes | Object] = field(default_factory=lambda: [FORBIDDEN])
-    """Answers of the operator's service, in the same way; an object is a refusal by the API server."""
+    operator: list[bytes | Object | None] = field(default_factory=lambda: [FORBIDDEN])
+    """Answers of the operator's service, in the same way; an object is a refusal by the API server, None its own."""
     keys: list[str | None] = field(default_factory=list)
     """What the operator's service was asked with."""
     lists: int = 0
@@ -89,6 +89,8 @@ class Cluster:
         found = self.operator.pop(0) if len(self.operator) > 1 else self.operator[0]
         if isinstance(found, bytes):
             return web.Response(body=found, content_type="application/json")
+        if found is None:
+            return web.Response(status=403, text="Send the header X-SeedSweep-Key")
         return web.json_response(found, status=found["code"])
 
     async def list(self, request: web.Request) -> web.Response:
@@ -199,12 +201,13 @@ async def test_watching_the_operator_costs_the_api_server_no_lists_before_the_en
         (FORBIDDEN, "no right to services/proxy"),
         ({"code": 404, "reason": "NotFound", "message": 'services "seedsweep-operator" not found'}, "not found"),
         ({"code": 503, "reason": "ServiceUnavailable", "message": "no endpoints available"}, "no endpoints"),
+        (None, "the liveKey in its status is not its operator's"),
         (b"<html>", "not of this release"),
         (b"{}", "not of this release"),
     ],
 )
 async def test_without_the_operator_the_record_is_shown_and_the_reason_told_once(
-    look: Look, answer: Object | bytes, told: str
+    look: Look, answer: Object | bytes | None, told: str
 ) -> None:
     record = records.finished()
     cluster = finished_cluster(operator=[answer])

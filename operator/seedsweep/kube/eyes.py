@@ -76,7 +76,9 @@ class Eyes:
             self.trouble = ""
             return seen
         except ApiError as error:
-            self.trouble = str(error)
+            # Its own refusal names the header; all others are the API server's.
+            stale = HEADER in str(error)
+            self.trouble = "the liveKey in its status is not its operator's, or no more" if stale else str(error)
         except TimeoutError:
             self.trouble = f"no answer within {LIVE_TIMEOUT_SECONDS:.0f} s"
         except ValueError:

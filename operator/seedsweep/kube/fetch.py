@@ -8,11 +8,10 @@ import asyncio
 import secrets
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubernetes.aio.config import ConfigException
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -27,7 +26,8 @@ from rich.text import Text
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep, SweepMeta
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube.client import Api, ApiError, connect, default_namespace
+from seedsweep.kube.client import Api, ApiError
+from seedsweep.kube.cluster import namespace_or_default, open_api
 from seedsweep.kube.download import Told, download
 from seedsweep.kube.fetchpod import fetch_manifest, serving
 from seedsweep.kube.home import Home
@@ -68,13 +68,11 @@ def fetch_sweep(request: Request, console: Console) -> Exit:
 async def _fetch(request: Request, console: Console) -> Exit:
     target = request.to.absolute()
     _check_target(target)
+    namespace = namespace_or_default(request.namespace)
     try:
-        namespace = request.namespace or default_namespace()
-        async with connect() as api:
+        async with AsyncExitStack() as stack:
+            api = await open_api(stack)
             await Fetcher(api, namespace, request.name, target, console).run()
-    except ConfigException as error:
-        remedy = "set KUBECONFIG to the file of a cluster, as for kubectl"
-        raise CommandError(f"no cluster to fetch from: {error}; {remedy}", Exit.BAD_INPUT) from error
     except ApiError as error:
         raise CommandError(one_line(str(error)), Exit.BAD_INPUT if error.status is not None else Exit.FAILED) from error
     except OSError as error:

@@ -10,7 +10,8 @@ import kopf
 
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube.client import Api, ApiError, connect
+from seedsweep.kube.client import Api, ApiError
+from seedsweep.kube.cluster import no_cluster, open_api
 from seedsweep.kube.watches import find_api_server
 
 ANSWER_WITHIN_SECONDS = 10.0
@@ -37,23 +38,16 @@ def listen(port: int) -> socket.socket:
 
 async def open_cluster(stack: AsyncExitStack) -> Api:
     """The API server, which answers and knows our kinds; closed with the stack. Raises CommandError."""
+    api = await open_api(stack)
     try:
-        api = await stack.enter_async_context(connect())
         found = find_api_server(settings=kopf.OperatorSettings())
     except Exception as error:
         # Whatever a file may hold.
-        raise _no_cluster() from error
+        raise no_cluster() from error
     if found is None:
-        raise _no_cluster()
+        raise no_cluster()
     await _check_kinds(api, found.server)
     return api
-
-
-def _no_cluster() -> CommandError:
-    remedy = "set KUBECONFIG to the file of a cluster that `kubectl get ssw` reaches, or run it as a pod of the cluster"
-    return CommandError(
-        f"no cluster: neither KUBECONFIG nor ~/.kube/config names one that can be used; {remedy}", Exit.BAD_INPUT
-    )
 
 
 async def _check_kinds(api: Api, server: str) -> None:

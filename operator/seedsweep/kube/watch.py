@@ -5,12 +5,12 @@ So RBAC says who may look. The sweep's own status tells whether it is over; what
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from kubernetes.aio.config import ConfigException
 from rich.console import Console
 from rich.text import Text
 
@@ -18,7 +18,8 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import CommandError, Exit, exit_of
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
-from seedsweep.kube.client import ONCE, Api, ApiError, connect, default_namespace
+from seedsweep.kube.client import ONCE, Api, ApiError
+from seedsweep.kube.cluster import namespace_or_default, open_api
 from seedsweep.kube.eyes import POLL_SECONDS, RECORD_SECONDS, Eyes, Service
 from seedsweep.kube.home import Home
 from seedsweep.kube.lookup import accepted, find_sweep, named_sweep
@@ -58,13 +59,10 @@ def watch_sweep(request: Request, console: Console) -> Exit:
 
 
 async def _watch(request: Request, console: Console) -> Exit:
-    try:
-        namespace = request.namespace or default_namespace()
-        async with connect(ONCE) as api:
-            return await Watcher(api, namespace, request, console).run()
-    except ConfigException as error:
-        remedy = "set KUBECONFIG to the file of a cluster, as for kubectl"
-        raise CommandError(f"no cluster to look at: {error}; {remedy}", Exit.BAD_INPUT) from error
+    namespace = namespace_or_default(request.namespace)
+    async with AsyncExitStack() as stack:
+        api = await open_api(stack, ONCE)
+        return await Watcher(api, namespace, request, console).run()
 
 
 class Watcher:
