@@ -21,6 +21,7 @@ from cluster.controlplane import ControlPlane
 from cluster.fleet import Fleet
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
+from ports import free_port
 
 Object = dict[str, Any]
 CHART = Path(__file__).parents[1] / "charts" / "seedsweep"
@@ -66,7 +67,7 @@ def _bind(plane: ControlPlane) -> None:
 @contextmanager
 def operator(plane: ControlPlane) -> Iterator[psutil.Process]:
     """The operator, until the end of the context."""
-    port = plane.network.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "seedsweep.kube", f"--port={port}"]
     environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig(OPERATOR))}
     with (plane.folder / "operator.log").open("wb") as log:

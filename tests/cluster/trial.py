@@ -21,6 +21,7 @@ from cluster.operator import USER, Operator, grant_rights, kubeconfig_through, o
 from cluster.proxy import Proxy, proxying
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
+from ports import free_port
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.names import owner_uid
 
@@ -216,7 +217,7 @@ async def on_trial(
         operator = Operator(
             kubeconfig_through(control_plane, proxy.url, folder / f"{namespace}.kubeconfig"),
             namespace,
-            control_plane.network.free_port(),
+            free_port(),
             folder / f"{namespace}.log",
             relist_seconds,
             options,
