@@ -31,6 +31,8 @@ AUTHORITY = "certificate-authority"
 SCRAPE_PORT = 9417
 """Not the default, on which whoever tries things by hand may listen."""
 NAME = "demo"
+KINDS = {"seedsweeps": "SeedSweep", "pods": "Pod", "episodes": "Episode", "cuts": "Cut", "events": "Event"}
+"""Of what is left of a sweep."""
 PATIENCE = 90.0
 """Seconds, as all times here."""
 SETTLES_WITHIN = 15.0
@@ -145,7 +147,7 @@ class Trial:
     async def wrong(self) -> list[str]:
         """What has been violated so far."""
         remaining: list[Object] = []
-        for plural, kind in {"pods": "Pod", "episodes": "Episode", "cuts": "Cut", "events": "Event"}.items():
+        for plural, kind in KINDS.items():
             remaining += [{**item, "kind": kind} for item in await self.items(plural)]
         writes = [event for event in self.control_plane.audit(self._since) if event.namespace == self.namespace]
         return violations(writes, [USER], remaining)
