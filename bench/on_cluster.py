@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from cluster.controlplane import ControlPlane
 from cluster.fleet import Fleet
+from cluster.objects import install_kinds
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
 from ports import free_port
 
 Object = dict[str, Any]
 CHART = Path(__file__).parents[1] / "charts" / "seedsweep"
-CRDS = CHART / "crds"
 RULES = CHART / "files" / "operator-rules.yaml"
 OPERATOR = "operator"
 NAMESPACE = "default"
@@ -41,11 +41,7 @@ def cluster(*, nodes: int, gpus_per_node: int, controller_qps: float = 20.0) -> 
         ControlPlane({OPERATOR: []}, controller_qps=controller_qps) as plane,
         Fleet(plane, nodes=nodes, gpus_per_node=gpus_per_node),
     ):
-        kubectl = [plane.kubectl, f"--kubeconfig={plane.kubeconfig()}"]
-        subprocess.run([*kubectl, "apply", "--server-side", "-f", CRDS], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(
-            [*kubectl, "wait", "--for=condition=Established", "-f", CRDS], check=True, stdout=subprocess.DEVNULL
-        )
+        install_kinds(plane)
         _bind(plane)
         yield plane
 

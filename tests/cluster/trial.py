@@ -3,13 +3,10 @@
 import asyncio
 import json
 import ssl
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 from kubernetes.aio.config import new_client_from_config
@@ -17,6 +14,7 @@ from kubernetes.aio.config import new_client_from_config
 from cluster.controlplane import ControlPlane
 from cluster.ends import End, end_of, fault_free_end
 from cluster.invariants import violations
+from cluster.objects import install_kinds
 from cluster.operator import USER, Operator, grant_rights, kubeconfig_through, operating
 from cluster.proxy import Proxy, proxying
 from cluster.simulator.script import Script
@@ -25,7 +23,6 @@ from ports import free_port
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.names import owner_uid
 
-CRDS = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
 CORE = frozenset({"pods", "events", "resourcequotas"})
 AUTHORITY = "certificate-authority"
 SCRAPE_PORT = 9417
@@ -206,7 +203,7 @@ async def on_trial(
     options: tuple[str, ...] = (),
 ) -> AsyncIterator[Trial]:
     """Everything that a sweep in this namespace needs, within this context; the operator has started."""
-    await asyncio.to_thread(install_definitions, control_plane)
+    await asyncio.to_thread(install_kinds, control_plane)
     await asyncio.to_thread(grant_rights, control_plane, namespace)
     since = control_plane.audit_position()
     kubeconfig = control_plane.kubeconfig()
@@ -226,11 +223,3 @@ async def on_trial(
         )
         await stack.enter_async_context(operating(operator))
         yield Trial(control_plane, namespace, proxy, operator, trainers, since)
-
-
-@cache
-def install_definitions(control_plane: ControlPlane) -> None:
-    """The chart's definitions, once for a control plane."""
-    kubectl = [str(control_plane.kubectl), f"--kubeconfig={control_plane.kubeconfig()}"]
-    for arguments in (["apply", "--server-side"], ["wait", "--for=condition=Established"]):
-        subprocess.run([*kubectl, *arguments, "-f", str(CRDS)], check=True, capture_output=True, timeout=60)
