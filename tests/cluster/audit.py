@@ -66,7 +66,7 @@ def read(log: Path, since: int = 0) -> Iterator[AuditEvent]:
 
 def _event(record: Mapping[str, Any]) -> AuditEvent:
     target = record.get("objectRef", {})
-    answer = record.get("responseObject")
+    answer = _whole(record.get("responseObject"), record.get("requestObject"))
     return AuditEvent(
         at=datetime.fromisoformat(record["requestReceivedTimestamp"]),
         user=record["user"]["username"],
@@ -80,3 +80,10 @@ def _event(record: Mapping[str, Any]) -> AuditEvent:
         body=record.get("requestObject"),
         answer=answer,
     )
+
+
+def _whole(answer: Mapping[str, Any] | None, asked: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What was written, where only its metadata was asked for: the rest is as it was sent."""
+    if answer is None or asked is None or answer.get("kind") != "PartialObjectMetadata":
+        return answer
+    return {**asked, "metadata": answer["metadata"]}

@@ -6,7 +6,7 @@ which is there at the end; a name that is taken; a name that is free again.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ Target = tuple[str, str]
 """Resource and name, in the one namespace that a log is about."""
 
 OURS = frozenset({"pods", "episodes", "cuts", "seedsweeps"})
+FORBIDDEN = 403
 _PLURALS = {"Pod": "pods", "Episode": "episodes", "Cut": "cuts", "SeedSweep": "seedsweeps"}
 
 
@@ -24,19 +25,32 @@ def in_commit_order(events: Iterable[AuditEvent], remaining: Sequence[Body] = ()
     """Writes of our objects by the revision that each made: in a log, answers may overtake one another.
 
     `remaining`: objects that exist at the end. Unanswered writes that took effect read as if they had been answered.
-    Refused deletions stay, for what they asked can be wrong all the same.
+    Refused deletions stay, for what they asked can be wrong all the same; but not those that were forbidden, of which an
+    API server does not even read what they ask.
     """
     log = [event for event in events if event.resource in OURS and not _is_dry_run(event)]
     there = {(_PLURALS[item["kind"]], item["metadata"]["name"]): item for item in remaining if item["kind"] in _PLURALS}
     done = _done_unanswered(log, there)
     latest, keyed = 0, []
     for i, event in enumerate(log):
-        if event.code >= 300 and i not in done and event.verb != "delete":
+        if event.code >= 300 and i not in done and (event.verb != "delete" or event.code == FORBIDDEN):
             continue
         version, effective = done.get(i) or (_version(event.answer) if event.code < 300 else None, event)
         latest = max(latest, version or 0)
         keyed.append((version or latest, effective))
-    return [event for _, event in sorted(keyed, key=lambda pair: pair[0])]
+    return list(_whole(event for _, event in sorted(keyed, key=lambda pair: pair[0])))
+
+
+def _whole(events: Iterable[AuditEvent]) -> Iterator[AuditEvent]:
+    """With answers that hold all of the object: who writes a status need not send the rest, nor be told of it."""
+    objects: dict[Target, Body] = {}
+    for event in events:
+        if event.code < 300 and event.verb in ("create", "update", "patch") and event.answer is not None:
+            before = objects.get(_target(event), {}) if event.verb != "create" else {}
+            objects[_target(event)] = whole = {**before, **event.answer}
+            yield replace(event, answer=whole)
+        else:
+            yield event
 
 
 def _is_dry_run(event: AuditEvent) -> bool:

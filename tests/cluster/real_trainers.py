@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
 from cluster.objects import install_kinds
-from cluster.operator import USER, Operator, grant_rights, operating
+from cluster.operator import Operator, operating
+from cluster.rights import USER, grant_rights
 from cluster.simulator.processes import run_trainers
 from ports import free_port
 
@@ -25,7 +26,7 @@ async def real_trainers(control_plane: ControlPlane, namespace: str, folder: Pat
     """An operator, and a process of this machine behind every pod."""
     install_kinds(control_plane)
     grant_rights(control_plane, namespace)
-    operator = Operator(control_plane.kubeconfig(USER), namespace, free_port(), folder / "operator.log")
+    operator = Operator(control_plane.kubeconfig(USER), [namespace], free_port(), folder / "operator.log")
     async with (
         await new_client_from_config(str(control_plane.kubeconfig())) as client,
         run_trainers(client, folder, namespace),

@@ -223,6 +223,22 @@ def test_a_pod_that_was_created_without_an_answer_is_a_live_one():
     assert _about(violations([*story, pod(4, "wi0-do0", "another")], [OPERATOR]), "I2")
 
 
+def test_a_status_that_was_written_alone_is_that_of_the_whole_object():
+    done = sweep(13, observedGeneration=1, conditions=[condition("Complete")])
+    minimizes = sweep(1, "create", USER)
+    assert done.answer is not None
+    assert minimizes.answer is not None
+    del done.answer["spec"]
+    minimizes.answer["spec"]["trainer"]["metric"]["goal"] = "minimize"
+    late_cut = cut(14)
+    assert _about(found(sweep=minimizes, cut=None, deleted_2=None, done=done, late_cut=late_cut), "I4")
+
+
+@pytest.mark.parametrize("resource", ["pods", "seedsweeps"])
+def test_a_deletion_that_was_forbidden_shows_nothing(resource: str):
+    assert found(more=_event(None, "delete", resource, None, code=403)) == []
+
+
 def test_a_second_cut_is_made_of_the_survivors_of_the_first():
     one = scored(11, "wi0-do0")
     assert one.answer is not None

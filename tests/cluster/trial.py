@@ -15,8 +15,9 @@ from cluster.controlplane import ControlPlane
 from cluster.ends import End, end_of, fault_free_end
 from cluster.invariants import violations
 from cluster.objects import install_kinds
-from cluster.operator import USER, Operator, grant_rights, kubeconfig_through, operating
+from cluster.operator import Operator, kubeconfig_through, operating
 from cluster.proxy import Proxy, proxying
+from cluster.rights import USER, Right, grant_rights
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
 from ports import free_port
@@ -203,23 +204,53 @@ async def on_trial(
     options: tuple[str, ...] = (),
 ) -> AsyncIterator[Trial]:
     """Everything that a sweep in this namespace needs, within this context; the operator has started."""
+    scene = Scene(script)
+    async with on_trials(control_plane, {namespace: scene}, relist_seconds, options) as trials:
+        yield trials[namespace]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is special about a namespace."""
+
+    script: Script
+    """What its trainers play."""
+    missing: Right | None = None
+    """What the operator may not do there."""
+
+
+@asynccontextmanager
+async def on_trials(
+    control_plane: ControlPlane,
+    scenes: Mapping[str, Scene],
+    relist_seconds: float = 300.0,
+    options: tuple[str, ...] = (),
+) -> AsyncIterator[dict[str, Trial]]:
+    """The same for some namespaces with one operator, each with trainers and rights of its own."""
     await asyncio.to_thread(install_kinds, control_plane)
-    await asyncio.to_thread(grant_rights, control_plane, namespace)
+    for namespace, scene in scenes.items():
+        await asyncio.to_thread(grant_rights, control_plane, namespace, scene.missing)
     since = control_plane.audit_position()
     kubeconfig = control_plane.kubeconfig()
     tls = ssl.create_default_context(cafile=json.loads(kubeconfig.read_text())["clusters"][0]["cluster"][AUTHORITY])
-    folder = control_plane.folder
+    files = control_plane.folder / next(iter(scenes))
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await new_client_from_config(str(kubeconfig)))
-        trainers = await stack.enter_async_context(simulate(client, script, namespace))
+        trainers = {
+            namespace: await stack.enter_async_context(simulate(client, scene.script, namespace))
+            for namespace, scene in scenes.items()
+        }
         proxy = await stack.enter_async_context(proxying(control_plane.url, tls))
         operator = Operator(
-            kubeconfig_through(control_plane, proxy.url, folder / f"{namespace}.kubeconfig"),
-            namespace,
+            kubeconfig_through(control_plane, proxy.url, files.with_suffix(".kubeconfig")),
+            list(scenes),
             free_port(),
-            folder / f"{namespace}.log",
+            files.with_suffix(".log"),
             relist_seconds,
             options,
         )
         await stack.enter_async_context(operating(operator))
-        yield Trial(control_plane, namespace, proxy, operator, trainers, since)
+        yield {
+            namespace: Trial(control_plane, namespace, proxy, operator, trainers[namespace], since)
+            for namespace in scenes
+        }
