@@ -19,12 +19,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from cluster.controlplane import ControlPlane
 from cluster.fleet import Fleet
+from cluster.objects import install_kinds
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
+from ports import free_port
 
 Object = dict[str, Any]
 CHART = Path(__file__).parents[1] / "charts" / "seedsweep"
-CRDS = CHART / "crds"
 RULES = CHART / "files" / "operator-rules.yaml"
 OPERATOR = "operator"
 NAMESPACE = "default"
@@ -40,11 +41,7 @@ def cluster(*, nodes: int, gpus_per_node: int, controller_qps: float = 20.0) -> 
         ControlPlane({OPERATOR: []}, controller_qps=controller_qps) as plane,
         Fleet(plane, nodes=nodes, gpus_per_node=gpus_per_node),
     ):
-        kubectl = [plane.kubectl, f"--kubeconfig={plane.kubeconfig()}"]
-        subprocess.run([*kubectl, "apply", "--server-side", "-f", CRDS], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(
-            [*kubectl, "wait", "--for=condition=Established", "-f", CRDS], check=True, stdout=subprocess.DEVNULL
-        )
+        install_kinds(plane)
         _bind(plane)
         yield plane
 
@@ -66,7 +63,7 @@ def _bind(plane: ControlPlane) -> None:
 @contextmanager
 def operator(plane: ControlPlane) -> Iterator[psutil.Process]:
     """The operator, until the end of the context."""
-    port = plane.network.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "seedsweep.kube", f"--port={port}"]
     environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig(OPERATOR))}
     with (plane.folder / "operator.log").open("wb") as log:

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from ports import free_port
 from seedsweep_trainer.contract import Env, MetricName
 
 SHAPES = ("minilm", "base", "large")
@@ -39,8 +41,6 @@ class Spent:
 
 
 def environment(config_json: str, folder: Path, storage: Path | None = None) -> dict[str, str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     contract = {
         Env.CONTRACT: "1",
         Env.EPISODE: "bench",
@@ -48,7 +48,7 @@ def environment(config_json: str, folder: Path, storage: Path | None = None) -> 
         Env.WEIGHT_INIT_SEED: "0",
         Env.DATA_ORDER_SEED: "0",
         Env.METRICS_HOST: "127.0.0.1",
-        Env.METRICS_PORT: str(port),
+        Env.METRICS_PORT: str(free_port()),
         Env.WORK_DIR: str(folder),
         Env.CONFIG: config_json,
     }

@@ -7,6 +7,8 @@ from types import TracebackType
 
 from aiohttp import web
 
+from listening import listening
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -44,13 +46,15 @@ class MetricsServers:
 
         async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.connections += 1
-            with contextlib.closing(writer):
-                if answer is None:
-                    await self._over.wait()
-                writer.write(answer or b"")
+            if answer is None:
+                await self._over.wait()
+            writer.write(answer or b"")
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
 
-        server = await self._stack.enter_async_context(await asyncio.start_server(handle, "127.0.0.1", 0))
-        return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/metrics"
+        port = await self._stack.enter_async_context(listening(handle, "127.0.0.1"))
+        return f"http://127.0.0.1:{port}/metrics"
 
 
 def answering(body: bytes | str, **headers: str) -> Handler:

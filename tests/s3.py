@@ -11,6 +11,7 @@ import pytest
 
 from cluster import binaries
 from needs import lack
+from ports import free_port
 
 KEY, SECRET = "seedsweep", "seedsweep-secret"
 BUCKET = "bucket"
@@ -27,9 +28,7 @@ class S3Server:
             lack("s3", f"versitygw: {error}")
         self.bucket = folder / BUCKET
         self.bucket.mkdir(parents=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 import seedsweep
 from chart.rendering import CHART, EVERYTHING, HOME, Object, of_kind, refusal, render, run_helm, the
+from cluster.objects import with_change
 from pod_sweeps import CLAIM, sweep_with
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.cli import main
@@ -134,6 +135,10 @@ def test_trainers_are_found_by_the_labels_and_the_port_that_their_pods_have():
     assert [policy["metadata"]["namespace"] for policy in policies] == ["nlp", "vision"]
     for policy in policies:
         assert policy["spec"]["podSelector"] == {"matchExpressions": marked}
+        (rule,) = policy["spec"]["ingress"]
+        assert rule.keys() == {"from"}, "at whatever port a sweep has them serve metrics"
+    limited = render(with_change(EVERYTHING, "networkPolicy.trainerPorts", [DEFAULT_METRICS_PORT]))
+    for policy in of_kind(limited, "NetworkPolicy", "seedsweep-trainers"):
         assert policy["spec"]["ingress"][0]["ports"] == [{"port": DEFAULT_METRICS_PORT}]
 
 
@@ -150,8 +155,42 @@ def test_who_fetches_the_winner_is_reached_by_the_api_server_alone():
         assert rule["from"] == [{"ipBlock": {"cidr": "192.0.2.1/32"}}]
 
 
+def test_by_default_networks_and_sweeps_are_limited():
+    objects = render({"watch": {"namespaces": ["nlp"]}})
+    names = {
+        (policy["metadata"]["namespace"], policy["metadata"]["name"]) for policy in of_kind(objects, "NetworkPolicy")
+    }
+    assert names == {(HOME, "seedsweep-operator"), ("nlp", "seedsweep-trainers"), ("nlp", "seedsweep-fetch")}
+    (policy,) = of_kind(objects, "ValidatingAdmissionPolicy")
+    assert [v["expression"] for v in policy["spec"]["validations"]] == ["variables.episodes <= 1000"]
+
+
+def test_as_long_as_nobody_says_where_the_api_server_is_it_may_be_anywhere():
+    for policy in of_kind(render({"watch": {"namespaces": ["nlp"]}}), "NetworkPolicy"):
+        if policy["metadata"]["name"] != "seedsweep-trainers":
+            assert policy["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]
+    (operator,) = of_kind(render(), "NetworkPolicy", "seedsweep-operator")
+    api_server, trainers = operator["spec"]["egress"]
+    assert api_server == {"ports": [{"port": port} for port in (443, 6443, 8443, 16443)]}
+    assert trainers.keys() == {"to"}
+
+
+def test_limits_of_two_releases_have_names_of_their_own_and_hold_in_their_namespaces():
+    bindings = [
+        of_kind(render({"watch": {"namespaces": [tenant]}}, f"--namespace={home}"), "ValidatingAdmissionPolicyBinding")
+        for home, tenant in (("one", "nlp"), ("two", "vision"))
+    ]
+    assert len({binding["metadata"]["name"] for (binding,) in bindings}) == 2
+    for (binding,), tenant in zip(bindings, ("nlp", "vision"), strict=True):
+        (only,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+        assert (only["key"], only["operator"], only["values"]) == ("kubernetes.io/metadata.name", "In", [tenant])
+    (everywhere,) = of_kind(render(), "ValidatingAdmissionPolicyBinding")
+    assert "matchResources" not in everywhere["spec"]
+
+
 def test_a_policy_that_would_limit_nothing_is_refused():
-    assert "nothing is limited" in refusal({"admissionPolicy": {"enabled": True}})
+    assert "nothing is limited" in refusal({"admissionPolicy": {"maxEpisodes": None}})
+    assert of_kind(render({"admissionPolicy": {"enabled": False}}), "ValidatingAdmissionPolicy") == []
 
 
 def test_labels_for_finders_never_stand_twice():
@@ -191,6 +230,6 @@ def exported() -> set[str]:
 
 
 def test_the_policy_is_about_the_kind_that_there_is():
-    policy = the(render(EVERYTHING), "ValidatingAdmissionPolicy", "seedsweep-limits")
+    policy = the(render(EVERYTHING), "ValidatingAdmissionPolicy", f"seedsweep-limits.{HOME}.seedsweep")
     (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
     assert f"{rule['apiGroups'][0]}/{rule['apiVersions'][0]}" == API_VERSION

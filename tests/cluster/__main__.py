@@ -3,16 +3,13 @@
 import argparse
 import contextlib
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 from cluster import binaries
 from cluster.controlplane import ControlPlane
 from cluster.fleet import Fleet
-
-CRDS = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
+from cluster.objects import install_kinds
 
 NEXT = """
 The cluster is up, until Ctrl-C. Elsewhere, each terminal with
@@ -59,9 +56,7 @@ def _run(nodes: int, gpus_per_node: int) -> None:
         Fleet(control_plane, nodes=nodes, gpus_per_node=gpus_per_node),
     ):
         kubeconfig = control_plane.kubeconfig()
-        if CRDS.is_dir():
-            command = [str(control_plane.kubectl), f"--kubeconfig={kubeconfig}", "apply", "--server-side", f"-f={CRDS}"]
-            subprocess.run(command, check=True, timeout=60)
+        install_kinds(control_plane)
         print(f"{nodes} nodes with {gpus_per_node} GPUs each, in {time.monotonic() - begun:.1f} s")
         print(NEXT.format(kubeconfig=kubeconfig, tools=control_plane.kubectl.parent), flush=True)
         signal.pause()

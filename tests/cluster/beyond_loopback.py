@@ -10,7 +10,7 @@ import sys
 
 from cluster.controlplane import ControlPlane
 from cluster.fleet import Fleet
-from cluster.operator import USER
+from cluster.rights import USER
 from cluster.simulator.script import Script
 from cluster.trial import on_trial, sweep_of
 

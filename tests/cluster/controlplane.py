@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 from cluster import audit, binaries
 from cluster.daemons import DaemonError, Daemons
 from cluster.loopback import Network
+from ports import free_port
 
 ADMIN = "admin"
 PROGRAMS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"]
@@ -31,8 +32,6 @@ class AnyNetwork(Protocol):
     """Where a control plane listens."""
 
     host: str
-
-    def free_port(self) -> int: ...
 
     def close(self) -> None: ...
 
@@ -63,8 +62,8 @@ class ControlPlane:
         self.folder = Path(tempfile.mkdtemp(prefix="seedsweep-cluster-"))
         self.network = network or Network()
         self.daemons = Daemons(self.folder)
-        self.url = f"https://{self.network.host}:{self.network.free_port()}"
-        self._etcd = f"http://{self.network.host}:{self.network.free_port()}"
+        self.url = f"https://{self.network.host}:{free_port()}"
+        self._etcd = f"http://{self.network.host}:{free_port()}"
         groups = {**{name: ["system:masters"] for name in (ADMIN, *audit.INSIDERS)}, **(users or {})}
         self._tokens = {user: secrets.token_hex(16) for user in groups}
         self._write_settings(groups)
@@ -216,7 +215,7 @@ class ControlPlane:
         (self.folder / "audit-policy.json").write_text(json.dumps(audit.POLICY))
 
     def _start_etcd(self) -> None:
-        peer = f"http://{self.network.host}:{self.network.free_port()}"
+        peer = f"http://{self.network.host}:{free_port()}"
         self.daemons.start(
             "etcd",
             [
@@ -247,7 +246,7 @@ class ControlPlane:
             ],
             "kube-scheduler": ["--kube-api-qps=1000", "--kube-api-burst=1000"],
         }.items():
-            settings = [f"--kubeconfig={self.kubeconfig(name)}", f"--secure-port={self.network.free_port()}"]
+            settings = [f"--kubeconfig={self.kubeconfig(name)}", f"--secure-port={free_port()}"]
             self.daemons.start(name, [str(self._programs[name]), *shared, *settings, *own])
 
     def _wait_until_ready(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cluster.audit import AuditEvent
+from cluster.commits import in_commit_order, is_final
 from cluster.rules import Body, changed_for_good, kept, losers, rung_score, worth, wrong_in_cut
 from seedsweep.kube.names import (
     CLEAN_UP,
@@ -23,7 +24,6 @@ from seedsweep.kube.names import (
 Key = tuple[str, str]
 """UID of a sweep, name of an episode."""
 
-OURS = frozenset({"pods", "episodes", "cuts", "seedsweeps"})
 STOPS = frozenset({"Paused", "Suspended", "Deadline", "Stuck", "NodeLost", "Finished"})
 """Reasons of a stop that are not final, and stand on the attempt itself."""
 TERMINAL = {"Complete": "True", "Failed": "True", "Accepted": "False"}
@@ -33,29 +33,10 @@ EVENT_REASONS = {"Complete": "Complete", "Failed": "Failed", "Accepted": "Reject
 def violations(events: Iterable[AuditEvent], operators: Iterable[str], remaining: Sequence[Body] = ()) -> list[str]:
     """What was violated, in words; `operators` are users, `remaining` all objects that exist at the end."""
     history = History(frozenset(operators))
-    for event in in_commit_order(events):
+    for event in in_commit_order(events, remaining):
         history.replay(event)
     history.end(remaining)
     return history.found
-
-
-def in_commit_order(events: Iterable[AuditEvent]) -> list[AuditEvent]:
-    """Writes of our objects by the revision that each made: in a log, answers may overtake one another.
-
-    Refused deletions stay, for what they asked can be wrong all the same.
-    """
-    latest, keyed = 0, []
-    for event in events:
-        accepted = event.code < 300
-        if event.resource not in OURS or not (accepted or event.verb == "delete"):
-            continue
-        version = ((event.answer or {}).get("metadata") or {}).get("resourceVersion") if accepted else None
-        if event.verb == "create" and version is None:
-            # A dry run.
-            continue
-        latest = max(latest, int(version or 0))
-        keyed.append((int(version or latest), event))
-    return [event for _, event in sorted(keyed, key=lambda pair: pair[0])]
 
 
 @dataclass(slots=True)
@@ -140,7 +121,7 @@ class History:
         pod = self.pods.get(key)
         if by_operator and not self._may_stop(key, body["metadata"]["uid"]):
             self.found.append(f"I1: pod {event.name} was deleted without a record that says why")
-        if pod is not None and pod["metadata"]["uid"] == body["metadata"]["uid"] and _is_final(body):
+        if pod is not None and pod["metadata"]["uid"] == body["metadata"]["uid"] and is_final(body):
             del self.pods[key]
 
     def _may_stop(self, key: Key, uid: str) -> bool:
@@ -279,11 +260,6 @@ def may_clear_away(pod: Body, at: datetime) -> bool:
 def _terminal(sweep: Body) -> list[Body]:
     conditions = (sweep.get("status") or {}).get("conditions") or ()
     return [c for c in conditions if TERMINAL.get(c["type"]) == c["status"]]
-
-
-def _is_final(pod: Body) -> bool:
-    """Whether the answer to a deletion says that the pod is gone, not only on its way out."""
-    return not pod["metadata"].get("deletionGracePeriodSeconds")
 
 
 def _uid_of_deleted(event: AuditEvent) -> str:

@@ -25,13 +25,6 @@ class Network:
             return
         raise OSError("all of 127.1.0.0/16 to 127.254.0.0/16 are taken by other test clusters")
 
-    def free_port(self) -> int:
-        """A port that nothing listens on here. Nobody else uses this address, so it stays free."""
-        with socket.socket() as probe:
-            probe.bind((self.host, 0))
-            port: int = probe.getsockname()[1]
-            return port
-
     def close(self) -> None:
         """Give the network back."""
         self._guard.close()

@@ -2,6 +2,8 @@
 
 import copy
 import subprocess
+import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import API_VERSION
 
 CRDS = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
+PLURALS = {"seedsweeps", "episodes", "cuts"}
+SERVED_WITHIN = 60.0
 
 Object = dict[str, Any]
 
@@ -30,10 +34,30 @@ def run_kubectl(control_plane: ControlPlane, *arguments: str, refused: bool = Fa
     return done.stderr if refused else done.stdout
 
 
+@cache
 def install_kinds(control_plane: ControlPlane) -> None:
-    """Apply the definitions as they are published, and wait until they are served."""
+    """Apply the definitions as they are published, once for a control plane, and wait until they are served."""
     run_kubectl(control_plane, "apply", "--server-side", "-f", str(CRDS))
-    run_kubectl(control_plane, "wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+    deadline = time.monotonic() + SERVED_WITHIN
+    # `kubectl wait` fails where a definition has no conditions yet.
+    while not _served(control_plane):
+        assert time.monotonic() < deadline, f"not served after {SERVED_WITHIN:.0f} s"
+        time.sleep(0.1)
+
+
+def _served(control_plane: ControlPlane) -> bool:
+    """Whether objects can be created, and whoever asks which kinds there are is told."""
+    code, kinds = control_plane.request("GET", f"/apis/{API_VERSION}")
+    if code != 200 or not {kind["name"] for kind in kinds["resources"]} >= PLURALS:
+        return False
+    return all(_is_established(control_plane, plural) for plural in PLURALS)
+
+
+def _is_established(control_plane: ControlPlane, plural: str) -> bool:
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{API_VERSION.split('/')[0]}"
+    _, definition = control_plane.request("GET", path)
+    conditions = definition.get("status", {}).get("conditions") or ()
+    return any((c["type"], c["status"]) == ("Established", "True") for c in conditions)
 
 
 class Store:

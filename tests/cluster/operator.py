@@ -5,19 +5,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
+from cluster.rights import USER
 
-USER = "operator"
-"""The user that the control plane knows it by."""
-RULES = Path(__file__).parents[2] / "charts" / "seedsweep" / "files" / "operator-rules.yaml"
 READY_WITHIN = 60.0
 ENDS_WITHIN = 30.0
 
@@ -26,25 +23,12 @@ class OperatorError(Exception):
     """The operator ended, or did not become ready; the message ends with its log."""
 
 
-def grant_rights(control_plane: ControlPlane, namespace: str) -> None:
-    """Give the operator's user in one namespace what its chart gives, and no more."""
-    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-    rules = YAML(typ="safe", pure=True).load(RULES)
-    control_plane.create(f"{rbac}/roles", {"metadata": {"name": USER}, "rules": rules})
-    binding = {
-        "metadata": {"name": USER},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": USER},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
-    }
-    control_plane.create(f"{rbac}/rolebindings", binding)
-
-
 @dataclass
 class Operator:
-    """One operator of one namespace; `kubeconfig` names the API server it sees."""
+    """One operator of some namespaces; `kubeconfig` names the API server it sees."""
 
     kubeconfig: Path
-    namespace: str
+    namespaces: Sequence[str]
     port: int
     log: Path
     relist_seconds: float = 300.0
@@ -54,8 +38,8 @@ class Operator:
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises OperatorError."""
-        arguments = ["--namespace", self.namespace, "--port", str(self.port)]
-        arguments += ["--relist-seconds", str(self.relist_seconds), *self.options]
+        arguments = [f"--namespace={namespace}" for namespace in self.namespaces]
+        arguments += ["--port", str(self.port), "--relist-seconds", str(self.relist_seconds), *self.options]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *("setpriv", "--pdeathsig", "KILL", "--"),

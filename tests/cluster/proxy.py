@@ -100,6 +100,8 @@ class Proxy:
     """Where it listens."""
     rules: list[Rule] = field(default_factory=list)
     _watches: list[web.Request] = field(default_factory=list)
+    _unheard: set[asyncio.Task[web.StreamResponse]] = field(default_factory=set)
+    """Requests under way whose answers nobody gets."""
 
     @contextmanager
     def broken(self, *rules: Rule) -> Iterator[None]:
@@ -129,17 +131,28 @@ class Proxy:
             await asyncio.sleep(action.seconds)
         if action is Break.BEFORE:
             return _hang_up(request)
+        exchange = asyncio.create_task(self._exchange(session, request, sent))
+        if action is not Break.AFTER:
+            return await exchange
+        self._unheard.add(exchange)
+        exchange.add_done_callback(self._unheard.discard)
+        # Whoever is killed meanwhile must not take back what was asked.
+        await asyncio.shield(exchange)
+        return _hang_up(request)
+
+    async def settle(self) -> None:
+        """Wait for what is still asked though nobody waits for the answer."""
+        await asyncio.gather(*self._unheard)
+
+    async def _exchange(self, session: aiohttp.ClientSession, request: web.Request, sent: bytes) -> web.StreamResponse:
         try:
             async with self._forward(session, request, sent) as answer:
                 if "watch" in request.query:
                     return await self._stream(request, answer)
-                body = await answer.read()
+                return web.Response(status=answer.status, body=await answer.read(), headers=_end_to_end(answer.headers))
         except aiohttp.ClientError:
             # The API server is away, which looks the same from here.
             return _hang_up(request)
-        if action is Break.AFTER:
-            return _hang_up(request)
-        return web.Response(status=answer.status, body=body, headers=_end_to_end(answer.headers))
 
     def _is_silenced(self, request: web.Request) -> bool:
         silences = [rule for rule in self.rules if rule.action is Break.SILENCE]
@@ -190,6 +203,7 @@ async def proxying(upstream: str, tls: ssl.SSLContext | None = None) -> AsyncIte
             yield proxy
         finally:
             await runner.cleanup()
+            await proxy.settle()
 
 
 def _end_to_end(headers: Mapping[str, str]) -> dict[str, str]:

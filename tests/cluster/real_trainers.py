@@ -10,9 +10,11 @@ from kubernetes.aio.config import new_client_from_config
 from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
-from cluster.operator import USER, Operator, grant_rights, operating
+from cluster.objects import install_kinds
+from cluster.operator import Operator, operating
+from cluster.rights import USER, grant_rights
 from cluster.simulator.processes import run_trainers
-from cluster.trial import install_definitions
+from ports import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PORTS = iter(range(9420, 9500))
@@ -22,11 +24,9 @@ Object = dict[str, Any]
 @asynccontextmanager
 async def real_trainers(control_plane: ControlPlane, namespace: str, folder: Path) -> AsyncIterator[None]:
     """An operator, and a process of this machine behind every pod."""
-    install_definitions(control_plane)
+    install_kinds(control_plane)
     grant_rights(control_plane, namespace)
-    operator = Operator(
-        control_plane.kubeconfig(USER), namespace, control_plane.network.free_port(), folder / "operator.log"
-    )
+    operator = Operator(control_plane.kubeconfig(USER), [namespace], free_port(), folder / "operator.log")
     async with (
         await new_client_from_config(str(control_plane.kubeconfig())) as client,
         run_trainers(client, folder, namespace),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ def _event(version: int | None, verb: str, resource: str, answer: Object | None,
         resource=resource,
         subresource=subresource,
         namespace="ns",
-        name=(answer or {}).get("metadata", {}).get("name", ""),
+        name=more.pop("name", (answer or {}).get("metadata", {}).get("name", "")),
         code=more.pop("code", 200),
         body=more.pop("body", None),
         answer=answer,
@@ -151,6 +152,91 @@ def test_what_was_refused_or_only_tried_did_not_happen():
     refused = _event(None, "create", "pods", None, code=409)
     dry_run = _event(None, "create", "pods", {"metadata": _metadata("wi0-do0", "pod-again")}, code=201)
     assert found(refused=refused, dry_run=dry_run) == []
+
+
+def unanswered(event: AuditEvent, base: int | None = None) -> AuditEvent:
+    """A write of this content, made from a version, whose client hung up before it was answered."""
+    content = deepcopy(event.answer) or {}
+    content["metadata"] = {k: v for k, v in content["metadata"].items() if k not in ("resourceVersion", "uid")}
+    if base is not None:
+        content["metadata"]["resourceVersion"] = str(base)
+    status = {"kind": "Status", "metadata": {}, "status": "Failure", "reason": "Timeout"}
+    return replace(event, code=504, body=event.body or content, answer=status)
+
+
+def built_on(base: int, event: AuditEvent) -> AuditEvent:
+    """A write that was made from a version."""
+    return replace(event, body={"metadata": {"resourceVersion": str(base)}})
+
+
+def left(kind: str, event: AuditEvent) -> Object:
+    """What a write has made, as it is there at the end."""
+    assert event.answer is not None
+    return {**event.answer, "kind": kind}
+
+
+def test_an_unanswered_score_on_which_a_later_write_builds_is_on_record():
+    later = built_on(9, STORY["verdict 2"])
+    assert found(score_2=unanswered(scored(9, "wi2-do2"), base=4), verdict_2=later) == []
+
+
+def test_an_unanswered_score_that_is_there_at_the_end_is_on_record():
+    lost, there = unanswered(scored(9, "wi2-do2"), base=4), left("Episode", scored(9, "wi2-do2"))
+    assert found((told("Complete"), there), score_2=lost, deleted_2=None, verdict_2=None) == []
+
+
+def test_an_unanswered_score_that_nothing_shows_is_on_no_record():
+    lost = unanswered(scored(9, "wi2-do2"), base=4)
+    assert _about(found(score_2=lost), "not on record")
+
+
+def test_of_two_writes_made_from_one_version_only_the_answered_one_took_effect():
+    lost = unanswered(scored(9, "wi2-do2"), base=4)
+    other = built_on(4, episode(10, "wi2-do2"))
+    story = [*list(STORY.values())[:8], lost, other, built_on(10, episode(11, "wi2-do2")), cut(12)]
+    assert _about(violations(story, [OPERATOR]), "not on record")
+
+
+@pytest.mark.parametrize("again", [None, _event(None, "create", "cuts", None, code=409, name="demo-b0-r0")])
+def test_an_unanswered_cut_that_is_there_or_whose_name_is_taken_was_made(again: AuditEvent | None):
+    remaining = (told("Complete"), *((left("Cut", cut(10)),) if again is None else ()))
+    story = {**STORY, "cut": unanswered(cut(10)), "again": again}
+    in_order = [story[key] for key in (*list(STORY)[:10], "again", *list(STORY)[10:])]
+    assert violations([event for event in in_order if event is not None], [OPERATOR], remaining) == []
+    assert _about(found(cut=unanswered(cut(10))), "no cut says so")
+
+
+def test_a_pod_whose_unanswered_deletion_made_its_name_free_is_no_second_one_and_needs_a_record():
+    ended = episode(5, "wi2-do2", attempts=[{"uid": "pod-wi2-do2", "reason": "Interrupted"}])
+    anew = [unanswered(deleted(6, "wi2-do2")), pod(7, "wi2-do2", "pod-anew")]
+    assert violations([STORY["sweep"], STORY["pod 2"], ended, *anew], [OPERATOR]) == []
+    assert _about(violations([STORY["sweep"], STORY["pod 2"], *anew], [OPERATOR]), "without a record that says why")
+
+
+def test_a_pod_that_was_created_without_an_answer_is_a_live_one():
+    story = [
+        STORY["sweep"],
+        unanswered(pod(2, "wi0-do0")),
+        built_on(3, _event(3, "patch", "pods", pod(3, "wi0-do0").answer)),
+    ]
+    assert violations(story, [OPERATOR]) == []
+    assert _about(violations([*story, pod(4, "wi0-do0", "another")], [OPERATOR]), "I2")
+
+
+def test_a_status_that_was_written_alone_is_that_of_the_whole_object():
+    done = sweep(13, observedGeneration=1, conditions=[condition("Complete")])
+    minimizes = sweep(1, "create", USER)
+    assert done.answer is not None
+    assert minimizes.answer is not None
+    del done.answer["spec"]
+    minimizes.answer["spec"]["trainer"]["metric"]["goal"] = "minimize"
+    late_cut = cut(14)
+    assert _about(found(sweep=minimizes, cut=None, deleted_2=None, done=done, late_cut=late_cut), "I4")
+
+
+@pytest.mark.parametrize("resource", ["pods", "seedsweeps"])
+def test_a_deletion_that_was_forbidden_shows_nothing(resource: str):
+    assert found(more=_event(None, "delete", resource, None, code=403)) == []
 
 
 def test_a_second_cut_is_made_of_the_survivors_of_the_first():

@@ -18,8 +18,13 @@ class Upstream:
     def __init__(self) -> None:
         self.bodies: list[str] = []
         self.news = asyncio.Queue[str]()
+        self.asked = 0
+        self.pause = 0.0
+        """Seconds before a request takes effect, where its client does not hang up."""
 
     async def post(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        await asyncio.sleep(self.pause)
         self.bodies.append(await request.text())
         return web.Response(text=f"{request.path_qs} {self.bodies[-1]} {request.headers['Authorization']}", status=201)
 
@@ -74,6 +79,20 @@ async def test_a_connection_ends_before_or_after_the_request_took_effect(
         with proxy.broken(Rule(action, "^/pods")), pytest.raises(aiohttp.ClientConnectionError):
             await session.post("/pods", data="body")
         assert upstream[0].bodies == reached
+
+
+async def test_what_is_to_take_effect_does_although_the_client_is_killed_meanwhile(upstream: tuple[Upstream, str]):
+    server, url = upstream
+    server.pause = 0.3
+    async with client_of(url) as (proxy, session):
+        with proxy.broken(Rule(Break.AFTER, "^/pods")):
+            asking = asyncio.create_task(session.post("/pods", data="body"))
+            async with asyncio.timeout(10):
+                while not server.asked:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+    assert server.bodies == ["body"]
 
 
 async def test_a_rule_acts_on_every_so_many_th_request_that_it_is_about(upstream: tuple[Upstream, str]):

@@ -3,13 +3,10 @@
 import asyncio
 import json
 import ssl
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 from kubernetes.aio.config import new_client_from_config
@@ -17,19 +14,23 @@ from kubernetes.aio.config import new_client_from_config
 from cluster.controlplane import ControlPlane
 from cluster.ends import End, end_of, fault_free_end
 from cluster.invariants import violations
-from cluster.operator import USER, Operator, grant_rights, kubeconfig_through, operating
+from cluster.objects import install_kinds
+from cluster.operator import Operator, kubeconfig_through, operating
 from cluster.proxy import Proxy, proxying
+from cluster.rights import USER, Right, grant_rights
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
+from ports import free_port
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.names import owner_uid
 
-CRDS = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
 CORE = frozenset({"pods", "events", "resourcequotas"})
 AUTHORITY = "certificate-authority"
 SCRAPE_PORT = 9417
 """Not the default, on which whoever tries things by hand may listen."""
 NAME = "demo"
+KINDS = {"seedsweeps": "SeedSweep", "pods": "Pod", "episodes": "Episode", "cuts": "Cut", "events": "Event"}
+"""Of what is left of a sweep."""
 PATIENCE = 90.0
 """Seconds, as all times here."""
 SETTLES_WITHIN = 15.0
@@ -144,7 +145,7 @@ class Trial:
     async def wrong(self) -> list[str]:
         """What has been violated so far."""
         remaining: list[Object] = []
-        for plural, kind in {"pods": "Pod", "episodes": "Episode", "cuts": "Cut", "events": "Event"}.items():
+        for plural, kind in KINDS.items():
             remaining += [{**item, "kind": kind} for item in await self.items(plural)]
         writes = [event for event in self.control_plane.audit(self._since) if event.namespace == self.namespace]
         return violations(writes, [USER], remaining)
@@ -203,31 +204,53 @@ async def on_trial(
     options: tuple[str, ...] = (),
 ) -> AsyncIterator[Trial]:
     """Everything that a sweep in this namespace needs, within this context; the operator has started."""
-    await asyncio.to_thread(install_definitions, control_plane)
-    await asyncio.to_thread(grant_rights, control_plane, namespace)
+    scene = Scene(script)
+    async with on_trials(control_plane, {namespace: scene}, relist_seconds, options) as trials:
+        yield trials[namespace]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is special about a namespace."""
+
+    script: Script
+    """What its trainers play."""
+    missing: Right | None = None
+    """What the operator may not do there."""
+
+
+@asynccontextmanager
+async def on_trials(
+    control_plane: ControlPlane,
+    scenes: Mapping[str, Scene],
+    relist_seconds: float = 300.0,
+    options: tuple[str, ...] = (),
+) -> AsyncIterator[dict[str, Trial]]:
+    """The same for some namespaces with one operator, each with trainers and rights of its own."""
+    await asyncio.to_thread(install_kinds, control_plane)
+    for namespace, scene in scenes.items():
+        await asyncio.to_thread(grant_rights, control_plane, namespace, scene.missing)
     since = control_plane.audit_position()
     kubeconfig = control_plane.kubeconfig()
     tls = ssl.create_default_context(cafile=json.loads(kubeconfig.read_text())["clusters"][0]["cluster"][AUTHORITY])
-    folder = control_plane.folder
+    files = control_plane.folder / next(iter(scenes))
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await new_client_from_config(str(kubeconfig)))
-        trainers = await stack.enter_async_context(simulate(client, script, namespace))
+        trainers = {
+            namespace: await stack.enter_async_context(simulate(client, scene.script, namespace))
+            for namespace, scene in scenes.items()
+        }
         proxy = await stack.enter_async_context(proxying(control_plane.url, tls))
         operator = Operator(
-            kubeconfig_through(control_plane, proxy.url, folder / f"{namespace}.kubeconfig"),
-            namespace,
-            control_plane.network.free_port(),
-            folder / f"{namespace}.log",
+            kubeconfig_through(control_plane, proxy.url, files.with_suffix(".kubeconfig")),
+            list(scenes),
+            free_port(),
+            files.with_suffix(".log"),
             relist_seconds,
             options,
         )
         await stack.enter_async_context(operating(operator))
-        yield Trial(control_plane, namespace, proxy, operator, trainers, since)
-
-
-@cache
-def install_definitions(control_plane: ControlPlane) -> None:
-    """The chart's definitions, once for a control plane."""
-    kubectl = [str(control_plane.kubectl), f"--kubeconfig={control_plane.kubeconfig()}"]
-    for arguments in (["apply", "--server-side"], ["wait", "--for=condition=Established"]):
-        subprocess.run([*kubectl, *arguments, "-f", str(CRDS)], check=True, capture_output=True, timeout=60)
+        yield {
+            namespace: Trial(control_plane, namespace, proxy, operator, trainers[namespace], since)
+            for namespace in scenes
+        }

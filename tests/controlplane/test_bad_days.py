@@ -12,6 +12,7 @@ from cluster.proxy import Answer, Break, Rule
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
+from ports import free_port
 
 SLOW = Script(seconds=0.5)
 """Episodes of 5 s: an operator that is away for a while misses something."""
@@ -148,7 +149,7 @@ async def test_a_watch_that_is_refused_ends_the_operator_and_the_next_one_goes_o
 
 async def test_two_operators_at_once_do_no_harm(control_plane, namespace: str):
     async with on_trial(control_plane, namespace, SLOW) as trial:
-        second = replace(trial.operator, port=control_plane.network.free_port())
+        second = replace(trial.operator, port=free_port())
         async with operating(second):
             await trial.apply(sweep := sweep_of())
             await trial.completed(sweep, SLOW)

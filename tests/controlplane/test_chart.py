@@ -4,9 +4,9 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from ruamel.yaml import YAML
@@ -32,6 +32,8 @@ VALUES: dict[str, Any] = {
     "admissionPolicy": EVERYTHING["admissionPolicy"],
 }
 SKIPPED = "PodMonitor,PrometheusRule"
+PATIENCE = 60.0
+Found = TypeVar("Found")
 QUICKSTART = CHART.parents[1] / "examples" / "quickstart.yaml"
 
 
@@ -104,6 +106,15 @@ def may(control_plane: ControlPlane, namespace: str, verb: str, resource: str) -
     return allowed
 
 
+def eventually(look: Callable[[], Found | None]) -> Found:
+    """What is there at last: controllers and admission take in news when they come to it."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := look()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return found
+
+
 def test_helm_installs_it_and_says_what_to_do_next(installed: str):
     assert "kubectl apply -f sweep.yaml" in installed
     assert "seedsweep watch NAME" in installed
@@ -160,13 +171,7 @@ def test_who_may_edit_writes_sweeps_and_reads_the_record(control_plane: ControlP
 def test_the_clusters_own_edit_role_includes_the_charts(control_plane: ControlPlane, installed: str, namespace: str):
     bind(control_plane, namespace, AUTHOR, "edit")
 
-    def may() -> bool:
-        return post(control_plane, namespace, sweep(), AUTHOR)[0] == 201
-
-    deadline = time.monotonic() + 30
-    while not may() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert may()
+    eventually(lambda: post(control_plane, namespace, sweep(), AUTHOR)[0] == 201 or None)
     assert post(control_plane, namespace, EPISODE, AUTHOR)[0] == 403
 
 
@@ -284,6 +289,27 @@ def test_the_queue_cannot_be_left_while_a_sweep_is_suspended(control_plane: Cont
     code, said = control_plane.request("PATCH", f"{path}/suspended", {"spec": {"podTemplate": None}})
     assert (code, "has to set kueue.x-k8s.io/queue-name" in str(said)) == (422, True)
     assert control_plane.request("PATCH", f"{path}/suspended", {"spec": {"suspend": False}})[0] == 200
+
+
+def test_a_second_release_beside_the_first_limits_sweeps_by_default_and_in_its_own_namespaces(
+    control_plane: ControlPlane, installed: str, namespace: str
+):
+    home = f"{namespace}-home"
+    control_plane.create("/api/v1/namespaces", {"metadata": {"name": home}})
+    where = [f"--namespace={home}", f"--kubeconfig={control_plane.kubeconfig()}"]
+    values = {"watch": {"namespaces": [namespace]}, "rbac": {"aggregate": False}}
+    too_many = sweep({"spec.seeds": {"single": {"count": 1001}}})
+    run_helm("install", "second", str(CHART), *where, values=values)
+    try:
+        refused = eventually(
+            lambda: next((said for code, said in [post(control_plane, namespace, too_many)] if code == 422), None)
+        )
+        assert "gives 1001 episodes, and a sweep may have 1000 here" in refused
+        assert post(control_plane, namespace, sweep({"spec.seeds": {"single": {"count": 1000}}}))[0] == 201
+        assert post(control_plane, "default", too_many)[0] == 201
+    finally:
+        run_helm("uninstall", "second", *where)
+        control_plane.request("DELETE", f"/api/v1/namespaces/{home}")
 
 
 def test_an_upgrade_says_how_to_bring_definitions_up_to_date_and_that_does(control_plane: ControlPlane, installed: str):

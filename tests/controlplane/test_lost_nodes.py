@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cluster.operator import USER
 from cluster.reaper import UNATTENDED
+from cluster.rights import USER
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of

@@ -7,6 +7,7 @@ import pytest
 
 from cluster.controlplane import ControlPlane
 from cluster.operator import Operator, OperatorError
+from ports import free_port
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def bare(control_plane: ControlPlane) -> Iterator[ControlPlane]:
 
 async def test_the_operator_ends_and_says_what_is_missing(bare: ControlPlane, tmp_path: Path):
     log = tmp_path / "operator.log"
-    operator = Operator(bare.kubeconfig(), "default", bare.network.free_port(), log)
+    operator = Operator(bare.kubeconfig(), ["default"], free_port(), log)
     with pytest.raises(OperatorError, match="it ended with code 1"):
         await operator.start()
     assert "this cluster knows no SeedSweeps: apply the chart's definitions" in log.read_text()

@@ -3,40 +3,19 @@
 All other tests of the operator run with these rights, too.
 """
 
-from ruamel.yaml import YAML
-
-from cluster.audit import AuditEvent
-from cluster.operator import RULES, USER
 from cluster.proxy import Answer, Rule
+from cluster.rights import USER, right_of, rights
 from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.names import LABEL_SWEEP_UID
 
-Right = tuple[str, str, str]
-"""API group, resource with its subresource, verb."""
-
 SCRIPT = Script(seconds=0.2, faults=(Fault(crash(1), "wi0-do2", attempt=0),))
 """A log is read where a trainer failed."""
 GROUP = API_VERSION.split("/")[0]
 REFUSED = "refused"
 NAMES_TAKEN = [("pods", "demo-wi0-do0"), ("episodes", "demo-wi0-do1"), ("cuts", "demo-b0-r0")]
-
-
-def granted() -> set[Right]:
-    rules = YAML(typ="safe", pure=True).load(RULES)
-    return {
-        (group, resource, verb)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-
-
-def right_of(event: AuditEvent) -> Right:
-    return event.group, f"{event.resource}/{event.subresource}".rstrip("/"), event.verb
 
 
 def foreign(plural: str, name: str) -> dict[str, object]:
@@ -117,11 +96,10 @@ async def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(contro
         await eventually(watched)
     asked = [event for event in control_plane.audit(since) if event.user == USER and event.namespace == namespace]
     assert {right_of(event) for event in asked if event.code == 403} == set()
-    assert {right_of(event) for event in asked} == granted()
+    assert {right_of(event) for event in asked} == set(rights())
 
 
 def test_no_right_is_a_wildcard_and_none_reaches_secrets_or_processes():
-    rights = granted()
-    assert not [right for right in rights if "*" in right]
-    assert {group for group, _, _ in rights} == {"", GROUP}
-    assert {resource for group, resource, _ in rights if not group} == {"pods", "pods/log", "events"}
+    assert not [right for right in rights() if "*" in right]
+    assert {right.group for right in rights()} == {"", GROUP}
+    assert {right.resource for right in rights() if not right.group} == {"pods", "pods/log", "events"}

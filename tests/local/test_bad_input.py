@@ -10,6 +10,7 @@ import pytest
 
 from fake_sweeps import FakeSweep
 from local.conftest import Command, Result
+from ports import free_port
 
 METRIC = {"name": "accuracy", "goal": "maximize"}
 
@@ -137,10 +138,10 @@ def test_place_where_no_folder_can_be_made_is_refused(seedsweep: Command, fake_s
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
+    """One after a free one."""
+    port = free_port(in_a_row=2) + 1
+    with socket.create_server(("127.0.0.1", port)):
+        yield port
 
 
 def test_taken_port_is_refused(seedsweep: Command, fake_sweep: FakeSweep, taken_port: int) -> None:

@@ -65,6 +65,11 @@ def test_ports_beyond_the_last_are_refused() -> None:
     assert [problem.path for problem in place_problems(wanted, {}, places)] == ["spec.scrape.port"]
 
 
+def test_a_chosen_port_is_none_that_an_outgoing_connection_may_get_before_the_trainer_listens() -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(free_port() < first for _ in range(50))
+
+
 def test_port_that_was_given_out_is_not_given_out_again() -> None:
     given = set(range(65536)) - {free_port()}
     assert free_port(given) not in given

@@ -12,6 +12,7 @@ import pytest
 
 from fake_sweeps import FakeSweep, outcome
 from local.conftest import Command
+from ports import free_port
 from runners import assert_ended, read_until, runner
 from seedsweep.api.episode import EndReason
 from seedsweep.engine import ends
@@ -234,7 +235,7 @@ def test_two_runners_cannot_work_in_one_folder(seedsweep: Command, fake_sweep: F
 
 def test_explicit_port_is_used_from_there_on(seedsweep: Command, fake_sweep: FakeSweep) -> None:
     fake_sweep.weight_inits = fake_sweep.data_orders = 2
-    fake_sweep.spec = {"scrape": {"port": 23400}}
+    fake_sweep.spec = {"scrape": {"port": free_port(in_a_row=4)}}
     fake_sweep.seconds = 0.05
     assert seedsweep(*fake_sweep.arguments()).code == 0
 

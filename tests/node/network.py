@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,13 +23,6 @@ class NodeNetwork:
     """The network as a control plane sees it: an address that pods reach, too."""
 
     host = ADDRESS
-
-    def free_port(self) -> int:
-        """A port that nothing listens on."""
-        with socket.socket() as probe:
-            probe.bind((self.host, 0))
-            port: int = probe.getsockname()[1]
-            return port
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -1,7 +1,6 @@
 """SeedSweepCallback in real trainings by transformers' Trainer, of a tiny random model."""
 
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, EvalPrediction, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
+from ports import free_port
 from seedsweep_trainer.callback import SeedSweepCallback
 from seedsweep_trainer.contract import Env, Message, Outcome, decode_message
 from seedsweep_trainer.errors import ConfigurationError
@@ -31,9 +31,6 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The environment of an attempt; returns where its termination message is."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = tmp_path / "termination-log"
     for name, value in {
         Env.CONTRACT: "1",
@@ -43,7 +40,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Env.CHECKPOINT_DIR: str(tmp_path / "checkpoints"),
         Env.TERMINATION_LOG: str(log),
         Env.METRICS_HOST: "127.0.0.1",
-        Env.METRICS_PORT: str(port),
+        Env.METRICS_PORT: str(free_port()),
     }.items():
         monkeypatch.setenv(name, value)
     return log
@@ -140,9 +137,7 @@ def test_stops_after_the_asked_evaluation_and_resumes_with_the_whole_curve(
     assert (paused.outcome, len(paused.scores), paused.checkpoint) == (Outcome.STOPPED, 1, 1)
 
     monkeypatch.delenv(Env.STOP_AFTER)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        monkeypatch.setenv(Env.METRICS_PORT, str(probe.getsockname()[1]))
+    monkeypatch.setenv(Env.METRICS_PORT, str(free_port()))
     trainer(tmp_path).train(resume_from_checkpoint=get_last_checkpoint(str(tmp_path / "checkpoints" / "a")))
     resumed = last_words(sweep)
     assert resumed.outcome == Outcome.DONE

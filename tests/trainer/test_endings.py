@@ -7,7 +7,6 @@ import math
 import os
 import re
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ports import free_port
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.contract import Env, ExitCode, Message, Outcome, decode_message
@@ -37,8 +37,6 @@ def environment(tmp_path: Path) -> Start:
 
     def make(config: FineTuning, **variables: str) -> dict[str, str]:
         (tmp_path / "work").mkdir(exist_ok=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         contract = {
             Env.CONTRACT: "1",
             Env.EPISODE: "e1",
@@ -48,7 +46,7 @@ def environment(tmp_path: Path) -> Start:
             Env.WORK_DIR: str(tmp_path / "work"),
             Env.CHECKPOINT_DIR: str(tmp_path / "episode"),
             Env.METRICS_HOST: "127.0.0.1",
-            Env.METRICS_PORT: str(port),
+            Env.METRICS_PORT: str(free_port()),
             Env.TERMINATION_LOG: str(tmp_path / "termination-log"),
             Env.CONFIG: config.model_dump_json(by_alias=True, exclude_unset=True),
         }

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from seedsweep.api.parse import load_sweep
 from seedsweep.engine.observation import Reading
 from seedsweep.scrape import Expected, parse_reading
@@ -67,13 +67,6 @@ def episode(tmp_path: Path) -> Iterator[Episode]:
     for process in episode.started:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def scrape(port: int, uid: str) -> Reading | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ports import free_port
 from seedsweep.scrape import Expected, parse_reading
 from seedsweep_trainer.contract import (
     Env,
@@ -32,9 +33,6 @@ SCORE, LOSS = str(MetricName.CURVE_SCORE), str(MetricName.CURVE_LOSS)
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """The environment of an attempt of episode wi1-do2."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     return {
         Env.CONTRACT: "1",
         Env.EPISODE: "wi1-do2",
@@ -42,7 +40,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         Env.WORK_DIR: str(tmp_path),
         Env.TERMINATION_LOG: str(tmp_path / "termination-log"),
         Env.METRICS_HOST: "127.0.0.1",
-        Env.METRICS_PORT: str(port),
+        Env.METRICS_PORT: str(free_port()),
     }
 
 

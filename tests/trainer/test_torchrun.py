@@ -1,13 +1,13 @@
 """examples/torchrun_loop.py under a real torchrun: two processes are one episode."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from seedsweep_trainer.contract import Env, Message, Outcome, decode_message
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -16,9 +16,6 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def attempt(folder: Path, uid: str, **env: str) -> Message:
     """Train until the end; its last words."""
     (folder / uid).mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     contract = {
         Env.CONTRACT: "1",
         Env.EPISODE: "wi3-do1",
@@ -29,7 +26,7 @@ def attempt(folder: Path, uid: str, **env: str) -> Message:
         Env.WORK_DIR: str(folder / uid),
         Env.TERMINATION_LOG: str(folder / uid / "termination-log"),
         Env.METRICS_HOST: "127.0.0.1",
-        Env.METRICS_PORT: str(port),
+        Env.METRICS_PORT: str(free_port()),
     }
     variables = {str(name): value for name, value in contract.items()} | {"OMP_NUM_THREADS": "1", **env}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "torchrun_loop.py"]

@@ -39,3 +39,20 @@ seccompProfile:
   name: {{ .Values.serviceAccount.name }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
+
+{{/* Of a network policy: addresses by their CIDRs, and ports. */}}
+{{- define "seedsweep.blocks" -}}
+{{- $blocks := list }}
+{{- range . }}
+{{- $blocks = append $blocks (dict "ipBlock" (dict "cidr" .)) }}
+{{- end }}
+{{- toYaml $blocks }}
+{{- end }}
+
+{{- define "seedsweep.ports" -}}
+{{- $ports := list }}
+{{- range . }}
+{{- $ports = append $ports (dict "port" (int .)) }}
+{{- end }}
+{{- toYaml $ports }}
+{{- end }}

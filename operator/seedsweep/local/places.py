@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import random
 import socket
 import subprocess
 from collections.abc import Container, Mapping, Sequence
@@ -14,6 +15,8 @@ from seedsweep.api.sweep import SweepSpec
 
 GPU_RESOURCE = "nvidia.com/gpu"
 LOOPBACK = "127.0.0.1"
+FIRST_PORT, FIRST_DYNAMIC_PORT = 21_000, 32_768
+"""Linux gives outgoing connections ports from the second on, macOS higher ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,13 @@ def place_problems(spec: SweepSpec, gpus: Mapping[str, str], places: Sequence[Pl
 
 
 def free_port(promised: Container[int] = ()) -> int:
-    """A port that nobody listens on now, and that is none of those that were given out already."""
+    """A port that nobody listens on now, and that is none of those that were given out already.
+
+    The kernel gives it to no outgoing connection: one of those that it does may be gone before the trainer listens.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
-        if port not in promised:
+        port = random.randrange(FIRST_PORT, FIRST_DYNAMIC_PORT)
+        if port not in promised and _is_free(port):
             return port
 
 

@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from cluster.simulator.hostile import Answer, plain
-
-_BACKLOG = 8
-"""One operator scrapes, and at times a test."""
+from listening import listening
 
 
 @asynccontextmanager
@@ -17,37 +15,16 @@ async def exporter(host: str, port: int, answer: Callable[[], Answer]) -> AsyncI
     Raises:
         OSError: the address cannot be listened on.
     """
-    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = asyncio.create_task(_serve(reader, writer, answer))
-        connections[connection] = writer
-        connection.add_done_callback(connections.pop)
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Where it raises, the scraper has had enough.
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            while path := await _path(reader):
+                if not await _send(writer, answer() if path == "/metrics" else plain(b"", "404 Not Found")):
+                    return
 
-    # The pod that had the address before may not have let go of it yet.
-    server = await asyncio.start_server(connected, host, port, backlog=_BACKLOG, reuse_port=True)
-    try:
+    async with listening(serve, host, port):
         yield
-    finally:
-        server.close()
-        open_still = list(connections)
-        for connection, writer in connections.items():
-            connection.cancel()
-            # One that was accepted this moment never gets to do so itself.
-            writer.transport.abort()
-        await asyncio.gather(*open_still, return_exceptions=True)
-
-
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Callable[[], Answer]) -> None:
-    try:
-        while path := await _path(reader):
-            if not await _send(writer, answer() if path == "/metrics" else plain(b"", "404 Not Found")):
-                return
-    except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        # The scraper has had enough.
-        return
-    finally:
-        writer.transport.abort()
 
 
 async def _path(reader: asyncio.StreamReader) -> str | None:

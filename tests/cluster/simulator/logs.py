@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from cluster.controlplane import ControlPlane
+from ports import free_port
 
 
 @asynccontextmanager
@@ -27,7 +28,7 @@ async def serving_logs(control_plane: ControlPlane, log: str) -> AsyncIterator[l
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificates = control_plane.folder / "certificates"
     tls.load_cert_chain(certificates / "apiserver.crt", certificates / "apiserver.key")
-    host, port = control_plane.network.host, control_plane.network.free_port()
+    host, port = control_plane.network.host, free_port()
     await web.TCPSite(runner, host, port, ssl_context=tls).start()
     address = {"addresses": [{"type": "InternalIP", "address": host}]}
     try:
