@@ -106,6 +106,12 @@ def test_an_answer_of_a_newer_trainer_is_read():
     assert answer.parameters == 5
 
 
+@pytest.mark.parametrize("answer", [{"answer": 42}, {"parameters": 10**400}, {"test": {**TEST, "n": 10**30}}, 5, None])
+def test_what_is_no_answer_is_refused(answer: Any):
+    with pytest.raises(ValueError, match="HousekeepingAnswer"):
+        HousekeepingAnswer.model_validate_json(json.dumps(answer))
+
+
 def test_a_sweep_goes_on_whatever_a_newer_release_has_in_its_status():
     sweep = parse_stored(body(spread(STATUS)))
     assert sweep.status is not None

@@ -85,6 +85,13 @@ def test_digests_and_fingerprints_keep_to_their_bounds():
     assert todo.status.data_digest is not None
 
 
+def test_a_curve_is_completed_up_to_its_bound_however_many_evaluations_a_trainer_claims():
+    sampled = running(0, 0.5, losses=None, evaluations_planned=None, steps_planned=None, sampled=True, level="L0")
+    claimed = SweepStatus(evaluations=10**12, steps=10**12)
+    todo = look(study(1), ended(sampled, EndReason.DONE), status=claimed)
+    assert refused_episode(last(todo)) == []
+
+
 # --- of another release
 
 

@@ -115,6 +115,8 @@ DecimalString = Annotated[
     str, Field(min_length=1, max_length=32, json_schema_extra={"pattern": DECIMAL}), AfterValidator(_is_decimal)
 ]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""What others count: beyond it, not every program reads the same number."""
 Percent = Annotated[int, Field(ge=1, le=99)]
 Text = Annotated[str, Field(max_length=4096)]
 """A string somebody wrote: bounded, as everything is whose checks have to have a known cost."""

@@ -10,7 +10,7 @@ from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.recorded import shortened, stored_size
 from seedsweep.api.seeds import Seeds
 
-_MAX_PATH = 200
+MAX_PATH = 200
 _MAX_SHOWN = 80
 
 
@@ -31,7 +31,7 @@ def path_of(location: Iterable[int | str]) -> str:
     path = ""
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return shortened(path, _MAX_PATH)
+    return shortened(path, MAX_PATH)
 
 
 def shown(value: object) -> object:

@@ -11,6 +11,7 @@ from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
+from seedsweep.api.checks import MAX_PATH
 from seedsweep.api.recorded import shortened
 
 MAX_BYTES = 1 << 20
@@ -21,7 +22,6 @@ MAX_VALUES = 100_000
 
 TOO_LARGE = f"is larger than {MAX_BYTES} bytes: list less in it"
 
-_MAX_PATH = 200
 _TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep: no SeedSweep is"
 
 _Place = tuple["_Place", str] | None
@@ -152,12 +152,12 @@ def _text(text: str, place: _Place) -> str:
 
 
 def _path(place: _Place) -> str:
-    return shortened("".join(_steps(place)).removeprefix("."), _MAX_PATH) or "file"
+    return shortened("".join(_steps(place)).removeprefix("."), MAX_PATH) or "file"
 
 
 def _steps(place: _Place) -> Iterator[str]:
     steps = []
     while place is not None:
         place, name = place
-        steps.append(name if name.startswith("[") else f".{name[:_MAX_PATH]}")
+        steps.append(name if name.startswith("[") else f".{name[:MAX_PATH]}")
     return reversed(steps)

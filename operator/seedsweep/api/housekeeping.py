@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from seedsweep.api.base import ApiModel
+from seedsweep.api.base import ApiModel, Count
 from seedsweep.api.recorded import Recorded
 from seedsweep.api.status import TestScore
 from seedsweep.api.sweep import Export
@@ -53,7 +53,7 @@ class HousekeepingAnswer(Recorded):
 
     error: str = ""
     """Why the task could not be done, or not all of it."""
-    parameters: int | None = None
+    parameters: Count | None = None
     """Of the model, after a warm-up: a checkpoint takes about 12 bytes for each, best weights 4."""
     weights: str | None = None
     """Path or URI of the winner's folder."""

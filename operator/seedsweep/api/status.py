@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seedsweep.api.base import Distinct
+from seedsweep.api.base import Count, Distinct
 from seedsweep.api.core import Condition
 from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_RUNGS
 from seedsweep.api.episode import MAX_FINGERPRINT, EpisodeName, Interruption
@@ -69,7 +69,7 @@ class TestScore(Recorded):
     """Its name."""
     score: float
     """Of the winner."""
-    n: int
+    n: Count
     """Examples."""
     interval: Annotated[list[float], Field(min_length=2, max_length=2)]
     """Lower and upper bound, over examples."""

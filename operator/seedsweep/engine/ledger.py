@@ -7,6 +7,7 @@ from seedsweep.api.episode import (
     MAX_ATTEMPTS,
     MAX_DEVICE,
     MAX_ENDING,
+    MAX_EVALUATIONS_ON_RECORD,
     MAX_FAILURE,
     MAX_FINGERPRINT,
     MAX_IMAGE,
@@ -186,6 +187,7 @@ def _held_to_the_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> Seen
         return attempt
     known = len(reading.scores)
     goal = stop_after if stop_after is not None and known < stop_after else draft.evaluations or known
+    goal = min(goal, MAX_EVALUATIONS_ON_RECORD)
     held = replace(reading, scores=(*reading.scores, *(reading.scores[-1:] * (goal - known))))
     return replace(attempt, reading=held)
 
