@@ -54,6 +54,8 @@ class Watch:
         world = self.world
         assert_leaves_alone(todo, {e for e, refusal in world.unrecorded.items() if refusal.until > moment(world.now)})
         self._live_before = sum(1 for t in world.trainees if t.live)
+        tried = {(r.cut.bracket, r.cut.rung) for r in todo.records if isinstance(r, RecordCut)}
+        assert not any(world.uncut[key].until > moment(world.now) for key in tried & world.uncut.keys())
         finals = {episode.name: status.rung_scores for episode, status in world.records.items()}
         for record in todo.records:
             if isinstance(record, RecordEpisode):

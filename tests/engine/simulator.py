@@ -64,6 +64,7 @@ class World:
         """Until when the record of an episode cannot be written."""
         self.unrecorded: dict[EpisodeId, Refusal] = {}
         """What the loop knows of that."""
+        self.uncut: dict[tuple[int, int], Refusal] = {}
         self.trainees: list[Trainee] = []
         self.checkpoints: dict[EpisodeId, int] = {}
         self.curves: dict[EpisodeId, tuple[float | None, ...]] = {}
@@ -99,6 +100,7 @@ class World:
             cuts=dict(self.cuts),
             attempts=tuple(trainee.seen() for trainee in self.trainees),
             unrecorded=dict(self.unrecorded),
+            uncut=dict(self.uncut),
             suspend=self.suspended,
             parallelism=self.parallelism,
             stored=stored,
@@ -172,10 +174,15 @@ class World:
             acts -= 1
             # Cuts and verdicts rest on scores written before them, also on those of other episodes.
             if isinstance(record, RecordCut):
-                if EVERYTHING in unwritten or (record.cut.bracket, record.cut.rung) in self.cuts:
+                key = record.cut.bracket, record.cut.rung
+                if EVERYTHING in unwritten or key in self.cuts or self.rng.random() < self.hazards.denied:
+                    if key not in self.cuts:
+                        self.uncut[key] = self._refusal()
+                    self.news = True
                     unwritten.add(EVERYTHING)
                     continue
-                self.cuts[record.cut.bracket, record.cut.rung] = record.cut
+                self.cuts[key] = record.cut
+                self.uncut.pop(key, None)
             elif self._is_denied(record.episode):
                 self._refuse(record, unwritten)
             elif EVERYTHING in unwritten and record.status.verdict is not None:
@@ -186,6 +193,9 @@ class World:
         self.trainees = [t for t in self.trainees if t.live or not self._ended_on_record(t)]
         return unwritten, acts
 
+    def _refusal(self) -> Refusal:
+        return Refusal("Forbidden", "it may not be written", moment(self.now + self.rng.randint(*ASKED_AGAIN)))
+
     def _is_denied(self, episode: EpisodeId) -> bool:
         if self.denied.get(episode, 0) <= self.now and self.rng.random() < self.hazards.denied:
             self.denied[episode] = self.now + self.rng.randint(*DENIED)
@@ -195,8 +205,7 @@ class World:
         self.news = True
         episode, before = record.episode, self.records.get(record.episode, EpisodeStatus())
         if self.denied.get(episode, 0) > self.now:
-            until = moment(self.now + self.rng.randint(*ASKED_AGAIN))
-            self.unrecorded[episode] = Refusal("Forbidden", "records may not be written", until)
+            self.unrecorded[episode] = self._refusal()
         if record.durable:
             unwritten.add(episode.name)
             if record.status.rung_scores != before.rung_scores or record.status.verdict != before.verdict:
@@ -366,7 +375,7 @@ class World:
         """What was only in the loop's memory is gone; it watches again from now on."""
         self.news = True
         self.concluding = None
-        self.unrecorded = {}
+        self.unrecorded, self.uncut = {}, {}
         for trainee in self.trainees:
             if trainee.live:
                 trainee.reading = None

@@ -137,7 +137,7 @@ def test_a_record_that_cannot_be_written_is_told_while_others_train_and_between_
     for now in (100, 1000):
         stalled = condition(look(THREE, running(0, 0.1), running(1), unrecorded=frozen(1, 2), now=now), "Stalled")
         assert (stalled.status, stalled.reason) == ("True", "Forbidden")
-        assert "wi1-do1 and of 1 others cannot be written: episodes.seedsweep.io is forbidden" in stalled.message
+        assert "wi1-do1 and 1 more cannot be recorded: episodes.seedsweep.io is forbidden" in stalled.message
 
 
 # Drawn anew in every turn: whatever a plan is made of, it leaves alone those whose record cannot be written.
@@ -159,6 +159,26 @@ def test_whoever_cannot_be_recorded_is_named_by_no_record_and_no_decision(seed: 
             mishap=0.3, vanish=0.2, mute=0.2, crash=0.1, denied=0.2, turmoil=3, gpus=rng.choice([None, 2])
         )
         assert_right_outcome(simulate(random_case(rng), hazards, seed))
+
+
+# --- cuts
+
+
+def test_while_a_cut_cannot_be_created_all_but_its_bracket_goes_on():
+    brackets = {"brackets": [{"episodes": 2, "rungs": [{"atPercent": 30, "keep": 1}]}] * 2}
+    layout = study(4, parallelism=4, stopping=brackets)
+    one, other = ([e.weight_init for e in members] for members in layout.members)
+    records = {i: stopped_at_rung(i, 0.1, 0.2, 0.3 + i / 10) for i in (*one, *other)}
+    options = {"records": records, "resumable": False, "uncut": {(0, 0): NO}}
+    todo = look(layout, **options)
+    assert [cut.bracket for cut in cuts_made(todo)] == [1]
+    todo = look(layout, **options, cuts=[cut_of(layout, other[:1], other[1:], bracket=1)])
+    assert [i for i, _ in starts(todo)] == other[:1]
+    assert todo.look_again_in == seconds(30)
+    stalled = condition(todo, "Stalled")
+    assert (stalled.reason, "the cut of bracket 0 at rung 0" in stalled.message) == ("Forbidden", True)
+    again = look(layout, **options, cuts=[cut_of(layout, other[:1], other[1:], bracket=1)], now=LATER)
+    assert [cut.bracket for cut in cuts_made(again)] == [0]
 
 
 # --- starts
@@ -203,17 +223,23 @@ def test_where_only_one_episode_is_refused_others_use_the_places_at_once():
 
 
 def test_refusals_are_told_by_their_weight():
+    gone_wrong = Refusal("Forbidden", "pods may not be deleted", moment(0))
     cut = Refusal("Forbidden", "cuts may not be created", moment(0))
     gone = running(1, node="n", silent_since=moment(90))
     pulled = pending(2, trouble="ErrImagePull")
-    facts = {"hindrances": [cut], "unrecorded": frozen(0), "refused": {episode(0): QUOTA}}
+    facts = {
+        "hindrances": [gone_wrong],
+        "uncut": {(0, 0): cut},
+        "unrecorded": frozen(0),
+        "refused": {episode(0): QUOTA},
+    }
     said = []
     while facts:
         said.append(condition(look(THREE, gone, **facts), "Stalled").message)
         facts.pop(next(iter(facts)))
     said.append(condition(look(THREE, gone, pulled), "Stalled").message)
-    parts = ["cuts may not", "record of wi0-do0", "exceeded quota", "gives no sign of life"]
-    assert [part in message for part, message in zip(parts, said, strict=True)] == 4 * [True]
+    parts = ["pods may not", "cuts may not", "what became of wi0-do0", "exceeded quota", "gives no sign of life"]
+    assert [part in message for part, message in zip(parts, said, strict=True)] == 5 * [True]
 
 
 @pytest.mark.parametrize("kind", ["CannotBegin", "MetricsUnreachable", "MetricsUnusable"])

@@ -102,9 +102,17 @@ class Draft:
         """Episodes whose record this plan changes."""
         return list(self._written)
 
-    def make_cut(self, cut: CutSpec) -> None:
-        """Create a cut. Its consequences wait until it has been observed, for another may exist already."""
+    def make_cut(self, cut: CutSpec) -> bool:
+        """Create a cut. Its consequences wait until it has been observed, for another may exist already.
+
+        False while the world is refused to: it is tried again then.
+        """
+        refusal = self.seen.uncut.get((cut.bracket, cut.rung))
+        if refusal is not None and refusal.until > self.now:
+            self.wake_at(refusal.until)
+            return False
         self._cuts.append(cut)
+        return True
 
     def wake_at(self, moment: datetime) -> None:
         """Look again then, if it is still to come."""

@@ -184,8 +184,10 @@ class Observation:
     """Starts that the world turned down."""
     unrecorded: Mapping[EpisodeId, Refusal] = field(default_factory=dict)
     """Episodes whose record the world could not write: before `until`, nothing of them is recorded or rests on news."""
+    uncut: Mapping[tuple[int, int], Refusal] = field(default_factory=dict)
+    """Cuts that the world could not create, by (bracket, rung): before `until`, all but their bracket goes on."""
     hindrances: Sequence[Refusal] = ()
-    """What else the world was refused, such as deletions and cuts: the weightiest first."""
+    """What else the world was refused, such as deletions: the weightiest first."""
     suspend: bool = False
     parallelism: int = 1
     """As the spec or a runner's flag has it now; may change at any time."""

@@ -135,15 +135,9 @@ def _run_rung(
     ranked = rank(scored, draft.layout.tie, contest)
     if not pending and scored:
         cut = make_cut(contest, ranked, scored, excluded, draft.layout.audited)
-        draft.make_cut(cut)
-        kept = min(contest.keep, len(ranked))
-        draft.events.append(
-            Event(
-                "CutMade",
-                f"kept {kept} of {len(participants)} at evaluation "
-                f"{contest.evaluation}: threshold {_show(cut.threshold)}",
-            )
-        )
+        if draft.make_cut(cut):
+            kept = f"kept {min(contest.keep, len(ranked))} of {len(participants)} at evaluation {contest.evaluation}"
+            draft.events.append(Event("CutMade", f"{kept}: threshold {_show(cut.threshold)}"))
     if pending:
         verdict = Verdict(
             outcome="LostByDominance",

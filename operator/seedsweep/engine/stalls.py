@@ -21,19 +21,7 @@ class Stall:
 
 def find_refusal(draft: Draft, race: Race, *, starting: bool = True) -> Stall | None:
     """The weightiest refusal that stands, whenever it is tried again; `starting`: episodes may start at all."""
-    for refusal in draft.seen.hindrances:
-        return Stall(refusal.reason, refusal.message)
-    unrecorded, refused, index = draft.seen.unrecorded, draft.seen.refused, draft.layout.index
-    if unrecorded:
-        first = min(unrecorded, key=index.__getitem__)
-        others = f" and of {len(unrecorded) - 1} others" if len(unrecorded) > 1 else ""
-        what = f"the record of {first.name}{others} cannot be written"
-        return Stall(unrecorded[first].reason, f"{what}: {unrecorded[first].message}")
-    wanted = [e for e in refused if _wants_to_start(draft, race, e)] if starting and not draft.seen.suspend else []
-    if wanted:
-        refusal = refused[min(wanted, key=index.__getitem__)]
-        return Stall(refusal.reason, f"cannot start all episodes: {refusal.message}")
-    return None
+    return next(_refusals(draft, race, starting=starting and not draft.seen.suspend), None)
 
 
 def find_stall(draft: Draft, race: Race, waits: Waits, *, starting: bool, chores: bool) -> Stall | None:
@@ -57,6 +45,24 @@ def _stalls(draft: Draft, race: Race, waits: Waits, *, starting: bool, chores: b
     for attempt in draft.strays:
         message = f"a pod of {attempt.episode.name}, which is none of the sweep's episodes, is left alone: delete it"
         yield Stall("UnknownPod", message)
+
+
+def _refusals(draft: Draft, race: Race, *, starting: bool) -> Iterator[Stall]:
+    seen, index = draft.seen, draft.layout.index
+    for refusal in seen.hindrances:
+        yield Stall(refusal.reason, refusal.message)
+    for bracket, rung in sorted(seen.uncut.keys() - seen.cuts.keys()):
+        refusal = seen.uncut[bracket, rung]
+        yield Stall(refusal.reason, f"the cut of bracket {bracket} at rung {rung} cannot be created: {refusal.message}")
+    if seen.unrecorded:
+        first = min(seen.unrecorded, key=index.__getitem__)
+        refusal, more = seen.unrecorded[first], len(seen.unrecorded) - 1
+        names = f"{first.name} and {more} more" if more else first.name
+        yield Stall(refusal.reason, f"what became of {names} cannot be recorded: {refusal.message}")
+    wanted = [episode for episode in seen.refused if _wants_to_start(draft, race, episode)] if starting else []
+    if wanted:
+        refusal = seen.refused[min(wanted, key=index.__getitem__)]
+        yield Stall(refusal.reason, f"cannot start all episodes: {refusal.message}")
 
 
 def _wants_to_start(draft: Draft, race: Race, episode: EpisodeId) -> bool:
