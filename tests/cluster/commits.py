@@ -25,8 +25,8 @@ def in_commit_order(events: Iterable[AuditEvent], remaining: Sequence[Body] = ()
     """Writes of our objects by the revision that each made: in a log, answers may overtake one another.
 
     `remaining`: objects that exist at the end. Unanswered writes that took effect read as if they had been answered.
-    Refused deletions stay, for what they asked can be wrong all the same; but not those that were forbidden, of which an
-    API server does not even read what they ask.
+    Refused deletions stay, for what they asked can be wrong all the same; but of forbidden ones an API server does
+    not even read what they ask.
     """
     log = [event for event in events if event.resource in OURS and not _is_dry_run(event)]
     there = {(_PLURALS[item["kind"]], item["metadata"]["name"]): item for item in remaining if item["kind"] in _PLURALS}

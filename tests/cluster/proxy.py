@@ -6,7 +6,7 @@ Plain HTTP on loopback towards its client: what it breaks lies above TLS.
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -99,6 +99,8 @@ class Proxy:
     url: str = ""
     """Where it listens."""
     rules: list[Rule] = field(default_factory=list)
+    rewrite: Callable[[bytes], bytes] | None = None
+    """What becomes of whole answers, and of each line of a watch."""
     _watches: list[web.Request] = field(default_factory=list)
     _unheard: set[asyncio.Task[web.StreamResponse]] = field(default_factory=set)
     """Requests under way whose answers nobody gets."""
@@ -149,7 +151,10 @@ class Proxy:
             async with self._forward(session, request, sent) as answer:
                 if "watch" in request.query:
                     return await self._stream(request, answer)
-                return web.Response(status=answer.status, body=await answer.read(), headers=_end_to_end(answer.headers))
+                body = await answer.read()
+                if self.rewrite is not None:
+                    body = self.rewrite(body)
+                return web.Response(status=answer.status, body=body, headers=_end_to_end(answer.headers))
         except aiohttp.ClientError:
             # The API server is away, which looks the same from here.
             return _hang_up(request)
@@ -164,7 +169,8 @@ class Proxy:
         return session.request(
             request.method,
             self.upstream + request.path_qs,
-            headers=_end_to_end(request.headers),
+            # Nothing compressed, which could not be rewritten.
+            headers=_end_to_end(request.headers) | {"Accept-Encoding": "identity"},
             data=sent or None,
             ssl=self.tls if self.tls is not None else True,
         )
@@ -174,7 +180,7 @@ class Proxy:
         await response.prepare(request)
         self._watches.append(request)
         try:
-            async for part in answer.content.iter_any():
+            async for part in self._parts(answer.content):
                 if not self._is_silenced(request):
                     await response.write(part)
         finally:
@@ -183,6 +189,17 @@ class Proxy:
             if answer.connection is not None and answer.connection.transport is not None:
                 answer.connection.transport.abort()
         return response
+
+    async def _parts(self, content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+        """As they come; rewritten, line by line."""
+        waiting = b""
+        async for part in content.iter_any():
+            if self.rewrite is None:
+                yield part
+                continue
+            *lines, waiting = (waiting + part).split(b"\n")
+            for line in lines:
+                yield self.rewrite(line) + b"\n"
 
 
 @asynccontextmanager

@@ -122,6 +122,19 @@ async def test_a_watch_falls_silent_and_another_breaks(upstream: tuple[Upstream,
             await answer.content.readline()
 
 
+async def test_answers_are_rewritten_whole_and_watches_line_by_line(upstream: tuple[Upstream, str]):
+    server, url = upstream
+    async with client_of(url) as (proxy, session):
+        proxy.rewrite = lambda told: told.replace(b"one two", b"three")
+        async with session.post("/pods", data="one two") as answer:
+            assert (await answer.text()).startswith("/pods three")
+        async with session.get("/pods?watch=true") as answer:
+            for part in ("a one", " two b\nc", " one two\n"):
+                server.news.put_nowait(part)
+            assert await answer.content.readline() == b"a three b\n"
+            assert await answer.content.readline() == b"c three\n"
+
+
 async def test_a_server_that_is_away_looks_like_a_broken_connection():
     async with client_of("http://127.0.0.1:1") as (_, session):
         with pytest.raises(aiohttp.ClientError):
