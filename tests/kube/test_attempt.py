@@ -73,7 +73,7 @@ def test_what_can_never_be_used_is_told_at_once():
 
 
 def test_what_its_metrics_said_to_the_last_outlives_them():
-    attempt = Attempt(placed({"terminated": {"exitCode": 0}}), EXPECTED)
+    attempt = Attempt(placed({"terminated": {"exitCode": 0}}), EXPECTED, NOW)
     attempt.take_scraped(Unread(Trouble(FINAL_TIMES, "the score is 1.5", "MetricsUnusable", FINAL_TIMES)))
     attempt.end(FAILED)
     shown = seen(attempt, UNREADABLE_AFTER)

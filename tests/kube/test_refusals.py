@@ -94,7 +94,7 @@ async def test_cuts_that_cannot_be_created_are_told_and_made_once_they_can():
         for pod in api.pods():
             cluster.end_pod(pod, scores=3)
         await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "Forbidden"))
-        assert "Cut demo-b0-r0" in api.condition("demo", "Stalled")[2]
+        assert "the cut of bracket 0 at rung 0" in api.condition("demo", "Stalled")[2]
         before = api.refused
         await settle(seconds=3)
         assert api.refused - before <= 3
@@ -135,7 +135,7 @@ async def test_one_episode_whose_record_is_refused_holds_up_that_episode_only():
 
         await until(ended_all_others)
         assert api.condition("demo", "Stalled")[:2] == ("True", "TooLarge")
-        assert "demo-wi0-do0" in api.condition("demo", "Stalled")[2]
+        assert "wi0-do0" in api.condition("demo", "Stalled")[2]
         api.refuse = lambda verb, path, body: None
         await until(lambda: api.status("demo").get("phase") == "Complete")
 

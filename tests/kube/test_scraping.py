@@ -405,17 +405,3 @@ def test_turns_are_spread_over_the_interval_and_keep_their_pace() -> None:
         assert 60 <= sum(1 for turn in turns if tenth < turn <= tenth + 1) <= 140
     again = [one.due_after(1_000.0 + turn) - 1_000.0 for one, turn in zip(every, turns, strict=True)]
     assert again == pytest.approx([turn + 10 for turn in turns])
-
-
-async def test_an_error_that_nobody_thought_of_costs_no_other_target_its_turn_and_its_own_no_later_one(
-    scraper: Scraper, servers: MetricsServers, caplog: pytest.LogCaptureFixture
-) -> None:
-    lost, other = Trainer("lost"), Trainer("other")
-    scraper.watch(target(await servers.serve(lost.handle), "lost", sweep="a"))
-    scraper.watch(target(await servers.serve(other.handle), "other", sweep="b"))
-    lane = scraper._lanes.pop("a")
-    await until(lambda: other.asked > 2)
-    assert lost.asked == 0
-    assert "scraper ended by an error" in caplog.text
-    scraper._lanes["a"] = lane
-    await until(lambda: lost.asked > 0)

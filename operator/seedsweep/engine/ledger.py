@@ -155,7 +155,7 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
         interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
         message=shortened(
-            attempt.unusable if reason == EndReason.METRICS_UNAVAILABLE else _why(draft, entry, ending),
+            (reason == EndReason.METRICS_UNAVAILABLE and attempt.unusable) or _why(draft, entry, ending),
             MAX_FAILURE if reason in _KEEP_OUTPUT else MAX_ENDING,
         ),
         output=end_of(ending.output, MAX_OUTPUT) if reason in _KEEP_OUTPUT else "",

@@ -224,7 +224,7 @@ class Attempts:
                 return
             reason = refusal_reason(error)
             reason = "PodRejected" if reason == "Rejected" else reason
-            self.refused.add(episode, reason, f"pod {self._name_of(episode)} cannot be created: {error}", error)
+            self.refused.add(episode, reason, str(error), error)
             return
         self.refused.done(episode)
         self.saw(created)

@@ -24,6 +24,7 @@ ANNOTATION_SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 ANNOTATION_DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 
 _OF_EPISODE = re.compile(r"-wi(0|[1-9][0-9]{0,9})-do(0|[1-9][0-9]{0,9})")
+_OF_CUT = re.compile(r"-b([0-9]{1,4})-r([0-9]{1,4})")
 _MAX_SEED = 2**31 - 1
 
 
@@ -55,6 +56,12 @@ def episode_of(name: str) -> EpisodeId | None:
     found = _OF_EPISODE.fullmatch(name, max(name.rfind("-wi"), 0))
     episode = EpisodeId(int(found[1]), int(found[2])) if found is not None else None
     return episode if episode is not None and max(episode) <= _MAX_SEED else None
+
+
+def cut_of(name: str) -> tuple[int, int] | None:
+    """Bracket and rung of the cut that a Cut is named after; None for other names."""
+    found = _OF_CUT.fullmatch(name, max(name.rfind("-b"), 0))
+    return (int(found[1]), int(found[2])) if found is not None else None
 
 
 def labels(sweep: str, uid: str, episode: EpisodeId | None = None) -> dict[str, str]:

@@ -41,8 +41,8 @@ class Records:
         self.cuts: dict[tuple[int, int], CutSpec] = {}
         self.unrecorded = Refusals[EpisodeId](clock, news)
         """Episodes whose record cannot be written, or cannot be read."""
-        self.uncut = Refusals[str](clock, news)
-        """Cuts that cannot be created, by name."""
+        self.uncut = Refusals[tuple[int, int]](clock, news)
+        """Cuts that cannot be created, or cannot be read, by (bracket, rung)."""
         self._api = api
         self._home = home
         self._layout = layout
@@ -60,8 +60,9 @@ class Records:
             if belongs_to(self._home, item) and episode is not None and episode in self._layout.index:
                 self._take(episode, item)
         async for item in self._api.list(self._home.collection("cuts"), self._home.selector):
-            if belongs_to(self._home, item):
-                self._take_cut(item)
+            key = names.cut_of(item["metadata"]["name"])
+            if belongs_to(self._home, item) and key is not None:
+                self._take_cut(key, item)
 
     async def audit(self) -> None:
         """Compare lists with what is known, for nobody watches these objects; raises ApiError.
@@ -198,8 +199,7 @@ class Records:
         elif error.status == 409:
             await self._read_again(episode)
         else:
-            name = names.object_name(self._home.name, episode)
-            self.unrecorded.add(episode, refusal_reason(error), f"Episode {name} cannot be written: {error}", error)
+            self.unrecorded.add(episode, refusal_reason(error), str(error), error)
 
     async def _read_again(self, episode: EpisodeId) -> None:
         """Another hand wrote it: what stands there now counts."""
@@ -217,13 +217,11 @@ class Records:
         except UnreadableRecordError as error:
             self.unrecorded.add(episode, "UnreadableRecord", str(error))
 
-    def _take_cut(self, item: Object) -> None:
+    def _take_cut(self, key: tuple[int, int], item: Object) -> None:
         try:
-            spec = read_cut(item).spec
+            self.cuts[key] = read_cut(item).spec
         except UnreadableRecordError as error:
-            self.uncut.add(item["metadata"]["name"], "UnreadableRecord", str(error))
-        else:
-            self.cuts[spec.bracket, spec.rung] = spec
+            self.uncut.add(key, "UnreadableRecord", str(error))
 
     async def _listed_versions(self, plural: str) -> dict[str, str]:
         """resourceVersion by name of the objects that are there now."""
@@ -232,34 +230,32 @@ class Records:
 
     async def _create_cut(self, cut: CutSpec) -> bool:
         """Create it; false if another has to be obeyed, or if it could not be created."""
-        name = cut_name(cut.sweep, cut.bracket, cut.rung)
-        if self.uncut.waits(name):
-            return False
+        key, name = (cut.bracket, cut.rung), cut_name(cut.sweep, cut.bracket, cut.rung)
         metadata = self._home.metadata(name)
         body = {"apiVersion": API_VERSION, "kind": "Cut", "metadata": metadata, "spec": cut.model_dump(by_alias=True)}
         try:
             await self._api.create(self._home.collection("cuts"), body)
         except ApiError as error:
             if error.reason == "AlreadyExists":
-                await self._obey(name)
+                await self._obey(key, name)
             else:
-                self.uncut.add(name, refusal_reason(error), f"Cut {name} cannot be created: {error}", error)
+                self.uncut.add(key, refusal_reason(error), str(error), error)
             return False
-        self.cuts[cut.bracket, cut.rung] = cut
-        self.uncut.done(name)
+        self.cuts[key] = cut
+        self.uncut.done(key)
         return True
 
-    async def _obey(self, name: str) -> None:
+    async def _obey(self, key: tuple[int, int], name: str) -> None:
         try:
             found = await self._api.get(f"{self._home.collection('cuts')}/{name}")
         except ApiError:
             return
         if belongs_to(self._home, found):
-            self.uncut.done(name)
-            self._take_cut(found)
+            self.uncut.done(key)
+            self._take_cut(key, found)
         else:
             taken = f"Cut {name} exists and is not this sweep's: delete it, or rename the sweep"
-            self.uncut.add(name, "NameTaken", taken)
+            self.uncut.add(key, "NameTaken", taken)
 
     def _body(self, episode: EpisodeId, status: EpisodeStatus | None) -> Object:
         """The whole object, with the version it is made from."""

@@ -96,6 +96,7 @@ class KubeWorld:
             attempts=attempts,
             refused=self._attempts.refused.standing,
             unrecorded=self._records.unrecorded.standing,
+            uncut=self._records.uncut.standing,
             hindrances=tuple(self._hindrances(now())),
             suspend=spec.suspend,
             parallelism=spec.parallelism,
@@ -124,9 +125,8 @@ class KubeWorld:
         await self._attempts.start(starts)
 
     def _hindrances(self, moment: datetime) -> Iterator[Refusal]:
-        """What is refused and is not about one episode, the weightiest first."""
+        """What is refused and is not about one episode or cut, the weightiest first."""
         refused = dict(self._gates.refusals(moment))
-        yield from self._records.uncut.standing.values()
         if _OF_CHIEF_WEIGHT in refused:
             yield refused[_OF_CHIEF_WEIGHT]
         yield from self._objections
