@@ -24,7 +24,7 @@ from seedsweep.kube.names import (
 Key = tuple[str, str]
 """UID of a sweep, name of an episode."""
 
-STOPS = frozenset({"Paused", "Suspended", "Deadline", "Stuck", "NodeLost", "Finished"})
+STOPS = frozenset({"Paused", "Suspended", "Deadline", "Stuck", "NodeLost", "MetricsUnavailable", "Finished"})
 """Reasons of a stop that are not final, and stand on the attempt itself."""
 TERMINAL = {"Complete": "True", "Failed": "True", "Accepted": "False"}
 EVENT_REASONS = {"Complete": "Complete", "Failed": "Failed", "Accepted": "Rejected"}
