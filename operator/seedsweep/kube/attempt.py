@@ -38,6 +38,8 @@ class Attempt:
     exists: bool = True
     told_to_end: datetime | None = None
     """When its deletion was first seen."""
+    told_unlabelled: bool = False
+    """People were told that its pod has lost the label by which it is watched."""
     output: str = ""
     """The end of its log, where it was read."""
     last: Ending | None = None

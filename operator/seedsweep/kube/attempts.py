@@ -21,6 +21,7 @@ from seedsweep.kube.home import Home
 from seedsweep.kube.pods import pod_manifest
 from seedsweep.kube.scraping import Scraper, Target
 from seedsweep.kube.seen import PodFacts, facts_of
+from seedsweep.kube.supervise import Logger
 from seedsweep.kube.tail import read_tail
 from seedsweep.scrape import Expected
 
@@ -39,6 +40,7 @@ class Surroundings:
     news: Callable[[], None]
     """Called when something has become known."""
     clock: Callable[[], datetime]
+    log: Logger
 
 
 class Attempts:
@@ -201,9 +203,16 @@ class Attempts:
         else:
             if found["metadata"]["uid"] == uid:
                 self.saw(found)
+                self._tell_unlabelled(attempt)
                 return
         self._around.freshness.not_listed(uid)
         self.gone(uid)
+
+    def _tell_unlabelled(self, attempt: Attempt) -> None:
+        if not attempt.told_unlabelled:
+            attempt.told_unlabelled = True
+            name, remedy = attempt.facts.name, "it is looked at less often; put the label back, or delete the pod"
+            self._around.log.warning("pod %s has lost its label %s: %s", name, names.LABEL_SWEEP_UID, remedy)
 
     async def _delete(self, attempt: Attempt, grace_seconds: int | None = None) -> bool:
         try:

@@ -4,7 +4,7 @@ Bodies stay dictionaries: the client's models cost more time than the requests t
 """
 
 import asyncio
-import json
+import errno
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +23,7 @@ from kubernetes.aio.config import (
 )
 from kubernetes.aio.utils import Backoff, on_retry_after_error
 
+from seedsweep.foreign import mapping, parse_json, recordable, text
 from seedsweep.metrics import API_CALLS
 
 Object = dict[str, Any]
@@ -36,6 +37,8 @@ PATIENCE = Backoff(steps=5, duration=0.2, factor=3.0, jitter=0.5)
 ONCE = Backoff(steps=1, duration=0.0, factor=1.0)
 """For people who wait: they are told at once, and who asks tries again."""
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_MAX_MESSAGE = 1_000
+_MAX_SHOWN = 200
 _JSON = "application/json"
 _METADATA = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -119,12 +122,12 @@ class Api:
     ) -> Object:
         data = await self._send(method, path, body, query, {"Accept": accept})
         try:
-            answer = json.loads(data)
-        except (ValueError, RecursionError):
+            answer = parse_json(data)
+        except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            text = " ".join(data[:200].decode(errors="replace").split())
-            raise ApiError(None, "Unreadable", f"what answers is not the API server: {text!r}")
+            said = " ".join(recordable(data[:_MAX_SHOWN].decode(errors="replace")).split())
+            raise ApiError(None, "Unreadable", f"what answers is not the API server: {said!r}")
         return answer
 
     async def _send(
@@ -143,8 +146,7 @@ class Api:
         except ApiException as error:
             raise _api_error(error) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            message = f"the API server cannot be reached: {error or type(error).__name__}"
-            raise ApiError(None, "Unreachable", message) from error
+            raise ApiError(None, "Unreachable", _unreachable(error)) from error
 
     async def _once(
         self, method: str, path: str, body: Object | None, query: Mapping[str, str], extra: Mapping[str, str]
@@ -204,11 +206,32 @@ def _is_passing(error: Exception) -> bool:
 
 
 def _api_error(error: ApiException) -> ApiError:
+    body = error.body or ""
     try:
-        told = json.loads(error.body or "")
-        reason, message = told.get("reason"), told.get("message")
-    except (ValueError, RecursionError, AttributeError):
+        told = mapping(parse_json(body))
+    except ValueError:
+        told = {}
+    message = text(told.get("message"), _MAX_MESSAGE)
+    if not message:
         # Not the API's own words: a proxy's, or those of what stands behind one.
-        text = " ".join(str(error.body or error.reason).split())[:200]
-        return ApiError(error.status, str(error.reason or error.status), f"status {error.status}: {text}")
-    return ApiError(error.status, str(reason or error.status), str(message or error.reason))
+        said = " ".join(recordable(str(body or error.reason)).split())
+        return ApiError(error.status, str(error.status), f"status {error.status}: {said}")
+    return ApiError(error.status, text(told.get("reason")) or str(error.status), message)
+
+
+def _unreachable(error: Exception) -> str:
+    """Why no answer came, without the words of a library."""
+    match error:
+        case TimeoutError():
+            why = f"no answer within {TIMEOUT_SECONDS:.0f} s"
+        case aiohttp.ClientSSLError():
+            why = "its certificate is not trusted"
+        case aiohttp.ClientConnectorDNSError():
+            why = "its name is not known"
+        case aiohttp.ClientConnectorError() if error.os_error.errno == errno.ECONNREFUSED:
+            why = "nothing listens there"
+        case aiohttp.ClientConnectorError():
+            why = "no connection comes about"
+        case _:
+            why = "the connection was closed before there was an answer"
+    return f"the API server cannot be reached: {why}"

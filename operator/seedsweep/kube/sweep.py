@@ -196,7 +196,7 @@ class Sweep:
     def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> Attempts:
         if self._attempts is None:
             shared, wake = self._shared, self._wake.set
-            around = Surroundings(self._api, self.home, shared.scraper, shared.freshness, wake, now)
+            around = Surroundings(self._api, self.home, shared.scraper, shared.freshness, wake, now, self._log)
             self._attempts = Attempts(around, sweep, layout.index)
         self._attempts.sweep = sweep
         return self._attempts
