@@ -82,6 +82,7 @@ async def test_a_pod_with_our_owner_reference_and_an_unknown_episode_stops_nothi
         cluster.edit_sweep("demo", parallelism=3)
         await until(lambda: len(api.pods()) == 5)
         assert not [path for verb, path in api.calls if verb == "DELETE"]
+        assert api.condition("demo", "Stalled")[1] == "UnknownPod"
 
 
 @pytest.mark.parametrize("words", ["5", "null", "[" * 2_000, '{"a":' + "1" + "0" * 400 + "}", "\0", "a b"])

@@ -47,7 +47,7 @@ class Attempts:
     """Pods of one sweep, live ones and those whose end is not on record yet."""
 
     def __init__(self, around: Surroundings, sweep: SeedSweep, episodes: Collection[EpisodeId]) -> None:
-        """`episodes`: those of the sweep; a pod of any other is nobody's attempt."""
+        """`episodes`: those of the sweep; a pod of any other is told, and left alone."""
         self.sweep = sweep
         """As last read; its spec may change in flight."""
         self.refused = Refusals[EpisodeId](around.clock, around.news)
@@ -185,8 +185,7 @@ class Attempts:
 
     def _is_ours(self, facts: PodFacts) -> bool:
         """By its owner, and by the name that the API server keeps unique. Any other pod that it owns is no attempt."""
-        named = facts.name == names.object_name(self._home.name, facts.episode)
-        return facts.owner_uid == self._home.uid and named and facts.episode in self._episodes
+        return facts.owner_uid == self._home.uid and facts.name == self._name_of(facts.episode)
 
     async def _look_for(self, uid: str) -> None:
         """Find out whether a pod that lists and watches do not show is gone, or has only lost its label."""
@@ -271,7 +270,7 @@ class Attempts:
     def _follow(self, attempt: Attempt) -> None:
         """Read its metrics while it runs, and its last words once it has ended."""
         facts = attempt.facts
-        if attempt.ending is not None or attempt.last is not None:
+        if attempt.ending is not None or attempt.last is not None or facts.episode not in self._episodes:
             return
         ended = ending_of(facts, attempt.expected, self._clock())
         if ended is not None:
