@@ -13,7 +13,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.draft import timestamp
 from seedsweep.engine.observation import Refusal
 
-FEW, MANY = 100, 400
+FEW, MANY = 100, 1200
 
 
 def calls_of(work: Callable[[], object]) -> int:
