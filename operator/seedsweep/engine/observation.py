@@ -120,7 +120,7 @@ class Refusal:
 
     @property
     def of_one_episode(self) -> bool:
-        """It hinders no other episode, as a namespace's quota does."""
+        """It hinders this episode alone; a quota hinders all."""
         return self.reason in _OF_ONE_EPISODE
 
 
