@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from seedsweep.api.cut import CutSpec
-from seedsweep.api.episode import Attempt, EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.episode import MAX_FAILURE, Attempt, EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.recorded import shortened
 from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
 from seedsweep.engine.ends import retry_at
 from seedsweep.engine.layout import Layout
@@ -135,7 +136,7 @@ class Draft:
         final = reason in (StopReason.CUT, StopReason.DOMINATED)
         if not final:
             status = self.status(attempt.episode)
-            stopped = {"stop": reason, "message": why}
+            stopped = {"stop": reason, "message": shortened(why, MAX_FAILURE)}
             changed = [a.evolve(**stopped) if a.uid == attempt.uid and a.stop is None else a for a in status.attempts]
             if changed != status.attempts:
                 self.write(attempt.episode, status.evolve(attempts=changed), durable=True)

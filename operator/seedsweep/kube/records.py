@@ -5,7 +5,7 @@ shows as a conflict: then the record is read again before anything rests on it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from seedsweep.api.cut import CutSpec, cut_name
@@ -90,11 +90,10 @@ class Records:
         is known that it cannot be written, and the others are planned without it.
         """
         durable = [r for r in records if isinstance(r, RecordEpisode) and r.durable]
-        scores = [r for r in durable if r.status.verdict is None]
-        if not await self._write_all(scores):
-            return frozenset({EVERYTHING})
-        if not await self._write_all([r for r in durable if r.status.verdict is not None]):
-            return frozenset({EVERYTHING})
+        for having_verdict in (False, True):
+            chosen = [r for r in durable if (r.status.verdict is not None) == having_verdict]
+            if unwritten := await self._write_all(chosen):
+                return frozenset({EVERYTHING, *unwritten})
         obeyed = [await self._create_cut(r.cut) for r in records if isinstance(r, RecordCut)]
         if not all(obeyed):
             return frozenset({EVERYTHING})
@@ -130,8 +129,10 @@ class Records:
             if not await self._write_waiting(waiting.get_nowait(), lazily=True):
                 self._due.set()
 
-    async def _write_all(self, records: Iterable[RecordEpisode]) -> bool:
-        return all(await asyncio.gather(*(self._write_one(record) for record in records)))
+    async def _write_all(self, records: Sequence[RecordEpisode]) -> list[str]:
+        """Names of the episodes whose record could not be written."""
+        written = await asyncio.gather(*map(self._write_one, records))
+        return [record.episode.name for record, done in zip(records, written, strict=True) if not done]
 
     async def _write_one(self, record: RecordEpisode) -> bool:
         async with self._locks[record.episode]:
