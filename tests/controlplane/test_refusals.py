@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import socket
+from itertools import accumulate, takewhile
+from time import monotonic
 
 import aiohttp
 import pytest
@@ -12,6 +14,8 @@ from cluster.operator import USER, Operator, OperatorError
 from cluster.proxy import Answer, Rule
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Object, Trial, eventually, on_trial, sweep_of
+from seedsweep.kube.events import RETRY_SECONDS
+from seedsweep.kube.watches import Backoffs
 
 SCRIPT = Script(seconds=0.2)
 
@@ -29,7 +33,7 @@ async def health(trial: Trial) -> tuple[int, str]:
 
 async def test_a_watch_whose_right_is_withdrawn_is_taken_up_again_once_it_is_given_back(control_plane, namespace: str):
     async with on_trial(control_plane, namespace, SCRIPT) as trial:
-        withdrawn = Rule(Answer(403), "/pods.*watch=", "GET")
+        withdrawn, began = Rule(Answer(403), "/pods.*watch=", "GET"), monotonic()
         with trial.proxy.broken(withdrawn):
             # One that is not there yet is refused when it comes.
             trial.proxy.break_watches("/pods")
@@ -38,15 +42,20 @@ async def test_a_watch_whose_right_is_withdrawn_is_taken_up_again_once_it_is_giv
             # A right that is missing is no reason to be restarted.
             status, text = await health(trial)
             assert (status, text.startswith(f"pods in namespace {namespace} cannot be watched")) == (200, True)
-            # After 0, 1 and 3 seconds.
-            assert withdrawn.hits <= 4
+            assert withdrawn.hits <= tries_within(monotonic() - began)
             metrics = await trial.operator.metrics()
-        assert re.search(r'refusals_total\{reason="Forbidden",resource="pods",verb="watch"\} [1-4]\.0', metrics)
+        assert re.search(r'refusals_total\{reason="Forbidden",resource="pods",verb="watch"\} [1-9]', metrics)
         await eventually(lambda: said(trial, f"pods in namespace {namespace} are watched again"))
         await trial.apply(sweep := sweep_of())
         await trial.completed(sweep, SCRIPT)
         assert len(lines(trial, "cannot be watched")) == 1
         assert "Traceback" not in trial.operator.log.read_text()
+
+
+def tries_within(seconds: float) -> int:
+    """How often a watch may be asked for in this time."""
+    moments = accumulate(Backoffs(), initial=0.0)
+    return sum(1 for _ in takewhile(lambda moment: moment <= seconds, moments))
 
 
 async def said(trial: Trial, text: str) -> bool | None:
@@ -57,11 +66,11 @@ async def test_events_that_are_refused_make_no_storm_and_are_posted_once_they_ar
     control_plane, namespace: str
 ):
     async with on_trial(control_plane, namespace, SCRIPT) as trial:
-        refused = Rule(Answer(403), "/events")
+        refused, began = Rule(Answer(403), "/events"), monotonic()
         with trial.proxy.broken(refused):
             await trial.apply(sweep_of())
             await trial.condition("Complete")
-            assert refused.hits <= 3
+            assert refused.hits <= 1 + (monotonic() - began) / RETRY_SECONDS
         told = await eventually(lambda: ended(trial))
         assert told["count"] == 1
         assert len(lines(trial, "no Event can be posted")) == 1
@@ -133,7 +142,19 @@ async def test_a_second_operator_on_the_same_port_ends_and_the_first_goes_on(con
     with socket.create_server((control_plane.network.host, 0)) as listening:
         port = listening.getsockname()[1]
         operator = Operator(control_plane.kubeconfig(USER), namespace, port, tmp_path / "log")
-        with pytest.raises((OperatorError, Exception)):
+        with pytest.raises(OperatorError, match="it ended with code 1"):
             await operator.start()
     [line] = (tmp_path / "log").read_text().splitlines()
     assert f"port {port} of this machine is taken" in line
+
+
+async def test_a_watch_that_cannot_go_on_ends_the_operator_though_the_other_one_could(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+        await trial.apply(sweep := sweep_of())
+        await trial.running(4)
+        with trial.proxy.broken(Rule(Answer(410), "/pods.*watch=", "GET")):
+            trial.proxy.break_watches("/pods")
+            assert await trial.operator.ended() == 1
+        assert lines(trial, "the watches of SeedSweeps and pods have ended; the operator ends")
+        await trial.operator.start()
+        await trial.completed(sweep, SCRIPT)

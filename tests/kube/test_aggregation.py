@@ -135,7 +135,7 @@ def test_a_sweep_that_stalls_again_and_again_for_one_reason_has_one_event_whose_
     assert last.event.message.endswith('"demo-499" is forbidden')
     assert last.first == START
     assert last.last == START + timedelta(seconds=499)
-    assert [posting.created for posting in teller.posted] == [False, *[True] * (len(teller.posted) - 1)]
+    assert [posting.exists for posting in teller.posted] == [False, *[True] * (len(teller.posted) - 1)]
     assert len(teller.posted) < 12
 
 
@@ -206,5 +206,5 @@ def test_every_event_is_counted_once_and_nothing_waits_longer_than_its_window(
         teller.wait(gap)
     teller.wait(LIFE_SECONDS)
     assert not told or len(teller.posted) > 0
-    first_writes = [posting for posting in teller.posted if not posting.created]
+    first_writes = [posting for posting in teller.posted if not posting.exists]
     assert sum(teller.objects[posting.name].count for posting in first_writes) == len(told)

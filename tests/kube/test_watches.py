@@ -69,8 +69,8 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 async def connected(api: StandIn) -> AsyncIterator[Connection]:
     watches = Watches()
     found = await watches.log_in(settings=kopf.OperatorSettings())
-    async with found.aiohttp_session as session:
-        yield Connection(api, watches, session)
+    yield Connection(api, watches, found.aiohttp_session)
+    await watches.close()
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_a_watch_that_has_to_begin_anew_and_a_group_that_is_gone_are_no_tr
 
 
 async def test_what_is_broken_off_at_the_end_is_no_trouble(connection: Connection) -> None:
-    connection.watches.end()
+    connection.watches.ending = True
     await break_off(connection)
     with pytest.raises(aiohttp.ClientConnectionError):
         await connection.ask(PODS)
@@ -146,6 +146,17 @@ async def test_a_watch_that_ends_at_once_is_not_asked_for_at_once(
         for _ in range(5):
             await connection.ask(PODS, watch=False)
     assert time.seconds == 100 + 4 * module.MIN_GAP_SECONDS
+
+
+async def test_the_session_outlives_kopfs_watches_when_the_operator_ends_and_none_before(api: StandIn) -> None:
+    watches = Watches()
+    for ending in (False, True):
+        watches.ending = ending
+        found = await watches.log_in(settings=kopf.OperatorSettings())
+        await found.aiohttp_session.close()
+        assert found.aiohttp_session.closed is not ending
+        watches = Watches()
+    await found.aiohttp_session._session.close()
 
 
 @pytest.mark.usefixtures("api")

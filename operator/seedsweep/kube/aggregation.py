@@ -49,7 +49,7 @@ class Posting:
     first: datetime
     last: datetime
     count: int
-    created: bool = False
+    exists: bool = False
     """The object is there already, and its count grows."""
     logged: bool = False
     """It is about the sweep as a whole, and belongs into the operator's log as well."""
@@ -150,7 +150,7 @@ def _write(kind: _Kind) -> Iterator[Posting]:
     if of_episodes and not more and kind.one_by_one + len(waiting) <= FEW:
         kind.one_by_one += len(waiting)
         for event, stamp in waiting:
-            yield _created(home, event, stamp)
+            yield _first_of(home, event, stamp)
         return
     # What comes next is counted up as well.
     kind.one_by_one = FEW
@@ -160,15 +160,15 @@ def _write(kind: _Kind) -> Iterator[Posting]:
         event = replace(event, episode=None, message=message, key=first.isoformat())
     times = len(waiting) + more
     if kind.counted is None:
-        kind.counted = replace(_created(home, event, first), last=last, count=times)
+        kind.counted = replace(_first_of(home, event, first), last=last, count=times)
     else:
         kind.window = min(2 * kind.window, MAX_WINDOW_SECONDS)
         before = kind.counted
-        kind.counted = replace(before, event=event, last=last, count=before.count + times, created=True)
+        kind.counted = replace(before, event=event, last=last, count=before.count + times, exists=True)
     yield replace(kind.counted, logged=not of_episodes and not kind.remembered)
 
 
-def _created(home: Home, event: Event, stamp: datetime) -> Posting:
+def _first_of(home: Home, event: Event, stamp: datetime) -> Posting:
     return Posting(home, event, event_name(home, event), stamp, stamp, 1)
 
 

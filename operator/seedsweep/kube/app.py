@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 PATIENCE_DIVISOR = 10
 """A watch may lag behind a list for this part of the time between two lists."""
+ENDS_WITHIN_SECONDS = 30.0
+"""After that kopf ends the process, whatever still runs."""
 GROUP, VERSION = API_VERSION.split("/")
 
 
@@ -83,7 +85,7 @@ class Operator:
         """Tell kopf what to watch, and what to end with it: what it finds running after that it cancels."""
 
         async def clean_up(**_: Any) -> None:
-            self.watches.end()
+            self.watches.ending = True
             await stop()
 
         kopf.on.login(registry=registry)(self.watches.log_in)
@@ -138,6 +140,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.label_selectors["pods"] = names.LABEL_SWEEP_UID
     settings.watching.chunk_size = PAGE
     settings.networking.error_backoffs = Backoffs()
+    # A node's kubelet would wait no longer.
+    settings.process.ultimate_exiting_timeout = ENDS_WITHIN_SECONDS
 
 
 def run_operator(options: Options) -> Exit:
@@ -169,6 +173,8 @@ async def _operate(options: Options, listening: socket.socket) -> None:
             )
         except Exception as error:
             raise _ended(operator.watches, error) from error
+        finally:
+            await operator.watches.close()
         _log.info("seedsweep operator ends, as it was told")
 
 

@@ -108,8 +108,8 @@ class Recorder:
         """Queue it; a count takes the place of the one before, whose object may still have to be created."""
         key = posting.home.namespace, posting.name
         before = self._waiting.get(key)
-        if before is not None and not before.created:
-            posting = replace(posting, created=False)
+        if before is not None and not before.exists:
+            posting = replace(posting, exists=False)
         self._waiting[key] = posting
         while len(self._waiting) > MAX_WAITING:
             self._waiting.popitem(last=False)
@@ -150,7 +150,7 @@ class Recorder:
 
     async def _write(self, posting: Posting) -> None:
         path, body = f"/api/v1/namespaces/{posting.home.namespace}/events", event_body(posting)
-        if posting.created:
+        if posting.exists:
             # Creates it again where the API server has dropped it meanwhile.
             await self._api.replace(f"{path}/{posting.name}", body)
             return
@@ -169,26 +169,35 @@ class Recorder:
 
     def _take_refusal(self, posting: Posting, error: ApiError) -> None:
         namespace = posting.home.namespace
-        if error.status in _PASSING or error.status == 403:
-            refuses = namespace if error.status == 403 else _EVERYWHERE
-            self._put_back(posting)
-            self._refused_until[refuses] = self._clock() + RETRY_SECONDS
-            if self._changes.is_new(refuses, error.reason):
-                where = f" in namespace {namespace}" if refuses else ""
-                _log.warning("no Event can be posted%s, tried again every %.0f s: %s", where, RETRY_SECONDS, error)
-        elif error.status == 404:
+        if error.status in _PASSING:
+            self._hold_back(_EVERYWHERE, posting, error)
+            return
+        # It is there, and answers.
+        self._refused_until.pop(_EVERYWHERE, None)
+        self._changes.is_over(_EVERYWHERE)
+        if error.status == 403:
+            self._hold_back(namespace, posting, error)
+            return
+        self._refused_until.pop(namespace, None)
+        self._changes.is_over(namespace)
+        if error.status == 404:
             # The namespace is gone, and all that could be told there with it.
             for key in [key for key in self._waiting if key[0] == namespace]:
                 del self._waiting[key]
-            self._refused_until.pop(namespace, None)
-            self._changes.is_over(namespace)
         elif self._changes.is_new(f"{namespace} {posting.event.reason}", error.reason):
             _log_of(posting).warning("the API server takes no Event %s: %s", posting.event.reason, error)
+
+    def _hold_back(self, where: str, posting: Posting, error: ApiError) -> None:
+        self._put_back(posting)
+        self._refused_until[where] = self._clock() + RETRY_SECONDS
+        if self._changes.is_new(where, error.reason):
+            place = f" in namespace {where}" if where else ""
+            _log.warning("no Event can be posted%s, tried again every %.0f s: %s", place, RETRY_SECONDS, error)
 
     def _put_back(self, posting: Posting) -> None:
         key = posting.home.namespace, posting.name
         newer = self._waiting.get(key)
-        self._waiting[key] = posting if newer is None else replace(newer, created=newer.created and posting.created)
+        self._waiting[key] = posting if newer is None else replace(newer, exists=newer.exists and posting.exists)
         self._waiting.move_to_end(key, last=False)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import kopf
@@ -37,6 +37,24 @@ class Backoffs:
             yield 30.0
 
 
+class _Session:
+    """kopf's session, which stays open while kopf ends.
+
+    Where one watch fails, kopf closes its session under the others, and these wait for new credentials, for ever.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, watches: "Watches") -> None:
+        self._session = session
+        self._watches = watches
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    async def close(self) -> None:
+        if not self._watches.ending:
+            await self._session.close()
+
+
 class Watches:
     """What became of kopf's last request for each kind that it watches."""
 
@@ -46,7 +64,9 @@ class Watches:
         self._changes = Changes()
         self._begun: dict[str, float] = {}
         """When a watch was last asked for."""
-        self._ended = False
+        self.ending = False
+        """What breaks from now on is broken off by us."""
+        self._session: aiohttp.ClientSession | None = None
         self._login: kopf.ConnectionInfo | None = None
         self._pauses = pauses()
 
@@ -55,9 +75,10 @@ class Watches:
         """What is not watched at the moment, and why."""
         return [f"{what} cannot be watched: {why}" for what, why in self._troubles.items()]
 
-    def end(self) -> None:
-        """From now on what breaks is broken off by us."""
-        self._ended = True
+    async def close(self) -> None:
+        """Once kopf has ended."""
+        if self._session is not None:
+            await self._session.close()
 
     async def log_in(self, **context: Any) -> kopf.AiohttpSession:
         """A session for kopf, whose answers are seen here.
@@ -75,11 +96,13 @@ class Watches:
             # The API server has just refused these.
             await asyncio.sleep(next(self._pauses))
         self._login = found
+        self._session = self._connect(found)
+        session = cast("aiohttp.ClientSession", _Session(self._session, self))
         return kopf.AiohttpSession(
-            server=found.server, default_namespace=found.default_namespace, aiohttp_session=self._session(found)
+            server=found.server, default_namespace=found.default_namespace, aiohttp_session=session
         )
 
-    def _session(self, found: kopf.ConnectionInfo) -> aiohttp.ClientSession:
+    def _connect(self, found: kopf.ConnectionInfo) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(self._before)
         trace.on_request_end.append(self._answered)
@@ -110,7 +133,7 @@ class Watches:
             self._take_trouble(_what(asked.url), _told(status))
 
     async def _failed(self, _: aiohttp.ClientSession, __: object, asked: aiohttp.TraceRequestExceptionParams) -> None:
-        if not self._ended and not isinstance(asked.exception, asyncio.CancelledError):
+        if not self.ending and not isinstance(asked.exception, asyncio.CancelledError):
             self._take_trouble(_what(asked.url), "the API server cannot be reached")
 
     def _take_success(self, what: str) -> None:
