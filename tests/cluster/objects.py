@@ -43,6 +43,9 @@ def install_kinds(control_plane: ControlPlane) -> None:
     while not _served(control_plane):
         assert time.monotonic() < deadline, f"not served after {SERVED_WITHIN:.0f} s"
         time.sleep(0.1)
+    for plural in PLURALS:
+        # Else the first who asks is told to come again.
+        assert control_plane.request("GET", f"/apis/{API_VERSION}/{plural}")[0] == 200
 
 
 def _served(control_plane: ControlPlane) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from kubernetes.aio.config import new_client_from_config
 
+from cluster.audit import AuditEvent
 from cluster.controlplane import ControlPlane
 from cluster.ends import End, end_of, fault_free_end
 from cluster.invariants import violations
@@ -147,8 +148,11 @@ class Trial:
         remaining: list[Object] = []
         for plural, kind in KINDS.items():
             remaining += [{**item, "kind": kind} for item in await self.items(plural)]
-        writes = [event for event in self.control_plane.audit(self._since) if event.namespace == self.namespace]
-        return violations(writes, [USER], remaining)
+        return violations(self.audit(), [USER], remaining)
+
+    def audit(self) -> list[AuditEvent]:
+        """What the API server has answered in this namespace since the beginning."""
+        return [event for event in self.control_plane.audit(self._since) if event.namespace == self.namespace]
 
     async def settled_wrong(self) -> list[str]:
         """What has been violated, once Events are there, which may follow late."""

@@ -106,6 +106,11 @@ def may(control_plane: ControlPlane, namespace: str, verb: str, resource: str) -
     return allowed
 
 
+def read_yaml(path: Path) -> Object:
+    found: Object = YAML(typ="safe", pure=True).load(path)
+    return found
+
+
 def eventually(look: Callable[[], Found | None]) -> Found:
     """What is there at last: controllers and admission take in news when they come to it."""
     deadline = time.monotonic() + PATIENCE
@@ -160,6 +165,18 @@ def test_kubeconform_finds_nothing_wrong_in_the_chart_the_definitions_and_the_ex
     assert re.search(r"Valid: ([0-9]+), Invalid: 0, Errors: 0, Skipped: 3$", done.stdout, re.M), done.stdout
     for wrong in (whole.replace("replicas: 1", "replicaz: 1"), whole.replace("learningRate:", "learningRat:")):
         assert conforms(wrong).returncode == 1
+
+
+def test_the_quota_that_the_docs_show_counts_kinds_that_there_are(control_plane: ControlPlane, kinds: None):
+    (shown,) = re.findall(
+        r"```yaml\n(.*?kind: ResourceQuota.*?)```", (CHART.parents[1] / "docs" / "install.md").read_text(), re.S
+    )
+    quota = YAML(typ="safe", pure=True).load(shown)
+    quota["metadata"]["namespace"] = "default"
+    code, answer = control_plane.request("POST", "/api/v1/namespaces/default/resourcequotas?dryRun=All", quota)
+    assert code == 201, answer
+    ours = {name.removeprefix("count/") for name in quota["spec"]["hard"] if "seedsweep.io" in name}
+    assert ours == {definition["metadata"]["name"] for definition in map(read_yaml, CRDS.iterdir())}
 
 
 def test_who_may_edit_writes_sweeps_and_reads_the_record(control_plane: ControlPlane, namespace: str, author: str):
