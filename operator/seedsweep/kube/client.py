@@ -71,10 +71,10 @@ class Api:
         """One object. This and all others raise ApiError."""
         return await self._request("GET", path)
 
-    async def read(self, path: str, part: range | None = None) -> bytes:
+    async def read(self, path: str, part: range | None = None, headers: Mapping[str, str] | None = None) -> bytes:
         """What a path answers, or these bytes of it, as it came: through the API server's proxy, anything may."""
-        headers = {"Range": f"bytes={part.start}-{part.stop - 1}"} if part is not None else {}
-        return await self._send("GET", path, headers=headers)
+        ranged = {"Range": f"bytes={part.start}-{part.stop - 1}"} if part is not None else {}
+        return await self._send("GET", path, headers={**ranged, **(headers or {})})
 
     async def list(self, path: str, selector: str = "", *, metadata_only: bool = False) -> AsyncGenerator[Object]:
         """All objects of a collection that carry the labels, page by page; pages are dropped as they are used."""

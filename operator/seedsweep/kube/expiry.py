@@ -32,7 +32,7 @@ class Expiry:
     def __init__(
         self,
         api: Api,
-        recorder: Recorder | None = None,
+        recorder: Recorder,
         clock: Callable[[], datetime] = now,
         steady: Callable[[], float] = monotonic,
     ) -> None:
@@ -87,5 +87,4 @@ class Expiry:
 
     def _tell(self, home: Home, why: str) -> None:
         message = f"its ttlSecondsAfterFinished is over, but it cannot be deleted, and this is tried again: {why}"
-        if self._recorder is not None:
-            self._recorder.tell(home, [Event("NotDeleted", message, kind="Warning")])
+        self._recorder.tell(home, [Event("NotDeleted", message, kind="Warning")])

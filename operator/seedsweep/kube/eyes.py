@@ -70,8 +70,7 @@ class Eyes:
             if key is None:
                 raise ApiError(None, "NoKey", "its status has no liveKey: no operator of this release is at work on it")
             async with asyncio.timeout(LIVE_TIMEOUT_SECONDS):
-                # No public method sends headers.
-                data = await self._api._send("GET", self._live, headers={HEADER: key})
+                data = await self._api.read(self._live, headers={HEADER: key})
             seen = load_observation(data)
             self.trouble = ""
             return seen

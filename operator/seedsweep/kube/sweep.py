@@ -175,6 +175,8 @@ class Sweep:
     async def _race(self, accepted: Accepted) -> bool:
         """Turn after turn, until its spec has changed, or the sweep is over: then true."""
         sweep, layout = accepted.sweep, accepted.layout
+        if self._attempts is None:
+            self._log.info("accepted: %d episodes, %d at once", len(layout.episodes), sweep.spec.parallelism)
         attempts = self._attempts_of(sweep, layout)
         records = Records(self._api, self.home, layout, now, self._wake.set)
         await records.load()
