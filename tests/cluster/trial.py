@@ -30,6 +30,7 @@ AUTHORITY = "certificate-authority"
 SCRAPE_PORT = 9417
 """Not the default, on which whoever tries things by hand may listen."""
 NAME = "demo"
+REFUSED = "refused"
 KINDS = {"seedsweeps": "SeedSweep", "pods": "Pod", "episodes": "Episode", "cuts": "Cut", "events": "Event"}
 """Of what is left of a sweep."""
 PATIENCE = 90.0
@@ -179,6 +180,22 @@ class Trial:
             for plural in ("episodes", "cuts")
         ]
         return end_of(sweep["status"], episodes, cuts)
+
+
+async def refuse_twice(trial: Trial) -> None:
+    """Have a sweep rejected for the same reason before and after an edit: what comes again counts an Event up."""
+    refused = sweep_of(podTemplate={"spec": {"serviceAccountName": "root"}})
+    refused["metadata"]["name"] = REFUSED
+    await trial.apply(refused)
+    for generation in (1, 2):
+
+        async def look(generation: int = generation) -> bool | None:
+            _, found = await trial.request("GET", trial.path("seedsweeps", REFUSED))
+            return found.get("status", {}).get("observedGeneration") == generation or None
+
+        await eventually(look)
+        await trial.request("PATCH", trial.path("seedsweeps", REFUSED), {"spec": {"parallelism": 3}})
+    await trial.delete("seedsweeps", REFUSED)
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], patience: float = PATIENCE) -> T:

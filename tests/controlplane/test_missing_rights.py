@@ -25,12 +25,11 @@ from cluster.proxy import Answer, Rule
 from cluster.rights import USER, Right, change_rights, rights
 from cluster.simulator.faults import Fault, crash, stall
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Scene, Trial, eventually, on_trials, sweep_of
+from cluster.trial import NAME, Scene, Trial, eventually, on_trials, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
 
 EPISODES, KEEP = 4, 2
 VICTIM = "wi0-do0"
-TOLD_TIMES = 3
 TOLD_WITHIN = 30.0
 WINDOW = timedelta(seconds=10)
 """In which refused requests are counted, from the first."""
@@ -109,8 +108,6 @@ class Case:
         if self.in_flight:
             # Nobody comes any further before the right is gone, and the pods with it.
             faults.append(Fault(stall(after=1), attempt=0))
-        if self.tells_again:
-            faults += [Fault(stall(after=1), VICTIM, attempt) for attempt in range(TOLD_TIMES)]
         if str(self.right) == "get pods/log":
             faults.append(Fault(crash(1, outcome=None), VICTIM, attempt=0))
         if str(self.right) == "delete pods":
@@ -227,9 +224,7 @@ async def begin(trial: Trial, case: Case) -> None:
         for pod in await trial.items("pods"):
             await trial.delete("pods", pod["metadata"]["name"])
     if case.tells_again:
-        for times in range(TOLD_TIMES):
-            await trial.running(EPISODES + times)
-            await trial.delete("pods", TAKEN["pods"])
+        await refuse_twice(trial)
 
 
 def foreign(plural: str) -> Object:

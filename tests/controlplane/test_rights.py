@@ -7,14 +7,13 @@ from cluster.proxy import Answer, Rule
 from cluster.rights import USER, right_of, rights
 from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
+from cluster.trial import NAME, Trial, eventually, on_trial, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.names import LABEL_SWEEP_UID
 
 SCRIPT = Script(seconds=0.2, faults=(Fault(crash(1), "wi0-do2", attempt=0),))
 """A log is read where a trainer failed."""
 GROUP = API_VERSION.split("/")[0]
-REFUSED = "refused"
 NAMES_TAKEN = [("pods", "demo-wi0-do0"), ("episodes", "demo-wi0-do1"), ("cuts", "demo-b0-r0")]
 
 
@@ -53,22 +52,6 @@ async def run_into_everything(trial: Trial) -> None:
         return not await trial.items("seedsweeps") or None
 
     await eventually(gone)
-
-
-async def refuse_twice(trial: Trial) -> None:
-    """Have a sweep rejected for the same reason before and after an edit: what comes again counts an Event up."""
-    refused = sweep_of(podTemplate={"spec": {"serviceAccountName": "root"}})
-    refused["metadata"]["name"] = REFUSED
-    await trial.apply(refused)
-    for generation in (1, 2):
-
-        async def look(generation: int = generation) -> bool | None:
-            _, found = await trial.request("GET", trial.path("seedsweeps", REFUSED))
-            return found.get("status", {}).get("observedGeneration") == generation or None
-
-        await eventually(look)
-        await trial.request("PATCH", trial.path("seedsweeps", REFUSED), {"spec": {"parallelism": 3}})
-    await trial.delete("seedsweeps", REFUSED)
 
 
 async def told_of(trial: Trial, name: str) -> bool:

@@ -20,6 +20,7 @@ from seedsweep.kube.pods import PodSettings
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.sweep import Shared
 from seedsweep.kube.sweeps import Sweeps
+from seedsweep.kube.watches import Watches
 from seedsweep_trainer.contract import Message, Outcome, TrainerInfo, encode_message
 
 Object = dict[str, Any]
@@ -158,6 +159,7 @@ class FakeCluster:
             self._scraper,
             recorder,  # type: ignore[arg-type]
             Freshness(30.0),
+            Watches(),
             self._relist_seconds,
         )
         self.sweeps = Sweeps(shared)

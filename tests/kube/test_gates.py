@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from seedsweep.kube.client import ApiError
-from seedsweep.kube.gates import MAX_PAUSE, PAUSE, ClosedError, Gates, Refusals, refusal_reason, resource_of
+from seedsweep.kube.client import ApiError, kind_of, refusal_reason
+from seedsweep.kube.gates import MAX_PAUSE, PAUSE, ClosedError, Gates, Refusals
 
 QUOTA = ApiError(403, "Forbidden", "exceeded quota: few")
 NO_RIGHT = ApiError(403, "Forbidden", 'User "operator" cannot create resource "pods"')
@@ -35,7 +35,7 @@ class Server:
             return "done"
 
         try:
-            return await self.gates.send("create", "pods", request)
+            return await self.gates.send("POST", "/api/v1/namespaces/team/pods", request)
         except ClosedError:
             return "not sent"
         except ApiError:
@@ -165,12 +165,17 @@ def test_every_refusal_has_one_word(error: ApiError, reason: str):
 
 
 @pytest.mark.parametrize(
-    ("path", "resource"),
+    ("method", "path", "kind"),
     [
-        ("/api/v1/namespaces/team/pods/", "pods"),
-        ("/api/v1/namespaces/team/pods/x/log?container=trainer", "pods/log"),
-        ("/apis/seedsweep.io/v1alpha1/namespaces/team/seedsweeps/demo/status", "seedsweeps/status"),
+        ("POST", "/api/v1/namespaces/team/pods", ("create", "pods")),
+        ("GET", "/api/v1/namespaces/team/pods", ("list", "pods")),
+        ("GET", "/api/v1/namespaces/team/pods/x", ("get", "pods")),
+        ("GET", "/api/v1/namespaces/team/pods/x/log?container=trainer", ("get", "pods/log")),
+        ("GET", "/api/v1/namespaces/ops/services/x:http/proxy/v1/sweeps/a", ("get", "services/proxy")),
+        ("GET", "/apis/seedsweep.io/v1alpha1/seedsweeps", ("list", "seedsweeps")),
+        ("PUT", "/apis/seedsweep.io/v1alpha1/namespaces/team/seedsweeps/demo/status", ("update", "seedsweeps/status")),
+        ("GET", "/apis/seedsweep.io/v1alpha1", ("list", "apis")),
     ],
 )
-def test_a_path_tells_its_resource(path: str, resource: str):
-    assert resource_of(path) == resource
+def test_a_request_has_the_verb_and_resource_that_a_role_names(method: str, path: str, kind: tuple[str, str]):
+    assert kind_of(method, path) == kind

@@ -59,7 +59,7 @@ class Operator:
     """The operator's parts, and what kopf's watches hand to them."""
 
     def __init__(self, options: Options) -> None:
-        self.watches = Watches()
+        self.watches = Watches(self._wake_sweeps)
         self._options = options
         self._sweeps: Sweeps | None = None
 
@@ -73,7 +73,7 @@ class Operator:
         _spawn(stack, "events", recorder.post_forever)
         scraper = await stack.enter_async_context(Scraper(self._read_news))
         freshness = Freshness(patience=options.relist_seconds / PATIENCE_DIVISOR)
-        sweeps = Sweeps(Shared(api, options.pods, scraper, recorder, freshness, options.relist_seconds))
+        sweeps = Sweeps(Shared(api, options.pods, scraper, recorder, freshness, self.watches, options.relist_seconds))
         list_sweeps = partial(sweeps.compare, options.namespaces)
         compare = partial(compare_with_lists, list_sweeps, freshness, options.relist_seconds)
         _spawn(stack, "comparison with lists", compare)
@@ -92,6 +92,10 @@ class Operator:
         kopf.on.cleanup(registry=registry)(clean_up)
         kopf.on.event(GROUP, VERSION, "seedsweeps", registry=registry)(self._saw_sweep)
         kopf.on.event("", "v1", "pods", registry=registry, labels={names.LABEL_SWEEP_UID: kopf.PRESENT})(self._saw_pod)
+
+    def _wake_sweeps(self) -> None:
+        if self._sweeps is not None:
+            self._sweeps.wake_all()
 
     def _read_news(self, uid: str) -> None:
         if self._sweeps is not None:

@@ -13,10 +13,10 @@ from seedsweep.engine.observation import Ending, SeenAttempt
 from seedsweep.gpus import gpus_per_episode
 from seedsweep.kube import names
 from seedsweep.kube.attempt import Attempt, wants_log
-from seedsweep.kube.client import ApiError, Object
+from seedsweep.kube.client import ApiError, Object, refusal_reason
 from seedsweep.kube.endings import ending_of
 from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.gates import GatedApi, Refusals, refusal_reason
+from seedsweep.kube.gates import GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.pods import pod_manifest
 from seedsweep.kube.scraping import Scraper, Target

@@ -24,7 +24,7 @@ from kubernetes.aio.config import (
 from kubernetes.aio.utils import Backoff, on_retry_after_error
 
 from seedsweep.foreign import mapping, parse_json, recordable, text
-from seedsweep.metrics import API_CALLS
+from seedsweep.metrics import API_CALLS, API_REFUSALS
 
 Object = dict[str, Any]
 
@@ -42,6 +42,9 @@ _MAX_SHOWN = 200
 _JSON = "application/json"
 _METADATA = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
+_NO_REFUSAL = frozenset({404, 409})
+"""Something is not there, or was changed: an answer."""
 _PASSING = frozenset({429, 500, 502, 503, 504})
 
 
@@ -144,7 +147,10 @@ class Api:
             )
             return data
         except ApiException as error:
-            raise _api_error(error) from error
+            refused = _api_error(error)
+            if error.status not in _NO_REFUSAL:
+                API_REFUSALS.labels(*kind_of(method, path), refusal_reason(refused)).inc()
+            raise refused from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise ApiError(None, "Unreachable", _unreachable(error)) from error
 
@@ -168,6 +174,32 @@ class Api:
             refusal.headers = response.headers
             raise refusal
         return data
+
+
+def refusal_reason(error: ApiError) -> str:
+    """One word for a condition."""
+    if error.status is None or error.status >= 500 or error.status == 429:
+        return "ApiServerUnavailable"
+    if error.status == 403:
+        text = str(error)
+        if "exceeded quota" in text:
+            return "QuotaExceeded"
+        # Of webhooks and of ValidatingAdmissionPolicies; RBAC says neither.
+        return "AdmissionDenied" if "denied the request" in text or "denied request" in text else "Forbidden"
+    if error.status == 413:
+        return "TooLarge"
+    return "Rejected" if error.status in (400, 422) else error.reason
+
+
+def kind_of(method: str, path: str) -> tuple[str, str]:
+    """Verb and resource of a request as a Role names them, such as ("get", "pods/log")."""
+    prefix, *parts = path.partition("?")[0].strip("/").split("/")
+    below = parts[1:] if prefix == "api" else parts[2:]
+    if below[:1] == ["namespaces"] and len(below) > 2:
+        below = below[2:]
+    resource, *named = below or [prefix]
+    verb = "list" if method == "GET" and not named else _VERBS[method]
+    return verb, "/".join([resource, *named[1:2]])
 
 
 def default_namespace() -> str:

@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from seedsweep.engine.observation import Refusal
-from seedsweep.kube.client import MAX_AT_ONCE, Api, ApiError, Object
+from seedsweep.kube.client import MAX_AT_ONCE, Api, ApiError, Object, kind_of, refusal_reason
 from seedsweep.kube.supervise import Logger
-from seedsweep.metrics import API_REFUSALS
 
 PAUSE = timedelta(seconds=1)
 MAX_PAUSE = timedelta(seconds=5)
@@ -39,21 +38,6 @@ class ClosedError(ApiError):
         super().__init__(refused.status, refused.reason, str(refused))
         self.until = until
         """When one may try again."""
-
-
-def refusal_reason(error: ApiError) -> str:
-    """One word for a condition."""
-    if error.status is None or error.status >= 500 or error.status == 429:
-        return "ApiServerUnavailable"
-    if error.status == 403:
-        text = str(error)
-        if "exceeded quota" in text:
-            return "QuotaExceeded"
-        # Of webhooks and of ValidatingAdmissionPolicies; RBAC says neither.
-        return "AdmissionDenied" if "denied the request" in text or "denied request" in text else "Forbidden"
-    if error.status == 413:
-        return "TooLarge"
-    return "Rejected" if error.status in (400, 422) else error.reason
 
 
 def _concerns_all(error: ApiError) -> bool:
@@ -88,26 +72,26 @@ class Gates:
         self._clock = clock
         self._gates: dict[str, _Gate] = {}
 
-    async def send(self, verb: str, resource: str, request: Callable[[], Awaitable[T]]) -> T:
-        """What the request answers, sent once there is room.
+    async def send(self, method: str, path: str, request: Callable[[], Awaitable[T]]) -> T:
+        """What the request of this method and path answers, sent once there is room.
 
         Raises:
             ClosedError: not sent, for the kind is refused.
             ApiError: sent, and refused.
         """
-        gate = self._gates.setdefault(f"{verb} {resource}", _Gate())
+        kind = " ".join(kind_of(method, path))
+        gate = self._gates.setdefault(kind, _Gate())
         await self._enter(gate)
         try:
             answer = await request()
         except ApiError as error:
-            API_REFUSALS.labels(verb, resource, refusal_reason(error)).inc()
             if _concerns_all(error):
-                self._close(gate, f"{verb} {resource}", error)
+                self._close(gate, kind, error)
             else:
-                self._open(gate, f"{verb} {resource}")
+                self._open(gate, kind)
             raise
         else:
-            self._open(gate, f"{verb} {resource}")
+            self._open(gate, kind)
             return answer
         finally:
             gate.under_way -= 1
@@ -194,16 +178,16 @@ class GatedApi:
 
     async def get(self, path: str) -> Object:
         """See Api."""
-        return await self._gates.send("get", resource_of(path), lambda: self._api.get(path))
+        return await self._gates.send("GET", path, lambda: self._api.get(path))
 
     async def read(self, path: str) -> bytes:
         """See Api."""
-        return await self._gates.send("get", resource_of(path), lambda: self._api.read(path))
+        return await self._gates.send("GET", path, lambda: self._api.read(path))
 
     async def list(self, path: str, selector: str = "", *, metadata_only: bool = False) -> AsyncIterator[Object]:
         """See Api. Refused at its first page or not at all."""
         pages = self._api.list(path, selector, metadata_only=metadata_only)
-        first = await self._gates.send("list", resource_of(f"{path}/"), lambda: anext(pages, None))
+        first = await self._gates.send("GET", path, lambda: anext(pages, None))
         if first is None:
             return
         yield first
@@ -212,19 +196,12 @@ class GatedApi:
 
     async def create(self, path: str, body: Object) -> Object:
         """See Api."""
-        return await self._gates.send("create", resource_of(f"{path}/"), lambda: self._api.create(path, body))
+        return await self._gates.send("POST", path, lambda: self._api.create(path, body))
 
     async def replace(self, path: str, body: Object) -> str:
         """See Api."""
-        return await self._gates.send("update", resource_of(path), lambda: self._api.replace(path, body))
+        return await self._gates.send("PUT", path, lambda: self._api.replace(path, body))
 
     async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
         """See Api."""
-        await self._gates.send("delete", resource_of(path), lambda: self._api.delete(path, uid, grace_seconds))
-
-
-def resource_of(path: str) -> str:
-    """Resource and subresource in the path of a namespaced object, such as pods/log."""
-    _, _, below = path.partition("?")[0].partition("/namespaces/")
-    _, resource, _, *subresource = below.split("/")
-    return "/".join([resource, *subresource])
+        await self._gates.send("DELETE", path, lambda: self._api.delete(path, uid, grace_seconds))

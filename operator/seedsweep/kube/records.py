@@ -15,8 +15,8 @@ from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.kube import names
-from seedsweep.kube.client import ApiError, Object
-from seedsweep.kube.gates import GatedApi, Refusals, refusal_reason
+from seedsweep.kube.client import ApiError, Object, refusal_reason
+from seedsweep.kube.gates import GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.stored import belongs_to
 from seedsweep.reconcile import EVERYTHING

@@ -25,6 +25,7 @@ from seedsweep.kube.records import Records
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.status import StatusRecord
 from seedsweep.kube.supervise import note_error
+from seedsweep.kube.watches import Watches
 from seedsweep.kube.world import Hands, KubeWorld
 from seedsweep.metrics import RECONCILE_SECONDS, TURN_FAILURES
 from seedsweep.reconcile import reconcile
@@ -38,7 +39,8 @@ RETRY_SECONDS = 1.0
 """Before what could not be written is tried again; each try has its own patience with the API server."""
 MAX_RETRY_SECONDS = 30.0
 GONE_WITHIN_SECONDS = 20.0
-"""After a deletion pods are listed: a watch that had to start anew does not show what has gone meanwhile."""
+"""After a deletion pods are listed: a watch that had to start anew does not show what has gone meanwhile. So often they
+are listed where they cannot be watched."""
 LIST_AGAIN_SECONDS = 5.0
 """After a list that failed."""
 CONFIRMED_SECONDS = 10.0
@@ -56,6 +58,7 @@ class Shared:
     scraper: Scraper
     recorder: Recorder
     freshness: Freshness
+    watches: Watches
     relist_seconds: float = 300.0
     """A watch may lose an event; a list shows it."""
 
@@ -181,7 +184,15 @@ class Sweep:
         records = Records(self._api, self.home, layout, now, self._wake.set)
         await records.load()
         await self._load_pods(attempts, sweep)
-        hands = Hands(records, attempts, self._housekeeper, self._shared.recorder, self.status, self._gates)
+        hands = Hands(
+            records,
+            attempts,
+            self._housekeeper,
+            self._shared.recorder,
+            self.status,
+            self._gates,
+            self._shared.watches,
+        )
         world = KubeWorld(self.home, sweep, hands, accepted.objections)
         self.world, self.layout = world, layout
         lazily = asyncio.create_task(records.write_lazily())
@@ -243,6 +254,8 @@ class Sweep:
 
     def _list_at(self, attempts: Attempts, listed: float) -> float:
         since, regularly = attempts.stopping_since, listed + self._shared.relist_seconds
+        if self._shared.watches.trouble_with_pods(self.home.namespace):
+            return min(regularly, listed + GONE_WITHIN_SECONDS)
         return regularly if since is None else min(regularly, max(since, listed) + GONE_WITHIN_SECONDS)
 
     async def _sleep(self, world: KubeWorld, wait: timedelta | None, until_list: float) -> None:

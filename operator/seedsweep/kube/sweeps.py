@@ -119,6 +119,11 @@ class Sweeps:
         if sweep is not None:
             sweep.wake()
 
+    def wake_all(self) -> None:
+        """Something has changed for all sweeps."""
+        for sweep in self._sweeps.values():
+            sweep.wake()
+
     async def close(self) -> None:
         """End all tasks; what waits to be written follows again from what there is."""
         tasks = list(self._tasks.values())

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import monotonic
 from typing import Any, cast
@@ -58,7 +58,9 @@ class _Session:
 class Watches:
     """What became of kopf's last request for each kind that it watches."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: Callable[[], None] = lambda: None) -> None:
+        """`news` is called when a watch fails, and when it works again."""
+        self._news = news
         self._troubles: dict[str, str] = {}
         """By what is watched."""
         self._changes = Changes()
@@ -74,6 +76,13 @@ class Watches:
     def troubles(self) -> list[str]:
         """What is not watched at the moment, and why."""
         return [f"{what} cannot be watched: {why}" for what, why in self._troubles.items()]
+
+    def trouble_with_pods(self, namespace: str) -> str:
+        """Why a namespace's pods are not watched at the moment; empty where they are."""
+        places = (_pods_in(namespace), _pods_in(None))
+        return next(
+            (f"{what} cannot be watched: {self._troubles[what]}" for what in places if what in self._troubles), ""
+        )
 
     async def close(self) -> None:
         """Once kopf has ended."""
@@ -129,8 +138,9 @@ class Watches:
         if status < 400:
             self._take_success(_what(asked.url))
         elif not _is_normal(status, asked.url):
-            API_REFUSALS.labels(*_labels(asked.url), _REASONS.get(status, str(status))).inc()
-            self._take_trouble(_what(asked.url), _told(status))
+            verb, resource = _labels(asked.url)
+            API_REFUSALS.labels(verb, resource, _REASONS.get(status, str(status))).inc()
+            self._take_trouble(_what(asked.url), _told(status, verb, resource))
 
     async def _failed(self, _: aiohttp.ClientSession, __: object, asked: aiohttp.TraceRequestExceptionParams) -> None:
         if not self.ending and not isinstance(asked.exception, asyncio.CancelledError):
@@ -141,11 +151,13 @@ class Watches:
         self._troubles.pop(what, None)
         if self._changes.is_over(what):
             _log.info("%s are watched again", what)
+            self._news()
 
     def _take_trouble(self, what: str, why: str) -> None:
         self._troubles[what] = why
         if self._changes.is_new(what, why):
             _log.warning("%s cannot be watched, and this is tried again: %s", what, why)
+            self._news()
 
 
 def find_api_server(**context: Any) -> kopf.ConnectionInfo | None:
@@ -170,8 +182,17 @@ def _what(url: URL) -> str:
     found = _WATCHED.search(url.path)
     if found is None:
         return f"the kinds at {url.path}"
-    kind = "SeedSweeps" if found["plural"] == "seedsweeps" else "pods"
-    return f"{kind} in namespace {found['namespace']}" if found["namespace"] else f"{kind} in all namespaces"
+    if found["plural"] == "pods":
+        return _pods_in(found["namespace"])
+    return f"SeedSweeps in {_place(found['namespace'])}"
+
+
+def _pods_in(namespace: str | None) -> str:
+    return f"pods in {_place(namespace)}"
+
+
+def _place(namespace: str | None) -> str:
+    return f"namespace {namespace}" if namespace else "all namespaces"
 
 
 def _labels(url: URL) -> tuple[str, str]:
@@ -182,11 +203,11 @@ def _labels(url: URL) -> tuple[str, str]:
     return "watch" if "watch" in url.query else "list", found["plural"]
 
 
-def _told(status: int) -> str:
+def _told(status: int, verb: str, resource: str) -> str:
     if status == 401:
         return "the API server does not accept the operator's credentials (401)"
     if status == 403:
-        return "the operator needs the rights to list and watch them (403)"
+        return f"the operator needs the right to {verb} {resource} (403)"
     if status == 404:
         return "this cluster does not know them, or no more (404)"
     return f"the API server answers {status}"

@@ -12,15 +12,16 @@ from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record,
 from seedsweep.engine.observation import Observation, Refusal
 from seedsweep.engine.storage import stored_of
 from seedsweep.kube.attempts import Attempts
-from seedsweep.kube.client import ApiError
+from seedsweep.kube.client import ApiError, refusal_reason
 from seedsweep.kube.clock import now
 from seedsweep.kube.events import Recorder
-from seedsweep.kube.gates import ClosedError, Gates, refusal_reason
+from seedsweep.kube.gates import ClosedError, Gates
 from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeper import Housekeeper, Wanted
 from seedsweep.kube.livekey import live_key
 from seedsweep.kube.records import Records
 from seedsweep.kube.status import StatusRecord
+from seedsweep.kube.watches import Watches
 from seedsweep.report.card import model_card
 
 STATUS_PAUSE = timedelta(seconds=10)
@@ -43,6 +44,7 @@ class Hands:
     recorder: Recorder
     status: StatusRecord
     gates: Gates
+    watches: Watches
 
 
 class KubeWorld:
@@ -67,6 +69,7 @@ class KubeWorld:
         self._recorder = hands.recorder
         self._record = hands.status
         self._gates = hands.gates
+        self._watches = hands.watches
         self._objections = objections
         self._untold: list[Event] = []
 
@@ -130,6 +133,8 @@ class KubeWorld:
         if _OF_CHIEF_WEIGHT in refused:
             yield refused[_OF_CHIEF_WEIGHT]
         yield from self._objections
+        if unwatched := self._watches.trouble_with_pods(self._home.namespace):
+            yield Refusal("PodsNotWatched", unwatched, moment)
         for kind, refusal in refused.items():
             if kind not in _TOLD_OTHERWISE and kind != _OF_CHIEF_WEIGHT:
                 yield refusal
