@@ -89,9 +89,7 @@ async def test_a_right_that_is_missing_is_told_once_counted_each_time_and_over_o
         await connection.ask(PODS, 403)
     assert refusals("watch", "pods", "Forbidden") == before + 3
     [trouble] = connection.watches.troubles
-    assert trouble.startswith(
-        "pods in namespace nlp cannot be watched: the operator needs the rights to list and watch"
-    )
+    assert trouble.startswith("pods in namespace nlp cannot be watched: the operator needs the right to watch pods")
     assert len(told(caplog)) == 1
     await connection.ask(PODS)
     assert connection.watches.troubles == []
