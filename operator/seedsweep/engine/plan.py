@@ -75,7 +75,8 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     _update_states(draft)
     wait = None if draft.next_look is None else max(draft.next_look - now, timedelta(0))
     asked = housekeeping.freeing or (seen.housekeeping is not None and _prunes(draft))
-    if ending and left and not over and not asked:
+    news = draft.written() or _prunes(draft) or (failure is not None and _lasting_failure(draft) is None)
+    if ending and left and not over and not asked and news:
         # What is freed at once is freed by then, and a failure on record.
         wait = timedelta(0)
     return Plan(

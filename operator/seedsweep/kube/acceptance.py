@@ -66,9 +66,15 @@ class Acceptance:
             return None
         return Accepted(sweep, layout)
 
-    async def tell_stalled(self, home: Home, error: ApiError) -> None:
+    async def tell_stalled(self, home: Home, error: Exception) -> None:
         """Say in the status why nothing can be done, where even that is not refused."""
-        reason, message = refusal_reason(error), shortened(str(error), MAX_MESSAGE)
+        if isinstance(error, ApiError):
+            reason, message = refusal_reason(error), shortened(str(error), MAX_MESSAGE)
+        else:
+            reason, message = (
+                "InternalError",
+                "an error of the operator's own, which its log shows; it tries again",
+            )
         status = self._with_condition("Stalled", "True", reason, message, self._status.written.observed_generation)
         if status == self._status.written:
             return
@@ -87,7 +93,7 @@ class Acceptance:
         try:
             await self._api.create(pods, manifest, dry_run=True)
         except ApiError as error:
-            if error.status in (400, 422):
+            if error.status in (400, 422) and refusal_reason(error) != "AdmissionDenied":
                 return f"makes a pod that the API server refuses: {error}"
         return ""
 
@@ -122,4 +128,6 @@ class Acceptance:
             ),
             observed_generation=generation,
         )
-        return known.evolve(conditions=[condition, *(c for c in known.conditions if c.type != kind)])
+        # Of a sweep that is not carried out nothing moves or stalls.
+        moot = {kind, "Stalled", "Progressing"} if kind == "Accepted" else {kind}
+        return known.evolve(conditions=[condition, *(c for c in known.conditions if c.type not in moot)])

@@ -16,7 +16,7 @@ from seedsweep.kube.attempt import Attempt, wants_log
 from seedsweep.kube.client import ApiError, Object, refusal_reason
 from seedsweep.kube.endings import ending_of
 from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.gates import GatedApi, Refusals
+from seedsweep.kube.gates import ClosedError, GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.pods import pod_manifest
 from seedsweep.kube.scraping import Scraper, Target
@@ -25,6 +25,8 @@ from seedsweep.kube.supervise import Logger
 from seedsweep.kube.tail import read_tail
 from seedsweep.scrape import Expected
 
+HELD_AFTER_SECONDS = 600.0
+"""What has not gone so long after its deletion is held by something, and looked for no more often than all else."""
 NO_GRACE_SECONDS = 1
 """For what need not be saved. Not 0: the name would be free while the process still runs."""
 
@@ -52,6 +54,8 @@ class Attempts:
         """As last read; its spec may change in flight."""
         self.refused = Refusals[EpisodeId](around.clock, around.news)
         """Starts that were turned down."""
+        self.undeleted = Refusals[str](around.clock, around.news)
+        """Pods whose deletion was refused, by UID."""
         self.lost_unasked = False
         """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
         self._around = around
@@ -69,8 +73,14 @@ class Attempts:
 
     @property
     def stopping_since(self) -> float | None:
-        """When the first deletion was accepted that has not been seen yet, by a steady clock."""
-        return min(self._stopping.values(), default=None)
+        """When the first deletion was accepted that has not been seen yet, by a steady clock; not of what is held."""
+        held = monotonic() - HELD_AFTER_SECONDS
+        return min((since for since in self._stopping.values() if since > held), default=None)
+
+    def forget(self) -> None:
+        """The sweep is gone, and its pods are nobody's."""
+        for uid in self._attempts:
+            self._around.freshness.not_listed(uid)
 
     async def load(self) -> None:
         """Read all pods; what is not there any more has vanished. Raises ApiError."""
@@ -112,6 +122,7 @@ class Attempts:
         attempt.take_scraped(self._scraper)
         attempt.vanish(self._clock())
         self._scraper.forget(uid)
+        self.undeleted.done(uid)
         self._stopping.pop(uid, None)
         self._forced.discard(uid)
         self._around.news()
@@ -133,7 +144,8 @@ class Attempts:
     def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
         """Drop what is gone and whose end is on record."""
         for uid, attempt in list(self._attempts.items()):
-            if not attempt.exists and _is_recorded(attempt, episodes):
+            unknown = attempt.facts.episode not in self._episodes
+            if not attempt.exists and (unknown or _is_recorded(attempt, episodes)):
                 del self._attempts[uid]
                 self._of_episode[attempt.facts.episode].discard(uid)
 
@@ -189,17 +201,19 @@ class Attempts:
 
     async def _look_for(self, uid: str) -> None:
         """Find out whether a pod that lists and watches do not show is gone, or has only lost its label."""
-        self._missing.discard(uid)
         attempt = self._attempts.get(uid)
         if attempt is None or not attempt.exists:
+            self._missing.discard(uid)
             return
         try:
             found = await self._api.get(self._path_of(attempt))
         except ApiError as error:
             if error.status != 404:
-                # The next list tries again.
+                # The next turn tries again.
                 return
+            self._missing.discard(uid)
         else:
+            self._missing.discard(uid)
             if found["metadata"]["uid"] == uid:
                 self.saw(found)
                 self._tell_unlabelled(attempt)
@@ -214,11 +228,18 @@ class Attempts:
             self._around.log.warning("pod %s has lost its label %s: %s", name, names.LABEL_SWEEP_UID, remedy)
 
     async def _delete(self, attempt: Attempt, grace_seconds: int | None = None) -> bool:
-        try:
-            await self._api.delete(self._path_of(attempt), attempt.facts.uid, grace_seconds)
-        except ApiError:
+        uid = attempt.facts.uid
+        if self.undeleted.waits(uid):
             return False
-        self._stopping.setdefault(attempt.facts.uid, monotonic())
+        try:
+            await self._api.delete(self._path_of(attempt), uid, grace_seconds)
+        except ApiError as error:
+            if not isinstance(error, ClosedError):
+                text = f"pod {attempt.facts.name} cannot be deleted: {error}"
+                self.undeleted.add(uid, refusal_reason(error), text, error)
+            return False
+        self.undeleted.done(uid)
+        self._stopping.setdefault(uid, monotonic())
         return True
 
     async def _start(self, decision: StartEpisode) -> None:
@@ -241,10 +262,9 @@ class Attempts:
         """Delete the episode's last pod, whose end is on record: the name is the next one's."""
         for uid in list(self._of_episode.get(episode, ())):
             attempt = self._attempts[uid]
-            if attempt.exists and attempt.ending is not None:
+            if attempt.exists and attempt.ending is not None and uid not in self._stopping:
                 await self._api.delete(self._path_of(attempt), uid)
                 self._stopping.setdefault(uid, monotonic())
-                self.gone(uid)
 
     async def _find_out_whose(self, episode: EpisodeId) -> None:
         """Look at the pod that has the episode's name: it may be this sweep's own."""
@@ -258,9 +278,9 @@ class Attempts:
         if facts is None:
             taken = f"pod {name} exists and is not this sweep's: delete it, or rename the sweep"
             self.refused.add(episode, "NameTaken", taken)
-        elif facts.held_by and facts.deleted:
-            held = f"pod {name} was deleted and stays: the finalizers {facts.held_by} hold it"
-            self.refused.add(episode, "PodHeld", held)
+        elif facts.deleted:
+            why = f"the finalizers {facts.held_by} hold it" if facts.held_by else "its node has not ended it yet"
+            self.refused.add(episode, "PodHeld", f"pod {name} was deleted and stays: {why}")
         else:
             self.refused.done(episode)
 

@@ -13,6 +13,7 @@ from time import monotonic
 from seedsweep.api.parse import InvalidSweepError, parse_stored
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event
+from seedsweep.foreign import mapping, text
 from seedsweep.kube import names
 from seedsweep.kube.chores import Chore, chore_of, clean_up_manifest, image_of
 from seedsweep.kube.client import Api, ApiError, Object
@@ -74,7 +75,7 @@ class CleanUps:
     def saw_pod(self, body: Object, *, deleted: bool) -> None:
         """A clean-up pod as a watch shows it: it is removed once it has ended, or has taken too long."""
         chore, metadata = chore_of(body), body["metadata"]
-        if chore is None or metadata["name"] != names.clean_up_name(*_sweep_of(metadata)):
+        if chore is None or chore.name != names.clean_up_name(*_sweep_of(metadata)):
             return
         home = Home(metadata["namespace"], *_sweep_of(metadata))
         if deleted or chore.deleted:
@@ -177,5 +178,5 @@ class CleanUps:
 
 def _sweep_of(metadata: Object) -> tuple[str, str]:
     """Name and UID of the sweep whose pod it is."""
-    labels = metadata["labels"]
-    return labels[names.LABEL_SWEEP], labels[names.LABEL_SWEEP_UID]
+    labels = mapping(metadata.get("labels"))
+    return text(labels.get(names.LABEL_SWEEP)), text(labels.get(names.LABEL_SWEEP_UID))

@@ -31,6 +31,8 @@ Object = dict[str, Any]
 MAX_AT_ONCE = 64
 """Requests in flight; more only queue in the API server."""
 TIMEOUT_SECONDS = 30.0
+MAX_WAIT_SECONDS = 10.0
+"""Between two tries of one request, whatever Retry-After says."""
 PAGE = 500
 """Objects a page of a list."""
 PATIENCE = Backoff(steps=5, duration=0.2, factor=3.0, jitter=0.5)
@@ -86,9 +88,10 @@ class Api:
             query["labelSelector"] = selector
         while True:
             page = await self._request("GET", path, query=query, accept=_METADATA_LIST if metadata_only else _JSON)
-            for item in page["items"]:
+            # An empty list of metadata has null for its items.
+            for item in page.get("items") or ():
                 yield item
-            token = page["metadata"].get("continue")
+            token = (page.get("metadata") or {}).get("continue")
             if not token:
                 return
             query["continue"] = token
@@ -143,7 +146,10 @@ class Api:
     ) -> bytes:
         try:
             data: bytes = await on_retry_after_error(
-                self._patience, _is_passing, lambda: self._once(method, path, body, query or {}, headers or {})
+                self._patience,
+                _is_passing,
+                lambda: self._once(method, path, body, query or {}, headers or {}),
+                sleep_func=_sleep_a_little,
             )
             return data
         except ApiException as error:
@@ -180,12 +186,12 @@ def refusal_reason(error: ApiError) -> str:
     """One word for a condition."""
     if error.status is None or error.status >= 500 or error.status == 429:
         return "ApiServerUnavailable"
+    said = str(error)
+    if "denied the request" in said or "denied request" in said:
+        # Of webhooks and of ValidatingAdmissionPolicies, with any status; RBAC and validation say neither.
+        return "AdmissionDenied"
     if error.status == 403:
-        text = str(error)
-        if "exceeded quota" in text:
-            return "QuotaExceeded"
-        # Of webhooks and of ValidatingAdmissionPolicies; RBAC says neither.
-        return "AdmissionDenied" if "denied the request" in text or "denied request" in text else "Forbidden"
+        return "QuotaExceeded" if "exceeded quota" in said else "Forbidden"
     if error.status == 413:
         return "TooLarge"
     return "Rejected" if error.status in (400, 422) else error.reason
@@ -229,6 +235,11 @@ async def connect(patience: Backoff = PATIENCE) -> AsyncIterator[Api]:
     configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
     async with ApiClient(configuration) as client:
         yield Api(client, patience)
+
+
+async def _sleep_a_little(seconds: float) -> None:
+    """As long as the server asks for, within reason: meanwhile nobody is told why."""
+    await asyncio.sleep(min(seconds, MAX_WAIT_SECONDS))
 
 
 def _is_passing(error: Exception) -> bool:

@@ -15,6 +15,7 @@ from seedsweep.kube.deletion import delete_at_last
 from seedsweep.kube.events import Recorder
 from seedsweep.kube.home import Home
 from seedsweep.kube.log import SweepLog
+from seedsweep.kube.seen import moment_or_none
 from seedsweep.kube.supervise import supervised
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ class Expiry:
             self._cancel(home.uid)
             return
         if home.uid not in self._ended:
-            since = (self._clock() - datetime.fromisoformat(completed)).total_seconds()
+            ended = moment_or_none(completed) or self._clock()
+            since = (self._clock() - ended).total_seconds()
             # An end that is still to come was written by an operator whose clock was ahead.
             self._ended[home.uid] = self._steady() - max(0.0, since)
         due, timer = self._ended[home.uid] + seconds, self._timers.get(home.uid)

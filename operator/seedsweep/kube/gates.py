@@ -25,6 +25,7 @@ MAX_PAUSE_OF_ONE = timedelta(seconds=30)
 """Between two requests about one object that is refused while others of its kind are not."""
 MAX_MESSAGE = 500
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _ALIKE = frozenset({"QuotaExceeded", "ApiServerUnavailable"})
 """Refusals that have nothing to do with the object."""
 
@@ -57,10 +58,15 @@ class _Gate:
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     def wake(self) -> None:
-        while self.waiting:
+        """Let as many look again as there is room for; all, where they are refused."""
+        room = self.limit - self.under_way if self.error is None else len(self.waiting)
+        while self.waiting and room > 0:
+            room -= 1
             waiter = self.waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+            else:
+                room += 1
 
 
 class Gates:
@@ -107,6 +113,9 @@ class Gates:
     async def _enter(self, gate: _Gate) -> None:
         while True:
             now = self._clock()
+            if now >= gate.due + FORGOTTEN_AFTER and not gate.under_way:
+                # What was refused so long ago may be carried out by now.
+                gate.error = None
             if gate.error is not None and (gate.under_way or now < gate.due):
                 raise ClosedError(gate.error, max(gate.due, now + PAUSE))
             if gate.under_way < gate.limit:
@@ -114,7 +123,12 @@ class Gates:
                 return
             waiter = asyncio.get_running_loop().create_future()
             gate.waiting.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # Its turn is another's.
+                gate.wake()
+                raise
 
     def _close(self, gate: _Gate, kind: str, error: ApiError) -> None:
         if gate.error is None or refusal_reason(gate.error) != refusal_reason(error):
@@ -143,6 +157,11 @@ class Refusals(Generic[Key]):
         self._clock = clock
         self._news = news
         self._times: Counter[Key] = Counter()
+
+    def add_lasting(self, key: Key, reason: str, message: str) -> None:
+        """It cannot be done, however often it is tried."""
+        self.standing[key] = Refusal(reason, message[:MAX_MESSAGE], _NEVER)
+        self._news()
 
     def add(self, key: Key, reason: str, message: str, error: ApiError | None = None) -> None:
         """It was refused once more, by this error where there is one."""

@@ -85,7 +85,7 @@ class Server:
         world = self._sweeps.find(request.match_info["namespace"], request.match_info["name"])
         # One answer for a wrong word and for no such sweep: who may not read sweeps does not learn which there are.
         uid = world.sweep.metadata.uid if world is not None else None
-        given = request.headers.get(HEADER, "").encode()
+        given = request.headers.get(HEADER, "").encode(errors="surrogateescape")
         if not hmac.compare_digest(given, live_key(uid or "").encode()) or world is None:
             return web.Response(status=403, text=_NO_ENTRY)
         # What the last turn saw, with what it made of it: who watches needs no plan of their own.

@@ -17,7 +17,7 @@ from seedsweep.kube import names
 from seedsweep.kube.alarm import Alarm
 from seedsweep.kube.chores import MAX_PRUNED, Chore, chore_of, housekeeping_manifest, image_of, readable_place
 from seedsweep.kube.client import ApiError, Object
-from seedsweep.kube.gates import GatedApi
+from seedsweep.kube.gates import ClosedError, GatedApi
 from seedsweep.kube.home import Home
 from seedsweep.kube.pods import PodSettings
 
@@ -282,7 +282,9 @@ class Housekeeper:
 
     def _turned_down(self, stage: str, attempt: int, error: ApiError) -> None:
         """No pod; an API server that is away is no reason to give up."""
-        passing = error.status is None or error.status >= 500 or error.status in (404, 429)
+        passing = (
+            isinstance(error, ClosedError) or error.status is None or error.status >= 500 or error.status in (404, 429)
+        )
         times = max(attempt, 1) if passing else attempt + 1
         self._failed(stage, times, HousekeepingAnswer(error=str(error)))
         self._set_alarm()

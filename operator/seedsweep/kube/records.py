@@ -50,6 +50,8 @@ class Records:
         """resourceVersion by episode that has an object."""
         self._lazy: set[EpisodeId] = set()
         """Episodes whose object is behind `episodes`."""
+        self._unreadable: set[EpisodeId] = set()
+        """Episodes whose object this release cannot read: it is never written over."""
         self._locks: dict[EpisodeId, asyncio.Lock] = {e: asyncio.Lock() for e in layout.episodes}
         self._due = asyncio.Event()
 
@@ -76,9 +78,15 @@ class Records:
             if found is None and self._versions.get(episode) == version:
                 del self._versions[episode]
                 self._write_later(episode)
-            elif found is not None and int(found) > int(self._versions.get(episode, found)):
+            elif found is not None and (
+                episode in self._unreadable or int(found) > int(self._versions.get(episode, found))
+            ):
                 await self._read_again(episode)
         listed = await self._listed_versions("cuts")
+        for key in [key for key in self.uncut.standing if key not in cuts]:
+            name = cut_name(self._home.name, *key)
+            if name in listed:
+                await self._obey(key, name)
         for cut in cuts.values():
             if cut_name(cut.sweep, cut.bracket, cut.rung) not in listed:
                 await self._create_cut(cut)
@@ -160,6 +168,8 @@ class Records:
 
         `lazily`: where the first pod has no place yet, the object is made and its status left for the next round.
         """
+        if episode in self._unreadable:
+            return False
         try:
             if episode not in self._versions:
                 await self._create(episode)
@@ -184,9 +194,7 @@ class Records:
                 raise
             created = await self._api.get(self._path(episode))
             if not belongs_to(self._home, created):
-                raise ForeignObjectError(
-                    f"Episode {body['metadata']['name']} exists and is not this sweep's: delete it, or rename the sweep"
-                ) from error
+                raise ForeignObjectError(_taken("Episode", created)) from error
             if created.get("status"):
                 raise
         self._versions[episode] = created["metadata"]["resourceVersion"]
@@ -206,23 +214,35 @@ class Records:
         """Another hand wrote it: what stands there now counts."""
         try:
             found = await self._api.get(self._path(episode))
-        except ApiError:
+        except ApiError as error:
+            if error.status != 404:
+                self.unrecorded.add(episode, refusal_reason(error), str(error), error)
             return
-        self._take(episode, found)
         self._lazy.discard(episode)
+        if belongs_to(self._home, found):
+            self._take(episode, found)
+        else:
+            self._versions.pop(episode, None)
+            self.unrecorded.add(episode, "NameTaken", _taken("Episode", found))
 
     def _take(self, episode: EpisodeId, item: Object) -> None:
         self._versions[episode] = item["metadata"]["resourceVersion"]
         try:
             self.episodes[episode] = read_episode(item).status
         except UnreadableRecordError as error:
-            self.unrecorded.add(episode, "UnreadableRecord", str(error))
+            self._unreadable.add(episode)
+            self.unrecorded.add_lasting(episode, "UnreadableRecord", str(error))
+        else:
+            self._unreadable.discard(episode)
+            self.unrecorded.done(episode)
 
     def _take_cut(self, key: tuple[int, int], item: Object) -> None:
         try:
             self.cuts[key] = read_cut(item).spec
         except UnreadableRecordError as error:
-            self.uncut.add(key, "UnreadableRecord", str(error))
+            self.uncut.add_lasting(key, "UnreadableRecord", str(error))
+        else:
+            self.uncut.done(key)
 
     async def _listed_versions(self, plural: str) -> dict[str, str]:
         """resourceVersion by name of the objects that are there now."""
@@ -249,14 +269,13 @@ class Records:
     async def _obey(self, key: tuple[int, int], name: str) -> None:
         try:
             found = await self._api.get(f"{self._home.collection('cuts')}/{name}")
-        except ApiError:
+        except ApiError as error:
+            self.uncut.add(key, refusal_reason(error), str(error), error)
             return
         if belongs_to(self._home, found):
-            self.uncut.done(key)
             self._take_cut(key, found)
         else:
-            taken = f"Cut {name} exists and is not this sweep's: delete it, or rename the sweep"
-            self.uncut.add(key, "NameTaken", taken)
+            self.uncut.add(key, "NameTaken", _taken("Cut", found))
 
     def _body(self, episode: EpisodeId, status: EpisodeStatus | None) -> Object:
         """The whole object, with the version it is made from."""
@@ -271,3 +290,7 @@ class Records:
 
     def _path(self, episode: EpisodeId) -> str:
         return f"{self._home.collection('episodes')}/{names.object_name(self._home.name, episode)}"
+
+
+def _taken(kind: str, found: Object) -> str:
+    return f"{kind} {found['metadata']['name']} exists and is not this sweep's: delete it, or rename the sweep"

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -21,6 +21,7 @@ from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import ScrapeError
+from seedsweep.kube.clock import now
 from seedsweep.kube.slots import Slots
 from seedsweep.metrics import SCRAPE_SECONDS, SCRAPES
 from seedsweep.metrics_client import fetch, metrics_session
@@ -40,10 +41,6 @@ LARGE_BYTES = 16 << 10
 
 _NOT_DUE = math.inf
 _log = logging.getLogger(__name__)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ class _Lane:
 class Scraper:
     """Reads targets until they are forgotten. A context manager."""
 
-    def __init__(self, news: Callable[[str], None], clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, news: Callable[[str], None], clock: Callable[[], datetime] = now) -> None:
         """`news` is called with the UID of a sweep when one of its pods has published something else."""
         self._news = news
         self._clock = clock

@@ -53,7 +53,9 @@ class StatusRecord:
             if error.status == 409:
                 await self._read()
             raise
-        self._version, self.written, self.written_at = max(self._version, int(version)), status, now
+        self.written_at = now
+        if int(version) > self._version:
+            self._version, self.written = int(version), status
 
     async def _read(self) -> None:
         found = await self._api.get(self._home.path)

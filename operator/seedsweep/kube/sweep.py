@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from time import monotonic
 
 from seedsweep.api.sweep import SeedSweep
@@ -86,8 +88,8 @@ class Sweep:
         self._wake = asyncio.Event()
         self._judged: object = None
         """The generation that was judged last."""
-        self._confirmed = monotonic()
-        """When it was last seen to exist."""
+        self._confirmed = -inf
+        """When it was last seen to exist: what showed it first may be older than its deletion."""
         self._attempts: Attempts | None = None
         self._housekeeper = Housekeeper(self._api, self.home, shared.settings, self._wake.set, now)
         self.status = StatusRecord(self._api, self.home)
@@ -115,6 +117,11 @@ class Sweep:
         else:
             self._attempts.saw(pod)
 
+    def forget(self) -> None:
+        """It is gone."""
+        if self._attempts is not None:
+            self._attempts.forget()
+
     def wake(self) -> None:
         """Something of it has changed, such as the metrics of one of its pods."""
         self._wake.set()
@@ -137,6 +144,7 @@ class Sweep:
             except Exception as error:
                 TURN_FAILURES.inc()
                 note_error("sweep", error, wait, self._log)
+                await self._acceptance.tell_stalled(self.home, error)
             self._judged = None
             await asyncio.sleep(wait)
             wait = RETRY_SECONDS if monotonic() - began > MAX_SLEEP_SECONDS else min(2 * wait, MAX_RETRY_SECONDS)
@@ -157,9 +165,15 @@ class Sweep:
 
     async def _wait_for_change(self) -> None:
         """A spec that is refused has nothing more to do until it changes, whatever else wakes it."""
+        again = monotonic() + self._shared.relist_seconds
         while not self._is_changed:
             self._wake.clear()
-            await self._wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(again - monotonic(), 0.0)):
+                    await self._wake.wait()
+            if monotonic() >= again:
+                # What the API server had against its pods may have been mended on the cluster's side.
+                return
 
     async def _confirm(self, max_age: float) -> None:
         """Make sure that it exists; raises GoneError, and ApiError where that cannot be told."""
@@ -218,6 +232,9 @@ class Sweep:
         listed = monotonic()
         attempts = self._attempts_of(world.sweep, layout)
         while not self._is_changed:
+            if self.status.written.completion_time is not None:
+                # Another operator has seen it end.
+                return True
             if lazily.done():
                 # It ends by an error only, which is the sweep's.
                 await lazily
@@ -229,12 +246,16 @@ class Sweep:
             with RECONCILE_SECONDS.time():
                 self.last = await reconcile(layout, world, now)
             attempts.read_often(self.last.read_often)
+            self._changes.is_over("")
             if self.last.finished and not world.behind:
                 return True
             await asyncio.sleep(max(PAUSE_SECONDS, PAUSE_SECONDS_PER_EPISODE * len(layout.episodes)))
             await self._sleep(world, self.last.look_again_in, self._list_at(attempts, listed) - began)
             if monotonic() > self._list_at(attempts, listed):
                 listed = await self._compare(attempts, world)
+                if world.objections:
+                    # They may have been mended on the cluster's side.
+                    self._judged = None
         return False
 
     async def _compare(self, attempts: Attempts, world: KubeWorld) -> float:

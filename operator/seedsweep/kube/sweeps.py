@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from time import monotonic
 
@@ -20,7 +20,8 @@ from seedsweep.kube.events import ENDS
 from seedsweep.kube.expiry import Expiry
 from seedsweep.kube.home import Home
 from seedsweep.kube.log import SweepLog
-from seedsweep.kube.supervise import supervised
+from seedsweep.kube.seen import moment_or_none
+from seedsweep.kube.supervise import note_error, supervised
 from seedsweep.kube.sweep import GoneError, Shared, Sweep
 from seedsweep.kube.world import KubeWorld
 
@@ -82,7 +83,8 @@ class Sweeps:
         if names.component_of(metadata) == names.CLEAN_UP:
             self._clean_ups.saw_pod(body, deleted=deleted)
         sweep = self._sweeps.get((metadata.get("labels") or {}).get(names.LABEL_SWEEP_UID, ""))
-        if sweep is not None:
+        # A UID is no secret: what is in another namespace is another tenant's.
+        if sweep is not None and sweep.home.namespace == metadata["namespace"]:
             sweep.saw_pod(body, deleted=deleted)
 
     async def compare(self, namespaces: Sequence[str]) -> None:
@@ -104,7 +106,11 @@ class Sweeps:
                 metadata = body["metadata"]
                 listed.add(metadata["uid"])
                 self._shared.freshness.listed(metadata["uid"], int(metadata["resourceVersion"]), monotonic())
-                self._take(body, gone=bool(metadata.get("deletionTimestamp")))
+                try:
+                    self._take(body, gone=bool(metadata.get("deletionTimestamp")))
+                except Exception as error:
+                    # One bad sweep keeps nobody from being compared.
+                    note_error("sweep", error, 0.0, SweepLog(_log, metadata["namespace"], metadata["name"]))
         for uid in known.keys() - listed:
             home, storage = known[uid]
             SweepLog(_log, home.namespace, home.name).info("deleted, as a list shows")
@@ -178,14 +184,17 @@ class Sweeps:
     def _found_over(self, home: Home, body: Object) -> None:
         status, _ = read_status(body["status"])
         self._is_over(home, status, body)
-        if status.completion_time is None or now() - datetime.fromisoformat(status.completion_time) < EVENT_LIFE:
+        ended = moment_or_none(status.completion_time) or now()
+        if now() - ended < EVENT_LIFE:
             # Whoever saw it end may have died before it told.
             ends = [event for event in transitions(SweepStatus(), status) if event.reason in ENDS]
             self._shared.recorder.remind(home, ends)
 
     def _forget(self, uid: str) -> None:
         """It is gone."""
-        self._sweeps.pop(uid, None)
+        sweep = self._sweeps.pop(uid, None)
+        if sweep is not None:
+            sweep.forget()
         self._over.pop(uid, None)
         self._expiry.forget(uid)
         task = self._tasks.pop(uid, None)

@@ -15,7 +15,7 @@ from seedsweep.kube.attempts import Attempts
 from seedsweep.kube.client import ApiError, refusal_reason
 from seedsweep.kube.clock import now
 from seedsweep.kube.events import Recorder
-from seedsweep.kube.gates import ClosedError, Gates
+from seedsweep.kube.gates import ClosedError, Gates, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeper import Housekeeper, Wanted
 from seedsweep.kube.livekey import live_key
@@ -31,7 +31,9 @@ MAX_UNTOLD = 1_000
 _RESUMING_LEVELS = frozenset({"L2", "L3"})
 _TOLD_OTHERWISE = frozenset({"create pods", "create cuts", "create episodes", "update episodes/status"})
 """Refusals that stand with the episode or cut that they are about."""
+_HOLDS_NOTHING_UP = frozenset({"get pods/log"})
 _OF_CHIEF_WEIGHT = "delete pods"
+_STATUS = "status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class KubeWorld:
         self._record = hands.status
         self._gates = hands.gates
         self._watches = hands.watches
-        self._objections = objections
+        self.objections = objections
+        self._unwritten = Refusals[str](now, lambda: None)
         self._untold: list[Event] = []
 
     async def audit(self) -> None:
@@ -132,11 +135,12 @@ class KubeWorld:
         refused = dict(self._gates.refusals(moment))
         if _OF_CHIEF_WEIGHT in refused:
             yield refused[_OF_CHIEF_WEIGHT]
-        yield from self._objections
+        yield from list(self._attempts.undeleted.standing.values())[:1]
+        yield from self.objections
         if unwatched := self._watches.trouble_with_pods(self._home.namespace):
             yield Refusal("PodsNotWatched", unwatched, moment)
         for kind, refusal in refused.items():
-            if kind not in _TOLD_OTHERWISE and kind != _OF_CHIEF_WEIGHT:
+            if kind not in _TOLD_OTHERWISE | _HOLDS_NOTHING_UP and kind != _OF_CHIEF_WEIGHT:
                 yield refusal
 
     async def _keep_house(self, decisions: Sequence[Decision]) -> None:
@@ -192,6 +196,10 @@ class KubeWorld:
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
         """See Backend. What was held back is planned again, and its events are told then."""
+        if status.completion_time is not None and (self.held_back or not await self._records.flush()):
+            # A sweep that is over is never looked at again: first all of it has to be on record. It is planned anew.
+            self.behind = True
+            return
         # It shows the sweep live only as long as there is something to see.
         status = status.evolve(live_key=live_key(self._home.uid) if status.completion_time is None else None)
         self.status = status
@@ -212,19 +220,21 @@ class KubeWorld:
         return not self.held_back or event.reason == "Stalled"
 
     async def _write(self, status: SweepStatus, moment: datetime) -> bool:
-        if status.completion_time is not None and (self.held_back or not await self._records.flush()):
-            # A sweep that is over is never looked at again: first all of it has to be on record.
+        if self._unwritten.waits(_STATUS):
             return False
         try:
             await self._record.write(status, moment)
         except ClosedError:
             return False
         except ApiError as error:
+            if error.status not in (None, 409):
+                self._unwritten.add(_STATUS, refusal_reason(error), str(error), error)
             if error.status not in (404, 409):
                 # Its own status cannot say so.
                 message = f"{refusal_reason(error)}: {error}"
                 self._recorder.tell(self._home, [Event("StatusNotWritten", message, kind="Warning")], moment)
             return False
+        self._unwritten.done(_STATUS)
         return True
 
 
@@ -243,6 +253,5 @@ def _outline(status: SweepStatus) -> object:
         status.start_time,
         status.completion_time,
         status.evaluations,
-        status.live_key,
         weights,
     )
