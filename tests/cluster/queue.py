@@ -1,7 +1,7 @@
 """A stand-in for a queue like Kueue, as far as pods tell: it holds them, gates and admits them, and takes them back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ LABEL = "kueue.x-k8s.io/queue-name"
 POD_SPEC = {"schedulingGates": [{"name": GATE}]}
 """Kueue's webhook adds the gate; here the sweep brings it."""
 _PERIOD = 0.1
-_ENDED = ("Succeeded", "Failed")
+ENDED = ("Succeeded", "Failed")
 
 Object = dict[str, Any]
 
@@ -26,8 +26,8 @@ class Queue:
     trial: Trial
     quota: int
     """Pods that it admits at once."""
-    holds: float = 0.0
-    """Seconds for which its finalizer keeps a pod that was deleted."""
+    holds: Collection[str] = ()
+    """Its finalizer keeps pods that were deleted in one of these phases."""
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -36,7 +36,7 @@ class Queue:
             while True:
                 pods = [pod for pod in await self.trial.items("pods") if LABEL in pod["metadata"]["labels"]]
                 for pod in pods:
-                    uid, over = pod["metadata"]["uid"], pod["status"].get("phase") in _ENDED
+                    uid, over = pod["metadata"]["uid"], pod["status"].get("phase") in ENDED
                     if "deletionTimestamp" in pod["metadata"]:
                         if uid not in letting_go:
                             letting_go.add(uid)
@@ -66,13 +66,14 @@ class Queue:
 
     async def _admit(self, pods: list[Object]) -> None:
         gated = [pod for pod in pods if pod["spec"].get("schedulingGates")]
-        taken = [pod for pod in pods if pod not in gated and pod["status"].get("phase") not in _ENDED]
+        taken = [pod for pod in pods if pod not in gated and pod["status"].get("phase") not in ENDED]
         for pod in gated[: max(0, self.quota - len(taken))]:
             if "deletionTimestamp" not in pod["metadata"]:
                 await self._patch(pod, {"spec": {"schedulingGates": []}})
 
     async def _let_go(self, pod: Object) -> None:
-        await asyncio.sleep(self.holds)
+        while pod["status"].get("phase") in self.holds:  # noqa: ASYNC110
+            await asyncio.sleep(_PERIOD)
         await self._patch(pod, {"metadata": {"finalizers": None}})
 
     async def _patch(self, pod: Object, patch: Object) -> None:

@@ -46,7 +46,7 @@ async def test_a_trainer_that_hangs_is_stopped_at_its_deadline_and_goes_on(contr
     script = Script(seconds=0.2, faults=(Fault(stall(after=1), VICTIM, attempt=0),))
     async with on_trial(control_plane, namespace, script) as trial:
         trial.proxy.rewrite = SKEWS[skew].rewrite
-        await trial.apply(sweep := sweep_of(progressDeadlineSeconds=4))
+        await trial.apply(sweep := sweep_of(progressDeadlineSeconds=10))
         await trial.completed(sweep, script)
         first, *_ = (await attempts(trial))[VICTIM]
         assert (first["stop"], first["reason"]) == ("Stuck", "Stuck")

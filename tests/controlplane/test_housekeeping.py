@@ -63,6 +63,11 @@ async def events(trial: Trial) -> set[str]:
     return {item["reason"] for item in await trial.items("events")}
 
 
+async def change(trial: Trial, **spec: Any) -> None:
+    code, answer = await trial.request("PATCH", trial.path("seedsweeps", NAME), {"spec": spec})
+    assert code == 200, answer
+
+
 async def no_pods(trial: Trial) -> None:
     """Wait until no housekeeping pod is left."""
 
@@ -100,12 +105,17 @@ async def test_storage_is_warmed_up_before_freed_during_and_the_winner_handed_ov
         assert conditions(status)["CheckpointsKept"] == ("True", "Stored")
         assert conditions(status)["WarmedUp"] == ("True", "Done")
         assert conditions(status)["StorageTidy"][0] == "True"
-        assert {"WarmedUp", "HandedOver"} <= await settled(lambda: events(trial), set()) | await events(trial)
+
+        async def told() -> bool | None:
+            return {"WarmedUp", "HandedOver"} <= await events(trial) or None
+
+        await eventually(told)
         await no_pods(trial)
 
 
 async def test_no_episode_starts_before_the_storage_is_warm(control_plane, namespace: str):
-    async with on_trial(control_plane, namespace, with_mishaps({}, seconds=3.0)) as trial:
+    async with on_trial(control_plane, namespace, QUICK) as trial:
+        trial.trainers.housekeepers.held_up = True
         await trial.apply(sweep := stored_sweep())
 
         async def warming() -> bool | None:
@@ -114,6 +124,7 @@ async def test_no_episode_starts_before_the_storage_is_warm(control_plane, names
         await eventually(warming)
         assert trial.trainers.record.attempts == {}
         assert [pod["metadata"]["name"] for pod in await trial.items("pods")] == [POD]
+        trial.trainers.housekeepers.held_up = False
         await completed(trial, sweep, QUICK)
 
 
@@ -266,10 +277,11 @@ async def test_a_sweep_that_is_deleted_leaves_its_storage_otherwise(control_plan
 async def test_a_finished_sweep_goes_when_its_time_is_over_and_its_storage_with_it(control_plane, namespace: str):
     async with on_trial(control_plane, namespace, QUICK) as trial:
         storage = {**BUCKET, "retentionPolicy": {"whenDeleted": "Delete"}}
-        await trial.apply(sweep := stored_sweep(storage, ttlSecondsAfterFinished=6))
+        await trial.apply(sweep := stored_sweep(storage))
         await completed(trial, sweep, QUICK)
         # The next operator knows of it, too.
         await trial.operator.kill()
+        await change(trial, ttlSecondsAfterFinished=1)
         await trial.operator.start()
 
         async def gone() -> bool | None:
@@ -302,7 +314,13 @@ async def test_a_housekeeping_pod_that_is_deleted_by_hand_is_made_again(control_
 async def test_a_failed_sweep_keeps_no_more_than_its_best_weights(control_plane, namespace: str):
     script = replace(QUICK, faults=tuple(Fault(stall(after=5), f"wi{i}-do{j}") for i in range(2) for j in range(4)))
     async with on_trial(control_plane, namespace, script) as trial:
-        await trial.apply(stored_sweep(activeDeadlineSeconds=8))
+        await trial.apply(stored_sweep())
+
+        async def scored() -> bool | None:
+            return bool((await trial.status()).get("best")) or None
+
+        await eventually(scored)
+        await change(trial, activeDeadlineSeconds=1)
         failed = await trial.condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cluster.ends import fault_free_end
 from cluster.simulator.faults import (
     End,
     Fault,
@@ -20,11 +21,14 @@ from cluster.simulator.faults import (
 )
 from cluster.simulator.logs import serving_logs
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
 from seedsweep_trainer.contract import ExitCode, Outcome
 
 VICTIM = "wi0-do1"
 """By its curve neither the winner nor the last."""
+DEADLINE = 10
+"""Seconds without progress: those who do not hang are long done by then."""
+ENDS_NOW = {"spec": {"activeDeadlineSeconds": 1}}
 
 
 def script(*faults: Fault, seconds: float = 0.2) -> Script:
@@ -38,17 +42,22 @@ async def attempts_of(trial: Trial, episode: str = VICTIM) -> list[dict[str, Any
 
 
 async def test_pods_deleted_by_hand_are_replaced_before_the_cut_and_after_it(control_plane, namespace: str):
-    play = script(seconds=0.3)
+    survivors = [e for e, verdict in fault_free_end(sweep_of(), script()).verdicts.items() if verdict == "Finished"]
+    # They run as long as nobody deletes them.
+    before, after = Fault(stall(after=1), VICTIM, attempt=0), [Fault(stall(after=5), e, attempt=0) for e in survivors]
+    play = script(before, *after)
+    assert VICTIM not in survivors
     async with on_trial(control_plane, namespace, play) as trial:
         await trial.apply(sweep := sweep_of())
         await trial.running(8)
         await trial.delete("pods", f"demo-{VICTIM}")
-        cut = await trial.cut()
-        survivor = next(row["episode"] for row in cut["ranked"] if row["kept"])
-        await trial.delete("pods", f"demo-{survivor}")
+        await trial.cut()
+        for survivor in survivors:
+            await trial.delete("pods", f"demo-{survivor}")
         await trial.completed(sweep, play)
         assert (await attempts_of(trial))[0]["reason"] == "Interrupted"
-        assert [a["reason"] for a in await attempts_of(trial, survivor)][-2:] == ["Interrupted", "Done"]
+        for survivor in survivors:
+            assert [a["reason"] for a in await attempts_of(trial, survivor)] == ["Interrupted", "Done"]
 
 
 PASSING: dict[str, tuple[Halt | Quirk, str, str | None]] = {
@@ -120,7 +129,7 @@ async def test_a_trainer_that_crashed_leaves_the_end_of_what_it_printed(control_
 async def test_a_trainer_that_hangs_leaves_the_end_of_what_it_printed(control_plane, namespace: str):
     play = script(Fault(stall(after=1), VICTIM, attempt=0))
     async with on_trial(control_plane, namespace, play) as trial, serving_logs(control_plane, LOG):
-        await trial.apply(sweep := sweep_of(progressDeadlineSeconds=4))
+        await trial.apply(sweep := sweep_of(progressDeadlineSeconds=DEADLINE))
         await trial.completed(sweep, play)
         first, *_ = await attempts_of(trial)
         assert (first["reason"], first["output"].splitlines()[-1]) == ("Stuck", "step 500")
@@ -129,7 +138,7 @@ async def test_a_trainer_that_hangs_leaves_the_end_of_what_it_printed(control_pl
 async def test_a_trainer_that_hangs_is_stopped_at_its_deadline(control_plane, namespace: str):
     play = script(Fault(stall(after=1), VICTIM))
     async with on_trial(control_plane, namespace, play) as trial:
-        await trial.apply(sweep := sweep_of(backoffLimitPerEpisode=0, progressDeadlineSeconds=4))
+        await trial.apply(sweep := sweep_of(backoffLimitPerEpisode=0, progressDeadlineSeconds=DEADLINE))
         await trial.completed(sweep, play, breaks={VICTIM: 2})
         assert [(a["stop"], a["reason"]) for a in await attempts_of(trial)] == [("Stuck", "Stuck")]
 
@@ -179,9 +188,11 @@ ENDLESS: dict[str, tuple[dict[str, Any], tuple[Fault, ...], str]] = {
 async def test_a_pod_that_never_begins_is_told_and_ends_with_the_deadline(control_plane, namespace: str, why: str):
     spec, faults, reason = ENDLESS[why]
     async with on_trial(control_plane, namespace, script(*faults)) as trial:
-        await trial.apply(sweep_of(activeDeadlineSeconds=5, **spec))
+        await trial.apply(sweep_of(**spec))
         stalled = await trial.condition("Stalled")
         assert reason in stalled["message"]
+        code, answer = await trial.request("PATCH", trial.path("seedsweeps", NAME), ENDS_NOW)
+        assert code == 200, answer
         failed = await trial.condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"
         assert await trial.settled_wrong() == []

@@ -146,7 +146,9 @@ async def test_an_episode_that_the_scheduler_preempts_makes_room_and_goes_on_lat
     pool = {"nodeSelector": {"pool": namespace}}
     priority = {"metadata": {"name": urgent}, "value": 1000}
     await asyncio.to_thread(control_plane.create, "/apis/scheduling.k8s.io/v1/priorityclasses", priority)
-    async with on_trial(control_plane, namespace, slow := Script(seconds=1.0)) as trial:
+    # Nobody makes room by an end of its own.
+    hanging = Script(seconds=0.2, faults=(Fault(stall(after=1), attempt=0),))
+    async with on_trial(control_plane, namespace, hanging) as trial:
         await trial.request("POST", "/api/v1/nodes", node_of(namespace, node))
         try:
             await trial.apply(sweep := sweep_of(backoffLimitPerEpisode=0, podTemplate={"spec": pool}))
@@ -164,8 +166,9 @@ async def test_an_episode_that_the_scheduler_preempts_makes_room_and_goes_on_lat
             assert await eventually(preempted) == [{"kind": "Preempted", "attempts": 1}]
             counted = f'seedsweep_interruptions_total{{kind="Preempted",namespace="{namespace}",sweep="demo"}} 1.0'
             assert counted in (await trial.operator.metrics()).splitlines()
-            await trial.delete("pods", urgent)
-            await trial.completed(sweep, slow)
+            for pod in await trial.items("pods"):
+                await trial.delete("pods", pod["metadata"]["name"])
+            await trial.completed(sweep, hanging)
         finally:
             await trial.request("DELETE", f"/api/v1/nodes/{node}")
             await trial.request("DELETE", f"/apis/scheduling.k8s.io/v1/priorityclasses/{urgent}")

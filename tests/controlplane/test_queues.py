@@ -1,8 +1,9 @@
 """Pods behind a queue: they wait at its gate, are admitted and taken back, and its finalizer holds them."""
 
+import asyncio
 from typing import Any
 
-from cluster.queue import FINALIZER, LABEL, POD_SPEC, Queue, queueing
+from cluster.queue import ENDED, FINALIZER, LABEL, POD_SPEC, Queue, queueing
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
@@ -41,10 +42,13 @@ async def test_a_pod_that_a_queue_takes_back_is_an_interruption_and_starts_again
     control_plane, namespace: str
 ):
     script = Script(seconds=0.2, faults=(Fault(stall(after=1), VICTIM, attempt=0),))
-    async with on_trial(control_plane, namespace, script) as trial, queueing(Queue(trial, 8, holds=2.0)) as queue:
+    async with on_trial(control_plane, namespace, script) as trial, queueing(Queue(trial, 8, {"Running"})) as queue:
         await trial.apply(sweep := queued(backoffLimitPerEpisode=0))
         await trial.running(8)
         uid = await queue.preempt(f"demo-{VICTIM}")
+        # Long enough for a start that does not wait to be refused.
+        await asyncio.sleep(2)
+        queue.holds = ()
         await trial.completed(sweep, script)
         first, *_ = await attempts_of(trial)
         assert (first["uid"], first["reason"], first["interruption"]) == (uid, "Interrupted", "PreemptedByQueue")
@@ -54,7 +58,7 @@ async def test_a_pod_that_a_queue_takes_back_is_an_interruption_and_starts_again
 async def test_a_pod_that_has_ended_and_that_a_finalizer_holds_keeps_its_name_until_it_is_let_go(
     control_plane, namespace: str
 ):
-    async with on_trial(control_plane, namespace, SCRIPT) as trial, queueing(Queue(trial, 4, holds=3.0)):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial, queueing(Queue(trial, 4, ENDED)) as queue:
         # In fewer places than episodes survivors end at the rung, and start again under the same name.
         await trial.apply(sweep := queued(parallelism=4, storage={"uri": "s3://bucket"}))
 
@@ -63,4 +67,5 @@ async def test_a_pod_that_has_ended_and_that_a_finalizer_holds_keeps_its_name_un
             return next((c for c in conditions if c["type"] == "Stalled" and c["reason"] == "PodHeld"), None)
 
         assert FINALIZER in (await eventually(held))["message"]
+        queue.holds = ()
         await trial.completed(sweep, SCRIPT)

@@ -1,20 +1,29 @@
 """What people may change under way: suspend a sweep, move it, give it fewer or more places, deadlines and budgets."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from cluster.simulator.faults import Fault, crash
+from cluster.simulator.faults import Fault, crash, stall
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
 
 SCRIPT = Script(seconds=0.5)
 STORED = {"storage": {"uri": "s3://bucket"}}
+LEFT = 20
+"""Seconds to the deadline that a sweep has when it goes on, and is suspended for before."""
+moment = datetime.fromisoformat
 QUEUE = "kueue.x-k8s.io/queue-name"
 
 Object = dict[str, Any]
+
+
+def until_suspended(after: int) -> Script:
+    """Everybody comes to this evaluation and no further, but for who starts again."""
+    return replace(SCRIPT, faults=(Fault(stall(after), attempt=0),))
 
 
 async def change(trial: Trial, **spec: Any) -> None:
@@ -33,10 +42,10 @@ async def alive(trial: Trial, at_most: int) -> list[Object]:
 
 
 async def test_a_suspended_sweep_frees_all_gpus_and_goes_on_from_checkpoints_elsewhere(control_plane, namespace: str):
-    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+    script = until_suspended(after=2)
+    async with on_trial(control_plane, namespace, script) as trial:
         await trial.apply(sweep := sweep_of(**STORED))
         await trial.running(8)
-        await asyncio.sleep(1)
         await change(trial, suspend=True)
         await trial.condition("Suspended")
         await alive(trial, at_most=0)
@@ -47,11 +56,11 @@ async def test_a_suspended_sweep_frees_all_gpus_and_goes_on_from_checkpoints_els
         await trial.running(9)
         pods = await trial.items("pods")
         assert {pod["metadata"]["labels"][QUEUE] for pod in pods} == {"other"}
-        await trial.completed(sweep, SCRIPT)
+        await trial.completed(sweep, script)
         status = await trial.status()
         assert status["suspendedSeconds"] > 0
         # At most the interval under way is lost, of each of the eight.
-        assert status["cost"]["wastedSteps"] <= 8 * SCRIPT.steps_per_evaluation
+        assert status["cost"]["wastedSteps"] <= 8 * script.steps_per_evaluation
         episodes = await trial.items("episodes")
         last = [item["status"]["attempts"][-1] for item in episodes if len(item["status"]["attempts"]) > 1]
         assert {attempt["node"] for attempt in last} == {"node-003"}
@@ -73,14 +82,19 @@ async def test_places_may_become_fewer_and_more_while_it_runs(control_plane, nam
 
 
 async def test_suspended_time_does_not_count_towards_the_deadline(control_plane, namespace: str):
-    async with on_trial(control_plane, namespace, SCRIPT) as trial:
-        await trial.apply(sweep := sweep_of(activeDeadlineSeconds=20, **STORED))
+    # There is little left to train for when it goes on.
+    script = until_suspended(after=9)
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := sweep_of(**STORED))
         await trial.running(8)
+        await trial.cut()
         await change(trial, suspend=True)
+        suspended = await trial.condition("Suspended")
         await alive(trial, at_most=0)
-        await asyncio.sleep(20)
-        await change(trial, suspend=False)
-        await trial.completed(sweep, SCRIPT)
+        active = moment(suspended["lastTransitionTime"]) - moment((await trial.status())["startTime"])
+        await asyncio.sleep(LEFT)
+        await change(trial, activeDeadlineSeconds=int(active.total_seconds()) + LEFT, suspend=False)
+        await trial.completed(sweep, script)
 
 
 async def test_more_failed_episodes_than_allowed_end_the_sweep_and_free_its_gpus(control_plane, namespace: str):

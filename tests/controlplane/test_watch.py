@@ -100,5 +100,5 @@ def test_a_sweep_is_watched_live_through_the_api_servers_proxy() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert int(done.stdout.split()[-3]) > 3
+    assert int(done.stdout.split()[-3]) > 0
     assert "✓ demo is complete" in done.stdout

@@ -13,6 +13,7 @@ from seedsweep.api.status import TestScore
 from seedsweep_trainer.contract import Env, ExitCode
 
 PARAMETERS = 22_000_000
+_PERIOD = 0.05
 TEST = TestScore(metric="accuracy", score=0.7, n=1000, interval=[0.67, 0.73], confidence=0.95, baseline=0.5)
 
 
@@ -71,6 +72,8 @@ class SimulatedHousekeepers:
     """Folders without checkpoints, for good."""
     wrong: list[str] = field(default_factory=list)
     """What must never happen."""
+    held_up: bool = False
+    """Nothing gets done as long as it is."""
     _at_work: set[str] = field(default_factory=set)
 
     async def keep(self, pod: Pod, told_to_end: asyncio.Event) -> Ended | None:
@@ -84,6 +87,8 @@ class SimulatedHousekeepers:
         mishaps = self.script.mishaps.get(part, ())
         mishap = mishaps[pod.attempt] if pod.attempt < len(mishaps) else None
         try:
+            while self.held_up and not told_to_end.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(_PERIOD)
             async with asyncio.timeout(None if mishap is Mishap.HANGS else self.script.seconds):
                 await told_to_end.wait()
             return None
