@@ -95,11 +95,13 @@ async def test_cuts_that_cannot_be_created_are_told_and_made_once_they_can():
             cluster.end_pod(pod, scores=3)
         await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "Forbidden"))
         assert "the cut of bracket 0 at rung 0" in api.condition("demo", "Stalled")[2]
+        assert cluster.told["CutMade"] == 0
         before = api.refused
         await settle(seconds=3)
         assert api.refused - before <= 3
         api.refuse = lambda verb, path, body: None
         await until(lambda: api.count("POST", CUTS) and f"{CUTS}/demo-b0-r0" in api.objects)
+        await until(lambda: cluster.told["CutMade"] == 1)
 
 
 async def test_pods_that_cannot_be_deleted_are_told_and_draw_few_requests():

@@ -98,13 +98,16 @@ class Records:
         is known that it cannot be written, and the others are planned without it.
         """
         durable = [r for r in records if isinstance(r, RecordEpisode) and r.durable]
+        left = {r.episode.name for r in records if isinstance(r, RecordEpisode)}
         for having_verdict in (False, True):
             chosen = [r for r in durable if (r.status.verdict is not None) == having_verdict]
-            if unwritten := await self._write_all(chosen):
-                return frozenset({EVERYTHING, *unwritten})
+            written = await self._write_all(chosen)
+            left -= {record.episode.name for record in written}
+            if len(written) < len(chosen):
+                return frozenset({EVERYTHING, *left})
         obeyed = [await self._create_cut(r.cut) for r in records if isinstance(r, RecordCut)]
         if not all(obeyed):
-            return frozenset({EVERYTHING})
+            return frozenset({EVERYTHING, *left})
         for record in records:
             if isinstance(record, RecordEpisode) and not record.durable:
                 self.episodes[record.episode] = record.status
@@ -137,10 +140,10 @@ class Records:
             if not await self._write_waiting(waiting.get_nowait(), lazily=True):
                 self._due.set()
 
-    async def _write_all(self, records: Sequence[RecordEpisode]) -> list[str]:
-        """Names of the episodes whose record could not be written."""
+    async def _write_all(self, records: Sequence[RecordEpisode]) -> list[RecordEpisode]:
+        """Those that are on record now."""
         written = await asyncio.gather(*map(self._write_one, records))
-        return [record.episode.name for record, done in zip(records, written, strict=True) if not done]
+        return [record for record, done in zip(records, written, strict=True) if done]
 
     async def _write_one(self, record: RecordEpisode) -> bool:
         async with self._locks[record.episode]:

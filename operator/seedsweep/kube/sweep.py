@@ -284,9 +284,8 @@ class Sweep:
         if wait is not None:
             seconds = min(seconds, wait.total_seconds())
         moment = now()
-        for _, refusal in self._gates.refusals(moment):
-            if refusal.until > moment:
-                seconds = min(seconds, (refusal.until - moment).total_seconds())
+        if (again := world.tries_again_at(moment)) is not None:
+            seconds = min(seconds, (again - moment).total_seconds())
         if world.held_back:
             # To plan the same at once would be refused as well.
             seconds = RETRY_SECONDS

@@ -130,6 +130,12 @@ class KubeWorld:
         await asyncio.gather(ended, *stops, self._keep_house(decisions))
         await self._attempts.start(starts)
 
+    def tries_again_at(self, moment: datetime) -> datetime | None:
+        """The next moment at which something is tried again that was refused; None where nothing is."""
+        refused = [refusal for _, refusal in self._gates.refusals(moment)]
+        refused += self._attempts.undeleted.standing.values()
+        return min((refusal.until for refusal in refused if refusal.until > moment), default=None)
+
     def _hindrances(self, moment: datetime) -> Iterator[Refusal]:
         """What is refused and is not about one episode or cut, the weightiest first."""
         refused = dict(self._gates.refusals(moment))
@@ -203,7 +209,9 @@ class KubeWorld:
         # It shows the sweep live only as long as there is something to see.
         status = status.evolve(live_key=live_key(self._home.uid) if status.completion_time is None else None)
         self.status = status
-        self._untold += [event for event in events if event not in self._untold]
+        # A cut that could not be created is planned again, and told then.
+        true = [event for event in events if not (self.held_back and event.reason == "CutMade")]
+        self._untold += [event for event in true if event not in self._untold]
         del self._untold[:-MAX_UNTOLD]
         moment, written, at = now(), self._record.written, self._record.written_at
         self.behind = status != written
