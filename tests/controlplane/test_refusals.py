@@ -132,7 +132,7 @@ async def test_an_operator_whose_credentials_are_not_accepted_ends_with_one_line
     kubeconfig["users"][0]["user"] = {"token": "made up"}
     (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
     log = tmp_path / "log"
-    operator = Operator(tmp_path / "kubeconfig", namespace, free_port(), log)
+    operator = Operator(tmp_path / "kubeconfig", [namespace], free_port(), log)
     with pytest.raises(OperatorError, match="it ended with code 1"):
         await operator.start()
     [line] = log.read_text().splitlines()
@@ -142,7 +142,7 @@ async def test_an_operator_whose_credentials_are_not_accepted_ends_with_one_line
 async def test_a_second_operator_on_the_same_port_ends_and_the_first_goes_on(control_plane, namespace: str, tmp_path):
     with socket.create_server((control_plane.network.host, 0)) as listening:
         port = listening.getsockname()[1]
-        operator = Operator(control_plane.kubeconfig(USER), namespace, port, tmp_path / "log")
+        operator = Operator(control_plane.kubeconfig(USER), [namespace], port, tmp_path / "log")
         with pytest.raises(OperatorError, match="it ended with code 1"):
             await operator.start()
     [line] = (tmp_path / "log").read_text().splitlines()
