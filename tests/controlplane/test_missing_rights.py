@@ -30,7 +30,6 @@ from seedsweep.api.sweep import API_VERSION
 
 EPISODES, KEEP = 4, 2
 VICTIM = "wi0-do0"
-TOLD_TIMES = 3
 TOLD_WITHIN = 30.0
 WINDOW = timedelta(seconds=10)
 """In which refused requests are counted, from the first."""
@@ -109,8 +108,6 @@ class Case:
         if self.in_flight:
             # Nobody comes any further before the right is gone, and the pods with it.
             faults.append(Fault(stall(after=1), attempt=0))
-        if self.tells_again:
-            faults += [Fault(stall(after=1), VICTIM, attempt) for attempt in range(TOLD_TIMES)]
         if str(self.right) == "get pods/log":
             faults.append(Fault(crash(1, outcome=None), VICTIM, attempt=0))
         if str(self.right) == "delete pods":
@@ -120,9 +117,12 @@ class Case:
         return replace(script, faults=tuple(faults))
 
     @property
-    def tells_again(self) -> bool:
-        """It is about Events that were told before."""
-        return self.right.resource == "events" and self.right.verb != "create"
+    def taken(self) -> Sequence[str]:
+        """Kinds of which somebody else has what the sweep needs: who finds it there reads it, and tells of it."""
+        if self.right.resource == "events" and self.right.verb != "create":
+            # Told twice, so that the Event is counted up.
+            return "pods", "cuts"
+        return (self.right.resource,) if self.right.verb == "get" and self.right.resource in TAKEN else ()
 
 
 CASES = [Case(right) for right in rights()]
@@ -211,12 +211,11 @@ async def until(look: Callable[[], T | None], patience: float, what: str) -> T:
         raise AssertionError(f"not within {patience:.0f} s: {what}") from None
 
 
-async def begin(trial: Trial, case: Case) -> None:
+async def begin(trial: Trial, board: Board, case: Case) -> None:
     """Start the sweep, and have the operator need the right."""
     right = case.right
-    if right.verb == "get" and right.resource in TAKEN:
-        body = foreign(right.resource)
-        code, answer = await trial.request("POST", trial.path(right.resource), body)
+    for plural in case.taken:
+        code, answer = await trial.request("POST", trial.path(plural), foreign(plural))
         assert code == 201, answer
     if str(right) == "get seedsweeps":
         trial.proxy.rules.append(Rule(Answer(409), f"/{trial.namespace}/seedsweeps/.*/status", "PUT", times=1))
@@ -226,14 +225,18 @@ async def begin(trial: Trial, case: Case) -> None:
         await asyncio.to_thread(change_rights, trial.control_plane, trial.namespace, right)
         for pod in await trial.items("pods"):
             await trial.delete("pods", pod["metadata"]["name"])
-    if case.tells_again:
-        for times in range(TOLD_TIMES):
-            await trial.running(EPISODES + times)
-            await trial.delete("pods", TAKEN["pods"])
+    for plural in case.taken[:-1]:
+        await told_of(trial, board, TAKEN[plural])
+        await trial.delete(plural, TAKEN[plural])
+
+
+async def told_of(trial: Trial, board: Board, name: str) -> None:
+    """Wait until the sweep says that a name is taken."""
+    await until(lambda: name in board.stalled(trial.namespace).get("message", "") or None, PATIENCE, f"told of {name}")
 
 
 def foreign(plural: str) -> Object:
-    """What somebody else has made under a name that the sweep needs: who finds it there has to read it."""
+    """What somebody else has made under a name that the sweep needs."""
     metadata = {"name": TAKEN[plural]}
     if plural == "pods":
         return {"metadata": metadata, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
@@ -247,8 +250,8 @@ def foreign(plural: str) -> Object:
 
 async def finish(trial: Trial, board: Board, case: Case) -> None:
     """With the right given back, the end that it would have had."""
-    if case.right.verb == "get" and case.right.resource in TAKEN:
-        await trial.delete(case.right.resource, TAKEN[case.right.resource])
+    for plural in case.taken[-1:]:
+        await trial.delete(plural, TAKEN[plural])
     if str(case.right) == "delete seedsweeps":
         await until(lambda: trial.namespace not in board.sweeps or None, PATIENCE, "the sweep deleted")
         return
@@ -259,7 +262,7 @@ async def finish(trial: Trial, board: Board, case: Case) -> None:
 async def play(trial: Trial, board: Board, case: Case) -> str:
     """What went wrong; empty where nothing did."""
     try:
-        await begin(trial, case)
+        await begin(trial, board, case)
         if str(case.right) == "delete seedsweeps":
             await trial.completed(case.sweep, case.script, PATIENCE)
         await until(lambda: board.says(case, trial.namespace) or None, TOLD_WITHIN, f"told by {case.told.name}")
