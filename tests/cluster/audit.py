@@ -1,12 +1,15 @@
 """What happened on the API server, as its own audit log tells it: the witness that tests call."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+CHUNK = 1 << 16
+"""Bytes that are read at once, looking for the end of a line."""
 WRITES = ["create", "update", "patch", "delete", "deletecollection"]
 READS = ["get", "list", "watch"]
 
@@ -62,6 +65,20 @@ def read(log: Path, since: int = 0) -> Iterator[AuditEvent]:
         for line in file:
             if line.endswith(b"\n"):
                 yield _event(json.loads(line))
+
+
+def end(log: Path) -> int:
+    """The byte position after the last whole line."""
+    with log.open("rb") as file:
+        at = file.seek(0, os.SEEK_END)
+        while at > 0:
+            start = max(0, at - CHUNK)
+            file.seek(start)
+            newline = file.read(at - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            at = start
+    return 0
 
 
 def _event(record: Mapping[str, Any]) -> AuditEvent:

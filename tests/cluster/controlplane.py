@@ -190,7 +190,7 @@ class ControlPlane:
 
     def audit_position(self) -> int:
         """Where the audit log ends now: hand it to `audit` to see only what comes after."""
-        return self._audit_log.stat().st_size if self._audit_log.exists() else 0
+        return audit.end(self._audit_log) if self._audit_log.exists() else 0
 
     def audit(self, since: int = 0) -> list[audit.AuditEvent]:
         """What was answered after a position, in order. A client with its answer finds its request here."""

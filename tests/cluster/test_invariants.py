@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster import audit
 from cluster.audit import AuditEvent
 from cluster.invariants import violations
 from cluster.rules import wrong_in_cut
@@ -409,3 +411,17 @@ def test_ties_go_to_the_lower_loss_where_all_have_one_and_else_to_the_hash():
         order for order in (blank, blank[::-1]) if not wrong_in_cut(_cut_of(*order, keep=1, threshold=0.5), True, 0)
     ]
     assert len(fitting) == 1
+
+
+@pytest.mark.parametrize("rest", ["", "{", "x" * 200_000])
+def test_a_half_written_line_of_the_log_is_read_whole_later(tmp_path: Path, rest: str):
+    log = tmp_path / "audit.log"
+    log.write_text("{}\n{}\n" + rest)
+    assert audit.end(log) == len("{}\n{}\n")
+    assert audit.end(empty(tmp_path)) == 0
+
+
+def empty(folder: Path) -> Path:
+    path = folder / "empty.log"
+    path.touch()
+    return path
