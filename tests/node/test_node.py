@@ -16,6 +16,9 @@ JOURNEY = Path(__file__).with_name("journey.py")
 
 @pytest.mark.timeout(2400)
 def test_from_an_empty_cluster_to_a_winner(monkeypatch: pytest.MonkeyPatch):
+    if "CI" in os.environ and "node" not in os.environ.get("SEEDSWEEP_REQUIRE", "").split(","):
+        # How fast the base's torch is differs by two orders of magnitude with the BLAS and the processor.
+        pytest.skip("a real node is not asked of this CI: SEEDSWEEP_REQUIRE does not name node")
     try:
         debian.ensure()
         binaries.find([*PROGRAMS, *machine.PROGRAMS, "helm"])
