@@ -20,16 +20,9 @@ _GIVEN_BY_THE_KERNEL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 def free_port(in_a_row: int = 1) -> int:
     """A port of this process's block that nothing listens on at any address, or the first of so many in a row.
 
-    A port comes again once all others have been given out. Raises OSError where all are in use.
+    Raises OSError where all are in use.
     """
-    block, found = _block(), list[int]()
-    for _ in range(2 * SIZE):
-        port = next(block.ports)
-        in_use = not _nobody_listens(port)
-        found = [] if in_use else [*found, port] if found and port == found[-1] + 1 else [port]
-        if len(found) == in_a_row:
-            return found[0]
-    raise OSError(f"too many of this process's ports, {block.first + 1} to {block.first + SIZE - 1}, are in use")
+    return _block().free_port(in_a_row)
 
 
 class Block:
@@ -38,11 +31,25 @@ class Block:
     def __init__(self, first: int) -> None:
         """Raises OSError where another process has it."""
         self.first = first
-        self.ports: Iterator[int] = cycle(range(first + 1, first + SIZE))
+        self._ports: Iterator[int] = cycle(range(first + 1, first + SIZE))
         with socket.socket() as guard:
             guard.bind(("127.0.0.1", first))
             # Kept open until the process ends, which nobody need be told of.
             self._guard = guard.detach()
+
+    def free_port(self, in_a_row: int = 1) -> int:
+        """One that nothing listens on, or the first of so many in a row; it comes again once all others have.
+
+        Raises OSError where all are in use.
+        """
+        found: list[int] = []
+        for _ in range(2 * SIZE):
+            port = next(self._ports)
+            in_use = not _nobody_listens(port)
+            found = [] if in_use else [*found, port] if found and port == found[-1] + 1 else [port]
+            if len(found) == in_a_row:
+                return found[0]
+        raise OSError(f"too many of this process's ports, {self.first + 1} to {self.first + SIZE - 1}, are in use")
 
     def close(self) -> None:
         """Give it back."""

@@ -35,10 +35,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
-    """The test process's control plane: 8 nodes with 8 GPUs each, `admin`, and the users in USERS."""
+def programs(pytestconfig: pytest.Config) -> None:
+    """What a control plane is made of is there."""
     if MISSING in pytestconfig.stash:
         lack("controlplane", f"test cluster: {pytestconfig.stash[MISSING]}")
+
+
+@pytest.fixture(scope="session")
+def control_plane(programs: None) -> Iterator[ControlPlane]:
+    """The test process's control plane: 8 nodes with 8 GPUs each, `admin`, and the users in USERS."""
     with ControlPlane(USERS) as running, Fleet(running):
         yield running
 

@@ -153,16 +153,3 @@ async def test_two_operators_at_once_do_no_harm(control_plane, namespace: str):
         async with operating(second):
             await trial.apply(sweep := sweep_of())
             await trial.completed(sweep, SLOW)
-
-
-# The last, for schedulers and controllers are slow to come back.
-@pytest.mark.parametrize("seconds", [1.0, 30.0])
-async def test_an_api_server_that_is_away_holds_a_sweep_up_and_no_more(control_plane, namespace: str, seconds: float):
-    async with on_trial(control_plane, namespace, SLOW) as trial:
-        await trial.apply(sweep := sweep_of())
-        await trial.running(4)
-        await asyncio.to_thread(control_plane.kill_api_server)
-        await asyncio.sleep(seconds)
-        assert await trial.operator.answers(), "the API server's absence is no reason to be restarted"
-        await asyncio.to_thread(control_plane.start_api_server)
-        await trial.completed(sweep, SLOW)

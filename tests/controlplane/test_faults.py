@@ -144,11 +144,11 @@ async def test_a_record_that_waited_never_overwrites_a_newer_one(control_plane, 
             )
             lazily = asyncio.create_task(records.write_lazily())
             episode, status = layout.episodes[0], EpisodeStatus(scores=[0.5])
-            await records.write([RecordEpisode(episode, status, durable=False)])
+            await records.write([RecordEpisode(episode, status, durable=False)], {})
             newer = RecordEpisode(episode, status.evolve(scores=[0.5, 0.75]), durable=True)
             with trial.proxy.broken(Rule(Delay(LAZY_SECONDS + 1), "/episodes/.*/status", body="0.75", times=1)):
-                await records.write([newer])
+                await records.write([newer], dict(records.episodes))
             # It comes after all that is under way.
-            await records.write([newer])
+            await records.write([newer], dict(records.episodes))
             lazily.cancel()
         assert await trial.wrong() == []

@@ -21,6 +21,8 @@ from seedsweep.report.record import read_record
 from seedsweep_trainer.durable import whole_folder
 
 TESTS = Path(__file__).parents[1]
+PATIENCE = 200
+"""Seconds."""
 LOOK = ("seedsweeps", "episodes", "cuts")
 
 
@@ -39,7 +41,12 @@ def viewer(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def fetched(to: Path) -> tuple[int, str]:
     with runner("fetch", "rte", "--to", str(to)) as process:
-        said, _ = process.communicate()
+        try:
+            said, _ = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, _ = process.communicate()
+            pytest.fail(f"no end after {PATIENCE} s: {said}")
     return process.returncode, said
 
 

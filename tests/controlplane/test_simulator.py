@@ -1,91 +1,29 @@
 """Pods of a real API server whose trainers are simulated, or are processes of this machine."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
-from kubernetes.aio.client import ApiClient, CoreV1Api, V1Pod
-from kubernetes.aio.client.exceptions import NotFoundException
+from kubernetes.aio.client import V1Pod
 from kubernetes.aio.config import new_client_from_config
 
 from cluster.controlplane import ControlPlane
+from cluster.episode_pods import PORT, START, Pods, eventually
 from cluster.simulator.faults import Fault, Halt, Quirk, crash, diverge, evict, preempt, run_out_of_memory, stall
 from cluster.simulator.processes import run_trainers
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import simulate
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import load_sweep, parse_sweep
-from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.decisions import StartEpisode
 from seedsweep.exposition import ScrapeError
-from seedsweep.kube.pods import pod_manifest
 from seedsweep.metrics_client import fetch, metrics_session
 from seedsweep.scrape import Expected, parse_reading
 from seedsweep_trainer.contract import Message, Outcome, decode_message
-from sweeps import FINE_TUNING, changed
+from sweeps import changed
 
-START = StartEpisode(EpisodeId(1, 2), attempt=0, stop_after=None, rungs=(3,))
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
-PORT = 9413
-
-T = TypeVar("T")
-
-
-async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
-    """What is there at last."""
-    async with asyncio.timeout(150):
-        while True:
-            if (found := await look()) is not None:
-                return found
-            await asyncio.sleep(0.05)
-
-
-class Pods:
-    """Episodes' pods in one namespace."""
-
-    def __init__(self, client: ApiClient, namespace: str) -> None:
-        self.client = client
-        self.namespace = namespace
-        self._api = CoreV1Api(client)
-
-    async def create(self, sweep: SeedSweep | None = None, start: StartEpisode = START) -> str:
-        """Create the pod that the operator would; returns its name."""
-        sweep = sweep or parse_sweep(FINE_TUNING)
-        metadata = sweep.metadata.evolve(namespace=self.namespace, uid="a-sweep")
-        trainer = sweep.spec.trainer.evolve(image="trainer:1")
-        spec = sweep.spec.evolve(trainer=trainer, scrape=sweep.spec.scrape.evolve(port=PORT))
-        manifest = pod_manifest(sweep.evolve(metadata=metadata, spec=spec), start)
-        # There is no such sweep, and what it owns would be collected.
-        del manifest["metadata"]["ownerReferences"]
-        pod = await self._api.create_namespaced_pod(self.namespace, manifest)
-        return str(pod.metadata.name)
-
-    async def until(self, name: str, holds: Callable[[V1Pod], Any]) -> V1Pod:
-        """The pod as soon as something holds of it."""
-
-        async def look() -> V1Pod | None:
-            pod = await self._api.read_namespaced_pod(name, self.namespace)
-            return pod if holds(pod) else None
-
-        return await eventually(look)
-
-    async def ended(self, name: str) -> V1Pod:
-        """The pod once it has ended."""
-        return await self.until(name, lambda pod: pod.status.phase in ("Succeeded", "Failed"))
-
-    async def delete(self, name: str) -> None:
-        """Delete it and wait until it is gone."""
-        await self._api.delete_namespaced_pod(name, self.namespace)
-        await self.gone(name)
-
-    async def gone(self, name: str) -> None:
-        """Wait until it is gone."""
-        with pytest.raises(NotFoundException):
-            await self.until(name, lambda _: False)
 
 
 @pytest_asyncio.fixture
@@ -222,21 +160,6 @@ async def test_image_that_cannot_be_pulled_keeps_its_pod_pending(pods: Pods) -> 
         await pods.ended(other)
         pod = await pods.until(waiting, lambda pod: pod.status.phase == "Pending" and pod.status.container_statuses)
     assert pod.status.container_statuses[0].state.waiting.reason == "ImagePullBackOff"
-
-
-async def test_trainers_go_on_while_the_api_server_is_away(control_plane: ControlPlane, pods: Pods) -> None:
-    async with simulate(pods.client, Script(seconds=0.1), pods.namespace) as trainers:
-        name = await pods.create()
-        pod = await pods.until(name, lambda pod: pod.metadata.uid in trainers.record.attempts)
-
-        async def over() -> float | None:
-            return trainers.record.attempts[pod.metadata.uid].ended
-
-        await asyncio.to_thread(control_plane.kill_api_server)
-        await eventually(over)
-        await asyncio.to_thread(control_plane.start_api_server)
-        again = await pods.create(start=replace(START, episode=EpisodeId(3, 4)))
-        assert [(await pods.ended(each)).status.phase for each in (name, again)] == ["Succeeded"] * 2
 
 
 async def test_two_gauges_are_all_that_a_trainer_of_level_zero_tells(pods: Pods) -> None:

@@ -72,21 +72,6 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
     assert f"no SeedSweep ret in namespace {cluster.namespace}: there are rte" in said
 
 
-def test_the_view_goes_on_after_the_api_server_was_away(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_user(cluster, "admin", monkeypatch)
-    with runner("watch", "rte") as process:
-        assert read_until(process, "Running: ", 1)
-        cluster.control_plane.kill_api_server()
-        try:
-            assert read_until(process, "the API server cannot be reached", 1)
-        finally:
-            cluster.control_plane.start_api_server()
-        cluster.publish()
-        rest, _ = process.communicate()
-    assert process.returncode == 0
-    assert "✓ rte is complete" in rest
-
-
 def test_a_sweep_is_watched_live_through_the_api_servers_proxy() -> None:
     if subprocess.run([*ENTER, "true"], capture_output=True, timeout=60, check=False).returncode != 0:
         lack("netns", "right to make a network of one's own (unshare --map-root-user --net)")

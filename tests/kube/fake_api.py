@@ -52,6 +52,8 @@ class FakeApi:
         self.refused = 0
         self.refuse: Callable[[str, str, Any], None] = lambda verb, path, body: None
         """Raises ApiError for what is to be refused."""
+        self.lose_answer: Callable[[str, str], bool] = lambda verb, path: False
+        """Whether what was done is not answered."""
         self._versions = itertools.count(100)
 
     def count(self, verb: str, under: str) -> int:
@@ -118,6 +120,8 @@ class FakeApi:
         if body["metadata"]["resourceVersion"] != self.objects[at]["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", f"{at} was changed")
         written = self._put(at, {**self.objects[at], "status": copy.deepcopy(body["status"])})
+        if self.lose_answer("PUT", path):
+            raise ApiError(None, "Unreachable", "no answer")
         return str(written["metadata"]["resourceVersion"])
 
     async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
@@ -220,6 +224,9 @@ class _Recorder(Recorder):
 
     def tell(self, home: Any, events: Any, now: datetime | None = None) -> None:
         self._told.update(event.reason for event in events)
+
+    def remind(self, home: Any, events: Any, now: datetime | None = None) -> None:
+        self.tell(home, events, now)
 
 
 async def until(holds: Callable[[], object]) -> None:

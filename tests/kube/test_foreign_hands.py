@@ -1,14 +1,36 @@
 """What other hands and other releases do to a sweep's objects is neither lost nor taken for ours."""
 
 import copy
+import logging
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kube.fake_api import EPISODES, PODS, SWEEPS, UID, FakeApi, FakeCluster, Object, body_of, settle, until
+from kube.fake_api import (
+    EPISODES,
+    OWN_TRAINER,
+    PODS,
+    SWEEPS,
+    UID,
+    FakeApi,
+    FakeCluster,
+    Object,
+    body_of,
+    settle,
+    until,
+)
+from pod_sweeps import sweep_with
+from seedsweep.api.episode import EpisodeStatus
+from seedsweep.engine.decisions import RecordEpisode
+from seedsweep.engine.layout import Layout
+from seedsweep.kube import names
 from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube.client import Api, ApiError
+from seedsweep.kube.clock import now
+from seedsweep.kube.gates import GatedApi, Gates
+from seedsweep.kube.home import Home
+from seedsweep.kube.records import Records
 
 OWNER = [{"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}]
 DENIED = ApiError(422, "Invalid", "ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no")
@@ -63,6 +85,28 @@ async def test_the_episode_of_another_sweep_of_the_name_is_not_read_as_ours():
         cluster.end_pod(api.pods()[0], scores=3)
         await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "NameTaken"))
         assert api.objects[path] == other
+
+
+async def test_what_another_hand_wrote_after_a_plan_was_made_is_not_written_over():
+    api, home = FakeApi(), Home("team", "demo", UID)
+    sweep = sweep_with({"spec.trainer": OWN_TRAINER})
+    gated = GatedApi(api, Gates(logging.getLogger(__name__), now))  # type: ignore[arg-type]
+    records = Records(gated, home, Layout.of(sweep), now, lambda: None)
+    episode = Layout.of(sweep).episodes[0]
+    path = f"{EPISODES}/{names.object_name('demo', episode)}"
+    await records.write([RecordEpisode(episode, EpisodeStatus(scores=[0.5]), durable=True)], {})
+    planned_from = dict(records.episodes)
+    ended = {"state": "Waiting", "scores": [0.5], "attempts": [{"uid": "u", "reason": "Interrupted"}]}
+    api.edit(path, lambda found: found.update(status=ended))
+    await records.audit()
+    for durable in (True, False):
+        await records.write([RecordEpisode(episode, EpisodeStatus(scores=[0.5, 0.6]), durable)], planned_from)
+        await records.flush()
+        assert api.objects[path]["status"] == ended
+        assert records.episodes[episode].attempts[0].uid == "u"
+    newer = RecordEpisode(episode, records.episodes[episode].evolve(scores=[0.5, 0.6]), durable=True)
+    await records.write([newer], dict(records.episodes))
+    assert api.objects[path]["status"]["scores"] == [0.5, 0.6]
 
 
 async def test_a_pod_in_another_namespace_is_another_tenants_whatever_it_says():

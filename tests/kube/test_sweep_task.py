@@ -114,3 +114,30 @@ async def test_an_end_that_could_not_be_written_is_written_once_it_can(monkeypat
         await until(lambda: api.status("demo").get("phase") == "Complete")
         assert api.status("demo")["completionTime"]
         assert cluster.told["Complete"] == 1
+
+
+async def test_an_end_whose_writing_was_not_answered_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweep_module, "RETRY_SECONDS", 0.1)
+    pairs = {"pairs": [{"weightInit": 0, "dataOrder": order} for order in (0, 1)]}
+    async with FakeCluster(relist_seconds=0.3) as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=2, seeds=pairs, earlyStopping=...))
+        await until(lambda: len(api.pods()) == 2)
+        path = f"{SWEEPS}/demo"
+        api.lose_answer = lambda verb, at: at == f"{path}/status" and api.status("demo").get("phase") == "Complete"
+        for pod in api.pods():
+            cluster.end_pod(pod)
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+        cluster.sweeps.saw_sweep(copy.deepcopy(api.objects[path]), deleted=False)
+        await until(lambda: cluster.told["Complete"] == 1)
+
+
+async def test_a_rejection_whose_writing_was_not_answered_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweep_module, "RETRY_SECONDS", 0.1)
+    async with FakeCluster() as cluster:
+        api, path = cluster.api, f"{SWEEPS}/demo"
+        api.lose_answer = lambda verb, at: at == f"{path}/status"
+        cluster.apply(body_of(podTemplate={"spec": {"serviceAccountName": "forbidden"}}))
+        await until(lambda: api.condition("demo", "Accepted")[0] == "False")
+        cluster.sweeps.saw_sweep(copy.deepcopy(api.objects[path]), deleted=False)
+        await until(lambda: cluster.told["Rejected"] == 1)

@@ -76,13 +76,16 @@ class Acceptance:
                 "an error of the operator's own, which its log shows; it tries again",
             )
         status = self._with_condition("Stalled", "True", reason, message, self._status.written.observed_generation)
-        if status == self._status.written:
-            return
-        try:
-            await self._status.write(status.evolve(message=message), now())
-        except ApiError:
-            return
-        self._recorder.tell(home, [Event("Stalled", f"{reason}: {message}", kind="Warning")])
+        if status != self._status.written:
+            try:
+                await self._status.write(status := status.evolve(message=message), now())
+            except ApiError:
+                return
+        # Also where it is on record already: the answer to the write may have got lost.
+        since = status.condition("Stalled")
+        assert since is not None  # set above
+        event = Event("Stalled", f"{reason}: {message}", kind="Warning", key=since.last_transition_time)
+        self._recorder.tell(home, [event])
 
     async def _refused_pod(self, sweep: SeedSweep, layout: Layout) -> str:
         """What the API server itself finds wrong with a pod of this sweep; empty where it finds nothing."""
@@ -100,16 +103,19 @@ class Acceptance:
     async def _reject(self, home: Home, body: Object, problems: Sequence[Problem]) -> None:
         message = in_one_line(problems, MAX_MESSAGE)
         generation = body["metadata"].get("generation")
+        event = Event("Rejected", message, kind="Warning", key=str(generation))
         before = self._status.written.condition("Accepted")
         if before is not None and (before.status, before.message, before.observed_generation) == (
             "False",
             message,
             generation,
         ):
+            # Whoever wrote it may not have told it: the answer got lost, or it ended.
+            self._recorder.remind(home, [event])
             return
         status = self._with_condition("Accepted", "False", "Invalid", message, generation)
         await self._status.write(status.evolve(observed_generation=generation, phase="Failed", message=message), now())
-        self._recorder.tell(home, [Event("Rejected", message, kind="Warning")])
+        self._recorder.tell(home, [event])
 
     def _with_condition(
         self, kind: str, holds: Literal["True", "False"], reason: str, message: str, generation: int | None

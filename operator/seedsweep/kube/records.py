@@ -5,7 +5,7 @@ shows as a conflict: then the record is read again before anything rests on it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from seedsweep.api.cut import CutSpec, cut_name
@@ -81,7 +81,8 @@ class Records:
             elif found is not None and (
                 episode in self._unreadable or int(found) > int(self._versions.get(episode, found))
             ):
-                await self._read_again(episode)
+                async with self._locks[episode]:
+                    await self._read_again(episode)
         listed = await self._listed_versions("cuts")
         for key in [key for key in self.uncut.standing if key not in cuts]:
             name = cut_name(self._home.name, *key)
@@ -91,17 +92,21 @@ class Records:
             if cut_name(cut.sweep, cut.bracket, cut.rung) not in listed:
                 await self._create_cut(cut)
 
-    async def write(self, records: Sequence[Record]) -> frozenset[str]:
+    async def write(self, records: Sequence[Record], planned_from: Mapping[EpisodeId, EpisodeStatus]) -> frozenset[str]:
         """See Backend.record.
 
         Scores first, then verdicts, then cuts: one that fails keeps back all that may rest on it. By the next turn it
         is known that it cannot be written, and the others are planned without it.
+
+        Args:
+            records: what to write.
+            planned_from: what was on record when that was planned. What has been read anew since is planned anew.
         """
         durable = [r for r in records if isinstance(r, RecordEpisode) and r.durable]
         left = {r.episode.name for r in records if isinstance(r, RecordEpisode)}
         for having_verdict in (False, True):
             chosen = [r for r in durable if (r.status.verdict is not None) == having_verdict]
-            written = await self._write_all(chosen)
+            written = await self._write_all(chosen, planned_from)
             left -= {record.episode.name for record in written}
             if len(written) < len(chosen):
                 return frozenset({EVERYTHING, *left})
@@ -109,7 +114,7 @@ class Records:
         if not all(obeyed):
             return frozenset({EVERYTHING, *left})
         for record in records:
-            if isinstance(record, RecordEpisode) and not record.durable:
+            if isinstance(record, RecordEpisode) and not record.durable and self._stands(record.episode, planned_from):
                 self.episodes[record.episode] = record.status
                 self._write_later(record.episode)
         return frozenset()
@@ -140,13 +145,21 @@ class Records:
             if not await self._write_waiting(waiting.get_nowait(), lazily=True):
                 self._due.set()
 
-    async def _write_all(self, records: Sequence[RecordEpisode]) -> list[RecordEpisode]:
+    def _stands(self, episode: EpisodeId, planned_from: Mapping[EpisodeId, EpisodeStatus]) -> bool:
+        """What is known of it is what the plan was made from: no other hand's write has been read since."""
+        return self.episodes.get(episode) is planned_from.get(episode)
+
+    async def _write_all(
+        self, records: Sequence[RecordEpisode], planned_from: Mapping[EpisodeId, EpisodeStatus]
+    ) -> list[RecordEpisode]:
         """Those that are on record now."""
-        written = await asyncio.gather(*map(self._write_one, records))
+        written = await asyncio.gather(*(self._write_one(record, planned_from) for record in records))
         return [record for record, done in zip(records, written, strict=True) if done]
 
-    async def _write_one(self, record: RecordEpisode) -> bool:
+    async def _write_one(self, record: RecordEpisode, planned_from: Mapping[EpisodeId, EpisodeStatus]) -> bool:
         async with self._locks[record.episode]:
+            if not self._stands(record.episode, planned_from):
+                return False
             written = await self._put(record.episode, record.status)
             if written:
                 self.episodes[record.episode] = record.status

@@ -233,7 +233,8 @@ class Sweep:
         attempts = self._attempts_of(world.sweep, layout)
         while not self._is_changed:
             if self.status.written.completion_time is not None:
-                # Another operator has seen it end.
+                # The answer to that write got lost, or another operator made it.
+                world.tell_rest()
                 return True
             if lazily.done():
                 # It ends by an error only, which is the sweep's.

@@ -97,7 +97,8 @@ class KubeWorld:
         )
         self.seen = Observation(
             status=self.status,
-            episodes=self._records.episodes,
+            # As they stand now: another hand's write may be read before what is planned from these is recorded.
+            episodes=dict(episodes),
             cuts=self._records.cuts,
             attempts=attempts,
             refused=self._attempts.refused.standing,
@@ -117,7 +118,7 @@ class KubeWorld:
 
     async def record(self, records: Sequence[Record]) -> frozenset[str]:
         """See Backend."""
-        unwritten = await self._records.write(records)
+        unwritten = await self._records.write(records, self.seen.episodes)
         self.held_back = bool(unwritten)
         return unwritten
 
@@ -223,6 +224,11 @@ class KubeWorld:
             self.behind = not await self._write(status, moment)
         self._recorder.tell(self._home, [e for e in self._untold if self._is_true(e)], moment)
         self._untold = [event for event in self._untold if not self._is_true(event)]
+
+    def tell_rest(self) -> None:
+        """Tell what waits for a status that turned out to be on record."""
+        self._recorder.tell(self._home, self._untold, now())
+        self._untold = []
 
     def _is_true(self, event: Event) -> bool:
         return not self.held_back or event.reason == "Stalled"

@@ -1,0 +1,74 @@
+"""Pods of episodes that a test makes itself, without an operator."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import pytest
+from kubernetes.aio.client import ApiClient, CoreV1Api, V1Pod
+from kubernetes.aio.client.exceptions import NotFoundException
+
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.parse import parse_sweep
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.decisions import StartEpisode
+from seedsweep.kube.pods import pod_manifest
+from sweeps import FINE_TUNING
+
+START = StartEpisode(EpisodeId(1, 2), attempt=0, stop_after=None, rungs=(3,))
+PORT = 9413
+
+T = TypeVar("T")
+
+
+async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
+    """What is there at last."""
+    async with asyncio.timeout(150):
+        while True:
+            if (found := await look()) is not None:
+                return found
+            await asyncio.sleep(0.05)
+
+
+class Pods:
+    """Episodes' pods in one namespace."""
+
+    def __init__(self, client: ApiClient, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+        self._api = CoreV1Api(client)
+
+    async def create(self, sweep: SeedSweep | None = None, start: StartEpisode = START) -> str:
+        """Create the pod that the operator would; returns its name."""
+        sweep = sweep or parse_sweep(FINE_TUNING)
+        metadata = sweep.metadata.evolve(namespace=self.namespace, uid="a-sweep")
+        trainer = sweep.spec.trainer.evolve(image="trainer:1")
+        spec = sweep.spec.evolve(trainer=trainer, scrape=sweep.spec.scrape.evolve(port=PORT))
+        manifest = pod_manifest(sweep.evolve(metadata=metadata, spec=spec), start)
+        # There is no such sweep, and what it owns would be collected.
+        del manifest["metadata"]["ownerReferences"]
+        pod = await self._api.create_namespaced_pod(self.namespace, manifest)
+        return str(pod.metadata.name)
+
+    async def until(self, name: str, holds: Callable[[V1Pod], Any]) -> V1Pod:
+        """The pod as soon as something holds of it."""
+
+        async def look() -> V1Pod | None:
+            pod = await self._api.read_namespaced_pod(name, self.namespace)
+            return pod if holds(pod) else None
+
+        return await eventually(look)
+
+    async def ended(self, name: str) -> V1Pod:
+        """The pod once it has ended."""
+        return await self.until(name, lambda pod: pod.status.phase in ("Succeeded", "Failed"))
+
+    async def delete(self, name: str) -> None:
+        """Delete it and wait until it is gone."""
+        await self._api.delete_namespaced_pod(name, self.namespace)
+        await self.gone(name)
+
+    async def gone(self, name: str) -> None:
+        """Wait until it is gone."""
+        with pytest.raises(NotFoundException):
+            await self.until(name, lambda _: False)
