@@ -16,11 +16,11 @@ from seedsweep.api.episode import EpisodeStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import RecordEpisode
 from seedsweep.engine.layout import Layout
-from seedsweep.kube.client import Api
+from seedsweep.kube.apiserver.client import Api
+from seedsweep.kube.apiserver.gates import GatedApi, Gates
 from seedsweep.kube.clock import now
-from seedsweep.kube.gates import GatedApi, Gates
 from seedsweep.kube.home import Home
-from seedsweep.kube.records import LAZY_SECONDS, Records
+from seedsweep.kube.ledger.records import LAZY_SECONDS, Records
 
 SCRIPT = Script(seconds=0.2)
 RECORDS = "^(?!.*/events$)"

@@ -13,14 +13,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from pod_sweeps import sweep_with
-from seedsweep.kube.client import ApiError
-from seedsweep.kube.events import Recorder
-from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.scraping import Scraper
+from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.events.recorder import Recorder
+from seedsweep.kube.fleet import Sweeps
+from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.sweep import Shared
-from seedsweep.kube.sweeps import Sweeps
-from seedsweep.kube.watches import Watches
+from seedsweep.kube.watching.freshness import Freshness
+from seedsweep.kube.watching.watches import Watches
 from seedsweep_trainer.contract import Message, Outcome, TrainerInfo, encode_message
 
 Object = dict[str, Any]

@@ -9,9 +9,9 @@ import pytest
 from pod_statuses import EXPECTED, NOW, Object, condition, container, facts
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
-from seedsweep.kube.attempt import BEGINS_WITHIN, Attempt, wants_log
-from seedsweep.kube.scraping import Scraper
-from seedsweep.kube.seen import PodFacts
+from seedsweep.kube.pods.attempt import BEGINS_WITHIN, Attempt, wants_log
+from seedsweep.kube.pods.facts import PodFacts
+from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.trouble import FINAL_TIMES, UNREADABLE_AFTER, UNREADABLE_TIMES, Trouble
 
 PLACED = condition("PodScheduled", "True")

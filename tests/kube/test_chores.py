@@ -15,9 +15,16 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.foreign import MAX_TEXT
 from seedsweep.kube import names
-from seedsweep.kube.chores import MAX_PRUNED, Chore, chore_of, clean_up_manifest, housekeeping_manifest, readable_place
-from seedsweep.kube.housekeeper import Wanted
-from seedsweep.kube.pods import STORAGE, PodSettings, pod_manifest
+from seedsweep.kube.housekeeping.housekeeper import Wanted
+from seedsweep.kube.housekeeping.manifest import (
+    MAX_PRUNED,
+    Chore,
+    chore_of,
+    clean_up_manifest,
+    housekeeping_manifest,
+    readable_place,
+)
+from seedsweep.kube.pods.manifest import STORAGE, PodSettings, pod_manifest
 from seedsweep.variables import expand
 from seedsweep_trainer.contract import MAX_REASON
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kubernetes.aio.client.exceptions import ApiException
 
 from garbage import JSON, TEXTS, is_recordable
-from seedsweep.kube.client import ApiError, _api_error, _unreachable
+from seedsweep.kube.apiserver.client import ApiError, _api_error, _unreachable
 
 KEY = ConnectionKey("127.0.0.1", 6443, True, None, None, None, None)
 

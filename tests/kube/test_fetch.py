@@ -15,15 +15,15 @@ import records
 from pod_sweeps import CLAIM, EVERYTHING, sweep_with
 from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.cluster import download
+from seedsweep.cluster.download import MANIFEST
+from seedsweep.cluster.fetch import Fetcher, Request, fetch_sweep, place_of_winner
+from seedsweep.cluster.fetch_pod import fetch_manifest
+from seedsweep.cluster.remote import UriSource
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube import download
-from seedsweep.kube.client import Api, ApiError
-from seedsweep.kube.download import MANIFEST
-from seedsweep.kube.fetch import Fetcher, Request, fetch_sweep, place_of_winner
-from seedsweep.kube.fetchpod import fetch_manifest
+from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.names import LABEL_SWEEP_UID
-from seedsweep.kube.pods import STORAGE
-from seedsweep.kube.remote import UriSource
+from seedsweep.kube.pods.manifest import STORAGE
 from seedsweep.kube.weights import ClaimFolder, Uri, parse_place
 
 FILES = {"model.safetensors": bytes(range(256)) * 100, "config.json": b"{}", "empty": b""}

@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 
 import records
-from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.health import Health, Server
-from seedsweep.kube.livekey import HEADER, live_key
-from seedsweep.kube.sweeps import Sweeps
-from seedsweep.kube.watches import Watches
+from seedsweep.kube.fleet import Sweeps
+from seedsweep.kube.process.livekey import HEADER, live_key
+from seedsweep.kube.process.server import Health, Server
+from seedsweep.kube.watching.freshness import Freshness
+from seedsweep.kube.watching.watches import Watches
 from seedsweep.live import load_observation
 
 

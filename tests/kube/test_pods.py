@@ -14,7 +14,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import Config, SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube import names
-from seedsweep.kube.pods import SCRATCH, STORAGE, PodSettings, pod_manifest, pod_problems
+from seedsweep.kube.pods.manifest import SCRATCH, STORAGE, PodSettings, pod_manifest, pod_problems
 from seedsweep.variables import expand
 
 Object = dict[str, Any]

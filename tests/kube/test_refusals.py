@@ -5,9 +5,9 @@ import re
 import pytest
 
 from kube.fake_api import CUTS, EPISODES, PODS, UID, FakeCluster, Object, body_of, settle, until
-from seedsweep.kube import gates
 from seedsweep.kube import sweep as sweep_module
-from seedsweep.kube.client import ApiError
+from seedsweep.kube.apiserver import gates
+from seedsweep.kube.apiserver.client import ApiError
 
 QUOTA = ApiError(403, "Forbidden", 'pods "demo" is forbidden: exceeded quota: few, requested: pods=1')
 NO_RIGHT = ApiError(403, "Forbidden", 'User "operator" cannot do that')

@@ -15,8 +15,8 @@ from metrics_servers import Handler, MetricsServers, answering, endless, trickle
 from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
-from seedsweep.kube import scraping
-from seedsweep.kube.scraping import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
+from seedsweep.kube.scraping.scraper import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
+from seedsweep.kube.scraping.scraper import scraper as scraping
 from seedsweep.metrics import SCRAPES
 from seedsweep.metrics_client import MAX_BYTES
 from seedsweep.scrape import Expected, parse_reading
@@ -239,7 +239,7 @@ async def test_a_fault_of_ours_is_logged_once_and_counted_and_the_target_is_read
     assert trouble.text == "its metrics cannot be used: SeedSweep failed to read them, and its log says why"
     await news.until(lambda: scraper.reading("a") is not None)
     assert counted("failed") >= before + 3
-    (logged,) = [record for record in caplog.records if record.name == "seedsweep.kube.scraping"]
+    (logged,) = [record for record in caplog.records if record.name == "seedsweep.kube.scraping.scraper"]
     assert "pod a (wi1-do2 of sweep s) could not be read from http://127.0.0.1" in logged.getMessage()
     assert logged.exc_info is not None
 

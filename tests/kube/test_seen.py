@@ -12,8 +12,8 @@ from pod_statuses import EPISODE, EXPECTED, NOW, Object, condition, container, f
 from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.foreign import MAX_TEXT
 from seedsweep.kube import names
-from seedsweep.kube.endings import ending_of, vanished
-from seedsweep.kube.seen import PodFacts, facts_of, moment, moment_or_none
+from seedsweep.kube.pods.endings import ending_of, vanished
+from seedsweep.kube.pods.facts import PodFacts, facts_of, moment, moment_or_none
 from seedsweep_trainer.contract import MAX_REASON
 
 # --- where it is

@@ -5,10 +5,10 @@ import copy
 import pytest
 
 from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, FakeCluster, body_of, settle, until
-from seedsweep.kube import supervise
+from seedsweep.kube import fleet as sweeps_module
 from seedsweep.kube import sweep as sweep_module
-from seedsweep.kube import sweeps as sweeps_module
-from seedsweep.kube.client import ApiError
+from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.process import supervise
 
 
 async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once_it_is_mended():

@@ -5,8 +5,8 @@ from typing import cast
 
 import pytest
 
-from seedsweep.kube import tail
-from seedsweep.kube.client import Api, ApiError
+from seedsweep.kube.apiserver.client import Api, ApiError
+from seedsweep.kube.pods.manifest import log_tail as tail
 
 
 class Logs:

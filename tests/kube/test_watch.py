@@ -27,11 +27,11 @@ from runners import read_until, runner
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Attempt, Episode
+from seedsweep.cluster.observer import Service
+from seedsweep.cluster.watch import Request, Watcher
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube import eyes, names, watch
-from seedsweep.kube.client import ONCE, Api
-from seedsweep.kube.eyes import Service
-from seedsweep.kube.watch import Request, Watcher
+from seedsweep.kube.apiserver.client import ONCE, Api
 from seedsweep.live import dump_observation
 
 OPERATOR = Service("seedsweep-system", "seedsweep-operator", "http")

@@ -13,12 +13,12 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Refusal
-from seedsweep.kube.client import Api, ApiError, Object, refusal_reason
+from seedsweep.kube.apiserver.client import Api, ApiError, Object, refusal_reason
 from seedsweep.kube.clock import now
-from seedsweep.kube.events import Recorder
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.pods import PodSettings, pod_manifest, pod_problems
-from seedsweep.kube.status import StatusRecord
+from seedsweep.kube.ledger.status import StatusRecord
+from seedsweep.kube.pods.manifest import PodSettings, pod_manifest, pod_problems
 
 
 @dataclass(frozen=True, slots=True)

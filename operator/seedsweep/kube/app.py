@@ -18,18 +18,18 @@ import seedsweep
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube import names
-from seedsweep.kube.client import PAGE
-from seedsweep.kube.events import Recorder
-from seedsweep.kube.freshness import Freshness, compare_with_lists
-from seedsweep.kube.health import Health, Server
-from seedsweep.kube.log import LogFormat, SweepLog, set_up_logging
-from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.scraping import Scraper
-from seedsweep.kube.startup import listen, open_cluster
-from seedsweep.kube.supervise import supervised
+from seedsweep.kube.apiserver.client import PAGE
+from seedsweep.kube.events.recorder import Recorder
+from seedsweep.kube.fleet import Sweeps
+from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.process.log import LogFormat, SweepLog, set_up_logging
+from seedsweep.kube.process.server import Health, Server
+from seedsweep.kube.process.startup import listen, open_cluster
+from seedsweep.kube.process.supervise import supervised
+from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.sweep import Shared
-from seedsweep.kube.sweeps import Sweeps
-from seedsweep.kube.watches import Backoffs, Watches
+from seedsweep.kube.watching.freshness import Freshness, compare_with_lists
+from seedsweep.kube.watching.watches import Backoffs, Watches
 from seedsweep.metrics import TASK_RESTARTS
 
 _log = logging.getLogger(__name__)

@@ -9,14 +9,14 @@ from functools import partial
 from time import monotonic
 
 from seedsweep.engine.decisions import Event
-from seedsweep.kube.client import Api
+from seedsweep.kube.apiserver.client import Api
+from seedsweep.kube.apiserver.deletion import delete_at_last
 from seedsweep.kube.clock import now
-from seedsweep.kube.deletion import delete_at_last
-from seedsweep.kube.events import Recorder
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.log import SweepLog
-from seedsweep.kube.seen import moment_or_none
-from seedsweep.kube.supervise import supervised
+from seedsweep.kube.pods.facts import moment_or_none
+from seedsweep.kube.process.log import SweepLog
+from seedsweep.kube.process.supervise import supervised
 
 _log = logging.getLogger(__name__)
 

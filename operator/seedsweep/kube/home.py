@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube import names
-from seedsweep.kube.client import Object
+from seedsweep.kube.apiserver.client import Object
 
 
 @dataclass(frozen=True, slots=True)

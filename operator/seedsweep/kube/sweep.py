@@ -13,21 +13,21 @@ from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
 from seedsweep.kube import names
 from seedsweep.kube.acceptance import Acceptance, Accepted
-from seedsweep.kube.attempts import Attempts, Surroundings
-from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.apiserver.client import Api, ApiError, Object
+from seedsweep.kube.apiserver.gates import GatedApi, Gates
 from seedsweep.kube.clock import now
-from seedsweep.kube.events import Recorder
-from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.gates import GatedApi, Gates
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.housekeeper import Housekeeper
-from seedsweep.kube.log import Changes, SweepLog
-from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.records import Records
-from seedsweep.kube.scraping import Scraper
-from seedsweep.kube.status import StatusRecord
-from seedsweep.kube.supervise import note_error
-from seedsweep.kube.watches import Watches
+from seedsweep.kube.housekeeping.housekeeper import Housekeeper
+from seedsweep.kube.ledger.records import Records
+from seedsweep.kube.ledger.status import StatusRecord
+from seedsweep.kube.pods.attempts import Attempts, Surroundings
+from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.process.log import Changes, SweepLog
+from seedsweep.kube.process.supervise import note_error
+from seedsweep.kube.scraping.scraper import Scraper
+from seedsweep.kube.watching.freshness import Freshness
+from seedsweep.kube.watching.watches import Watches
 from seedsweep.kube.world import Hands, KubeWorld
 from seedsweep.metrics import RECONCILE_SECONDS, TURN_FAILURES
 from seedsweep.reconcile import reconcile

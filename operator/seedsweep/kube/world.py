@@ -11,17 +11,17 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt, WarmUp
 from seedsweep.engine.observation import Observation, Refusal
 from seedsweep.engine.storage import stored_of
-from seedsweep.kube.attempts import Attempts
-from seedsweep.kube.client import ApiError, refusal_reason
+from seedsweep.kube.apiserver.client import ApiError, refusal_reason
+from seedsweep.kube.apiserver.gates import ClosedError, Gates, Refusals
 from seedsweep.kube.clock import now
-from seedsweep.kube.events import Recorder
-from seedsweep.kube.gates import ClosedError, Gates, Refusals
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.housekeeper import Housekeeper, Wanted
-from seedsweep.kube.livekey import live_key
-from seedsweep.kube.records import Records
-from seedsweep.kube.status import StatusRecord
-from seedsweep.kube.watches import Watches
+from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
+from seedsweep.kube.ledger.records import Records
+from seedsweep.kube.ledger.status import StatusRecord
+from seedsweep.kube.pods.attempts import Attempts
+from seedsweep.kube.process.livekey import live_key
+from seedsweep.kube.watching.watches import Watches
 from seedsweep.report.card import model_card
 
 STATUS_PAUSE = timedelta(seconds=10)

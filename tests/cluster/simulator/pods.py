@@ -9,7 +9,7 @@ from cluster.simulator.podapi import Object
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HousekeepingTask
 from seedsweep.kube.names import ANNOTATION_ATTEMPT, LABEL_DATA_ORDER, LABEL_SWEEP, LABEL_WEIGHT_INIT
-from seedsweep.kube.pods import CONTAINER
+from seedsweep.kube.pods.manifest import CONTAINER
 from seedsweep.variables import expand
 from seedsweep_trainer.contract import Env
 

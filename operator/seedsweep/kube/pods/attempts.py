@@ -1,0 +1,344 @@
+"""The attempts of one sweep: its pods as they were last seen, what their metrics said, and what they left behind."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import monotonic
+
+from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.decisions import StartEpisode, StopAttempt
+from seedsweep.engine.observation import Ending, SeenAttempt
+from seedsweep.gpus import gpus_per_episode
+from seedsweep.kube import names
+from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
+from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
+from seedsweep.kube.home import Home
+from seedsweep.kube.pods.attempt import Attempt, wants_log
+from seedsweep.kube.pods.endings import ending_of
+from seedsweep.kube.pods.facts import PodFacts, facts_of
+from seedsweep.kube.pods.log_tail import read_tail
+from seedsweep.kube.pods.manifest import pod_manifest
+from seedsweep.kube.process.supervise import Logger
+from seedsweep.kube.scraping.scraper import Scraper, Target
+from seedsweep.kube.watching.freshness import Freshness
+from seedsweep.scrape import Expected
+
+HELD_AFTER_SECONDS = 600.0
+"""What has not gone so long after its deletion is held by something, and looked for no more often than all else."""
+NO_GRACE_SECONDS = 1
+"""For what need not be saved. Not 0: the name would be free while the process still runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the attempts of a sweep need."""
+
+    api: GatedApi
+    home: Home
+    scraper: Scraper
+    freshness: Freshness
+    news: Callable[[], None]
+    """Called when something has become known."""
+    clock: Callable[[], datetime]
+    log: Logger
+
+
+class Attempts:
+    """Pods of one sweep, live ones and those whose end is not on record yet."""
+
+    def __init__(self, around: Surroundings, sweep: SeedSweep, episodes: Collection[EpisodeId]) -> None:
+        """`episodes`: those of the sweep; a pod of any other is told, and left alone."""
+        self.sweep = sweep
+        """As last read; its spec may change in flight."""
+        self.refused = Refusals[EpisodeId](around.clock, around.news)
+        """Starts that were turned down."""
+        self.undeleted = Refusals[str](around.clock, around.news)
+        """Pods whose deletion was refused, by UID."""
+        self.lost_unasked = False
+        """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
+        self._around = around
+        self._api, self._home, self._scraper, self._clock = around.api, around.home, around.scraper, around.clock
+        self._episodes = episodes
+        self._attempts: dict[str, Attempt] = {}
+        self._of_episode: dict[EpisodeId, set[str]] = {}
+        self._stopping: dict[str, float] = {}
+        """Pods whose deletion was accepted and has not been seen yet, and since when, by a steady clock."""
+        self._missing: set[str] = set()
+        """Pods that lists and watches no longer show."""
+        self._forced: set[str] = set()
+        """Pods that were given up with their node, and that something still keeps in the API."""
+        self._reading_logs: set[asyncio.Task[None]] = set()
+
+    @property
+    def stopping_since(self) -> float | None:
+        """When the first deletion was accepted that has not been seen yet, by a steady clock; not of what is held."""
+        held = monotonic() - HELD_AFTER_SECONDS
+        return min((since for since in self._stopping.values() if since > held), default=None)
+
+    def forget(self) -> None:
+        """The sweep is gone, and its pods are nobody's."""
+        for uid in self._attempts:
+            self._around.freshness.not_listed(uid)
+
+    async def load(self) -> None:
+        """Read all pods; what is not there any more has vanished. Raises ApiError."""
+        listed = set()
+        known = {uid for uid, attempt in self._attempts.items() if attempt.exists}
+        async for pod in self._api.list(self._pods, self._home.selector):
+            facts = self.saw(pod)
+            if facts is not None:
+                listed.add(facts.uid)
+                self._around.freshness.listed(facts.uid, facts.version, monotonic())
+        self._missing |= known - listed
+        await self.look_for_missing()
+
+    def saw(self, pod: Object) -> PodFacts | None:
+        """Take in a pod as a list, a watch or an answer shows it; None if it is not this sweep's."""
+        facts = facts_of(pod)
+        if facts is None or not self._is_ours(facts):
+            return None
+        now = self._clock()
+        known = self._attempts.get(facts.uid)
+        if known is None:
+            expected = Expected.of(self.sweep.spec.trainer.ranking_metric, facts.episode, facts.uid)
+            known = self._attempts[facts.uid] = Attempt(facts, expected, first_seen=now)
+            self._of_episode.setdefault(facts.episode, set()).add(facts.uid)
+        elif facts.version <= known.facts.version or not known.exists:
+            return facts
+        else:
+            known.take_facts(facts, now)
+        self._follow(known)
+        self._around.news()
+        return facts
+
+    def gone(self, uid: str) -> None:
+        """Its object does not exist any more."""
+        attempt = self._attempts.get(uid)
+        if attempt is None or not attempt.exists:
+            return
+        self.lost_unasked = self.lost_unasked or uid not in self._stopping
+        attempt.take_scraped(self._scraper)
+        attempt.vanish(self._clock())
+        self._scraper.forget(uid)
+        self.undeleted.done(uid)
+        self._stopping.pop(uid, None)
+        self._forced.discard(uid)
+        self._around.news()
+
+    def saw_deleted(self, pod: Object) -> None:
+        """The last state of a pod that is gone, or that has lost the label by which it is watched."""
+        facts = self.saw(pod)
+        if facts is not None and facts.deleted:
+            self.gone(facts.uid)
+        elif facts is not None:
+            self._missing.add(facts.uid)
+            self._around.news()
+
+    async def look_for_missing(self) -> None:
+        """Find out which of the pods that lists and watches no longer show are gone: some may have lost a label."""
+        missing = list(self._missing)
+        await asyncio.gather(*map(self._look_for, missing))
+
+    def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
+        """Drop what is gone and whose end is on record."""
+        for uid, attempt in list(self._attempts.items()):
+            unknown = attempt.facts.episode not in self._episodes
+            if not attempt.exists and (unknown or _is_recorded(attempt, episodes)):
+                del self._attempts[uid]
+                self._of_episode[attempt.facts.episode].discard(uid)
+
+    def seen(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
+        """As the engine sees them: without those whose end is on record."""
+        gpus, now = gpus_per_episode(self.sweep.spec), self._clock()
+        return [
+            attempt.seen(self._scraper, now, stopping=uid in self._stopping, gpus=gpus)
+            for uid, attempt in self._attempts.items()
+            if attempt.ending is None or not _is_recorded(attempt, episodes)
+        ]
+
+    async def start(self, decisions: Iterable[StartEpisode]) -> None:
+        """Create pods, all that the API server lets pass."""
+        await asyncio.gather(*map(self._start, decisions))
+
+    async def stop(self, decision: StopAttempt) -> None:
+        """Delete a pod by its UID; one that could not be deleted is still there for the next plan."""
+        attempt = self._attempts.get(decision.uid)
+        if attempt is None or not attempt.exists or decision.uid in self._forced:
+            return
+        grace = 0 if decision.force else None if decision.save else NO_GRACE_SECONDS
+        if decision.reason is StopReason.STUCK and not attempt.output:
+            # Where it hangs; nobody can ask once it is gone.
+            attempt.output = await read_tail(self._api, self._path_of(attempt))
+        if await self._delete(attempt, grace) and decision.force:
+            self._forced.add(decision.uid)
+
+    async def remove_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
+        """Delete pods that have ended, once their end is on record: they count against quotas, and tell no more."""
+        ended = [
+            attempt
+            for uid, attempt in self._attempts.items()
+            if attempt.exists and attempt.ending is not None and uid not in self._stopping
+            if _is_recorded(attempt, episodes)
+        ]
+        await asyncio.gather(*map(self._delete, ended))
+
+    def read_often(self, uids: Collection[str]) -> None:
+        """Read the metrics of these pods more often than those of the others."""
+        self._scraper.read_often(self._home.uid, uids)
+
+    @property
+    def _pods(self) -> str:
+        return f"/api/v1/namespaces/{self._home.namespace}/pods"
+
+    def _path_of(self, attempt: Attempt) -> str:
+        return f"{self._pods}/{attempt.facts.name}"
+
+    def _is_ours(self, facts: PodFacts) -> bool:
+        """By its owner, and by the name that the API server keeps unique. Any other pod that it owns is no attempt."""
+        return facts.owner_uid == self._home.uid and facts.name == self._name_of(facts.episode)
+
+    async def _look_for(self, uid: str) -> None:
+        """Find out whether a pod that lists and watches do not show is gone, or has only lost its label."""
+        attempt = self._attempts.get(uid)
+        if attempt is None or not attempt.exists:
+            self._missing.discard(uid)
+            return
+        try:
+            found = await self._api.get(self._path_of(attempt))
+        except ApiError as error:
+            if error.status != 404:
+                # The next turn tries again.
+                return
+            self._missing.discard(uid)
+        else:
+            self._missing.discard(uid)
+            if found["metadata"]["uid"] == uid:
+                self.saw(found)
+                self._tell_unlabelled(attempt)
+                return
+        self._around.freshness.not_listed(uid)
+        self.gone(uid)
+
+    def _tell_unlabelled(self, attempt: Attempt) -> None:
+        if not attempt.told_unlabelled:
+            attempt.told_unlabelled = True
+            name, remedy = attempt.facts.name, "it is looked at less often; put the label back, or delete the pod"
+            self._around.log.warning("pod %s has lost its label %s: %s", name, names.LABEL_SWEEP_UID, remedy)
+
+    async def _delete(self, attempt: Attempt, grace_seconds: int | None = None) -> bool:
+        uid = attempt.facts.uid
+        if self.undeleted.waits(uid):
+            return False
+        try:
+            await self._api.delete(self._path_of(attempt), uid, grace_seconds)
+        except ApiError as error:
+            if not isinstance(error, ClosedError):
+                text = f"pod {attempt.facts.name} cannot be deleted: {error}"
+                self.undeleted.add(uid, refusal_reason(error), text, error)
+            return False
+        self.undeleted.done(uid)
+        self._stopping.setdefault(uid, monotonic())
+        return True
+
+    async def _start(self, decision: StartEpisode) -> None:
+        episode = decision.episode
+        try:
+            await self._clear_name(episode)
+            created = await self._api.create(self._pods, pod_manifest(self.sweep, decision))
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                await self._find_out_whose(episode)
+                return
+            reason = refusal_reason(error)
+            reason = "PodRejected" if reason == "Rejected" else reason
+            self.refused.add(episode, reason, str(error), error)
+            return
+        self.refused.done(episode)
+        self.saw(created)
+
+    async def _clear_name(self, episode: EpisodeId) -> None:
+        """Delete the episode's last pod, whose end is on record: the name is the next one's."""
+        for uid in list(self._of_episode.get(episode, ())):
+            attempt = self._attempts[uid]
+            if attempt.exists and attempt.ending is not None and uid not in self._stopping:
+                await self._api.delete(self._path_of(attempt), uid)
+                self._stopping.setdefault(uid, monotonic())
+
+    async def _find_out_whose(self, episode: EpisodeId) -> None:
+        """Look at the pod that has the episode's name: it may be this sweep's own."""
+        name = self._name_of(episode)
+        try:
+            found = await self._api.get(f"{self._pods}/{name}")
+        except ApiError as error:
+            self.refused.add(episode, refusal_reason(error), f"pod {name} exists and cannot be read: {error}", error)
+            return
+        facts = self.saw(found)
+        if facts is None:
+            taken = f"pod {name} exists and is not this sweep's: delete it, or rename the sweep"
+            self.refused.add(episode, "NameTaken", taken)
+        elif facts.deleted:
+            why = f"the finalizers {facts.held_by} hold it" if facts.held_by else "its node has not ended it yet"
+            self.refused.add(episode, "PodHeld", f"pod {name} was deleted and stays: {why}")
+        else:
+            self.refused.done(episode)
+
+    def _name_of(self, episode: EpisodeId) -> str:
+        return names.object_name(self._home.name, episode)
+
+    def _follow(self, attempt: Attempt) -> None:
+        """Read its metrics while it runs, and its last words once it has ended."""
+        facts = attempt.facts
+        if attempt.ending is not None or attempt.last is not None or facts.episode not in self._episodes:
+            return
+        ended = ending_of(facts, attempt.expected, self._clock())
+        if ended is not None:
+            ending, attempt.reading = ended
+            attempt.take_scraped(self._scraper)
+            trouble = self._scraper.trouble(facts.uid)
+            if attempt.reading is None and not ending.message and trouble is not None:
+                ending = replace(ending, message=trouble.text)
+            self._scraper.forget(facts.uid)
+            self._end(attempt, ending)
+        elif facts.ip is not None and facts.running:
+            scrape = self.sweep.spec.scrape
+            self._scraper.watch(
+                Target(
+                    sweep=self._home.uid,
+                    uid=facts.uid,
+                    url=f"http://{_host(facts.ip)}:{scrape.port}/metrics",
+                    expected=attempt.expected,
+                    interval=float(scrape.interval_seconds),
+                    timeout=float(scrape.timeout_seconds),
+                    names=self.sweep.spec.trainer.metrics,
+                )
+            )
+
+    def _end(self, attempt: Attempt, ending: Ending) -> None:
+        """Its end is known, once the end of its log is, where nothing else tells what it printed."""
+        if attempt.output or not wants_log(ending):
+            attempt.end(ending)
+            return
+        attempt.last = ending
+        task = asyncio.create_task(self._read_log(attempt))
+        self._reading_logs.add(task)
+        task.add_done_callback(self._reading_logs.discard)
+
+    async def _read_log(self, attempt: Attempt) -> None:
+        try:
+            attempt.output = await read_tail(self._api, self._path_of(attempt))
+        finally:
+            # Whatever came of it, the attempt has ended.
+            if attempt.last is not None:
+                attempt.end(attempt.last)
+                self._around.news()
+
+
+def _is_recorded(attempt: Attempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
+    status = episodes.get(attempt.facts.episode)
+    return status is not None and any(a.uid == attempt.facts.uid and a.reason is not None for a in status.attempts)
+
+
+def _host(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
