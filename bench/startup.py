@@ -24,7 +24,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from ports import free_port
-from seedsweep_trainer.contract import Env, MetricName
+from seedsweep.contract.protocol import Env, MetricName
 
 SHAPES = ("minilm", "base", "large")
 COMMAND = [sys.executable, "-m", "seedsweep_trainer"]

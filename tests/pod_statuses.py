@@ -7,12 +7,12 @@ from typing import Any
 
 from pod_sweeps import START, sweep_with
 from seedsweep.api.episode import EpisodeId
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.contract.scrape import Expected
 from seedsweep.engine.observation import Ending
 from seedsweep.kube.pods.endings import ending_of
 from seedsweep.kube.pods.facts import PodFacts, facts_of
 from seedsweep.kube.pods.manifest import pod_manifest
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import Message, Outcome, TrainerInfo, encode_message
 
 Object = dict[str, Any]
 

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from seedsweep.exposition import ScrapeError
-from seedsweep.foreign import MAX_TEXT
-from seedsweep.metrics_client import TooSlowError, UnreachableError
-from seedsweep.scrape import NeverUsableError
-from seedsweep.trouble import UNREADABLE_AFTER, UNREADABLE_TIMES, Trouble
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.foreign import MAX_TEXT
+from seedsweep.contract.metrics_client import TooSlowError, UnreachableError
+from seedsweep.contract.scrape import NeverUsableError
+from seedsweep.contract.trouble import UNREADABLE_AFTER, UNREADABLE_TIMES, Trouble
 
 NEVER, OTHER = NeverUsableError("the score is 1.5"), NeverUsableError("the score is 2.5")
 PASSING = ScrapeError("not a sample")

@@ -189,11 +189,11 @@ def watch(
     ] = "seedsweep-system/seedsweep-operator:http",
 ) -> None:
     """Watch a sweep in a cluster."""
-    from seedsweep.cluster import observer as eyes
+    from seedsweep.cluster import observer
     from seedsweep.cluster import watch as kube
 
     try:
-        request = kube.Request(name, namespace, eyes.Service.parse(operator))
+        request = kube.Request(name, namespace, observer.Service.parse(operator))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--operator") from None
     raise typer.Exit(kube.watch_sweep(request, Console()))

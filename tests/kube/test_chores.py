@@ -13,7 +13,9 @@ from garbage import JSON, TEXTS, Path, altered, is_recordable
 from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.foreign import MAX_TEXT
+from seedsweep.contract.foreign import MAX_TEXT
+from seedsweep.contract.protocol import MAX_REASON
+from seedsweep.contract.variables import expand
 from seedsweep.kube import names
 from seedsweep.kube.housekeeping.housekeeper import Wanted
 from seedsweep.kube.housekeeping.manifest import (
@@ -25,8 +27,6 @@ from seedsweep.kube.housekeeping.manifest import (
     readable_place,
 )
 from seedsweep.kube.pods.manifest import STORAGE, PodSettings, pod_manifest
-from seedsweep.variables import expand
-from seedsweep_trainer.contract import MAX_REASON
 
 Object = dict[str, Any]
 

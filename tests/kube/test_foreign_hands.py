@@ -256,8 +256,8 @@ async def test_an_empty_list_of_metadata_is_empty():
 
 def test_the_clock_of_attempts_and_of_their_scrapes_is_one():
     from seedsweep.kube import clock
-    from seedsweep.kube.scraping import scraper as scraping
+    from seedsweep.kube.scraping import scraper
 
-    assert scraping.Scraper(lambda _: None)._clock is clock.now
+    assert scraper.Scraper(lambda _: None)._clock is clock.now
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(days=1)
     assert FakeApi().refused == 0

@@ -11,13 +11,13 @@ from seedsweep.api.core import Condition
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import Best, SweepStatus
+from seedsweep.contract.protocol import Env
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.housekeeper import HAND_OVER as HANDING_OVER
 from seedsweep.kube.housekeeping.housekeeper import MAX_BACK_OFF, MAX_FAILURES, Housekeeper, Wanted
 from seedsweep.kube.housekeeping.manifest import housekeeping_manifest
 from seedsweep.kube.pods.manifest import PodSettings
-from seedsweep_trainer.contract import Env
 
 Object = dict[str, Any]
 

@@ -13,14 +13,14 @@ from aiohttp import web
 
 from metrics_servers import Handler, MetricsServers, answering, endless, trickle
 from seedsweep.api.sweep import MetricNames
+from seedsweep.contract.metrics_client import MAX_BYTES
+from seedsweep.contract.scrape import Expected, parse_reading
+from seedsweep.contract.trouble import FINAL_TIMES
 from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
+from seedsweep.kube.process.metrics import SCRAPES
+from seedsweep.kube.scraping import scraper as scraping
 from seedsweep.kube.scraping.scraper import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
-from seedsweep.kube.scraping.scraper import scraper as scraping
-from seedsweep.metrics import SCRAPES
-from seedsweep.metrics_client import MAX_BYTES
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep.trouble import FINAL_TIMES
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 HOUR = 3600.0

@@ -21,10 +21,10 @@ from kube.stand_in import StandIn, standing_in, write_kubeconfig
 from seedsweep.cluster import fetch, watch
 from seedsweep.cluster.observer import Service
 from seedsweep.codes import CommandError, Exit
+from seedsweep.kube import startup
 from seedsweep.kube.apiserver.client import ONCE
 from seedsweep.kube.apiserver.kubeconfig import open_api
-from seedsweep.kube.process import startup
-from seedsweep.kube.process.startup import KINDS, listen, open_cluster
+from seedsweep.kube.startup import KINDS, listen, open_cluster
 
 OURS = [{"name": name} for name in (*sorted(KINDS), "seedsweeps/status")]
 

@@ -6,10 +6,10 @@ import logging
 import pytest
 from prometheus_client import REGISTRY
 
+from seedsweep.kube import supervise
 from seedsweep.kube.apiserver.client import ApiError
-from seedsweep.kube.process import supervise
 from seedsweep.kube.process.log import SweepLog
-from seedsweep.kube.process.supervise import supervised
+from seedsweep.kube.supervise import supervised
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ import copy
 import pytest
 
 from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, FakeCluster, body_of, settle, until
-from seedsweep.kube import fleet as sweeps_module
+from seedsweep.kube import fleet, supervise
 from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube.apiserver.client import ApiError
-from seedsweep.kube.process import supervise
 
 
 async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once_it_is_mended():
@@ -36,8 +35,8 @@ async def test_whatever_ends_a_sweeps_task_it_is_started_again(monkeypatch: pyte
             raise AssertionError("broken")
         await original(*_)  # type: ignore[arg-type]
 
-    original = sweeps_module.Sweep.run
-    monkeypatch.setattr(sweeps_module.Sweep, "run", breaks)
+    original = fleet.Sweep.run
+    monkeypatch.setattr(fleet.Sweep, "run", breaks)
     async with FakeCluster() as cluster:
         cluster.apply(body_of(parallelism=2))
         await until(lambda: len(cluster.api.pods()) == 2)

@@ -27,10 +27,11 @@ from runners import read_until, runner
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Attempt, Episode
+from seedsweep.cluster import observer, watch
 from seedsweep.cluster.observer import Service
 from seedsweep.cluster.watch import Request, Watcher
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube import eyes, names, watch
+from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ONCE, Api
 from seedsweep.live import dump_observation
 
@@ -219,7 +220,7 @@ async def test_without_the_operator_the_record_is_shown_and_the_reason_told_once
 
 
 async def test_an_operator_that_hangs_does_not_hold_up_the_view(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eyes, "LIVE_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(observer, "LIVE_TIMEOUT_SECONDS", 0.01)
     cluster = finished_cluster()
     cluster.sweeps.insert(0, running(records.finished()))
 

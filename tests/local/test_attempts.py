@@ -11,15 +11,15 @@ import pytest
 from fake_sweeps import FakeSweep
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import load_sweep
+from seedsweep.contract.metrics_client import UnreachableError
+from seedsweep.contract.trouble import UNREADABLE_AFTER, UNREADABLE_TIMES
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import SeenAttempt
 from seedsweep.local import attempts as module
-from seedsweep.local.attempts import Attempts
+from seedsweep.local.attempts import ProcessAttempts
 from seedsweep.local.places import Place
 from seedsweep.local.processes import Launcher, Running
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.metrics_client import UnreachableError
-from seedsweep.trouble import UNREADABLE_AFTER, UNREADABLE_TIMES
 
 EPISODE = EpisodeId(0, 0)
 
@@ -60,7 +60,7 @@ Answer = Callable[[str], str | Exception]
 class Machine:
     """One attempt that is read again and again, by a clock that stands still."""
 
-    def __init__(self, attempts: Attempts, launched: Launched) -> None:
+    def __init__(self, attempts: ProcessAttempts, launched: Launched) -> None:
         self.attempts = attempts
         self.launched = launched
         self.scrapes = 0
@@ -96,7 +96,7 @@ async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     monkeypatch.setattr(module, "DEFAULT_SCRAPE_SECONDS", 0.001)
     directory, launched = RunDirectory(tmp_path / "out"), Launched()
     directory.make()
-    attempts = Attempts(load_sweep(FakeSweep(tmp_path).write()).spec, directory, launched, tmp_path)
+    attempts = ProcessAttempts(load_sweep(FakeSweep(tmp_path).write()).spec, directory, launched, tmp_path)
     machine = Machine(attempts, launched)
     monkeypatch.setattr(module, "fetch", machine.fetch)
     monkeypatch.setattr(module, "_now", lambda: machine.now)

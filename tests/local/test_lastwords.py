@@ -9,11 +9,11 @@ import pytest
 import sweeps
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.parse import parse_sweep
-from seedsweep.exits import LastWords
+from seedsweep.contract.exits import LastWords
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.contract.scrape import Expected
 from seedsweep.local.lastwords import ending_of, last_words, left_over
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import Message, Outcome, TrainerInfo, encode_message
 
 EPISODE = EpisodeId(1, 2)
 EXPECTED = Expected("wi1-do2", "u1", 0.0, 1.0)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedsweep.api.sweep import MetricNames
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import ScrapeError
-from seedsweep.scrape import Expected, parse_reading
 
 NAMES = MetricNames(score="val_accuracy", progress="epoch_share")
 EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)

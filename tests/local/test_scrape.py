@@ -20,11 +20,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from metrics_servers import MetricsServers, answering, endless, trickle
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
+from seedsweep.contract.exposition import MAX_LABELS, MAX_LINES, ScrapeError, parse_samples
+from seedsweep.contract.metrics_client import MAX_BYTES, fetch, metrics_session
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo
+from seedsweep.contract.scrape import Expected, NeverUsableError, parse_reading, reading_of
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import MAX_LABELS, MAX_LINES, ScrapeError, parse_samples
-from seedsweep.metrics_client import MAX_BYTES, fetch, metrics_session
-from seedsweep.scrape import Expected, NeverUsableError, parse_reading, reading_of
-from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
 
 EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)
 INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L3",fingerprint="f",data="d"} 1\n'

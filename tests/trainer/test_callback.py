@@ -13,8 +13,8 @@ from transformers import BertConfig, BertForSequenceClassification, EvalPredicti
 from transformers.trainer_utils import get_last_checkpoint
 
 from ports import free_port
+from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
 from seedsweep_trainer.callback import SeedSweepCallback
-from seedsweep_trainer.contract import Env, Message, Outcome, decode_message
 from seedsweep_trainer.errors import ConfigurationError
 
 EXAMPLES = 16

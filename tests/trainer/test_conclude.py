@@ -13,9 +13,9 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import as_published
 from seedsweep_trainer import conclude as conclude_module
 from seedsweep_trainer.conclude import conclude
-from seedsweep_trainer.contract import as_published
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.train import prepare
 from trainer.episodes import Episode

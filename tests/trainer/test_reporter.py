@@ -14,8 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ports import free_port
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep_trainer.contract import (
+from seedsweep.contract.protocol import (
     Env,
     ExitCode,
     Message,
@@ -25,6 +24,7 @@ from seedsweep_trainer.contract import (
     as_published,
     decode_message,
 )
+from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep_trainer.reporter import Outlets, Reporter
 
 SCORE, LOSS = str(MetricName.CURVE_SCORE), str(MetricName.CURVE_LOSS)

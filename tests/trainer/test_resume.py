@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import save_file
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Message, Outcome
 from seedsweep_trainer import store
 from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.contract import Message, Outcome
 from seedsweep_trainer.keeper import best_evaluation
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.train import train

@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Outcome
 from seedsweep_trainer import store as store_module
 from seedsweep_trainer.checkpoint import Checkpoint, Progress
-from seedsweep_trainer.contract import Outcome
 from seedsweep_trainer.durable import broken
 from seedsweep_trainer.folders import LocalFolders
 from seedsweep_trainer.reporter import Reporter

@@ -16,7 +16,7 @@ from transformers import BertConfig
 
 from needs import lack
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.contract import Outcome
+from seedsweep.contract.protocol import Outcome
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.evaluation import Evaluation
 from seedsweep_trainer.learner import Learner, summed_loss

@@ -14,8 +14,8 @@ from threading import Event
 from types import FrameType
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Env, Outcome
 from seedsweep_trainer.attempt import Attempt, parse_config, required
-from seedsweep_trainer.contract import Env, Outcome
 from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporter import Reporter

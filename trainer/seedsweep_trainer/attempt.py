@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.contract import Env
+from seedsweep.contract.protocol import Env
 from seedsweep_trainer.errors import ConfigurationError
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
-from seedsweep_trainer.contract import Env, Outcome
+from seedsweep.contract.protocol import Env, Outcome
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporter import Reporter
 

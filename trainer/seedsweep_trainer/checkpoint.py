@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from seedsweep_trainer.contract import as_published
+from seedsweep.contract.protocol import as_published
 from seedsweep_trainer.learner import Learner
 
 

@@ -4,7 +4,7 @@ import errno
 import traceback
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.contract import ExitCode
+from seedsweep.contract.protocol import ExitCode
 from seedsweep_trainer.errors import ConfigurationError, StorageError
 
 UNEXPECTED = 1

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
 from seedsweep.api.status import TestScore
+from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, MESSAGE_BYTES, Env
 from seedsweep_trainer.attempt import parse_config, required
-from seedsweep_trainer.contract import DEFAULT_TERMINATION_LOG, MESSAGE_BYTES, Env
 from seedsweep_trainer.errors import ConfigurationError, StorageError
 from seedsweep_trainer.folders import BEST, BrokenFolderError, find_best, keep_best_only
 from seedsweep_trainer.storage import join, local_path, open_folders

@@ -25,9 +25,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from seedsweep.files import write_whole
-from seedsweep_trainer.attempt import required, whole_number
-from seedsweep_trainer.contract import (
+from seedsweep.contract.protocol import (
     CONTRACT_VERSION,
     DEFAULT_METRICS_PORT,
     DEFAULT_TERMINATION_LOG,
@@ -40,6 +38,8 @@ from seedsweep_trainer.contract import (
     as_published,
     encode_message,
 )
+from seedsweep.files import write_whole
+from seedsweep_trainer.attempt import required, whole_number
 from seedsweep_trainer.errors import ConfigurationError
 
 RESULT = "result.json"

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from seedsweep.contract.protocol import Outcome
 from seedsweep_trainer import metrics
 from seedsweep_trainer.attempt import Attempt, parse_config
 from seedsweep_trainer.batches import Batches
 from seedsweep_trainer.cache import Cache
 from seedsweep_trainer.checkpoint import Progress, restore
-from seedsweep_trainer.contract import Outcome
 from seedsweep_trainer.evaluation import Evaluation
 from seedsweep_trainer.fingerprint import digest, fingerprint, prepare_torch
 from seedsweep_trainer.keeper import Keeper

@@ -17,8 +17,8 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster.download import patiently
 from seedsweep.codes import CommandError, Exit
+from seedsweep.contract.exits import last_line
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.exits import last_line
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
 from seedsweep.kube.pods.manifest import CONTAINER, STORAGE, pod_manifest

@@ -16,7 +16,7 @@ from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
 from seedsweep.kube.pods.facts import moment_or_none
 from seedsweep.kube.process.log import SweepLog
-from seedsweep.kube.process.supervise import supervised
+from seedsweep.kube.supervise import supervised
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.cleanups import CleanUps
 from seedsweep.kube.pods.facts import moment_or_none
 from seedsweep.kube.process.log import SweepLog
-from seedsweep.kube.process.supervise import note_error, supervised
+from seedsweep.kube.supervise import note_error, supervised
 from seedsweep.kube.sweep import GoneError, Shared, Sweep
 from seedsweep.kube.world import KubeWorld
 
@@ -41,7 +41,7 @@ class _Over:
     """Its object, where what it has stored is removed with it."""
 
 
-class Sweeps:
+class Fleet:
     """All sweeps that are not over."""
 
     def __init__(self, shared: Shared) -> None:

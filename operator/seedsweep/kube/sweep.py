@@ -21,15 +21,15 @@ from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.housekeeper import Housekeeper
 from seedsweep.kube.ledger.records import Records
 from seedsweep.kube.ledger.status import StatusRecord
-from seedsweep.kube.pods.attempts import Attempts, Surroundings
+from seedsweep.kube.pods.attempts import PodAttempts, Surroundings
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.log import Changes, SweepLog
-from seedsweep.kube.process.supervise import note_error
+from seedsweep.kube.process.metrics import RECONCILE_SECONDS, TURN_FAILURES
 from seedsweep.kube.scraping.scraper import Scraper
+from seedsweep.kube.supervise import note_error
 from seedsweep.kube.watching.freshness import Freshness
 from seedsweep.kube.watching.watches import Watches
 from seedsweep.kube.world import Hands, KubeWorld
-from seedsweep.metrics import RECONCILE_SECONDS, TURN_FAILURES
 from seedsweep.reconcile import reconcile
 
 PAUSE_SECONDS = 0.05
@@ -90,7 +90,7 @@ class Sweep:
         """The generation that was judged last."""
         self._confirmed = -inf
         """When it was last seen to exist: what showed it first may be older than its deletion."""
-        self._attempts: Attempts | None = None
+        self._attempts: PodAttempts | None = None
         self._housekeeper = Housekeeper(self._api, self.home, shared.settings, self._wake.set, now)
         self.status = StatusRecord(self._api, self.home)
         self.status.saw(body)
@@ -220,11 +220,11 @@ class Sweep:
         await records.flush()
         return over
 
-    def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> Attempts:
+    def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> PodAttempts:
         if self._attempts is None:
             shared, wake = self._shared, self._wake.set
             around = Surroundings(self._api, self.home, shared.scraper, shared.freshness, wake, now, self._log)
-            self._attempts = Attempts(around, sweep, layout.index)
+            self._attempts = PodAttempts(around, sweep, layout.index)
         self._attempts.sweep = sweep
         return self._attempts
 
@@ -259,7 +259,7 @@ class Sweep:
                     self._judged = None
         return False
 
-    async def _compare(self, attempts: Attempts, world: KubeWorld) -> float:
+    async def _compare(self, attempts: PodAttempts, world: KubeWorld) -> float:
         """Compare lists with what is known; the moment from which the next one is due."""
         try:
             await self._load_pods(attempts, world.sweep)
@@ -269,12 +269,12 @@ class Sweep:
             return monotonic() + LIST_AGAIN_SECONDS - self._shared.relist_seconds
         return monotonic()
 
-    async def _load_pods(self, attempts: Attempts, sweep: SeedSweep) -> None:
+    async def _load_pods(self, attempts: PodAttempts, sweep: SeedSweep) -> None:
         await attempts.load()
         if sweep.spec.storage is not None:
             await self._housekeeper.load()
 
-    def _list_at(self, attempts: Attempts, listed: float) -> float:
+    def _list_at(self, attempts: PodAttempts, listed: float) -> float:
         since, regularly = attempts.stopping_since, listed + self._shared.relist_seconds
         if self._shared.watches.trouble_with_pods(self.home.namespace):
             return min(regularly, listed + GONE_WITHIN_SECONDS)

@@ -19,7 +19,7 @@ from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
 from seedsweep.kube.ledger.records import Records
 from seedsweep.kube.ledger.status import StatusRecord
-from seedsweep.kube.pods.attempts import Attempts
+from seedsweep.kube.pods.attempts import PodAttempts
 from seedsweep.kube.process.livekey import live_key
 from seedsweep.kube.watching.watches import Watches
 from seedsweep.report.card import model_card
@@ -41,7 +41,7 @@ class Hands:
     """By which a world acts."""
 
     records: Records
-    attempts: Attempts
+    attempts: PodAttempts
     housekeeper: Housekeeper
     recorder: Recorder
     status: StatusRecord

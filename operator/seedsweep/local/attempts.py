@@ -13,17 +13,17 @@ import aiohttp
 
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import SweepSpec
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.metrics_client import fetch, metrics_session
+from seedsweep.contract.scrape import Expected, parse_reading
+from seedsweep.contract.trouble import InternalError, Trouble
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
-from seedsweep.exposition import ScrapeError
 from seedsweep.local.environment import Start, contract_variables, launch_form
 from seedsweep.local.lastwords import ending_of, last_words
 from seedsweep.local.places import LOOPBACK, Place, free_port
 from seedsweep.local.processes import Launcher, Running
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.metrics_client import fetch, metrics_session
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep.trouble import InternalError, Trouble
 
 DEFAULT_SCRAPE_SECONDS = 2.0
 """Where the file says nothing: reading costs little on this machine."""
@@ -79,7 +79,7 @@ class _Attempt:
         )
 
 
-class Attempts:
+class ProcessAttempts:
     """All attempts that live, and those whose end is not on record yet."""
 
     def __init__(self, spec: SweepSpec, directory: RunDirectory, launcher: Launcher, base: Path) -> None:

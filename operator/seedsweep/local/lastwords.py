@@ -6,8 +6,7 @@ from pathlib import Path
 
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.sweep import SweepSpec
-from seedsweep.engine.observation import Ending, SeenAttempt
-from seedsweep.exits import (
+from seedsweep.contract.exits import (
     FINISHED,
     LastWords,
     classify_end,
@@ -17,11 +16,12 @@ from seedsweep.exits import (
     last_lines,
     parse_last_words,
 )
+from seedsweep.contract.protocol import MESSAGE_BYTES, ExitCode
+from seedsweep.contract.scrape import Expected
+from seedsweep.engine.observation import Ending, SeenAttempt
 from seedsweep.local.environment import TERMINATION_LOG
 from seedsweep.local.places import gpus_per_episode
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import MESSAGE_BYTES, ExitCode
 
 _TAIL_BYTES = 4_096
 

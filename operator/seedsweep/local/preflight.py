@@ -6,9 +6,9 @@ from pathlib import Path
 from seedsweep.api.checks import Problem
 from seedsweep.api.parse import InvalidSweepError
 from seedsweep.api.sweep import Trainer
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
 from seedsweep.local.processes import Launcher
-from seedsweep_trainer.contract import Env, ExitCode
 
 _REFUSAL = "seedsweep: "
 """Begins the line in which our trainer says what has to be changed."""

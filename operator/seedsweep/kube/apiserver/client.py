@@ -23,8 +23,8 @@ from kubernetes.aio.config import (
 )
 from kubernetes.aio.utils import Backoff, on_retry_after_error
 
-from seedsweep.foreign import mapping, parse_json, recordable, text
-from seedsweep.metrics import API_CALLS, API_REFUSALS
+from seedsweep.contract.foreign import mapping, parse_json, recordable, text
+from seedsweep.kube.process.metrics import API_CALLS, API_REFUSALS
 
 Object = dict[str, Any]
 

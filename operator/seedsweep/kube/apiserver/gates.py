@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from seedsweep.engine.observation import Refusal
 from seedsweep.kube.apiserver.client import MAX_AT_ONCE, Api, ApiError, Object, kind_of, refusal_reason
-from seedsweep.kube.process.supervise import Logger
+from seedsweep.kube.process.log import Logger
 
 PAUSE = timedelta(seconds=1)
 MAX_PAUSE = timedelta(seconds=5)

@@ -12,8 +12,8 @@ from time import monotonic
 
 from seedsweep.api.parse import InvalidSweepError, parse_stored
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.foreign import mapping, text
 from seedsweep.engine.decisions import Event
-from seedsweep.foreign import mapping, text
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
 from seedsweep.kube.apiserver.deletion import RETRY_SECONDS, delete_at_last, pauses
@@ -22,7 +22,7 @@ from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.manifest import Chore, chore_of, clean_up_manifest, image_of
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.log import Changes, SweepLog
-from seedsweep.kube.process.supervise import supervised
+from seedsweep.kube.supervise import supervised
 
 LOOK_SECONDS = 2.0
 """Between the first looks whether the sweep's pods have ended; most do within their grace period."""

@@ -14,15 +14,15 @@ from pydantic import ValidationError
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.exits import last_line
+from seedsweep.contract.foreign import decimal, mapping, mappings, recordable, text, whole
+from seedsweep.contract.protocol import MAX_REASON, Env, ExitCode
+from seedsweep.contract.variables import expand, literal
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.exits import last_line
-from seedsweep.foreign import decimal, mapping, mappings, recordable, text, whole
 from seedsweep.kube import names
 from seedsweep.kube.pods.facts import conditions_of, terminated_of, told, waiting_trouble
 from seedsweep.kube.pods.manifest import CONTAINER, STORAGE, Object, PodSettings, not_ours, pod_manifest
 from seedsweep.kube.weights import ClaimFolder
-from seedsweep.variables import expand, literal
-from seedsweep_trainer.contract import MAX_REASON, Env, ExitCode
 
 COMMAND = ["seedsweep-trainer", "housekeep"]
 _MAX_PARAMETERS = 10**15

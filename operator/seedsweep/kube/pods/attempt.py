@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import EndReason, Interruption
+from seedsweep.contract.scrape import Expected
+from seedsweep.contract.trouble import Trouble, TroubleKind
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 from seedsweep.kube.pods.endings import vanished
 from seedsweep.kube.pods.facts import PodFacts
 from seedsweep.kube.scraping.scraper import Scraper
-from seedsweep.scrape import Expected
-from seedsweep.trouble import Trouble, TroubleKind
 
 BEGINS_WITHIN = timedelta(minutes=5)
 """Time in its place without a container before people are told: most images are pulled by then."""
@@ -17,7 +17,7 @@ _FAILED = frozenset({EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.BAD_CO
 
 
 @dataclass(slots=True)
-class Attempt:
+class PodAttempt:
     """A pod of the sweep, from when it was first seen until its end is on record."""
 
     facts: PodFacts

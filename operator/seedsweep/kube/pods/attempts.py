@@ -7,23 +7,23 @@ from datetime import datetime
 from time import monotonic
 
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.gpus import gpus_per_episode
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.scrape import Expected
 from seedsweep.engine.decisions import StartEpisode, StopAttempt
 from seedsweep.engine.observation import Ending, SeenAttempt
-from seedsweep.gpus import gpus_per_episode
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
 from seedsweep.kube.home import Home
-from seedsweep.kube.pods.attempt import Attempt, wants_log
+from seedsweep.kube.pods.attempt import PodAttempt, wants_log
 from seedsweep.kube.pods.endings import ending_of
 from seedsweep.kube.pods.facts import PodFacts, facts_of
 from seedsweep.kube.pods.log_tail import read_tail
 from seedsweep.kube.pods.manifest import pod_manifest
-from seedsweep.kube.process.supervise import Logger
+from seedsweep.kube.process.log import Logger
 from seedsweep.kube.scraping.scraper import Scraper, Target
 from seedsweep.kube.watching.freshness import Freshness
-from seedsweep.scrape import Expected
 
 HELD_AFTER_SECONDS = 600.0
 """What has not gone so long after its deletion is held by something, and looked for no more often than all else."""
@@ -45,7 +45,7 @@ class Surroundings:
     log: Logger
 
 
-class Attempts:
+class PodAttempts:
     """Pods of one sweep, live ones and those whose end is not on record yet."""
 
     def __init__(self, around: Surroundings, sweep: SeedSweep, episodes: Collection[EpisodeId]) -> None:
@@ -61,7 +61,7 @@ class Attempts:
         self._around = around
         self._api, self._home, self._scraper, self._clock = around.api, around.home, around.scraper, around.clock
         self._episodes = episodes
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: dict[str, PodAttempt] = {}
         self._of_episode: dict[EpisodeId, set[str]] = {}
         self._stopping: dict[str, float] = {}
         """Pods whose deletion was accepted and has not been seen yet, and since when, by a steady clock."""
@@ -103,7 +103,7 @@ class Attempts:
         known = self._attempts.get(facts.uid)
         if known is None:
             expected = Expected.of(self.sweep.spec.trainer.ranking_metric, facts.episode, facts.uid)
-            known = self._attempts[facts.uid] = Attempt(facts, expected, first_seen=now)
+            known = self._attempts[facts.uid] = PodAttempt(facts, expected, first_seen=now)
             self._of_episode.setdefault(facts.episode, set()).add(facts.uid)
         elif facts.version <= known.facts.version or not known.exists:
             return facts
@@ -192,7 +192,7 @@ class Attempts:
     def _pods(self) -> str:
         return f"/api/v1/namespaces/{self._home.namespace}/pods"
 
-    def _path_of(self, attempt: Attempt) -> str:
+    def _path_of(self, attempt: PodAttempt) -> str:
         return f"{self._pods}/{attempt.facts.name}"
 
     def _is_ours(self, facts: PodFacts) -> bool:
@@ -221,13 +221,13 @@ class Attempts:
         self._around.freshness.not_listed(uid)
         self.gone(uid)
 
-    def _tell_unlabelled(self, attempt: Attempt) -> None:
+    def _tell_unlabelled(self, attempt: PodAttempt) -> None:
         if not attempt.told_unlabelled:
             attempt.told_unlabelled = True
             name, remedy = attempt.facts.name, "it is looked at less often; put the label back, or delete the pod"
             self._around.log.warning("pod %s has lost its label %s: %s", name, names.LABEL_SWEEP_UID, remedy)
 
-    async def _delete(self, attempt: Attempt, grace_seconds: int | None = None) -> bool:
+    async def _delete(self, attempt: PodAttempt, grace_seconds: int | None = None) -> bool:
         uid = attempt.facts.uid
         if self.undeleted.waits(uid):
             return False
@@ -287,7 +287,7 @@ class Attempts:
     def _name_of(self, episode: EpisodeId) -> str:
         return names.object_name(self._home.name, episode)
 
-    def _follow(self, attempt: Attempt) -> None:
+    def _follow(self, attempt: PodAttempt) -> None:
         """Read its metrics while it runs, and its last words once it has ended."""
         facts = attempt.facts
         if attempt.ending is not None or attempt.last is not None or facts.episode not in self._episodes:
@@ -315,7 +315,7 @@ class Attempts:
                 )
             )
 
-    def _end(self, attempt: Attempt, ending: Ending) -> None:
+    def _end(self, attempt: PodAttempt, ending: Ending) -> None:
         """Its end is known, once the end of its log is, where nothing else tells what it printed."""
         if attempt.output or not wants_log(ending):
             attempt.end(ending)
@@ -325,7 +325,7 @@ class Attempts:
         self._reading_logs.add(task)
         task.add_done_callback(self._reading_logs.discard)
 
-    async def _read_log(self, attempt: Attempt) -> None:
+    async def _read_log(self, attempt: PodAttempt) -> None:
         try:
             attempt.output = await read_tail(self._api, self._path_of(attempt))
         finally:
@@ -335,7 +335,7 @@ class Attempts:
                 self._around.news()
 
 
-def _is_recorded(attempt: Attempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
+def _is_recorded(attempt: PodAttempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
     status = episodes.get(attempt.facts.episode)
     return status is not None and any(a.uid == attempt.facts.uid and a.reason is not None for a in status.attempts)
 

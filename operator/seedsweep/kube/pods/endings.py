@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from seedsweep.api.episode import EndReason, Interruption
-from seedsweep.engine.observation import Ending, Reading
-from seedsweep.exits import (
+from seedsweep.contract.exits import (
     FINISHED,
     LastWords,
     classify_end,
@@ -15,10 +14,11 @@ from seedsweep.exits import (
     last_lines,
     parse_last_words,
 )
-from seedsweep.foreign import recordable
+from seedsweep.contract.foreign import recordable
+from seedsweep.contract.protocol import ExitCode
+from seedsweep.contract.scrape import Expected
+from seedsweep.engine.observation import Ending, Reading
 from seedsweep.kube.pods.facts import PodFacts, Terminated
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import ExitCode
 
 _ENDED = frozenset({"Succeeded", "Failed"})
 _OUT_OF_MEMORY = "OOMKilled"

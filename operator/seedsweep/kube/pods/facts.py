@@ -8,10 +8,10 @@ from typing import Any
 
 from seedsweep.api.episode import EpisodeId, Interruption
 from seedsweep.api.finetuning import MAX_EVALUATIONS
-from seedsweep.foreign import decimal, mapping, mappings, shown, text, whole
+from seedsweep.contract.foreign import decimal, mapping, mappings, shown, text, whole
+from seedsweep.contract.protocol import MESSAGE_BYTES
 from seedsweep.kube import names
 from seedsweep.kube.pods.manifest import CONTAINER
-from seedsweep_trainer.contract import MESSAGE_BYTES
 
 MAX_GRACE_SECONDS = 10**9
 NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})

@@ -1,1 +1,1 @@
-"""The operator's process: its start, its log, its port, and tasks that must not end."""
+"""What every task of the operator needs: its log, its counters, the word for its live view, and new tries."""

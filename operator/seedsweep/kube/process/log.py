@@ -7,11 +7,13 @@ from enum import StrEnum
 
 from seedsweep.report.words import one_line
 
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
 MAX_MESSAGE = 2_000
 """Characters; what others wrote may be as long as they like."""
 _QUIET = {
     "kopf": logging.WARNING,
-    # What becomes of its requests is told by kube.watches, once a change and not once a try.
+    # What becomes of its requests is told by kube.watching, once a change and not once a try.
     "kopf._cogs.clients": logging.CRITICAL,
     # Told by run_operator, in one line.
     "kopf._core.reactor": logging.CRITICAL,

@@ -18,15 +18,15 @@ from types import TracebackType
 from zlib import crc32
 
 from seedsweep.api.sweep import MetricNames
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.metrics_client import fetch, metrics_session
+from seedsweep.contract.scrape import Expected, parse_reading
+from seedsweep.contract.trouble import InternalError, Trouble
 from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import ScrapeError
 from seedsweep.kube.clock import now
+from seedsweep.kube.process.metrics import SCRAPE_SECONDS, SCRAPES
 from seedsweep.kube.scraping.slots import Slots
-from seedsweep.metrics import SCRAPE_SECONDS, SCRAPES
-from seedsweep.metrics_client import fetch, metrics_session
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep.trouble import InternalError, Trouble
 
 SCRAPES_AT_ONCE = 128
 """Of all sweeps together. Each may hold a body of MAX_BYTES: 16 MiB in all."""

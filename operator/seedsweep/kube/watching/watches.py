@@ -18,7 +18,7 @@ from yarl import URL
 
 from seedsweep.kube.apiserver.deletion import pauses
 from seedsweep.kube.process.log import Changes
-from seedsweep.metrics import API_REFUSALS
+from seedsweep.kube.process.metrics import API_REFUSALS
 
 MIN_GAP_SECONDS = 0.5
 """Between two requests for one watch: what ends at once is not asked for again at once."""

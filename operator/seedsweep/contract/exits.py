@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from signal import Signals
 
 from seedsweep.api.episode import EndReason, Interruption
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.foreign import MAX_TEXT, recordable
+from seedsweep.contract.protocol import ExitCode, Message, MessageError, Outcome, decode_message
+from seedsweep.contract.scrape import Expected, reading_of
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import ScrapeError
-from seedsweep.foreign import MAX_TEXT, recordable
-from seedsweep.scrape import Expected, reading_of
-from seedsweep_trainer.contract import ExitCode, Message, MessageError, Outcome, decode_message
 
 FINISHED = frozenset({Outcome.DONE, Outcome.STOPPED, Outcome.DIVERGED})
 """Outcomes of a trainer that came to an end of its own."""

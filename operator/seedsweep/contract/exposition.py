@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
-from seedsweep_trainer.contract import MAX_STEPS, as_published
+from seedsweep.contract.protocol import MAX_STEPS, as_published
 
 MAX_SAMPLES = 1_000
 """The curves of MAX_EVALUATIONS take 600, the contract's other metrics 9; the rest is for a trainer's own."""

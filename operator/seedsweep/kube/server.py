@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from seedsweep.api.status import EpisodeCounts
 from seedsweep.kube.clock import now
-from seedsweep.kube.fleet import Sweeps
+from seedsweep.kube.fleet import Fleet
 from seedsweep.kube.process.livekey import HEADER, live_key
 from seedsweep.kube.watching.freshness import Freshness
 from seedsweep.kube.watching.watches import Watches
@@ -45,7 +45,7 @@ class Health:
 class Server:
     """Serves /healthz, /metrics and /v1/namespaces/NAMESPACE/sweeps/NAME. A context manager."""
 
-    def __init__(self, listening: socket.socket, sweeps: Sweeps, health: Health) -> None:
+    def __init__(self, listening: socket.socket, sweeps: Fleet, health: Health) -> None:
         self._listening = listening
         self._sweeps = sweeps
         self._of_operator = health
@@ -96,7 +96,7 @@ class Server:
 class SweepsCollector(Collector):
     """What is known about sweeps, collected when it is asked for."""
 
-    def __init__(self, sweeps: Sweeps) -> None:
+    def __init__(self, sweeps: Fleet) -> None:
         self._sweeps = sweeps
 
     def collect(self) -> Iterable[Metric]:

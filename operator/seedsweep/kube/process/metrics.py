@@ -1,4 +1,4 @@
-"""What the operator exports about its own work; what it knows about sweeps is collected by kube.health."""
+"""What the operator exports about its own work; what it knows about sweeps is collected by kube.server."""
 
 from prometheus_client import Counter, Histogram
 

@@ -4,7 +4,7 @@ import errno
 
 import aiohttp
 
-from seedsweep.exposition import ScrapeError
+from seedsweep.contract.exposition import ScrapeError
 
 MAX_BYTES = 128 << 10
 """The curves of 300 evaluations are 600 lines of at most 72 bytes: a name of 26, a label of 18, and a double of up to

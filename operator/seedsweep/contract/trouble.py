@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from seedsweep.exposition import ScrapeError
-from seedsweep.foreign import recordable
-from seedsweep.scrape import NeverUsableError
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.foreign import recordable
+from seedsweep.contract.scrape import NeverUsableError
 
 TroubleKind = Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"]
 """As in SeenAttempt: nothing is known of its metrics yet, nobody answers for them, or they cannot be used."""

@@ -14,7 +14,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from seedsweep.api.finetuning import MAX_EVALUATIONS
-from seedsweep.foreign import mapping, parse_json, recordable, shown, whole
+from seedsweep.contract.foreign import mapping, parse_json, recordable, shown, whole
 
 CONTRACT_VERSION = 1
 DEFAULT_METRICS_PORT = 9400

@@ -8,9 +8,9 @@ import math
 
 from seedsweep.api.finetuning import MAX_EVALUATIONS
 from seedsweep.api.sweep import MetricNames
+from seedsweep.contract.exposition import Samples, ScrapeError, count, defined, single
+from seedsweep.contract.protocol import MetricName
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import Samples, ScrapeError, count, defined, single
-from seedsweep_trainer.contract import MetricName
 
 PERCENT = 100
 """Evaluations of an episode that publishes a share as its progress: one for each percent."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import SweepSpec, Trainer
-from seedsweep_trainer.contract import CONTRACT_VERSION, Env
+from seedsweep.contract.protocol import CONTRACT_VERSION, Env
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 

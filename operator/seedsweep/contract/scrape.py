@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
 from seedsweep.api.sweep import MetricNames
+from seedsweep.contract.exposition import Samples, ScrapeError, count, defined, parse_samples, single
+from seedsweep.contract.foreign import recordable
+from seedsweep.contract.protocol import CONTRACT_VERSION, MAX_LABEL, Message, MetricName, TrainerInfo, as_published
+from seedsweep.contract.sampling import sample
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import Samples, ScrapeError, count, defined, parse_samples, single
-from seedsweep.foreign import recordable
-from seedsweep.sampling import sample
-from seedsweep_trainer.contract import CONTRACT_VERSION, MAX_LABEL, Message, MetricName, TrainerInfo, as_published
 
 _LEVELS = frozenset({"L0", "L1", "L2", "L3"})
 _CONTRACT = frozenset(name.value for name in MetricName)
