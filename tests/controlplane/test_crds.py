@@ -129,7 +129,7 @@ TRAINER = {
     "envFrom": [{"prefix": "P_", "configMapRef": {"name": "conf"}}],
     "resources": {"limits": {"nvidia.com/gpu": 1, "memory": "8Gi"}, "claims": [{"name": "gpu"}]},
     "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
-    "metrics": {"score": "my_acc"},
+    "gauges": {"score": "my_acc"},
 }
 LONG_KEYS = {f"{'p' * 253}/{i:063}": "v" * 63 for i in range(100)}
 FULL = {

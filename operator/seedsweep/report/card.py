@@ -28,7 +28,7 @@ ROWS = 6
 """Of any table; the record has them all."""
 _LONGEST_SPEC = 2000
 _LONGEST_TEXT = 200
-_OF_TRAINER = {"command", "args", "fine_tuning", "config", "metrics", "metric"}
+_OF_TRAINER = {"command", "args", "fine_tuning", "config", "gauges", "metric"}
 _PUBLISHED: Mapping[str, IncEx | bool] = {
     "api_version": True,
     "kind": True,
