@@ -59,7 +59,7 @@ def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPl
         ("ssw.spec.parallelism", "how many GPUs to ask for"),
         ("ssw.spec.earlyStopping.rungs.keep", "how many go on"),
         ("epi.status.verdict", "How it ended for good"),
-        ("cuts.spec.threshold", "Score of the last one kept"),
+        ("cuts.data.threshold", "Score of the last one kept"),
     ],
 )
 def test_kubectl_explains_every_field(control_plane: ControlPlane, field: str, said: str):

@@ -117,7 +117,7 @@ class Fetcher:
         return Record(
             sweep.evolve(metadata=metadata, status=status),
             sorted(episodes, key=lambda episode: episode.spec.index),
-            sorted(cuts, key=lambda cut: (cut.spec.bracket, cut.spec.rung)),
+            sorted(cuts, key=lambda cut: (cut.data.bracket, cut.data.rung)),
         )
 
     async def _bring(self, sweep: SeedSweep, place: Place, told: Told) -> None:
