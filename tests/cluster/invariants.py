@@ -27,7 +27,8 @@ Key = tuple[str, str]
 STOPS = frozenset({"Paused", "Suspended", "Deadline", "Stuck", "NodeLost", "MetricsUnavailable", "Finished"})
 """Reasons of a stop that are not final, and stand on the attempt itself."""
 TERMINAL = {"Complete": "True", "Failed": "True", "Accepted": "False"}
-EVENT_REASONS = {"Complete": "Complete", "Failed": "Failed", "Accepted": "Rejected"}
+EVENT_REASONS = {"Complete": "Complete", "Failed": "Failed", "Accepted": "Rejected", "Invalid": "Rejected"}
+"""By a condition's reason, or else by its type."""
 
 
 def violations(events: Iterable[AuditEvent], operators: Iterable[str], remaining: Sequence[Body] = ()) -> list[str]:
@@ -93,7 +94,7 @@ class History:
                 self.found.append(f"I7: {item['kind']} {item['metadata']['name']} outlived its sweep")
         for uid, sweep in self.sweeps.items():
             for condition in _terminal(sweep):
-                reason = EVENT_REASONS[condition["type"]]
+                reason = EVENT_REASONS.get(condition.get("reason", ""), EVENT_REASONS[condition["type"]])
                 if remaining and (uid, reason) not in told:
                     name = sweep["metadata"]["name"]
                     self.found.append(f"I10: {name} is {condition['type']} without an Event {reason}")

@@ -83,7 +83,7 @@ class Watcher:
         layout = Layout.of(sweep)
         eyes = Eyes(self._api, home, self._request.operator)
         with LiveView(layout, self._console) as view:
-            while sweep.status is None or sweep.status.completion_time is None:
+            while sweep.status is None or not sweep.status.over:
                 seen, at = await self._patiently(partial(eyes.look, sweep))
                 self._tell(_excuse(eyes.trouble))
                 view.update(seen, Plan((), (), seen.status), at)
