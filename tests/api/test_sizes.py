@@ -93,7 +93,7 @@ def test_a_cut_of_as_many_episodes_as_there_may_be_stays_below_a_megabyte(out: i
     cut = largest_cut(out, why)
     assert len(cut.ranked) + len(cut.excluded) == MAX_EPISODES
     assert stored(cut) < BYTES
-    assert refused(Cut, "spec", cut.model_dump(mode="json", by_alias=True)) == []
+    assert refused(Cut, "data", cut.model_dump(mode="json", by_alias=True)) == []
 
 
 def test_an_episode_at_all_bounds_stays_below_a_megabyte():

@@ -84,8 +84,8 @@ def _rows(*names: str, keep: int = 1) -> list[Object]:
 
 def cut(version: int, ranked: list[Object] | None = None, **changes: Any) -> AuditEvent:
     ranked = ranked or _rows("wi0-do0", "wi2-do2", "wi1-do1")
-    spec = {"bracket": 0, "rung": 0, "keep": 1, "ranked": ranked, "threshold": 0.9, "tiedAtThreshold": 1, **changes}
-    return _event(version, "create", "cuts", {"metadata": _metadata(), "spec": spec}, code=201)
+    data = {"bracket": 0, "rung": 0, "keep": 1, "ranked": ranked, "threshold": 0.9, "tiedAtThreshold": 1, **changes}
+    return _event(version, "create", "cuts", {"metadata": _metadata(), "data": data}, code=201)
 
 
 def condition(kind: str, status: str = "True", **changes: Any) -> Object:

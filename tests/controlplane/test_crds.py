@@ -59,7 +59,7 @@ def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPl
         ("ssw.spec.parallelism", "how many GPUs to ask for"),
         ("ssw.spec.earlyStopping.rungs.keep", "how many go on"),
         ("epi.status.verdict", "How it ended for good"),
-        ("cuts.spec.threshold", "Score of the last one kept"),
+        ("cuts.data.threshold", "Score of the last one kept"),
     ],
 )
 def test_kubectl_explains_every_field(control_plane: ControlPlane, field: str, said: str):
@@ -129,7 +129,7 @@ TRAINER = {
     "envFrom": [{"prefix": "P_", "configMapRef": {"name": "conf"}}],
     "resources": {"limits": {"nvidia.com/gpu": 1, "memory": "8Gi"}, "claims": [{"name": "gpu"}]},
     "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
-    "metrics": {"score": "my_acc"},
+    "gauges": {"score": "my_acc"},
 }
 LONG_KEYS = {f"{'p' * 253}/{i:063}": "v" * 63 for i in range(100)}
 FULL = {

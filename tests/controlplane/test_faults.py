@@ -77,7 +77,7 @@ async def _counted(trial: Trial) -> None:
 FOREIGN_POD = {"spec": {"containers": [{"name": "c", "image": "example/other:1"}]}}
 FOREIGN_EPISODE = {"spec": {"sweep": "demo", "weightInit": 0, "dataOrder": 0, "index": 0}}
 FOREIGN_CUT = {
-    "spec": {
+    "data": {
         **{"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best"},
         "ranked": [{"episode": "wi0-do0", "score": 1.0, "kept": True}],
     }

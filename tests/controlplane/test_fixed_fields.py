@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from cluster.objects import EPISODE, Object, Store, refusal, with_change, with_status
+from cluster.controlplane import ControlPlane
+from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from largest import largest_cut, largest_episode_status
+from seedsweep.api.cut import CutData, RankedEpisode
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.seeds import MAX_EPISODES
@@ -152,15 +155,50 @@ def test_a_verdict_is_final(store: Store):
 
 def cut(size: int) -> Object:
     ranked = [{"episode": f"wi{i}-do{i}", "score": 1 / (i + 1), "loss": None, "kept": i < 5} for i in range(size)]
-    spec = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 5, "rankBy": "best", "ranked": ranked}
-    return {"apiVersion": API_VERSION, "kind": "Cut", "metadata": {"name": "demo-b0-r0"}, "spec": spec}
+    data = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 5, "rankBy": "best", "ranked": ranked}
+    return {"apiVersion": API_VERSION, "kind": "Cut", "metadata": {"name": "demo-b0-r0"}, "data": data}
 
 
 def test_a_cut_never_changes(store: Store):
     live = store.create(cut(8))
-    assert "never changes" in refusal(store.try_replace(with_change(live, "spec.keep", 6)))
-    ranked = [{**entry, "kept": True} for entry in live["spec"]["ranked"]]
-    assert "never changes" in refusal(store.try_replace(with_change(live, "spec.ranked", ranked)))
+    assert "never changes" in refusal(store.try_replace(with_change(live, "data.keep", 6)))
+    ranked = [{**entry, "kept": True} for entry in live["data"]["ranked"]]
+    assert "never changes" in refusal(store.try_replace(with_change(live, "data.ranked", ranked)))
+
+
+def test_a_cut_is_a_record_and_asks_for_nothing(store: Store):
+    live = store.create(cut(8))
+    assert live.keys() == {"apiVersion", "kind", "metadata", "data"}
+    for absent in ({"data": None}, {"data": {}}):
+        assert "Required value" in refusal(store.try_create({**cut(8), **absent}))
+    for part in ("spec", "status"):
+        assert f'unknown field "{part}"' in refusal(store.try_create({**cut(8), part: {"keep": 5}}))
+
+
+DOUBLES = [
+    *(0.1 + 0.2, 1 / 3, 0.7726449275362319, 1e-300, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308),
+    *(1.0, -1.0, 0.0, -0.0, 100.0, 1e15, 1e16, 1e21, 1e22, 1e23, 2.0**53, 2.0**53 + 2, 2.0**63, 2.0**64, -(2.0**63)),
+    *(123456789012345680.0, 1e-6, 1e-7, 9.999999999999999e-7, 3.4028234663852886e38, 1.401298464324817e-45),
+]
+
+
+def test_scores_come_back_from_the_api_server_to_the_last_bit(
+    store: Store, control_plane: ControlPlane, namespace: str
+):
+    ranked = [RankedEpisode(episode=f"wi{i}-do0", score=x, loss=x, kept=True) for i, x in enumerate(DOUBLES)]
+    data = CutData.model_validate(cut(0)["data"]).evolve(ranked=ranked, threshold=DOUBLES[-1])
+    body = {**cut(0), "data": data.model_dump(by_alias=True)}
+    live = store.create(body)
+    assert read_cut(live).data == data
+    # Stored once more, and as everybody else reads it.
+    again = store.replace(with_change(live, "metadata.labels", {"a": "b"}))
+    printed = run_kubectl(control_plane, "get", "cut", "demo-b0-r0", "-n", namespace, "-o", "json")
+    in_yaml = run_kubectl(control_plane, "get", "cut", "demo-b0-r0", "-n", namespace, "-o", "yaml")
+    for found in (again, json.loads(printed), YAML(typ="safe", pure=True).load(in_yaml)):
+        read = [row.score for row in read_cut(found).data.ranked]
+        # Only a zero has no sign there; it compares the same.
+        assert [x.hex() for x in read if x] == [x.hex() for x in DOUBLES if x]
+        assert read == DOUBLES
 
 
 # --- the largest
@@ -168,9 +206,9 @@ def test_a_cut_never_changes(store: Store):
 
 @pytest.mark.parametrize("out", [0, MAX_EPISODES // 2])
 def test_a_cut_of_as_many_episodes_as_there_may_be_is_accepted_and_stays(store: Store, out: int):
-    spec = largest_cut(out, "Failed: " + "m" * 2_000).model_dump(mode="json", by_alias=True)
-    live = store.create({**cut(0), "spec": spec})
-    assert len(read_cut(live).spec.ranked) == MAX_EPISODES - out
+    data = largest_cut(out, "Failed: " + "m" * 2_000).model_dump(mode="json", by_alias=True)
+    live = store.create({**cut(0), "data": data})
+    assert len(read_cut(live).data.ranked) == MAX_EPISODES - out
     store.replace(with_change(live, "metadata.labels", {"a": "b"}))
 
 

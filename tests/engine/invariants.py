@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.brute import Outcome, work_out
 from engine.trainees import moment
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
 from seedsweep.engine.decisions import (
     Conclude,
@@ -205,7 +205,7 @@ class Watch:
         if self.expected is not None:
             assert self.expected.verdicts[episode] == ("Lost", rung)
 
-    def _check_cut(self, cut: CutSpec, finals: Finals) -> None:
+    def _check_cut(self, cut: CutData, finals: Finals) -> None:
         """It is a pure function of the scores on record, and these are the true ones."""
         assert [e.score for e in cut.ranked] == [finals[e.episode][cut.rung].score for e in cut.ranked]
         worths = [self._worth(entry.score) for entry in cut.ranked]

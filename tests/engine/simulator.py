@@ -13,7 +13,7 @@ from engine.fate import Fate, Hazards
 from engine.gpus import Gpus
 from engine.invariants import Watch
 from engine.trainees import Trainee, moment
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import (
@@ -58,7 +58,7 @@ class World:
         self.fate = Fate(case, hazards, self.rng)
         self.now = 0
         self.records: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutSpec] = {}
+        self.cuts: dict[tuple[int, int], CutData] = {}
         self.status = SweepStatus()
         self.denied: dict[EpisodeId, int] = {}
         """Until when the record of an episode cannot be written."""

@@ -1,5 +1,7 @@
 """Rules 7, 8 and 13, conditions and cost: what is handed over, thrown away, said and counted."""
 
+from datetime import datetime
+
 import pytest
 
 from engine.situations import (
@@ -19,7 +21,9 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
+from seedsweep.api.core import Condition
 from seedsweep.api.episode import EndReason, StopReason, Verdict
+from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Conclude, Prune, StopAttempt
 from seedsweep.engine.observation import Conclusion
 
@@ -46,6 +50,24 @@ def test_the_sweep_is_complete_when_the_winner_was_handed_over():
     assert todo.status.best is not None
     assert todo.status.best.weights == "file:///best"
     assert todo.status.completion_time is not None
+
+
+def test_a_rejected_sweep_that_is_mended_when_nothing_is_left_to_do_ends_then():
+    since = moment(5).isoformat()
+    rejected = SweepStatus(
+        completion_time=since,
+        conditions=[
+            Condition(type="Failed", status="True", reason="Invalid", last_transition_time=since),
+            Condition(type="Accepted", status="False", reason="Invalid", last_transition_time=since),
+        ],
+    )
+    conclusion = Conclusion(episode(0).name, weights="file:///best")
+    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=conclusion, status=rejected, now=100)
+    assert condition(todo, "Complete").status == "True"
+    assert condition(todo, "Failed").status == "False"
+    assert todo.status.over
+    assert todo.status.completion_time is not None
+    assert datetime.fromisoformat(todo.status.completion_time) == moment(100)
 
 
 def test_a_winner_that_cannot_be_handed_over_is_the_result_all_the_same():

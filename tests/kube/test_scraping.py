@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from metrics_servers import Handler, MetricsServers, answering, endless, trickle
-from seedsweep.api.sweep import MetricNames
+from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.metrics_client import MAX_BYTES
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.contract.trouble import FINAL_TIMES
@@ -91,7 +91,7 @@ class Trainer:
 
 
 def target(url: str, uid: str, sweep: str = "s", interval: float = 0.05, timeout: float = 30.0) -> Target:
-    return Target(sweep, uid, url, Expected("wi1-do2", uid), interval, timeout, MetricNames())
+    return Target(sweep, uid, url, Expected("wi1-do2", uid), interval, timeout, GaugeNames())
 
 
 async def test_target_is_read_until_it_is_forgotten(news: News, scraper: Scraper, servers: MetricsServers) -> None:
@@ -356,7 +356,7 @@ async def test_large_body_is_read_as_well(news: News, scraper: Scraper, servers:
 
 async def test_gauges_are_sampled(news: News, scraper: Scraper, servers: MetricsServers) -> None:
     sampled = target(await servers.serve(answering("acc 0.5\ndone 0.03\n")), "a")
-    scraper.watch(replace(sampled, names=MetricNames(score="acc", progress="done")))
+    scraper.watch(replace(sampled, names=GaugeNames(score="acc", progress="done")))
     await news.until(lambda: scraper.reading("a") is not None)
     reading = scraper.reading("a")
     assert reading is not None

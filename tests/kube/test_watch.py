@@ -303,7 +303,8 @@ def refused(generation: int) -> Object:
         last_transition_time=records.START.isoformat(),
         observed_generation=generation,
     )
-    body = body_of(records.finished(), phase="Failed", completion_time=None, best=None, conditions=[condition])
+    failed = condition.evolve(type="Failed", status="True")
+    body = body_of(records.finished(), phase="Failed", best=None, conditions=[failed, condition])
     body["metadata"]["generation"] = 2
     return body
 

@@ -251,7 +251,7 @@ def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> Non
     record = read_record(finished[1])
     assert record.sweep.status is not None
     assert record.sweep.status.best is not None
-    wanted = {*record.cuts[0].spec.kept, record.sweep.status.best.episode}
+    wanted = {*record.cuts[0].data.kept, record.sweep.status.best.episode}
     work = finished[1] / "work"
     stored = {folder.name: [kept.name for kept in LocalFolders(folder).kept()] for folder in work.iterdir()}
     assert stored.keys() == wanted
@@ -259,7 +259,7 @@ def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> Non
 
 
 def test_episode_is_the_same_in_a_process_of_its_own(finished: tuple[Path, Path], seedsweep: Command) -> None:
-    winner = read_record(finished[1]).cuts[0].spec.ranked[0].episode
+    winner = read_record(finished[1]).cuts[0].data.ranked[0].episode
     seeds = winner.removeprefix("wi").replace("-do", ",")
     result = seedsweep("run", str(finished[0]), "--out", str(finished[1]), "--episode", seeds)
     assert result.code == 0, result.out

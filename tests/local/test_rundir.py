@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sweeps
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, RungScore
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.status import SweepStatus
@@ -24,7 +24,7 @@ from seedsweep.local.rundir import RunDirectory, RunDirectoryError, remove_tree
 SWEEP = parse_sweep(sweeps.FINE_TUNING)
 LAYOUT = Layout.of(SWEEP)
 EPISODE = EpisodeId(1, 0)
-CUT = CutSpec(sweep="demo", bracket=0, rung=0, evaluation=6, keep=2, rank_by="best", ranked=[])
+CUT = CutData(sweep="demo", bracket=0, rung=0, evaluation=6, keep=2, rank_by="best", ranked=[])
 
 
 @pytest.fixture

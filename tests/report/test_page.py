@@ -86,15 +86,15 @@ def test_page_says_what_it_withholds_and_why() -> None:
 def test_cut_table_has_everyone_with_the_reason_of_those_left_out() -> None:
     record = records.finished()
     words = words_of(page_of(record))
-    for entry in record.cuts[0].spec.ranked:
+    for entry in record.cuts[0].data.ranked:
         assert f"{entry.episode} {entry.score:.4f}" in words
     assert f"{records.FAILED} – – Failed: {records.FAILED_REASON}" in words
 
 
 def test_ties_at_the_threshold_are_told() -> None:
     record = records.finished()
-    spec = record.cuts[0].spec.model_copy(update={"tied_at_threshold": 3})
-    record.cuts[0] = record.cuts[0].model_copy(update={"spec": spec})
+    data = record.cuts[0].data.model_copy(update={"tied_at_threshold": 3})
+    record.cuts[0] = record.cuts[0].model_copy(update={"data": data})
     assert "3 episodes had exactly that score" in words_of(page_of(record))
 
 

@@ -52,8 +52,8 @@ def test_cut_is_told_with_its_threshold_and_ties() -> None:
     record = records.finished()
     assert "3 of 8 at evaluation 6, threshold" in screen(record)
     assert "tied" not in screen(record)
-    spec = record.cuts[0].spec.model_copy(update={"tied_at_threshold": 4})
-    record.cuts[0] = record.cuts[0].model_copy(update={"spec": spec})
+    data = record.cuts[0].data.model_copy(update={"tied_at_threshold": 4})
+    record.cuts[0] = record.cuts[0].model_copy(update={"data": data})
     assert "4 tied there" in screen(record)
 
 

@@ -96,11 +96,11 @@ KINDS = (
         "cuts",
         (),
         (
-            Column("Bracket", ".spec.bracket", "integer"),
-            Column("Rung", ".spec.rung", "integer"),
-            Column("Evaluation", ".spec.evaluation", "integer", "Evaluation at which it was made"),
-            Column("Kept", ".spec.keep", "integer", "How many go on"),
-            Column("Threshold", ".spec.threshold", "number", "Score of the last one kept"),
+            Column("Bracket", ".data.bracket", "integer"),
+            Column("Rung", ".data.rung", "integer"),
+            Column("Evaluation", ".data.evaluation", "integer", "Evaluation at which it was made"),
+            Column("Kept", ".data.keep", "integer", "How many go on"),
+            Column("Threshold", ".data.threshold", "number", "Score of the last one kept"),
             _AGE,
         ),
     ),
@@ -158,10 +158,10 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = structural_schema(model)
     properties = schema["properties"]
     properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
-    if "status" in properties:
-        # What is not there yet is not known: only the operator says how a sweep or an episode stands.
-        properties["status"] = _without_defaults(properties["status"])
-    return {**schema, "required": ["spec"]}
+    for part in properties.keys() & {"status", "data"}:
+        # What is not there is not known: the operator alone writes the record.
+        properties[part] = _without_defaults(properties[part])
+    return {**schema, "required": ["data" if "data" in properties else "spec"]}
 
 
 def _without_defaults(schema: Any) -> Any:

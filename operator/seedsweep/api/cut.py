@@ -1,4 +1,9 @@
-"""`Cut`: one decision, created once with everything it was made from, and never changed."""
+"""`Cut`: one decision, created once with everything it was made from, and never changed.
+
+It asks for nothing, and so it has no spec and no status: like a ControllerRevision it has `data`. Scores are numbers,
+not strings: a double is written with as many digits as tell it from all others, and everybody who reads JSON has it
+back (docs/operator.md).
+"""
 
 from typing import Annotated, Literal
 
@@ -35,7 +40,7 @@ class ExcludedEpisode(Recorded):
     """Why it was not compared, in short: its Episode has all of it."""
 
 
-class CutSpec(Recorded):
+class CutData(Recorded):
     """The inputs of the cut in rank order, and what follows from them."""
 
     sweep: ObjectName
@@ -73,7 +78,7 @@ class Cut(Recorded):
     api_version: Literal["seedsweep.io/v1alpha1"] = "seedsweep.io/v1alpha1"
     kind: Literal["Cut"] = "Cut"
     metadata: ObjectMeta
-    spec: CutSpec
+    data: CutData
 
 
 def cut_name(sweep: str, bracket: int, rung: int) -> str:

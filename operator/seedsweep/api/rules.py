@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from seedsweep.api.cel import Rule, length_of_list, length_of_mapping, size_of_range
 from seedsweep.api.core import EnvVar, PodTemplateMeta
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.early_stopping import Bracket, EarlyStopping
 from seedsweep.api.episode import Episode, EpisodeSpec, EpisodeStatus, RungScore
 from seedsweep.api.finetuning import (
@@ -244,5 +244,5 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         ),
     ],
     RungScore: [Rule("self == oldSelf", "a rung score is final: the first record wins")],
-    CutSpec: [_FIXED],
+    CutData: [_FIXED],
 }

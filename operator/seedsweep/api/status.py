@@ -16,6 +16,8 @@ Place = Annotated[str, Bound(2 * 4096)]
 """A path or URI in the storage, with the name of its claim."""
 Column = Annotated[str, Bound(256)]
 
+INVALID = "Invalid"
+"""Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 MAX_CONDITIONS = 32
 MAX_FINGERPRINTS = 20
 
@@ -200,3 +202,14 @@ class SweepStatus(Recorded):
     def condition(self, type_: str) -> Condition | None:
         """The condition of this type, if it was ever set."""
         return next((c for c in self.conditions if c.type == type_), None)
+
+    @property
+    def rejected(self) -> bool:
+        """Whether its spec was found invalid: that is an end which an edit may undo."""
+        accepted = self.condition("Accepted")
+        return accepted is not None and accepted.status == "False"
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended for good."""
+        return self.completion_time is not None and not self.rejected

@@ -36,8 +36,8 @@ MAX_TRAINER_TEXT = 131_072
 """Characters of what stands in every pod of the sweep: a command, its arguments, variables and configuration."""
 
 
-class MetricNames(ApiModel):
-    """Names under which a trainer of one's own exports what is needed; absent: the contract's names."""
+class GaugeNames(ApiModel):
+    """Names of the gauges under which a trainer of one's own exports what is needed; absent: the contract's names."""
 
     score: MetricName | None = None
     """A gauge with the latest validation score."""
@@ -84,7 +84,7 @@ class Trainer(ApiModel):
     """As in a core Container."""
     fine_tuning: FineTuning | None = None
     config: Config | None = None
-    metrics: MetricNames = MetricNames()
+    gauges: GaugeNames = GaugeNames()
     metric: Metric | None = None
     """The metric a trainer of one's own publishes, with its direction."""
     evaluations: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] | None = None

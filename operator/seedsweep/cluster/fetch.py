@@ -117,7 +117,7 @@ class Fetcher:
         return Record(
             sweep.evolve(metadata=metadata, status=status),
             sorted(episodes, key=lambda episode: episode.spec.index),
-            sorted(cuts, key=lambda cut: (cut.spec.bracket, cut.spec.rung)),
+            sorted(cuts, key=lambda cut: (cut.data.bracket, cut.data.rung)),
         )
 
     async def _bring(self, sweep: SeedSweep, place: Place, told: Told) -> None:
@@ -168,7 +168,7 @@ class Fetcher:
 def place_of_winner(sweep: SeedSweep) -> Place:
     """Where the weights of a sweep that is over are; raises CommandError where there are none to fetch."""
     status, name = sweep.status or SweepStatus(), sweep.metadata.name
-    if status.completion_time is None:
+    if not status.over:
         said = one_line(status.message) or status.phase
         remedy = f"`seedsweep watch {name}` shows when it is"
         raise CommandError(f"{name} is not over ({said}): {remedy}", Exit.BAD_INPUT)

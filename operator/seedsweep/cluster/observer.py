@@ -86,7 +86,7 @@ class Eyes:
 
     async def _recorded(self, sweep: SeedSweep) -> Observation:
         episodes = {episode.spec.id: episode.status async for episode, _ in list_episodes(self._api, self._home)}
-        cuts = {(cut.spec.bracket, cut.spec.rung): cut.spec async for cut in list_cuts(self._api, self._home)}
+        cuts = {(cut.data.bracket, cut.data.rung): cut.data async for cut in list_cuts(self._api, self._home)}
         status = sweep.status or SweepStatus(message="no operator has taken it up yet")
         return Observation(
             # How far the living have come since is not on record: without S, nobody guesses the time that is left.

@@ -83,7 +83,7 @@ class Watcher:
         layout = Layout.of(sweep)
         eyes = Eyes(self._api, home, self._request.operator)
         with LiveView(layout, self._console) as view:
-            while sweep.status is None or sweep.status.completion_time is None:
+            while sweep.status is None or not sweep.status.over:
                 seen, at = await self._patiently(partial(eyes.look, sweep))
                 self._tell(_excuse(eyes.trouble))
                 view.update(seen, Plan((), (), seen.status), at)
@@ -110,7 +110,7 @@ class Watcher:
         episodes = [episode async for episode, _ in list_episodes(self._api, home)]
         cuts = [cut async for cut in list_cuts(self._api, home)]
         episodes.sort(key=lambda episode: episode.spec.index)
-        cuts.sort(key=lambda cut: (cut.spec.bracket, cut.spec.rung))
+        cuts.sort(key=lambda cut: (cut.data.bracket, cut.data.rung))
         self._console.print(last_screen(sweep, episodes, cuts, list(next_steps(sweep, episodes))), crop=False)
 
     async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -7,7 +7,7 @@ one before the first sample has that of the first. What a curve once held never 
 import math
 
 from seedsweep.api.finetuning import MAX_EVALUATIONS
-from seedsweep.api.sweep import MetricNames
+from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.exposition import Samples, ScrapeError, count, defined, single
 from seedsweep.contract.protocol import MetricName
 from seedsweep.engine.observation import Reading
@@ -18,7 +18,7 @@ _ROUNDING = 1e-4
 """Of a percent: 0.29 in float32 is a little less."""
 
 
-def sample(before: Reading | None, samples: Samples, names: MetricNames) -> Reading:
+def sample(before: Reading | None, samples: Samples, names: GaugeNames) -> Reading:
     """The curve so far, continued by what the two gauges say now.
 
     Args:
@@ -50,7 +50,7 @@ def _extended(known: tuple[float | None, ...], done: int, score: float | None) -
     return (*known, *(held,) * (done - len(known) - 1), score)
 
 
-def _progress(samples: Samples, names: MetricNames) -> tuple[int, int]:
+def _progress(samples: Samples, names: GaugeNames) -> tuple[int, int]:
     """Evaluations planned and done."""
     if names.progress is not None:
         share = single(samples, names.progress)
@@ -62,6 +62,6 @@ def _progress(samples: Samples, names: MetricNames) -> tuple[int, int]:
     if done is None or not done <= planned <= MAX_EVALUATIONS:
         raise ScrapeError(
             f"{MetricName.EVALUATIONS_DONE} is {done} of {MetricName.EVALUATIONS_PLANNED} {planned} (at most "
-            f"{MAX_EVALUATIONS}): publish both, or name a gauge from 0 to 1 in spec.trainer.metrics.progress"
+            f"{MAX_EVALUATIONS}): publish both, or name a gauge from 0 to 1 in spec.trainer.gauges.progress"
         )
     return planned, done

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
-from seedsweep.api.sweep import MetricNames
+from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.exposition import Samples, ScrapeError, count, defined, parse_samples, single
 from seedsweep.contract.foreign import recordable
 from seedsweep.contract.protocol import CONTRACT_VERSION, MAX_LABEL, Message, MetricName, TrainerInfo, as_published
@@ -17,7 +17,7 @@ from seedsweep.engine.observation import Reading
 
 _LEVELS = frozenset({"L0", "L1", "L2", "L3"})
 _CONTRACT = frozenset(name.value for name in MetricName)
-_CONTRACTS_NAMES = MetricNames()
+_CONTRACTS_NAMES = GaugeNames()
 _AT_MOST = f"an episode has at most {MAX_EVALUATIONS} evaluations; evaluate less often"
 
 
@@ -56,7 +56,7 @@ def _limit(value: float) -> float:
 
 
 def parse_reading(
-    body: bytes, expected: Expected, names: MetricNames = _CONTRACTS_NAMES, before: Reading | None = None
+    body: bytes, expected: Expected, names: GaugeNames = _CONTRACTS_NAMES, before: Reading | None = None
 ) -> Reading:
     """The Reading in a body of the Prometheus text format.
 

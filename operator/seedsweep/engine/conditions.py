@@ -87,7 +87,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         message=shortened(message, MAX_MESSAGE),
         summary=summarize(counts, outlook.best, cost),
         start_time=start_time(draft),
-        completion_time=_recorded(draft, before.completion_time) if done else None,
+        completion_time=_recorded(draft, None if before.rejected else before.completion_time) if done else None,
         suspended_seconds=suspended_seconds,
         evaluations=draft.evaluations,
         steps=draft.steps,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.status import SweepStatus
 
@@ -22,7 +22,7 @@ class RecordEpisode:
 class RecordCut:
     """Create the cut. If it already exists, that one is obeyed and this one is dropped."""
 
-    cut: CutSpec
+    cut: CutData
 
 
 @dataclass(frozen=True, slots=True)

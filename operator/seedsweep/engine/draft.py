@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import MAX_FAILURE, Attempt, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.recorded import shortened
 from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
@@ -55,7 +55,7 @@ class Draft:
         self.events: list[Event] = []
         self.next_look: datetime | None = None
         self._written: dict[EpisodeId, bool] = {}
-        self._cuts: list[CutSpec] = []
+        self._cuts: list[CutData] = []
         if self.frozen:
             self._hold_back_news()
 
@@ -103,7 +103,7 @@ class Draft:
         """Episodes whose record this plan changes."""
         return list(self._written)
 
-    def make_cut(self, cut: CutSpec) -> bool:
+    def make_cut(self, cut: CutData) -> bool:
         """Create a cut. Its consequences wait until it has been observed, for another may exist already.
 
         False while the world is refused to: it is tried again then.

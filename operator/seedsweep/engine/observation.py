@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus, TestScore
 
@@ -177,7 +177,7 @@ class Observation:
     status: SweepStatus
     episodes: Mapping[EpisodeId, EpisodeStatus] = field(default_factory=dict)
     """On record; an episode without an entry has never been started."""
-    cuts: Mapping[tuple[int, int], CutSpec] = field(default_factory=dict)
+    cuts: Mapping[tuple[int, int], CutData] = field(default_factory=dict)
     """By (bracket, rung)."""
     attempts: Sequence[SeenAttempt] = ()
     refused: Mapping[EpisodeId, Refusal] = field(default_factory=dict)

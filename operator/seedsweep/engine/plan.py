@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import StopReason
+from seedsweep.api.status import INVALID
 from seedsweep.engine.census import episode_state, take_census
 from seedsweep.engine.conditions import Outlook, evaluate_status, note_refusal, start_time, suspended_for, transitions
 from seedsweep.engine.decisions import Plan, Prune
@@ -95,9 +96,11 @@ def _prunes(draft: Draft) -> bool:
 
 
 def _lasting_failure(draft: Draft) -> Failure | None:
-    """A sweep that failed stays failed, whatever is changed afterwards."""
+    """A sweep that failed stays failed, whatever is changed afterwards, but for one that an edit has mended."""
     failed = draft.seen.status.condition("Failed")
-    return (failed.reason, failed.message) if failed is not None and failed.status == "True" else None
+    if failed is None or failed.status != "True" or failed.reason == INVALID:
+        return None
+    return failed.reason, failed.message
 
 
 def _deadline(draft: Draft, race: Race) -> Failure | None:

@@ -8,9 +8,10 @@ from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.core import Condition
 from seedsweep.api.parse import InvalidSweepError, parse_stored
 from seedsweep.api.recorded import MAX_MESSAGE, shortened
-from seedsweep.api.status import SweepStatus
+from seedsweep.api.status import INVALID, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
+from seedsweep.engine.draft import timestamp
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Refusal
 from seedsweep.kube.apiserver.client import Api, ApiError, Object, refusal_reason
@@ -41,9 +42,9 @@ class Acceptance:
         self._recorder = recorder
 
     async def judge(self, home: Home, body: Object) -> Accepted | None:
-        """The sweep as a value; None with condition Accepted=False where only we can tell that it cannot be done.
+        """The sweep as a value; None where only we can tell that it cannot be done: then its status says so.
 
-        Raises ApiError where the API server could not be asked, or the condition could not be written.
+        Raises ApiError where the API server could not be asked, or the status could not be written.
         """
         try:
             sweep = parse_stored(body)
@@ -75,16 +76,16 @@ class Acceptance:
                 "InternalError",
                 "an error of the operator's own, which its log shows; it tries again",
             )
-        status = self._with_condition("Stalled", "True", reason, message, self._status.written.observed_generation)
-        if status != self._status.written:
+        known = self._status.written
+        stalled = self._condition("Stalled", "True", reason, message, known.observed_generation)
+        status = known.evolve(conditions=[stalled, *(c for c in known.conditions if c.type != "Stalled")])
+        if status != known:
             try:
-                await self._status.write(status := status.evolve(message=message), now())
+                await self._status.write(status.evolve(message=message), now())
             except ApiError:
                 return
         # Also where it is on record already: the answer to the write may have got lost.
-        since = status.condition("Stalled")
-        assert since is not None  # set above
-        event = Event("Stalled", f"{reason}: {message}", kind="Warning", key=since.last_transition_time)
+        event = Event("Stalled", f"{reason}: {message}", kind="Warning", key=stalled.last_transition_time)
         self._recorder.tell(home, [event])
 
     async def _refused_pod(self, sweep: SeedSweep, layout: Layout) -> str:
@@ -104,36 +105,48 @@ class Acceptance:
         message = in_one_line(problems, MAX_MESSAGE)
         generation = body["metadata"].get("generation")
         event = Event("Rejected", message, kind="Warning", key=str(generation))
-        before = self._status.written.condition("Accepted")
-        if before is not None and (before.status, before.message, before.observed_generation) == (
-            "False",
-            message,
-            generation,
-        ):
+        known = self._status.written
+        status = self._rejected(message, generation)
+        if status == known:
             # Whoever wrote it may not have told it: the answer got lost, or it ended.
             self._recorder.remind(home, [event])
             return
-        status = self._with_condition("Accepted", "False", "Invalid", message, generation)
-        await self._status.write(status.evolve(observed_generation=generation, phase="Failed", message=message), now())
+        await self._status.write(status, now())
         self._recorder.tell(home, [event])
 
-    def _with_condition(
-        self, kind: str, holds: Literal["True", "False"], reason: str, message: str, generation: int | None
-    ) -> SweepStatus:
-        """The status on record with one condition as it is now."""
+    def _rejected(self, message: str, generation: int | None) -> SweepStatus:
+        """The status on record, as that of a spec that is not carried out. What was found out before stays."""
         known = self._status.written
-        before = known.condition(kind)
+        judged = known.rejected and known.observed_generation == generation
+        accepted = self._condition("Accepted", "False", INVALID, message, generation)
+        failed = known.condition("Failed")
+        if failed is None or failed.status != "True" or failed.reason == INVALID:
+            failed = self._condition("Failed", "True", INVALID, message, generation)
+        else:
+            # It had failed already, and does not begin anew once its spec is mended.
+            failed = failed.evolve(observed_generation=generation)
+        # Nothing of it moves or stalls.
+        moot = {"Accepted", "Failed", "Stalled", "Progressing"}
+        return known.evolve(
+            observed_generation=generation,
+            phase="Failed",
+            message=message,
+            completion_time=known.completion_time if judged and known.completion_time else timestamp(now()),
+            live_key=None,
+            conditions=[failed, *(c for c in known.conditions if c.type not in moot), accepted],
+        )
+
+    def _condition(
+        self, kind: str, holds: Literal["True", "False"], reason: str, message: str, generation: int | None
+    ) -> Condition:
+        """A condition as it is now."""
+        before = self._status.written.condition(kind)
         same = before is not None and before.status == holds
-        condition = Condition(
+        return Condition(
             type=kind,
             status=holds,
             reason=reason,
             message=message,
-            last_transition_time=(
-                before.last_transition_time if same and before is not None else now().isoformat(timespec="milliseconds")
-            ),
+            last_transition_time=before.last_transition_time if same and before is not None else timestamp(now()),
             observed_generation=generation,
         )
-        # Of a sweep that is not carried out nothing moves or stalls.
-        moot = {kind, "Stalled", "Progressing"} if kind == "Accepted" else {kind}
-        return known.evolve(conditions=[condition, *(c for c in known.conditions if c.type not in moot)])

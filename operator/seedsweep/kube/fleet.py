@@ -148,15 +148,17 @@ class Fleet:
             self._clean_ups.begin(home, body)
         elif uid in self._sweeps:
             self._sweeps[uid].changed(body)
+            self._expire_rejected(self._sweeps[uid])
         elif uid in self._over:
             self._expire(home, self._over[uid].status, body)
-        elif (body.get("status") or {}).get("completionTime"):
-            self._found_over(home, body)
+        elif (status := read_status(body.get("status") or {})[0]).over:
+            self._found_over(home, status, body)
         else:
             sweep = self._sweeps[uid] = Sweep(self._shared, body)
             # A task of a sweep that exists ends no other way than by its end.
             work = supervised("sweep", partial(self._run, sweep), SweepLog(_log, home.namespace, home.name))
             self._tasks[uid] = asyncio.create_task(work, name=home.path)
+            self._expire_rejected(sweep)
 
     async def _run(self, sweep: Sweep) -> None:
         """Until it is over or gone."""
@@ -181,8 +183,19 @@ class Fleet:
         if status.completion_time is not None:
             self._expiry.set(home, status.completion_time, body["spec"].get("ttlSecondsAfterFinished"))
 
-    def _found_over(self, home: Home, body: Object) -> None:
-        status, _ = read_status(body["status"])
+    def _expire_rejected(self, sweep: Sweep) -> None:
+        """A sweep that was rejected before it began has its time to live; its task waits for an edit meanwhile.
+
+        One that has begun is not deleted for it: its record and its pods are there for the edit that mends it.
+        """
+        status, body = sweep.status.written, sweep.body
+        of_this_spec = status.observed_generation == body["metadata"].get("generation")
+        if status.rejected and of_this_spec and status.start_time is None:
+            self._expire(sweep.home, status, body)
+        else:
+            self._expiry.forget(sweep.home.uid)
+
+    def _found_over(self, home: Home, status: SweepStatus, body: Object) -> None:
         self._is_over(home, status, body)
         ended = moment_or_none(status.completion_time) or now()
         if now() - ended < EVENT_LIFE:

@@ -75,7 +75,7 @@ class Sweep:
     def __init__(self, shared: Shared, body: Object) -> None:
         self.home = Home.of(body)
         self.world: KubeWorld | None = None
-        """None until it is accepted."""
+        """None while it is not accepted."""
         self.last: Plan | None = None
         self.layout: Layout | None = None
         self.body = body
@@ -159,6 +159,7 @@ class Sweep:
             self._judged = self.body["metadata"].get("generation")
             accepted = await self._acceptance.judge(self.home, self.body)
             if accepted is None:
+                self.world = None
                 await self._wait_for_change()
             elif await self._race(accepted):
                 return
@@ -232,7 +233,7 @@ class Sweep:
         listed = monotonic()
         attempts = self._attempts_of(world.sweep, layout)
         while not self._is_changed:
-            if self.status.written.completion_time is not None:
+            if self.status.written.over:
                 # The answer to that write got lost, or another operator made it.
                 world.tell_rest()
                 return True

@@ -206,7 +206,7 @@ class ProcessAttempts:
         url, before = f"http://{LOOPBACK}:{attempt.start.port}/metrics", attempt.trouble
         try:
             body = await fetch(session, url, self._spec.scrape.timeout_seconds)
-            reading = parse_reading(body, attempt.expected, self._spec.trainer.metrics, attempt.reading)
+            reading = parse_reading(body, attempt.expected, self._spec.trainer.gauges, attempt.reading)
         except ScrapeError as error:
             attempt.trouble = Trouble.after(before, error)
         except Exception as error:

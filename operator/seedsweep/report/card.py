@@ -13,7 +13,7 @@ from pydantic.main import IncEx
 import seedsweep
 from seedsweep.api.card import PLACE_FOR_TEST
 from seedsweep.api.core import ObjectMeta
-from seedsweep.api.cut import Cut, CutSpec, cut_name
+from seedsweep.api.cut import Cut, CutData, cut_name
 from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
@@ -28,7 +28,7 @@ ROWS = 6
 """Of any table; the record has them all."""
 _LONGEST_SPEC = 2000
 _LONGEST_TEXT = 200
-_OF_TRAINER = {"command", "args", "fine_tuning", "config", "metrics", "metric"}
+_OF_TRAINER = {"command", "args", "fine_tuning", "config", "gauges", "metric"}
 _PUBLISHED: Mapping[str, IncEx | bool] = {
     "api_version": True,
     "kind": True,
@@ -71,7 +71,7 @@ def model_card(
     sweep: SeedSweep,
     status: SweepStatus,
     episodes: Mapping[EpisodeId, EpisodeStatus],
-    cuts: Iterable[CutSpec],
+    cuts: Iterable[CutData],
 ) -> str:
     """The card of the winner, at most about 8 kB, but for its test score: see `seedsweep.api.card`.
 
@@ -96,7 +96,7 @@ def model_card(
 
 
 def _record(
-    sweep: SeedSweep, layout: Layout, episodes: Mapping[EpisodeId, EpisodeStatus], cuts: Iterable[CutSpec]
+    sweep: SeedSweep, layout: Layout, episodes: Mapping[EpisodeId, EpisodeStatus], cuts: Iterable[CutData]
 ) -> Record:
     in_order = sorted(cuts, key=lambda cut: (cut.bracket, cut.rung))
     return Record(
@@ -109,7 +109,7 @@ def _record(
             )
             for e in layout.episodes
         ],
-        [Cut(metadata=ObjectMeta(name=cut_name(layout.name, c.bracket, c.rung)), spec=c) for c in in_order],
+        [Cut(metadata=ObjectMeta(name=cut_name(layout.name, c.bracket, c.rung)), data=c) for c in in_order],
     )
 
 
@@ -179,7 +179,7 @@ def _choice(layout: Layout, status: SweepStatus, best: Best, record: Record) -> 
         by = "latest score" if layout.latest else "best score so far"
         yield f"Episodes were ranked by their {by}, ties by validation loss, then by a hash of the seeds."
         yield ""
-        yield from _cut_table([cut.spec for cut in record.cuts])
+        yield from _cut_table([cut.data for cut in record.cuts])
     yield ""
 
 
@@ -194,7 +194,7 @@ def _whereabouts(record: Record) -> str:
     return f"Of {counted(len(record.episodes), 'episode')}, {started:,} were started: {', '.join(told)}."
 
 
-def _cut_table(cuts: list[CutSpec]) -> Iterator[str]:
+def _cut_table(cuts: list[CutData]) -> Iterator[str]:
     brackets = any(cut.bracket for cut in cuts)
     yield f"|{' bracket |' if brackets else ''} cut at evaluation | kept | of | threshold | tied there |"
     yield f"|{' --: |' if brackets else ''} --: | --: | --: | --: | --: |"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from seedsweep.api.cut import Cut, CutSpec
+from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
@@ -31,7 +31,7 @@ from seedsweep.report.words import counted, duration_text, metric_words, one_lin
 class CutTable:
     """A cut as the page shows it."""
 
-    spec: CutSpec
+    data: CutData
     title: str
     places: dict[str, float]
     """By episode with a score, where it lies between the lowest and the highest of the table, from 0 to 1."""
@@ -60,7 +60,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         shown_from=shown_from(record),
         analyses=analyses(record),
         withheld=withheld(status),
-        cuts=[_cut_table(cut.spec, many=len(cuts) > 1) for cut in cuts],
+        cuts=[_cut_table(cut.data, many=len(cuts) > 1) for cut in cuts],
         casualties=casualties(episodes),
         warnings=warnings(status),
         trained=steps_trained(status.cost),
@@ -84,11 +84,11 @@ def write_report(directory: Path) -> Path:
     return path
 
 
-def _cut_table(spec: CutSpec, *, many: bool) -> CutTable:
-    scores = {entry.episode: entry.score for entry in spec.ranked if entry.score is not None}
+def _cut_table(data: CutData, *, many: bool) -> CutTable:
+    scores = {entry.episode: entry.score for entry in data.ranked if entry.score is not None}
     low, high = (min(scores.values()), max(scores.values())) if scores else (0.0, 0.0)
     span = high - low or 1.0
     places = {name: (score - low) / span for name, score in scores.items()}
-    threshold_place = (spec.threshold - low) / span if spec.threshold is not None else 0.0
-    where = f"Bracket {spec.bracket}, rung {spec.rung}: cut" if many else "Cut"
-    return CutTable(spec, f"{where} at evaluation {spec.evaluation}", places, threshold_place)
+    threshold_place = (data.threshold - low) / span if data.threshold is not None else 0.0
+    where = f"Bracket {data.bracket}, rung {data.rung}: cut" if many else "Cut"
+    return CutTable(data, f"{where} at evaluation {data.evaluation}", places, threshold_place)

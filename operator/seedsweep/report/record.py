@@ -41,7 +41,7 @@ def read_record(directory: Path) -> Record:
     return Record(
         sweep,
         sorted(episodes, key=lambda episode: episode.spec.index),
-        sorted(cuts, key=lambda cut: (cut.spec.bracket, cut.spec.rung)),
+        sorted(cuts, key=lambda cut: (cut.data.bracket, cut.data.rung)),
     )
 
 

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from seedsweep.api.cut import Cut, CutSpec
+from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep
@@ -57,7 +57,7 @@ def last_screen(
         for label, text in _result(sweep, status.best, status, len(episodes)):
             facts.add_row(label, text)
     for cut in cuts:
-        facts.add_row("kept", _kept(cut.spec, many=len(cuts) > 1))
+        facts.add_row("kept", _kept(cut.data, many=len(cuts) > 1))
     for label, text in (*_casualties(lost), *_cost(status.cost, status)):
         facts.add_row(label, text)
     parts: list[RenderableType] = [*_headline(sweep, status), Text(), Padding(facts, (0, 0, 0, 2), expand=False)]
@@ -114,7 +114,7 @@ def _maximize(sweep: SeedSweep) -> bool:
     return metric is None or metric.goal == "maximize"
 
 
-def _kept(cut: CutSpec, *, many: bool) -> str:
+def _kept(cut: CutData, *, many: bool) -> str:
     total = len(cut.ranked) + len(cut.excluded)
     where = f"bracket {cut.bracket}, " if many else ""
     text = f"{where}{len(cut.kept)} of {total} at evaluation {cut.evaluation}, threshold {score_text(cut.threshold)}"

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from seedsweep.api.cut import CutSpec, cut_name
+from seedsweep.api.cut import CutData, cut_name
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.stored import UnreadableRecordError, read_cut, read_episode
 from seedsweep.api.sweep import API_VERSION
@@ -38,7 +38,7 @@ class Records:
     ) -> None:
         """`news` is called when something is refused, and when it is not any more."""
         self.episodes: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutSpec] = {}
+        self.cuts: dict[tuple[int, int], CutData] = {}
         self.unrecorded = Refusals[EpisodeId](clock, news)
         """Episodes whose record cannot be written, or cannot be read."""
         self.uncut = Refusals[tuple[int, int]](clock, news)
@@ -254,7 +254,7 @@ class Records:
 
     def _take_cut(self, key: tuple[int, int], item: Object) -> None:
         try:
-            self.cuts[key] = read_cut(item).spec
+            self.cuts[key] = read_cut(item).data
         except UnreadableRecordError as error:
             self.uncut.add_lasting(key, "UnreadableRecord", str(error))
         else:
@@ -265,11 +265,11 @@ class Records:
         listed = self._api.list(self._home.collection(plural), self._home.selector, metadata_only=True)
         return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] async for item in listed}
 
-    async def _create_cut(self, cut: CutSpec) -> bool:
+    async def _create_cut(self, cut: CutData) -> bool:
         """Create it; false if another has to be obeyed, or if it could not be created."""
         key, name = (cut.bracket, cut.rung), cut_name(cut.sweep, cut.bracket, cut.rung)
         metadata = self._home.metadata(name)
-        body = {"apiVersion": API_VERSION, "kind": "Cut", "metadata": metadata, "spec": cut.model_dump(by_alias=True)}
+        body = {"apiVersion": API_VERSION, "kind": "Cut", "metadata": metadata, "data": cut.model_dump(by_alias=True)}
         try:
             await self._api.create(self._home.collection("cuts"), body)
         except ApiError as error:

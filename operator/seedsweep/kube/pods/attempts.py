@@ -311,7 +311,7 @@ class PodAttempts:
                     expected=attempt.expected,
                     interval=float(scrape.interval_seconds),
                     timeout=float(scrape.timeout_seconds),
-                    names=self.sweep.spec.trainer.metrics,
+                    names=self.sweep.spec.trainer.gauges,
                 )
             )
 

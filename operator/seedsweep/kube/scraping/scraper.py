@@ -17,7 +17,7 @@ from itertools import count
 from types import TracebackType
 from zlib import crc32
 
-from seedsweep.api.sweep import MetricNames
+from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.metrics_client import fetch, metrics_session
 from seedsweep.contract.scrape import Expected, parse_reading
@@ -57,7 +57,7 @@ class Target:
     """Seconds between two scrapes, where news are not waited for."""
     timeout: float
     """Seconds one may take."""
-    names: MetricNames
+    names: GaugeNames
 
     def due_after(self, moment: float, *, often: bool = False) -> float:
         """Its next turn: targets have theirs spread over the interval."""
