@@ -7,7 +7,7 @@ from typing import Literal
 from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.core import Condition
 from seedsweep.api.parse import InvalidSweepError, parse_stored
-from seedsweep.api.recorded import MAX_MESSAGE, shortened
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, shortened
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
@@ -136,4 +136,5 @@ class Acceptance:
         )
         # Of a sweep that is not carried out nothing moves or stalls.
         moot = {kind, "Stalled", "Progressing"} if kind == "Accepted" else {kind}
-        return known.evolve(conditions=[condition, *(c for c in known.conditions if c.type not in moot)])
+        changed = known.evolve(conditions=[condition, *(c for c in known.conditions if c.type not in moot)])
+        return keep_unknown(changed, known)
