@@ -126,12 +126,18 @@ class History:
             del self.pods[key]
 
     def _may_stop(self, key: Key, uid: str) -> bool:
-        """Whether a durable record says why this pod may be deleted."""
+        """Whether a durable record says why this pod may be deleted: its Episode's, or the sweep's own."""
         if self._is_lost(key):
             return True
         status = self._status(key)
         attempt: Body = next((a for a in status.get("attempts", ()) if a["uid"] == uid), {})
-        return attempt.get("stop") in STOPS or attempt.get("reason") is not None
+        said = attempt.get("stop") in STOPS or attempt.get("reason") is not None
+        return said or self._is_halted(key[0])
+
+    def _is_halted(self, uid: str) -> bool:
+        """Whether the sweep is suspended or has failed: none of its pods may run on, written Episode or not."""
+        failed = any(c["type"] == "Failed" for c in _terminal(self.sweeps.get(uid, {})))
+        return failed or self._spec(uid).get("suspend") is True
 
     def _is_lost(self, key: Key) -> bool:
         """Whether a cut or a verdict on record stops it for good."""

@@ -11,7 +11,7 @@ from engine.accounts import Accounts
 from engine.cases import Case
 from engine.fate import Fate, Hazards
 from engine.gpus import Gpus
-from engine.invariants import Watch
+from engine.invariants import Watch, has_failed
 from engine.trainees import Trainee, moment
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
@@ -102,6 +102,7 @@ class World:
             unrecorded=dict(self.unrecorded),
             uncut=dict(self.uncut),
             suspend=self.suspended,
+            has_failed=has_failed(self.status),
             parallelism=self.parallelism,
             stored=stored,
             resumable=self.hazards.resumable,
@@ -231,6 +232,7 @@ class World:
                 for trainee in self.trainees:
                     if trainee.uid == decision.uid and trainee.live:
                         self._note_checkpoints()
+                        trainee.stop = decision.reason
                         if trainee.bound is None:
                             trainee.over_as = "stopped"
                             self._end(trainee)

@@ -125,7 +125,9 @@ def test_what_had_ended_before_anyone_looked_held_its_place_for_as_long_as_its_n
 def test_a_pod_that_a_finalizer_holds_says_so():
     held = facts(deletionTimestamp="2030-01-01T00:00:00Z", finalizers=["kueue.x-k8s.io/managed"])
     shown = PodAttempt(held, EXPECTED, NOW).seen(Unread(), NOW, stopping=False, gpus=1.0)
-    assert shown.trouble == "its pod was deleted and stays: the finalizers kueue.x-k8s.io/managed hold it"
+    assert shown.held_by == "kueue.x-k8s.io/managed"
+    kept = facts(finalizers=["kueue.x-k8s.io/managed"])
+    assert PodAttempt(kept, EXPECTED, NOW).seen(Unread(), NOW, stopping=False, gpus=1.0).held_by == ""
 
 
 def test_what_volcano_said_outlives_the_kubelet_that_writes_over_it():

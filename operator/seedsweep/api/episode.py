@@ -184,6 +184,8 @@ class Verdict(Recorded):
 class BestEvaluation(Recorded):
     """The earliest best evaluation among those that count."""
 
+    about = ("evaluation",)
+
     score: float
     """On the validation data."""
     evaluation: int
@@ -210,6 +212,8 @@ class BestEvaluation(Recorded):
 
 class Freed(Recorded):
     """What was freed of an episode's storage."""
+
+    about = ("attempts",)
 
     attempts: int
     """How many there had been by then: a later one has stored something again."""

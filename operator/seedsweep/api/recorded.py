@@ -9,13 +9,13 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from pydantic import ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from seedsweep.api.base import ApiModel
+from seedsweep.api.base import ApiModel, Distinct
 
 REASON = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
 """What Kubernetes takes as the reason of a condition."""
@@ -33,9 +33,39 @@ _SIX_BYTES = frozenset("<>&\u2028\u2029")
 class Recorded(ApiModel):
     """A value that the operator wrote: fields of another release are kept, ignored, and written back as they were."""
 
+    about: ClassVar[tuple[str, ...]] = ()
+    """Fields that say what it is about: where one of them changes, so has all else."""
+
     if not TYPE_CHECKING:
         # A type checker still refuses a misspelt field of a value that is made here.
         model_config = ConfigDict(extra="allow")
+
+
+Value = TypeVar("Value")
+
+
+def keep_unknown(new: Value, old: object) -> Value:
+    """A recorded value that takes the place of another, with what another release wrote into that one, at any depth.
+
+    Items of a list are those of the old one by what makes them distinct.
+    """
+    if not isinstance(new, Recorded) or type(new) is not type(old):
+        return new
+    if any(getattr(new, name) != getattr(old, name) for name in new.about):
+        return new
+    changes: dict[str, object] = {}
+    for name, info in type(new).model_fields.items():
+        value, before = getattr(new, name), getattr(old, name)
+        distinct = next((part for part in info.metadata if isinstance(part, Distinct)), None)
+        if isinstance(value, list) and distinct is not None:
+            known = {distinct.identity(item): item for item in before}
+            changes[name] = [keep_unknown(item, known.get(distinct.identity(item))) for item in value]
+        elif isinstance(value, Recorded):
+            changes[name] = keep_unknown(value, before)
+    kept = new.evolve(**changes)
+    extra = {**(getattr(old, "__pydantic_extra__", None) or {}), **(new.__pydantic_extra__ or {})}
+    object.__setattr__(kept, "__pydantic_extra__", extra)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ class TestScore(Recorded):
 class Best(Recorded):
     """The result: the best validation score that counts, and what it is worth."""
 
+    about = ("episode", "evaluation")
+
     episode: EpisodeName
     """Its name."""
     weight_init: int

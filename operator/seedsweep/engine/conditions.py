@@ -6,7 +6,7 @@ from typing import Literal
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import MAX_FINGERPRINT
-from seedsweep.api.recorded import MAX_MESSAGE, reason_word, shortened
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened
 from seedsweep.api.status import (
     MAX_CONDITIONS,
     MAX_FINGERPRINTS,
@@ -81,7 +81,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         suspended_seconds += suspended_for(draft)
     cost = cost_of(draft, outlook.census)
     audit = draft.layout.spec.early_stopping is not None and draft.layout.spec.early_stopping.audit is not None
-    return before.evolve(
+    after = before.evolve(
         observed_generation=draft.seen.generation,
         phase=phase,
         message=shortened(message, MAX_MESSAGE),
@@ -105,6 +105,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         data_digest=before.data_digest or _data_digest(draft),
         fingerprints=[shortened(f, MAX_FINGERPRINT) for f in sorted(outlook.census.fingerprints)[:MAX_FINGERPRINTS]],
     )
+    return keep_unknown(after, before)
 
 
 def _data_digest(draft: Draft) -> str | None:
@@ -119,7 +120,7 @@ def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
         return status
     stalled = _condition(draft, "Stalled", True, refusal.reason, refusal.message)
     others = [condition for condition in status.conditions if condition.type != "Stalled"]
-    return status.evolve(conditions=_in_order([*others, stalled]), message=stalled.message)
+    return keep_unknown(status.evolve(conditions=_in_order([*others, stalled]), message=stalled.message), status)
 
 
 def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:

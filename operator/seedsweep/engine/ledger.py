@@ -144,8 +144,8 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     status = draft.status(attempt.episode)
     status = status.evolve(**continued(status, attempt))
     entry = next(a for a in status.attempts if a.uid == attempt.uid)
-    if entry.stop is None and (lost := _lost_by(draft, attempt.episode)) is not None:
-        entry = entry.evolve(stop=lost)
+    if entry.stop is None and (stop := _lost_by(draft, attempt.episode) or attempt.stop) is not None:
+        entry = entry.evolve(stop=stop)
     reason = _useless(entry, attempt, ending) or _reason(draft, entry, ending, len(status.scores))
     reading = attempt.reading
     diverged_at = (reading.diverged_at if reading is not None else None) or len(status.scores) + 1

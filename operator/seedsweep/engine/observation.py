@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from seedsweep.api.cut import CutData
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption, StopReason
 from seedsweep.api.status import SweepStatus, TestScore
 
 Value = TypeVar("Value")
@@ -76,8 +76,12 @@ class SeenAttempt:
     stop_after: int | None = None
     stopping: bool = False
     """Was told to end, and has not yet."""
+    stop: StopReason | None = None
+    """Why we told it to end, which its own record may lack: it could not be written then."""
     due: datetime | None = None
     """When it should have been gone, where it was told to end: its grace was over."""
+    held_by: str = ""
+    """Finalizers that keep it, though its deletion was asked for."""
     given_up: bool = False
     """Whoever watches over nodes has taken it from its node."""
     silent_since: datetime | None = None
@@ -189,6 +193,8 @@ class Observation:
     hindrances: Sequence[Refusal] = ()
     """What else the world was refused, such as deletions: the weightiest first."""
     suspend: bool = False
+    has_failed: bool = False
+    """The sweep's condition Failed is on record, not only planned."""
     parallelism: int = 1
     """As the spec or a runner's flag has it now; may change at any time."""
     generation: int | None = None

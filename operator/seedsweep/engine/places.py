@@ -15,6 +15,20 @@ from seedsweep.engine.race import Need, Race, Standing
 _LOST = {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Why something that could be done is not done yet."""
+
+    for_checkpoint: bool = False
+    """An attempt ought to make room, and has no durable checkpoint."""
+    for_retry: int = 0
+    """Episodes whose next attempt waits out a back-off."""
+    troubled: SeenAttempt | None = None
+    """The first of those that cannot begin; without a place, only where none has one."""
+    abandoned: SeenAttempt | None = None
+    """The first of those whose node gives no sign of life, or that do not go though they were told to end."""
+
+
 def stop_settled(draft: Draft, race: Race) -> None:
     """End what has nothing left to train for, what hangs, and what a crash kept us from ending."""
     for episode, attempt in draft.live.items():
@@ -30,16 +44,22 @@ def stop_settled(draft: Draft, race: Race) -> None:
                 _stop_if_stuck(draft, attempt)
         else:
             verdict = draft.status(episode).verdict
-            draft.stop(attempt, _LOST.get(verdict.outcome if verdict is not None else "", StopReason.FINISHED))
+            stopped = draft.stop(
+                attempt, _LOST.get(verdict.outcome if verdict is not None else "", StopReason.FINISHED)
+            )
+            if not stopped and draft.seen.suspend:
+                # It lost, and its verdict cannot be recorded: no rule that looks at standings finds it.
+                draft.stop(attempt, StopReason.SUSPENDED)
 
 
-def stop_everything(draft: Draft, reason: StopReason) -> None:
-    """The sweep is over."""
+def stop_everything(draft: Draft, reason: StopReason) -> Waits:
+    """The sweep is over; returns what that waits for."""
     for attempt in draft.live.values():
         if attempt.stopping:
             _forget_if_lost(draft, attempt)
         else:
             draft.stop(attempt, reason)
+    return Waits(abandoned=_first_abandoned(draft, in_the_way=True))
 
 
 def observed_places(draft: Draft, race: Race) -> int | None:
@@ -69,20 +89,6 @@ def observed_places(draft: Draft, race: Race) -> int | None:
     if remembered is not None:
         remembered = max(remembered, bound)
     return None if remembered is None or remembered >= draft.seen.parallelism else remembered
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Why something that could be done is not done yet."""
-
-    for_checkpoint: bool = False
-    """An attempt ought to make room, and has no durable checkpoint."""
-    for_retry: int = 0
-    """Episodes whose next attempt waits out a back-off."""
-    troubled: SeenAttempt | None = None
-    """The first of those that cannot begin; without a place, only where none has one."""
-    abandoned: SeenAttempt | None = None
-    """The first of those whose node gives no sign of life, or does not end what it was told to."""
 
 
 def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
@@ -120,12 +126,13 @@ def allot(draft: Draft, race: Race, places: int, observed: int | None) -> Waits:
         early = {standing.episode for standing in ahead}
         idle = [standing for standing in bets.for_idle_places(draft, race) if standing.episode not in early]
         _start(draft, race, [*ready[:free], *idle[: max(free - len(ready) - kept_free, 0)]], places)
+    idle_or_full = not staying or (bool(ready) and free <= 0)
     unsaved = short > 0 and any(_past_its_rung(race, a) and a.uid not in draft.stopped for a in staying)
     return Waits(
         for_checkpoint=unsaved,
         for_retry=gated,
         troubled=_troubled(staying),
-        abandoned=next((a for a in draft.live.values() if _is_abandoned(draft, a)), None),
+        abandoned=_first_abandoned(draft, in_the_way=idle_or_full and not draft.seen.suspend),
     )
 
 
@@ -233,10 +240,10 @@ def _saved_beyond(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
     """Nothing that was decided on would be trained twice; without storage there is nothing to wait for."""
     if not draft.seen.resumable:
         return True
-    reading, standing = attempt.reading, race.standings[attempt.episode]
+    checkpoint, standing = draft.checkpoint(attempt), race.standings[attempt.episode]
     if standing.need is Need.AUDIT:
-        return reading is not None and reading.checkpoint > 0
-    return reading is not None and standing.goal is not None and reading.checkpoint >= standing.goal
+        return checkpoint > 0
+    return standing.goal is not None and checkpoint >= standing.goal
 
 
 def _saved(draft: Draft, race: Race, staying: list[SeenAttempt]) -> list[SeenAttempt]:
@@ -244,7 +251,7 @@ def _saved(draft: Draft, race: Race, staying: list[SeenAttempt]) -> list[SeenAtt
     rest = [a for a in staying if a.bound is not None and a.episode in race.standings and not _yields(race, a)]
     if draft.seen.resumable:
         # Not only right after one: where writing takes longer than an interval, the newest always lags behind.
-        rest = [a for a in rest if a.reading is not None and a.reading.checkpoint > 0]
+        rest = [a for a in rest if draft.checkpoint(a) > 0]
     index = draft.layout.index
     return sorted(rest, key=lambda a: (race.standings[a.episode].level, -index[a.episode]))
 
@@ -283,6 +290,14 @@ def _forget_if_lost(draft: Draft, attempt: SeenAttempt) -> None:
         draft.wake_at(attempt.due + patience)
 
 
-def _is_abandoned(draft: Draft, attempt: SeenAttempt) -> bool:
-    overdue = attempt.due is not None and draft.now >= attempt.due + LOST_AFTER
-    return overdue or attempt.silent_since is not None
+def _first_abandoned(draft: Draft, *, in_the_way: bool) -> SeenAttempt | None:
+    return next((a for a in draft.live.values() if _is_abandoned(draft, a, in_the_way=in_the_way)), None)
+
+
+def _is_abandoned(draft: Draft, attempt: SeenAttempt, *, in_the_way: bool) -> bool:
+    """`in_the_way`: others wait for its place, and are told of finalizers as soon as its grace is over."""
+    if attempt.silent_since is not None or attempt.due is None:
+        return attempt.silent_since is not None
+    overdue = attempt.due + (timedelta(0) if in_the_way and attempt.held_by else LOST_AFTER)
+    draft.wake_at(overdue)
+    return draft.now >= overdue

@@ -44,7 +44,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     often: frozenset[str] = frozenset()
     warming = False
     if failure is not None:
-        stop_everything(draft, StopReason.DEADLINE if failure[0] == "DeadlineExceeded" else StopReason.FINISHED)
+        waits = stop_everything(draft, StopReason.DEADLINE if failure[0] == "DeadlineExceeded" else StopReason.FINISHED)
     elif not (warming := warm_up(draft)):
         stop_settled(draft, race)
         waits = allot(draft, race, 0 if seen.suspend else _effective(seen.parallelism, places), places)
@@ -75,10 +75,14 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     status = evaluate_status(draft, race, outlook)
     _update_states(draft)
     wait = None if draft.next_look is None else max(draft.next_look - now, timedelta(0))
+    begins_to_fail = failure is not None and _lasting_failure(draft) is None
     asked = housekeeping.freeing or (seen.housekeeping is not None and _prunes(draft))
-    news = draft.written() or _prunes(draft) or (failure is not None and _lasting_failure(draft) is None)
+    news = draft.written() or _prunes(draft) or begins_to_fail
     if ending and left and not over and not asked and news:
         # What is freed at once is freed by then, and a failure on record.
+        wait = timedelta(0)
+    if begins_to_fail and not draft.frozen.keys().isdisjoint(draft.live):
+        # What stops those whose own record cannot be written is on record by then.
         wait = timedelta(0)
     return Plan(
         records=draft.records(),

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import MAX_VERDICT, BestEvaluation, EndReason, EpisodeId, RungScore, Verdict
-from seedsweep.api.recorded import shortened
+from seedsweep.api.recorded import keep_unknown, shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.ends import given_up
@@ -75,7 +75,7 @@ def _update_best(draft: Draft, race: Race) -> None:
         compared = bool(status.rung_scores) or not draft.layout.rungs[draft.layout.bracket_of[episode]]
         if limit is not None and compared and status.verdict is None:
             best = BestEvaluation.of(status.scores, status.losses, limit, maximize=draft.layout.maximize)
-            draft.statuses[episode] = status.evolve(best=best)
+            draft.statuses[episode] = status.evolve(best=keep_unknown(best, status.best))
 
 
 def _run_bracket(draft: Draft, race: Race, bracket: int, members: Sequence[EpisodeId]) -> None:
@@ -257,7 +257,8 @@ def _settle(draft: Draft, episode: EpisodeId, verdict: Verdict) -> None:
     status = draft.status(episode)
     ranked_somewhere = verdict.rung is None or bool(status.rung_scores)
     best = BestEvaluation.of(status.scores, status.losses, len(status.scores), maximize=draft.layout.maximize)
-    draft.write(episode, status.evolve(verdict=verdict, best=best if ranked_somewhere else None), durable=True)
+    best = keep_unknown(best, status.best) if ranked_somewhere else None
+    draft.write(episode, status.evolve(verdict=verdict, best=best), durable=True)
     draft.events.append(_verdict_event(episode, verdict))
 
 

@@ -71,7 +71,8 @@ def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
             "MaxFailedEpisodesExceeded",
             f"{len(census.failed)} episodes failed, more than {budget}; the first: {first}",
         )
-    if not race.standings and not any(_finished(draft, episode) for episode in race.survivors):
+    # Of whom nothing can be recorded now more may come.
+    if not race.standings and not draft.frozen and not any(_finished(draft, episode) for episode in race.survivors):
         ended = [*census.failed, *census.diverged]
         first = f"; the first: {ended[0]}" if ended else ""
         return "NoEpisodeFinished", f"{len(ended)} of {total} episodes failed or diverged{first}"

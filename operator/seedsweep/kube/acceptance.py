@@ -7,7 +7,7 @@ from typing import Literal
 from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.core import Condition
 from seedsweep.api.parse import InvalidSweepError, parse_stored
-from seedsweep.api.recorded import MAX_MESSAGE, shortened
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, shortened
 from seedsweep.api.status import INVALID, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
@@ -78,7 +78,8 @@ class Acceptance:
             )
         known = self._status.written
         stalled = self._condition("Stalled", "True", reason, message, known.observed_generation)
-        status = known.evolve(conditions=[stalled, *(c for c in known.conditions if c.type != "Stalled")])
+        changed = known.evolve(conditions=[stalled, *(c for c in known.conditions if c.type != "Stalled")])
+        status = keep_unknown(changed, known)
         if status != known:
             try:
                 await self._status.write(status.evolve(message=message), now())
@@ -127,7 +128,7 @@ class Acceptance:
             failed = failed.evolve(observed_generation=generation)
         # Nothing of it moves or stalls.
         moot = {"Accepted", "Failed", "Stalled", "Progressing"}
-        return known.evolve(
+        changed = known.evolve(
             observed_generation=generation,
             phase="Failed",
             message=message,
@@ -135,6 +136,7 @@ class Acceptance:
             live_key=None,
             conditions=[failed, *(c for c in known.conditions if c.type not in moot), accepted],
         )
+        return keep_unknown(changed, known)
 
     def _condition(
         self, kind: str, holds: Literal["True", "False"], reason: str, message: str, generation: int | None

@@ -106,6 +106,7 @@ class KubeWorld:
             uncut=self._records.uncut.standing,
             hindrances=tuple(self._hindrances(now())),
             suspend=spec.suspend,
+            has_failed=_has_failed(self._record.written),
             parallelism=spec.parallelism,
             generation=self.sweep.metadata.generation,
             stored=stored_of(episodes) if house is not None and not house.unable else {},
@@ -173,8 +174,8 @@ class KubeWorld:
 
     def _tells_of(self, decision: Conclude) -> bool:
         """Whether the status that was planned last is that of the end, for the winner's card."""
-        best, failed = self.status.best, self.status.condition("Failed")
-        over = self.status.phase == "Concluding" or (failed is not None and failed.status == "True")
+        best = self.status.best
+        over = self.status.phase == "Concluding" or _has_failed(self.status)
         return (
             over
             and best is not None
@@ -250,6 +251,11 @@ class KubeWorld:
             return False
         self._unwritten.done(_STATUS)
         return True
+
+
+def _has_failed(status: SweepStatus) -> bool:
+    failed = status.condition("Failed")
+    return failed is not None and failed.status == "True"
 
 
 def _is_news(before: SweepStatus, after: SweepStatus) -> bool:

@@ -48,6 +48,7 @@ _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
 _NO_REFUSAL = frozenset({404, 409})
 """Something is not there, or was changed: an answer."""
 _PASSING = frozenset({429, 500, 502, 503, 504})
+_COUNTING = "Operation cannot be fulfilled on resourcequotas"
 
 
 class ApiError(Exception):
@@ -154,7 +155,7 @@ class Api:
             return data
         except ApiException as error:
             refused = _api_error(error)
-            if error.status not in _NO_REFUSAL:
+            if error.status not in _NO_REFUSAL or is_quota_conflict(refused):
                 API_REFUSALS.labels(*kind_of(method, path), refusal_reason(refused)).inc()
             raise refused from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -182,10 +183,17 @@ class Api:
         return data
 
 
+def is_quota_conflict(error: ApiError) -> bool:
+    """Whether too many wrote one ResourceQuota at once, to count what they create: a moment later it may be created."""
+    return error.status == 409 and _COUNTING in str(error)
+
+
 def refusal_reason(error: ApiError) -> str:
     """One word for a condition."""
     if error.status is None or error.status >= 500 or error.status == 429:
         return "ApiServerUnavailable"
+    if is_quota_conflict(error):
+        return "QuotaExceeded"
     said = str(error)
     if "denied the request" in said or "denied request" in said:
         # Of webhooks and of ValidatingAdmissionPolicies, with any status; RBAC and validation say neither.
@@ -244,7 +252,7 @@ async def _sleep_a_little(seconds: float) -> None:
 
 def _is_passing(error: Exception) -> bool:
     if isinstance(error, ApiException):
-        return error.status in _PASSING
+        return error.status in _PASSING or (error.status == 409 and is_quota_conflict(_api_error(error)))
     return isinstance(error, aiohttp.ClientConnectionError | TimeoutError)
 
 

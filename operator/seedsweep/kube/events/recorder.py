@@ -13,7 +13,7 @@ from time import monotonic
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Event
 from seedsweep.kube import names
-from seedsweep.kube.apiserver.client import Api, ApiError, Object
+from seedsweep.kube.apiserver.client import Api, ApiError, Object, is_quota_conflict
 from seedsweep.kube.events.aggregation import MAX_MESSAGE, Aggregation, Posting
 from seedsweep.kube.home import Home
 from seedsweep.kube.process.log import Changes, SweepLog
@@ -175,7 +175,7 @@ class Recorder:
         # It is there, and answers.
         self._refused_until.pop(_EVERYWHERE, None)
         self._changes.is_over(_EVERYWHERE)
-        if error.status == 403:
+        if error.status == 403 or is_quota_conflict(error):
             self._hold_back(namespace, posting, error)
             return
         self._refused_until.pop(namespace, None)

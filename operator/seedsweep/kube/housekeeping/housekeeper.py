@@ -14,7 +14,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
 from seedsweep.kube import names
-from seedsweep.kube.apiserver.client import ApiError, Object
+from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi
 from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.alarm import Alarm
@@ -289,9 +289,8 @@ class Housekeeper:
 
     def _turned_down(self, stage: str, attempt: int, error: ApiError) -> None:
         """No pod; an API server that is away is no reason to give up."""
-        passing = (
-            isinstance(error, ClosedError) or error.status is None or error.status >= 500 or error.status in (404, 429)
-        )
+        away = error.status is None or error.status >= 500 or error.status in (404, 429)
+        passing = away or isinstance(error, ClosedError) or is_quota_conflict(error)
         times = max(attempt, 1) if passing else attempt + 1
         self._failed(stage, times, HousekeepingAnswer(error=str(error)))
         self._set_alarm()

@@ -15,7 +15,7 @@ from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.kube import names
-from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
+from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
 from seedsweep.kube.apiserver.gates import GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.ledger.stored import belongs_to
@@ -221,7 +221,7 @@ class Records:
         elif error.status == 404 and episode in self._versions:
             # Deleted by hand: it is made anew with all that is known.
             del self._versions[episode]
-        elif error.status == 409:
+        elif error.status == 409 and not is_quota_conflict(error):
             await self._read_again(episode)
         else:
             self.unrecorded.add(episode, refusal_reason(error), str(error), error)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from seedsweep.api.episode import EndReason, Interruption
+from seedsweep.api.episode import EndReason, Interruption, StopReason
 from seedsweep.contract.scrape import Expected
 from seedsweep.contract.trouble import Trouble, TroubleKind
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
@@ -36,6 +36,8 @@ class PodAttempt:
     """Why what it published can never count, where that was known when it ended."""
     ending: Ending | None = None
     exists: bool = True
+    stop: StopReason | None = None
+    """Why we deleted it."""
     told_to_end: datetime | None = None
     """When its deletion was first seen."""
     told_unlabelled: bool = False
@@ -100,7 +102,9 @@ class PodAttempt:
             gated=facts.gated,
             stop_after=facts.stop_after,
             stopping=facts.deleted or stopping,
+            stop=self.stop,
             due=self.told_to_end + facts.grace if self.told_to_end is not None else None,
+            held_by=facts.held_by if facts.deleted else "",
             given_up=bool(facts.taken),
             silent_since=self.silent,
             reading=self.reading or scraper.reading(facts.uid),
@@ -120,16 +124,9 @@ class PodAttempt:
             return None
         return self.facts.terminated.lasted
 
-    def _held(self) -> str:
-        """What keeps it in the API though nobody runs it any more."""
-        facts = self.facts
-        if not (facts.deleted and facts.held_by) or facts.running:
-            return ""
-        return f"its pod was deleted and stays: the finalizers {facts.held_by} hold it"
-
     def _trouble(self, unread: Trouble | None, bound: datetime | None, now: datetime) -> tuple[TroubleKind, str]:
         """What keeps it from beginning, or its metrics from being read; `bound`: when it was seen to have a node."""
-        told = self._held() or self.facts.trouble
+        told = self.facts.trouble
         if told or bound is None or self.ending is not None:
             return "CannotBegin", told
         placed = now - bound

@@ -171,8 +171,10 @@ class PodAttempts:
         if decision.reason is StopReason.STUCK and not attempt.output:
             # Where it hangs; nobody can ask once it is gone.
             attempt.output = await read_tail(self._api, self._path_of(attempt))
-        if await self._delete(attempt, grace) and decision.force:
-            self._forced.add(decision.uid)
+        if await self._delete(attempt, grace):
+            attempt.stop = decision.reason
+            if decision.force:
+                self._forced.add(decision.uid)
 
     async def remove_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
         """Delete pods that have ended, once their end is on record: they count against quotas, and tell no more."""
