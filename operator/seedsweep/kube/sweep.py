@@ -29,8 +29,8 @@ from seedsweep.kube.status import StatusRecord
 from seedsweep.kube.supervise import note_error
 from seedsweep.kube.watches import Watches
 from seedsweep.kube.world import Hands, KubeWorld
+from seedsweep.loop import reconcile
 from seedsweep.metrics import RECONCILE_SECONDS, TURN_FAILURES
-from seedsweep.reconcile import reconcile
 
 PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_PER_EPISODE = 0.00025

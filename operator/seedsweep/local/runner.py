@@ -27,7 +27,7 @@ from seedsweep.local.rundir import RunDirectory
 from seedsweep.local.space import space_problems
 from seedsweep.local.storage import Storage
 from seedsweep.local.world import LocalWorld
-from seedsweep.reconcile import reconcile
+from seedsweep.loop import reconcile
 from seedsweep.terminal import LiveView
 
 
