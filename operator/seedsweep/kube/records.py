@@ -91,7 +91,9 @@ class Records:
             if cut_name(cut.sweep, cut.bracket, cut.rung) not in listed:
                 await self._create_cut(cut)
 
-    async def write(self, records: Sequence[Record], planned_from: Mapping[EpisodeId, EpisodeStatus]) -> frozenset[str] | None:
+    async def write(
+        self, records: Sequence[Record], planned_from: Mapping[EpisodeId, EpisodeStatus]
+    ) -> frozenset[str] | None:
         """See Backend.record.
 
         Scores first, then verdicts, then cuts: one that fails keeps back all that may rest on it. By the next turn it
