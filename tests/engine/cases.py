@@ -104,6 +104,20 @@ def percent_for(evaluation: int, evaluations: int) -> int:
     return -(-100 * evaluation // evaluations)
 
 
+def uniform_case(t: int, evaluations: int, steps: int, rungs: Sequence[tuple[int, int]], **options: object) -> Case:
+    """A sweep of t episodes whose scores are drawn once, none of which fails."""
+    rng = random.Random(t)
+    ladder = [{"atPercent": percent_for(e, evaluations), "keep": keep} for e, keep in rungs]
+    stopping: dict[str, object] | None = {"rungs": ladder} if ladder else None
+    truths = {
+        EpisodeId(i, i): Truth(
+            tuple(round(rng.random(), 6) for _ in range(evaluations)), tuple(1.0 for _ in range(evaluations))
+        )
+        for i in range(t)
+    }
+    return Case(make_sweep([(i, i) for i in range(t)], evaluations, stopping, **options), evaluations, steps, truths)
+
+
 def random_case(rng: random.Random) -> Case:
     """Any small sweep: ties on plateaus, undefined scores, divergences and episodes that always fail included."""
     t = rng.randint(1, 8)

@@ -49,6 +49,7 @@ class Watch:
         self.pruned: set[EpisodeId] = set()
         self.peak_live = 0
         self.peak_checkpoints = 0
+        self.peak_weights = 0
         self._live_before = 0
 
     def before(self, todo: Plan) -> None:
@@ -169,6 +170,7 @@ class Watch:
             waiting += interrupted or episode in layout.audited
         stored = len(world.checkpoints)
         self.peak_checkpoints = max(self.peak_checkpoints, stored)
+        self.peak_weights = max(self.peak_weights, len(world.weights))
         assert stored <= leaders + self.peak_live + waiting + new_records, f"{stored} checkpoints are kept"
 
     def _assert_no_place_idles(self, todo: Plan) -> None:

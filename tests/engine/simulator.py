@@ -29,7 +29,6 @@ from seedsweep.engine.decisions import (
 from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Conclusion, Observation, Refusal
 from seedsweep.engine.plan import plan
-from seedsweep.reconcile import EVERYTHING, safe_decisions
 
 MAX_TURNS = 4000
 TURNS_PER_EPISODE = 400
@@ -121,8 +120,8 @@ class World:
         self.crashes += dies
         acts = self.rng.randint(0, len(todo.records) + len(todo.decisions)) if dies else 10**9
         try:
-            unwritten, acts = self._record(todo, acts)
-            self._execute(safe_decisions(todo.decisions, unwritten), acts)
+            durable, acts = self._record(todo, acts)
+            self._execute(todo.decisions if durable else (), acts)
             if dies:
                 raise Crash
             self.status = todo.status
@@ -167,8 +166,9 @@ class World:
         self.accounts.pass_time(until)
         self.now = max(self.now, until)
 
-    def _record(self, todo: Plan, acts: int) -> tuple[set[str], int]:
-        unwritten: set[str] = set()
+    def _record(self, todo: Plan, acts: int) -> tuple[bool, int]:
+        """Whether decisions may rest on all of it, as Backend.record tells; and how many acts are left."""
+        durable = True
         for record in todo.records:
             if acts <= 0:
                 raise Crash
@@ -176,23 +176,22 @@ class World:
             # Cuts and verdicts rest on scores written before them, also on those of other episodes.
             if isinstance(record, RecordCut):
                 key = record.cut.bracket, record.cut.rung
-                if EVERYTHING in unwritten or key in self.cuts or self.rng.random() < self.hazards.denied:
+                if not durable or key in self.cuts or self.rng.random() < self.hazards.denied:
                     if key not in self.cuts:
                         self.uncut[key] = self._refusal()
                     self.news = True
-                    unwritten.add(EVERYTHING)
+                    durable = False
                     continue
                 self.cuts[key] = record.cut
                 self.uncut.pop(key, None)
             elif self._is_denied(record.episode):
-                self._refuse(record, unwritten)
-            elif EVERYTHING in unwritten and record.status.verdict is not None:
-                unwritten.add(record.episode.name)
-            else:
+                self._refuse(record)
+                durable = durable and not record.durable
+            elif durable or record.status.verdict is None:
                 self.records[record.episode] = record.status
                 self.unrecorded.pop(record.episode, None)
         self.trainees = [t for t in self.trainees if t.live or not self._ended_on_record(t)]
-        return unwritten, acts
+        return durable, acts
 
     def _refusal(self) -> Refusal:
         return Refusal("Forbidden", "it may not be written", moment(self.now + self.rng.randint(*ASKED_AGAIN)))
@@ -202,15 +201,10 @@ class World:
             self.denied[episode] = self.now + self.rng.randint(*DENIED)
         return self.denied.get(episode, 0) > self.now or self.rng.random() < self.hazards.unwritten
 
-    def _refuse(self, record: RecordEpisode, unwritten: set[str]) -> None:
+    def _refuse(self, record: RecordEpisode) -> None:
         self.news = True
-        episode, before = record.episode, self.records.get(record.episode, EpisodeStatus())
-        if self.denied.get(episode, 0) > self.now:
-            self.unrecorded[episode] = self._refusal()
-        if record.durable:
-            unwritten.add(episode.name)
-            if record.status.rung_scores != before.rung_scores or record.status.verdict != before.verdict:
-                unwritten.add(EVERYTHING)
+        if self.denied.get(record.episode, 0) > self.now:
+            self.unrecorded[record.episode] = self._refusal()
 
     def _execute(self, decisions: Sequence[Decision], acts: int) -> None:
         for decision in self.rng.sample(decisions, len(decisions)):

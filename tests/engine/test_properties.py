@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.cases import Case, Truth, make_sweep, percent_for, random_case
+from engine.cases import make_sweep, random_case, uniform_case
 from engine.fate import Autoscaler, Hazards, Tempo
 from engine.outcome import (
     assert_cost_bounded,
@@ -22,7 +22,6 @@ from engine.outcome import (
     assert_right_outcome,
 )
 from engine.simulator import simulate
-from seedsweep.api.episode import EpisodeId
 
 # Derandomized: what passes once passes always; the seeds spread over the cases by themselves.
 settings.register_profile(
@@ -152,20 +151,6 @@ def test_more_news_than_one_turn_records_does_not_change_the_outcome(limit, case
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seedsweep.engine.draft.MAX_WRITES", limit)
         assert_right_outcome(simulate(case, hazards, seed))
-
-
-def uniform_case(t, evaluations, steps, rungs, **options):
-    """A sweep of t episodes whose scores are drawn once, none of which fails."""
-    rng = random.Random(t)
-    ladder = [{"atPercent": percent_for(e, evaluations), "keep": keep} for e, keep in rungs]
-    stopping = {"rungs": ladder, **options.pop("stopping", {})} if ladder else None
-    truths = {
-        EpisodeId(i, i): Truth(
-            tuple(round(rng.random(), 6) for _ in range(evaluations)), tuple(1.0 for _ in range(evaluations))
-        )
-        for i in range(t)
-    }
-    return Case(make_sweep([(i, i) for i in range(t)], evaluations, stopping, **options), evaluations, steps, truths)
 
 
 @pytest.mark.parametrize("parallelism", [1, 4, 16])

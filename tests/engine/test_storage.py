@@ -27,7 +27,7 @@ from seedsweep.engine.conditions import transitions
 from seedsweep.engine.decisions import Plan, Prune, StartEpisode, WarmUp
 from seedsweep.engine.draft import timestamp
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
-from seedsweep.engine.storage import Most, stored_of
+from seedsweep.engine.storage import stored_of
 
 BUCKET = {"uri": "s3://bucket"}
 LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
@@ -219,19 +219,6 @@ def test_how_much_is_stored_at_most_is_said_before_the_start():
         "at most 7 checkpoints to resume from (4 kept, 3 at work), beside those of interrupted episodes, "
         "and 22 best weights: 20.8 GB"
     )
-
-
-@pytest.mark.parametrize(
-    ("layout", "parallelism", "most"),
-    [
-        (study(20, (3, 4)), 5, Most(kept=4, live=5, best=19)),
-        (study(4, (3, 2)), 50, Most(kept=0, live=4, best=9)),
-        (study(6), 2, Most(kept=0, live=2, best=7)),
-    ],
-    ids=["cut", "more places than episodes", "no cut"],
-)
-def test_no_more_is_stored_than_there_are_episodes(layout, parallelism: int, most: Most):
-    assert Most.of(layout, parallelism) == most
 
 
 def test_without_storage_what_it_costs_is_said():

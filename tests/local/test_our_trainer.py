@@ -19,9 +19,8 @@ import pytest
 from local.conftest import Command, Result
 from runners import assert_ended, read_until, runner
 from seedsweep.api.parse import load_sweep
+from seedsweep.engine.footprint import Footprint, in_words
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.storage import in_words
-from seedsweep.footprint import storage_bytes
 from seedsweep.local.environment import TRAINER
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.record import read_record
@@ -316,7 +315,7 @@ def test_checkpoints_stay_as_few_and_small_as_was_told(tmp_path: Path) -> None:
     assert process.returncode == 0, said
     (best,) = list(out.glob("best/model.safetensors"))
     parameters = sum(tensor.numel() for tensor in load_file(best).values())
-    told = storage_bytes(Layout.of(load_sweep(file)), 2, parameters)
+    told = Footprint.of(Layout.of(load_sweep(file)), 2).bytes_of(parameters)
     assert f"Checkpoints take at most {in_words(told)} of the disk at once." in said
     kept, live = 1, 2
     assert watch.looks > 100

@@ -1,7 +1,6 @@
 """What a sweep stores: what of it is no longer needed, how much there may be, and what it costs to have none."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, Freed
 from seedsweep.api.recorded import keep_unknown
@@ -9,14 +8,9 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.census import step_of
 from seedsweep.engine.decisions import Event, Prune, WarmUp
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.layout import Layout
+from seedsweep.engine.footprint import Footprint, in_words, keeps_all
 from seedsweep.engine.observation import Housekeeping
 from seedsweep.engine.race import Race
-
-CHECKPOINT_BYTES = 12
-"""For each parameter: its weight and the optimizer's two moments, in fp32."""
-WEIGHTS_BYTES = 4
-"""For each parameter, in fp32."""
 
 Finding = tuple[str, bool, str, str]
 """Type of a condition, whether it holds, reason and message."""
@@ -66,7 +60,7 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
     """
     survivors, housekeeping = set(race.survivors), draft.seen.housekeeping or Housekeeping()
     failed = _is_true(draft.seen.status, "Failed")
-    keep_all = _keeps_all(draft.layout)
+    keep_all = keeps_all(draft.layout)
     # What a trainer of one's own keeps in a cluster is its own affair: it is removed whole or left alone.
     whole = draft.seen.housekeeping is not None and not draft.layout.ours
     gives_up = housekeeping.exhausted and (failing or not race.standings)
@@ -84,35 +78,6 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
         if (settled or failed) and not gives_up and episode not in housekeeping.freeing:
             draft.decide(Prune(episode, keep_best=keep_best))
     return left
-
-
-@dataclass(frozen=True, slots=True)
-class Most:
-    """How much a sweep may store at once, in numbers; what interrupted episodes have left comes on top."""
-
-    kept: int
-    """Checkpoints of those that a cut keeps, and of the audited."""
-    live: int
-    """Checkpoints of those at work; each is there twice while it is replaced."""
-    best: int
-    """Best weights, and those up to each rung."""
-
-    @classmethod
-    def of(cls, layout: Layout, parallelism: int) -> "Most":
-        """With so many places."""
-        ladders = list(zip(layout.rungs, layout.sizes, strict=True))
-        leaders = sum(min(size, ladder[0].keep) for ladder, size in ladders if ladder)
-        survivors = sum(min(size, ladder[-1].keep) if ladder else size for ladder, size in ladders)
-        total, audited = len(layout.episodes), len(layout.audited)
-        live = min(parallelism, total)
-        kept = min(leaders + audited, total - live)
-        # Best weights of all those, and of survivors that have finished; the winner's are there once more at the end.
-        holders = min(max(survivors, leaders) + audited + live, total)
-        return cls(kept, live, holders * (1 + max(len(ladder) for ladder in layout.rungs)) + 1)
-
-    def bytes_of(self, parameters: int) -> int:
-        """For a model of so many parameters."""
-        return parameters * (CHECKPOINT_BYTES * (self.kept + 2 * self.live) + WEIGHTS_BYTES * self.best)
 
 
 def storage_findings(draft: Draft, left: int) -> Iterator[Finding]:
@@ -156,7 +121,7 @@ def storage_events(before: SweepStatus, after: SweepStatus) -> Iterator[Event]:
 def _checkpoints_kept(draft: Draft) -> Finding:
     kind, layout = "CheckpointsKept", draft.layout
     if draft.seen.resumable:
-        most = Most.of(layout, draft.seen.parallelism)
+        most = Footprint.of(layout, draft.seen.parallelism)
         text = f"at most {most.kept + most.live} checkpoints to resume from ({most.kept} kept, {most.live} at work)"
         text += f", beside those of interrupted episodes, and {most.best} best weights"
         parameters = parameters_of(draft)
@@ -199,16 +164,6 @@ def _has_begun(draft: Draft) -> bool:
     return bool(draft.seen.attempts) or any(status.attempts for status in draft.seen.episodes.values())
 
 
-def _keeps_all(layout: Layout) -> bool:
-    storage = layout.spec.storage
-    return storage is not None and storage.retention_policy.when_finished == "KeepAll"
-
-
 def _is_true(status: SweepStatus, kind: str) -> bool:
     condition = status.condition(kind)
     return condition is not None and condition.status == "True"
-
-
-def in_words(count: int) -> str:
-    """Bytes for people."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

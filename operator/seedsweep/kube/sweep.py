@@ -30,7 +30,7 @@ from seedsweep.kube.supervise import note_error
 from seedsweep.kube.watching.freshness import Freshness
 from seedsweep.kube.watching.watches import Watches
 from seedsweep.kube.world import Hands, KubeWorld
-from seedsweep.reconcile import reconcile
+from seedsweep.loop import reconcile
 
 PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_PER_EPISODE = 0.00025

@@ -50,7 +50,7 @@ class Hands:
 
 
 class KubeWorld:
-    """Implements seedsweep.backend.Backend."""
+    """Implements seedsweep.loop.Backend."""
 
     def __init__(self, home: Home, sweep: SeedSweep, hands: Hands, objections: Sequence[Refusal] = ()) -> None:
         """`objections`: what stands against the sweep's pods as its spec is now."""
@@ -117,11 +117,11 @@ class KubeWorld:
         )
         return self.seen
 
-    async def record(self, records: Sequence[Record]) -> frozenset[str]:
+    async def record(self, records: Sequence[Record]) -> frozenset[str] | None:
         """See Backend."""
-        unwritten = await self._records.write(records, self.seen.episodes)
-        self.held_back = bool(unwritten)
-        return unwritten
+        left = await self._records.write(records, self.seen.episodes)
+        self.held_back = left is not None
+        return left
 
     async def execute(self, decisions: Sequence[Decision]) -> None:
         """See Backend."""

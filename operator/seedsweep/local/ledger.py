@@ -10,7 +10,6 @@ from seedsweep.engine.decisions import Record, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.files import write_whole
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.reconcile import EVERYTHING
 from seedsweep.report.curves import HEADER, curve_lines
 from seedsweep.report.record import read_record
 
@@ -37,7 +36,7 @@ class Ledger:
         directory.write_sweep(sweep, self.status)
         self._write_curves(self.episodes)
 
-    def write(self, records: Sequence[Record]) -> frozenset[str]:
+    def write(self, records: Sequence[Record]) -> frozenset[str] | None:
         """Make records durable, in order; raises OSError. Returns what Backend.record does."""
         changed = []
         existed = False
@@ -53,7 +52,7 @@ class Ledger:
                 self.cuts[standing.bracket, standing.rung] = standing
         if changed:
             self._write_curves(changed)
-        return frozenset({EVERYTHING}) if existed else frozenset()
+        return frozenset() if existed else None
 
     def publish(self, status: SweepStatus) -> None:
         """Write the status if it changed; raises OSError."""

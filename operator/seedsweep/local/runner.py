@@ -12,10 +12,9 @@ from rich.console import Console
 from seedsweep.api.parse import InvalidSweepError
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
+from seedsweep.engine.footprint import Footprint, in_words
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.plan import plan
-from seedsweep.engine.storage import in_words
-from seedsweep.footprint import storage_bytes
 from seedsweep.local.attempts import ProcessAttempts
 from seedsweep.local.environment import literal_environment
 from seedsweep.local.lastwords import left_over
@@ -27,7 +26,7 @@ from seedsweep.local.rundir import RunDirectory
 from seedsweep.local.space import space_problems
 from seedsweep.local.storage import Storage
 from seedsweep.local.world import LocalWorld
-from seedsweep.reconcile import reconcile
+from seedsweep.loop import reconcile
 from seedsweep.terminal import LiveView
 
 
@@ -81,7 +80,7 @@ async def _check(layout: Layout, setting: Setting, launcher: Launcher) -> int:
     directory = setting.directory
     log = directory.fresh_log("check")
     parameters = await check_trainer(layout.spec.trainer, setting.source, setting.base, launcher, log)
-    needed = storage_bytes(layout, len(setting.places), parameters)
+    needed = Footprint.of(layout, len(setting.places)).bytes_of(parameters)
     problems = space_problems(directory.root, needed)
     if problems:
         raise InvalidSweepError(setting.source, problems)

@@ -20,7 +20,7 @@ MAX_WAIT_SECONDS = 60.0
 
 
 class LocalWorld:
-    """Implements seedsweep.backend.Backend."""
+    """Implements seedsweep.loop.Backend."""
 
     def __init__(
         self, layout: Layout, ledger: Ledger, attempts: ProcessAttempts, storage: Storage, places: Sequence[Place]
@@ -52,12 +52,12 @@ class LocalWorld:
         )
         return self.seen
 
-    async def record(self, records: Sequence[Record]) -> frozenset[str]:
+    async def record(self, records: Sequence[Record]) -> frozenset[str] | None:
         """See Backend. Raises OSError: a runner whose folder cannot be written has to end."""
-        unwritten = self._ledger.write(records)
+        left = self._ledger.write(records)
         # Every end that was observed is among the records.
         self.left_over = ()
-        return unwritten
+        return left
 
     async def execute(self, decisions: Sequence[Decision]) -> None:
         """See Backend. Raises OSError as `record` does."""

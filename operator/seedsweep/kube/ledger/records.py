@@ -19,7 +19,6 @@ from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict,
 from seedsweep.kube.apiserver.gates import GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.ledger.stored import belongs_to
-from seedsweep.reconcile import EVERYTHING
 
 LAZY_SECONDS = 5.0
 """How long a record that nothing rests on may wait for a later one to take its place."""
@@ -92,7 +91,9 @@ class Records:
             if cut_name(cut.sweep, cut.bracket, cut.rung) not in listed:
                 await self._create_cut(cut)
 
-    async def write(self, records: Sequence[Record], planned_from: Mapping[EpisodeId, EpisodeStatus]) -> frozenset[str]:
+    async def write(
+        self, records: Sequence[Record], planned_from: Mapping[EpisodeId, EpisodeStatus]
+    ) -> frozenset[str] | None:
         """See Backend.record.
 
         Scores first, then verdicts, then cuts: one that fails keeps back all that may rest on it. By the next turn it
@@ -109,15 +110,15 @@ class Records:
             written = await self._write_all(chosen, planned_from)
             left -= {record.episode.name for record in written}
             if len(written) < len(chosen):
-                return frozenset({EVERYTHING, *left})
+                return frozenset(left)
         obeyed = [await self._create_cut(r.cut) for r in records if isinstance(r, RecordCut)]
         if not all(obeyed):
-            return frozenset({EVERYTHING, *left})
+            return frozenset(left)
         for record in records:
             if isinstance(record, RecordEpisode) and not record.durable and self._stands(record.episode, planned_from):
                 self.episodes[record.episode] = record.status
                 self._write_later(record.episode)
-        return frozenset()
+        return None
 
     async def write_lazily(self) -> None:
         """Write, for ever, what nothing rests on: a little at a time, and after a while in which more may come."""

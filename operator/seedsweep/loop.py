@@ -1,0 +1,48 @@
+"""The one loop of both worlds: observe, plan, record, execute, publish; and what it asks of a world."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.decisions import Decision, Event, Plan, Record
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.observation import Observation
+from seedsweep.engine.plan import plan
+
+
+class Backend(Protocol):
+    """A machine with processes, or a cluster with pods. Every method may be repeated after a crash."""
+
+    async def observe(self) -> Observation:
+        """What is on record and what lives now."""
+        ...
+
+    async def record(self, records: Sequence[Record]) -> frozenset[str] | None:
+        """Make the records durable, in order; None once decisions may rest on all of them.
+
+        Else every decision waits for the next observation: something could not be written, or a cut exists already
+        and is obeyed as it stands. Returns the names of the episodes whose record was left out, perhaps of none: they
+        are planned again. One that cannot be written for now is among `Observation.unrecorded` by then.
+        """
+        ...
+
+    async def execute(self, decisions: Sequence[Decision]) -> None:
+        """Carry out decisions concurrently, bounded; an error is a fact for the next observation."""
+        ...
+
+    async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
+        """Write the status if it changed, then tell people."""
+        ...
+
+
+async def reconcile(layout: Layout, backend: Backend, clock: Callable[[], datetime]) -> Plan:
+    """One turn. Nothing is done before all that it may rest on is durable."""
+    todo = plan(layout, await backend.observe(), clock())
+    left = await backend.record(todo.records)
+    await backend.execute(todo.decisions if left is None else ())
+    # What was not recorded is planned again, and its event with it.
+    told = [event for event in todo.events if not left or event.episode is None or event.episode.name not in left]
+    await backend.publish(todo.status, told)
+    return replace(todo, finished=todo.finished and left is None)
