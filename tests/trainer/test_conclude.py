@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer import conclude as conclude_module
+from seedsweep_trainer import train as train_module
 from seedsweep_trainer.conclude import conclude
 from seedsweep_trainer.contract import as_published
 from seedsweep_trainer.errors import ConfigurationError
@@ -134,7 +135,7 @@ def test_a_best_of_other_configuration_or_data_is_refused(
             tokenizer, data = prepare(config_json)
             return tokenizer, replace(data, digest="0")
 
-        monkeypatch.setattr(conclude_module, "prepare", changed)
+        monkeypatch.setattr(train_module, "prepare", changed)
     with pytest.raises(ConfigurationError, match=reason):
         conclude(config, trained.folder / "only" / "best", tmp_path / "winner")
     assert not (tmp_path / "winner").exists()

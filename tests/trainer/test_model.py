@@ -18,7 +18,8 @@ from transformers import (
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.model import initialise, load_model, load_tokenizer, tensors_digest
+from seedsweep_trainer.model import initialise, load_model, tensors_digest
+from seedsweep_trainer.pretrained import load_tokenizer
 from seedsweep_trainer.tasks import load_task
 from trainer.conftest import ARCHITECTURES, INITIALIZER_RANGE, save_checkpoint
 
@@ -35,7 +36,8 @@ NEW_TENSORS = {
 
 
 def load(config: FineTuning, weight_init: int = 1) -> tuple[PreTrainedModel, str]:
-    return load_model(config, load_task(config, load_tokenizer(config)), weight_init)
+    tokenizer = load_tokenizer(config)
+    return load_model(config, load_task(config, tokenizer), tokenizer, weight_init)
 
 
 def parameters(model: PreTrainedModel) -> dict[str, torch.Tensor]:
@@ -218,5 +220,5 @@ def test_pickled_weights_are_refused(headless: Path, fine_tuning: Make) -> None:
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path, fine_tuning: Make) -> None:
-    with pytest.raises(ConfigurationError, match=r"nowhere.* cannot be loaded; give a hub name or a folder"):
+    with pytest.raises(ConfigurationError, match=r"nowhere' is neither on this machine nor .*: correct the path"):
         load(fine_tuning(model=str(tmp_path / "nowhere")))

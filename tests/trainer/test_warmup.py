@@ -20,9 +20,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer import cache as cache_module
 from seedsweep_trainer import train, warmup
-from seedsweep_trainer.attempt import Attempt
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.model import load_tokenizer
+from seedsweep_trainer.fit import load_data
+from seedsweep_trainer.pretrained import load_tokenizer
 from seedsweep_trainer.tasks import TaskData, load_task
 from seedsweep_trainer.warmup import warm_up
 from trainer.conftest import ARCHITECTURES, save_checkpoint
@@ -52,21 +52,21 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Who has read and tokenised the data."""
     counted: list[str] = []
 
-    def counting(name: str) -> Callable[..., TaskData]:
-        def load(*arguments: Any) -> TaskData:
+    def counting(name: str) -> Callable[..., tuple[Any, TaskData]]:
+        def load(*arguments: Any) -> tuple[Any, TaskData]:
             counted.append(name)
-            return load_task(*arguments)
+            return load_data(*arguments)
 
         return load
 
-    monkeypatch.setattr(train, "load_task", counting("attempt"))
-    monkeypatch.setattr(warmup, "load_task", counting("warm-up"))
+    monkeypatch.setattr(train, "load_data", counting("attempt"))
+    monkeypatch.setattr(warmup, "load_data", counting("warm-up"))
     return counted
 
 
 def started(config: FineTuning, storage: str | None) -> TaskData:
     """The data that an attempt starts from."""
-    with train.opened_sources(Attempt("only", 1, 2, config, storage=storage)) as (_, _, data):
+    with train.opened_sources(config, storage) as (_, _, data):
         return data
 
 
@@ -127,7 +127,7 @@ def test_data_comes_back_as_it_was(
         settings["metric"] = {"name": fields_["metric"], "goal": "minimize"}
     config = fine_tuning(architecture, **settings)
     warm_up(config, on_disk)
-    with train.opened_sources(Attempt("only", 1, 2, config, storage=on_disk)) as (_, padding, data):
+    with train.opened_sources(config, on_disk) as (_, padding, data):
         tokenizer = load_tokenizer(config)
         for name in ("padding_side", "pad_token_id", "pad_token_type_id"):
             assert getattr(padding, name) == getattr(tokenizer, name)
@@ -352,5 +352,5 @@ def test_missing_model_on_the_hub_is_refused_with_the_remedy(
         raise huggingface_hub.errors.OfflineModeIsEnabled("offline")
 
     monkeypatch.setattr(warmup, "snapshot_download", offline)
-    with pytest.raises(ConfigurationError, match=r"model 'someone/tiny' cannot be loaded from the hub.*HF_TOKEN"):
+    with pytest.raises(ConfigurationError, match=r"model 'someone/tiny' is not in the hub's cache.*give a folder that"):
         warm_up(fine_tuning(model=MODEL), on_disk)
