@@ -47,7 +47,7 @@ def close(one: Observed, other: Observed) -> bool:
     return all(torch.allclose(one.final[name], other.final[name], rtol=1e-4, atol=1e-5) for name in one.final)
 
 
-@pytest.mark.parametrize("architecture", ["bert", "roberta", "albert", "distilbert", "xlnet"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "albert", "distilbert", "xlnet", "modernbert", "gpt2"])
 def test_every_architecture_learns_its_training_examples(
     architecture: str, fine_tuning: Make, observe: Observe, sentences: dict[str, str]
 ) -> None:

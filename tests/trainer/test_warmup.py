@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -20,9 +21,12 @@ from fsspec.implementations.memory import MemoryFileSystem
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer import cache as cache_module
 from seedsweep_trainer import train, warmup
+from seedsweep_trainer.attempt import Attempt
+from seedsweep_trainer.conclude import conclude
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.fit import load_data
 from seedsweep_trainer.pretrained import load_tokenizer
+from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.tasks import TaskData, load_task
 from seedsweep_trainer.warmup import warm_up
 from trainer.conftest import ARCHITECTURES, save_checkpoint
@@ -323,6 +327,23 @@ def test_after_a_warm_up_no_attempt_of_many_asks_the_hub_for_anything(
     kept = folder_of(on_disk, "model")
     digests = json.loads((kept / "manifest.json").read_text())
     assert digests.keys() >= {"config.json", "tokenizer.json", "model.safetensors"}
+
+
+def test_after_a_warm_up_the_winner_is_handed_over_without_the_hub(
+    tmp_path: Path, on_disk: str, checkpoints: dict[str, Path], fine_tuning: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = fine_tuning(model=MODEL, epochs=1, evaluationsPerEpoch=1)
+
+    def download(*_: object, **__: object) -> str:
+        return str(checkpoints["bert"])
+
+    monkeypatch.setattr(warmup, "snapshot_download", download)
+    warm_up(config, on_disk)
+    folder = Path(on_disk, "wi1-do2")
+    train.train(Attempt("only", 1, 2, config, checkpoints=str(folder), storage=on_disk), Reporter(), Event())
+    conclude(config, folder / "only" / "best", tmp_path / "winner", storage=on_disk)
+    assert (tmp_path / "winner" / "test.json").exists()
+    assert (tmp_path / "winner" / "tokenizer.json").exists()
 
 
 LEAN = """
