@@ -169,6 +169,7 @@ INVALID = [
     InvalidSweep(f"{TUNING}.epoch", 3, "fineTuning.epoch", "did you mean epochs?", 'unknown field "spec.trainer.fine'),
     InvalidSweep(f"{TUNING}.head", "keep", "fineTuning.head", "one weight-init seed", "use one weight-init seed"),
     InvalidSweep(f"{TUNING}.head", "new", "fineTuning.head", "'reinit' or 'keep'", '"reinit", "keep"'),
+    InvalidSweep(f"{TUNING}.reinit", ["a.b", "a.b"], "reinit", "list it once", "Duplicate value"),
     InvalidSweep(f"{TUNING}.dataset", TRAIN, "dataset", "no validation data", "no validation data"),
     InvalidSweep(f"{TUNING}.dataset", {**TRAIN, **TASK}, "dataset", "exactly one of task", "exactly one of task"),
     InvalidSweep(f"{TUNING}.dataset", {"task": "rte"}, "dataset", "go together", "task and path go together"),

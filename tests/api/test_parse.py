@@ -54,6 +54,14 @@ def test_every_problem_is_reported_at_once():
         assert part in message
 
 
+def test_a_kept_head_above_parts_that_are_drawn_may_have_many_weight_inits():
+    kept = changed("spec.trainer.fineTuning.head", "keep")
+    assert "one weight-init seed" in refusal(kept)
+    tuning = parse_sweep(changed("spec.trainer.fineTuning.reinit", ["bert.pooler"], kept)).spec.trainer.fine_tuning
+    assert tuning is not None
+    assert tuning.reinit == ["bert.pooler"]
+
+
 def test_a_trainer_of_ones_own_needs_no_number_of_evaluations():
     sweep = parse_sweep(changed("spec.trainer", OWN))
     assert sweep.spec.trainer.fine_tuning is None

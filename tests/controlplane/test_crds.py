@@ -174,6 +174,9 @@ VALID = {
         {"grid": {"weightInits": {"values": [7]}, "dataOrders": {"count": 8}}},
         changed("spec.trainer.fineTuning.head", "keep"),
     ),
+    "a kept head above parts that are drawn": changed(
+        "spec.trainer.fineTuning.head", "keep", changed("spec.trainer.fineTuning.reinit", ["bert.pooler"])
+    ),
     "a trainer of one's own": changed("spec.trainer", TRAINER),
     "everything for pods": changed("spec.podTemplate", EVERYTHING),
     "as many and as long keys as there may be": changed("spec.podTemplate", FULL),
@@ -276,6 +279,7 @@ tuning = having(
     epochs=st.integers(1, 2),
     evaluationsPerEpoch=mostly(st.sampled_from([1, 5, 10]), st.just(200)),
     head=mostly(st.just("reinit"), st.just("keep")),
+    reinit=st.lists(st.sampled_from(["bert.pooler", "bert.encoder.layer.11"]), max_size=2),
     learningRate=mostly(st.sampled_from(["2e-5", ".5", "1.", "+1e9"]), st.sampled_from(WILD_RATES)),
 )
 

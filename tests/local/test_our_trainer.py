@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -153,6 +153,66 @@ def test_what_the_trainer_refuses_is_refused_before_anything_starts(
     result = check_here("run", str(write_sweep(material, **settings)), "--out", str(tmp_path / "out"))
     assert_refused(result, said)
     assert not (tmp_path / "out").exists()
+
+
+def renamed_tokenizer(model: Path) -> None:
+    for file in model.glob("tokenizer*"):
+        file.rename(file.with_name(f"old-{file.name}"))
+
+
+def fewer_positions(model: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig.from_pretrained(model, max_position_embeddings=9)
+    BertModel(config).save_pretrained(model)
+    limits = json.loads((model / "tokenizer_config.json").read_text()) | {"model_max_length": int(1e30)}
+    (model / "tokenizer_config.json").write_text(json.dumps(limits))
+
+
+def fewer_tokens(model: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    BertModel(BertConfig.from_pretrained(model, vocab_size=10)).save_pretrained(model)
+
+
+def other_words(model: Path) -> None:
+    tokenizer = json.loads((model / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    tokenizer["model"]["vocab"] = {word if word.startswith("[") else f"x{word}": i for word, i in vocabulary.items()}
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (renamed_tokenizer, ("has no tokenizer", "put the files of its tokenizer beside its weights")),
+        (fewer_positions, ("dataset.maxLength 16", "at most 9")),
+        (fewer_tokens, ("gives token", "vocab_size of 10", "use the tokenizer")),
+        (other_words, ("does not know most words", "use the tokenizer that the model was trained with")),
+    ],
+)
+def test_model_tokenizer_and_data_that_do_not_fit_are_refused_before_anything_starts(
+    check_here: Command, material: Path, tmp_path: Path, spoil: Callable[[Path], None], said: tuple[str, ...]
+) -> None:
+    shutil.copytree(material, tmp_path / "material")
+    spoil(tmp_path / "material" / "model")
+    result = check_here("run", str(write_sweep(tmp_path / "material")), "--out", str(tmp_path / "out"))
+    assert_refused(result, said)
+    assert "cannot start" not in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_hub_that_is_not_reached_is_told_with_what_works_offline(
+    check_here: Command, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("the library's own words")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", away)
+    data = {"hub": {"name": "org/data", "validation": "validation"}, "maxLength": 16}
+    result = check_here("run", str(write_sweep(material, dataset=data)), "--out", str(tmp_path / "out"))
+    assert_refused(result, ("'org/data': the hub was not reached", "name files of this machine in dataset.train"))
+    assert "own words" not in result.err
 
 
 def assert_refused(result: Result, said: Sequence[str]) -> None:

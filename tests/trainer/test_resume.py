@@ -76,7 +76,7 @@ def test_an_episode_ends_the_same_in_every_recipe(episode: Callable[..., Episode
     expected, expected_record = uninterrupted(episode("whole", **fields))
     parts = episode("parts", **fields)
     parts.attempt("until-2", sigterm_at={2})
-    # After an epoch's first evaluation dodge2020 goes on without dropout.
+    # After an epoch's first step dodge2020 goes on without dropout.
     parts.attempt("until-5", sigterm_at={5})
     assert parts.attempt("to-the-rung", stop_after=2)[0] is Outcome.STOPPED
     parts.attempt("until-15", sigterm_at={15})

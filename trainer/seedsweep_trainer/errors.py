@@ -3,6 +3,7 @@
 ConfigurationError   raised before any training, ends the attempt with ExitCode.BAD_CONFIGURATION
 StorageError         storage has failed for longer than it is tried again
     RefusedError     it says no: wrong credentials or rights, no such bucket
+HubError             a hub was not reached or has failed, which may pass
 """
 
 import difflib
@@ -19,6 +20,10 @@ class StorageError(Exception):
 
 class RefusedError(StorageError):
     """The sweep's storage refuses what trying again would not change; before any training it is configuration."""
+
+
+class HubError(Exception):
+    """A hub was not reached or has failed: trying again may help; the message says what works without it."""
 
 
 def unknown_name(field: str, value: str, allowed: Iterable[str], what: str) -> ConfigurationError:

@@ -11,6 +11,9 @@ from seedsweep_trainer.errors import ConfigurationError, unknown_name
 from seedsweep_trainer.references import source_files
 from seedsweep_trainer.sources import HIDDEN_LABEL, Table, read_file, read_hub
 
+LARGEST, SMALLEST = 1e18, 1e-18
+"""Sizes of a value to be predicted: the squares of both fit into a float32."""
+
 
 @dataclass(frozen=True, slots=True)
 class GlueTask:
@@ -101,7 +104,7 @@ def load_examples(dataset: Dataset) -> LabelledText:
     labels = {part: table.strings(columns.label, "dataset.columns.label", rows[part]) for part, table in tables.items()}
     classes = None
     if dataset.kind == "classification":
-        classes = _classes(dataset, glue, tables["train"].class_names(columns.label), labels["train"])
+        classes = _classes(dataset, glue, tables["train"], labels["train"], rows["train"])
     parts = {}
     for part, table in tables.items():
         pair = columns.text_pair
@@ -169,11 +172,15 @@ def _texts(table: Table, column: str, field: str, rows: np.ndarray) -> list[str]
     return texts
 
 
-def _classes(dataset: Dataset, glue: GlueTask | None, declared: list[str] | None, labels: list[str | None]) -> Classes:
+def _classes(
+    dataset: Dataset, glue: GlueTask | None, table: Table, labels: list[str | None], rows: np.ndarray
+) -> Classes:
+    """The classes of a data set, of whose train `table` holds the `labels` in these `rows`."""
+    declared = None if glue else table.class_names(dataset.columns.label)
     if glue:
         values, names = list(glue.classes), list(glue.classes.values())
     else:
-        values = names = dataset.labels or declared or _sorted({label for label in labels if label})
+        values = names = dataset.labels or declared or _found(labels, rows, table)
     if len(values) < 2:
         raise ConfigurationError(
             f"dataset.labels: classification needs at least two classes, found {values}; "
@@ -186,12 +193,40 @@ def _classes(dataset: Dataset, glue: GlueTask | None, declared: list[str] | None
     return Classes(tuple(values), tuple(names), positive)
 
 
-def _sorted(values: set[str]) -> list[str]:
-    """By size where all are whole numbers (a rating of 10 comes after 9), else by letter."""
+def _found(labels: list[str | None], rows: np.ndarray, table: Table) -> list[str]:
+    """The classes among the labels of train: by size where all are whole numbers (a rating of 10 comes after 9), else
+    by letter. Raises ConfigurationError for two that look alike, and for numbers that are none."""
+    first: dict[str, int] = {}
+    for label, row in zip(labels, rows, strict=True):
+        if label and label.strip():
+            first.setdefault(label, int(row))
+    where = f"of {table.field} {table.origin!r} (from 0)"
+    numbers = {label: number for label in first if (number := _as_number(label)) is not None}
+    for label, number in numbers.items():
+        if not math.isfinite(number) and len(numbers) == len(first):
+            raise ConfigurationError(
+                f"dataset.columns.label: row {first[label]} {where} has no label but {label!r}, which is not a finite "
+                "number: correct or remove the row, or list it in dataset.labels"
+            )
+    alike: dict[str | float, str] = {}
+    for label in first:
+        other = alike.setdefault(numbers.get(label, label.strip()), label)
+        if other != label:
+            raise ConfigurationError(
+                f"dataset.columns.label: {other!r} (row {first[other]}) and {label!r} (row {first[label]}) {where} "
+                "look alike: write one class in one way, or list both in dataset.labels if they are two"
+            )
     try:
-        return sorted(values, key=int)
+        return sorted(first, key=lambda label: (int(label), label))
     except ValueError:
-        return sorted(values)
+        return sorted(first)
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None, table: Table) -> np.ndarray:
@@ -205,7 +240,7 @@ def _encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None,
     ids = {value: i for i, value in enumerate(classes.values)} if classes else None
     encoded: list[float] = []
     for label, row in zip(labels, rows, strict=True):
-        if not label:
+        if not label or (not label.strip() and (ids is None or label not in ids)):
             raise ConfigurationError(
                 f"dataset.columns.label: row {row} {where} has no label: fill it in or remove the row"
             )
@@ -219,14 +254,16 @@ def _encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None,
 
 
 def _number(label: str, where: str) -> float:
-    try:
-        value = float(label)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = _as_number(label)
+    if value is None or not math.isfinite(value):
         raise ConfigurationError(
             f"dataset.columns.label: {label!r}, {where}, is not a finite number: "
             "correct it, or set dataset.kind to classification"
+        )
+    if not (value == 0 or SMALLEST <= abs(value) <= LARGEST):
+        raise ConfigurationError(
+            f"dataset.columns.label: {label!r}, {where}, is not a finite number once it is trained on, in 32 bits: "
+            f"values have to be 0, or from {SMALLEST:g} to {LARGEST:g} in size; correct it, or scale the column"
         )
     return value
 

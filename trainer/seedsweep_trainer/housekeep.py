@@ -87,7 +87,7 @@ class Housekeeping:
         winner = local_path(weights) or self._work / BEST
         try:
             with folders.opened(best) as folder:
-                conclude(config, folder, winner, task.card)
+                conclude(config, folder, winner, task.card, self._storage)
         except BrokenFolderError as error:
             raise StorageError(f"the weights of {task.episode} in {self._storage} are damaged: {error}") from error
         if local_path(weights) is None:

@@ -80,6 +80,12 @@ class TaskData:
     """Commit of the hub data set; None for files."""
 
 
+def parts_of(data: TaskData) -> dict[str, Part]:
+    """train, validation and, where there is one, test."""
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
 def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskData:
     """Read and tokenise what `config.dataset` describes.
 
@@ -178,10 +184,9 @@ def _flat(sequences: Sequence[Sequence[int]], dtype: str) -> np.ndarray:
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
     if max_length > tokenizer.model_max_length:
         raise ConfigurationError(
-            f"dataset.maxLength {max_length} is more than the model takes: at most {tokenizer.model_max_length}"
+            f"dataset.maxLength {max_length} is more than the model takes: at most {tokenizer.model_max_length}, the "
+            "model_max_length of its tokenizer_config.json"
         )
-    if tokenizer.pad_token_id is None:
-        raise ConfigurationError("model: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
 
 
 def _digest(*parts: Part) -> str:

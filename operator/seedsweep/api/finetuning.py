@@ -178,9 +178,15 @@ class FineTuning(ApiModel):
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] = 10
     """E is this times epochs; evaluation i follows step ceil(i S / E)."""
     recipe: Recipe = "stable"
-    """`stable`, or `dodge2020`: what the authors' code did, for reproducing the paper."""
+    """`stable`, or `dodge2020`: what the authors' code did, for reproducing the paper; see docs/fine-tuning.md."""
     head: Literal["reinit", "keep"] = "reinit"
-    """`keep` uses the checkpoint's own head, and so allows one weight-init seed only."""
+    """`reinit` draws the output layer from the weight-init seed; `keep` uses the checkpoint's own, and so, without
+    `reinit`, allows one weight-init seed only. What the checkpoint lacks is drawn in either case."""
+    reinit: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=100), Distinct()] = (
+        Field(default_factory=list)
+    )
+    """Further parts to draw from the weight-init seed, by the names of their parameters or the beginnings of these up
+    to a dot, like `bert.pooler` or `bert.encoder.layer.11`."""
     dropout_seed: Seed | None = None
     """Absent: dropout follows the data-order seed, in a stream of its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -99,7 +99,8 @@ _TOGETHER = (
         "earlyStopping.brackets",
     ),
     Rule(
-        f"{_THEIRS} || self.trainer.fineTuning.head != 'keep' || {_ONE_WEIGHT_INIT}",
+        f"{_THEIRS} || self.trainer.fineTuning.head != 'keep' || {_ONE_WEIGHT_INIT}"
+        " || (has(self.trainer.fineTuning.reinit) && size(self.trainer.fineTuning.reinit) > 0)",
         "keep brings its own head, so weight-init seeds change nothing: use one weight-init seed, or head: reinit",
         "trainer.fineTuning.head",
     ),

@@ -38,7 +38,7 @@ async def check_trainer(trainer: Trainer, source: str, base: Path, launcher: Lau
         return int(json.loads(answer)["parameters"])
     refusals = [line.removeprefix(_REFUSAL) for line in lines if line.startswith(_REFUSAL)]
     said = refusals[-1] if refusals else "\n".join(lines[-_SHOWN_LINES:])
-    if code != ExitCode.BAD_CONFIGURATION:
+    if code not in (ExitCode.BAD_CONFIGURATION, ExitCode.OUT_OF_MEMORY):
         said = f"the trainer cannot start (exit code {code}; is seedsweep[trainer] installed?): {said}"
     raise InvalidSweepError(source, [Problem("spec.trainer.fineTuning", None, said)])
 
