@@ -94,7 +94,15 @@ def test_attempt_cannot_go_back() -> None:
         ("epoch_share NaN\nval_accuracy 0.5\n", "epoch_share is nan"),
         ("epoch_share 0.5\n", "val_accuracy is not there: publish it from the start"),
         ("epoch_share 0.5\nval_accuracy 1.5\n", "outside the metric's range 0 to 1"),
-        ('epoch_share 0.5\nval_accuracy{a="1"} 0.5\nval_accuracy{a="2"} 0.5\n', "is there 2 times"),
+        (
+            'epoch_share 0.5\nval_accuracy{pid="1",x="y"} 0.5\nval_accuracy{pid="2",x="y"} 0.5\n',
+            'is there 2 times, once with pid="1" and once with pid="2": publish one sample of it',
+        ),
+        (
+            'epoch_share 0.5\nval_accuracy 0.5\nval_accuracy{rank="0"} 0.5\n',
+            'is there 2 times, once with rank="" and once with rank="0"',
+        ),
+        ("epoch_share 0.5\nepoch_share 0.5\nval_accuracy 0.5\n", "is there 2 times, with the same labels"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_reason(body: str, reason: str) -> None:
