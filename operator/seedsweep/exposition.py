@@ -45,6 +45,10 @@ class ScrapeError(Exception):
     """Somebody did, so that waiting alone does not help."""
 
 
+class CountError(ScrapeError):
+    """A metric that counts something has another value than a whole number within bounds."""
+
+
 def parse_samples(body: bytes, wanted: Collection[str]) -> Samples:
     """The samples of the wanted metrics; others are left alone.
 
@@ -112,12 +116,12 @@ def _difference(labels: Sequence[dict[str, str]]) -> str:
 
 
 def count(samples: Samples, name: str, most: int = MAX_STEPS) -> int | None:
-    """The same for a whole number from 0 to `most`; raises ScrapeError for any other."""
+    """The same for a whole number from 0 to `most`; raises CountError for any other."""
     value = single(samples, name)
     if value is None:
         return None
     if not (0 <= value <= most and value.is_integer()):
-        raise ScrapeError(f"{name} is {value}, not a whole number from 0 to {most}")
+        raise CountError(f"{name} is {value}, not a whole number from 0 to {most}")
     return int(value)
 
 

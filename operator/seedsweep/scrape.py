@@ -10,9 +10,10 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
 from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import Samples, ScrapeError, count, defined, parse_samples, single
+from seedsweep.exposition import CountError, Samples, ScrapeError, count, defined, parse_samples, single
 from seedsweep.foreign import recordable
 from seedsweep.sampling import sample
+from seedsweep_trainer.consistency import contradiction
 from seedsweep_trainer.contract import CONTRACT_VERSION, MAX_LABEL, Message, MetricName, TrainerInfo, as_published
 
 _LEVELS = frozenset({"L0", "L1", "L2", "L3"})
@@ -115,10 +116,10 @@ def _published(samples: Samples, info: TrainerInfo) -> Reading:
         scores=scores[:known],
         losses=losses[:known] if losses else None,
         evaluations_planned=_planned(samples),
-        steps_done=count(samples, MetricName.STEPS_DONE) or 0,
-        steps_planned=count(samples, MetricName.STEPS_PLANNED) or None,
-        steps_at_start=count(samples, MetricName.STEPS_AT_START) or 0,
-        checkpoint=count(samples, MetricName.CHECKPOINT) or 0,
+        steps_done=_count(samples, MetricName.STEPS_DONE) or 0,
+        steps_planned=_count(samples, MetricName.STEPS_PLANNED) or None,
+        steps_at_start=_count(samples, MetricName.STEPS_AT_START) or 0,
+        checkpoint=_count(samples, MetricName.CHECKPOINT) or 0,
         baseline=defined(single(samples, MetricName.BASELINE), MetricName.BASELINE),
         level=info.level,
         fingerprint=info.fingerprint,
@@ -126,8 +127,15 @@ def _published(samples: Samples, info: TrainerInfo) -> Reading:
     )
 
 
+def _count(samples: Samples, name: MetricName) -> int | None:
+    try:
+        return count(samples, name)
+    except CountError as error:
+        raise NeverUsableError(str(error)) from None
+
+
 def _planned(samples: Samples) -> int | None:
-    planned = count(samples, MetricName.EVALUATIONS_PLANNED) or None
+    planned = _count(samples, MetricName.EVALUATIONS_PLANNED) or None
     if planned is not None and planned > MAX_EVALUATIONS:
         raise NeverUsableError(f"{MetricName.EVALUATIONS_PLANNED} is {planned}: {_AT_MOST}")
     return planned
@@ -181,8 +189,13 @@ def _check_identity(info: TrainerInfo, expected: Expected) -> None:
         raise NeverUsableError(f"this trainer speaks contract {info.contract[:80]!r}, not {str(CONTRACT_VERSION)!r}")
     if info.level not in _LEVELS:
         raise NeverUsableError(f"level {info.level[:80]!r} is none of {', '.join(sorted(_LEVELS))}")
-    if max(len(info.fingerprint), len(info.data)) > MAX_LABEL:
-        raise NeverUsableError(f"a label is longer than {MAX_LABEL} characters")
+    for name, text in (
+        ("fingerprint", info.fingerprint),
+        ("data", info.data),
+        ("initialization", info.initialization),
+    ):
+        if len(text) > MAX_LABEL:
+            raise NeverUsableError(f"the label {name} is longer than {MAX_LABEL} characters: give a digest")
 
 
 def _check(reading: Reading, expected: Expected, of_curves: type[ScrapeError]) -> None:
@@ -194,11 +207,9 @@ def _check(reading: Reading, expected: Expected, of_curves: type[ScrapeError]) -
                 f"the score of evaluation {i + 1} is {score}, outside the metric's range {bounds}: "
                 "correct the trainer, or the range of the sweep's metric"
             )
-    evaluations, steps = reading.evaluations_planned, reading.steps_planned
-    if evaluations is not None and max(len(reading.scores), reading.checkpoint) > evaluations:
-        raise of_curves(f"there is an evaluation beyond the {evaluations} that are planned")
-    if steps is not None and max(reading.steps_done, reading.steps_at_start) > steps:
-        raise ScrapeError(f"step {max(reading.steps_done, reading.steps_at_start)} of only {steps}")
+    reason = contradiction(reading)
+    if reason is not None:
+        raise of_curves(reason)
 
 
 def _refuse_going_back(before: Reading, now: Reading) -> None:

@@ -137,7 +137,7 @@ def test_score_at_the_edge_of_the_range_is_inside_it_although_scores_are_rounded
         (GOOD.replace('{evaluation="2"}', ""), "not evaluation '2'"),
         (GOOD.replace('{evaluation="2"}', "{evaluation=2}"), "not labels"),
         (GOOD + "seedsweep_evaluation_score{\n", "not a sample"),
-        (GOOD.replace("steps_done 20", "steps_done 101"), "step 101 of only 100"),
+        (GOOD.replace("steps_done 20", "steps_done 101"), "more steps than the 100 that are planned"),
         (GOOD.replace("steps_done 20", "steps_done -1"), "steps_done is -1.0"),
         (GOOD.replace("steps_done 20", "steps_done 1.5"), "steps_done is 1.5"),
         (GOOD.replace("steps_done 20", "steps_done NaN"), "steps_done is nan"),
@@ -276,11 +276,14 @@ def test_the_longest_curves_fit_however_they_are_written() -> None:
         (GOOD.replace("evaluations_planned 10", "evaluations_planned 301"), True),
         (GOOD.replace('contract="1"', 'contract="2"'), True),
         (GOOD.replace('level="L3"', 'level="L9"'), True),
+        (GOOD.replace("steps_done 20", "steps_done 101"), True),
+        (GOOD.replace("steps_planned 100", "steps_planned 187.5"), True),
+        (GOOD.replace("evaluations_planned 10", "evaluations_planned 9.5"), True),
+        (INFO.replace('data="d"', f'data="{"d" * 257}"'), True),
         # An address may be another pod's by now, and a trainer may be about to publish the rest.
         (GOOD.replace('uid="u1"', 'uid="u2"'), False),
         (GOOD.replace('uid="u1"', 'uid="u2"').replace("0.5", "1.5"), False),
         (STEPS + CURVE, False),
-        (GOOD.replace("steps_done 20", "steps_done 101"), False),
     ],
 )
 def test_what_no_later_reading_takes_back_can_never_be_used(body: str, final: bool) -> None:

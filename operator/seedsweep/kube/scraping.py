@@ -244,7 +244,7 @@ class Scraper:
         """What a scrape came to."""
         SCRAPES.labels("read" if fault is None else fault.kind).inc()
         state.trouble = Trouble.after(state.trouble, fault) if fault is not None else None
-        if state.trouble is not None and state.trouble.becomes_final:
+        if state.trouble is not None and state.trouble.is_news:
             self._news(state.target.sweep)
 
     def _is_watched(self, state: _State) -> bool:
