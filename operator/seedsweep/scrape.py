@@ -7,14 +7,14 @@ import math
 from dataclasses import dataclass
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
+from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric
 from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import CountError, Samples, ScrapeError, count, defined, parse_samples, single
 from seedsweep.foreign import recordable
 from seedsweep.sampling import sample
-from seedsweep_trainer.consistency import contradiction
-from seedsweep_trainer.contract import CONTRACT_VERSION, MAX_LABEL, Message, MetricName, TrainerInfo, as_published
+from seedsweep_trainer.consistency import Limits, contradiction
+from seedsweep_trainer.contract import CONTRACT_VERSION, MAX_LABEL, Message, MetricName, Outcome, TrainerInfo
 
 _LEVELS = frozenset({"L0", "L1", "L2", "L3"})
 _CONTRACT = frozenset(name.value for name in MetricName)
@@ -32,28 +32,12 @@ class Expected:
 
     episode: str
     uid: str
-    lowest: float = -math.inf
-    highest: float = math.inf
+    limits: Limits = Limits()
 
     @classmethod
     def of(cls, metric: Metric | None, episode: EpisodeId, uid: str) -> "Expected":
         """What an attempt must publish; `metric` has the range."""
-        limits = (metric.range if metric is not None else None) or MetricRange()
-        # Rounded as scores are: 0.1 is a score of 0.1 in float32, which is a little more.
-        return cls(
-            episode=episode.name,
-            uid=uid,
-            lowest=-math.inf if limits.min is None else _limit(float(limits.min)),
-            highest=math.inf if limits.max is None else _limit(float(limits.max)),
-        )
-
-
-def _limit(value: float) -> float:
-    try:
-        return as_published(value)
-    except ValueError:
-        # No score lies beyond it.
-        return math.copysign(math.inf, value)
+        return cls(episode.name, uid, Limits.of(metric))
 
 
 def parse_reading(
@@ -101,6 +85,7 @@ def reading_of(message: Message, expected: Expected) -> Reading:
         level=message.info.level,
         fingerprint=message.info.fingerprint,
         data=message.info.data,
+        done=message.outcome is Outcome.DONE,
     )
     _check(reading, expected, NeverUsableError)
     return reading
@@ -200,14 +185,7 @@ def _check_identity(info: TrainerInfo, expected: Expected) -> None:
 
 def _check(reading: Reading, expected: Expected, of_curves: type[ScrapeError]) -> None:
     """Raise ScrapeError for values that cannot be: `of_curves` for those that no later reading takes back."""
-    for i, score in enumerate(reading.scores):
-        if score is not None and not expected.lowest <= score <= expected.highest:
-            bounds = f"{expected.lowest:g} to {expected.highest:g}"
-            raise of_curves(
-                f"the score of evaluation {i + 1} is {score}, outside the metric's range {bounds}: "
-                "correct the trainer, or the range of the sweep's metric"
-            )
-    reason = contradiction(reading)
+    reason = expected.limits.excess(reading.scores) or contradiction(reading)
     if reason is not None:
         raise of_curves(reason)
 

@@ -17,9 +17,10 @@ from seedsweep.engine.observation import Reading
 from seedsweep.exposition import ScrapeError
 from seedsweep.metrics_client import fetch, metrics_session
 from seedsweep.scrape import Expected, parse_reading
+from seedsweep_trainer.consistency import Limits
 from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
 
-EXPECTED = Expected("wi1-do2", "u1", lowest=0.0, highest=1.0)
+EXPECTED = Expected("wi1-do2", "u1", limits=Limits(0.0, 1.0))
 TRUTH = Message(TrainerInfo("wi1-do2", "u1"), Outcome.RUNNING, 10, 20, 100, scores=(0.25, 0.5))
 
 Serve = Callable[[Callable[[], Answer], str], AbstractAsyncContextManager[None]]

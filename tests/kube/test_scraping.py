@@ -21,6 +21,7 @@ from seedsweep.metrics import SCRAPES
 from seedsweep.metrics_client import MAX_BYTES
 from seedsweep.scrape import Expected, parse_reading
 from seedsweep.trouble import UNUSABLE_TIMES
+from seedsweep_trainer.consistency import Limits
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 HOUR = 3600.0
@@ -189,7 +190,7 @@ async def test_a_score_that_can_never_count_is_told_once_it_was_read_twice(
     news: News, scraper: Scraper, servers: MetricsServers
 ) -> None:
     trainer = Trainer("a")
-    expected = Expected("wi1-do2", "a", lowest=0.0, highest=0.25)
+    expected = Expected("wi1-do2", "a", limits=Limits(0.0, 0.25))
     scraper.watch(replace(target(await servers.serve(trainer.handle), "a"), expected=expected))
     await news.until(lambda: (trouble := scraper.trouble("a")) is not None and trouble.unusable != "")
     trouble = scraper.trouble("a")
@@ -212,7 +213,7 @@ async def test_a_body_that_was_torn_once_is_not_final(news: News, scraper: Scrap
         trainer.asked += 1
         return web.Response(text=torn if trainer.asked == 1 else trainer.body())
 
-    expected = Expected("wi1-do2", "a", lowest=0.0, highest=1.0)
+    expected = Expected("wi1-do2", "a", limits=Limits(0.0, 1.0))
     scraper.watch(replace(target(await servers.serve(handle), "a"), expected=expected))
     await until(lambda: scraper.reading("a") is not None and scraper.trouble("a") is None)
     assert news.sweeps == ["s"], "of the reading alone"

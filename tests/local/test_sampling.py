@@ -12,9 +12,10 @@ from seedsweep.api.sweep import MetricNames
 from seedsweep.engine.observation import Reading
 from seedsweep.exposition import ScrapeError
 from seedsweep.scrape import Expected, parse_reading
+from seedsweep_trainer.consistency import Limits
 
 NAMES = MetricNames(score="val_accuracy", progress="epoch_share")
-EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)
+EXPECTED = Expected(episode="wi1-do2", uid="u1", limits=Limits(0.0, 1.0))
 INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L1"} 1\n'
 
 Samples = Sequence[tuple[float, float]]

@@ -24,9 +24,10 @@ from seedsweep.engine.observation import Reading
 from seedsweep.exposition import MAX_LABELS, MAX_LINES, ScrapeError, parse_samples
 from seedsweep.metrics_client import MAX_BYTES, fetch, metrics_session
 from seedsweep.scrape import Expected, NeverUsableError, parse_reading, reading_of
+from seedsweep_trainer.consistency import Limits
 from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
 
-EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)
+EXPECTED = Expected(episode="wi1-do2", uid="u1", limits=Limits(0.0, 1.0))
 INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L3",fingerprint="f",data="d"} 1\n'
 STEPS = "seedsweep_steps_done 20\nseedsweep_steps_planned 100\nseedsweep_evaluations_planned 10\n"
 CURVE = 'seedsweep_evaluation_score{evaluation="1"} 0.25\nseedsweep_evaluation_score{evaluation="2"} 0.5\n'
@@ -294,7 +295,7 @@ def test_what_no_later_reading_takes_back_can_never_be_used(body: str, final: bo
 
 def test_limits_that_no_score_can_reach_are_none() -> None:
     metric = Metric(name="m", goal="maximize", range=MetricRange(min="-1e99", max="1e99"))
-    assert Expected.of(metric, EpisodeId(1, 2), "u1") == Expected("wi1-do2", "u1", -math.inf, math.inf)
+    assert Expected.of(metric, EpisodeId(1, 2), "u1") == Expected("wi1-do2", "u1", Limits(-math.inf, math.inf))
 
 
 def test_bad_utf8_is_refused() -> None:

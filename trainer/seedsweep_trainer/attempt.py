@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.finetuning import FineTuning, Metric
 from seedsweep_trainer.contract import Env
 from seedsweep_trainer.errors import ConfigurationError
 
@@ -54,6 +54,15 @@ def parse_config(text: str) -> FineTuning:
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc'])) or 'JSON'}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError(f"{Env.CONFIG} is no valid fineTuning: {'; '.join(problems)}") from None
+
+
+def asked_metric(environ: Mapping[str, str]) -> Metric | None:
+    """The metric that the sweep ranks by; None where it does not say. Raises ConfigurationError."""
+    text = environ.get(Env.METRIC)
+    try:
+        return Metric.model_validate_json(text) if text else None
+    except ValidationError:
+        raise ConfigurationError(f"{Env.METRIC} {text!r} is no metric: use an image of the operator's release") from None
 
 
 def required(environ: Mapping[str, str], name: Env) -> str:

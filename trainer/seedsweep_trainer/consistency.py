@@ -3,10 +3,12 @@
 One set of rules for both, so that what is refused later is refused at once by those who report through the Reporter.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
 from seedsweep.foreign import shown
 from seedsweep_trainer.contract import MAX_LABEL, as_published
 
@@ -37,6 +39,34 @@ class Counts(Protocol):
     @property
     def scores(self) -> Sequence[float | None]:
         """Of evaluation 1, 2, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The values that a score can take."""
+
+    lowest: float = -math.inf
+    highest: float = math.inf
+
+    @classmethod
+    def of(cls, metric: Metric | None) -> "Limits":
+        """As the metric's range says."""
+        given = (metric.range if metric is not None else None) or MetricRange()
+        # Rounded as scores are: 0.1 is a score of 0.1 in float32, which is a little more.
+        return cls(
+            lowest=-math.inf if given.min is None else _rounded(float(given.min)),
+            highest=math.inf if given.max is None else _rounded(float(given.max)),
+        )
+
+    def excess(self, scores: Iterable[float | None]) -> str | None:
+        """Which of the scores of evaluation 1, 2, ... cannot be, and what to do about it; None where all can."""
+        for i, score in enumerate(scores, start=1):
+            if score is not None and not math.isnan(score) and not self.lowest <= score <= self.highest:
+                return (
+                    f"the score of evaluation {i} is {score}, outside the metric's range {self.lowest:g} to "
+                    f"{self.highest:g}: correct the trainer, or the range of the sweep's metric"
+                )
+        return None
 
 
 def contradiction(said: Counts) -> str | None:
@@ -94,3 +124,11 @@ def label(text: object, what: str) -> str:
     if not isinstance(text, str) or len(text) > MAX_LABEL or not (text.isascii() and text.isprintable()):
         raise ValueError(f"{what} is {shown(text)}, not a text of at most {MAX_LABEL} ASCII characters: give a digest")
     return text
+
+
+def _rounded(limit: float) -> float:
+    try:
+        return as_published(limit)
+    except ValueError:
+        # No score lies beyond it.
+        return math.copysign(math.inf, limit)

@@ -56,6 +56,8 @@ class Env(StrEnum):
     METRICS_PORT = "SEEDSWEEP_METRICS_PORT"
     CONFIG = "SEEDSWEEP_CONFIG"
     """JSON: `spec.trainer.fineTuning`, or the `config` of a trainer of one's own."""
+    METRIC = "SEEDSWEEP_METRIC"
+    """JSON: name, goal and range of the metric that ranks episodes; absent where the trainer knows it by its data."""
     TERMINATION_LOG = "SEEDSWEEP_TERMINATION_LOG"
 
 

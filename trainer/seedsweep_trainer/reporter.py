@@ -27,8 +27,8 @@ from prometheus_client.registry import Collector
 
 from seedsweep.api.finetuning import MAX_EVALUATIONS
 from seedsweep.files import write_whole
-from seedsweep_trainer.attempt import required, whole_number
-from seedsweep_trainer.consistency import contradiction, label, published, whole
+from seedsweep_trainer.attempt import asked_metric, required, whole_number
+from seedsweep_trainer.consistency import Limits, contradiction, label, published, whole
 from seedsweep_trainer.contract import (
     CONTRACT_VERSION,
     DEFAULT_METRICS_PORT,
@@ -85,6 +85,7 @@ class Reporter(Collector):
         # Checkpoints become durable on a thread of their own.
         self._lock = threading.Lock()
         self._warned = False
+        self._limits = Limits()
         self._evaluated_at: int | None = None
         """Optimizer steps done at the last evaluation."""
 
@@ -104,6 +105,7 @@ class Reporter(Collector):
         try:
             _check_contract(environ)
             reporter._stop_after = whole_number(stop_after, Env.STOP_AFTER) if stop_after else None
+            reporter._limits = Limits.of(asked_metric(environ))
             reporter._serve(environ)
         except ConfigurationError as error:
             print(f"seedsweep: {error}", file=sys.stderr, flush=True)
@@ -183,7 +185,10 @@ class Reporter(Collector):
                 "report one score for each evaluation, and the optimizer steps done until then"
             )
         losses = None if loss is None else (*(seen.losses or ()), published(loss, "evaluated(loss=)"))
-        self._tell(steps_done=done, scores=(*seen.scores, published(score, "evaluated(score=)")), losses=losses)
+        scores = (*seen.scores, published(score, "evaluated(score=)"))
+        if (excess := self._limits.excess(scores)) is not None:
+            raise ValueError(excess)
+        self._tell(steps_done=done, scores=scores, losses=losses)
         self._evaluated_at = done
 
     def checkpointed(self, evaluation: int) -> None:

@@ -42,6 +42,7 @@ _OF_EPISODES = frozenset(
         Env.WEIGHT_INIT_SEED,
         Env.DATA_ORDER_SEED,
         Env.SEED,
+        Env.METRIC,
         Env.RUNGS,
         Env.STOP_AFTER,
         Env.CHECKPOINT_DIR,
