@@ -264,7 +264,7 @@ def _describe_end(episode: EpisodeId, ended: Attempt, failed: int) -> Event:
     where = f"{episode.name} after {ended.evaluations} evaluations"
     match ended.reason:
         case EndReason.DONE:
-            return Event("Finished", f"{where}: trained to the end", episode)
+            return Event("Finished", f"{where}: {ended.message or 'trained to the end'}", episode)
         case EndReason.STOPPED_AT_RUNG:
             return Event("ReachedRung", f"{where}: waits for the cut", episode)
         case EndReason.DIVERGED:
