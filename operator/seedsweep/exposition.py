@@ -19,14 +19,10 @@ MAX_LABELS = 32
 # Five times as fast as prometheus_client's parser, which takes 4 ms for the curves of 300 evaluations.
 _BLANKS = " \t\r"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_SAMPLE = re.compile(
-    r"([a-zA-Z_:][a-zA-Z0-9_:]*)?(?:[ \t]*\{(.*)\}[ \t]*|[ \t]+)([^\s{}\"]+)(?:[ \t]+([^\s{}\"]+))?"
-)
+_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)?(?:[ \t]*\{(.*)\}[ \t]*|[ \t]+)([^\s{}\"]+)(?:[ \t]+([^\s{}\"]+))?")
 _QUOTED = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 # A label, or in quotes the name of the metric: since Prometheus 3 it may stand among the labels, and both in quotes.
-_LABEL = re.compile(
-    rf"[ \t]*(?:([a-zA-Z_][a-zA-Z0-9_]*)|{_QUOTED})[ \t]*(?:=[ \t]*{_QUOTED}[ \t]*)?(?:,[ \t]*|$)"
-)
+_LABEL = re.compile(rf"[ \t]*(?:([a-zA-Z_][a-zA-Z0-9_]*)|{_QUOTED})[ \t]*(?:=[ \t]*{_QUOTED}[ \t]*)?(?:,[ \t]*|$)")
 # float() would also take 1_000, and digits of other scripts.
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE

@@ -50,7 +50,7 @@ class Attempt:
 def parse_config(text: str) -> FineTuning:
     """Parse JSON of `spec.trainer.fineTuning`; raises ConfigurationError with every problem in it."""
     try:
-        return FineTuning.model_validate_json(text)
+        return FineTuning.model_validate_json(text, by_name=False)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc'])) or 'JSON'}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError(f"{Env.CONFIG} is no valid fineTuning: {'; '.join(problems)}") from None

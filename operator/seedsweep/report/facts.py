@@ -7,8 +7,11 @@ from datetime import datetime
 
 from pydantic.main import IncEx
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from seedsweep.api.episode import Episode
+from seedsweep.api.scalars import TooLargeError, resolve
 from seedsweep.api.status import Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.report.words import one_line
@@ -98,5 +101,17 @@ def yaml_text(sweep: SeedSweep, fields: IncEx | None = None) -> str:
     """
     document = sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=fields, exclude={"status"})
     out = io.StringIO()
-    YAML().dump(document, out)
+    yaml = YAML()
+    yaml.representer.add_representer(str, _represent_text)
+    yaml.dump(document, out)
     return out.getvalue()
+
+
+def _represent_text(representer: RoundTripRepresenter, text: str) -> ScalarNode:
+    """In quotes where kubectl and `seedsweep run` would read it as something else: yes, 010, 1_000."""
+    try:
+        is_text = isinstance(resolve(text), str)
+    except TooLargeError:
+        is_text = False
+    style = None if is_text else '"'
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
