@@ -95,6 +95,16 @@ def test_test_score_stands_before_the_rest_with_n_and_interval() -> None:
     assert card.index("## Test score") < card.index("## How it was chosen")
 
 
+def test_a_test_score_that_is_undefined_is_told_apart_from_none() -> None:
+    card = completion.completed(card_of(records.finished()), TEST.evolve(score=None, interval=None))
+    assert "Undefined: accuracy has no value on the 277 test examples" in card
+    assert "no test set" not in card
+
+
+def test_a_test_score_without_an_interval_stands_alone() -> None:
+    assert "**0.6643** (n = 277 examples)." in completion.test_section(TEST.evolve(interval=None))
+
+
 def test_a_card_of_other_making_gets_its_test_score_at_its_end() -> None:
     assert completion.completed("# Mine\n", TEST).startswith("# Mine\n\n## Test score\n")
 

@@ -69,6 +69,28 @@ def test_without_a_test_set_the_page_says_that_the_score_is_optimistic() -> None
     assert "expect less on new data" in words
 
 
+def test_a_test_set_that_was_given_is_never_said_to_be_missing() -> None:
+    record = records.with_test_set(records.finished())
+    assert record.status.best is not None
+    best, since = record.status.best.evolve(test=None), records.START.isoformat()
+    failed = Condition(type="HandedOver", status="False", reason="HandOverFailed", last_transition_time=since)
+    words = words_of(page_of(record.with_status(best=best, conditions=[failed])))
+    assert "Test accuracy none not scored: the winner could not be handed over" in words
+    assert "none not scored yet" in words_of(page_of(record.with_status(best=best, completion_time=None)))
+    assert "not scored: no weights were kept" in words_of(page_of(record.with_status(best=best)))
+    assert "dataset.test" not in words
+    assert "no test set" not in words
+
+
+def test_a_test_score_that_is_undefined_is_called_so() -> None:
+    record = records.with_test_set(records.finished())
+    assert record.status.best is not None
+    assert record.status.best.test is not None
+    test = record.status.best.test.evolve(score=None, interval=None)
+    words = words_of(page_of(record.with_status(best=record.status.best.evolve(test=test))))
+    assert "undefined it has no value on the 277 test examples" in words
+
+
 def test_statistics_come_with_n_and_their_source() -> None:
     words = words_of(page_of(records.finished()))
     assert (

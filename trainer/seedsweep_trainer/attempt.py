@@ -62,7 +62,9 @@ def asked_metric(environ: Mapping[str, str]) -> Metric | None:
     try:
         return Metric.model_validate_json(text) if text else None
     except ValidationError:
-        raise ConfigurationError(f"{Env.METRIC} {text!r} is no metric: use an image of the operator's release") from None
+        raise ConfigurationError(
+            f"{Env.METRIC} {text!r} is no metric: use an image of the operator's release"
+        ) from None
 
 
 def required(environ: Mapping[str, str], name: Env) -> str:

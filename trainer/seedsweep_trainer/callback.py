@@ -162,7 +162,9 @@ def _number(metrics: Mapping[str, Any], name: str) -> float:
     try:
         return float(metrics[name])
     except (TypeError, ValueError):
-        raise ConfigurationError(f"{name} is {metrics[name]!r}: compute_metrics has to return a number for it") from None
+        raise ConfigurationError(
+            f"{name} is {metrics[name]!r}: compute_metrics has to return a number for it"
+        ) from None
 
 
 def _loss(metrics: Mapping[str, Any], metric: str) -> float | None:

@@ -147,7 +147,9 @@ class Reporter(Collector):
     def resumed(self, *, step: int, scores: Sequence[float], losses: Sequence[float] | None = None) -> None:
         """Publish the whole curve of the checkpoint that this attempt starts from, taken after `step` steps."""
         if losses is not None and len(losses) != len(scores):
-            raise ValueError(f"resumed() has {len(scores)} scores but {len(losses)} losses: give a loss for each or none")
+            raise ValueError(
+                f"resumed() has {len(scores)} scores but {len(losses)} losses: give a loss for each or none"
+            )
         done = whole(step, "resumed(step=)", 0, MAX_STEPS)
         self._tell(
             steps_at_start=done,

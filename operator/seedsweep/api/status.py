@@ -67,12 +67,12 @@ class TestScore(Recorded):
 
     metric: Annotated[str, Bound(MAX_MESSAGE)]
     """Its name."""
-    score: float
-    """Of the winner."""
+    score: float | None = None
+    """Of the winner; absent where it is undefined on these examples."""
     n: Count
     """Examples."""
-    interval: Annotated[list[float], Field(min_length=2, max_length=2)]
-    """Lower and upper bound, over examples."""
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """Lower and upper bound, over examples; absent where there is none."""
     confidence: float
     """Of the interval, such as 0.95."""
     baseline: float | None = None

@@ -1,5 +1,6 @@
 """The status for people: conditions, counts, phase and the one line that says what happens or why nothing does."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,9 +22,9 @@ from seedsweep.engine.census import Census, cost_of
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
 from seedsweep.engine.race import Need, Race
-from seedsweep.engine.result import Failure
+from seedsweep.engine.result import HAND_OVER_FAILED, Failure
 from seedsweep.engine.stalls import Stall, find_refusal
-from seedsweep.engine.storage import parameters_of, storage_events, storage_findings
+from seedsweep.engine.storage import Finding, parameters_of, storage_events, storage_findings
 from seedsweep.engine.summary import summarize
 
 TYPES = (
@@ -32,6 +33,7 @@ TYPES = (
     "Progressing",
     "Stalled",
     "Failed",
+    "HandedOver",
     "StorageTidy",
     "WarmedUp",
     "CheckpointsKept",
@@ -163,10 +165,8 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         if not outlook.over:
             return "Concluding", f"{_last_chore(draft, outlook)}: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
-        conclusion = draft.seen.conclusion
-        trouble = f"; {conclusion.error}" if conclusion is not None and conclusion.error else ""
-        if not draft.seen.resumable and draft.layout.spec.storage is None:
-            trouble = "; no weights were kept, for spec.storage is absent"
+        absent = not draft.seen.resumable and draft.layout.spec.storage is None
+        trouble = "; no weights were kept, for spec.storage is absent" if absent else ""
         return "Complete", f"{best}; {counts.finished} kept and finished{failed}{trouble}"
     if draft.seen.suspend:
         return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
@@ -213,10 +213,18 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
         ("ExactScores", not sampled, "CurvesPublished" if not sampled else "ScoresSampled", ""),
         ("NonDeterministic", bool(replayed), "ReplayDiffers" if replayed else "ReplaysAgree", ", ".join(replayed[:10])),
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
+        *_hand_over(draft),
         *storage_findings(draft, outlook.left),
     ]
     others = [condition for condition in draft.seen.status.conditions if condition.type not in TYPES]
     return [*_in_order([_condition(draft, *entry) for entry in found]), *others][:MAX_CONDITIONS]
+
+
+def _hand_over(draft: Draft) -> Iterator[Finding]:
+    conclusion = draft.seen.conclusion
+    if conclusion is not None:
+        failed = bool(conclusion.error)
+        yield "HandedOver", not failed, HAND_OVER_FAILED if failed else "WeightsStored", conclusion.error
 
 
 def _in_order(conditions: list[Condition]) -> list[Condition]:

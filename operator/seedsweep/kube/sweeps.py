@@ -22,7 +22,7 @@ from seedsweep.kube.home import Home
 from seedsweep.kube.log import SweepLog
 from seedsweep.kube.seen import moment_or_none
 from seedsweep.kube.supervise import note_error, supervised
-from seedsweep.kube.sweep import GoneError, Shared, Sweep
+from seedsweep.kube.sweep import GoneError, Shared, Sweep, is_over
 from seedsweep.kube.world import KubeWorld
 
 EVENT_LIFE = timedelta(hours=1)
@@ -148,11 +148,15 @@ class Sweeps:
             self._clean_ups.begin(home, body)
         elif uid in self._sweeps:
             self._sweeps[uid].changed(body)
-        elif uid in self._over:
+        elif uid in self._over and is_over(self._over[uid].status, body["metadata"].get("generation")):
             self._expire(home, self._over[uid].status, body)
-        elif (body.get("status") or {}).get("completionTime"):
+        elif uid not in self._over and is_over(
+            read_status(body.get("status") or {})[0], body["metadata"].get("generation")
+        ):
             self._found_over(home, body)
         else:
+            self._over.pop(uid, None)
+            self._expiry.forget(uid)
             sweep = self._sweeps[uid] = Sweep(self._shared, body)
             # A task of a sweep that exists ends no other way than by its end.
             work = supervised("sweep", partial(self._run, sweep), SweepLog(_log, home.namespace, home.name))

@@ -13,7 +13,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from seedsweep.api.episode import Episode
 from seedsweep.api.scalars import TooLargeError, resolve
 from seedsweep.api.status import Cost, SweepStatus
-from seedsweep.api.sweep import SeedSweep
+from seedsweep.api.sweep import SeedSweep, Trainer
 from seedsweep.report.words import one_line
 
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
@@ -92,6 +92,27 @@ def warnings(status: SweepStatus) -> list[str]:
             detail = one_line(condition.message)
             said.append(f"{_WARNINGS[kind]}{f': {detail}' if detail else ''}.")
     return said
+
+
+def has_test_set(trainer: Trainer) -> bool:
+    """Whether the winner is to be scored on examples that nothing was selected on."""
+    if trainer.fine_tuning is None:
+        return False
+    dataset = trainer.fine_tuning.dataset
+    return bool(dataset.test or dataset.split.test or (dataset.hub is not None and dataset.hub.test))
+
+
+def why_untested(sweep: SeedSweep) -> str:
+    """Why the winner has no test score, though a test set was given; empty where none was."""
+    status = sweep.status or SweepStatus()
+    if not has_test_set(sweep.spec.trainer):
+        return ""
+    handed = status.condition("HandedOver")
+    if handed is not None and handed.status == "False":
+        return "not scored: the winner could not be handed over"
+    if status.completion_time is None:
+        return "not scored yet"
+    return "not scored: no weights were kept"
 
 
 def yaml_text(sweep: SeedSweep, fields: IncEx | None = None) -> str:

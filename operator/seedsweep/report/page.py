@@ -16,10 +16,12 @@ from seedsweep.report.analysis import analyses, withheld
 from seedsweep.report.facts import (
     casualties,
     full_seconds,
+    has_test_set,
     saved_share,
     steps_trained,
     wall_seconds,
     warnings,
+    why_untested,
     yaml_text,
 )
 from seedsweep.report.figure import draw_curves, shown_from
@@ -68,6 +70,8 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         wall=wall_seconds(status),
         full_seconds=full_seconds(status.cost),
         sweep_yaml=yaml_text(sweep),
+        untested=why_untested(sweep),
+        has_test_set=has_test_set(sweep.spec.trainer),
         episodes=episodes,
     )
 
