@@ -256,7 +256,9 @@ INVALID = [
     InvalidSweep(TEMPLATE, template(labels={"x" * 64: "x"}), "metadata.labels", KEY, KEY),
     InvalidSweep(TEMPLATE, template(labels={f"{'x' * 254}/x": "x"}), "metadata.labels", KEY, KEY),
     InvalidSweep(TEMPLATE, template(labels={"team": "two words"}), "labels.team", VALUE, "labels.team: Invalid value"),
-    InvalidSweep(TEMPLATE, template(labels={"team": "x" * 64}), "labels.team", "longer than 63", "may not be more than 63"),
+    InvalidSweep(
+        TEMPLATE, template(labels={"team": "x" * 64}), "labels.team", "longer than 63", "may not be more than 63"
+    ),
     InvalidSweep(TEMPLATE, template(annotations={"a/b/c": "x"}), "metadata.annotations", KEY, KEY),
     InvalidSweep(
         TEMPLATE,
@@ -273,7 +275,9 @@ INVALID = [
     ),
     InvalidSweep("spec.trainer.resources", {"limits": {"a gpu": 1}}, "resources.limits", KEY, KEY),
     InvalidSweep("spec.storage", {}, "spec.storage", "exactly one of persistent", "exactly one of persistent"),
-    InvalidSweep("spec.storage", {"uri": "bucket"}, "spec.storage.uri", "must be a URI", "spec.storage.uri: Invalid value"),
+    InvalidSweep(
+        "spec.storage", {"uri": "bucket"}, "spec.storage.uri", "must be a URI", "spec.storage.uri: Invalid value"
+    ),
     InvalidSweep(f"{TUNING}.learning_rate", "2e-5", "learning_rate", "did you mean learningRate?", "unknown field"),
     InvalidSweep("spec.paralelism", 3, "spec.paralelism", "did you mean parallelism?", "unknown field"),
     InvalidSweep("spec.parallelism", True, "spec.parallelism", "whole number", "must be of type integer"),

@@ -85,6 +85,7 @@ def reading_of(message: Message, expected: Expected) -> Reading:
         level=message.info.level,
         fingerprint=message.info.fingerprint,
         data=message.info.data,
+        provenance=message.info.provenance,
         done=message.outcome is Outcome.DONE,
     )
     _check(reading, expected, NeverUsableError)
@@ -109,6 +110,7 @@ def _published(samples: Samples, info: TrainerInfo) -> Reading:
         level=info.level,
         fingerprint=info.fingerprint,
         data=info.data,
+        provenance=info.provenance,
     )
 
 
@@ -178,6 +180,7 @@ def _check_identity(info: TrainerInfo, expected: Expected) -> None:
         ("fingerprint", info.fingerprint),
         ("data", info.data),
         ("initialization", info.initialization),
+        ("provenance", info.provenance),
     ):
         if len(text) > MAX_LABEL:
             raise NeverUsableError(f"the label {name} is longer than {MAX_LABEL} characters: give a digest")

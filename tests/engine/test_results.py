@@ -92,6 +92,14 @@ def test_a_sweep_without_any_score_has_failed(ours):
     assert condition(again, "Failed").reason == "NoScore"
 
 
+def test_what_was_trained_from_is_recorded_once():
+    first = look(TWO, running(0, 0.1, provenance="weights=ab12&train=8-1"))
+    assert first.status.provenance is not None
+    assert (first.status.provenance.base_weights, first.status.provenance.truncated.train) == ("ab12", 1)
+    later = look(TWO, running(0, 0.1, provenance="weights=cd34"), status=first.status)
+    assert later.status.provenance == first.status.provenance
+
+
 def test_one_score_is_enough_for_a_winner():
     todo = look(study(2), records={0: finished(0, *[None] * 10), 1: finished(1, 0.1, *[None] * 9)}, resumable=False)
     assert condition(todo, "Complete").status == "True"

@@ -9,7 +9,9 @@ import pytest
 
 import records
 from seedsweep.api.core import Condition
+from seedsweep.api.finetuning import Metric
 from seedsweep.api.parse import parse_sweep
+from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.report.page import build_report, write_report
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -89,6 +91,27 @@ def test_a_test_score_that_is_undefined_is_called_so() -> None:
     test = record.status.best.test.evolve(score=None, interval=None)
     words = words_of(page_of(record.with_status(best=record.status.best.evolve(test=test))))
     assert "undefined it has no value on the 277 test examples" in words
+
+
+ORIGIN = Provenance(
+    base_weights="ab12",
+    model_commit="cd34",
+    examples=PartCounts(train=800, validation=200),
+    truncated=PartCounts(train=16, validation=0),
+    positive_label="legit $x$",
+)
+
+
+def test_what_was_trained_from_is_on_record_with_the_class_of_an_f1() -> None:
+    record = records.finished().with_status(provenance=ORIGIN)
+    trainer = record.sweep.spec.trainer
+    assert trainer.fine_tuning is not None
+    trainer = trainer.evolve(fine_tuning=trainer.fine_tuning.evolve(metric=Metric(name="f1", goal="maximize")))
+    sweep = record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer))
+    words = words_of(build_report(sweep, record.episodes, record.cuts))
+    assert "ranked by validation F1 of legit $x$ (higher is better)" in words
+    assert "800 train, 200 validation examples; truncated to maxLength: 16 train (2 %)" in words
+    assert "digest ab12 , commit cd34" in words
 
 
 def test_statistics_come_with_n_and_their_source() -> None:

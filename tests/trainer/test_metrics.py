@@ -206,7 +206,9 @@ def test_scores_are_to_the_last_bit_those_of_scikit_learn(seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["pearson", "spearman", "pearsonAndSpearman"])
 def test_a_correlation_with_labels_that_are_all_alike_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"all 3 validation labels are 2\.5, and a correlation with a constant"):
+    with pytest.raises(
+        ConfigurationError, match=r"all 3 validation labels are 2\.5, and a correlation with a constant"
+    ):
         check_labels(Metric(name=name, goal="maximize"), np.full(3, 2.5, dtype=np.float32))
     check_labels(Metric(name=name, goal="maximize"), np.array([1.0, 2.0], dtype=np.float32))
     check_labels(Metric(name="mse", goal="minimize"), np.full(3, 2.5, dtype=np.float32))

@@ -18,7 +18,7 @@ from seedsweep_trainer.durable import broken, whole_folder
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.evaluation import Evaluation
 from seedsweep_trainer.export import check_replaceable
-from seedsweep_trainer.fingerprint import autocast_dtype, digest, prepare_torch
+from seedsweep_trainer.fingerprint import autocast_dtype, config_digest, prepare_torch
 from seedsweep_trainer.folders import BEST_FACTS
 from seedsweep_trainer.keeper import predictions
 from seedsweep_trainer.model import load_model_config
@@ -86,7 +86,7 @@ def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:
     if (reason := broken(best)) is not None:
         raise ConfigurationError(f"--best {best}: {reason}; give best/ or best-to-<rung>/ of an episode's folder")
     facts = json.loads((best / BEST_FACTS).read_text())
-    if facts["config"] != digest(config.model_dump(mode="json", by_alias=True)):
+    if facts["config"] != config_digest(config):
         raise ConfigurationError(f"--best {best} is of another configuration: give the one it was trained with")
     if facts["data"] != data.digest:
         raise ConfigurationError(f"dataset: its examples are not those that --best {best} was trained on; restore them")

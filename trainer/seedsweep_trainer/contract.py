@@ -120,6 +120,8 @@ class TrainerInfo:
     """Digest of the examples trained and validated on."""
     initialization: str = ""
     """Digest of the freshly initialised tensors."""
+    provenance: str = ""
+    """Of our own trainer: the data and weights that it starts from (seedsweep.api.provenance)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def config_digest(config: FineTuning) -> str:
+    """16 hex digits that identify what of a configuration the arithmetic follows from."""
+    return digest(config.model_dump(mode="json", by_alias=True, exclude={"checkpoint_every_evaluations"}))
+
+
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -134,13 +134,16 @@ class Reporter(Collector):
             baseline=None if baseline is None else published(baseline, "planned(baseline=)"),
         )
 
-    def described(self, *, fingerprint: str = "", data: str = "", initialization: str = "") -> None:
-        """Declare the digests of TrainerInfo."""
+    def described(
+        self, *, fingerprint: str = "", data: str = "", initialization: str = "", provenance: str = ""
+    ) -> None:
+        """Declare the texts of TrainerInfo."""
         info = replace(
             self._message.info,
             fingerprint=label(fingerprint, "described(fingerprint=)"),
             data=label(data, "described(data=)"),
             initialization=label(initialization, "described(initialization=)"),
+            provenance=label(provenance, "described(provenance=)"),
         )
         self._tell(info=info)
 

@@ -11,6 +11,7 @@ from seedsweep_trainer.cache import TOKENIZER_FILES, Cache
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.model import load_model, load_tokenizer
+from seedsweep_trainer.origin import COMMIT
 from seedsweep_trainer.tasks import load_task
 from seedsweep_trainer.timetable import Timetable
 
@@ -71,3 +72,4 @@ def _download(config: FineTuning, folder: Path) -> None:
     for file in snapshot.iterdir():
         if file.is_file():
             shutil.copyfile(file, folder / file.name)
+    (folder / COMMIT).write_text(snapshot.name)

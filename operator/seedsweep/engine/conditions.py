@@ -7,6 +7,7 @@ from typing import Literal
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import MAX_FINGERPRINT
+from seedsweep.api.provenance import Provenance, parse_provenance
 from seedsweep.api.recorded import MAX_MESSAGE, reason_word, shortened
 from seedsweep.api.status import (
     MAX_CONDITIONS,
@@ -105,6 +106,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         best=outlook.best,
         cost=cost,
         data_digest=before.data_digest or _data_digest(draft),
+        provenance=before.provenance or _provenance(draft),
         fingerprints=[shortened(f, MAX_FINGERPRINT) for f in sorted(outlook.census.fingerprints)[:MAX_FINGERPRINTS]],
     )
 
@@ -112,6 +114,11 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
 def _data_digest(draft: Draft) -> str | None:
     told = next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None)
     return shortened(told, MAX_FINGERPRINT) if told is not None else None
+
+
+def _provenance(draft: Draft) -> Provenance | None:
+    told = next((a.reading.provenance for a in draft.seen.attempts if a.reading and a.reading.provenance), "")
+    return parse_provenance(told)
 
 
 def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:

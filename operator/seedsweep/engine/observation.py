@@ -39,6 +39,7 @@ class Reading:
     level: str = "L1"
     fingerprint: str = ""
     data: str = ""
+    provenance: str = ""
     sampled: bool = False
     """The curve is made of samples of a gauge."""
     done: bool = False

@@ -21,7 +21,7 @@ from seedsweep.report.facts import (
     wall_seconds,
     why_untested,
 )
-from seedsweep.report.words import counted, duration_text, metric_words, one_line, score_text, share_text
+from seedsweep.report.words import counted, data_words, duration_text, metric_words, one_line, score_text, share_text
 
 NAMED_CASUALTIES = 5
 """More would push the result off the screen; the report has them all."""
@@ -66,6 +66,8 @@ def last_screen(
     if status.best is not None:
         for label, text in _result(sweep, status.best, status, len(episodes)):
             facts.add_row(label, text)
+    if status.provenance is not None:
+        facts.add_row("data", data_words(status.provenance))
     for cut in cuts:
         facts.add_row("kept", _kept(cut.spec, many=len(cuts) > 1))
     for label, text in (*_casualties(lost), *_cost(status.cost, status)):
@@ -87,7 +89,7 @@ def _headline(sweep: SeedSweep, status: SweepStatus) -> Iterator[RenderableType]
     elif status.best is None:
         yield Text.assemble((name, "bold"), f" has no result yet: {one_line(status.message) or status.phase}")
     else:
-        metric = metric_words(sweep.spec.trainer)
+        metric = metric_words(sweep.spec.trainer, status)
         complete = status.phase == "Complete"
         said = "is complete" if complete else f"is not over ({status.phase}); best so far"
         style = "bold green" if complete else "bold"
