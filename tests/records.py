@@ -20,6 +20,7 @@ from seedsweep.api.episode import (
     RungScore,
     Verdict,
 )
+from seedsweep.api.finetuning import Split
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.status import Best, Cost, CutSummary, EpisodeCounts, SweepStatus, TestScore
 from seedsweep.api.sweep import SeedSweep
@@ -385,6 +386,15 @@ def _final_sweep_status(episodes: Sequence[Episode], cut: Cut | None) -> SweepSt
         data_digest="3f6c2a9be1d4",
         fingerprints=["cpu-1t-fp32"],
     )
+
+
+def with_test_set(record: Record) -> Record:
+    """The same of a sweep whose data has a test set."""
+    trainer = record.sweep.spec.trainer
+    assert trainer.fine_tuning is not None
+    dataset = trainer.fine_tuning.dataset.evolve(split=Split(test=277))
+    trainer = trainer.evolve(fine_tuning=trainer.fine_tuning.evolve(dataset=dataset))
+    return replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
 
 
 def _summary(cut: Cut, t: int) -> CutSummary:

@@ -8,7 +8,12 @@ import pytest
 
 from pod_statuses import EXPECTED, NOW, Object, condition, container, facts
 from seedsweep.api.episode import EndReason, Interruption
-from seedsweep.contract.trouble import FINAL_TIMES, UNREADABLE_AFTER, UNREADABLE_TIMES, Trouble
+from seedsweep.contract.trouble import (
+    UNREACHED_AFTER,
+    UNREACHED_TIMES,
+    UNUSABLE_TIMES,
+    Trouble,
+)
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 from seedsweep.kube.pods.attempt import BEGINS_WITHIN, PodAttempt, wants_log
 from seedsweep.kube.pods.facts import PodFacts
@@ -47,36 +52,36 @@ def test_a_container_that_does_not_begin_is_told_after_a_while_with_where_to_loo
 
 def test_metrics_that_cannot_be_read_are_told_after_a_while():
     attempt = PodAttempt(placed({"running": {}}), EXPECTED, NOW)
-    once, often = Trouble(1, "refused"), Trouble(UNREADABLE_TIMES, "refused")
-    assert seen(attempt, UNREADABLE_AFTER, once).trouble == ""
-    assert seen(attempt, UNREADABLE_AFTER - timedelta(seconds=1), often).trouble == ""
-    shown = seen(attempt, UNREADABLE_AFTER, often)
+    once, often = Trouble(1, "refused"), Trouble(UNREACHED_TIMES, "refused")
+    assert seen(attempt, UNREACHED_AFTER, once).trouble == ""
+    assert seen(attempt, UNREACHED_AFTER - timedelta(seconds=1), often).trouble == ""
+    shown = seen(attempt, UNREACHED_AFTER, often)
     assert (shown.trouble_kind, shown.trouble) == ("MetricsUnreachable", "its metrics cannot be reached: refused")
-    shown = seen(attempt, UNREADABLE_AFTER, replace(often, kind="MetricsUnusable"))
+    shown = seen(attempt, timedelta(), Trouble(UNUSABLE_TIMES, "refused", "MetricsUnusable"))
     assert (shown.trouble_kind, shown.trouble) == ("MetricsUnusable", "its metrics cannot be used: refused")
 
 
 def test_what_keeps_a_pod_from_beginning_is_told_before_its_metrics():
     waiting = placed({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
     shown = seen(
-        PodAttempt(waiting, EXPECTED, NOW), UNREADABLE_AFTER, Trouble(UNREADABLE_TIMES, "refused", "MetricsUnusable")
+        PodAttempt(waiting, EXPECTED, NOW), UNREACHED_AFTER, Trouble(UNREACHED_TIMES, "refused", "MetricsUnusable")
     )
     assert (shown.trouble_kind, shown.trouble) == ("CannotBegin", "ImagePullBackOff: no such image")
 
 
 def test_what_can_never_be_used_is_told_at_once():
     attempt = PodAttempt(placed({"running": {}}), EXPECTED, NOW)
-    out_of_range = Trouble(FINAL_TIMES, "the score is 1.5", "MetricsUnusable", FINAL_TIMES)
+    out_of_range = Trouble(UNUSABLE_TIMES, "the score is 1.5", "MetricsUnusable", UNUSABLE_TIMES)
     shown = seen(attempt, timedelta(), out_of_range)
-    assert (shown.unusable, shown.trouble) == ("the score is 1.5", "")
-    assert seen(attempt, timedelta(), replace(out_of_range, final_times=FINAL_TIMES - 1)).unusable == ""
+    assert (shown.unusable, shown.trouble) == ("the score is 1.5", "its metrics cannot be used: the score is 1.5")
+    assert seen(attempt, timedelta(), replace(out_of_range, final_times=UNUSABLE_TIMES - 1)).unusable == ""
 
 
 def test_what_its_metrics_said_to_the_last_outlives_them():
     attempt = PodAttempt(placed({"terminated": {"exitCode": 0}}), EXPECTED, NOW)
-    attempt.take_scraped(Unread(Trouble(FINAL_TIMES, "the score is 1.5", "MetricsUnusable", FINAL_TIMES)))
+    attempt.take_scraped(Unread(Trouble(UNUSABLE_TIMES, "the score is 1.5", "MetricsUnusable", UNUSABLE_TIMES)))
     attempt.end(FAILED)
-    shown = seen(attempt, UNREADABLE_AFTER)
+    shown = seen(attempt, UNREACHED_AFTER)
     assert (shown.unusable, shown.trouble) == ("the score is 1.5", "")
 
 

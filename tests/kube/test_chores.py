@@ -241,8 +241,8 @@ def assert_recordable(chore: Chore) -> None:
         assert path is None or is_recordable(path, 4_096)
     assert answer.parameters is None or 0 <= answer.parameters < 2**63
     if answer.test is not None:
-        lower, upper = answer.test.interval
-        assert all(map(math.isfinite, (answer.test.score, lower, upper, answer.test.confidence)))
+        numbers = (answer.test.score or 0.0, answer.test.confidence, *(answer.test.interval or ()))
+        assert all(map(math.isfinite, numbers))
         assert 0 <= answer.test.n < 2**63
     json.dumps(answer.model_dump(mode="json"), allow_nan=False)
 

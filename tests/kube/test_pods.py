@@ -132,6 +132,7 @@ def test_contract_is_kept_with_all_that_is_known_of_the_attempt():
         "SEEDSWEEP_EPISODE": "wi3-do7",
         "SEEDSWEEP_WEIGHT_INIT_SEED": "3",
         "SEEDSWEEP_DATA_ORDER_SEED": "7",
+        "SEEDSWEEP_METRIC": '{"name":"accuracy","goal":"maximize"}',
         "SEEDSWEEP_RUNGS": "6,12",
         "SEEDSWEEP_STOP_AFTER": "6",
         "SEEDSWEEP_WORK_DIR": SCRATCH,

@@ -12,7 +12,7 @@ from fake_sweeps import FakeSweep
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import load_sweep
 from seedsweep.contract.metrics_client import UnreachableError
-from seedsweep.contract.trouble import UNREADABLE_AFTER, UNREADABLE_TIMES
+from seedsweep.contract.trouble import UNREACHED_AFTER, UNREACHED_TIMES
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import SeenAttempt
 from seedsweep.local import attempts as module
@@ -119,23 +119,25 @@ async def test_a_score_that_can_never_count_is_told_at_once(machine: Machine) ->
     assert machine.seen.reading is None
 
 
-async def test_metrics_that_cannot_be_had_are_told_after_a_while_and_of_which_kind(machine: Machine) -> None:
-    kinds = {
-        "MetricsUnreachable": (UnreachableError("nothing listens"), "its metrics cannot be reached: nothing listens"),
-        "MetricsUnusable": (
-            "seedsweep_steps_done x\n",
-            "its metrics cannot be used: seedsweep_steps_done is no number",
-        ),
-    }
+async def test_a_trainer_that_does_not_answer_is_told_after_a_while(machine: Machine) -> None:
     begun = machine.now
-    for kind, (answer, text) in kinds.items():
-        machine.answer = lambda _, answer=answer: answer
-        machine.now = begun
-        await machine.scraped(UNREADABLE_TIMES)
-        assert machine.seen.trouble == ""
-        machine.now = begun + UNREADABLE_AFTER
-        assert machine.seen.trouble_kind == kind
-        assert machine.seen.trouble.startswith(text)
+    machine.answer = lambda _: UnreachableError("nothing listens")
+    await machine.scraped(UNREACHED_TIMES)
+    assert machine.seen.trouble == ""
+    machine.now = begun + UNREACHED_AFTER
+    assert machine.seen.trouble_kind == "MetricsUnreachable"
+    assert machine.seen.trouble == "its metrics cannot be reached: nothing listens"
+    machine.answer = published
+    await machine.scraped(1)
+    assert (machine.seen.trouble, machine.seen.unusable) == ("", "")
+
+
+async def test_an_exporter_that_cannot_be_read_is_told_while_it_trains(machine: Machine) -> None:
+    machine.answer = lambda _: "seedsweep_steps_done x\n"
+    machine.attempts.news.clear()
+    await machine.attempts.news.wait()
+    assert machine.seen.trouble_kind == "MetricsUnusable"
+    assert machine.seen.trouble.startswith("its metrics cannot be used: seedsweep_steps_done is no number")
     machine.answer = published
     await machine.scraped(1)
     assert (machine.seen.trouble, machine.seen.unusable) == ("", "")

@@ -297,6 +297,29 @@ def test_winners_card_tells_the_end_of_the_sweep_and_the_test_score(finished: tu
     assert broken(finished[1] / "best") is None, "the card is in the manifest, too"
 
 
+def test_a_hand_over_that_failed_fails_the_sweep_until_the_same_command_succeeds(
+    material: Path, tmp_path: Path, seedsweep: Command
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(material, tmp_path / "data")
+    sweep = write_sweep(tmp_path / "data")
+    (out / "best").mkdir(parents=True)
+    (out / "best" / "mine.txt").write_text("of something else")
+    failed = seedsweep("run", str(sweep), "--out", str(out))
+    assert failed.code == 1, failed.out + failed.err
+    assert "failed: HandOverFailed" in failed.out
+    assert "holds something else" in failed.out
+    assert "no test set" not in failed.out
+    assert "no test set" not in (out / "report.html").read_text()
+    shutil.rmtree(out / "best")
+    attempts = len(list((out / "attempts").iterdir()))
+    again = seedsweep("run", str(sweep), "--out", str(out))
+    assert again.code == 0, again.out + again.err
+    assert "is complete" in again.out
+    assert (out / "best" / "model.safetensors").exists()
+    assert len(list((out / "attempts").iterdir())) == attempts, "nothing was trained again"
+
+
 def test_copy_of_the_winner_is_made_where_it_is_asked_for(finished: tuple[Path, Path]) -> None:
     status = read_record(finished[1]).sweep.status
     assert status is not None

@@ -14,6 +14,7 @@ from seedsweep.api.cut import CutData
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.parse import parse_sweep
+from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.engine.layout import Layout
 from seedsweep.report.card import model_card
 
@@ -93,6 +94,28 @@ def test_test_score_stands_before_the_rest_with_n_and_interval() -> None:
     card = completion.completed(card_of(records.finished()), TEST)
     assert "**0.6643** (95 % interval 0.6053 to 0.7195, n = 277 examples). A constant answer scores 0.5235." in card
     assert card.index("## Test score") < card.index("## How it was chosen")
+
+
+def test_card_tells_what_the_model_was_trained_from() -> None:
+    origin = Provenance(
+        base_weights="ab12",
+        dataset_commit="cd34",
+        examples=PartCounts(train=800, validation=200),
+        truncated=PartCounts(train=0, validation=0),
+    )
+    card = card_of(records.finished().with_status(provenance=origin))
+    assert "- 800 train, 200 validation examples, none truncated\n- data set at commit `cd34`\n" in card
+    assert "- base weights of digest `ab12`\n" in card
+
+
+def test_a_test_score_that_is_undefined_is_told_apart_from_none() -> None:
+    card = completion.completed(card_of(records.finished()), TEST.evolve(score=None, interval=None))
+    assert "Undefined: accuracy has no value on the 277 test examples" in card
+    assert "no test set" not in card
+
+
+def test_a_test_score_without_an_interval_stands_alone() -> None:
+    assert "**0.6643** (n = 277 examples)." in completion.test_section(TEST.evolve(interval=None))
 
 
 def test_a_card_of_other_making_gets_its_test_score_at_its_end() -> None:

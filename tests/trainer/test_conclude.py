@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
+from seedsweep.api import status
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import as_published
 from seedsweep_trainer import conclude as conclude_module
+from seedsweep_trainer import metrics
 from seedsweep_trainer import train as train_module
 from seedsweep_trainer.conclude import conclude
 from seedsweep_trainer.errors import ConfigurationError
@@ -142,6 +145,16 @@ def test_without_a_test_set_there_is_no_test_score_and_the_log_says_so(
     assert not (tmp_path / "winner" / "test.json").exists()
     assert (tmp_path / "winner" / "model.safetensors").exists()
     assert "no test set" in caplog.text
+
+
+def test_a_test_score_that_is_undefined_is_handed_over_as_such(
+    trained: Episode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "score", lambda *_: math.nan)
+    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "winner", "# Mine\n")
+    told = status.TestScore.model_validate_json((tmp_path / "winner" / "test.json").read_bytes())
+    assert (told.score, told.interval, told.n) == (None, None, 30)
+    assert "Undefined: accuracy has no value on the 30 test examples" in (tmp_path / "winner" / "README.md").read_text()
 
 
 def test_a_failure_leaves_the_folder_as_it_was(

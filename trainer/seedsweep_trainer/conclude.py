@@ -3,9 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +70,8 @@ def conclude(config: FineTuning, best: Path, to: Path, card: str | None = None, 
             table = predictions(data.test, outputs, data.id2label)
             (partial / TEST_PREDICTIONS).write_text(table, encoding="utf-8")
         if card is not None:
-            (partial / MODEL_CARD).write_text(completed(card, _defined(test)), encoding="utf-8")
+            text = completed(card, TestScore.model_validate(test) if test is not None else None)
+            (partial / MODEL_CARD).write_text(text, encoding="utf-8")
 
 
 def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, object]:
@@ -83,15 +82,10 @@ def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, obj
         "metric": name,
         "score": _nullable(metrics.score(name, outputs, test.labels, positive)),
         "n": len(test),
-        "interval": [_nullable(bound) for bound in bounds],
+        "interval": None if any(map(math.isnan, bounds)) else list(bounds),
         "confidence": _CONFIDENCE,
         "baseline": _nullable(metrics.baseline(name, data.train.labels, test.labels, data.num_labels, positive)),
     }
-
-
-def _defined(test: Mapping[str, Any] | None) -> TestScore | None:
-    """The test score; None where there is none, or where it is undefined."""
-    return TestScore(**test) if test is not None and None not in (test["score"], *test["interval"]) else None
 
 
 def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:

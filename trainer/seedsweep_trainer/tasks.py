@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning, Metric
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.metrics import TASK_METRICS, baseline, check
+from seedsweep_trainer.metrics import TASK_METRICS, baseline, check, check_labels
 
 if TYPE_CHECKING:
     from seedsweep_trainer.examples import Examples
@@ -104,6 +104,7 @@ def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskDat
     parts = {name: tokenise(examples, tokenizer, config.dataset.max_length) for name, examples in loaded.parts.items()}
     names = classes.names if classes else (config.dataset.columns.label,)
     train, validation = parts["train"], parts["validation"]
+    check_labels(metric, validation.labels)
     return TaskData(
         train=train,
         validation=validation,

@@ -12,6 +12,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.provenance import Provenance
 from seedsweep.contract.protocol import Outcome
 from seedsweep_trainer import metrics
 from seedsweep_trainer.attempt import Attempt, parse_config
@@ -26,6 +27,7 @@ from seedsweep_trainer.generators import seed_all
 from seedsweep_trainer.keeper import Keeper
 from seedsweep_trainer.learner import Learner
 from seedsweep_trainer.model import load_model
+from seedsweep_trainer.origin import provenance
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.seeds import stream
 from seedsweep_trainer.storage import open_folders
@@ -102,15 +104,18 @@ def _train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     with opened_sources(config, attempt.storage, attempt.work) as (folder, padding, data):
         timetable = Timetable.of(config, len(data.train))
         model, initialization = load_model(config, data, padding, attempt.weight_init, folder)
+        origin = provenance(config, data, folder)
     check_fit(config, model, padding, data)
     learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
-    reporter.described(fingerprint=digest(conditions), data=data.digest, initialization=initialization)
+    reporter.described(
+        fingerprint=digest(conditions), data=data.digest, initialization=initialization, provenance=origin.to_text()
+    )
     reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
 
     seed_all(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
     store = None
     if attempt.checkpoints is not None:
-        store = Store(open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data))
+        store = Store(open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data, origin))
     progress = Progress()
     if store is not None and (checkpoint := store.resume()) is not None:
         restore(checkpoint, learner)
@@ -167,11 +172,12 @@ def _say(progress: Progress, timetable: Timetable) -> None:
     log.info("%s: score %.6g, loss %.6g", place, score, loss)
 
 
-def identity(attempt: Attempt, data: TaskData) -> Identity:
-    """What a checkpoint must agree in, to be continued by this attempt."""
+def identity(attempt: Attempt, data: TaskData, origin: Provenance) -> Identity:
+    """What a checkpoint must agree in, to be continued by this attempt: all that the arithmetic follows from."""
     return {
         "weightInit": attempt.weight_init,
         "dataOrder": attempt.data_order,
         "config": config_digest(attempt.config),
         "data": data.digest,
+        "baseWeights": origin.base_weights or "",
     }

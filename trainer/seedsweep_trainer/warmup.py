@@ -13,6 +13,7 @@ from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.fit import check_fit, load_data, try_step
 from seedsweep_trainer.hub import hub_failure
 from seedsweep_trainer.model import load_model
+from seedsweep_trainer.origin import COMMIT
 from seedsweep_trainer.timetable import Timetable
 
 _WANTED = [*(f"*{ending}" for ending in TOKENIZER_FILES), "model.safetensors", "model-*-of-*.safetensors"]
@@ -73,3 +74,4 @@ def _download(config: FineTuning, folder: Path) -> None:
     for file in snapshot.iterdir():
         if file.is_file():
             shutil.copyfile(file, folder / file.name)
+    (folder / COMMIT).write_text(snapshot.name)

@@ -8,6 +8,7 @@ from seedsweep.api.base import Count, Distinct
 from seedsweep.api.core import Condition
 from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_RUNGS
 from seedsweep.api.episode import MAX_FINGERPRINT, EpisodeName, Interruption
+from seedsweep.api.provenance import Provenance
 from seedsweep.api.recorded import MAX_MESSAGE, Bound, ObjectName, Recorded, Timestamp
 
 Phase = Literal["Pending", "Running", "Suspended", "Concluding", "Complete", "Failed"]
@@ -69,12 +70,12 @@ class TestScore(Recorded):
 
     metric: Annotated[str, Bound(MAX_MESSAGE)]
     """Its name."""
-    score: float
-    """Of the winner."""
+    score: float | None = None
+    """Of the winner; absent where it is undefined on these examples."""
     n: Count
     """Examples."""
-    interval: Annotated[list[float], Field(min_length=2, max_length=2)]
-    """Lower and upper bound, over examples."""
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """Lower and upper bound, over examples; absent where there is none."""
     confidence: float
     """Of the interval, such as 0.95."""
     baseline: float | None = None
@@ -193,6 +194,8 @@ class SweepStatus(Recorded):
     cost: Cost = Cost()
     data_digest: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
     """Hash of the data, as the trainers report it."""
+    provenance: Provenance | None = None
+    """Of our own trainer: what all episodes started from."""
     live_key: Annotated[str, Bound(64)] | None = None
     """Word that the operator's live view asks for: whoever may read this sweep may see it live. Only while it is under
     way; another one after every start of the operator."""

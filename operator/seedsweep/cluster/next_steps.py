@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.result import hand_over_failed
 from seedsweep.kube import names
 from seedsweep.kube.pods.manifest import storage_folder
 from seedsweep.report.facts import casualties
@@ -18,7 +19,10 @@ def next_steps(sweep: SeedSweep, episodes: Sequence[Episode]) -> Iterator[NextSt
     failed = next((lost for lost in casualties(episodes) if lost.outcome == "failed"), None)
     if failed is not None:
         yield NextStep(f"Read why {failed.episode} failed", [f"{kubectl} describe episode {name}-{failed.episode}"])
-    if status.phase == "Failed":
+    if hand_over_failed(status):
+        patch = f'{kubectl} patch seedsweep {name} --type merge -p \'{{"spec":{{"waitForCapacitySeconds":301}}}}\''
+        yield NextStep("Hand the winner over again: any change of its spec does it, once the cause is removed", [patch])
+    elif status.phase == "Failed":
         again = [f"{kubectl} delete seedsweep {name}", f"{kubectl} apply -f FILE"]
         yield NextStep("Start anew, which forgets this one (or give it another name)", again)
     yield NextStep(

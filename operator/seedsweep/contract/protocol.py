@@ -56,6 +56,8 @@ class Env(StrEnum):
     METRICS_PORT = "SEEDSWEEP_METRICS_PORT"
     CONFIG = "SEEDSWEEP_CONFIG"
     """JSON: `spec.trainer.fineTuning`, or the `config` of a trainer of one's own."""
+    METRIC = "SEEDSWEEP_METRIC"
+    """JSON: name, goal and range of the metric that ranks episodes; absent where the trainer knows it by its data."""
     TERMINATION_LOG = "SEEDSWEEP_TERMINATION_LOG"
 
 
@@ -118,6 +120,8 @@ class TrainerInfo:
     """Digest of the examples trained and validated on."""
     initialization: str = ""
     """Digest of the freshly initialised tensors."""
+    provenance: str = ""
+    """Of our own trainer: the data and weights that it starts from (seedsweep.api.provenance)."""
 
 
 @dataclass(frozen=True, slots=True)

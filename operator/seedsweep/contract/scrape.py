@@ -4,14 +4,22 @@ Whatever a body holds, the outcome is a whole Reading or a ScrapeError, within a
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
+from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric
 from seedsweep.api.sweep import GaugeNames
-from seedsweep.contract.exposition import Samples, ScrapeError, count, defined, parse_samples, single
+from seedsweep.contract.consistency import Limits, contradiction
+from seedsweep.contract.exposition import CountError, Samples, ScrapeError, count, defined, parse_samples, single
 from seedsweep.contract.foreign import recordable
-from seedsweep.contract.protocol import CONTRACT_VERSION, MAX_LABEL, Message, MetricName, TrainerInfo, as_published
+from seedsweep.contract.protocol import (
+    CONTRACT_VERSION,
+    MAX_LABEL,
+    Message,
+    MetricName,
+    Outcome,
+    TrainerInfo,
+)
 from seedsweep.contract.sampling import sample
 from seedsweep.engine.observation import Reading
 
@@ -31,28 +39,12 @@ class Expected:
 
     episode: str
     uid: str
-    lowest: float = -math.inf
-    highest: float = math.inf
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def of(cls, metric: Metric | None, episode: EpisodeId, uid: str) -> "Expected":
         """What an attempt must publish; `metric` has the range."""
-        limits = (metric.range if metric is not None else None) or MetricRange()
-        # Rounded as scores are: 0.1 is a score of 0.1 in float32, which is a little more.
-        return cls(
-            episode=episode.name,
-            uid=uid,
-            lowest=-math.inf if limits.min is None else _limit(float(limits.min)),
-            highest=math.inf if limits.max is None else _limit(float(limits.max)),
-        )
-
-
-def _limit(value: float) -> float:
-    try:
-        return as_published(value)
-    except ValueError:
-        # No score lies beyond it.
-        return math.copysign(math.inf, value)
+        return cls(episode.name, uid, Limits.of(metric))
 
 
 def parse_reading(
@@ -100,6 +92,8 @@ def reading_of(message: Message, expected: Expected) -> Reading:
         level=message.info.level,
         fingerprint=message.info.fingerprint,
         data=message.info.data,
+        provenance=message.info.provenance,
+        done=message.outcome is Outcome.DONE,
     )
     _check(reading, expected, NeverUsableError)
     return reading
@@ -115,19 +109,27 @@ def _published(samples: Samples, info: TrainerInfo) -> Reading:
         scores=scores[:known],
         losses=losses[:known] if losses else None,
         evaluations_planned=_planned(samples),
-        steps_done=count(samples, MetricName.STEPS_DONE) or 0,
-        steps_planned=count(samples, MetricName.STEPS_PLANNED) or None,
-        steps_at_start=count(samples, MetricName.STEPS_AT_START) or 0,
-        checkpoint=count(samples, MetricName.CHECKPOINT) or 0,
+        steps_done=_count(samples, MetricName.STEPS_DONE) or 0,
+        steps_planned=_count(samples, MetricName.STEPS_PLANNED) or None,
+        steps_at_start=_count(samples, MetricName.STEPS_AT_START) or 0,
+        checkpoint=_count(samples, MetricName.CHECKPOINT) or 0,
         baseline=defined(single(samples, MetricName.BASELINE), MetricName.BASELINE),
         level=info.level,
         fingerprint=info.fingerprint,
         data=info.data,
+        provenance=info.provenance,
     )
 
 
+def _count(samples: Samples, name: MetricName) -> int | None:
+    try:
+        return count(samples, name)
+    except CountError as error:
+        raise NeverUsableError(str(error)) from None
+
+
 def _planned(samples: Samples) -> int | None:
-    planned = count(samples, MetricName.EVALUATIONS_PLANNED) or None
+    planned = _count(samples, MetricName.EVALUATIONS_PLANNED) or None
     if planned is not None and planned > MAX_EVALUATIONS:
         raise NeverUsableError(f"{MetricName.EVALUATIONS_PLANNED} is {planned}: {_AT_MOST}")
     return planned
@@ -181,24 +183,21 @@ def _check_identity(info: TrainerInfo, expected: Expected) -> None:
         raise NeverUsableError(f"this trainer speaks contract {info.contract[:80]!r}, not {str(CONTRACT_VERSION)!r}")
     if info.level not in _LEVELS:
         raise NeverUsableError(f"level {info.level[:80]!r} is none of {', '.join(sorted(_LEVELS))}")
-    if max(len(info.fingerprint), len(info.data)) > MAX_LABEL:
-        raise NeverUsableError(f"a label is longer than {MAX_LABEL} characters")
+    for name, text in (
+        ("fingerprint", info.fingerprint),
+        ("data", info.data),
+        ("initialization", info.initialization),
+        ("provenance", info.provenance),
+    ):
+        if len(text) > MAX_LABEL:
+            raise NeverUsableError(f"the label {name} is longer than {MAX_LABEL} characters: give a digest")
 
 
 def _check(reading: Reading, expected: Expected, of_curves: type[ScrapeError]) -> None:
     """Raise ScrapeError for values that cannot be: `of_curves` for those that no later reading takes back."""
-    for i, score in enumerate(reading.scores):
-        if score is not None and not expected.lowest <= score <= expected.highest:
-            bounds = f"{expected.lowest:g} to {expected.highest:g}"
-            raise of_curves(
-                f"the score of evaluation {i + 1} is {score}, outside the metric's range {bounds}: "
-                "correct the trainer, or the range of the sweep's metric"
-            )
-    evaluations, steps = reading.evaluations_planned, reading.steps_planned
-    if evaluations is not None and max(len(reading.scores), reading.checkpoint) > evaluations:
-        raise of_curves(f"there is an evaluation beyond the {evaluations} that are planned")
-    if steps is not None and max(reading.steps_done, reading.steps_at_start) > steps:
-        raise ScrapeError(f"step {max(reading.steps_done, reading.steps_at_start)} of only {steps}")
+    reason = expected.limits.excess(reading.scores) or contradiction(reading)
+    if reason is not None:
+        raise of_curves(reason)
 
 
 def _refuse_going_back(before: Reading, now: Reading) -> None:

@@ -11,11 +11,13 @@ from seedsweep.contract.scrape import NeverUsableError
 TroubleKind = Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"]
 """As in SeenAttempt: nothing is known of its metrics yet, nobody answers for them, or they cannot be used."""
 
-UNREADABLE_TIMES = 5
-UNREADABLE_AFTER = timedelta(minutes=1)
-"""Scrapes in a row that fail, and time in its place, before people are told: a trainer that starts does not listen."""
-FINAL_TIMES = 2
-"""Scrapes in a row that say the same can never be used: one body may have been read while it was written."""
+UNREACHED_TIMES = 5
+UNREACHED_AFTER = timedelta(minutes=1)
+"""Scrapes in a row without an answer, and time in its place, before people are told: a trainer that starts does not
+listen."""
+UNUSABLE_TIMES = 2
+"""Answers in a row that cannot be used, before people are told: one may have been read while it was written. Where all
+of them say the same that no later one can mend, it is final."""
 
 
 class InternalError(ScrapeError):
@@ -32,7 +34,7 @@ class Trouble:
     """Why the last scrapes of a trainer gave nothing."""
 
     times: int
-    """In a row."""
+    """In a row, of this kind."""
     error: str
     """Of the last."""
     kind: TroubleKind = "MetricsUnreachable"
@@ -44,11 +46,12 @@ class Trouble:
     def after(cls, before: "Trouble | None", error: ScrapeError) -> "Trouble":
         """The trouble after one more failed scrape; None: the one before was read."""
         text = recordable(str(error))
+        kind: TroubleKind = "MetricsUnusable" if error.answered else "MetricsUnreachable"
         again = before.final_times if before is not None and before.error == text else 0
         return cls(
-            times=1 + (before.times if before is not None else 0),
+            times=1 + (before.times if before is not None and before.kind == kind else 0),
             error=text,
-            kind="MetricsUnusable" if error.answered else "MetricsUnreachable",
+            kind=kind,
             final_times=again + 1 if isinstance(error, NeverUsableError) else 0,
         )
 
@@ -60,13 +63,16 @@ class Trouble:
     @property
     def unusable(self) -> str:
         """Why what it publishes can never count; empty where it may."""
-        return self.error if self.final_times >= FINAL_TIMES else ""
+        return self.error if self.final_times >= UNUSABLE_TIMES else ""
 
     @property
-    def becomes_final(self) -> bool:
-        """Whether the last scrape made it so."""
-        return self.final_times == FINAL_TIMES
+    def is_news(self) -> bool:
+        """Whether the last scrape made it worth telling, or final."""
+        told = self.kind == "MetricsUnusable" and self.times == UNUSABLE_TIMES
+        return told or self.final_times == UNUSABLE_TIMES
 
     def lasts(self, placed: timedelta) -> bool:
         """Whether it is worth telling, of a trainer that has had its place for so long."""
-        return self.times >= UNREADABLE_TIMES and placed >= UNREADABLE_AFTER
+        if self.kind == "MetricsUnusable":
+            return self.times >= UNUSABLE_TIMES
+        return self.times >= UNREACHED_TIMES and placed >= UNREACHED_AFTER

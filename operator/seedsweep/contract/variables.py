@@ -21,6 +21,9 @@ def episode_variables(
         Env.DATA_ORDER_SEED: str(episode.data_order),
         Env.RUNGS: ",".join(map(str, rungs)),
     }
+    metric = spec.trainer.ranking_metric
+    if metric is not None:
+        variables[Env.METRIC] = metric.model_dump_json(by_alias=True, exclude_none=True)
     if spec.seeds.single is not None:
         variables[Env.SEED] = str(episode.weight_init)
     if stop_after is not None:

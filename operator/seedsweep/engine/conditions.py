@@ -1,11 +1,13 @@
 """The status for people: conditions, counts, phase and the one line that says what happens or why nothing does."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import MAX_FINGERPRINT
+from seedsweep.api.provenance import Provenance, parse_provenance
 from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened
 from seedsweep.api.status import (
     MAX_CONDITIONS,
@@ -21,9 +23,9 @@ from seedsweep.engine.census import Census, cost_of
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
 from seedsweep.engine.race import Need, Race
-from seedsweep.engine.result import Failure
+from seedsweep.engine.result import HAND_OVER_FAILED, Failure
 from seedsweep.engine.stalls import Stall, find_refusal
-from seedsweep.engine.storage import parameters_of, storage_events, storage_findings
+from seedsweep.engine.storage import Finding, parameters_of, storage_events, storage_findings
 from seedsweep.engine.summary import summarize
 
 TYPES = (
@@ -32,6 +34,7 @@ TYPES = (
     "Progressing",
     "Stalled",
     "Failed",
+    "HandedOver",
     "StorageTidy",
     "WarmedUp",
     "CheckpointsKept",
@@ -103,6 +106,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         best=outlook.best,
         cost=cost,
         data_digest=before.data_digest or _data_digest(draft),
+        provenance=before.provenance or _provenance(draft),
         fingerprints=[shortened(f, MAX_FINGERPRINT) for f in sorted(outlook.census.fingerprints)[:MAX_FINGERPRINTS]],
     )
     return keep_unknown(after, before)
@@ -111,6 +115,11 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
 def _data_digest(draft: Draft) -> str | None:
     told = next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None)
     return shortened(told, MAX_FINGERPRINT) if told is not None else None
+
+
+def _provenance(draft: Draft) -> Provenance | None:
+    told = next((a.reading.provenance for a in draft.seen.attempts if a.reading and a.reading.provenance), "")
+    return parse_provenance(told)
 
 
 def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
@@ -164,10 +173,8 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         if not outlook.over:
             return "Concluding", f"{_last_chore(draft, outlook)}: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
-        conclusion = draft.seen.conclusion
-        trouble = f"; {conclusion.error}" if conclusion is not None and conclusion.error else ""
-        if not draft.seen.resumable and draft.layout.spec.storage is None:
-            trouble = "; no weights were kept, for spec.storage is absent"
+        absent = not draft.seen.resumable and draft.layout.spec.storage is None
+        trouble = "; no weights were kept, for spec.storage is absent" if absent else ""
         return "Complete", f"{best}; {counts.finished} kept and finished{failed}{trouble}"
     if draft.seen.suspend:
         return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
@@ -214,10 +221,18 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
         ("ExactScores", not sampled, "CurvesPublished" if not sampled else "ScoresSampled", ""),
         ("NonDeterministic", bool(replayed), "ReplayDiffers" if replayed else "ReplaysAgree", ", ".join(replayed[:10])),
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
+        *_hand_over(draft),
         *storage_findings(draft, outlook.left),
     ]
     others = [condition for condition in draft.seen.status.conditions if condition.type not in TYPES]
     return [*_in_order([_condition(draft, *entry) for entry in found]), *others][:MAX_CONDITIONS]
+
+
+def _hand_over(draft: Draft) -> Iterator[Finding]:
+    conclusion = draft.seen.conclusion
+    if conclusion is not None:
+        failed = bool(conclusion.error)
+        yield "HandedOver", not failed, HAND_OVER_FAILED if failed else "WeightsStored", conclusion.error
 
 
 def _in_order(conditions: list[Condition]) -> list[Condition]:

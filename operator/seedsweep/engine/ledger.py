@@ -174,22 +174,35 @@ def _forget_old_output(entries: Sequence[Attempt]) -> list[Attempt]:
 
 
 def _held_to_the_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> SeenAttempt:
-    """A sampled curve as its exit code of 0 completes it: the last sample holds for what came after it.
+    """A curve as its end completes it: the last score holds for what came after it.
 
-    One that was to stop after an evaluation and was not seen past it is only taken at its word up to there.
+    That of a sampled curve by its exit code of 0; one that was to stop after an evaluation and was not seen past it is
+    only taken at its word up to there. That of any other where the trainer chose to end early (early stopping).
     """
     reading, stop_after = attempt.reading, attempt.stop_after
-    if reading is None or not (reading.sampled and reading.scores) or ending.reason not in _CLEAN:
+    if reading is None or not reading.scores or ending.reason not in _CLEAN:
+        return attempt
+    if not reading.sampled and not reading.done:
         return attempt
     entry = draft.record_of(attempt)
     told = attempt.stopping or (entry is not None and entry.stop is not None)
     if told or _lost_by(draft, attempt.episode) is not None:
         return attempt
     known = len(reading.scores)
-    goal = stop_after if stop_after is not None and known < stop_after else draft.evaluations or known
+    goal = draft.evaluations or known
+    if reading.sampled and stop_after is not None and known < stop_after:
+        goal = stop_after
+    elif not reading.sampled and stop_after is not None and known >= stop_after:
+        return attempt
     goal = min(goal, MAX_EVALUATIONS_ON_RECORD)
-    held = replace(reading, scores=(*reading.scores, *(reading.scores[-1:] * (goal - known))))
+    held = replace(reading, scores=_held(reading.scores, goal))
+    if reading.losses is not None:
+        held = replace(held, losses=_held(reading.losses, goal))
     return replace(attempt, reading=held)
+
+
+def _held(values: tuple[float | None, ...], goal: int) -> tuple[float | None, ...]:
+    return (*values, *(values[-1:] * (goal - len(values))))
 
 
 def _lost_by(draft: Draft, episode: EpisodeId) -> StopReason | None:
@@ -251,7 +264,7 @@ def _describe_end(episode: EpisodeId, ended: Attempt, failed: int) -> Event:
     where = f"{episode.name} after {ended.evaluations} evaluations"
     match ended.reason:
         case EndReason.DONE:
-            return Event("Finished", f"{where}: trained to the end", episode)
+            return Event("Finished", f"{where}: {ended.message or 'trained to the end'}", episode)
         case EndReason.STOPPED_AT_RUNG:
             return Event("ReachedRung", f"{where}: waits for the cut", episode)
         case EndReason.DIVERGED:

@@ -39,8 +39,11 @@ class Reading:
     level: str = "L1"
     fingerprint: str = ""
     data: str = ""
+    provenance: str = ""
     sampled: bool = False
     """The curve is made of samples of a gauge."""
+    done: bool = False
+    """It said with its last words that the episode is complete, however many evaluations were planned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from seedsweep.engine.length import agree_on_length
 from seedsweep.engine.observation import Housekeeping, Observation
 from seedsweep.engine.places import Waits, allot, observed_places, stop_everything, stop_settled
 from seedsweep.engine.race import Race, run_race
-from seedsweep.engine.result import Failure, conclude, find_best, find_failure
+from seedsweep.engine.result import HAND_OVER_FAILED, Failure, conclude, find_best, find_failure
 from seedsweep.engine.stalls import find_stall
 from seedsweep.engine.storage import note_freed, prune, warm_up
 
@@ -75,7 +75,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     status = evaluate_status(draft, race, outlook)
     _update_states(draft)
     wait = None if draft.next_look is None else max(draft.next_look - now, timedelta(0))
-    begins_to_fail = failure is not None and _lasting_failure(draft) is None
+    begins_to_fail = failure is not None and not _is_on_record(draft, failure)
     asked = housekeeping.freeing or (seen.housekeeping is not None and _prunes(draft))
     news = draft.written() or _prunes(draft) or begins_to_fail
     if ending and left and not over and not asked and news:
@@ -100,11 +100,16 @@ def _prunes(draft: Draft) -> bool:
 
 
 def _lasting_failure(draft: Draft) -> Failure | None:
-    """A sweep that failed stays failed, whatever is changed afterwards, but for one that an edit has mended."""
+    """A sweep that failed stays failed, but for a spec that an edit has mended and a hand-over that is tried again."""
     failed = draft.seen.status.condition("Failed")
-    if failed is None or failed.status != "True" or failed.reason == INVALID:
+    if failed is None or failed.status != "True" or failed.reason in (INVALID, HAND_OVER_FAILED):
         return None
     return failed.reason, failed.message
+
+
+def _is_on_record(draft: Draft, failure: Failure) -> bool:
+    failed = draft.seen.status.condition("Failed")
+    return failed is not None and failed.status == "True" and failed.reason == failure[0]
 
 
 def _deadline(draft: Draft, race: Race) -> Failure | None:

@@ -3,7 +3,7 @@
 from math import inf
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.status import Best
+from seedsweep.api.status import Best, SweepStatus
 from seedsweep.engine.census import Census
 from seedsweep.engine.decisions import Conclude
 from seedsweep.engine.draft import Draft
@@ -12,6 +12,16 @@ from seedsweep.engine.race import Race
 
 Failure = tuple[str, str]
 """Reason and message of the condition Failed."""
+
+
+HAND_OVER_FAILED = "HandOverFailed"
+"""The one failure that is not for ever: the winner stands, and its hand-over can be tried again."""
+
+
+def hand_over_failed(status: SweepStatus) -> bool:
+    """Whether a sweep has failed by its hand-over alone."""
+    failed = status.condition("Failed")
+    return failed is not None and failed.status == "True" and failed.reason == HAND_OVER_FAILED
 
 
 def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
@@ -76,6 +86,16 @@ def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
         ended = [*census.failed, *census.diverged]
         first = f"; the first: {ended[0]}" if ended else ""
         return "NoEpisodeFinished", f"{len(ended)} of {total} episodes failed or diverged{first}"
+    if race.standings or draft.frozen:
+        return None
+    if find_best(draft) is None:
+        return "NoScore", (
+            f"no evaluation of {total} episodes has a score: all are undefined (NaN), as a correlation with a constant "
+            "is; look at the validation labels, the metric and the model's outputs"
+        )
+    conclusion = draft.seen.conclusion
+    if conclusion is not None and conclusion.error:
+        return HAND_OVER_FAILED, conclusion.error
     return None
 
 

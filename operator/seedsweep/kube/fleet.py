@@ -22,7 +22,7 @@ from seedsweep.kube.housekeeping.cleanups import CleanUps
 from seedsweep.kube.pods.facts import moment_or_none
 from seedsweep.kube.process.log import SweepLog
 from seedsweep.kube.supervise import note_error, supervised
-from seedsweep.kube.sweep import GoneError, Shared, Sweep
+from seedsweep.kube.sweep import GoneError, Shared, Sweep, is_over
 from seedsweep.kube.world import KubeWorld
 
 EVENT_LIFE = timedelta(hours=1)
@@ -142,18 +142,20 @@ class Fleet:
     def _take(self, body: Object, *, gone: bool) -> None:
         """A sweep as it is now."""
         home = Home.of(body)
-        uid = home.uid
+        uid, generation = home.uid, body["metadata"].get("generation")
         if gone:
             self._forget(uid)
             self._clean_ups.begin(home, body)
         elif uid in self._sweeps:
             self._sweeps[uid].changed(body)
             self._expire_rejected(self._sweeps[uid])
-        elif uid in self._over:
+        elif uid in self._over and is_over(self._over[uid].status, generation):
             self._expire(home, self._over[uid].status, body)
-        elif (status := read_status(body.get("status") or {})[0]).over:
+        elif uid not in self._over and is_over(status := read_status(body.get("status") or {})[0], generation):
             self._found_over(home, status, body)
         else:
+            self._over.pop(uid, None)
+            self._expiry.forget(uid)
             sweep = self._sweeps[uid] = Sweep(self._shared, body)
             # A task of a sweep that exists ends no other way than by its end.
             work = supervised("sweep", partial(self._run, sweep), SweepLog(_log, home.namespace, home.name))

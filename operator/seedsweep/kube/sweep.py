@@ -8,9 +8,11 @@ from datetime import timedelta
 from math import inf
 from time import monotonic
 
+from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
+from seedsweep.engine.result import hand_over_failed
 from seedsweep.kube import names
 from seedsweep.kube.acceptance import Acceptance, Accepted
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
@@ -63,6 +65,11 @@ class Shared:
     watches: Watches
     relist_seconds: float = 300.0
     """A watch may lose an event; a list shows it."""
+
+
+def is_over(status: SweepStatus, generation: object) -> bool:
+    """Whether nothing is left to do: a hand-over that failed is tried again once the spec has changed."""
+    return status.over and not (hand_over_failed(status) and status.observed_generation != generation)
 
 
 class GoneError(Exception):
@@ -233,7 +240,7 @@ class Sweep:
         listed = monotonic()
         attempts = self._attempts_of(world.sweep, layout)
         while not self._is_changed:
-            if self.status.written.over:
+            if is_over(self.status.written, self._judged):
                 # The answer to that write got lost, or another operator made it.
                 world.tell_rest()
                 return True

@@ -217,7 +217,7 @@ class ProcessAttempts:
         else:
             attempt.trouble = None
             self._take(attempt, reading)
-        if attempt.trouble is not None and attempt.trouble.becomes_final:
+        if attempt.trouble is not None and attempt.trouble.is_news:
             self.news.set()
 
     def _take(self, attempt: _Attempt, reading: Reading) -> None:

@@ -128,6 +128,6 @@ def _conclusion(episode: str, best: Path) -> Conclusion:
     path = best / "test.json"
     try:
         test = TestScore.model_validate_json(path.read_bytes()) if path.exists() else None
-    except (OSError, ValidationError) as error:
-        return Conclusion(episode, weights=str(best), error=f"{path} is no test score: {error}")
+    except (OSError, ValidationError):
+        return Conclusion(episode, weights=str(best), error=f"{path} is no test score: run the same command again")
     return Conclusion(episode, weights=str(best), test=test)

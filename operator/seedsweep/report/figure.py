@@ -57,7 +57,8 @@ def draw_curves(record: Record) -> str:
 
 def describe(record: Record, status: SweepStatus) -> str:
     """The figure in words, for those who do not see it."""
-    parts = [f"Validation {metric_words(record.sweep.spec.trainer)} of {counted(len(record.episodes), 'episode')}."]
+    metric = metric_words(record.sweep.spec.trainer, record.sweep.status)
+    parts = [f"Validation {metric} of {counted(len(record.episodes), 'episode')}."]
     parts += [
         f"The cut at evaluation {cut.data.evaluation} kept {len(cut.data.kept)} of "
         f"{len(cut.data.ranked) + len(cut.data.excluded)}, threshold {score_text(cut.data.threshold)}."
@@ -105,7 +106,9 @@ def _positions(status: SweepStatus, evaluations: int) -> list[int]:
 
 def _frame(axes: Axes, record: Record, status: SweepStatus) -> None:
     axes.set_xlabel("optimizer step" if status.steps and status.evaluations else "evaluation", color=INK)
-    axes.set_ylabel(f"validation {metric_words(record.sweep.spec.trainer)}", color=INK)
+    words = metric_words(record.sweep.spec.trainer, record.sweep.status)
+    # Between two dollar signs matplotlib would read mathematics.
+    axes.set_ylabel(f"validation {words}".replace("$", r"\$"), color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(color=GRID, labelcolor=INK)

@@ -16,15 +16,17 @@ from seedsweep.report.analysis import analyses, withheld
 from seedsweep.report.facts import (
     casualties,
     full_seconds,
+    has_test_set,
     saved_share,
     steps_trained,
     wall_seconds,
     warnings,
+    why_untested,
     yaml_text,
 )
 from seedsweep.report.figure import draw_curves, shown_from
 from seedsweep.report.record import Record, read_record
-from seedsweep.report.words import counted, duration_text, metric_words, one_line, score_text, share_text
+from seedsweep.report.words import counted, data_words, duration_text, metric_words, one_line, score_text, share_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,13 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (counted, duration_text, one_line, score_text, share_text)
+    words = (counted, data_words, duration_text, one_line, score_text, share_text)
     environment.filters.update({function.__name__: function for function in words})
     return environment.get_template("report.html").render(
         sweep=sweep,
         status=status,
         maximize=Layout.of(sweep).maximize,
-        metric=metric_words(sweep.spec.trainer),
+        metric=metric_words(sweep.spec.trainer, status),
         figure=draw_curves(record),
         shown_from=shown_from(record),
         analyses=analyses(record),
@@ -68,6 +70,8 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         wall=wall_seconds(status),
         full_seconds=full_seconds(status.cost),
         sweep_yaml=yaml_text(sweep),
+        untested=why_untested(sweep),
+        has_test_set=has_test_set(sweep.spec.trainer),
         episodes=episodes,
     )
 

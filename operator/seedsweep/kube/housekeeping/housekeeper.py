@@ -13,6 +13,7 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, Housekeepin
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
+from seedsweep.engine.result import hand_over_failed
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi
@@ -182,8 +183,10 @@ class Housekeeper:
             return _conclusion(sweep, best.episode, self._given_up.answer)
         if done is not None and self._pod is not None and self._pod.task.hand_over is not None:
             return _conclusion(sweep, self._pod.task.hand_over.episode, done)
+        if best.weights is None or hand_over_failed(status):
+            return None
         # Nothing of it is left but the record.
-        return Conclusion(best.episode, best.weights, best.exported, best.test) if best.weights is not None else None
+        return Conclusion(best.episode, best.weights, best.exported, best.test)
 
     @property
     def _working(self) -> bool:

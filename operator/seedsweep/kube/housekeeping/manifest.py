@@ -42,6 +42,7 @@ _OF_EPISODES = frozenset(
         Env.WEIGHT_INIT_SEED,
         Env.DATA_ORDER_SEED,
         Env.SEED,
+        Env.METRIC,
         Env.RUNGS,
         Env.STOP_AFTER,
         Env.CHECKPOINT_DIR,
@@ -227,8 +228,8 @@ def _is_sound(answer: HousekeepingAnswer) -> bool:
     test = answer.test
     if test is not None and not (
         0 <= test.n <= _MAX_EXAMPLES
-        and len(test.interval) == 2
-        and all(map(isfinite, (test.score, test.confidence, *test.interval)))
+        and (test.interval is None or len(test.interval) == 2)
+        and all(map(isfinite, (test.score or 0.0, test.confidence, *(test.interval or ()))))
     ):
         return False
     return answer.parameters is None or 0 <= answer.parameters <= _MAX_PARAMETERS

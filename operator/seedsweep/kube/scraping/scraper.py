@@ -29,7 +29,7 @@ from seedsweep.kube.process.metrics import SCRAPE_SECONDS, SCRAPES
 from seedsweep.kube.scraping.slots import Slots
 
 SCRAPES_AT_ONCE = 128
-"""Of all sweeps together. Each may hold a body of MAX_BYTES: 16 MiB in all."""
+"""Of all sweeps together. Each may hold a body of MAX_BYTES: 64 MiB in all."""
 FOR_NEWCOMERS = 16
 """Of these, only for sweeps without a scrape under way: they need not wait until slow targets of others are done."""
 REST = 4.0
@@ -244,7 +244,7 @@ class Scraper:
         """What a scrape came to."""
         SCRAPES.labels("read" if fault is None else fault.kind).inc()
         state.trouble = Trouble.after(state.trouble, fault) if fault is not None else None
-        if state.trouble is not None and state.trouble.becomes_final:
+        if state.trouble is not None and state.trouble.is_news:
             self._news(state.target.sweep)
 
     def _is_watched(self, state: _State) -> bool:
