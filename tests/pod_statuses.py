@@ -7,8 +7,8 @@ from typing import Any
 
 from pod_sweeps import START, sweep_with
 from seedsweep.api.episode import EpisodeId
-from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
 from seedsweep.contract.consistency import Limits
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
 from seedsweep.contract.scrape import Expected
 from seedsweep.engine.observation import Ending
 from seedsweep.kube.pods.endings import ending_of

@@ -9,9 +9,9 @@ import pytest
 import sweeps
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.parse import parse_sweep
+from seedsweep.contract.consistency import Limits
 from seedsweep.contract.exits import LastWords
 from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
-from seedsweep.contract.consistency import Limits
 from seedsweep.contract.scrape import Expected
 from seedsweep.local.lastwords import ending_of, last_words, left_over
 from seedsweep.local.rundir import RunDirectory
