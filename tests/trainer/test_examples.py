@@ -257,6 +257,14 @@ def test_regression_refuses_labels_that_are_not_finite_numbers(tmp_path: Path, l
         load(path, kind="regression")
 
 
+def test_regression_refuses_values_whose_differences_would_be_rounded_away(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", *(f"text,{1_700_000_000 + i}" for i in range(30))])
+    with pytest.raises(ConfigurationError, match=r"differ by too little .*1700000000 to 1700000029\): subtract"):
+        load(path, kind="regression", validation=path)
+    alike = written(tmp_path, "b.csv", ["text,label", "a,0.1", "b,0.1"])
+    assert len(rows(load(alike, kind="regression", validation=alike), "train")) == 2
+
+
 @pytest.mark.parametrize("hidden", ["-1", ""])
 def test_test_set_with_withheld_labels_is_refused_with_a_way_out(train: str, tmp_path: Path, hidden: str) -> None:
     test = written(tmp_path, "test.csv", ["text,label", f"x,{hidden}", f"y,{hidden}"])

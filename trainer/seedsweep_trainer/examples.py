@@ -14,6 +14,9 @@ from seedsweep_trainer.sources import HIDDEN_LABEL, Table, read_file, read_hub
 LARGEST, SMALLEST = 1e18, 1e-18
 """Sizes of a value to be predicted: the squares of both fit into a float32."""
 
+COARSEST = 0.01
+"""How much of their standard deviation a float32 may round values by."""
+
 
 @dataclass(frozen=True, slots=True)
 class GlueTask:
@@ -250,7 +253,16 @@ def _encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None,
             encoded.append(ids[label])
         else:
             raise unknown_name("dataset.labels: the label", label, ids, f"among the classes (row {row} {where})")
-    return np.array(encoded, dtype=np.int64 if classes else np.float32)
+    if classes:
+        return np.array(encoded, dtype=np.int64)
+    exact = np.array(encoded)
+    rounded = exact.astype(np.float32)
+    if exact.min() < exact.max() and np.abs(rounded - exact).max() > COARSEST * exact.std():
+        raise ConfigurationError(
+            f"dataset.columns.label: the values {where.removesuffix(' (from 0)')} differ by too little for their size "
+            f"to be trained on in 32 bits ({exact.min():.17g} to {exact.max():.17g}): subtract their mean"
+        )
+    return rounded
 
 
 def _number(label: str, where: str) -> float:
