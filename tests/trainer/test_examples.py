@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from seedsweep.api.finetuning import Dataset
 from seedsweep_trainer import examples
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.examples import Classes, LabelledText, load_examples
+from seedsweep_trainer.examples import LabelledText, load_examples
+from seedsweep_trainer.labels import Classes
 from seedsweep_trainer.sources import Table, read_file
 
 ROWS = 40
@@ -159,6 +160,11 @@ def test_labels_that_are_one_or_none_are_refused_unless_they_are_listed(
     assert classes(load(path, validation=path, labels=labels)).names == tuple(labels)
 
 
+def test_long_numbers_that_differ_in_their_last_digit_are_two_classes(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", "a,9007199254740993", "b,9007199254740992"])
+    assert classes(load(path, validation=path)).names == ("9007199254740992", "9007199254740993")
+
+
 def test_words_that_look_like_numbers_are_classes_among_words(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", ["text,label", "a,inf", "b,nan", "c,word"])
     assert classes(load(path, validation=path)).names == ("inf", "nan", "word")
@@ -250,11 +256,19 @@ def test_incomplete_row_is_refused_by_number(tmp_path: Path, lines: list[str], s
         load(written(tmp_path, "a.csv", ["text,label", *lines]))
 
 
-@pytest.mark.parametrize("label", ["nan", "inf", "5 stars", "4.2e39", "-1e20", "1e-46"])
+@pytest.mark.parametrize("label", ["nan", "inf", "5 stars", "4.2e39", "-1e20", "1e-46", "9" * 400])
 def test_regression_refuses_labels_that_are_not_finite_numbers(tmp_path: Path, label: str) -> None:
     path = written(tmp_path, "a.csv", ["text,label", "a,1", f"b,{label}"])
     with pytest.raises(ConfigurationError, match=f"'{label}', row 1 of .*is not a finite number"):
         load(path, kind="regression")
+
+
+def test_regression_refuses_values_whose_differences_would_be_rounded_away(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", *(f"text,{1_700_000_000 + i}" for i in range(30))])
+    with pytest.raises(ConfigurationError, match=r"differ by too little .*1700000000 to 1700000029\): subtract"):
+        load(path, kind="regression", validation=path)
+    alike = written(tmp_path, "b.csv", ["text,label", "a,0.1", "b,0.1"])
+    assert len(rows(load(alike, kind="regression", validation=alike), "train")) == 2
 
 
 @pytest.mark.parametrize("hidden", ["-1", ""])

@@ -10,6 +10,7 @@ from typing import Any
 
 import datasets
 import huggingface_hub
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -179,6 +180,13 @@ def test_column_that_is_not_plain_is_refused_with_what_it_holds(tmp_path: Path, 
     table = read_file(written(tmp_path, "a.jsonl", lines), "dataset.train")
     with pytest.raises(ConfigurationError, match=rf"columns.text 'text' of dataset.train '.*' {says}"):
         column(table, "text")
+
+
+def test_nan_among_texts_is_no_text(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps({"text": value}) for value in ("x", math.nan, "y", None))
+    table = read_file(written(tmp_path, "a.jsonl", lines), "dataset.train")
+    assert column(table, "text") == ["x", None, "y", None]
+    assert table.strings("text", "dataset.columns.text", np.array([2, 1])) == ["y", None]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])

@@ -1,18 +1,15 @@
 """Which rows become training, validation and test examples: where, split, subset and classes of a data set."""
 
 import hashlib
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from seedsweep.api.finetuning import Columns, Dataset, Task
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
+from seedsweep_trainer.labels import Classes, class_values, encode
 from seedsweep_trainer.references import source_files
-from seedsweep_trainer.sources import HIDDEN_LABEL, Table, read_file, read_hub
-
-LARGEST, SMALLEST = 1e18, 1e-18
-"""Sizes of a value to be predicted: the squares of both fit into a float32."""
+from seedsweep_trainer.sources import Table, read_file, read_hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +67,6 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Classes:
-    """The classes in the order of their ids."""
-
-    values: tuple[str, ...]
-    """As the data writes them."""
-    names: tuple[str, ...]
-    positive: int | None
-    """Id of the class that F1 is about; None where there are more than two and none is named."""
-
-
-@dataclass(frozen=True, slots=True)
 class LabelledText:
     """A whole data set before tokenising."""
 
@@ -111,7 +97,7 @@ def load_examples(dataset: Dataset) -> LabelledText:
         parts[part] = Examples(
             text=_texts(table, columns.text, "dataset.columns.text", rows[part]),
             pair=_texts(table, pair, "dataset.columns.textPair", rows[part]) if pair else None,
-            labels=_encode(labels[part], rows[part], classes, table),
+            labels=encode(labels[part], rows[part], classes, table),
             rows=rows[part],
         )
     return LabelledText(_cut_down(_set_aside(parts, dataset), dataset), classes, commit)
@@ -180,7 +166,7 @@ def _classes(
     if glue:
         values, names = list(glue.classes), list(glue.classes.values())
     else:
-        values = names = dataset.labels or declared or _found(labels, rows, table)
+        values = names = dataset.labels or declared or class_values(labels, rows, table)
     if len(values) < 2:
         raise ConfigurationError(
             f"dataset.labels: classification needs at least two classes, found {values}; "
@@ -191,81 +177,6 @@ def _classes(
         raise unknown_name("dataset.positiveLabel", wanted, names, "a label")
     positive = names.index(wanted) if wanted else 1 if len(names) == 2 else None
     return Classes(tuple(values), tuple(names), positive)
-
-
-def _found(labels: list[str | None], rows: np.ndarray, table: Table) -> list[str]:
-    """The classes among the labels of train: by size where all are whole numbers (a rating of 10 comes after 9), else
-    by letter. Raises ConfigurationError for two that look alike, and for numbers that are none."""
-    first: dict[str, int] = {}
-    for label, row in zip(labels, rows, strict=True):
-        if label and label.strip():
-            first.setdefault(label, int(row))
-    where = f"of {table.field} {table.origin!r} (from 0)"
-    numbers = {label: number for label in first if (number := _as_number(label)) is not None}
-    for label, number in numbers.items():
-        if not math.isfinite(number) and len(numbers) == len(first):
-            raise ConfigurationError(
-                f"dataset.columns.label: row {first[label]} {where} has no label but {label!r}, which is not a finite "
-                "number: correct or remove the row, or list it in dataset.labels"
-            )
-    alike: dict[str | float, str] = {}
-    for label in first:
-        other = alike.setdefault(numbers.get(label, label.strip()), label)
-        if other != label:
-            raise ConfigurationError(
-                f"dataset.columns.label: {other!r} (row {first[other]}) and {label!r} (row {first[label]}) {where} "
-                "look alike: write one class in one way, or list both in dataset.labels if they are two"
-            )
-    try:
-        return sorted(first, key=lambda label: (int(label), label))
-    except ValueError:
-        return sorted(first)
-
-
-def _as_number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None, table: Table) -> np.ndarray:
-    """Class ids (int64), or values (float32) for regression."""
-    where = f"of {table.field} {table.origin!r} (from 0)"
-    if HIDDEN_LABEL not in (classes.values if classes else ()) and set(labels) <= {None, "", HIDDEN_LABEL}:
-        raise ConfigurationError(
-            f"{table.field} {table.origin!r} has no labels, they are all missing or {HIDDEN_LABEL}: "
-            "name labelled data, or set examples of train aside with dataset.split"
-        )
-    ids = {value: i for i, value in enumerate(classes.values)} if classes else None
-    encoded: list[float] = []
-    for label, row in zip(labels, rows, strict=True):
-        if not label or (not label.strip() and (ids is None or label not in ids)):
-            raise ConfigurationError(
-                f"dataset.columns.label: row {row} {where} has no label: fill it in or remove the row"
-            )
-        if ids is None:
-            encoded.append(_number(label, f"row {row} {where}"))
-        elif label in ids:
-            encoded.append(ids[label])
-        else:
-            raise unknown_name("dataset.labels: the label", label, ids, f"among the classes (row {row} {where})")
-    return np.array(encoded, dtype=np.int64 if classes else np.float32)
-
-
-def _number(label: str, where: str) -> float:
-    value = _as_number(label)
-    if value is None or not math.isfinite(value):
-        raise ConfigurationError(
-            f"dataset.columns.label: {label!r}, {where}, is not a finite number: "
-            "correct it, or set dataset.kind to classification"
-        )
-    if not (value == 0 or SMALLEST <= abs(value) <= LARGEST):
-        raise ConfigurationError(
-            f"dataset.columns.label: {label!r}, {where}, is not a finite number once it is trained on, in 32 bits: "
-            f"values have to be 0, or from {SMALLEST:g} to {LARGEST:g} in size; correct it, or scale the column"
-        )
-    return value
 
 
 def _drawn(examples: Examples, purpose: str, seed: int) -> np.ndarray:

@@ -62,7 +62,7 @@ class Table:
         if isinstance(feature, datasets.ClassLabel):
             return [None if i is None else feature.names[i] if i >= 0 else HIDDEN_LABEL for i in values.to_pylist()]
         if not isinstance(feature, datasets.Value) or not _PLAIN_TYPES.fullmatch(feature.dtype):
-            raise ConfigurationError(f"{where} {self._contents(column)}")
+            return self._mixed(column, where, rows)
         if pa.types.is_floating(values.type):
             # What writes JSON and Parquet from Python writes NaN where there is nothing.
             if values.type == pa.float16():
@@ -76,17 +76,26 @@ class Table:
             ) from None
         return texts
 
-    def _contents(self, column: str) -> str:
-        """What a column of no plain type holds, and the remedy."""
+    def _mixed(self, column: str, where: str, rows: np.ndarray | None) -> list[str | None]:
+        """A column of no plain type as text, if all it holds beside text is nothing, like NaN in JSON.
+
+        Raises ConfigurationError with what else it holds.
+        """
+        values = self.data[column]
         kinds: dict[str, int] = {}
-        for row, value in enumerate(self.data[column]):
-            if value is not None:
+        for row, value in enumerate(values):
+            if value is not None and value == value:
                 kinds.setdefault(KINDS.get(type(value).__name__, type(value).__name__), row)
+        if list(kinds) == [KINDS["str"]]:
+            chosen = range(len(values)) if rows is None else rows
+            return [value if isinstance(value := values[int(row)], str) else None for row in chosen]
         if len(kinds) > 1:
             shown = ", ".join(f"{kind} in row {row}" for kind, row in kinds.items())
-            return f"holds {shown} (from 0): write all of its values as the same kind, such as text in quotes"
+            raise ConfigurationError(
+                f"{where} holds {shown} (from 0): write all of its values as the same kind, such as text in quotes"
+            )
         held = next(iter(kinds), KINDS["NoneType"])
-        return f"holds {held} in every row: name a column of plain text, numbers or booleans"
+        raise ConfigurationError(f"{where} holds {held} in every row: name a column of plain text, numbers or booleans")
 
     def class_names(self, column: str) -> list[str] | None:
         """The class names that the data set itself declares for `column`, in the order of their ids."""
