@@ -117,11 +117,6 @@ class Sweep:
         else:
             self._attempts.saw(pod)
 
-    def forget(self) -> None:
-        """It is gone."""
-        if self._attempts is not None:
-            self._attempts.forget()
-
     def wake(self) -> None:
         """Something of it has changed, such as the metrics of one of its pods."""
         self._wake.set()

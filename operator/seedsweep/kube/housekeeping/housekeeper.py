@@ -27,6 +27,7 @@ from seedsweep.kube.housekeeping.manifest import (
     readable_place,
 )
 from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.recent import Recent
 
 BACK_OFF = timedelta(seconds=5)
 MAX_BACK_OFF = timedelta(minutes=10)
@@ -94,7 +95,7 @@ class Housekeeper:
         self._pod: Chore | None = None
         self._since = clock()
         """When the pod was first seen, by our clock: the API server's may differ."""
-        self._gone: set[str] = set()
+        self._gone = Recent()
         """UIDs of pods that were deleted: a watch may still show them."""
         self._failure: _Failure | None = None
         self._given_up: _Failure | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
-from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.episode import MAX_ATTEMPTS, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.gpus import gpus_per_episode
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.scrape import Expected
@@ -77,21 +77,19 @@ class PodAttempts:
         held = monotonic() - HELD_AFTER_SECONDS
         return min((since for since in self._stopping.values() if since > held), default=None)
 
-    def forget(self) -> None:
-        """The sweep is gone, and its pods are nobody's."""
-        for uid in self._attempts:
-            self._around.freshness.not_listed(uid)
-
     async def load(self) -> None:
         """Read all pods; what is not there any more has vanished. Raises ApiError."""
-        listed = set()
+        listed, fresh = set(), self._around.freshness
         known = {uid for uid, attempt in self._attempts.items() if attempt.exists}
+        shown = fresh.known(self._home.uid)
         async for pod in self._api.list(self._pods, self._home.selector):
+            listed.add(pod["metadata"]["uid"])
             facts = self.saw(pod)
             if facts is not None:
-                listed.add(facts.uid)
-                self._around.freshness.listed(facts.uid, facts.version, monotonic())
+                fresh.listed(facts.uid, facts.version, monotonic(), self._home.uid)
         self._missing |= known - listed
+        for uid in shown - listed - self._missing:
+            fresh.not_listed(uid)
         await self.look_for_missing()
 
     def saw(self, pod: Object) -> PodFacts | None:
@@ -142,10 +140,10 @@ class PodAttempts:
         await asyncio.gather(*map(self._look_for, missing))
 
     def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
-        """Drop what is gone and whose end is on record."""
+        """Drop what is gone and whose end is on record, or never can be."""
         for uid, attempt in list(self._attempts.items()):
             unknown = attempt.facts.episode not in self._episodes
-            if not attempt.exists and (unknown or _is_recorded(attempt, episodes)):
+            if not attempt.exists and (unknown or _is_recorded(attempt, episodes) or _is_too_many(attempt, episodes)):
                 del self._attempts[uid]
                 self._of_episode[attempt.facts.episode].discard(uid)
 
@@ -340,6 +338,13 @@ class PodAttempts:
 def _is_recorded(attempt: PodAttempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
     status = episodes.get(attempt.facts.episode)
     return status is not None and any(a.uid == attempt.facts.uid and a.reason is not None for a in status.attempts)
+
+
+def _is_too_many(attempt: PodAttempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
+    """Somebody else's, beyond what a record holds."""
+    status = episodes.get(attempt.facts.episode)
+    full = status is not None and len(status.attempts) >= MAX_ATTEMPTS
+    return full and status is not None and all(a.uid != attempt.facts.uid for a in status.attempts)
 
 
 def _host(ip: str) -> str:
