@@ -20,7 +20,6 @@ from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
 from seedsweep.kube.ledger.records import Records
 from seedsweep.kube.ledger.status import StatusRecord
 from seedsweep.kube.pods.attempts import PodAttempts
-from seedsweep.kube.process.livekey import live_key
 from seedsweep.kube.watching.watches import Watches
 from seedsweep.report.card import model_card
 
@@ -209,13 +208,14 @@ class KubeWorld:
             self.behind = True
             return
         # It shows the sweep live only as long as there is something to see.
-        status = status.evolve(live_key=live_key(self._home.uid) if status.completion_time is None else None)
+        moment, written, at = now(), self._record.written, self._record.written_at
+        key = self._record.key.choose(written.live_key, moment) if status.completion_time is None else None
+        status = status.evolve(live_key=key)
         self.status = status
         # A cut that could not be created is planned again, and told then.
         true = [event for event in events if not (self.held_back and event.reason == "CutMade")]
         self._untold += [event for event in true if event not in self._untold]
         del self._untold[:-MAX_UNTOLD]
-        moment, written, at = now(), self._record.written, self._record.written_at
         self.behind = status != written
         if self.behind and _is_news(written, status):
             self.behind = not await self._write(status, moment)
