@@ -270,7 +270,7 @@ class Sweep:
             await self._housekeeper.load()
 
     def _list_at(self, attempts: PodAttempts, listed: float) -> float:
-        since, regularly = attempts.stopping_since, listed + self._shared.relist_seconds
+        since, regularly = attempts.deletions.since, listed + self._shared.relist_seconds
         if self._shared.watches.trouble_with_pods(self.home.namespace):
             return min(regularly, listed + GONE_WITHIN_SECONDS)
         return regularly if since is None else min(regularly, max(since, listed) + GONE_WITHIN_SECONDS)
