@@ -14,8 +14,9 @@ from seedsweep.api.status import Best, SweepStatus
 from seedsweep.contract.protocol import Env
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.home import Home
-from seedsweep.kube.housekeeping.housekeeper import HAND_OVER as HANDING_OVER
-from seedsweep.kube.housekeeping.housekeeper import MAX_BACK_OFF, MAX_FAILURES, Housekeeper, Wanted
+from seedsweep.kube.housekeeping.failures import HAND_OVER as HANDING_OVER
+from seedsweep.kube.housekeeping.failures import MAX_BACK_OFF, MAX_FAILURES
+from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
 from seedsweep.kube.housekeeping.manifest import housekeeping_manifest
 from seedsweep.kube.pods.manifest import PodSettings
 

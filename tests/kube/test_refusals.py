@@ -139,6 +139,26 @@ async def test_pods_that_cannot_be_deleted_are_told_and_draw_few_requests():
         await until(lambda: not api.pods())
 
 
+async def test_a_name_that_an_ended_pod_keeps_is_not_asked_for_and_that_is_told_once():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing("DELETE", f"{PODS}/.*", ApiError(422, "Invalid", "not now"))
+        cluster.apply(body_of(parallelism=8))
+        await until(lambda: len(api.pods()) == 8)
+        for pod in api.pods():
+            cluster.end_pod(pod, scores=3)
+        await until(lambda: f"{CUTS}/demo-b0-r0" in api.objects)
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "Rejected"))
+        await settle()
+        assert "cannot delete pods, such as demo-" in api.condition("demo", "Stalled")[2]
+        assert api.count("POST", PODS) == 8
+        assert cluster.told["Stalled"] == 1
+        ended = {pod["metadata"]["uid"] for pod in api.pods()}
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: any(pod["metadata"]["uid"] not in ended for pod in api.pods()))
+        await until(lambda: api.condition("demo", "Stalled")[0] == "False")
+
+
 async def test_one_episode_whose_record_is_refused_holds_up_that_episode_only():
     too_large = ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large")
     seeds = {"single": {"count": 6}}

@@ -22,6 +22,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ports import free_port
+from seedsweep.api.episode import EndReason
+from seedsweep.contract.exits import classify_end
 from seedsweep.contract.protocol import (
     Env,
     ExitCode,
@@ -384,7 +386,7 @@ def test_other_ranks_are_silent_but_stop_with_the_first(environ: dict[str, str],
         fetch(environ)
 
 
-def test_port_that_is_taken_is_bad_configuration_and_named(
+def test_port_that_is_taken_is_a_failure_that_is_retried_and_named(
     environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as taken:
@@ -392,11 +394,13 @@ def test_port_that_is_taken_is_bad_configuration_and_named(
         taken.listen()
         with pytest.raises(SystemExit) as ending:
             Reporter.from_env(environ)
-    assert ending.value.code == ExitCode.BAD_CONFIGURATION
+    assert classify_end(ending.value.code, last_words(tmp_path)) == EndReason.FAILED
     message = last_words(tmp_path)
     assert message.outcome == Outcome.FAILED
-    assert f"SEEDSWEEP_METRICS_PORT '{environ[Env.METRICS_PORT]}'" in message.reason
-    assert "choose a free port" in capsys.readouterr().err
+    told = f"SEEDSWEEP_METRICS_PORT '{environ[Env.METRICS_PORT]}': another program has this port"
+    assert told in message.reason
+    assert told in capsys.readouterr().err
+    assert "Errno" not in message.reason
 
 
 @pytest.mark.parametrize(

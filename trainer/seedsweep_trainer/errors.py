@@ -1,6 +1,7 @@
 """What a person has to change.
 
 ConfigurationError   raised before any training, ends the attempt with ExitCode.BAD_CONFIGURATION
+PortTakenError       metrics cannot be served for now: ends the attempt as a failure, which is retried
 StorageError         storage has failed for longer than it is tried again
     RefusedError     it says no: wrong credentials or rights, no such bucket
 HubError             a hub was not reached or has failed, which may pass
@@ -12,6 +13,10 @@ from collections.abc import Iterable
 
 class ConfigurationError(Exception):
     """Bad configuration: the message names the field, the value and the remedy."""
+
+
+class PortTakenError(Exception):
+    """Another program listens where metrics are to be served; the message names the port and the remedy."""
 
 
 class StorageError(Exception):

@@ -11,6 +11,7 @@
 Outside a sweep, and on ranks other than 0, all of this does nothing and harms nothing. Needs no torch.
 """
 
+import errno
 import json
 import math
 import os
@@ -42,9 +43,11 @@ from seedsweep.contract.protocol import (
 )
 from seedsweep.files import write_whole
 from seedsweep_trainer.attempt import asked_metric, required, whole_number
-from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.errors import ConfigurationError, PortTakenError
 
 RESULT = "result.json"
+_FAILED = 1
+"""Exit code of a failure that another attempt may not meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ class Reporter(Collector):
         """Start reporting, and serving metrics, as the environment says.
 
         `level` is what the loop keeps of the contract: L1 its curve, L2 also stop-after and resuming.
-        A bad variable or a port that is taken ends the process with exit code 78, as a bad command line would.
+        A bad variable ends the process with exit code 78, as a bad command line would; a port that is taken with 1, for
+        another attempt may find it free, or gets another.
         """
         stop_after = environ.get(Env.STOP_AFTER)
         if Env.CONTRACT not in environ or environ.get("RANK", "0") != "0":
@@ -107,10 +111,11 @@ class Reporter(Collector):
             reporter._stop_after = whole_number(stop_after, Env.STOP_AFTER) if stop_after else None
             reporter._limits = Limits.of(asked_metric(environ))
             reporter._serve(environ)
-        except ConfigurationError as error:
+        except (ConfigurationError, PortTakenError) as error:
             print(f"seedsweep: {error}", file=sys.stderr, flush=True)
             reporter.finish(Outcome.FAILED, str(error))
-            raise SystemExit(ExitCode.BAD_CONFIGURATION) from None
+            bad = isinstance(error, ConfigurationError)
+            raise SystemExit(ExitCode.BAD_CONFIGURATION if bad else _FAILED) from None
         return reporter
 
     @property
@@ -251,9 +256,11 @@ class Reporter(Collector):
         try:
             start_http_server(int(port), host, registry)
         except (OSError, ValueError, OverflowError) as error:
-            raise ConfigurationError(
-                f"metrics cannot be served on {host}, {Env.METRICS_PORT} {port!r}: {error}; choose a free port"
-            ) from None
+            where = f"metrics cannot be served on {host}, {Env.METRICS_PORT} {port!r}"
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                remedy = "end that program, or have the next attempt use another port"
+                raise PortTakenError(f"{where}: another program has this port; {remedy}") from None
+            raise ConfigurationError(f"{where}: give a port from 1 to 65535 that this user may open") from None
 
 
 def families(message: Message) -> Iterator[Metric]:

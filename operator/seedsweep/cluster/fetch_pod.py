@@ -6,7 +6,6 @@ only who may see the pod knows: other pods of the cluster may reach its address.
 """
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,10 +17,12 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster.download import patiently
 from seedsweep.codes import CommandError, Exit
 from seedsweep.contract.exits import last_line
+from seedsweep.contract.foreign import mapping, parse_json, text, whole
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
-from seedsweep.kube.pods.manifest import CONTAINER, STORAGE, pod_manifest
+from seedsweep.kube.pods.facts import Terminated, conditions_of, container_of, terminated_of, told
+from seedsweep.kube.pods.manifest import STORAGE, pod_manifest
 from seedsweep.kube.weights import ClaimFolder
 from seedsweep.report.words import one_line
 
@@ -29,6 +30,7 @@ PORT = 9410
 LIVES_SECONDS = 4 * 3600
 """It ends by itself where nobody could delete it."""
 BEGINS_WITHIN_SECONDS = 300.0
+MAX_FILE_BYTES = 2**53
 _POLL_SECONDS = 0.5
 _ANY = StartEpisode(EpisodeId(0, 0), 0, None, ())
 _OF_GPUS = frozenset({"resourceClaims", "schedulingGates", "topologySpreadConstraints"})
@@ -111,8 +113,7 @@ class PodSource:
 
     async def sizes(self) -> Mapping[str, int]:
         """See Source."""
-        sizes: dict[str, int] = json.loads(await self._read("", None))
-        return sizes
+        return _sizes(await self._read("", None))
 
     async def read(self, name: str, part: range) -> bytes:
         """See Source."""
@@ -124,49 +125,60 @@ class PodSource:
         except ApiError as error:
             if error.status == 403:
                 raise
-            _raise_if_over(await self._api.get(self._path))
+            _raise_if_over(await self._api.get(self._path), _name_in(self._path))
             raise
 
 
+def _sizes(answer: bytes) -> dict[str, int]:
+    """Bytes by name of file, as the pod lists its folder; raises CommandError for anything else."""
+    try:
+        listed = mapping(parse_json(answer))
+    except ValueError:
+        listed = {}
+    sizes = {name: size for name, found in listed.items() if (size := whole(found, 0, MAX_FILE_BYTES)) is not None}
+    if not listed or len(sizes) < len(listed):
+        raise CommandError("what answers is not the pod that serves the winner: try again", Exit.FAILED)
+    return sizes
+
+
+def _name_in(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
 async def _until_running(api: Api, path: str, tell: Callable[[str], None]) -> None:
-    waits_for = ""
+    waits_for, name = "", _name_in(path)
     try:
         async with asyncio.timeout(BEGINS_WITHIN_SECONDS):
             while True:
                 pod = await patiently(lambda: api.get(path))
-                _raise_if_over(pod)
-                if pod.get("status", {}).get("phase") == "Running":
+                _raise_if_over(pod, name)
+                if _status(pod).get("phase") == "Running":
                     return
                 if (said := _waits_for(pod)) and said != waits_for:
                     waits_for = said
-                    tell(f"{pod['metadata']['name']} waits: {said}")
+                    tell(f"{name} waits: {said}")
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
-        name = path.rpartition("/")[2]
         why = waits_for or "nobody says why"
         message = f"{name} did not begin within {BEGINS_WITHIN_SECONDS / 60:.0f} min: {why}"
         raise CommandError(message, Exit.FAILED) from None
 
 
-def _raise_if_over(pod: Object) -> None:
-    status = pod.get("status", {})
-    if status.get("phase") in ("Succeeded", "Failed"):
-        terminated = _state(pod, "terminated")
-        said = last_line(terminated.get("message", "")) or status.get("message") or terminated.get("reason", "")
+def _raise_if_over(pod: object, name: str) -> None:
+    status = _status(pod)
+    if text(status.get("phase")) in ("Succeeded", "Failed"):
+        end = terminated_of(status) or Terminated()
+        said = last_line(end.message) or text(status.get("message")) or end.reason
         why = one_line(said).removeprefix("seedsweep: ") or "it does not say why"
-        raise CommandError(f"{pod['metadata']['name']} has ended: {why}", Exit.FAILED)
+        raise CommandError(f"{name} has ended: {why}", Exit.FAILED)
 
 
-def _waits_for(pod: Object) -> str:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    unplaced = (c for c in conditions if (c["type"], c["status"]) == ("PodScheduled", "False"))
-    said = _state(pod, "waiting") or next(unplaced, {})
-    return one_line(f"{said.get('reason', '')}: {said.get('message', '')}").strip(": ")
+def _waits_for(pod: object) -> str:
+    status = _status(pod)
+    waiting = mapping(mapping(container_of(status).get("state")).get("waiting"))
+    scheduled = mapping(conditions_of(status).get("PodScheduled"))
+    return one_line(told(waiting or (scheduled if scheduled.get("status") == "False" else {})))
 
 
-def _state(pod: Object, kind: str) -> dict[str, Any]:
-    for container in pod.get("status", {}).get("containerStatuses") or ():
-        if container["name"] == CONTAINER:
-            found: dict[str, Any] = (container.get("state") or {}).get(kind) or {}
-            return found
-    return {}
+def _status(pod: object) -> Mapping[str, Any]:
+    return mapping(mapping(pod).get("status"))

@@ -141,7 +141,9 @@ def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
         if condition.status == "True" and condition.type in _TOLD and was != (condition.status, condition.reason):
             kind: Literal["Normal", "Warning"] = "Normal" if condition.type in _GOOD else "Warning"
             message = f"{condition.reason}: {condition.message}".rstrip(": ")
-            events.append(Event(condition.type, message, kind=kind, key=condition.last_transition_time))
+            rests_on: Literal["Records", "Nothing"] = "Nothing" if condition.type == "Stalled" else "Records"
+            since = condition.last_transition_time
+            events.append(Event(condition.type, message, kind=kind, key=since, rests_on=rests_on))
     return [*events, *storage_events(before, after)]
 
 

@@ -90,6 +90,8 @@ class Event:
     message: str
     episode: EpisodeId | None = None
     kind: Literal["Normal", "Warning"] = "Normal"
+    rests_on: Literal["Records", "Cut", "Nothing"] = "Records"
+    """What has to be recorded in the same turn for it to be true: all, the cut that it tells of, or nothing."""
     key: str = ""
     """Tells this occurrence from others of the same reason, where the message alone does not."""
 

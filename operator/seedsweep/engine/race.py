@@ -137,7 +137,7 @@ def _run_rung(
         cut = make_cut(contest, ranked, scored, excluded, draft.layout.audited)
         if draft.make_cut(cut):
             kept = f"kept {min(contest.keep, len(ranked))} of {len(participants)} at evaluation {contest.evaluation}"
-            draft.events.append(Event("CutMade", f"{kept}: threshold {_show(cut.threshold)}"))
+            draft.events.append(Event("CutMade", f"{kept}: threshold {_show(cut.threshold)}", rests_on="Cut"))
     if pending:
         verdict = Verdict(
             outcome="LostByDominance",

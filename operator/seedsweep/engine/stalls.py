@@ -59,9 +59,10 @@ def _refusals(draft: Draft, race: Race, *, starting: bool) -> Iterator[Stall]:
         refusal, more = seen.unrecorded[first], len(seen.unrecorded) - 1
         names = f"{first.name} and {more} more" if more else first.name
         yield Stall(refusal.reason, f"what became of {names} cannot be recorded: {refusal.message}")
-    # Without a place, nothing would start anyway.
-    starting = starting and len(draft.live) < seen.parallelism
     wanted = [episode for episode in seen.refused if _wants_to_start(draft, race, episode)] if starting else []
+    if len(draft.live) >= seen.parallelism:
+        # Without a place nothing would start anyway, but for those whose place others have got for that reason.
+        wanted = [episode for episode in wanted if seen.refused[episode].of_one_episode]
     if wanted:
         refusal = seen.refused[min(wanted, key=index.__getitem__)]
         yield Stall(refusal.reason, f"cannot start all episodes: {refusal.message}")

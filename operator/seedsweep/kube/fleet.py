@@ -76,13 +76,14 @@ class Fleet:
     def saw_pod(self, body: Object, *, deleted: bool) -> None:
         """A pod as a watch shows it."""
         metadata = body["metadata"]
+        owner = (metadata.get("labels") or {}).get(names.LABEL_SWEEP_UID, "")
         if deleted:
             self._shared.freshness.showed_end(metadata["uid"])
         else:
-            self._shared.freshness.showed(metadata["uid"], int(metadata["resourceVersion"]))
+            self._shared.freshness.showed(metadata["uid"], int(metadata["resourceVersion"]), owner)
         if names.component_of(metadata) == names.CLEAN_UP:
             self._clean_ups.saw_pod(body, deleted=deleted)
-        sweep = self._sweeps.get((metadata.get("labels") or {}).get(names.LABEL_SWEEP_UID, ""))
+        sweep = self._sweeps.get(owner)
         # A UID is no secret: what is in another namespace is another tenant's.
         if sweep is not None and sweep.home.namespace == metadata["namespace"]:
             sweep.saw_pod(body, deleted=deleted)
@@ -99,6 +100,7 @@ class Fleet:
             uid: (sweep.home, sweep.body) for uid, sweep in self._sweeps.items()
         }
         known |= {uid: (over.home, over.storage) for uid, over in self._over.items()}
+        shown, of_pods = self._shared.freshness.known(), self._shared.freshness.sweeps_of_pods()
         paths = [f"/apis/{API_VERSION}/namespaces/{n}/seedsweeps" for n in namespaces]
         listed = set()
         for path in paths or [f"/apis/{API_VERSION}/seedsweeps"]:
@@ -111,13 +113,17 @@ class Fleet:
                 except Exception as error:
                     # One bad sweep keeps nobody from being compared.
                     note_error("sweep", error, 0.0, SweepLog(_log, metadata["namespace"], metadata["name"]))
+        for uid in (known.keys() | shown) - listed:
+            self._shared.freshness.not_listed(uid)
         for uid in known.keys() - listed:
             home, storage = known[uid]
             SweepLog(_log, home.namespace, home.name).info("deleted, as a list shows")
-            self._shared.freshness.not_listed(uid)
             self._forget(uid)
             if storage is not None:
                 self._clean_ups.begin(home, storage)
+        for uid in of_pods - self._sweeps.keys():
+            # The pods of what is over or gone are listed by nobody.
+            self._shared.freshness.forget_pods(uid)
 
     def read_news(self, uid: str) -> None:
         """Metrics of a pod of this sweep have changed."""
@@ -207,9 +213,8 @@ class Fleet:
 
     def _forget(self, uid: str) -> None:
         """It is gone."""
-        sweep = self._sweeps.pop(uid, None)
-        if sweep is not None:
-            sweep.forget()
+        self._sweeps.pop(uid, None)
+        self._shared.freshness.forget_pods(uid)
         self._over.pop(uid, None)
         self._expiry.forget(uid)
         task = self._tasks.pop(uid, None)

@@ -124,11 +124,6 @@ class Sweep:
         else:
             self._attempts.saw(pod)
 
-    def forget(self) -> None:
-        """It is gone."""
-        if self._attempts is not None:
-            self._attempts.forget()
-
     def wake(self) -> None:
         """Something of it has changed, such as the metrics of one of its pods."""
         self._wake.set()
@@ -283,7 +278,7 @@ class Sweep:
             await self._housekeeper.load()
 
     def _list_at(self, attempts: PodAttempts, listed: float) -> float:
-        since, regularly = attempts.stopping_since, listed + self._shared.relist_seconds
+        since, regularly = attempts.deletions.since, listed + self._shared.relist_seconds
         if self._shared.watches.trouble_with_pods(self.home.namespace):
             return min(regularly, listed + GONE_WITHIN_SECONDS)
         return regularly if since is None else min(regularly, max(since, listed) + GONE_WITHIN_SECONDS)

@@ -21,7 +21,7 @@ from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 from seedsweep.local.environment import Start, contract_variables, launch_form
 from seedsweep.local.lastwords import ending_of, last_words
-from seedsweep.local.places import LOOPBACK, Place, free_port
+from seedsweep.local.places import LOOPBACK, Place, port_for
 from seedsweep.local.processes import Launcher, Running
 from seedsweep.local.rundir import RunDirectory
 
@@ -175,7 +175,7 @@ class ProcessAttempts:
             uid=uid,
             rungs=decision.rungs,
             stop_after=decision.stop_after,
-            port=place.port or free_port(promised),
+            port=port_for(place, promised),
             work=self._directory.attempts / uid,
             checkpoints=self._directory.checkpoints(decision.episode),
             gpus=place.gpus,

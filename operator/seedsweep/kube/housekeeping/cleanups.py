@@ -22,6 +22,7 @@ from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.manifest import Chore, chore_of, clean_up_manifest, image_of
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.log import Changes, SweepLog
+from seedsweep.kube.recent import Recent
 from seedsweep.kube.supervise import supervised
 
 LOOK_SECONDS = 2.0
@@ -47,14 +48,14 @@ class CleanUps:
         self._settings = settings
         self._recorder = recorder
         self._steady = steady
-        self._begun: set[str] = set()
-        """UIDs of sweeps whose clean-up is under way."""
+        self._begun = Recent()
+        """UIDs of sweeps whose clean-up has begun: their deletion may be shown more than once."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """By UID of the sweep, or of the pod that is to be removed."""
-        self._removing: set[str] = set()
-        """UIDs of pods that are being removed."""
+        self._removing = Recent()
+        """UIDs of pods that are being removed, or were: a watch may still show them."""
         self._changes = Changes()
-        """By UID of the sweep."""
+        """By UID of the sweep, while a clean-up pod for it is tried to be made."""
 
     def begin(self, home: Home, body: Object) -> None:
         """A sweep was deleted, or is being deleted."""
@@ -80,7 +81,6 @@ class CleanUps:
         home = Home(metadata["namespace"], *_sweep_of(metadata))
         if deleted or chore.deleted:
             self._begun.discard(home.uid)
-            self._changes.is_over(home.uid)
             self._removing.discard(chore.uid)
             self._cancel(chore.uid)
         elif chore.uid in self._removing:
@@ -99,7 +99,12 @@ class CleanUps:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _clean_up(self, home: Home, sweep: SeedSweep) -> None:
-        began = self._steady()
+        try:
+            await self._make_pod(home, sweep, self._steady())
+        finally:
+            self._changes.is_over(home.uid)
+
+    async def _make_pod(self, home: Home, sweep: SeedSweep, began: float) -> None:
         await self._wait_for_writers(home, began + WRITERS_GONE_WITHIN_SECONDS)
         pods = f"/api/v1/namespaces/{home.namespace}/pods"
         for pause in pauses():

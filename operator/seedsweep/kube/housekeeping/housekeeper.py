@@ -15,10 +15,11 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
 from seedsweep.engine.result import hand_over_failed
 from seedsweep.kube import names
-from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict
-from seedsweep.kube.apiserver.gates import ClosedError, GatedApi
+from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
+from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.alarm import Alarm
+from seedsweep.kube.housekeeping.failures import PRUNING, WARM_UP, Failures, stage_of
 from seedsweep.kube.housekeeping.manifest import (
     MAX_PRUNED,
     Chore,
@@ -28,16 +29,11 @@ from seedsweep.kube.housekeeping.manifest import (
     readable_place,
 )
 from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.recent import Recent
 
-BACK_OFF = timedelta(seconds=5)
-MAX_BACK_OFF = timedelta(minutes=10)
 SOON_SECONDS = 1.0
 BEGINS_WITHIN = timedelta(seconds=30)
 """What keeps a pod from beginning for longer is told."""
-
-WARM_UP, HAND_OVER, PRUNING = "warming up", "handing over the winner", "freeing what is no longer needed"
-MAX_FAILURES = {WARM_UP: 4, HAND_OVER: 8, PRUNING: 8}
-"""In a row, before a sweep begins or ends without: half a minute of pauses, and ten minutes."""
 OVERDUE_COUNTS = 2
 """As so many failures: it has cost much more time than any other."""
 _UNABLE = "the operator was started without --housekeeping-image: nothing of what this trainer stores is removed"
@@ -58,28 +54,6 @@ class Wanted:
         return HousekeepingTask(warm_up=self.warm_up, prune=chosen, hand_over=self.hand_over if last else None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """Of the last pod, or of the last try to have one."""
-
-    stage: str
-    times: int
-    """In a row."""
-    answer: HousekeepingAnswer
-    until: datetime
-    """When it is tried again."""
-    final: bool = False
-    """To try again would be in vain."""
-
-    @property
-    def exhausted(self) -> bool:
-        return self.final or self.times >= MAX_FAILURES[self.stage]
-
-    def __str__(self) -> str:
-        again = "" if self.times < 2 else f" {self.times} times"
-        return f"{self.stage} failed{again}: {self.answer.error}"
-
-
 class Housekeeper:
     """The housekeeping pod of one sweep."""
 
@@ -95,11 +69,11 @@ class Housekeeper:
         self._pod: Chore | None = None
         self._since = clock()
         """When the pod was first seen, by our clock: the API server's may differ."""
-        self._gone: set[str] = set()
+        self._gone = Recent()
         """UIDs of pods that were deleted: a watch may still show them."""
-        self._failure: _Failure | None = None
-        self._given_up: _Failure | None = None
-        """Of the hand-over: what is to be freed is still tried after it."""
+        self._failures = Failures(clock)
+        self.undeleted = Refusals[str](clock, news)
+        """Its pod, by UID, where its deletion was refused."""
         self._alarm = Alarm(news)
 
     # --- what is known of the pod
@@ -107,7 +81,7 @@ class Housekeeper:
     async def load(self) -> None:
         """Read the pod. Raises ApiError."""
         try:
-            found = await self._api.get(self._path(names.housekeeping_name(self._home.name)))
+            found = await self._api.get(self._home.pod(names.housekeeping_name(self._home.name)))
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -128,9 +102,9 @@ class Housekeeper:
             self._since = self._clock()
         self._pod = chore
         if chore.end is not None and chore.end.answer.error:
-            self._failed(_stage(chore.task), chore.attempt + 1, chore.end.answer, final=chore.end.final)
+            self._failures.add(stage_of(chore.task), chore.attempt + 1, chore.end.answer, final=chore.end.final)
         elif chore.end is not None:
-            self._failure = None
+            self._failures.last = None
         self._news()
         return True
 
@@ -141,16 +115,11 @@ class Housekeeper:
 
     def _vanished(self, pod: Chore, why: str) -> None:
         self._gone.add(pod.uid)
+        self.undeleted.done(pod.uid)
         self._pod = None
         if pod.end is None:
-            self._failed(_stage(pod.task), pod.attempt + 1, HousekeepingAnswer(error=why))
+            self._failures.add(stage_of(pod.task), pod.attempt + 1, HousekeepingAnswer(error=why))
         self._news()
-
-    def _failed(self, stage: str, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
-        wait = min(BACK_OFF * 2 ** min(times - 1, 20), MAX_BACK_OFF)
-        self._failure = _Failure(stage, times, answer, self._clock() + wait, final)
-        if stage == HAND_OVER and self._failure.exhausted:
-            self._given_up = self._failure
 
     # --- what the engine is told of it
 
@@ -166,7 +135,7 @@ class Housekeeper:
             freed=pruned if done is not None else {},
             unable=_UNABLE if image_of(sweep, self._settings) is None else "",
             trouble=self._trouble(),
-            exhausted=self._failure is not None and self._failure.stage == PRUNING and self._failure.exhausted,
+            exhausted=self._failures.exhausted(PRUNING),
         )
 
     @property
@@ -179,8 +148,8 @@ class Housekeeper:
         best, done = status.best, self._answered()
         if best is None:
             return None
-        if self._given_up is not None:
-            return _conclusion(sweep, best.episode, self._given_up.answer)
+        if self._failures.given_up is not None:
+            return _conclusion(sweep, best.episode, self._failures.given_up.answer)
         if done is not None and self._pod is not None and self._pod.task.hand_over is not None:
             return _conclusion(sweep, self._pod.task.hand_over.episode, done)
         if best.weights is None or hand_over_failed(status):
@@ -200,12 +169,12 @@ class Housekeeper:
     def _warmed_up(self, sweep: SeedSweep) -> WarmedUp | None:
         if sweep.spec.storage is None or sweep.spec.trainer.fine_tuning is None:
             return None
-        done, failure = self._answered(), self._failure
+        done, failure = self._answered(), self._failures.of(WARM_UP)
         if self._pod is not None and self._pod.task.warm_up and done is not None:
             return WarmedUp(over=True, parameters=done.parameters)
-        if failure is not None and failure.stage == WARM_UP and failure.final:
+        if failure is not None and failure.final:
             return WarmedUp(refused=failure.answer.error)
-        if failure is not None and failure.stage == WARM_UP and failure.exhausted:
+        if failure is not None and failure.exhausted:
             return WarmedUp(over=True, error=str(failure))
         return WarmedUp(under_way=self._working)
 
@@ -213,9 +182,8 @@ class Housekeeper:
         pod = self._pod
         if pod is not None and pod.end is None and pod.trouble and self._clock() >= self._since + BEGINS_WITHIN:
             return f"{pod.name} cannot begin: {pod.trouble}"
-        failure = self._failure
-        skipped = failure is not None and failure.stage == WARM_UP and failure.exhausted
-        return str(failure) if failure is not None and not skipped else ""
+        skipped = self._failures.exhausted(WARM_UP)
+        return str(self._failures.last) if self._failures.last is not None and not skipped else ""
 
     # --- what is done about it
 
@@ -223,14 +191,14 @@ class Housekeeper:
         """Create the pod that is wanted, once the last one is over and what it said is on record."""
         self._set_alarm()
         pod, task = self._pod, wanted.task()
-        stage = _stage(task)
+        stage = stage_of(task)
         if pod is not None and pod.end is None:
             await self._end_overdue(pod)
             return
         done = self._answered()
         if (done is not None and pod is not None and not on_record(pod.task)) or (done is None and not stage):
             return
-        failure = self._failure if self._failure is not None and self._failure.stage == stage else None
+        failure = self._failures.of(stage)
         if failure is not None and self._clock() < failure.until:
             return
         if (pod is None or await self._delete(pod)) and stage:
@@ -252,15 +220,21 @@ class Housekeeper:
             if await self._delete(pod):
                 text = f"not done after {self._settings.housekeeping_seconds} s: {why}"
                 times = pod.attempt + OVERDUE_COUNTS
-                self._failed(_stage(pod.task), times, HousekeepingAnswer(error=text))
+                self._failures.add(stage_of(pod.task), times, HousekeepingAnswer(error=text))
                 self._news()
 
     async def _delete(self, pod: Chore) -> bool:
+        if self.undeleted.waits(pod.uid):
+            return False
         try:
-            await self._api.delete(self._path(pod.name), pod.uid)
-        except ApiError:
+            await self._api.delete(self._home.pod(pod.name), pod.uid)
+        except ApiError as error:
+            if not isinstance(error, ClosedError):
+                text = f"cannot delete pods, such as {pod.name}: {error}"
+                self.undeleted.add(pod.uid, refusal_reason(error), text, error)
             self.look_again_soon()
             return False
+        self.undeleted.done(pod.uid)
         self._gone.add(pod.uid)
         self._pod = None
         return True
@@ -268,19 +242,19 @@ class Housekeeper:
     async def _create(self, sweep: SeedSweep, task: HousekeepingTask, attempt: int) -> None:
         manifest = housekeeping_manifest(sweep, self._settings, task, attempt)
         try:
-            created = await self._api.create(self._path(), manifest)
+            created = await self._api.create(self._home.pods, manifest)
         except ApiError as error:
             if error.reason == "AlreadyExists":
-                await self._find_out(manifest["metadata"]["name"], _stage(task), attempt)
+                await self._find_out(manifest["metadata"]["name"], stage_of(task), attempt)
             else:
-                self._turned_down(_stage(task), attempt, error)
+                self._turned_down(stage_of(task), attempt, error)
         else:
             self.saw(created)
 
     async def _find_out(self, name: str, stage: str, attempt: int) -> None:
         """Whose pod has the name: ours, on its way out perhaps, or another's."""
         try:
-            found = await self._api.get(self._path(name))
+            found = await self._api.get(self._home.pod(name))
         except ApiError as error:
             self._turned_down(stage, attempt, error)
             return
@@ -295,12 +269,12 @@ class Housekeeper:
         away = error.status is None or error.status >= 500 or error.status in (404, 429)
         passing = away or isinstance(error, ClosedError) or is_quota_conflict(error)
         times = max(attempt, 1) if passing else attempt + 1
-        self._failed(stage, times, HousekeepingAnswer(error=str(error)))
+        self._failures.add(stage, times, HousekeepingAnswer(error=str(error)))
         self._set_alarm()
 
     def _set_alarm(self) -> None:
         """Be called again when time alone changes something."""
-        moments = [self._failure.until] if self._failure is not None else []
+        moments = [self._failures.last.until] if self._failures.last is not None else []
         if self._pod is not None and self._pod.end is None:
             moments = [self._since + BEGINS_WITHIN, self._overdue]
         waits = [(moment - self._clock()).total_seconds() for moment in moments]
@@ -310,18 +284,6 @@ class Housekeeper:
     @property
     def _overdue(self) -> datetime:
         return self._since + timedelta(seconds=self._settings.housekeeping_seconds)
-
-    def _path(self, name: str = "") -> str:
-        return f"/api/v1/namespaces/{self._home.namespace}/pods" + (f"/{name}" if name else "")
-
-
-def _stage(task: HousekeepingTask) -> str:
-    """What a task is for, in words; empty for one of nothing."""
-    if task.warm_up:
-        return WARM_UP
-    if task.hand_over is not None:
-        return HAND_OVER
-    return PRUNING if task.prune else ""
 
 
 def _pruned(task: HousekeepingTask, episodes: Mapping[str, EpisodeId]) -> Iterator[tuple[EpisodeId, bool]]:

@@ -8,6 +8,7 @@ from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.apiserver.client import ApiError, Object
 from seedsweep.kube.apiserver.gates import GatedApi
 from seedsweep.kube.home import Home
+from seedsweep.kube.process.livekey import RecordedKey, live_key
 
 
 class StatusRecord:
@@ -18,6 +19,8 @@ class StatusRecord:
         """As it stands in the API, as far as seen."""
         self.written_at: datetime | None = None
         """By our clock; None before the first write of ours."""
+        self.key = RecordedKey(live_key(home.uid))
+        """The word for its live view."""
         self._api = api
         self._home = home
         self._version = 0
@@ -54,6 +57,7 @@ class StatusRecord:
                 await self._read()
             raise
         self.written_at = now
+        self.key.note_written(status.live_key)
         if int(version) > self._version:
             self._version, self.written = int(version), status
 

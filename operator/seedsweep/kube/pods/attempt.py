@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from seedsweep.api.episode import EndReason, Interruption, StopReason
+from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeStatus, Interruption, StopReason
+from seedsweep.api.sweep import SweepSpec
 from seedsweep.contract.scrape import Expected
 from seedsweep.contract.trouble import Trouble, TroubleKind
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 from seedsweep.kube.pods.endings import vanished
 from seedsweep.kube.pods.facts import PodFacts
-from seedsweep.kube.scraping.scraper import Scraper
+from seedsweep.kube.scraping.scraper import Scraper, Target
 
 BEGINS_WITHIN = timedelta(minutes=5)
 """Time in its place without a container before people are told: most images are pulled by then."""
@@ -85,6 +86,31 @@ class PodAttempt:
         self.exists = False
         if self.ending is None:
             self.end(self.last or vanished(self.facts, now))
+
+    def is_recorded(self, status: EpisodeStatus | None) -> bool:
+        """Whether its end is on record."""
+        return status is not None and any(a.uid == self.facts.uid and a.reason is not None for a in status.attempts)
+
+    def is_one_too_many(self, status: EpisodeStatus | None) -> bool:
+        """Somebody else's, beyond what a record holds: it never will be on it."""
+        full = status is not None and len(status.attempts) >= MAX_ATTEMPTS
+        return full and status is not None and all(a.uid != self.facts.uid for a in status.attempts)
+
+    def target(self, sweep: str, spec: SweepSpec) -> Target | None:
+        """What is read of it while it runs, by the UID and the spec of its sweep."""
+        ip, scrape = self.facts.ip, spec.scrape
+        if ip is None or not self.facts.running:
+            return None
+        host = f"[{ip}]" if ":" in ip else ip
+        return Target(
+            sweep=sweep,
+            uid=self.facts.uid,
+            url=f"http://{host}:{scrape.port}/metrics",
+            expected=self.expected,
+            interval=float(scrape.interval_seconds),
+            timeout=float(scrape.timeout_seconds),
+            names=spec.trainer.gauges,
+        )
 
     def seen(self, scraper: Scraper, now: datetime, *, stopping: bool, gpus: float) -> SeenAttempt:
         """As the engine sees it."""

@@ -14,19 +14,18 @@ from seedsweep.engine.decisions import StartEpisode, StopAttempt
 from seedsweep.engine.observation import Ending, SeenAttempt
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
-from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
+from seedsweep.kube.apiserver.gates import GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.pods.attempt import PodAttempt, wants_log
+from seedsweep.kube.pods.deletions import Deletions
 from seedsweep.kube.pods.endings import ending_of
 from seedsweep.kube.pods.facts import PodFacts, facts_of
 from seedsweep.kube.pods.log_tail import read_tail
 from seedsweep.kube.pods.manifest import pod_manifest
 from seedsweep.kube.process.log import Logger
-from seedsweep.kube.scraping.scraper import Scraper, Target
+from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.watching.freshness import Freshness
 
-HELD_AFTER_SECONDS = 600.0
-"""What has not gone so long after its deletion is held by something, and looked for no more often than all else."""
 NO_GRACE_SECONDS = 1
 """For what need not be saved. Not 0: the name would be free while the process still runs."""
 
@@ -54,8 +53,7 @@ class PodAttempts:
         """As last read; its spec may change in flight."""
         self.refused = Refusals[EpisodeId](around.clock, around.news)
         """Starts that were turned down."""
-        self.undeleted = Refusals[str](around.clock, around.news)
-        """Pods whose deletion was refused, by UID."""
+        self.deletions = Deletions(around.api, around.home, around.clock, around.news)
         self.lost_unasked = False
         """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
         self._around = around
@@ -63,35 +61,23 @@ class PodAttempts:
         self._episodes = episodes
         self._attempts: dict[str, PodAttempt] = {}
         self._of_episode: dict[EpisodeId, set[str]] = {}
-        self._stopping: dict[str, float] = {}
-        """Pods whose deletion was accepted and has not been seen yet, and since when, by a steady clock."""
         self._missing: set[str] = set()
         """Pods that lists and watches no longer show."""
-        self._forced: set[str] = set()
-        """Pods that were given up with their node, and that something still keeps in the API."""
         self._reading_logs: set[asyncio.Task[None]] = set()
-
-    @property
-    def stopping_since(self) -> float | None:
-        """When the first deletion was accepted that has not been seen yet, by a steady clock; not of what is held."""
-        held = monotonic() - HELD_AFTER_SECONDS
-        return min((since for since in self._stopping.values() if since > held), default=None)
-
-    def forget(self) -> None:
-        """The sweep is gone, and its pods are nobody's."""
-        for uid in self._attempts:
-            self._around.freshness.not_listed(uid)
 
     async def load(self) -> None:
         """Read all pods; what is not there any more has vanished. Raises ApiError."""
-        listed = set()
+        listed, fresh = set(), self._around.freshness
         known = {uid for uid, attempt in self._attempts.items() if attempt.exists}
-        async for pod in self._api.list(self._pods, self._home.selector):
+        shown = fresh.known(self._home.uid)
+        async for pod in self._api.list(self._home.pods, self._home.selector):
+            listed.add(pod["metadata"]["uid"])
             facts = self.saw(pod)
             if facts is not None:
-                listed.add(facts.uid)
-                self._around.freshness.listed(facts.uid, facts.version, monotonic())
+                fresh.listed(facts.uid, facts.version, monotonic(), self._home.uid)
         self._missing |= known - listed
+        for uid in shown - listed - self._missing:
+            fresh.not_listed(uid)
         await self.look_for_missing()
 
     def saw(self, pod: Object) -> PodFacts | None:
@@ -118,13 +104,11 @@ class PodAttempts:
         attempt = self._attempts.get(uid)
         if attempt is None or not attempt.exists:
             return
-        self.lost_unasked = self.lost_unasked or uid not in self._stopping
+        self.lost_unasked = self.lost_unasked or uid not in self.deletions
         attempt.take_scraped(self._scraper)
         attempt.vanish(self._clock())
         self._scraper.forget(uid)
-        self.undeleted.done(uid)
-        self._stopping.pop(uid, None)
-        self._forced.discard(uid)
+        self.deletions.note_gone(uid)
         self._around.news()
 
     def saw_deleted(self, pod: Object) -> None:
@@ -142,10 +126,11 @@ class PodAttempts:
         await asyncio.gather(*map(self._look_for, missing))
 
     def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
-        """Drop what is gone and whose end is on record."""
+        """Drop what is gone and whose end is on record, or never can be."""
         for uid, attempt in list(self._attempts.items()):
+            status = episodes.get(attempt.facts.episode)
             unknown = attempt.facts.episode not in self._episodes
-            if not attempt.exists and (unknown or _is_recorded(attempt, episodes)):
+            if not attempt.exists and (unknown or attempt.is_recorded(status) or attempt.is_one_too_many(status)):
                 del self._attempts[uid]
                 self._of_episode[attempt.facts.episode].discard(uid)
 
@@ -153,9 +138,9 @@ class PodAttempts:
         """As the engine sees them: without those whose end is on record."""
         gpus, now = gpus_per_episode(self.sweep.spec), self._clock()
         return [
-            attempt.seen(self._scraper, now, stopping=uid in self._stopping, gpus=gpus)
+            attempt.seen(self._scraper, now, stopping=uid in self.deletions, gpus=gpus)
             for uid, attempt in self._attempts.items()
-            if attempt.ending is None or not _is_recorded(attempt, episodes)
+            if attempt.ending is None or not attempt.is_recorded(episodes.get(attempt.facts.episode))
         ]
 
     async def start(self, decisions: Iterable[StartEpisode]) -> None:
@@ -165,37 +150,34 @@ class PodAttempts:
     async def stop(self, decision: StopAttempt) -> None:
         """Delete a pod by its UID; one that could not be deleted is still there for the next plan."""
         attempt = self._attempts.get(decision.uid)
-        if attempt is None or not attempt.exists or decision.uid in self._forced:
+        if attempt is None or not attempt.exists or self.deletions.is_forced(decision.uid):
             return
         grace = 0 if decision.force else None if decision.save else NO_GRACE_SECONDS
         if decision.reason is StopReason.STUCK and not attempt.output:
             # Where it hangs; nobody can ask once it is gone.
             attempt.output = await read_tail(self._api, self._path_of(attempt))
-        if await self._delete(attempt, grace):
+        if await self.deletions.delete(attempt, grace):
             attempt.stop = decision.reason
-            if decision.force:
-                self._forced.add(decision.uid)
 
     async def remove_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
         """Delete pods that have ended, once their end is on record: they count against quotas, and tell no more."""
         ended = [
             attempt
-            for uid, attempt in self._attempts.items()
-            if attempt.exists and attempt.ending is not None and uid not in self._stopping
-            if _is_recorded(attempt, episodes)
+            for attempt in self._attempts.values()
+            if self._is_left_over(attempt) and attempt.is_recorded(episodes.get(attempt.facts.episode))
         ]
-        await asyncio.gather(*map(self._delete, ended))
+        await asyncio.gather(*map(self.deletions.delete, ended))
 
     def read_often(self, uids: Collection[str]) -> None:
         """Read the metrics of these pods more often than those of the others."""
         self._scraper.read_often(self._home.uid, uids)
 
-    @property
-    def _pods(self) -> str:
-        return f"/api/v1/namespaces/{self._home.namespace}/pods"
-
     def _path_of(self, attempt: PodAttempt) -> str:
-        return f"{self._pods}/{attempt.facts.name}"
+        return self._home.pod(attempt.facts.name)
+
+    def _is_left_over(self, attempt: PodAttempt) -> bool:
+        """It has ended, and nobody has deleted its pod yet."""
+        return attempt.exists and attempt.ending is not None and attempt.facts.uid not in self.deletions
 
     def _is_ours(self, facts: PodFacts) -> bool:
         """By its owner, and by the name that the API server keeps unique. Any other pod that it owns is no attempt."""
@@ -229,26 +211,13 @@ class PodAttempts:
             name, remedy = attempt.facts.name, "it is looked at less often; put the label back, or delete the pod"
             self._around.log.warning("pod %s has lost its label %s: %s", name, names.LABEL_SWEEP_UID, remedy)
 
-    async def _delete(self, attempt: PodAttempt, grace_seconds: int | None = None) -> bool:
-        uid = attempt.facts.uid
-        if self.undeleted.waits(uid):
-            return False
-        try:
-            await self._api.delete(self._path_of(attempt), uid, grace_seconds)
-        except ApiError as error:
-            if not isinstance(error, ClosedError):
-                text = f"pod {attempt.facts.name} cannot be deleted: {error}"
-                self.undeleted.add(uid, refusal_reason(error), text, error)
-            return False
-        self.undeleted.done(uid)
-        self._stopping.setdefault(uid, monotonic())
-        return True
-
     async def _start(self, decision: StartEpisode) -> None:
         episode = decision.episode
+        if not await self._clear_name(episode):
+            # That is told, and planned again.
+            return
         try:
-            await self._clear_name(episode)
-            created = await self._api.create(self._pods, pod_manifest(self.sweep, decision))
+            created = await self._api.create(self._home.pods, pod_manifest(self.sweep, decision))
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 await self._find_out_whose(episode)
@@ -260,19 +229,17 @@ class PodAttempts:
         self.refused.done(episode)
         self.saw(created)
 
-    async def _clear_name(self, episode: EpisodeId) -> None:
-        """Delete the episode's last pod, whose end is on record: the name is the next one's."""
-        for uid in list(self._of_episode.get(episode, ())):
-            attempt = self._attempts[uid]
-            if attempt.exists and attempt.ending is not None and uid not in self._stopping:
-                await self._api.delete(self._path_of(attempt), uid)
-                self._stopping.setdefault(uid, monotonic())
+    async def _clear_name(self, episode: EpisodeId) -> bool:
+        """Delete the episode's last pod, whose end is on record: the name is the next one's. False where it stays."""
+        left = [self._attempts[uid] for uid in self._of_episode.get(episode, ())]
+        deleted = [await self.deletions.delete(attempt) for attempt in left if self._is_left_over(attempt)]
+        return all(deleted)
 
     async def _find_out_whose(self, episode: EpisodeId) -> None:
         """Look at the pod that has the episode's name: it may be this sweep's own."""
         name = self._name_of(episode)
         try:
-            found = await self._api.get(f"{self._pods}/{name}")
+            found = await self._api.get(self._home.pod(name))
         except ApiError as error:
             self.refused.add(episode, refusal_reason(error), f"pod {name} exists and cannot be read: {error}", error)
             return
@@ -303,19 +270,8 @@ class PodAttempts:
                 ending = replace(ending, message=trouble.text)
             self._scraper.forget(facts.uid)
             self._end(attempt, ending)
-        elif facts.ip is not None and facts.running:
-            scrape = self.sweep.spec.scrape
-            self._scraper.watch(
-                Target(
-                    sweep=self._home.uid,
-                    uid=facts.uid,
-                    url=f"http://{_host(facts.ip)}:{scrape.port}/metrics",
-                    expected=attempt.expected,
-                    interval=float(scrape.interval_seconds),
-                    timeout=float(scrape.timeout_seconds),
-                    names=self.sweep.spec.trainer.gauges,
-                )
-            )
+        elif (target := attempt.target(self._home.uid, self.sweep.spec)) is not None:
+            self._scraper.watch(target)
 
     def _end(self, attempt: PodAttempt, ending: Ending) -> None:
         """Its end is known, once the end of its log is, where nothing else tells what it printed."""
@@ -335,12 +291,3 @@ class PodAttempts:
             if attempt.last is not None:
                 attempt.end(attempt.last)
                 self._around.news()
-
-
-def _is_recorded(attempt: PodAttempt, episodes: Mapping[EpisodeId, EpisodeStatus]) -> bool:
-    status = episodes.get(attempt.facts.episode)
-    return status is not None and any(a.uid == attempt.facts.uid and a.reason is not None for a in status.attempts)
-
-
-def _host(ip: str) -> str:
-    return f"[{ip}]" if ":" in ip else ip

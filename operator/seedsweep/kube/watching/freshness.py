@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.process.log import Changes
 
+SWEEPS = ""
 _log = logging.getLogger(__name__)
 
 
@@ -23,15 +25,22 @@ class _Debt:
 
 @dataclass(slots=True)
 class Freshness:
-    """Versions of objects by UID as watches have shown them, and those that they owe us."""
+    """Versions of objects by UID as watches have shown them, and those that they owe us.
+
+    Each is a sweep, or a pod of the sweep with this UID: by that it is forgotten where no watch shows its end.
+    """
 
     patience: float
     """Seconds that a watch may lag behind a list."""
     _shown: dict[str, int] = field(default_factory=dict)
     _owed: dict[str, _Debt] = field(default_factory=dict)
+    _sweep_of: dict[str, str] = field(default_factory=dict)
+    _pods: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """UIDs by sweep; those of sweeps under SWEEPS."""
 
-    def showed(self, uid: str, version: int) -> None:
+    def showed(self, uid: str, version: int, sweep: str = SWEEPS) -> None:
         """A watch has shown an object."""
+        self._note(uid, sweep)
         self._shown[uid] = max(version, self._shown.get(uid, 0))
         owed = self._owed.get(uid)
         if owed is not None and owed.version <= version:
@@ -41,10 +50,16 @@ class Freshness:
         """A watch has shown that an object is gone."""
         self._shown.pop(uid, None)
         self._owed.pop(uid, None)
+        sweep = self._sweep_of.pop(uid, None)
+        if sweep is not None:
+            self._pods[sweep].discard(uid)
+            if not self._pods[sweep]:
+                del self._pods[sweep]
 
-    def listed(self, uid: str, version: int, now: float) -> None:
+    def listed(self, uid: str, version: int, now: float, sweep: str = SWEEPS) -> None:
         """A list shows an object; `now` in seconds of a steady clock."""
         if version > self._shown.get(uid, 0):
+            self._note(uid, sweep)
             self._owed.setdefault(uid, _Debt(version, now, now))
         if uid in self._owed:
             self._owed[uid].confirmed = now
@@ -52,6 +67,24 @@ class Freshness:
     def not_listed(self, uid: str) -> None:
         """A list shows that an object is gone: whether a watch said so matters no more."""
         self.showed_end(uid)
+
+    def known(self, sweep: str = SWEEPS) -> set[str]:
+        """UIDs of the sweep's pods, or of all sweeps: what a list that begins now does not show is gone."""
+        return set(self._pods.get(sweep, ()))
+
+    def sweeps_of_pods(self) -> set[str]:
+        """UIDs of sweeps of which pods are known."""
+        return self._pods.keys() - {SWEEPS}
+
+    def forget_pods(self, sweep: str) -> None:
+        """Nobody lists the pods of this sweep any more."""
+        for uid in self.known(sweep):
+            self.showed_end(uid)
+
+    def _note(self, uid: str, sweep: str) -> None:
+        if uid not in self._sweep_of:
+            self._sweep_of[uid] = sweep
+            self._pods[sweep].add(uid)
 
     @property
     def owes(self) -> bool:

@@ -174,6 +174,9 @@ def find_api_server(**context: Any) -> kopf.ConnectionInfo | None:
 
 def _is_normal(status: int, url: URL) -> bool:
     """The watch begins anew with a list, or a group has gone that kopf looked for."""
+    # Of 410, kopf restarts a watch that gets it as an event, which is how API servers send it. As the status of the
+    # request it is to kopf an error for good, as any 4xx but 403 and 429, and ends the operator. That is left so: the
+    # next one begins with lists and misses nothing, and only a forged answer could keep kopf from it.
     return status == 410 or (status == 404 and _WATCHED.search(url.path) is None)
 
 
