@@ -213,3 +213,8 @@ class SweepStatus(Recorded):
     def over(self) -> bool:
         """Whether it has ended for good."""
         return self.completion_time is not None and not self.rejected
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the winner is where it stays, or there is none."""
+        return self.over or (self.best is not None and self.best.weights is not None)

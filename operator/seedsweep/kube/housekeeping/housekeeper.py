@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
 from seedsweep.api.status import SweepStatus
-from seedsweep.api.sweep import SeedSweep
+from seedsweep.api.sweep import Export, SeedSweep
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object
@@ -62,6 +62,8 @@ class _Failure:
     """Of the last pod, or of the last try to have one."""
 
     stage: str
+    export: Export | None
+    """Where a copy of the winner was to go."""
     times: int
     """In a row."""
     answer: HousekeepingAnswer
@@ -73,6 +75,10 @@ class _Failure:
     @property
     def exhausted(self) -> bool:
         return self.final or self.times >= MAX_FAILURES[self.stage]
+
+    def is_of(self, task: HousekeepingTask) -> bool:
+        """Whether the task asks for the same: a spec whose export was changed asks for another hand-over."""
+        return self.stage == _stage(task) and self.export == _export(task)
 
     def __str__(self) -> str:
         again = "" if self.times < 2 else f" {self.times} times"
@@ -127,7 +133,7 @@ class Housekeeper:
             self._since = self._clock()
         self._pod = chore
         if chore.end is not None and chore.end.answer.error:
-            self._failed(_stage(chore.task), chore.attempt + 1, chore.end.answer, final=chore.end.final)
+            self._failed(chore.task, chore.attempt + 1, chore.end.answer, final=chore.end.final)
         elif chore.end is not None:
             self._failure = None
         self._news()
@@ -142,13 +148,13 @@ class Housekeeper:
         self._gone.add(pod.uid)
         self._pod = None
         if pod.end is None:
-            self._failed(_stage(pod.task), pod.attempt + 1, HousekeepingAnswer(error=why))
+            self._failed(pod.task, pod.attempt + 1, HousekeepingAnswer(error=why))
         self._news()
 
-    def _failed(self, stage: str, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
+    def _failed(self, task: HousekeepingTask, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
         wait = min(BACK_OFF * 2 ** min(times - 1, 20), MAX_BACK_OFF)
-        self._failure = _Failure(stage, times, answer, self._clock() + wait, final)
-        if stage == HAND_OVER and self._failure.exhausted:
+        self._failure = _Failure(_stage(task), _export(task), times, answer, self._clock() + wait, final)
+        if self._failure.stage == HAND_OVER and self._failure.exhausted:
             self._given_up = self._failure
 
     # --- what the engine is told of it
@@ -175,13 +181,15 @@ class Housekeeper:
 
     def conclusion(self, sweep: SeedSweep, status: SweepStatus) -> Conclusion | None:
         """What became of handing over the winner, as far as that is known."""
-        best, done = status.best, self._answered()
+        best, done, export = status.best, self._answered(), sweep.spec.export
         if best is None:
             return None
-        if self._given_up is not None:
+        # One that was asked for another export does not count: it is done once more, which harms nothing.
+        if self._given_up is not None and self._given_up.export == export:
             return _conclusion(sweep, best.episode, self._given_up.answer)
-        if done is not None and self._pod is not None and self._pod.task.hand_over is not None:
-            return _conclusion(sweep, self._pod.task.hand_over.episode, done)
+        asked = self._pod.task.hand_over if self._pod is not None else None
+        if done is not None and asked is not None and asked.export == export:
+            return _conclusion(sweep, asked.episode, done)
         # Nothing of it is left but the record.
         return Conclusion(best.episode, best.weights, best.exported, best.test) if best.weights is not None else None
 
@@ -225,9 +233,11 @@ class Housekeeper:
             await self._end_overdue(pod)
             return
         done = self._answered()
-        if (done is not None and pod is not None and not on_record(pod.task)) or (done is None and not stage):
+        if (done is not None and pod is not None and not on_record(_current(pod.task, sweep))) or (
+            done is None and not stage
+        ):
             return
-        failure = self._failure if self._failure is not None and self._failure.stage == stage else None
+        failure = self._failure if self._failure is not None and self._failure.is_of(task) else None
         if failure is not None and self._clock() < failure.until:
             return
         if (pod is None or await self._delete(pod)) and stage:
@@ -249,7 +259,7 @@ class Housekeeper:
             if await self._delete(pod):
                 text = f"not done after {self._settings.housekeeping_seconds} s: {why}"
                 times = pod.attempt + OVERDUE_COUNTS
-                self._failed(_stage(pod.task), times, HousekeepingAnswer(error=text))
+                self._failed(pod.task, times, HousekeepingAnswer(error=text))
                 self._news()
 
     async def _delete(self, pod: Chore) -> bool:
@@ -268,32 +278,32 @@ class Housekeeper:
             created = await self._api.create(self._path(), manifest)
         except ApiError as error:
             if error.reason == "AlreadyExists":
-                await self._find_out(manifest["metadata"]["name"], _stage(task), attempt)
+                await self._find_out(manifest["metadata"]["name"], task, attempt)
             else:
-                self._turned_down(_stage(task), attempt, error)
+                self._turned_down(task, attempt, error)
         else:
             self.saw(created)
 
-    async def _find_out(self, name: str, stage: str, attempt: int) -> None:
+    async def _find_out(self, name: str, task: HousekeepingTask, attempt: int) -> None:
         """Whose pod has the name: ours, on its way out perhaps, or another's."""
         try:
             found = await self._api.get(self._path(name))
         except ApiError as error:
-            self._turned_down(stage, attempt, error)
+            self._turned_down(task, attempt, error)
             return
         if self.saw(found):
             self.look_again_soon()
         else:
             taken = f"pod {name} exists and is not this sweep's: delete it or rename the sweep"
-            self._turned_down(stage, attempt, ApiError(409, "NameTaken", taken))
+            self._turned_down(task, attempt, ApiError(409, "NameTaken", taken))
 
-    def _turned_down(self, stage: str, attempt: int, error: ApiError) -> None:
+    def _turned_down(self, task: HousekeepingTask, attempt: int, error: ApiError) -> None:
         """No pod; an API server that is away is no reason to give up."""
         passing = (
             isinstance(error, ClosedError) or error.status is None or error.status >= 500 or error.status in (404, 429)
         )
         times = max(attempt, 1) if passing else attempt + 1
-        self._failed(stage, times, HousekeepingAnswer(error=str(error)))
+        self._failed(task, times, HousekeepingAnswer(error=str(error)))
         self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -320,6 +330,17 @@ def _stage(task: HousekeepingTask) -> str:
     if task.hand_over is not None:
         return HAND_OVER
     return PRUNING if task.prune else ""
+
+
+def _export(task: HousekeepingTask) -> Export | None:
+    """Where it takes a copy of the winner."""
+    return task.hand_over.export if task.hand_over is not None else None
+
+
+def _current(task: HousekeepingTask, sweep: SeedSweep) -> HousekeepingTask:
+    """The same without a hand-over that asked for another export: what it did goes on no record."""
+    stale = task.hand_over is not None and task.hand_over.export != sweep.spec.export
+    return task.evolve(hand_over=None) if stale else task
 
 
 def _pruned(task: HousekeepingTask, episodes: Mapping[str, EpisodeId]) -> Iterator[tuple[EpisodeId, bool]]:
