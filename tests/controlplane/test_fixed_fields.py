@@ -94,6 +94,30 @@ def test_where_pods_run_changes_only_while_none_does(store: Store, path: str):
 
 
 SINCE = "2026-01-01T00:00:00.000+00:00"
+HOLDS = {"type": "Complete", "status": "True", "reason": "WinnerFound", "message": "", "lastTransitionTime": SINCE}
+NO_STATUS = {
+    "a reason of two words": ({"conditions": [{**HOLDS, "reason": "two words"}]}, "conditions[0].reason"),
+    "no reason": ({"conditions": [{**HOLDS, "reason": ""}]}, "conditions[0].reason"),
+    "a type of two words": ({"conditions": [{**HOLDS, "type": "All done"}]}, "conditions[0].type"),
+    "a type twice": ({"conditions": [HOLDS, {**HOLDS, "status": "False"}]}, "conditions[1]: Duplicate value"),
+    "another status": ({"conditions": [{**HOLDS, "status": "Yes"}]}, "conditions[0].status"),
+    "a long message": ({"conditions": [{**HOLDS, "message": "x" * 5_000}]}, "conditions[0].message: Too long"),
+    "no date of a condition": ({"conditions": [{**HOLDS, "lastTransitionTime": "now"}]}, "[0].lastTransitionTime"),
+    "no date of its start": ({"startTime": "yesterday"}, "status.startTime"),
+    "no date of its end": ({"completionTime": "2026-13-01T00:00:00Z"}, "status.completionTime"),
+    "no generation": ({"observedGeneration": -1}, "status.observedGeneration"),
+}
+
+
+@pytest.mark.parametrize("case", NO_STATUS)
+def test_a_status_that_is_none_is_refused(store: Store, case: str):
+    status, blamed = NO_STATUS[case]
+    live = store.create(document(FINE_TUNING))
+    assert blamed in refusal(store.try_replace({**live, "status": status}, "status"))
+    good = {"conditions": [HOLDS], "startTime": SINCE, "completionTime": "2026-01-02T03:04:05Z"}
+    store.replace({**live, "status": good}, "status")
+
+
 UNTIL_HANDED_OVER = {
     "spec.export": {"hub": {"repository": "me/model", "private": False}},
     "spec.storage.retentionPolicy": {"whenFinished": "KeepAll", "whenDeleted": "Delete"},

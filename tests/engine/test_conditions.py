@@ -1,5 +1,7 @@
 """What people read: states, counts, and conditions in the order in which they matter."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.situations import (
@@ -120,3 +122,11 @@ def test_a_sweep_that_is_over_is_not_stalled():
     todo = look(layout, records=records, cuts=cuts, hindrances=[QUOTA], status=SweepStatus(evaluations=10))
     assert todo.finished
     assert condition(todo, "Stalled").status == "False"
+
+
+def test_the_docs_say_of_every_condition_what_it_means_and_which_status_is_good():
+    page = (Path(__file__).parents[2] / "docs" / "operator.md").read_text()
+    table = page.partition("| condition | true when | good is | then |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    assert tuple(row[0].strip("`") for row in rows) == conditions.TYPES
+    assert all(row[1] and row[2].split()[0] in ("True", "False", "as") for row in rows)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seedsweep.api.base import Count, Distinct
-from seedsweep.api.core import Condition
+from seedsweep.api.core import Condition, Generation
 from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_RUNGS
 from seedsweep.api.episode import MAX_FINGERPRINT, EpisodeName, Interruption
 from seedsweep.api.recorded import MAX_MESSAGE, Bound, ObjectName, Recorded, Timestamp
@@ -151,7 +151,7 @@ class Summary(Recorded):
 class SweepStatus(Recorded):
     """What is known, decided and spent."""
 
-    observed_generation: int | None = None
+    observed_generation: Generation | None = None
     """Of the spec that this is about."""
     phase: Phase = "Pending"
     """A summary for people; the conditions say more."""
