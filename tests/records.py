@@ -326,8 +326,8 @@ def _attempt(name: str, evaluations: int, reason: EndReason, message: str = "") 
     return Attempt(
         uid=f"uid-{name}-{evaluations}",
         fingerprint="cpu-1t-fp32",
-        started=START.isoformat(),
-        ended=(START + timedelta(seconds=seconds)).isoformat(),
+        start_time=START.isoformat(),
+        completion_time=(START + timedelta(seconds=seconds)).isoformat(),
         reason=reason,
         message=message,
         evaluations=evaluations,

@@ -70,6 +70,26 @@ def test_everything_that_is_asked_for_or_recorded_has_a_bound():
             assert "maxProperties" in schema, path
 
 
+def test_times_are_called_as_in_core_types_and_are_times():
+    for path, schema in EVERYWHERE:
+        is_time = path.endswith("Time")
+        assert is_time == (schema.get("format") == "date-time"), path
+        if is_time:
+            assert path.rpartition(".")[2] in ("startTime", "completionTime", "lastTransitionTime"), path
+
+
+def test_conditions_are_those_of_kubernetes():
+    fields = dict(EVERYWHERE)
+    conditions, one = fields["SeedSweep.status.conditions"], fields["SeedSweep.status.conditions[]"]
+    assert (conditions["x-kubernetes-list-type"], conditions["x-kubernetes-list-map-keys"]) == ("map", ["type"])
+    assert set(one["required"]) == {"type", "status", "reason", "lastTransitionTime"}
+    assert one["properties"]["status"]["enum"] == ["True", "False", "Unknown"]
+    for name in ("type", "reason"):
+        assert one["properties"][name]["pattern"] == "^[A-Z][A-Za-z0-9]*$"
+    for name in ("type", "reason", "message"):
+        assert one["properties"][name]["maxLength"] > 0
+
+
 def test_no_float_is_asked_for():
     assert not [path for path, schema in ASKED_FOR if schema.get("type") == "number"]
 

@@ -127,7 +127,15 @@ def test_the_bytes_of_a_text_are_those_of_its_json_or_more(text: str):
 
 @pytest.mark.parametrize(
     ("said", "word"),
-    [("Not Found", "NotFound"), ("Forbidden", "Forbidden"), ("403", "Unknown"), ("", "Unknown"), (":a:", "a")],
+    [
+        ("Not Found", "NotFound"),
+        ("Forbidden", "Forbidden"),
+        ("403", "Unknown"),
+        ("", "Unknown"),
+        (":a:", "A"),
+        ("my_reason: x", "MyReasonX"),
+        ("5 times", "Times"),
+    ],
 )
 def test_another_programs_word_becomes_the_reason_of_a_condition(said: str, word: str):
     assert reason_word(said) == word

@@ -325,5 +325,5 @@ def _check_only_adds(before: EpisodeStatus, after: EpisodeStatus) -> None:
     assert [a.uid for a in after.attempts][: len(before.attempts)] == [a.uid for a in before.attempts]
     for old, new in zip(before.attempts, after.attempts, strict=False):
         assert old.reason is None or new in (old, old.evolve(output="")), "an ended attempt changed"
-        assert old.started in (None, new.started), "when an attempt got its place changed"
+        assert old.start_time in (None, new.start_time), "when an attempt got its place changed"
         assert old.stop is None or old.stop == new.stop, "the reason of a stop changed"

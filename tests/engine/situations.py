@@ -83,7 +83,7 @@ def ended(attempt: SeenAttempt, reason: EndReason, at: int = 50, **fields: objec
 def entry(uid: str, reason: EndReason | None = None, at: int = 50, **fields: object) -> Attempt:
     """An attempt on record."""
     over = timestamp(moment(at)) if reason is not None else None
-    return Attempt(uid=uid, reason=reason, started=timestamp(moment(0)), ended=over, **fields)  # type: ignore[arg-type]
+    return Attempt(uid=uid, reason=reason, start_time=timestamp(moment(0)), completion_time=over, **fields)  # type: ignore[arg-type]
 
 
 def on_record(*scores: float | None, rungs: Sequence[int] = (), **fields: object) -> EpisodeStatus:

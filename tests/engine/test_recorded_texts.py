@@ -75,7 +75,7 @@ def test_conditions_and_the_message_keep_to_their_bounds_whatever_an_api_server_
     refusal = Refusal("403 not: allowed!", WORDS, moment(100) + timedelta(minutes=1))
     todo = look(ONE, refused={episode(0): refusal}, housekeeping=Housekeeping(unable=WORDS))
     assert refused_status(todo.status) == []
-    assert condition(todo, "Stalled").reason == "not:allowed"
+    assert condition(todo, "Stalled").reason == "NotAllowed"
     assert todo.status.message.startswith("cannot start all episodes")
 
 

@@ -244,7 +244,7 @@ async def test_the_live_view_comes_back_with_the_operator(look: Look) -> None:
 async def test_on_record_open_attempts_run_or_queue_and_no_time_left_is_guessed(look: Look) -> None:
     record = records.finished()
     first, second, *rest = record.episodes
-    placed = Attempt(uid="a", started=records.START.isoformat())
+    placed = Attempt(uid="a", start_time=records.START.isoformat())
     record.episodes[:] = [
         first.evolve(status=first.status.evolve(state="Running", attempts=[placed], verdict=None, scores=[])),
         second.evolve(

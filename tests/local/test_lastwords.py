@@ -90,7 +90,7 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 
 def record(**fields: object) -> dict[EpisodeId, EpisodeStatus]:
-    entry = Attempt.model_validate({"uid": "u1", "started": "2026-05-04T00:00:00+00:00", **fields})
+    entry = Attempt.model_validate({"uid": "u1", "startTime": "2026-05-04T00:00:00+00:00", **fields})
     return {EPISODE: EpisodeStatus(attempts=[entry])}
 
 

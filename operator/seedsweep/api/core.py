@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from seedsweep.api.base import ApiModel, Distinct, OneOf
 from seedsweep.api.labels import Labels, PodAnnotations, PodLabels
-from seedsweep.api.recorded import MAX_MESSAGE, MAX_REASON, REASON, Bound, Recorded, Timestamp
+from seedsweep.api.recorded import CONDITION_TYPE, MAX_MESSAGE, MAX_REASON, REASON, Bound, Recorded, Timestamp
 from seedsweep.api.scheduling import (
     Affinity,
     NamedList,
@@ -170,10 +170,14 @@ class PodTemplate(ApiModel):
     spec: PodSpec = PodSpec()
 
 
+Generation = Annotated[int, Field(json_schema_extra={"minimum": 0})]
+"""The metadata.generation of an object."""
+
+
 class Condition(Recorded):
     """A condition in the Kubernetes form."""
 
-    type: Annotated[str, Bound(316)]
+    type: Annotated[str, Bound(316, CONDITION_TYPE)]
     """What may hold."""
     status: Literal["True", "False", "Unknown"]
     """Whether it does."""
@@ -183,5 +187,5 @@ class Condition(Recorded):
     """Why, in words."""
     last_transition_time: Timestamp
     """Since when (RFC 3339)."""
-    observed_generation: int | None = None
+    observed_generation: Generation | None = None
     """Of the spec it is about."""

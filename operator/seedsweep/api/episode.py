@@ -121,9 +121,9 @@ class Attempt(Recorded):
     """Of hardware and software."""
     stop_after: int | None = None
     """Evaluation at which it was told to stop; absent: the last."""
-    started: Timestamp | None = None
+    start_time: Timestamp | None = None
     """When it got its place (RFC 3339)."""
-    ended: Timestamp | None = None
+    completion_time: Timestamp | None = None
     """When it ended (RFC 3339)."""
     stop: StopReason | None = None
     """Set before we stop it."""

@@ -17,9 +17,12 @@ from pydantic_core import CoreSchema
 
 from seedsweep.api.base import ApiModel, Distinct
 
-REASON = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
-"""What Kubernetes takes as the reason of a condition."""
+CONDITION_TYPE = "^[A-Z][A-Za-z0-9]*$"
+REASON = "^[A-Z][A-Za-z0-9]*$"
+"""One word in CamelCase, as Kubernetes' conventions have it."""
 MAX_REASON = 256
+MAX_FOREIGN_WORD = 4 * MAX_REASON
+"""Characters of another program's text that are looked at for a reason."""
 MAX_MESSAGE = 4_096
 """Of a condition or a status: bytes of its JSON."""
 
@@ -70,19 +73,21 @@ def keep_unknown(new: Value, old: object) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """On a text or list of a recorded type: its bound, and a text's pattern, in the CRD's schema alone."""
+    """On a text or list of a recorded type: its bound, and a text's pattern or format, in the CRD's schema alone."""
 
     size: int
     """Characters or items."""
     pattern: str | None = None
+    format: str | None = None
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler(core)
         found = {**schema, "maxItems" if schema["type"] == "array" else "maxLength": self.size}
-        return {**found, "pattern": self.pattern} if self.pattern is not None else found
+        told = {"pattern": self.pattern, "format": self.format}
+        return {**found, **{key: value for key, value in told.items() if value is not None}}
 
 
-Timestamp = Annotated[str, Bound(64)]
+Timestamp = Annotated[str, Bound(64, format="date-time")]
 """RFC 3339."""
 ObjectName = Annotated[str, Bound(253)]
 
@@ -111,8 +116,9 @@ def stored_size(text: str) -> int:
 
 def reason_word(text: str) -> str:
     """The reason of a condition from another program's word for it, such as "Not Found"; at least "Unknown"."""
-    word = re.sub(r"[^A-Za-z0-9_,:]", "", text).lstrip("0123456789_,:").rstrip(",:")
-    return word[:MAX_REASON].rstrip(",:") or _UNKNOWN
+    words = re.findall(r"[A-Za-z0-9]+", text[:MAX_FOREIGN_WORD])
+    word = "".join(part[0].upper() + part[1:] for part in words).lstrip("0123456789")
+    return (word[:1].upper() + word[1:])[:MAX_REASON] or _UNKNOWN
 
 
 def _size(character: str) -> int:

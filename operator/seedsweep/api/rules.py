@@ -21,7 +21,7 @@ from seedsweep.api.finetuning import (
     MetricRange,
 )
 from seedsweep.api.labels import LENGTH_REMEDY, MAX_ANNOTATIONS, OWN_LABELS, OWN_PREFIX, OWN_REMEDY
-from seedsweep.api.mutability import mutability_rules
+from seedsweep.api.mutability import hand_over_rules, mutability_rules
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, Grid
 from seedsweep.api.sweep import MAX_TRAINER_TEXT, SeedSweep, SweepSpec, Trainer
 from seedsweep.api.volumes import ClaimMeta
@@ -128,7 +128,8 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         Rule(
             "self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
             "metadata.name: pods are named after it: use lower case letters, digits and '-', at most 40 characters",
-        )
+        ),
+        *hand_over_rules(),
     ],
     SweepSpec: [*_TOGETHER, *mutability_rules()],
     Grid: [

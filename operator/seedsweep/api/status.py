@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seedsweep.api.base import Count, Distinct
-from seedsweep.api.core import Condition
+from seedsweep.api.core import Condition, Generation
 from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_RUNGS
 from seedsweep.api.episode import MAX_FINGERPRINT, EpisodeName, Interruption
 from seedsweep.api.provenance import Provenance
@@ -154,7 +154,7 @@ class Summary(Recorded):
 class SweepStatus(Recorded):
     """What is known, decided and spent."""
 
-    observed_generation: int | None = None
+    observed_generation: Generation | None = None
     """Of the spec that this is about."""
     phase: Phase = "Pending"
     """A summary for people; the conditions say more."""
@@ -218,3 +218,8 @@ class SweepStatus(Recorded):
     def over(self) -> bool:
         """Whether it has ended for good."""
         return self.completion_time is not None and not self.rejected
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the winner is where it stays, or there is none."""
+        return self.over or (self.best is not None and self.best.weights is not None)

@@ -104,7 +104,7 @@ def _living(episode: EpisodeId, known: EpisodeStatus) -> SeenAttempt | None:
     entry = known.attempts[-1] if known.attempts else None
     if entry is None or entry.reason is not None:
         return None
-    bound = datetime.fromisoformat(entry.started) if entry.started is not None else None
+    bound = datetime.fromisoformat(entry.start_time) if entry.start_time is not None else None
     return SeenAttempt(
         episode=episode,
         uid=entry.uid,

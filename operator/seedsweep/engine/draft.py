@@ -236,10 +236,10 @@ class Draft:
         What is recorded as before the end of the attempt before it was written by another clock, and tells nothing.
         """
         entry = self.record_of(attempt)
-        if attempt.bound is None or entry is None or entry.started is None:
+        if attempt.bound is None or entry is None or entry.start_time is None:
             return attempt.bound
-        started, before = self.past(entry.started), next(self.ended_attempts(attempt.episode), None)
-        if before is not None and before.ended is not None and started < self.past(before.ended):
+        started, before = self.past(entry.start_time), next(self.ended_attempts(attempt.episode), None)
+        if before is not None and before.completion_time is not None and started < self.past(before.completion_time):
             return attempt.bound
         return min(attempt.bound, started)
 

@@ -55,7 +55,7 @@ def absorb_attempts(draft: Draft) -> None:
             draft.events.append(
                 Event("Started", _start_message(attempt, len(entries)), attempt.episode, key=attempt.uid)
             )
-        elif entry.started is None and attempt.bound is not None:
+        elif entry.start_time is None and attempt.bound is not None:
             # For people who look at the record alone: it waits for a place no longer.
             status = draft.status(attempt.episode)
             entries = [describe(attempt, a) if a is entry else a for a in status.attempts]
@@ -75,7 +75,7 @@ def _close_vanished(draft: Draft) -> None:
         reason = end_of_stopped(entry.stop) if entry.stop is not None else EndReason.INTERRUPTED
         # Nobody saw when: the seconds it held a GPU are not known.
         ended = entry.evolve(
-            ended=timestamp(draft.now),
+            completion_time=timestamp(draft.now),
             reason=reason,
             interruption=_interruption(entry, reason, Interruption.VANISHED),
             message=entry.message or "it vanished without a word",
@@ -127,7 +127,7 @@ def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
         image=_short(attempt.image, MAX_IMAGE),
         fingerprint=_short(reading.fingerprint, MAX_FINGERPRINT) or entry.fingerprint,
         stop_after=attempt.stop_after,
-        started=entry.started or (timestamp(attempt.bound) if attempt.bound is not None else None),
+        start_time=entry.start_time or (timestamp(attempt.bound) if attempt.bound is not None else None),
         evaluations=len(reading.scores),
         checkpoint=reading.checkpoint,
         steps_at_start=reading.steps_at_start,
@@ -150,7 +150,7 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     reading = attempt.reading
     diverged_at = (reading.diverged_at if reading is not None else None) or len(status.scores) + 1
     ended = entry.evolve(
-        ended=timestamp(ending.at),
+        completion_time=timestamp(ending.at),
         reason=reason,
         interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,

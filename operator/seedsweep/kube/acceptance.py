@@ -7,7 +7,7 @@ from typing import Literal
 from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.core import Condition
 from seedsweep.api.parse import InvalidSweepError, parse_stored
-from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, shortened
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened
 from seedsweep.api.status import INVALID, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
@@ -70,7 +70,7 @@ class Acceptance:
     async def tell_stalled(self, home: Home, error: Exception) -> None:
         """Say in the status why nothing can be done, where even that is not refused."""
         if isinstance(error, ApiError):
-            reason, message = refusal_reason(error), shortened(str(error), MAX_MESSAGE)
+            reason, message = reason_word(refusal_reason(error)), shortened(str(error), MAX_MESSAGE)
         else:
             reason, message = (
                 "InternalError",

@@ -60,7 +60,7 @@ def _interrupted(spec: SweepSpec, path: Path, episode: EpisodeId, entry: Attempt
     # Nobody saw an exit code; its own words are enough where it had come to its end.
     code = ExitCode.OK if words.message is not None and words.message.outcome in FINISHED else None
     now = datetime.now(UTC)
-    started = datetime.fromisoformat(entry.started) if entry.started is not None else now
+    started = datetime.fromisoformat(entry.start_time) if entry.start_time is not None else now
     last = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else started
     reason = classify_end(code, words.message)
     interruption = Interruption.VANISHED if reason == EndReason.INTERRUPTED else None

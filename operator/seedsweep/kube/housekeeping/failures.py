@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
+from seedsweep.api.sweep import Export
 
 BACK_OFF = timedelta(seconds=5)
 MAX_BACK_OFF = timedelta(minutes=10)
@@ -19,6 +20,8 @@ class Failure:
     """Of the last pod, or of the last try to have one."""
 
     stage: str
+    export: Export | None
+    """Where a copy of the winner was to go."""
     times: int
     """In a row."""
     answer: HousekeepingAnswer
@@ -47,16 +50,21 @@ class Failures:
         """Of the hand-over: what is to be freed is still tried after it."""
         self._clock = clock
 
-    def add(self, stage: str, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
+    def add(self, task: HousekeepingTask, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
         """It failed so often in a row."""
         wait = min(BACK_OFF * 2 ** min(times - 1, _MAX_DOUBLINGS), MAX_BACK_OFF)
-        self.last = Failure(stage, times, answer, self._clock() + wait, final)
-        if stage == HAND_OVER and self.last.exhausted:
+        self.last = Failure(stage_of(task), export_of(task), times, answer, self._clock() + wait, final)
+        if self.last.stage == HAND_OVER and self.last.exhausted:
             self.given_up = self.last
 
     def of(self, stage: str) -> Failure | None:
         """The last one, where it is of this stage."""
         return self.last if self.last is not None and self.last.stage == stage else None
+
+    def of_task(self, task: HousekeepingTask) -> Failure | None:
+        """The last one, where the task asks for the same: another export is another hand-over."""
+        failure = self.of(stage_of(task))
+        return failure if failure is not None and failure.export == export_of(task) else None
 
     def exhausted(self, stage: str) -> bool:
         """This stage was the last to fail, and was tried often enough."""
@@ -71,3 +79,8 @@ def stage_of(task: HousekeepingTask) -> str:
     if task.hand_over is not None:
         return HAND_OVER
     return PRUNING if task.prune else ""
+
+
+def export_of(task: HousekeepingTask) -> Export | None:
+    """Where it takes a copy of the winner."""
+    return task.hand_over.export if task.hand_over is not None else None

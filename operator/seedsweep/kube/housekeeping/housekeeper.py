@@ -102,7 +102,7 @@ class Housekeeper:
             self._since = self._clock()
         self._pod = chore
         if chore.end is not None and chore.end.answer.error:
-            self._failures.add(stage_of(chore.task), chore.attempt + 1, chore.end.answer, final=chore.end.final)
+            self._failures.add(chore.task, chore.attempt + 1, chore.end.answer, final=chore.end.final)
         elif chore.end is not None:
             self._failures.last = None
         self._news()
@@ -118,7 +118,7 @@ class Housekeeper:
         self.undeleted.done(pod.uid)
         self._pod = None
         if pod.end is None:
-            self._failures.add(stage_of(pod.task), pod.attempt + 1, HousekeepingAnswer(error=why))
+            self._failures.add(pod.task, pod.attempt + 1, HousekeepingAnswer(error=why))
         self._news()
 
     # --- what the engine is told of it
@@ -145,13 +145,16 @@ class Housekeeper:
 
     def conclusion(self, sweep: SeedSweep, status: SweepStatus) -> Conclusion | None:
         """What became of handing over the winner, as far as that is known."""
-        best, done = status.best, self._answered()
+        best, done, export = status.best, self._answered(), sweep.spec.export
         if best is None:
             return None
-        if self._failures.given_up is not None:
-            return _conclusion(sweep, best.episode, self._failures.given_up.answer)
-        if done is not None and self._pod is not None and self._pod.task.hand_over is not None:
-            return _conclusion(sweep, self._pod.task.hand_over.episode, done)
+        given_up = self._failures.given_up
+        # One that was asked for another export does not count: it is done once more, which harms nothing.
+        if given_up is not None and given_up.export == export:
+            return _conclusion(sweep, best.episode, given_up.answer)
+        asked = self._pod.task.hand_over if self._pod is not None else None
+        if done is not None and asked is not None and asked.export == export:
+            return _conclusion(sweep, asked.episode, done)
         if best.weights is None or hand_over_failed(status):
             return None
         # Nothing of it is left but the record.
@@ -196,9 +199,11 @@ class Housekeeper:
             await self._end_overdue(pod)
             return
         done = self._answered()
-        if (done is not None and pod is not None and not on_record(pod.task)) or (done is None and not stage):
+        if (done is not None and pod is not None and not on_record(_current(pod.task, sweep))) or (
+            done is None and not stage
+        ):
             return
-        failure = self._failures.of(stage)
+        failure = self._failures.of_task(task)
         if failure is not None and self._clock() < failure.until:
             return
         if (pod is None or await self._delete(pod)) and stage:
@@ -220,7 +225,7 @@ class Housekeeper:
             if await self._delete(pod):
                 text = f"not done after {self._settings.housekeeping_seconds} s: {why}"
                 times = pod.attempt + OVERDUE_COUNTS
-                self._failures.add(stage_of(pod.task), times, HousekeepingAnswer(error=text))
+                self._failures.add(pod.task, times, HousekeepingAnswer(error=text))
                 self._news()
 
     async def _delete(self, pod: Chore) -> bool:
@@ -245,31 +250,31 @@ class Housekeeper:
             created = await self._api.create(self._home.pods, manifest)
         except ApiError as error:
             if error.reason == "AlreadyExists":
-                await self._find_out(manifest["metadata"]["name"], stage_of(task), attempt)
+                await self._find_out(manifest["metadata"]["name"], task, attempt)
             else:
-                self._turned_down(stage_of(task), attempt, error)
+                self._turned_down(task, attempt, error)
         else:
             self.saw(created)
 
-    async def _find_out(self, name: str, stage: str, attempt: int) -> None:
+    async def _find_out(self, name: str, task: HousekeepingTask, attempt: int) -> None:
         """Whose pod has the name: ours, on its way out perhaps, or another's."""
         try:
             found = await self._api.get(self._home.pod(name))
         except ApiError as error:
-            self._turned_down(stage, attempt, error)
+            self._turned_down(task, attempt, error)
             return
         if self.saw(found):
             self.look_again_soon()
         else:
             taken = f"pod {name} exists and is not this sweep's: delete it or rename the sweep"
-            self._turned_down(stage, attempt, ApiError(409, "NameTaken", taken))
+            self._turned_down(task, attempt, ApiError(409, "NameTaken", taken))
 
-    def _turned_down(self, stage: str, attempt: int, error: ApiError) -> None:
+    def _turned_down(self, task: HousekeepingTask, attempt: int, error: ApiError) -> None:
         """No pod; an API server that is away is no reason to give up."""
         away = error.status is None or error.status >= 500 or error.status in (404, 429)
         passing = away or isinstance(error, ClosedError) or is_quota_conflict(error)
         times = max(attempt, 1) if passing else attempt + 1
-        self._failures.add(stage, times, HousekeepingAnswer(error=str(error)))
+        self._failures.add(task, times, HousekeepingAnswer(error=str(error)))
         self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -284,6 +289,12 @@ class Housekeeper:
     @property
     def _overdue(self) -> datetime:
         return self._since + timedelta(seconds=self._settings.housekeeping_seconds)
+
+
+def _current(task: HousekeepingTask, sweep: SeedSweep) -> HousekeepingTask:
+    """The same without a hand-over that asked for another export: what it did goes on no record."""
+    stale = task.hand_over is not None and task.hand_over.export != sweep.spec.export
+    return task.evolve(hand_over=None) if stale else task
 
 
 def _pruned(task: HousekeepingTask, episodes: Mapping[str, EpisodeId]) -> Iterator[tuple[EpisodeId, bool]]:

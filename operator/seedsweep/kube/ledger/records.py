@@ -190,7 +190,7 @@ class Records:
         try:
             if episode not in self._versions:
                 await self._create(episode)
-                if lazily and [attempt.started for attempt in status.attempts] == [None]:
+                if lazily and [attempt.start_time for attempt in status.attempts] == [None]:
                     self.unrecorded.done(episode)
                     return False
             body = self._body(episode, status)
