@@ -1,5 +1,6 @@
 """Which tensors of a model are drawn from the weight-init seed, how, and which checkpoints are refused."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -281,6 +282,36 @@ def test_half_a_checkpoint_is_refused(headless: Path, fine_tuning: Make) -> None
     whole = (headless / WEIGHTS).read_bytes()
     (headless / WEIGHTS).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ConfigurationError, match=r"model.safetensors is not a whole safetensors file; copy it anew"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_a_disk_that_fails_is_not_blamed_on_the_model(fine_tuning: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    config = fine_tuning()
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        load(config)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("config.json", "{", "config.json is not whole JSON; copy it anew"),
+        ("config.json", None, "has no config.json; give a folder that save_pretrained has written"),
+        ("config.json", '{"model_type": "vit"}', "model_type 'vit', which transformers cannot classify sequences with"),
+        ("config.json", '{"model_type": "mine", "auto_map": {}}', "asks for code of its own, which is not run"),
+        ("tokenizer.json", "[", "tokenizer.json is not whole JSON; copy it anew"),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_refused_in_our_own_words(
+    file: str, content: str | None, says: str, headless: Path, fine_tuning: Make
+) -> None:
+    (headless / file).unlink()
+    if content is not None:
+        (headless / file).write_text(content)
+    with pytest.raises(ConfigurationError, match=f"^model '{headless}' cannot be loaded: .*{says}"):
         load(fine_tuning(model=str(headless)))
 
 

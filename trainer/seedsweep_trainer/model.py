@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
-from seedsweep_trainer.pretrained import load_architecture, unusable
+from seedsweep_trainer.pretrained import load_architecture, refuse_model
 from seedsweep_trainer.references import resolve
 from seedsweep_trainer.seeds import stream
 from seedsweep_trainer.tasks import Padding, TaskData
@@ -66,7 +66,7 @@ def load_model(
     except ConfigurationError:
         raise
     except Exception as error:
-        raise unusable(config, path, error) from error
+        refuse_model(config, path, error)
     _check_counted_positions(config, model, load_architecture(config, folder))
     mismatched = {key[0] for key in info["mismatched_keys"]}
     fresh = _fresh_tensors(model, set(info["missing_keys"]), mismatched, config)

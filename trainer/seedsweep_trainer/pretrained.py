@@ -1,8 +1,10 @@
 """The tokenizer and the configuration that a model comes with, read from a folder or a hub and made to agree."""
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
@@ -15,6 +17,8 @@ from seedsweep_trainer.references import resolve
 
 _OFFLINE = "give a folder that holds the model"
 _SEGMENTS = "token_type_ids"
+_PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE)
+"""What a disk, a network file system or a busy machine says, and takes back."""
 
 
 def load_tokenizer(config: FineTuning, folder: Path | None = None) -> PreTrainedTokenizerBase:
@@ -30,7 +34,7 @@ def load_tokenizer(config: FineTuning, folder: Path | None = None) -> PreTrained
             path, revision=config.model_revision, trust_remote_code=False
         )
     except Exception as error:
-        raise unusable(config, path, error) from error
+        refuse_model(config, path, error)
     if not _words(tokenizer):
         # transformers makes up an empty one where the files are missing.
         raise ConfigurationError(
@@ -57,14 +61,18 @@ def load_architecture(config: FineTuning, folder: Path | None = None) -> PreTrai
             path, revision=config.model_revision, trust_remote_code=False
         )
     except Exception as error:
-        raise unusable(config, path, error) from error
+        refuse_model(config, path, error)
     return loaded
 
 
-def unusable(config: FineTuning, path: str | Path, error: Exception) -> Exception:
-    """What to raise for a model that cannot be loaded: what is wrong with it, and the remedy."""
-    if is_out_of_resources(error):
-        return error
+def refuse_model(config: FineTuning, path: str | Path, error: Exception) -> NoReturn:
+    """Raise what is wrong with a model that cannot be loaded, and the remedy; an error that may pass as it is."""
+    if is_out_of_resources(error) or getattr(error, "errno", None) in _PASSING:
+        raise error
+    raise _unusable(config, path, error) from error
+
+
+def _unusable(config: FineTuning, path: str | Path, error: Exception) -> Exception:
     what = f"model {config.model!r}"
     folder = Path(path)
     if folder.is_dir():
