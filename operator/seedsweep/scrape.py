@@ -22,6 +22,9 @@ _CONTRACTS_NAMES = MetricNames()
 _AT_MOST = f"an episode has at most {MAX_EVALUATIONS} evaluations; evaluate less often"
 
 
+_ANY = Limits()
+
+
 class NeverUsableError(ScrapeError):
     """What this trainer publishes can never count, however long it goes on: what is wrong with it cannot change."""
 
@@ -32,7 +35,7 @@ class Expected:
 
     episode: str
     uid: str
-    limits: Limits = Limits()
+    limits: Limits = _ANY
 
     @classmethod
     def of(cls, metric: Metric | None, episode: EpisodeId, uid: str) -> "Expected":

@@ -11,8 +11,8 @@ import pytest
 from cluster import binaries
 from needs import lack
 from seedsweep.api.document import DocumentError, read_document
-from seedsweep.report.facts import yaml_text
 from seedsweep.api.parse import parse_sweep
+from seedsweep.report.facts import yaml_text
 from sweeps import changed
 
 HEAD = "apiVersion: seedsweep.io/v1alpha1\nkind: SeedSweep\nmetadata: {name: x}\nspec:\n"

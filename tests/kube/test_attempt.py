@@ -12,7 +12,7 @@ from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 from seedsweep.kube.attempt import BEGINS_WITHIN, Attempt, wants_log
 from seedsweep.kube.scraping import Scraper
 from seedsweep.kube.seen import PodFacts
-from seedsweep.trouble import UNUSABLE_TIMES, UNREACHED_AFTER, UNREACHED_TIMES, Trouble
+from seedsweep.trouble import UNREACHED_AFTER, UNREACHED_TIMES, UNUSABLE_TIMES, Trouble
 
 PLACED = condition("PodScheduled", "True")
 FAILED = Ending(EndReason.FAILED, NOW, 139, "ended by SIGSEGV")

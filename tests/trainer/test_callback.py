@@ -193,7 +193,7 @@ def test_outside_a_sweep_training_is_as_without_it(tmp_path: Path) -> None:
 
 def test_of_several_evaluation_sets_the_one_with_the_metric_counts(sweep: Path, tmp_path: Path) -> None:
     trained = trainer(tmp_path, metric_for_best_model="eval_matched_accuracy")
-    trained.eval_dataset = {name: trained.eval_dataset for name in ("mismatched", "matched", "other")}
+    trained.eval_dataset = dict.fromkeys(("mismatched", "matched", "other"), trained.eval_dataset)
     trained.train()
     message = last_words(sweep)
     assert (message.outcome, message.evaluations_planned) == (Outcome.DONE, 3)

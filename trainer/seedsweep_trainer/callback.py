@@ -43,7 +43,8 @@ class SeedSweepCallback(TrainerCallback):
         _check_direction(args)
         if self._level in _RESUMING_LEVELS and args.save_strategy == SaveStrategy.BEST:
             raise ConfigurationError(
-                "save_strategy 'best' keeps no checkpoint to resume from at the asked evaluation: set 'steps' or 'epoch'"
+                "save_strategy 'best' keeps no checkpoint to resume from at the asked evaluation: "
+                "set it to 'steps' or 'epoch'"
             )
         past = _evaluations(args, state)
         self._reporter.planned(evaluations=_planned_evaluations(args, state), steps=state.max_steps)
@@ -57,7 +58,7 @@ class SeedSweepCallback(TrainerCallback):
         self._evaluated_at = state.global_step if past else 0
         self._training = True
 
-    def on_step_end(self, _: object, __: object, control: TrainerControl, **about: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any) -> None:
         """Stop a training that has diverged before it is evaluated."""
         self._check_weights(control, about)
 
@@ -67,7 +68,9 @@ class SeedSweepCallback(TrainerCallback):
         if self._reporter.should_stop and _outlives_attempt(args) and self._saved_at != state.global_step:
             control.should_save = True
 
-    def on_prediction_step(self, _: object, state: TrainerState, control: TrainerControl, **__: object) -> None:
+    def on_prediction_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Note who asks for the end before the score is known."""
         self._stopped_before |= control.should_training_stop and state.global_step < state.max_steps
 
@@ -87,7 +90,7 @@ class SeedSweepCallback(TrainerCallback):
             control.should_training_stop = True
             control.should_save |= _outlives_attempt(args)
 
-    def on_log(self, _: object, state: TrainerState, control: TrainerControl, **about: Any) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any) -> None:
         """Take a loss that is not finite for the end, where the `Trainer` lets it through."""
         loss = (about.get("logs") or {}).get("loss")
         if self._training and isinstance(loss, float) and not math.isfinite(loss):
@@ -100,7 +103,7 @@ class SeedSweepCallback(TrainerCallback):
         if _outlives_attempt(args):
             self._reporter.checkpointed(len(self._reporter.message.scores))
 
-    def on_train_end(self, _: object, state: TrainerState, *__: object, **___: object) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
         """Say how it ended."""
         self._training = False
         self._reporter.finish(*self._outcome(state))

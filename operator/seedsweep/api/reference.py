@@ -27,11 +27,11 @@ A file holds `apiVersion: seedsweep.io/v1alpha1`, `kind: SeedSweep`, `metadata.n
 errors, and so are names in snake case.
 Decimal numbers are strings in quotes. Relative paths start from the file's folder.
 
-`seedsweep run` reads a file as `kubectl` does (sigs.k8s.io/yaml, which is YAML 1.1 in what its scalars mean), so that one
-file is one sweep in both: `010` is 8, `yes`, `on` and `y` are true, `1_000` is 1000 and `3.0` is 3; dates are texts. Put
-in quotes what is to be a text. Stricter than `kubectl`, it refuses a key that is there twice, `<<` after a key that it
-would replace, tags other than `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!map` and `!!seq`, and numbers of more
-than 64 bits.
+`seedsweep run` reads a file as `kubectl` does (sigs.k8s.io/yaml, which is YAML 1.1 in what its scalars mean), so that
+one file is one sweep in both: `010` is 8, `yes`, `on` and `y` are true, `1_000` is 1000 and `3.0` is 3; dates are
+texts. Put in quotes what is to be a text. Stricter than `kubectl`, it refuses a key that is there twice, `<<` after a
+key that it would replace, tags other than `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!map` and `!!seq`, and
+numbers of more than 64 bits.
 
 """
 _BOUNDS = f"""Everything has a bound. The API server and `seedsweep run` enforce the same ones:

@@ -57,9 +57,8 @@ def draw_curves(record: Record) -> str:
 
 def describe(record: Record, status: SweepStatus) -> str:
     """The figure in words, for those who do not see it."""
-    parts = [
-        f"Validation {metric_words(record.sweep.spec.trainer, record.sweep.status)} of {counted(len(record.episodes), 'episode')}."
-    ]
+    words = metric_words(record.sweep.spec.trainer, record.sweep.status)
+    parts = [f"Validation {words} of {counted(len(record.episodes), 'episode')}."]
     parts += [
         f"The cut at evaluation {cut.spec.evaluation} kept {len(cut.spec.kept)} of "
         f"{len(cut.spec.ranked) + len(cut.spec.excluded)}, threshold {score_text(cut.spec.threshold)}."
