@@ -43,7 +43,8 @@ class SeedSweepCallback(TrainerCallback):
         _check_direction(args)
         if self._level in _RESUMING_LEVELS and args.save_strategy == SaveStrategy.BEST:
             raise ConfigurationError(
-                "save_strategy 'best' keeps no checkpoint where it is asked to stop: set 'steps' or 'epoch'"
+                "save_strategy 'best' keeps no checkpoint to resume from at the asked evaluation: "
+                "set it to 'steps' or 'epoch'"
             )
         past = _evaluations(args, state)
         self._reporter.planned(evaluations=_planned_evaluations(args, state), steps=state.max_steps)
@@ -68,7 +69,7 @@ class SeedSweepCallback(TrainerCallback):
             control.should_save = True
 
     def on_prediction_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Note who asks for the end before the score is known."""
         self._stopped_before |= control.should_training_stop and state.global_step < state.max_steps
@@ -102,7 +103,7 @@ class SeedSweepCallback(TrainerCallback):
         if _outlives_attempt(args):
             self._reporter.checkpointed(len(self._reporter.message.scores))
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
         """Say how it ended."""
         self._training = False
         self._reporter.finish(*self._outcome(state))

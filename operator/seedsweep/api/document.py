@@ -79,14 +79,14 @@ def _load(text: str) -> list[Any]:
         place: _Place = None
         for step in error.steps:
             place = (place, step)
-        line = f" (line {error.line})" if error.line is not None else ""
-        raise DocumentError(f"{error}{line}", _path(place)) from None
+        at = f" (line {error.line})" if error.line is not None else ""
+        raise DocumentError(f"{error}{at}", _path(place)) from None
     except TooLargeError:
         raise DocumentError(TOO_LARGE_NUMBER) from None
     except ReaderError as error:
-        line_number, character = text.count("\n", 0, error.position) + 1, f"U+{ord(text[error.position]):04X}"
+        line, character = text.count("\n", 0, error.position) + 1, ord(text[error.position])
         raise DocumentError(
-            f"is not valid YAML at line {line_number}: the character {character} cannot be printed: remove it"
+            f"is not valid YAML at line {line}: the character U+{character:04X} cannot be printed: remove it"
         ) from None
     except YAMLError as error:
         raise DocumentError(f"is not valid YAML{_line(error)}: {_cause(error)}") from error

@@ -28,7 +28,7 @@ _REMEDIES = {
     "too_long": "must not hold more than {max_length}: list fewer",
 }
 PATTERNS = {
-    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "must be lower case letters, digits and '-', which is neither first nor last",
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "must be lower case letters, digits and '-', not '-' at an end",
     r"^[-._a-zA-Z][-._a-zA-Z0-9]*$": "must be letters, digits, '-', '_' and '.', and not begin with a digit",
     r"^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i|e[0-9]+)?$": "must be a quantity, such as 500m, 2 or 4Gi",
     r"^[a-zA-Z_:][a-zA-Z0-9_:]*$": "must be the name of a metric: letters, digits, '_' and ':', not a digit first",

@@ -6,7 +6,7 @@ One set of rules for both, so that what is refused later is refused at once by t
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
 from seedsweep.contract.foreign import shown
@@ -98,7 +98,7 @@ def number(value: object, what: str) -> float:
     """A number of any kind (int, float, numpy, torch, Decimal) as a float; raises ValueError for any other value."""
     try:
         # An array or a tensor of one number is taken for it.
-        found = value.item() if hasattr(value, "item") else value
+        found: Any = value.item() if hasattr(value, "item") else value
         # float() would also read a text.
         if hasattr(type(found), "__float__") or hasattr(type(found), "__index__"):
             return float(found)  # type: ignore[arg-type]  # it has one of the two

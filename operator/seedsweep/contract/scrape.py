@@ -4,7 +4,7 @@ Whatever a body holds, the outcome is a whole Reading or a ScrapeError, within a
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric
@@ -29,6 +29,9 @@ _CONTRACTS_NAMES = GaugeNames()
 _AT_MOST = f"an episode has at most {MAX_EVALUATIONS} evaluations; evaluate less often"
 
 
+_ANY = Limits()
+
+
 class NeverUsableError(ScrapeError):
     """What this trainer publishes can never count, however long it goes on: what is wrong with it cannot change."""
 
@@ -39,7 +42,7 @@ class Expected:
 
     episode: str
     uid: str
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = _ANY
 
     @classmethod
     def of(cls, metric: Metric | None, episode: EpisodeId, uid: str) -> "Expected":

@@ -57,8 +57,8 @@ def draw_curves(record: Record) -> str:
 
 def describe(record: Record, status: SweepStatus) -> str:
     """The figure in words, for those who do not see it."""
-    metric = metric_words(record.sweep.spec.trainer, record.sweep.status)
-    parts = [f"Validation {metric} of {counted(len(record.episodes), 'episode')}."]
+    words = metric_words(record.sweep.spec.trainer, record.sweep.status)
+    parts = [f"Validation {words} of {counted(len(record.episodes), 'episode')}."]
     parts += [
         f"The cut at evaluation {cut.data.evaluation} kept {len(cut.data.kept)} of "
         f"{len(cut.data.ranked) + len(cut.data.excluded)}, threshold {score_text(cut.data.threshold)}."
