@@ -153,7 +153,8 @@ class PodSpec(ApiModel):
     security_context: PodSecurityContext | None = None
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
     service_account_name: Name | None = None
-    """Refused unless the administrator's allow-list has it."""
+    """Name of the pods' ServiceAccount, which has to be on the administrator's allow-list. Absent: the default one of
+    the namespace."""
 
 
 class PodTemplateMeta(ApiModel):
@@ -178,14 +179,14 @@ class Condition(Recorded):
     """A condition in the Kubernetes form."""
 
     type: Annotated[str, Bound(316, CONDITION_TYPE)]
-    """What may hold."""
+    """What the condition is about, in one word, such as Complete."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it does."""
+    """Whether the condition holds: True, False or Unknown."""
     reason: Annotated[str, Bound(MAX_REASON, REASON)]
-    """Why, in one word."""
+    """Why the condition has its status, in one word for programs."""
     message: Annotated[str, Bound(MAX_MESSAGE)] = ""
-    """Why, in words."""
+    """Why the condition has its status, in words for people."""
     last_transition_time: Timestamp
-    """Since when (RFC 3339)."""
+    """Time at which the status of the condition changed last (RFC 3339)."""
     observed_generation: Generation | None = None
-    """Of the spec it is about."""
+    """The metadata.generation of the spec that the condition is about."""

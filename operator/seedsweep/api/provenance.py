@@ -21,28 +21,28 @@ class PartCounts(Recorded):
     """A number for each part of the data."""
 
     train: Count | None = None
-    """Of the examples to train on."""
+    """Number of the training examples. Absent: not known."""
     validation: Count | None = None
-    """Of those to select by."""
+    """Number of the validation examples. Absent: not known."""
     test: Count | None = None
-    """Of those to report on; absent without a test set."""
+    """Number of the test examples. Absent: there is no test set."""
 
 
 class Provenance(Recorded):
     """The data and the weights that all episodes started from."""
 
     base_weights: Hash | None = None
-    """Digest of the model's weights, before anything is newly initialised."""
+    """Digest of the model's weights, before anything is newly drawn. Absent: not known."""
     model_commit: Hash | None = None
-    """What the model's revision was resolved to; absent for a folder."""
+    """Commit that the model's revision was resolved to. Absent for a folder."""
     dataset_commit: Hash | None = None
-    """What the data set's revision was resolved to; absent for files."""
+    """Commit that the data set's revision was resolved to. Absent for files."""
     examples: PartCounts = PartCounts()
-    """How many there are."""
+    """Number of examples in each part of the data."""
     truncated: PartCounts = PartCounts()
-    """How many of them were cut to maxLength tokens."""
+    """Number of examples in each part that were cut to maxLength tokens."""
     positive_label: Annotated[str, Bound(_MAX_LABEL)] | None = None
-    """The class that F1 is about, where the metric has an F1."""
+    """Class that F1 is about. Absent where the metric has no F1."""
 
     def to_text(self) -> str:
         """At most MAX_TEXT ASCII characters; a label that is too long is cut."""

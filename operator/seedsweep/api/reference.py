@@ -77,7 +77,7 @@ def _row(name: str, field: FieldInfo) -> str:
     default = (
         ""
         if field.default in (None, PydanticUndefined) or isinstance(field.default, BaseModel)
-        else f"`{field.default}`"
+        else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
     )
     if field.is_required():
         default = "required"
