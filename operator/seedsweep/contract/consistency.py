@@ -101,7 +101,7 @@ def number(value: object, what: str) -> float:
         found: Any = value.item() if hasattr(value, "item") else value
         # float() would also read a text.
         if hasattr(type(found), "__float__") or hasattr(type(found), "__index__"):
-            return float(found)  # type: ignore[arg-type]  # it has one of the two
+            return float(found)
     except OverflowError:
         raise ValueError(f"{what} does not fit a float32, whose largest number is 3.4e38") from None
     except (TypeError, ValueError, RuntimeError):
