@@ -125,7 +125,7 @@ class Dataset(OneOf):
     split: Split = Split()
     subset: Subset = Subset()
     max_length: Annotated[int, Field(ge=8, le=8192)] = 128
-    """Longest input in tokens; how many examples were truncated is counted and recorded."""
+    """Longest input in tokens; how many examples were truncated stands in the record, report and model card."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
