@@ -6,7 +6,7 @@ import aiohttp
 
 from seedsweep.contract.exposition import ScrapeError
 
-MAX_BYTES = 512 << 10
+MAX_BYTES = 128 << 10
 """The curves of 300 evaluations are 600 lines of at most 72 bytes: a name of 26, a label of 18, and a double of up to
 25 digits, 43 KB in all. The rest is for what else a trainer publishes: the histograms of a serving engine take 200."""
 CONNECT_SECONDS = 2.0

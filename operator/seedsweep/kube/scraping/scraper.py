@@ -29,7 +29,7 @@ from seedsweep.kube.process.metrics import SCRAPE_SECONDS, SCRAPES
 from seedsweep.kube.scraping.slots import Slots
 
 SCRAPES_AT_ONCE = 128
-"""Of all sweeps together. Each may hold a body of MAX_BYTES: 64 MiB in all."""
+"""Of all sweeps together. Each may hold a body of MAX_BYTES: 16 MiB in all."""
 FOR_NEWCOMERS = 16
 """Of these, only for sweeps without a scrape under way: they need not wait until slow targets of others are done."""
 REST = 4.0
