@@ -11,6 +11,7 @@ from engine.brute import Outcome, work_out
 from engine.trainees import moment
 from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
+from seedsweep.engine.attempt_records import MAX_OUTPUTS
 from seedsweep.engine.decisions import (
     Conclude,
     Plan,
@@ -21,7 +22,6 @@ from seedsweep.engine.decisions import (
     StopAttempt,
     WarmUp,
 )
-from seedsweep.engine.ledger import MAX_OUTPUTS
 
 if TYPE_CHECKING:
     from engine.simulator import World

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from metrics_servers import Handler, MetricsServers, answering, endless, trickle
 from seedsweep.api.sweep import MetricNames
-from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
+from seedsweep.engine.scrape_pace import OFTEN
 from seedsweep.kube import scraping
 from seedsweep.kube.scraping import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
 from seedsweep.metrics import SCRAPES

@@ -8,9 +8,9 @@ from seedsweep.api.cut import CutSpec
 from seedsweep.api.episode import MAX_FAILURE, Attempt, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.recorded import shortened
 from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
-from seedsweep.engine.ends import retry_at
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, Refusal, SeenAttempt
+from seedsweep.engine.retry import retry_at
 
 _NEW = EpisodeStatus()
 _NOT_SAVED = frozenset({StopReason.STUCK, StopReason.FINISHED, StopReason.METRICS_UNAVAILABLE})
@@ -22,6 +22,11 @@ however large, holds up the others on the same event loop."""
 def timestamp(moment: datetime) -> str:
     """RFC 3339, as the record holds it."""
     return moment.isoformat(timespec="milliseconds")
+
+
+def recorded_or_now(recorded: str | None, now: datetime) -> str:
+    """A time on record, or now; one that is still to come is set right, or what is counted from it would wait."""
+    return recorded if recorded is not None and datetime.fromisoformat(recorded) < now else timestamp(now)
 
 
 class Draft:
@@ -115,10 +120,11 @@ class Draft:
         self._cuts.append(cut)
         return True
 
-    def wake_at(self, moment: datetime) -> None:
-        """Look again then, if it is still to come."""
-        if moment > self.now and (self.next_look is None or moment < self.next_look):
-            self.next_look = moment
+    def wake_at(self, *moments: datetime | None) -> None:
+        """Look again at the first of them that is still to come."""
+        for moment in moments:
+            if moment is not None and moment > self.now and (self.next_look is None or moment < self.next_look):
+                self.next_look = moment
 
     def decide(self, decision: Decision) -> None:
         """Have it done, unless it is about a frozen episode."""
@@ -218,7 +224,9 @@ class Draft:
         entry = self.record_of(attempt)
         if attempt.bound is None or entry is None or entry.started is None:
             return attempt.bound
-        started, before = self.past(entry.started), next(self.ended_attempts(attempt.episode), None)
+        started, before = self.past(entry.started), None
+        if len(self.status(attempt.episode).attempts) > 1:
+            before = next(self.ended_attempts(attempt.episode), None)
         if before is not None and before.ended is not None and started < self.past(before.ended):
             return attempt.bound
         return min(attempt.bound, started)

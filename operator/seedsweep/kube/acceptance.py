@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from seedsweep.api.checks import Problem, in_one_line
-from seedsweep.api.core import Condition
 from seedsweep.api.parse import InvalidSweepError, parse_stored
 from seedsweep.api.recorded import MAX_MESSAGE, shortened
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
+from seedsweep.engine.findings import Finding, condition_of
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Refusal
 from seedsweep.kube.client import Api, ApiError, Object, refusal_reason
@@ -75,7 +74,9 @@ class Acceptance:
                 "InternalError",
                 "an error of the operator's own, which its log shows; it tries again",
             )
-        status = self._with_condition("Stalled", "True", reason, message, self._status.written.observed_generation)
+        status = self._with_condition(
+            Finding("Stalled", True, reason, message), self._status.written.observed_generation
+        )
         if status != self._status.written:
             try:
                 await self._status.write(status := status.evolve(message=message), now())
@@ -113,27 +114,14 @@ class Acceptance:
             # Whoever wrote it may not have told it: the answer got lost, or it ended.
             self._recorder.remind(home, [event])
             return
-        status = self._with_condition("Accepted", "False", "Invalid", message, generation)
+        status = self._with_condition(Finding("Accepted", False, "Invalid", message), generation)
         await self._status.write(status.evolve(observed_generation=generation, phase="Failed", message=message), now())
         self._recorder.tell(home, [event])
 
-    def _with_condition(
-        self, kind: str, holds: Literal["True", "False"], reason: str, message: str, generation: int | None
-    ) -> SweepStatus:
+    def _with_condition(self, finding: Finding, generation: int | None) -> SweepStatus:
         """The status on record with one condition as it is now."""
-        known = self._status.written
-        before = known.condition(kind)
-        same = before is not None and before.status == holds
-        condition = Condition(
-            type=kind,
-            status=holds,
-            reason=reason,
-            message=message,
-            last_transition_time=(
-                before.last_transition_time if same and before is not None else now().isoformat(timespec="milliseconds")
-            ),
-            observed_generation=generation,
-        )
+        known, kind = self._status.written, finding.kind
+        condition = condition_of(finding, known.condition(kind), generation, now())
         # Of a sweep that is not carried out nothing moves or stalls.
         moot = {kind, "Stalled", "Progressing"} if kind == "Accepted" else {kind}
         return known.evolve(conditions=[condition, *(c for c in known.conditions if c.type not in moot)])

@@ -12,6 +12,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.backoff import backoff
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
 from seedsweep.kube import names
 from seedsweep.kube.alarm import Alarm
@@ -139,8 +140,8 @@ class Housekeeper:
         self._news()
 
     def _failed(self, stage: str, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
-        wait = min(BACK_OFF * 2 ** min(times - 1, 20), MAX_BACK_OFF)
-        self._failure = _Failure(stage, times, answer, self._clock() + wait, final)
+        until = self._clock() + backoff(times, BACK_OFF, MAX_BACK_OFF)
+        self._failure = _Failure(stage, times, answer, until, final)
         if stage == HAND_OVER and self._failure.exhausted:
             self._given_up = self._failure
 

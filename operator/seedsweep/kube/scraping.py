@@ -18,8 +18,8 @@ from types import TracebackType
 from zlib import crc32
 
 from seedsweep.api.sweep import MetricNames
-from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
+from seedsweep.engine.scrape_pace import OFTEN
 from seedsweep.exposition import ScrapeError
 from seedsweep.kube.clock import now
 from seedsweep.kube.slots import Slots
