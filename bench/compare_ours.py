@@ -10,7 +10,7 @@ from typing import Any
 
 from compare_clock import Answer
 from compare_curves import Curves
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
@@ -32,7 +32,7 @@ class Engine:
         self.layout = Layout.of(_sweep(self.ids, curves.evaluations, workers, stopping))
         self.rungs = self.layout.rung_evaluations(curves.evaluations)
         self.records: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutSpec] = {}
+        self.cuts: dict[tuple[int, int], CutData] = {}
         self.attempts: dict[EpisodeId, SeenAttempt] = {}
         self.status = SweepStatus()
         self.finished = False

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.status import SweepStatus
@@ -44,7 +44,7 @@ class Play:
         self.places = places
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.records: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutSpec] = {}
+        self.cuts: dict[tuple[int, int], CutData] = {}
         self.attempts: dict[EpisodeId, SeenAttempt] = {}
         self.status = SweepStatus()
         self.conclusion: Conclusion | None = None

@@ -93,7 +93,7 @@ def run(setting: Setting) -> Found:
     p = setting.cut[0]
     mark = case.marks[0][0]
     ideal = case.steps_planned() + (0 if setting.resumable else p * case.step(mark))
-    attempts = [a for status in world.records.values() for a in status.attempts if a.started is not None]
+    attempts = [a for status in world.records.values() for a in status.attempts if a.start_time is not None]
     all_seconds = setting.gpus * accounts.trained_until
     unheld = all_seconds - accounts.gpu_seconds
     return Found(

@@ -24,7 +24,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from ports import free_port
-from seedsweep_trainer.contract import Env, MetricName
+from seedsweep.contract.protocol import Env, MetricName
 
 SHAPES = ("minilm", "base", "large")
 COMMAND = [sys.executable, "-m", "seedsweep_trainer"]
@@ -134,7 +134,7 @@ def parts(config_json: str, storage: str | None) -> None:
 
     mark("import transformers")
     from seedsweep_trainer import train
-    from seedsweep_trainer.attempt import Attempt, parse_config
+    from seedsweep_trainer.attempt import parse_config
     from seedsweep_trainer.batches import Batches
     from seedsweep_trainer.learner import Learner
     from seedsweep_trainer.model import load_model
@@ -147,9 +147,9 @@ def parts(config_json: str, storage: str | None) -> None:
         torch.zeros((), device=device)
         torch.cuda.synchronize()
     mark("start CUDA" if device.type == "cuda" else "prepare torch")
-    with train.opened_sources(Attempt("bench", 0, 0, config, storage=storage)) as (copy, padding, data):
+    with train.opened_sources(config, storage) as (copy, padding, data):
         mark("tokenizer and data")
-        model, _ = load_model(config, data, 0, copy)
+        model, _ = load_model(config, data, padding, 0, copy)
         mark("load the model")
     timetable = Timetable.of(config, len(data.train))
     learner = Learner(model.to(device).train(), config, timetable)  # type: ignore[arg-type]

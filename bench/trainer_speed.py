@@ -94,7 +94,7 @@ def bare(config: FineTuning, turns: Turns) -> None:
     device = prepare_torch(config)
     tokenizer, data = prepare(config.model_dump_json(by_alias=True))
     timetable = Timetable.of(config, len(data.train))
-    model = load_model(config, data, 0)[0]
+    model = load_model(config, data, tokenizer, 0)[0]
     model.to(device)  # type: ignore[arg-type]
     optimizer, parameters = build_optimizer(model, config), list(model.parameters())
     source = Batches(data.train, tokenizer, config, DATA_ORDER)
@@ -198,7 +198,7 @@ def hugging_face(config: FineTuning, turns: Turns) -> None:
         )
         longest_first = np.concatenate(length_sorted_batches(data.validation, config.evaluation_batch_size))
         trainer = _OrderedTrainer(
-            model=load_model(config, data, 0)[0],
+            model=load_model(config, data, tokenizer, 0)[0],
             args=arguments,
             data_collator=DataCollatorWithPadding(tokenizer),
             train_dataset=_examples(data.train, np.arange(len(data.train))),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seedsweep_trainer.contract import Env, Outcome
+from seedsweep.contract.protocol import Env, Outcome
 from seedsweep_trainer.reporter import Reporter
 
 BATCH = 20

@@ -11,7 +11,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from seedsweep_trainer.contract import Env, Outcome
+from seedsweep.contract.protocol import Env, Outcome
 from seedsweep_trainer.reporter import Reporter
 
 EVALUATIONS, STEPS, BATCH = 10, 25, 32

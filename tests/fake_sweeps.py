@@ -65,9 +65,9 @@ def outcome(record: Record) -> dict[str, Any]:
     status = record.sweep.status
     assert status is not None
     assert status.best is not None
-    kept = {name for cut in record.cuts for name in cut.spec.kept}
+    kept = {name for cut in record.cuts for name in cut.data.kept}
     return {
-        "cuts": [cut.spec.model_dump() for cut in record.cuts],
+        "cuts": [cut.data.model_dump() for cut in record.cuts],
         "best": status.best.model_dump(exclude={"weights"}),
         "rungs": {e.spec.id.name: [r.model_dump() for r in e.status.rung_scores] for e in record.episodes},
         "curves": {e.spec.id.name: e.status.scores for e in record.episodes if e.spec.id.name in kept},

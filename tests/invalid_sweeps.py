@@ -27,7 +27,7 @@ class InvalidSweep:
         return f"{self.path}={self.value!r}"[:60]
 
 
-TOO_LOW, TOO_HIGH = "greater than or equal to 1", "less than or equal to 99"
+TOO_LOW, TOO_HIGH = "must be at least 1", "must be at most 99"
 NOT_OURS = "names that begin with SEEDSWEEP_ are set by SeedSweep; choose another"
 CLAIM = {"name": "x", "persistentVolumeClaim": {"claimName": "y"}}
 OWN = {"command": ["python", "loop.py"], "metric": {"name": "acc", "goal": "maximize"}}
@@ -130,8 +130,8 @@ INVALID = [
         "lower weightInits or dataOrders, or list pairs",
         "lower weightInits or dataOrders, or list pairs",
     ),
-    InvalidSweep("spec.seeds", {"single": {"count": 5_001}}, "single.count", "equal to 5000", "equal to 5000"),
-    InvalidSweep("spec.parallelism", 5_001, "spec.parallelism", "equal to 5000", "equal to 5000"),
+    InvalidSweep("spec.seeds", {"single": {"count": 5_001}}, "single.count", "at most 5000", "equal to 5000"),
+    InvalidSweep("spec.parallelism", 5_001, "spec.parallelism", "at most 5000", "equal to 5000"),
     InvalidSweep("spec.seeds", {}, "spec.seeds", "exactly one of grid, pairs", "exactly one of grid, pairs or single"),
     InvalidSweep(
         "spec.seeds",
@@ -169,6 +169,7 @@ INVALID = [
     InvalidSweep(f"{TUNING}.epoch", 3, "fineTuning.epoch", "did you mean epochs?", 'unknown field "spec.trainer.fine'),
     InvalidSweep(f"{TUNING}.head", "keep", "fineTuning.head", "one weight-init seed", "use one weight-init seed"),
     InvalidSweep(f"{TUNING}.head", "new", "fineTuning.head", "'reinit' or 'keep'", '"reinit", "keep"'),
+    InvalidSweep(f"{TUNING}.reinit", ["a.b", "a.b"], "reinit", "list it once", "Duplicate value"),
     InvalidSweep(f"{TUNING}.dataset", TRAIN, "dataset", "no validation data", "no validation data"),
     InvalidSweep(f"{TUNING}.dataset", {**TRAIN, **TASK}, "dataset", "exactly one of task", "exactly one of task"),
     InvalidSweep(f"{TUNING}.dataset", {"task": "rte"}, "dataset", "go together", "task and path go together"),
@@ -191,7 +192,7 @@ INVALID = [
     InvalidSweep("spec.trainer.metric", OWN["metric"], "spec.trainer", "goes inside", "goes inside fineTuning"),
     InvalidSweep("spec.trainer.evaluations", 20, "spec.trainer", "remove evaluations or", "remove command, args"),
     InvalidSweep(
-        "spec.trainer", {**OWN, "evaluations": 301}, "trainer.evaluations", "to 300", "trainer.evaluations: Inv"
+        "spec.trainer", {**OWN, "evaluations": 301}, "trainer.evaluations", "at most 300", "trainer.evaluations: Inv"
     ),
     InvalidSweep("spec.trainer", {**OWN, "evaluations": 0}, "trainer.evaluations", TOO_LOW, "trainer.evaluations: Inv"),
     InvalidSweep(
@@ -256,7 +257,9 @@ INVALID = [
     InvalidSweep(TEMPLATE, template(labels={"x" * 64: "x"}), "metadata.labels", KEY, KEY),
     InvalidSweep(TEMPLATE, template(labels={f"{'x' * 254}/x": "x"}), "metadata.labels", KEY, KEY),
     InvalidSweep(TEMPLATE, template(labels={"team": "two words"}), "labels.team", VALUE, "labels.team: Invalid value"),
-    InvalidSweep(TEMPLATE, template(labels={"team": "x" * 64}), "labels.team", "at most 63", "may not be more than 63"),
+    InvalidSweep(
+        TEMPLATE, template(labels={"team": "x" * 64}), "labels.team", "longer than 63", "may not be more than 63"
+    ),
     InvalidSweep(TEMPLATE, template(annotations={"a/b/c": "x"}), "metadata.annotations", KEY, KEY),
     InvalidSweep(
         TEMPLATE,
@@ -273,13 +276,16 @@ INVALID = [
     ),
     InvalidSweep("spec.trainer.resources", {"limits": {"a gpu": 1}}, "resources.limits", KEY, KEY),
     InvalidSweep("spec.storage", {}, "spec.storage", "exactly one of persistent", "exactly one of persistent"),
-    InvalidSweep("spec.storage", {"uri": "bucket"}, "spec.storage.uri", "pattern", "spec.storage.uri: Invalid value"),
+    InvalidSweep(
+        "spec.storage", {"uri": "bucket"}, "spec.storage.uri", "must be a URI", "spec.storage.uri: Invalid value"
+    ),
+    InvalidSweep(f"{TUNING}.learning_rate", "2e-5", "learning_rate", "did you mean learningRate?", "unknown field"),
     InvalidSweep("spec.paralelism", 3, "spec.paralelism", "did you mean parallelism?", "unknown field"),
     InvalidSweep("spec.parallelism", True, "spec.parallelism", "whole number", "must be of type integer"),
     InvalidSweep("spec.parallelism", ..., "spec.parallelism", "is required", "spec.parallelism: Required value"),
-    InvalidSweep("metadata.name", "Not_a_name", "metadata.name", "pattern", "metadata.name: Invalid value"),
-    InvalidSweep("metadata.name", "a.b", "metadata.name", "pattern", "pods are named after it"),
-    InvalidSweep("metadata.name", "a" * 41, "metadata.name", "at most 40", "at most 40 characters"),
+    InvalidSweep("metadata.name", "Not_a_name", "metadata.name", "lower case letters", "metadata.name: Invalid value"),
+    InvalidSweep("metadata.name", "a.b", "metadata.name", "lower case letters", "pods are named after it"),
+    InvalidSweep("metadata.name", "a" * 41, "metadata.name", "longer than 40", "at most 40 characters"),
     InvalidSweep(
         "metadata.lables", {"a": "b"}, "metadata.lables", "did you mean labels?", 'unknown field "metadata.la'
     ),

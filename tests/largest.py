@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from seedsweep.api.crd import KINDS, definition
-from seedsweep.api.cut import Cut, CutSpec
+from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.early_stopping import MAX_RUNGS
 from seedsweep.api.episode import (
     MAX_ATTEMPTS,
@@ -53,8 +53,8 @@ def longest_attempt(*, failed: bool) -> Attempt:
         image="i" * MAX_IMAGE,
         fingerprint="f" * MAX_FINGERPRINT,
         stop_after=MAX_EVALUATIONS_ON_RECORD,
-        started=stamp,
-        ended=stamp,
+        start_time=stamp,
+        completion_time=stamp,
         stop=StopReason.METRICS_UNAVAILABLE,
         reason=EndReason.METRICS_UNAVAILABLE,
         interruption=Interruption.PREEMPTED_BY_QUEUE,
@@ -93,7 +93,7 @@ def largest_episode_status() -> EpisodeStatus:
     )
 
 
-def largest_cut(out: int, why: str) -> CutSpec:
+def largest_cut(out: int, why: str) -> CutData:
     """Of as many episodes as there may be, with so many of them out for this reason."""
     everyone = [episode(i) for i in range(MAX_EPISODES)]
     scored = {e: RungScore(rung=0, evaluation=299, score=LONG_FLOAT, loss=LONG_FLOAT) for e in everyone[out:]}

@@ -7,17 +7,18 @@ from typing import Any
 
 from pod_sweeps import START, sweep_with
 from seedsweep.api.episode import EpisodeId
+from seedsweep.contract.consistency import Limits
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.contract.scrape import Expected
 from seedsweep.engine.observation import Ending
-from seedsweep.kube.endings import ending_of
-from seedsweep.kube.pods import pod_manifest
-from seedsweep.kube.seen import PodFacts, facts_of
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.kube.pods.endings import ending_of
+from seedsweep.kube.pods.facts import PodFacts, facts_of
+from seedsweep.kube.pods.manifest import pod_manifest
 
 Object = dict[str, Any]
 
 EPISODE = EpisodeId(3, 7)
-EXPECTED = Expected("wi3-do7", "u1", 0.0, 1.0)
+EXPECTED = Expected("wi3-do7", "u1", Limits(0.0, 1.0))
 MESSAGE = Message(TrainerInfo("wi3-do7", "u1"), Outcome.DONE, 10, 100, 100, checkpoint=10, scores=(0.25, 0.5))
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 END = datetime(2026, 5, 4, 11, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from seedsweep.api.core import Condition, ObjectMeta
-from seedsweep.api.cut import Cut, CutSpec, ExcludedEpisode, RankedEpisode, cut_name
+from seedsweep.api.cut import Cut, CutData, ExcludedEpisode, RankedEpisode, cut_name
 from seedsweep.api.episode import (
     Attempt,
     BestEvaluation,
@@ -20,6 +20,7 @@ from seedsweep.api.episode import (
     RungScore,
     Verdict,
 )
+from seedsweep.api.finetuning import Split
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.status import Best, Cost, CutSummary, EpisodeCounts, SweepStatus, TestScore
 from seedsweep.api.sweep import SeedSweep
@@ -108,7 +109,7 @@ def finished(weight_inits: int = 4, data_orders: int = 2) -> Record:
     ranked = sorted(eligible, key=lambda name: -_score(at_rung[name]))
     cut = Cut(
         metadata=ObjectMeta(name=cut_name("rte", 0, 0)),
-        spec=CutSpec(
+        data=CutData(
             sweep="rte",
             bracket=0,
             rung=0,
@@ -131,7 +132,7 @@ def finished(weight_inits: int = 4, data_orders: int = 2) -> Record:
         Episode(
             metadata=ObjectMeta(name=f"rte-{e.name}"),
             spec=EpisodeSpec(sweep="rte", weight_init=e.weight_init, data_order=e.data_order, index=i),
-            status=_final_status(e.name, scores[e.name], cut.spec),
+            status=_final_status(e.name, scores[e.name], cut.data),
         )
         for i, e in enumerate(layout.episodes)
     ]
@@ -228,7 +229,7 @@ def after_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
     record = finished(weight_inits, data_orders)
     layout = Layout.of(record.sweep)
     now = START + timedelta(minutes=10)
-    kept = [entry.episode for entry in record.cuts[0].spec.ranked if entry.kept]
+    kept = [entry.episode for entry in record.cuts[0].data.ranked if entry.kept]
     statuses = {}
     attempts: list[SeenAttempt] = []
     for episode in record.episodes:
@@ -277,7 +278,7 @@ def after_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
     seen = Observation(
         status=sweep_status,
         episodes=statuses,
-        cuts={(0, 0): record.cuts[0].spec},
+        cuts={(0, 0): record.cuts[0].data},
         attempts=attempts,
         parallelism=2,
     )
@@ -289,7 +290,7 @@ def _score(best: BestEvaluation | None) -> float:
     return best.score
 
 
-def _final_status(name: str, scores: list[float | None], cut: CutSpec) -> EpisodeStatus:
+def _final_status(name: str, scores: list[float | None], cut: CutData) -> EpisodeStatus:
     if name == FAILED:
         attempts = [_attempt(name, 2, EndReason.OUT_OF_MEMORY, "CUDA out of memory")] * 3
         verdict = Verdict(outcome="Failed", rung=0, reason=FAILED_REASON)
@@ -325,8 +326,8 @@ def _attempt(name: str, evaluations: int, reason: EndReason, message: str = "") 
     return Attempt(
         uid=f"uid-{name}-{evaluations}",
         fingerprint="cpu-1t-fp32",
-        started=START.isoformat(),
-        ended=(START + timedelta(seconds=seconds)).isoformat(),
+        start_time=START.isoformat(),
+        completion_time=(START + timedelta(seconds=seconds)).isoformat(),
         reason=reason,
         message=message,
         evaluations=evaluations,
@@ -387,15 +388,24 @@ def _final_sweep_status(episodes: Sequence[Episode], cut: Cut | None) -> SweepSt
     )
 
 
+def with_test_set(record: Record) -> Record:
+    """The same of a sweep whose data has a test set."""
+    trainer = record.sweep.spec.trainer
+    assert trainer.fine_tuning is not None
+    dataset = trainer.fine_tuning.dataset.evolve(split=Split(test=277))
+    trainer = trainer.evolve(fine_tuning=trainer.fine_tuning.evolve(dataset=dataset))
+    return replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+
+
 def _summary(cut: Cut, t: int) -> CutSummary:
     assert cut.metadata.name is not None
-    spec = cut.spec
+    data = cut.data
     return CutSummary(
-        bracket=spec.bracket,
-        rung=spec.rung,
-        evaluation=spec.evaluation,
-        threshold=spec.threshold,
-        kept=len(spec.kept),
+        bracket=data.bracket,
+        rung=data.rung,
+        evaluation=data.evaluation,
+        threshold=data.threshold,
+        kept=len(data.kept),
         of=t,
         ref=cut.metadata.name,
     )

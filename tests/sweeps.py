@@ -1,6 +1,6 @@
 """Sweeps as text, for every test that needs one: a valid file and changes to it."""
 
-import io
+import json
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -25,8 +25,7 @@ spec:
 
 def changed(path: str, value: Any, text: str = FINE_TUNING) -> str:
     """The sweep with one field, named by a dotted path, set to a value; `...` removes it."""
-    yaml = YAML(typ="safe", pure=True)
-    document = yaml.load(text)
+    document = YAML(typ="safe", pure=True).load(text)
     place = document
     *parents, last = path.split(".")
     for parent in parents:
@@ -35,6 +34,5 @@ def changed(path: str, value: Any, text: str = FINE_TUNING) -> str:
         del place[last]
     else:
         place[last] = value
-    out = io.StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()
+    # JSON is YAML, and leaves no doubt about what is a text.
+    return json.dumps(document)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from garbage import DEEP, TEXTS, is_recordable
-from seedsweep.exits import MAX_OUTPUT, last_line, last_lines
-from seedsweep.foreign import MAX_TEXT, parse_json, recordable
+from seedsweep.contract.exits import MAX_OUTPUT, last_line, last_lines
+from seedsweep.contract.foreign import MAX_TEXT, parse_json, recordable
 
 
 @given(TEXTS | st.lists(TEXTS).map("\n".join))

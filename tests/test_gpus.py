@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pod_sweeps import sweep_with
+from seedsweep.api.gpus import gpu_problems, gpus_per_episode
 from seedsweep.api.parse import InvalidSweepError
-from seedsweep.gpus import gpu_problems, gpus_per_episode
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from garbage import DEEP, JSON, Path, altered
-from seedsweep.api.cut import CutSpec, RankedEpisode
+from seedsweep.api.cut import CutData, RankedEpisode
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.observation import Conclusion, Ending, Observation, Reading, Refusal, SeenAttempt
@@ -18,7 +18,7 @@ from seedsweep.live import dump_observation, load_observation
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 EPISODE = EpisodeId(3, 7)
-CUT = CutSpec(
+CUT = CutData(
     sweep="demo",
     bracket=0,
     rung=0,

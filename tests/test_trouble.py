@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from seedsweep.exposition import ScrapeError
-from seedsweep.foreign import MAX_TEXT
-from seedsweep.metrics_client import TooSlowError, UnreachableError
-from seedsweep.scrape import NeverUsableError
-from seedsweep.trouble import UNREADABLE_AFTER, UNREADABLE_TIMES, Trouble
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.foreign import MAX_TEXT
+from seedsweep.contract.metrics_client import TooSlowError, UnreachableError
+from seedsweep.contract.scrape import NeverUsableError
+from seedsweep.contract.trouble import UNREACHED_AFTER, UNREACHED_TIMES, Trouble
 
 NEVER, OTHER = NeverUsableError("the score is 1.5"), NeverUsableError("the score is 2.5")
 PASSING = ScrapeError("not a sample")
@@ -39,8 +39,13 @@ def test_only_what_two_scrapes_in_a_row_say_is_final(errors: tuple[ScrapeError, 
     assert after(*errors).unusable == unusable
 
 
-def test_it_becomes_final_once() -> None:
-    assert [after(*[NEVER] * times).becomes_final for times in range(1, 5)] == [False, True, False, False]
+@pytest.mark.parametrize("error", [NEVER, PASSING])
+def test_what_cannot_be_used_is_news_once_where_two_answers_in_a_row_say_it(error: ScrapeError) -> None:
+    assert [after(*[error] * times).is_news for times in range(1, 5)] == [False, True, False, False]
+
+
+def test_what_becomes_final_after_it_was_told_is_news_again() -> None:
+    assert [after(PASSING, PASSING, *[NEVER] * times).is_news for times in range(1, 4)] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -56,11 +61,16 @@ def test_what_cannot_be_reached_is_told_from_what_answers_and_cannot_be_used(err
     assert after(error).text == text
 
 
-def test_it_is_told_only_after_several_times_and_a_while() -> None:
-    for times in (UNREADABLE_TIMES - 1, UNREADABLE_TIMES):
-        for placed in (UNREADABLE_AFTER - timedelta(seconds=1), UNREADABLE_AFTER):
-            told = times == UNREADABLE_TIMES and placed == UNREADABLE_AFTER
-            assert after(*[PASSING] * times).lasts(placed) == told
+def test_a_trainer_that_does_not_answer_is_told_only_after_several_times_and_a_while() -> None:
+    for times in (UNREACHED_TIMES - 1, UNREACHED_TIMES):
+        for placed in (UNREACHED_AFTER - timedelta(seconds=1), UNREACHED_AFTER):
+            told = times == UNREACHED_TIMES and placed == UNREACHED_AFTER
+            assert after(*[UnreachableError("refused")] * times).lasts(placed) == told
+
+
+def test_an_answer_that_cannot_be_used_is_told_from_the_second_on() -> None:
+    starting = [UnreachableError("refused")] * UNREACHED_TIMES
+    assert [after(*starting, *[PASSING] * times).lasts(timedelta()) for times in (1, 2, 3)] == [False, True, True]
 
 
 def test_its_text_is_bounded_and_fit_for_a_record() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedsweep.variables import expand, literal
+from seedsweep.contract.variables import expand, literal
 
 
 @pytest.mark.parametrize(

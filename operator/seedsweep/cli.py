@@ -15,7 +15,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import InvalidSweepError
 from seedsweep.api.volumes import Resources
 from seedsweep.codes import CommandError
-from seedsweep.kube.log import LogFormat
+from seedsweep.kube.process.log import LogFormat
 from seedsweep.report.record import RecordError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -156,7 +156,7 @@ def operator(
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     from seedsweep.kube import app as kube
-    from seedsweep.kube.pods import PodSettings
+    from seedsweep.kube.pods.manifest import PodSettings
 
     _check_namespaces(namespace or ())
     settings = PodSettings(
@@ -189,11 +189,11 @@ def watch(
     ] = "seedsweep-system/seedsweep-operator:http",
 ) -> None:
     """Watch a sweep in a cluster."""
-    from seedsweep.kube import eyes
-    from seedsweep.kube import watch as kube
+    from seedsweep.cluster import observer
+    from seedsweep.cluster import watch as kube
 
     try:
-        request = kube.Request(name, namespace, eyes.Service.parse(operator))
+        request = kube.Request(name, namespace, observer.Service.parse(operator))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--operator") from None
     raise typer.Exit(kube.watch_sweep(request, Console()))
@@ -222,7 +222,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Fetch the winner of a sweep in a cluster."""
-    from seedsweep.kube import fetch as kube
+    from seedsweep.cluster import fetch as kube
 
     raise typer.Exit(kube.fetch_sweep(kube.Request(name, namespace, to), Console()))
 

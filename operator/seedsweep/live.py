@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.observation import Conclusion, Observation, Refusal, SeenAttempt
@@ -19,7 +19,7 @@ class _Wire:
     at: datetime
     status: SweepStatus
     episodes: list[tuple[EpisodeId, EpisodeStatus]]
-    cuts: list[CutSpec]
+    cuts: list[CutData]
     attempts: list[SeenAttempt]
     refused: list[tuple[EpisodeId, Refusal]]
     suspend: bool

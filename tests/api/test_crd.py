@@ -70,6 +70,26 @@ def test_everything_that_is_asked_for_or_recorded_has_a_bound():
             assert "maxProperties" in schema, path
 
 
+def test_times_are_called_as_in_core_types_and_are_times():
+    for path, schema in EVERYWHERE:
+        is_time = path.endswith("Time")
+        assert is_time == (schema.get("format") == "date-time"), path
+        if is_time:
+            assert path.rpartition(".")[2] in ("startTime", "completionTime", "lastTransitionTime"), path
+
+
+def test_conditions_are_those_of_kubernetes():
+    fields = dict(EVERYWHERE)
+    conditions, one = fields["SeedSweep.status.conditions"], fields["SeedSweep.status.conditions[]"]
+    assert (conditions["x-kubernetes-list-type"], conditions["x-kubernetes-list-map-keys"]) == ("map", ["type"])
+    assert set(one["required"]) == {"type", "status", "reason", "lastTransitionTime"}
+    assert one["properties"]["status"]["enum"] == ["True", "False", "Unknown"]
+    for name in ("type", "reason"):
+        assert one["properties"][name]["pattern"] == "^[A-Z][A-Za-z0-9]*$"
+    for name in ("type", "reason", "message"):
+        assert one["properties"][name]["maxLength"] > 0
+
+
 def test_no_float_is_asked_for():
     assert not [path for path, schema in ASKED_FOR if schema.get("type") == "number"]
 
@@ -77,6 +97,60 @@ def test_no_float_is_asked_for():
 def test_every_field_is_described():
     undescribed = [path for path, schema in EVERYWHERE if not path.endswith("[]") and not schema.get("description")]
     assert [path for path in undescribed if not path.endswith(THE_SERVERS)] == []
+
+
+FIELDS = [(p, s) for p, s in EVERYWHERE if not p.endswith((*THE_SERVERS, "[]")) and "." in p]
+ELSEWHERE = ("see above", "see below", "as above", "as below", "the above", "ditto", "likewise")
+NO_SUBJECT = {"Of", "At", "In", "On", "As", "It", "Its", "They", "Those", "These", "Held", "Absent:", "None:", "With"}
+UNITS = {"Seconds": "econds", "Bytes": "bytes", "Percent": "ercent", "Steps": "step", "Time": "Time at which"}
+
+
+def test_every_description_is_a_sentence_that_stands_alone():
+    for path, schema in FIELDS:
+        said = schema["description"]
+        assert said.endswith("."), f"{path}: {said}"
+        assert len(said.split()) >= 4, f"{path}: {said}"
+        assert said.split()[0] not in NO_SUBJECT, f"{path}: {said}"
+        assert said[0].isupper(), f"{path}: {said}"
+        assert not [word for word in ELSEWHERE if word in said.lower()], f"{path}: {said}"
+
+
+def test_every_description_names_its_unit():
+    for path, schema in FIELDS:
+        if "core/v1" in schema["description"]:
+            continue
+        for ending, unit in UNITS.items():
+            if path.endswith(ending):
+                assert unit in schema["description"], f"{path}: {schema['description']}"
+
+
+def test_every_description_names_the_default_where_there_is_one():
+    for path, schema in FIELDS:
+        said, default = schema["description"], schema.get("default")
+        if isinstance(default, bool | int | str):
+            assert said.endswith(f"Defaults to {str(default).lower() if isinstance(default, bool) else default}."), path
+        else:
+            assert "Defaults to" not in said or ".spec.scrape." in path or ".fieldRef." in path, path
+
+
+def test_an_optional_number_says_what_its_absence_means():
+    for kind in KINDS:
+        for path, schema in walk(whole(kind), kind.model.__name__):
+            for name, field in schema.get("properties", {}).items():
+                optional = name not in schema.get("required", ()) and "default" not in field
+                scalar = field.get("type") in ("integer", "number") and ".spec" in path
+                if optional and scalar and "core/v1" not in field["description"] and ".scrape" not in path:
+                    assert "Absent:" in field["description"] or _is_choice(schema), f"{path}.{name}"
+
+
+def _is_choice(schema: Schema) -> bool:
+    return any("exists_one" in rule["rule"] for rule in schema.get("x-kubernetes-validations", ()))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
+def test_every_column_is_explained(kind: Kind):
+    for column in kind.columns:
+        assert len(column.description.split()) >= 3, column.name
 
 
 def test_a_status_has_no_defaults_because_only_the_operator_knows_it():

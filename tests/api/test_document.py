@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seedsweep.api.document import MAX_BYTES, MAX_DEPTH
+from seedsweep.api.document import MAX_BYTES
+from seedsweep.api.events import MAX_DEPTH
 from seedsweep.api.parse import MAX_PROBLEMS, InvalidSweepError, load_sweep, parse_stored, parse_sweep
 from sweeps import FINE_TUNING
 
@@ -61,8 +62,9 @@ def bomb(levels: int, each: str) -> str:
         (bomb(12, "{{<<: [{}]}}"), "values, those that aliases repeat included: use fewer"),
         (with_spec("&a [*a, *a]"), "has an alias *a inside what it stands for"),
         (with_spec("{parallelism: 1" + "0" * 400 + "}"), "spec.parallelism: is a number of more than 64 bits"),
-        (with_spec("{parallelism: 1" + "0" * 5_000 + "}"), "is not valid YAML"),
+        (with_spec("{parallelism: 1" + "0" * 5_000 + "}"), "spec.parallelism: is a number of more than 64 bits"),
         (with_spec("{parallelism: 0x1" + "0" * 90_000 + "}"), "spec.parallelism: is a number of more than 64 bits"),
+        ('{"kind": "SeedSweep", "spec": {"parallelism": 1' + "0" * 5_000 + "}}", "is a number of more than 64 bits"),
         (with_spec("{parallelism: .nan}"), "spec.parallelism: is no finite number"),
         (with_spec("{parallelism: 1.0e+999}"), "spec.parallelism: is no finite number"),
     ],
@@ -109,21 +111,32 @@ def test_no_problem_is_longer_than_a_person_reads():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: [", "is not valid YAML at line 1, column 5: correct it there"),
-        ("a: b: c", "is not valid YAML at line 1, column 5"),
+        ("a: [", "is not valid YAML at line 1, column 5: it ends before a bracket or brace is closed: close it"),
+        ("a: 'b", "is not valid YAML at line 1, column 6: it ends before a text in quotes does: close the quotes"),
+        ("a:\n\tb: c", "is not valid YAML at line 2, column 1: there is a tab: indent with blanks"),
+        ("a:\n  b: c\n d: e", "is not valid YAML at line 3, column 2: this line is not indented like those"),
+        ("a: {b: c", "is not valid YAML at line 1, column 9: a bracket or brace is not closed, or a comma is missing"),
+        ("a: @b", "is not valid YAML at line 1, column 4: a text cannot begin with this character: put it in quotes"),
+        ('a: "\\q"', "is not valid YAML at line 1, column 6: a text in double quotes has a backslash"),
+        ("a: b\nc: \a", "is not valid YAML at line 2: the character U+0007 cannot be printed: remove it"),
+        ("a: b: c", "is not valid YAML at line 1, column 5: a key cannot stand here"),
         ("%YAML 7", "is not valid YAML"),
         ("\0", "is not valid YAML"),
-        (with_spec("2026-13-45"), "is not valid YAML"),
-        (with_spec('!!int ""'), "is not valid YAML"),
-        (with_spec("!!timestamp x"), "is not valid YAML"),
-        (with_spec("!!binary é"), "is not valid YAML"),
-        (with_spec("!!python/object:os.system x"), "is not valid YAML"),
-        (with_spec("*nobody"), "is not valid YAML"),
+        (with_spec('!!int ""'), "spec: has the tag !!int, but '' is none: remove the tag (line 4)"),
+        (with_spec("!!timestamp x"), "spec: has the tag !!timestamp, and JSON has no value for it: remove the tag"),
+        (with_spec("!!python/object:os.system x"), "spec: has the tag !!python/object:os.system"),
+        (with_spec("{a: [1, *nobody]}"), "spec.a[1]: has *nobody, but no &nobody before it"),
+        (with_spec("&a {b: *a}"), "spec.b: has an alias *a inside what it stands for: remove it (line 4)"),
+        ('{"spec": {"a": 1, "a": 2}}', "has a mapping with the key a twice: keep one of them"),
+        (with_spec("{a: 1, 'a': 2}"), "spec: has the key a twice: keep one of them (line 4)"),
+        (with_spec("{a: 1, <<: {a: 2}}"), "spec: has << after the key a, which it has too: write << first"),
+        (with_spec("{<<: [1]}"), "spec: has << without a mapping, or a list of mappings, behind it: give one"),
         (with_spec("{? [a] : b}"), "spec: has a key that is no string: put it in quotes"),
-        (with_spec("{2026-01-01: b}"), "spec: has a key that is no string: put it in quotes"),
-        (with_spec("{? {a: b} : c}"), "is not valid YAML"),
-        (with_spec("!!set {a, b}"), "spec: has a YAML tag that JSON has no value for"),
-        (with_spec("!!binary aGVsbG8="), "spec: has a YAML tag that JSON has no value for"),
+        (with_spec("{~: b}"), "spec: has a key that is no string: put it in quotes"),
+        (with_spec("{1.5: b}"), "spec: has a key that is no string: put it in quotes"),
+        (with_spec("{? {a: b} : c}"), "spec: has a key that is no string: put it in quotes"),
+        (with_spec("!!set {a, b}"), "spec: has the tag !!set, and JSON has no value for it: remove the tag"),
+        (with_spec("!!binary aGVsbG8="), "spec: has the tag !!binary, and JSON has no value for it"),
         (with_spec('{paths: ["\\uD800"]}'), "spec.paths[0]: has half a character"),
         (with_spec('{"\\uD800": 1}'), "spec: has half a character"),
     ],
@@ -180,3 +193,23 @@ def test_no_text_whatever_brings_the_parser_down(text: str):
     for candidate in (text, with_spec(text)):
         with pytest.raises(InvalidSweepError):
             parse_sweep(candidate)
+
+
+@given(st.binary() | st.tuples(st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe", b"a: "]), st.binary()).map(b"".join))
+def test_no_bytes_whatever_bring_the_reader_down(tmp_path_factory: pytest.TempPathFactory, data: bytes):
+    path = tmp_path_factory.getbasetemp() / "sweep.yaml"
+    path.write_bytes(data)
+    with pytest.raises(InvalidSweepError):
+        load_sweep(path)
+
+
+def test_bytes_that_are_no_text_are_told_with_their_line(tmp_path: Path):
+    path = tmp_path / "sweep.yaml"
+    path.write_bytes(b"kind: SeedSweep\nmetadata: {name: caf\xe9}\n")
+    assert "is not UTF-8 text (line 2): save it as UTF-8" in refusal_of(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_sweep(tmp_path: Path):
+    path = tmp_path / "sweep.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + FINE_TUNING.encode())
+    assert load_sweep(path).metadata.name == "demo"

@@ -1,11 +1,16 @@
 """A file becomes a sweep, or one error that lists every problem with its path, value and remedy."""
 
 import json
+import re
+from collections.abc import Iterator
 
 import pytest
 
 from invalid_sweeps import INVALID, OWN, InvalidSweep
 from seedsweep.api.parse import InvalidSweepError, parse_sweep
+from seedsweep.api.recorded import REASON
+from seedsweep.api.remedies import PATTERNS
+from seedsweep.api.sweep import SeedSweep
 from sweeps import FINE_TUNING, changed
 
 
@@ -35,10 +40,13 @@ def test_what_is_wrong_is_refused_with_its_field_and_a_remedy(case: InvalidSweep
     ("text", "remedy"),
     [
         ("a: [", "not valid YAML"),
-        ("", "exactly one document"),
-        (FINE_TUNING + "---\n" + FINE_TUNING, "found 2: split the file"),
+        ("", "is empty: describe a SeedSweep in it"),
+        ("# nothing\n---\n", "is empty: describe a SeedSweep in it"),
+        (FINE_TUNING + "---\n" + FINE_TUNING, "holds 2 documents, and not one SeedSweep alone: split it"),
         ("- a\n- b\n", "must be a mapping"),
-        (FINE_TUNING + "kind: SeedSweep\n", "not valid YAML"),
+        (FINE_TUNING + "kind: SeedSweep\n", "has the key kind twice: keep one of them (line 15)"),
+        ("kind: ConfigMap\napiVersion: v1\n", "kind: must be SeedSweep (found 'ConfigMap')"),
+        ("kind: ConfigMap\napiVersion: v1\n", "apiVersion: must be seedsweep.io/v1alpha1 (found 'v1')"),
     ],
 )
 def test_what_is_no_single_sweep_is_refused(text: str, remedy: str):
@@ -52,6 +60,36 @@ def test_every_problem_is_reported_at_once():
     # The parts are compared even though a misspelt field keeps the whole from being built.
     for part in ("spec.paralelism", "fineTuning.epochs", "keep 8 or fewer"):
         assert part in message
+
+
+def test_a_kept_head_above_parts_that_are_drawn_may_have_many_weight_inits():
+    kept = changed("spec.trainer.fineTuning.head", "keep")
+    assert "one weight-init seed" in refusal(kept)
+    tuning = parse_sweep(changed("spec.trainer.fineTuning.reinit", ["bert.pooler"], kept)).spec.trainer.fine_tuning
+    assert tuning is not None
+    assert tuning.reinit == ["bert.pooler"]
+
+
+def test_fields_in_snake_case_are_unknown_fields_wherever_they_stand():
+    snake = re.sub(r"(?<=[a-z])([A-Z])(?=\w*:)", lambda found: f"_{found[1].lower()}", FINE_TUNING)
+    snake = snake.replace("api_version", "apiVersion")
+    message = refusal(snake)
+    for field in ("weight_inits", "early_stopping", "fine_tuning"):
+        assert f"{field}: is not a field; did you mean" in message
+
+
+def test_every_pattern_of_a_field_is_told_in_words():
+    def checked(schema: object) -> Iterator[str]:
+        # Where a type has a check of its own, that has the words.
+        if isinstance(schema, dict):
+            if schema.get("type") == "str" and "pattern" in schema:
+                yield schema["pattern"]
+            schema = list(schema.values())
+        if isinstance(schema, list):
+            for part in schema:
+                yield from checked(part)
+
+    assert set(checked(SeedSweep.__pydantic_core_schema__)) <= {*PATTERNS, REASON}
 
 
 def test_a_trainer_of_ones_own_needs_no_number_of_evaluations():

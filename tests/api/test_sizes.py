@@ -93,7 +93,7 @@ def test_a_cut_of_as_many_episodes_as_there_may_be_stays_below_a_megabyte(out: i
     cut = largest_cut(out, why)
     assert len(cut.ranked) + len(cut.excluded) == MAX_EPISODES
     assert stored(cut) < BYTES
-    assert refused(Cut, "spec", cut.model_dump(mode="json", by_alias=True)) == []
+    assert refused(Cut, "data", cut.model_dump(mode="json", by_alias=True)) == []
 
 
 def test_an_episode_at_all_bounds_stays_below_a_megabyte():
@@ -127,7 +127,15 @@ def test_the_bytes_of_a_text_are_those_of_its_json_or_more(text: str):
 
 @pytest.mark.parametrize(
     ("said", "word"),
-    [("Not Found", "NotFound"), ("Forbidden", "Forbidden"), ("403", "Unknown"), ("", "Unknown"), (":a:", "a")],
+    [
+        ("Not Found", "NotFound"),
+        ("Forbidden", "Forbidden"),
+        ("403", "Unknown"),
+        ("", "Unknown"),
+        (":a:", "A"),
+        ("my_reason: x", "MyReasonX"),
+        ("5 times", "Times"),
+    ],
 )
 def test_another_programs_word_becomes_the_reason_of_a_condition(said: str, word: str):
     assert reason_word(said) == word

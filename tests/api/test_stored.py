@@ -45,7 +45,7 @@ EPISODE = {
     },
 }
 RANKED = [{"episode": "wi0-do1", "score": 0.5, "kept": True}]
-CUT_SPEC = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 2, "rankBy": "best", "ranked": RANKED}
+CUT_DATA = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 2, "rankBy": "best", "ranked": RANKED}
 
 
 def body(status: object = None, **metadata: object) -> Object:
@@ -96,9 +96,9 @@ def test_unknown_fields_of_episodes_and_cuts_are_kept():
     episode = read_episode({**EPISODE, "status": spread(EPISODE["status"]), "spec": spread(EPISODE["spec"])})
     again = episode.status.evolve(state="Failed").model_dump(mode="json", by_alias=True, exclude_unset=True)
     assert again == {**spread(EPISODE["status"]), "state": "Failed"}
-    cut = read_cut({"metadata": {"name": "demo-b0-r0"}, "spec": spread(CUT_SPEC)})
-    assert cut.spec.kept == {"wi0-do1"}
-    assert cut.spec.model_dump(mode="json", by_alias=True, exclude_unset=True) == spread(CUT_SPEC)
+    cut = read_cut({"metadata": {"name": "demo-b0-r0"}, "data": spread(CUT_DATA)})
+    assert cut.data.kept == {"wi0-do1"}
+    assert cut.data.model_dump(mode="json", by_alias=True, exclude_unset=True) == spread(CUT_DATA)
 
 
 def test_an_answer_of_a_newer_trainer_is_read():
@@ -142,8 +142,8 @@ def test_unknown_fields_of_a_spec_stay_errors():
         ("conditions.0.status", "Maybe", "conditions.0"),
         ("cuts.0.kept", "all", "cuts.0"),
         ("interruptions.0.kind", "Evaporated", "interruptions.0"),
-        ("best.test.interval", [0.5], "best.test"),
-        ("best.test.score", float("nan"), "best.test"),
+        ("best.test.interval", [0.5], "best.test.interval"),
+        ("best.test.score", float("nan"), "best.test.score"),
         ("best.score", "high", "best"),
         ("best", 7, "best"),
         ("cost.usefulSteps", None, "cost.usefulSteps"),
@@ -213,9 +213,9 @@ def test_an_episode_with_a_value_that_is_not_known_is_refused_with_its_field_and
 
 def test_a_cut_with_a_value_that_is_not_known_is_refused_with_its_field_and_a_remedy():
     with pytest.raises(
-        UnreadableRecordError, match=r"Cut demo-b0-r0: spec\.rankBy: is not known .* \(found 'median'\)"
+        UnreadableRecordError, match=r"Cut demo-b0-r0: data\.rankBy: is not known .* \(found 'median'\)"
     ):
-        read_cut({"metadata": {"name": "demo-b0-r0"}, "spec": {**CUT_SPEC, "rankBy": "median"}})
+        read_cut({"metadata": {"name": "demo-b0-r0"}, "data": {**CUT_DATA, "rankBy": "median"}})
 
 
 def test_texts_that_a_newer_release_wrote_within_larger_bounds_are_read():
@@ -228,4 +228,4 @@ def test_texts_that_a_newer_release_wrote_within_larger_bounds_are_read():
 def test_the_types_of_the_record_refuse_what_no_api_server_can_store():
     with pytest.raises(ValueError, match="finite"):
         Episode.model_validate_json(json.dumps(changed(EPISODE, "status.rungScores.0.score", float("nan"))))
-    assert Cut.model_validate({"metadata": {"name": "x"}, "spec": CUT_SPEC}).spec.threshold is None
+    assert Cut.model_validate({"metadata": {"name": "x"}, "data": CUT_DATA}).data.threshold is None

@@ -14,11 +14,11 @@ from cluster.objects import with_change
 from pod_sweeps import CLAIM, sweep_with
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.cli import main
+from seedsweep.cluster.fetch_pod import fetch_manifest
+from seedsweep.cluster.observer import Service
+from seedsweep.contract.protocol import DEFAULT_METRICS_PORT
 from seedsweep.kube import names
-from seedsweep.kube.eyes import Service
-from seedsweep.kube.fetchpod import fetch_manifest
 from seedsweep.kube.weights import ClaimFolder
-from seedsweep_trainer.contract import DEFAULT_METRICS_PORT
 
 ROOT = CHART.parents[1]
 RULES = YAML(typ="safe", pure=True).load(CHART / "files" / "operator-rules.yaml")
@@ -218,7 +218,7 @@ def exported() -> set[str]:
     """Names of all samples of the operator, from what it would serve."""
     from prometheus_client import REGISTRY
 
-    from seedsweep.kube.health import SweepsCollector
+    from seedsweep.kube.server import SweepsCollector
 
     class NoSweeps:
         def statuses(self) -> list[Any]:

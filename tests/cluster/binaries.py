@@ -103,6 +103,11 @@ def find(names: Iterable[str] = TOOLS) -> dict[str, Path]:
     return {tool.name: _present(tool) or _cached(tool) for tool in tools}
 
 
+def present(name: str) -> Path | None:
+    """A program, if it is there already."""
+    return _present(TOOLS[name])
+
+
 def _present(tool: Tool) -> Path | None:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     places = [Path(assets) / tool.name] if assets else []

@@ -58,8 +58,8 @@ def end_of(status: Object, episodes: Iterable[Object], cuts: Iterable[Object]) -
     return End(
         best=(best["episode"], best["score"], best["evaluation"]) if best else None,
         cuts={
-            (cut["spec"]["bracket"], cut["spec"]["rung"]): tuple(
-                (row["episode"], row.get("score"), row["kept"]) for row in cut["spec"]["ranked"]
+            (cut["data"]["bracket"], cut["data"]["rung"]): tuple(
+                (row["episode"], row.get("score"), row["kept"]) for row in cut["data"]["ranked"]
             )
             for cut in cuts
         },

@@ -12,7 +12,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.kube.pods import pod_manifest
+from seedsweep.kube.pods.manifest import pod_manifest
 from sweeps import FINE_TUNING
 
 START = StartEpisode(EpisodeId(1, 2), attempt=0, stop_after=None, rungs=(3,))

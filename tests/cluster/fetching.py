@@ -16,7 +16,7 @@ from cluster.controlplane import ControlPlane
 from cluster.objects import install_kinds
 from cluster.recorded import Cluster, Object
 from seedsweep.api.sweep import ClaimSource, Storage
-from seedsweep.kube.pods import STORAGE
+from seedsweep.kube.pods.manifest import STORAGE
 
 FOLDER = "nlp/uid/best"
 _POLL_SECONDS = 0.1

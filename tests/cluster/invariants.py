@@ -27,7 +27,8 @@ Key = tuple[str, str]
 STOPS = frozenset({"Paused", "Suspended", "Deadline", "Stuck", "NodeLost", "MetricsUnavailable", "Finished"})
 """Reasons of a stop that are not final, and stand on the attempt itself."""
 TERMINAL = {"Complete": "True", "Failed": "True", "Accepted": "False"}
-EVENT_REASONS = {"Complete": "Complete", "Failed": "Failed", "Accepted": "Rejected"}
+EVENT_REASONS = {"Complete": "Complete", "Failed": "Failed", "Accepted": "Rejected", "Invalid": "Rejected"}
+"""By a condition's reason, or else by its type."""
 
 
 def violations(events: Iterable[AuditEvent], operators: Iterable[str], remaining: Sequence[Body] = ()) -> list[str]:
@@ -93,7 +94,7 @@ class History:
                 self.found.append(f"I7: {item['kind']} {item['metadata']['name']} outlived its sweep")
         for uid, sweep in self.sweeps.items():
             for condition in _terminal(sweep):
-                reason = EVENT_REASONS[condition["type"]]
+                reason = EVENT_REASONS.get(condition.get("reason", ""), EVENT_REASONS[condition["type"]])
                 if remaining and (uid, reason) not in told:
                     name = sweep["metadata"]["name"]
                     self.found.append(f"I10: {name} is {condition['type']} without an Event {reason}")
@@ -125,12 +126,18 @@ class History:
             del self.pods[key]
 
     def _may_stop(self, key: Key, uid: str) -> bool:
-        """Whether a durable record says why this pod may be deleted."""
+        """Whether a durable record says why this pod may be deleted: its Episode's, or the sweep's own."""
         if self._is_lost(key):
             return True
         status = self._status(key)
         attempt: Body = next((a for a in status.get("attempts", ()) if a["uid"] == uid), {})
-        return attempt.get("stop") in STOPS or attempt.get("reason") is not None
+        said = attempt.get("stop") in STOPS or attempt.get("reason") is not None
+        return said or self._is_halted(key[0])
+
+    def _is_halted(self, uid: str) -> bool:
+        """Whether the sweep is suspended or has failed: none of its pods may run on, written Episode or not."""
+        failed = any(c["type"] == "Failed" for c in _terminal(self.sweeps.get(uid, {})))
+        return failed or self._spec(uid).get("suspend") is True
 
     def _is_lost(self, key: Key) -> bool:
         """Whether a cut or a verdict on record stops it for good."""
@@ -175,23 +182,23 @@ class History:
             self.found.append(f"I3: {key[1]} outranks one of its dominators {dominators}")
 
     def _cut_created(self, body: Body) -> None:
-        uid, spec = owner_uid(body["metadata"]), body["spec"]
+        uid, data = owner_uid(body["metadata"]), body["data"]
         if uid is None:
             return
-        where = f"the cut of bracket {spec['bracket']} at rung {spec['rung']}"
-        if any((c["bracket"], c["rung"]) == (spec["bracket"], spec["rung"]) for c in self.cuts[uid]):
+        where = f"the cut of bracket {data['bracket']} at rung {data['rung']}"
+        if any((c["bracket"], c["rung"]) == (data["bracket"], data["rung"]) for c in self.cuts[uid]):
             self.found.append(f"I3: {where} was made twice")
-        for row in spec["ranked"]:
-            on_record = rung_score(self._status((uid, row["episode"])), spec["rung"])
+        for row in data["ranked"]:
+            on_record = rung_score(self._status((uid, row["episode"])), data["rung"])
             if on_record is None or on_record.get("score") != row.get("score"):
                 self.found.append(f"I3: {where} ranks {row['episode']} by a score that is not on record")
-        before = [kept(c) for c in self.cuts[uid] if (c["bracket"], c["rung"]) == (spec["bracket"], spec["rung"] - 1)]
-        named = [entry["episode"] for entry in (*spec["ranked"], *spec.get("excluded", ()))]
+        before = [kept(c) for c in self.cuts[uid] if (c["bracket"], c["rung"]) == (data["bracket"], data["rung"] - 1)]
+        named = [entry["episode"] for entry in (*data["ranked"], *data.get("excluded", ()))]
         if len(named) != len(set(named)) or (before and set(named) != before[0]):
             self.found.append(f"I3: {where} is not made of the survivors of the one before it")
         tie_seed = self._spec(uid).get("earlyStopping", {}).get("tieSeed", 0)
-        self.found += [f"{what} in {where}" for what in wrong_in_cut(spec, self._maximizes(uid), tie_seed)]
-        self.cuts[uid].append(spec)
+        self.found += [f"{what} in {where}" for what in wrong_in_cut(data, self._maximizes(uid), tie_seed)]
+        self.cuts[uid].append(data)
 
     def _sweep_written(self, body: Body) -> None:
         metadata, status = body["metadata"], body.get("status") or {}

@@ -13,13 +13,14 @@ from cluster.simulator.exporter import exporter
 from cluster.simulator.exposition import metrics_body
 from cluster.simulator.faults import Lies
 from cluster.simulator.hostile import Answer, lying, plain
+from seedsweep.contract.consistency import Limits
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.metrics_client import fetch, metrics_session
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo
+from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import ScrapeError
-from seedsweep.metrics_client import fetch, metrics_session
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
 
-EXPECTED = Expected("wi1-do2", "u1", lowest=0.0, highest=1.0)
+EXPECTED = Expected("wi1-do2", "u1", limits=Limits(0.0, 1.0))
 TRUTH = Message(TrainerInfo("wi1-do2", "u1"), Outcome.RUNNING, 10, 20, 100, scores=(0.25, 0.5))
 
 Serve = Callable[[Callable[[], Answer], str], AbstractAsyncContextManager[None]]

@@ -84,8 +84,8 @@ def _rows(*names: str, keep: int = 1) -> list[Object]:
 
 def cut(version: int, ranked: list[Object] | None = None, **changes: Any) -> AuditEvent:
     ranked = ranked or _rows("wi0-do0", "wi2-do2", "wi1-do1")
-    spec = {"bracket": 0, "rung": 0, "keep": 1, "ranked": ranked, "threshold": 0.9, "tiedAtThreshold": 1, **changes}
-    return _event(version, "create", "cuts", {"metadata": _metadata(), "spec": spec}, code=201)
+    data = {"bracket": 0, "rung": 0, "keep": 1, "ranked": ranked, "threshold": 0.9, "tiedAtThreshold": 1, **changes}
+    return _event(version, "create", "cuts", {"metadata": _metadata(), "data": data}, code=201)
 
 
 def condition(kind: str, status: str = "True", **changes: Any) -> Object:
@@ -144,6 +144,21 @@ def found(remaining: tuple[Object, ...] = (told("Complete"),), **changes: AuditE
 
 def test_the_story_of_a_good_sweep_has_nothing_wrong():
     assert found() == []
+
+
+def suspended(version: int, *, suspend: bool = True) -> AuditEvent:
+    event = sweep(version, user=USER)
+    assert event.answer is not None
+    event.answer["spec"]["suspend"] = suspend
+    return event
+
+
+@pytest.mark.parametrize(
+    "halt", [suspended(5), sweep(5, observedGeneration=1, conditions=[condition("Failed", reason="DeadlineExceeded")])]
+)
+def test_of_a_sweep_that_is_suspended_or_has_failed_any_pod_may_be_deleted(halt: AuditEvent):
+    story = [STORY["sweep"], STORY["pod 0"], halt, deleted(6, "wi0-do0")]
+    assert violations(story, [OPERATOR]) == []
 
 
 def test_answers_may_be_logged_in_another_order_than_they_came_about():
@@ -279,6 +294,23 @@ WRONG: dict[str, tuple[str, Callable[[], list[str]]]] = {
         lambda: found(more=_event(None, "delete", "pods", None, code=404, body={})),
     ),
     "a pod deleted before its verdict": ("I1", lambda: found(deleted_1=deleted(6, "wi1-do1"))),
+    "a pod deleted before its sweep is suspended": (
+        "I1",
+        lambda: violations([*list(STORY.values())[:2], deleted(3, "wi0-do0"), suspended(4)], [OPERATOR]),
+    ),
+    "a pod deleted after its sweep goes on": (
+        "I1",
+        lambda: violations(
+            [*list(STORY.values())[:2], suspended(3), suspended(4, suspend=False), deleted(5, "wi0-do0")], [OPERATOR]
+        ),
+    ),
+    "a pod deleted while the sweep has not failed": (
+        "I1",
+        lambda: violations(
+            [*list(STORY.values())[:2], sweep(3, conditions=[condition("Failed", "False")]), deleted(4, "wi0-do0")],
+            [OPERATOR],
+        ),
+    ),
     "a pod deleted before the cut": ("I1", lambda: found(deleted_2=deleted(9, "wi2-do2"))),
     "a survivor deleted": ("I1", lambda: found(more=deleted(12, "wi0-do0"))),
     "a stop that cites the cut which kept it": (

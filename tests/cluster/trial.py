@@ -129,10 +129,10 @@ class Trial:
             raise AssertionError(f"never {kind}: {said}\n{self.operator.log.read_text()[-3000:]}") from None
 
     async def cut(self) -> Object:
-        """Wait for the first cut; its spec."""
+        """Wait for the first cut; its data."""
 
         async def look() -> Object | None:
-            return next((item["spec"] for item in await self.items("cuts")), None)
+            return next((item["data"] for item in await self.items("cuts")), None)
 
         return await eventually(look)
 

@@ -19,7 +19,7 @@ from cluster.controlplane import ADMIN, ControlPlane
 from cluster.objects import CRDS, EPISODE, run_kubectl
 from pod_sweeps import sweep_with
 from seedsweep.api.sweep import API_VERSION
-from seedsweep.kube.pods import PodSettings, pod_problems
+from seedsweep.kube.pods.manifest import PodSettings, pod_problems
 
 MONITORING = "monitoring.coreos.com/v1"
 """Kinds that the test cluster does not know."""

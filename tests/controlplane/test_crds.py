@@ -1,6 +1,7 @@
 """The kinds of charts/seedsweep/crds on a real API server: what it takes, what it refuses and how, what it shows."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,15 @@ def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPl
     ("field", "said"),
     [
         ("ssw", "Fine-tuning episodes that differ in their seeds alone"),
-        ("ssw.spec.parallelism", "how many GPUs to ask for"),
-        ("ssw.spec.earlyStopping.rungs.keep", "how many go on"),
-        ("epi.status.verdict", "How it ended for good"),
-        ("cuts.spec.threshold", "Score of the last one kept"),
+        ("ssw.spec.parallelism", "Number of episodes that may train at once"),
+        ("ssw.spec.progressDeadlineSeconds", "Defaults to 1800."),
+        ("ssw.spec.earlyStopping.rungs.keep", "Number of episodes that train on."),
+        ("ssw.spec.podTemplate.spec.tolerations.effect", "Same as effect of Toleration in core/v1."),
+        ("epi.status.verdict", "How the episode ended for good."),
+        ("cuts.data.threshold", "Score of the last episode that was kept."),
     ],
 )
-def test_kubectl_explains_every_field(control_plane: ControlPlane, field: str, said: str):
+def test_kubectl_explains_a_field_by_itself(control_plane: ControlPlane, field: str, said: str):
     assert said in " ".join(run_kubectl(control_plane, "explain", field).split())
 
 
@@ -129,7 +132,7 @@ TRAINER = {
     "envFrom": [{"prefix": "P_", "configMapRef": {"name": "conf"}}],
     "resources": {"limits": {"nvidia.com/gpu": 1, "memory": "8Gi"}, "claims": [{"name": "gpu"}]},
     "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
-    "metrics": {"score": "my_acc"},
+    "gauges": {"score": "my_acc"},
 }
 LONG_KEYS = {f"{'p' * 253}/{i:063}": "v" * 63 for i in range(100)}
 FULL = {
@@ -173,6 +176,9 @@ VALID = {
         "spec.seeds",
         {"grid": {"weightInits": {"values": [7]}, "dataOrders": {"count": 8}}},
         changed("spec.trainer.fineTuning.head", "keep"),
+    ),
+    "a kept head above parts that are drawn": changed(
+        "spec.trainer.fineTuning.head", "keep", changed("spec.trainer.fineTuning.reinit", ["bert.pooler"])
     ),
     "a trainer of one's own": changed("spec.trainer", TRAINER),
     "everything for pods": changed("spec.podTemplate", EVERYTHING),
@@ -276,6 +282,7 @@ tuning = having(
     epochs=st.integers(1, 2),
     evaluationsPerEpoch=mostly(st.sampled_from([1, 5, 10]), st.just(200)),
     head=mostly(st.just("reinit"), st.just("keep")),
+    reinit=st.lists(st.sampled_from(["bert.pooler", "bert.encoder.layer.11"]), max_size=2),
     learningRate=mostly(st.sampled_from(["2e-5", ".5", "1.", "+1e9"]), st.sampled_from(WILD_RATES)),
 )
 
@@ -329,8 +336,8 @@ def test_kubectl_get_shows_how_a_sweep_stands(store: Store, control_plane: Contr
     status = SweepStatus(phase="Running", message="survivors train to the end", summary=summary, best=best)
     store.replace(with_status(live, status), "status")
     heads, row = run_kubectl(control_plane, "get", "ssw", "-n", namespace, "-o", "wide").splitlines()
-    narrow, wide = ["NAME", "PHASE", "BEST", "BY", "EPISODES", "SAVED", "AGE"], ["WEIGHTS", "GPU", "HOURS", "MESSAGE"]
-    assert heads.split() == narrow + wide
+    narrow = ["NAME", "PHASE", "BEST SCORE", "BEST EPISODE", "EPISODES", "STEPS SAVED", "AGE"]
+    assert re.split(r"\s{2,}", heads.strip()) == [*narrow, "WEIGHTS", "GPU HOURS", "MESSAGE"]
     cells = ("demo", "Running", "0.7726", "wi3-do1", "2 running, 6 lost", "24 %", place, "1.5", "survivors train to")
     for cell in cells:
         assert cell in row

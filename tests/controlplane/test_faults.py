@@ -16,11 +16,11 @@ from seedsweep.api.episode import EpisodeStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import RecordEpisode
 from seedsweep.engine.layout import Layout
-from seedsweep.kube.client import Api
+from seedsweep.kube.apiserver.client import Api
+from seedsweep.kube.apiserver.gates import GatedApi, Gates
 from seedsweep.kube.clock import now
-from seedsweep.kube.gates import GatedApi, Gates
 from seedsweep.kube.home import Home
-from seedsweep.kube.records import LAZY_SECONDS, Records
+from seedsweep.kube.ledger.records import LAZY_SECONDS, Records
 
 SCRIPT = Script(seconds=0.2)
 RECORDS = "^(?!.*/events$)"
@@ -77,7 +77,7 @@ async def _counted(trial: Trial) -> None:
 FOREIGN_POD = {"spec": {"containers": [{"name": "c", "image": "example/other:1"}]}}
 FOREIGN_EPISODE = {"spec": {"sweep": "demo", "weightInit": 0, "dataOrder": 0, "index": 0}}
 FOREIGN_CUT = {
-    "spec": {
+    "data": {
         **{"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best"},
         "ranked": [{"episode": "wi0-do0", "score": 1.0, "kept": True}],
     }

@@ -4,12 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from cluster.objects import EPISODE, Object, Store, refusal, with_change, with_status
+from cluster.controlplane import ControlPlane
+from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from largest import largest_cut, largest_episode_status
+from seedsweep.api.core import Condition
+from seedsweep.api.cut import CutData, RankedEpisode
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.seeds import MAX_EPISODES
+from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.stored import read_cut, read_episode
 from seedsweep.api.sweep import API_VERSION
 from sweeps import FINE_TUNING
@@ -36,11 +41,14 @@ MUTABLE = {
     "spec.waitForCapacitySeconds": 10,
     "spec.scrape": {"intervalSeconds": 1},
 }
+CLAIM = {"persistentVolumeClaim": {"claimName": "weights"}}
 FIXED = [
     ("spec.seeds.grid.weightInits.count", 5, "spec.seeds"),
     ("spec.earlyStopping.rungs", [{"atPercent": 30, "keep": 3}], "spec.earlyStopping"),
     ("spec.earlyStopping", None, "spec.earlyStopping"),
     ("spec.storage", {"uri": "s3://bucket/prefix"}, "spec.storage"),
+    ("spec.storage", None, "spec.storage"),
+    ("spec.storage.persistentVolumeClaim", {"claimName": "other"}, "spec.storage"),
     ("spec.trainer.image", "example.org/other:2", "spec.trainer.image"),
     ("spec.trainer.env", [{"name": "A", "value": "c"}], "spec.trainer.env"),
     ("spec.trainer.fineTuning.epochs", 3, "spec.trainer.fineTuning"),
@@ -68,8 +76,10 @@ def test_deadlines_budgets_and_the_like_may_always_change(store: Store, path: st
 
 @pytest.mark.parametrize(("path", "value", "blamed"), FIXED)
 def test_what_a_sweep_studies_never_changes_not_even_suspended(store: Store, path: str, value: Any, blamed: str):
-    live = store.create(with_change(document(FINE_TUNING), "spec.suspend", True))
-    message = refusal(store.try_replace(with_change(live, path, value)))
+    sweep = with_change(document(FINE_TUNING), "spec.suspend", True)
+    if path.startswith("spec.storage") and (value is None or path != "spec.storage"):
+        sweep = with_change(sweep, "spec.storage", CLAIM)
+    message = refusal(store.try_replace(with_change(store.create(sweep), path, value)))
     assert f"{blamed}: Invalid value" in message
     assert "is fixed once the sweep exists: make a new sweep" in message
 
@@ -81,6 +91,75 @@ def test_where_pods_run_changes_only_while_none_does(store: Store, path: str):
     assert "set suspend: true" in refusal(store.try_replace(with_change(live, path, value)))
     suspended = store.replace(with_change(live, "spec.suspend", True))
     store.replace(with_change(suspended, path, value))
+
+
+SINCE = "2026-01-01T00:00:00.000+00:00"
+HOLDS = {"type": "Complete", "status": "True", "reason": "WinnerFound", "message": "", "lastTransitionTime": SINCE}
+NO_STATUS = {
+    "a reason of two words": ({"conditions": [{**HOLDS, "reason": "two words"}]}, "conditions[0].reason"),
+    "no reason": ({"conditions": [{**HOLDS, "reason": ""}]}, "conditions[0].reason"),
+    "a type of two words": ({"conditions": [{**HOLDS, "type": "All done"}]}, "conditions[0].type"),
+    "a type twice": ({"conditions": [HOLDS, {**HOLDS, "status": "False"}]}, "conditions[1]: Duplicate value"),
+    "another status": ({"conditions": [{**HOLDS, "status": "Yes"}]}, "conditions[0].status"),
+    "a long message": ({"conditions": [{**HOLDS, "message": "x" * 5_000}]}, "conditions[0].message: Too long"),
+    "no date of a condition": ({"conditions": [{**HOLDS, "lastTransitionTime": "now"}]}, "[0].lastTransitionTime"),
+    "no date of its start": ({"startTime": "yesterday"}, "status.startTime"),
+    "no date of its end": ({"completionTime": "2026-13-01T00:00:00Z"}, "status.completionTime"),
+    "no generation": ({"observedGeneration": -1}, "status.observedGeneration"),
+}
+
+
+@pytest.mark.parametrize("case", NO_STATUS)
+def test_a_status_that_is_none_is_refused(store: Store, case: str):
+    status, blamed = NO_STATUS[case]
+    live = store.create(document(FINE_TUNING))
+    assert blamed in refusal(store.try_replace({**live, "status": status}, "status"))
+    good = {"conditions": [HOLDS], "startTime": SINCE, "completionTime": "2026-01-02T03:04:05Z"}
+    store.replace({**live, "status": good}, "status")
+
+
+UNTIL_HANDED_OVER = {
+    "spec.export": {"hub": {"repository": "me/model", "private": False}},
+    "spec.storage.retentionPolicy": {"whenFinished": "KeepAll", "whenDeleted": "Delete"},
+}
+REJECTED = Condition(type="Accepted", status="False", reason="Invalid", last_transition_time=SINCE)
+WINNER = Best(episode="wi0-do0", weight_init=0, data_order=0, score=0.5, evaluation=3)
+NOT_YET = {
+    "new": None,
+    "running": SweepStatus(phase="Running", start_time=SINCE, best=WINNER),
+    "rejected": SweepStatus(phase="Failed", completion_time=SINCE, conditions=[REJECTED]),
+}
+BY_THEN = {
+    "handed over": SweepStatus(phase="Concluding", best=WINNER.evolve(weights="s3://bucket/best")),
+    "over without weights": SweepStatus(phase="Failed", completion_time=SINCE),
+}
+
+
+def stored(store: Store, status: SweepStatus | None) -> Object:
+    """A sweep with storage and an export, as it stands."""
+    sweep = with_change(document(FINE_TUNING), "spec.storage", CLAIM)
+    live = store.create(with_change(sweep, "spec.export", {"uri": "s3://bucket/copy"}))
+    return live if status is None else store.replace(with_status(live, status), "status")
+
+
+@pytest.mark.parametrize("path", UNTIL_HANDED_OVER)
+@pytest.mark.parametrize("state", NOT_YET)
+def test_where_the_winner_goes_and_what_is_kept_may_change_until_it_is_handed_over(store: Store, path: str, state: str):
+    live = stored(store, NOT_YET[state])
+    for value in (UNTIL_HANDED_OVER[path], None, UNTIL_HANDED_OVER[path]):
+        live = store.replace(with_change(live, path, value))
+    assert with_change(live, path, UNTIL_HANDED_OVER[path]) == live
+
+
+@pytest.mark.parametrize("path", UNTIL_HANDED_OVER)
+@pytest.mark.parametrize("state", BY_THEN)
+def test_once_the_winner_is_handed_over_that_is_fixed(store: Store, path: str, state: str):
+    live = stored(store, BY_THEN[state])
+    message = refusal(store.try_replace(with_change(live, path, UNTIL_HANDED_OVER[path])))
+    assert f"{path}: Invalid value" in message
+    assert "may change only until the winner has been handed over" in message
+    again = store.replace(with_change(live, "spec.ttlSecondsAfterFinished", 5))
+    store.replace(with_status(again, BY_THEN[state].evolve(message="still")), "status")
 
 
 # --- the record
@@ -152,15 +231,50 @@ def test_a_verdict_is_final(store: Store):
 
 def cut(size: int) -> Object:
     ranked = [{"episode": f"wi{i}-do{i}", "score": 1 / (i + 1), "loss": None, "kept": i < 5} for i in range(size)]
-    spec = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 5, "rankBy": "best", "ranked": ranked}
-    return {"apiVersion": API_VERSION, "kind": "Cut", "metadata": {"name": "demo-b0-r0"}, "spec": spec}
+    data = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 5, "rankBy": "best", "ranked": ranked}
+    return {"apiVersion": API_VERSION, "kind": "Cut", "metadata": {"name": "demo-b0-r0"}, "data": data}
 
 
 def test_a_cut_never_changes(store: Store):
     live = store.create(cut(8))
-    assert "never changes" in refusal(store.try_replace(with_change(live, "spec.keep", 6)))
-    ranked = [{**entry, "kept": True} for entry in live["spec"]["ranked"]]
-    assert "never changes" in refusal(store.try_replace(with_change(live, "spec.ranked", ranked)))
+    assert "never changes" in refusal(store.try_replace(with_change(live, "data.keep", 6)))
+    ranked = [{**entry, "kept": True} for entry in live["data"]["ranked"]]
+    assert "never changes" in refusal(store.try_replace(with_change(live, "data.ranked", ranked)))
+
+
+def test_a_cut_is_a_record_and_asks_for_nothing(store: Store):
+    live = store.create(cut(8))
+    assert live.keys() == {"apiVersion", "kind", "metadata", "data"}
+    for absent in ({"data": None}, {"data": {}}):
+        assert "Required value" in refusal(store.try_create({**cut(8), **absent}))
+    for part in ("spec", "status"):
+        assert f'unknown field "{part}"' in refusal(store.try_create({**cut(8), part: {"keep": 5}}))
+
+
+DOUBLES = [
+    *(0.1 + 0.2, 1 / 3, 0.7726449275362319, 1e-300, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308),
+    *(1.0, -1.0, 0.0, -0.0, 100.0, 1e15, 1e16, 1e21, 1e22, 1e23, 2.0**53, 2.0**53 + 2, 2.0**63, 2.0**64, -(2.0**63)),
+    *(123456789012345680.0, 1e-6, 1e-7, 9.999999999999999e-7, 3.4028234663852886e38, 1.401298464324817e-45),
+]
+
+
+def test_scores_come_back_from_the_api_server_to_the_last_bit(
+    store: Store, control_plane: ControlPlane, namespace: str
+):
+    ranked = [RankedEpisode(episode=f"wi{i}-do0", score=x, loss=x, kept=True) for i, x in enumerate(DOUBLES)]
+    data = CutData.model_validate(cut(0)["data"]).evolve(ranked=ranked, threshold=DOUBLES[-1])
+    body = {**cut(0), "data": data.model_dump(by_alias=True)}
+    live = store.create(body)
+    assert read_cut(live).data == data
+    # Stored once more, and as everybody else reads it.
+    again = store.replace(with_change(live, "metadata.labels", {"a": "b"}))
+    printed = run_kubectl(control_plane, "get", "cut", "demo-b0-r0", "-n", namespace, "-o", "json")
+    in_yaml = run_kubectl(control_plane, "get", "cut", "demo-b0-r0", "-n", namespace, "-o", "yaml")
+    for found in (again, json.loads(printed), YAML(typ="safe", pure=True).load(in_yaml)):
+        read = [row.score for row in read_cut(found).data.ranked]
+        # Only a zero has no sign there; it compares the same.
+        assert [x.hex() for x in read if x] == [x.hex() for x in DOUBLES if x]
+        assert read == DOUBLES
 
 
 # --- the largest
@@ -168,9 +282,9 @@ def test_a_cut_never_changes(store: Store):
 
 @pytest.mark.parametrize("out", [0, MAX_EPISODES // 2])
 def test_a_cut_of_as_many_episodes_as_there_may_be_is_accepted_and_stays(store: Store, out: int):
-    spec = largest_cut(out, "Failed: " + "m" * 2_000).model_dump(mode="json", by_alias=True)
-    live = store.create({**cut(0), "spec": spec})
-    assert len(read_cut(live).spec.ranked) == MAX_EPISODES - out
+    data = largest_cut(out, "Failed: " + "m" * 2_000).model_dump(mode="json", by_alias=True)
+    live = store.create({**cut(0), "data": data})
+    assert len(read_cut(live).data.ranked) == MAX_EPISODES - out
     store.replace(with_change(live, "metadata.labels", {"a": "b"}))
 
 

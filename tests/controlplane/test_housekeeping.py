@@ -78,6 +78,25 @@ async def no_pods(trial: Trial) -> None:
     assert await settled(look, False) is False
 
 
+async def test_the_last_export_that_the_api_server_took_is_the_one_that_is_made(control_plane, namespace: str):
+    script = with_mishaps({}, Script(seconds=0.2), seconds=1.0)
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := stored_sweep(export={"uri": "s3://bucket/0"}))
+        last = 0
+        while True:
+            export = {"export": {"uri": f"s3://bucket/{last + 1}"}}
+            code, answer = await trial.request("PATCH", trial.path("seedsweeps", NAME), {"spec": export})
+            if code != 200:
+                break
+            last += 1
+            # Ever more slowly: each edit has the winner handed over once more.
+            await asyncio.sleep(0.2 * 1.5**last)
+        assert "may change only until the winner has been handed over" in answer["message"]
+        status = await completed(trial, sweep, script)
+        assert status["best"]["exported"] == f"s3://bucket/{last}"
+        assert last > 0
+
+
 async def test_storage_is_warmed_up_before_freed_during_and_the_winner_handed_over_after(control_plane, namespace: str):
     script = Script(seconds=0.2)
     async with on_trial(control_plane, namespace, script) as trial:

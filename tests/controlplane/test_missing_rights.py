@@ -232,12 +232,12 @@ def foreign(plural: str) -> Object:
     metadata = {"name": TAKEN[plural]}
     if plural == "pods":
         return {"metadata": metadata, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
-    spec: Object = {"sweep": "another"}
     if plural == "episodes":
-        spec |= {"weightInit": 0, "dataOrder": 0, "index": 0}
+        content: Object = {"spec": {"sweep": "another", "weightInit": 0, "dataOrder": 0, "index": 0}}
     else:
-        spec |= {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
-    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": metadata, "spec": spec}
+        cut = {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
+        content = {"data": {"sweep": "another", **cut}}
+    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": metadata, **content}
 
 
 async def finish(trial: Trial, board: Board, case: Case) -> None:

@@ -12,8 +12,8 @@ from cluster.controlplane import ControlPlane
 from pod_sweeps import EVERYTHING, START, sweep_with
 from seedsweep.api.parse import load_sweep
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.kube.pods import PodSettings, pod_manifest, pod_problems
-from seedsweep.kube.seen import PodFacts, facts_of
+from seedsweep.kube.pods.facts import PodFacts, facts_of
+from seedsweep.kube.pods.manifest import PodSettings, pod_manifest, pod_problems
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LEVEL = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}

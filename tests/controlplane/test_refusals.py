@@ -15,8 +15,8 @@ from cluster.proxy import Answer, Rule
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Object, Trial, eventually, on_trial, sweep_of
 from ports import free_port
-from seedsweep.kube.events import RETRY_SECONDS
-from seedsweep.kube.watches import Backoffs
+from seedsweep.kube.events.recorder import RETRY_SECONDS
+from seedsweep.kube.watching.watches import Backoffs
 
 SCRIPT = Script(seconds=0.2)
 

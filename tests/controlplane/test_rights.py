@@ -22,12 +22,12 @@ def foreign(plural: str, name: str) -> dict[str, object]:
     metadata = {"name": name, "labels": {LABEL_SWEEP_UID: "another"}}
     if plural == "pods":
         return {"metadata": metadata, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
-    spec: dict[str, object] = {"sweep": "another"}
     if plural == "episodes":
-        spec |= {"weightInit": 0, "dataOrder": 1, "index": 1}
+        content: dict[str, object] = {"spec": {"sweep": "another", "weightInit": 0, "dataOrder": 1, "index": 1}}
     else:
-        spec |= {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
-    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": metadata, "spec": spec}
+        cut = {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
+        content = {"data": {"sweep": "another", **cut}}
+    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": metadata, **content}
 
 
 async def run_into_everything(trial: Trial) -> None:

@@ -12,7 +12,7 @@ from cluster.scarce import (
     past_the_rung,
     play,
 )
-from seedsweep_trainer.contract import Env
+from seedsweep.contract.protocol import Env
 
 
 @pytest.mark.parametrize("gpus", NODES)

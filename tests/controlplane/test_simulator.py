@@ -17,10 +17,10 @@ from cluster.simulator.script import Script
 from cluster.simulator.simulator import simulate
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import load_sweep, parse_sweep
-from seedsweep.exposition import ScrapeError
-from seedsweep.metrics_client import fetch, metrics_session
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep_trainer.contract import Message, Outcome, decode_message
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.metrics_client import fetch, metrics_session
+from seedsweep.contract.protocol import Message, Outcome, decode_message
+from seedsweep.contract.scrape import Expected, parse_reading
 from sweeps import changed
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"

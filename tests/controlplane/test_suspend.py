@@ -76,7 +76,10 @@ async def test_places_may_become_fewer_and_more_while_it_runs(control_plane, nam
         await trial.completed(sweep, SCRIPT)
         assert (await trial.status())["cost"]["wastedSteps"] <= 8 * SCRIPT.steps_per_evaluation
         attempts = [attempt for item in await trial.items("episodes") for attempt in item["status"]["attempts"]]
-        held = {a["uid"]: datetime.fromisoformat(a["ended"]) - datetime.fromisoformat(a["started"]) for a in attempts}
+        held = {
+            a["uid"]: datetime.fromisoformat(a["completionTime"]) - datetime.fromisoformat(a["startTime"])
+            for a in attempts
+        }
         for attempt in attempts:
             assert attempt["gpuSeconds"] == pytest.approx(held[attempt["uid"]].total_seconds() / 4, abs=0.01)
 

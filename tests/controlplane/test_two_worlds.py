@@ -149,8 +149,8 @@ def assert_same(record: Record, status: Object, cut: Object, on_cluster: dict[st
     best = as_written(record.sweep.status.best)
     for key in ("episode", "score", "evaluation", "test"):
         assert status["best"][key] == best[key], key
-    assert [cut["spec"]] == [as_written(cut.spec) for cut in record.cuts]
-    kept = {row["episode"] for row in cut["spec"]["ranked"] if row["kept"]}
+    assert [cut["data"]] == [as_written(cut.data) for cut in record.cuts]
+    kept = {row["episode"] for row in cut["data"]["ranked"] if row["kept"]}
     assert len(record.episodes) == len(on_cluster) == EPISODES
     for episode in record.episodes:
         name, here = episode.spec.id.name, as_written(episode.status)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.brute import Outcome, work_out
 from engine.trainees import moment
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
+from seedsweep.api.status import SweepStatus
 from seedsweep.engine.attempt_records import MAX_OUTPUTS
 from seedsweep.engine.decisions import (
     Conclude,
@@ -53,7 +55,8 @@ class Watch:
     def before(self, todo: Plan) -> None:
         """Of the plan alone: what it records may only add to what is on record."""
         world = self.world
-        assert_leaves_alone(todo, {e for e, refusal in world.unrecorded.items() if refusal.until > moment(world.now)})
+        frozen = {e for e, refusal in world.unrecorded.items() if refusal.until > moment(world.now)}
+        assert_leaves_alone(todo, frozen, self._stops_on_record())
         self._live_before = sum(1 for t in world.trainees if t.live)
         tried = {(r.cut.bracket, r.cut.rung) for r in todo.records if isinstance(r, RecordCut)}
         assert not any(world.uncut[key].until > moment(world.now) for key in tried & world.uncut.keys())
@@ -74,6 +77,10 @@ class Watch:
         assert not bets, f"started while their cut is made: {bets}"
         for decision in todo.decisions:
             self._check_decision(decision, todo)
+
+    def _stops_on_record(self) -> StopsOnRecord:
+        world = self.world
+        return StopsOnRecord(world.suspended, has_failed(world.status), world.records)
 
     def after(self, todo: Plan) -> None:
         """Of the world after a turn: places, cost, storage."""
@@ -207,7 +214,7 @@ class Watch:
         if self.expected is not None:
             assert self.expected.verdicts[episode] == ("Lost", rung)
 
-    def _check_cut(self, cut: CutSpec, finals: Finals) -> None:
+    def _check_cut(self, cut: CutData, finals: Finals) -> None:
         """It is a pure function of the scores on record, and these are the true ones."""
         assert [e.score for e in cut.ranked] == [finals[e.episode][cut.rung].score for e in cut.ranked]
         worths = [self._worth(entry.score) for entry in cut.ranked]
@@ -238,8 +245,10 @@ class Watch:
                 by_cut = decision.reason == StopReason.CUT
                 durable = self._cut_exists(decision.episode, status) if by_cut else on_record.verdict is not None
             else:
-                assert any(a.uid == decision.uid and a.stop == decision.reason for a in status.attempts)
-                durable = any(a.uid == decision.uid and a.stop == decision.reason for a in on_record.attempts)
+                durable = self._stops_on_record().gives_reason(decision)
+                written = any(a.uid == decision.uid and a.stop == decision.reason for a in status.attempts)
+                refusal = self.world.unrecorded.get(decision.episode)
+                assert written or (refusal is not None and refusal.until > moment(self.world.now))
             assert durable or (record is not None and record.durable), f"{decision} rests on nothing durable"
         elif isinstance(decision, Prune):
             assert decision.episode not in {t.episode for t in self.world.trainees if t.live}
@@ -259,10 +268,44 @@ class Watch:
         return (self.world.case.layout.bracket_of[episode], status.verdict.rung) in self.world.cuts
 
 
-def assert_leaves_alone(todo: Plan, frozen: Collection[EpisodeId]) -> None:
-    """Nothing is recorded, decided or told of an episode whose record cannot be written; the status says so."""
+@dataclass(frozen=True, slots=True)
+class StopsOnRecord:
+    """What is on record that says why an attempt is stopped, before a plan adds to it."""
+
+    suspended: bool = False
+    failed: bool = False
+    records: Mapping[EpisodeId, EpisodeStatus] = field(default_factory=dict)
+
+    def gives_reason(self, decision: object) -> bool:
+        """Whether a stop rests on it."""
+        if not isinstance(decision, StopAttempt):
+            return False
+        status = self.records.get(decision.episode, EpisodeStatus())
+        if decision.reason in FINAL:
+            return status.verdict is not None and status.verdict.outcome == FINAL[decision.reason]
+        if any(a.uid == decision.uid and a.stop == decision.reason for a in status.attempts):
+            return True
+        ends = decision.reason in (StopReason.DEADLINE, StopReason.FINISHED)
+        return (self.suspended and decision.reason == StopReason.SUSPENDED) or (self.failed and ends)
+
+
+def has_failed(status: SweepStatus) -> bool:
+    """The condition."""
+    failed = status.condition("Failed")
+    return failed is not None and failed.status == "True"
+
+
+def assert_leaves_alone(todo: Plan, frozen: Collection[EpisodeId], before: StopsOnRecord) -> None:
+    """Nothing is recorded, decided or told of an episode whose record cannot be written; the status says so.
+
+    But for a stop whose reason is on record elsewhere.
+    """
     named = [record.episode for record in todo.records if isinstance(record, RecordEpisode)]
-    named += [decision.episode for decision in todo.decisions if not isinstance(decision, WarmUp)]
+    named += [
+        decision.episode
+        for decision in todo.decisions
+        if not isinstance(decision, WarmUp) and not before.gives_reason(decision)
+    ]
     named += [event.episode for event in todo.events if event.episode is not None]
     assert not set(named) & set(frozen), f"{set(named) & set(frozen)} ought to be left alone"
     stalled = todo.status.condition("Stalled")
@@ -282,5 +325,5 @@ def _check_only_adds(before: EpisodeStatus, after: EpisodeStatus) -> None:
     assert [a.uid for a in after.attempts][: len(before.attempts)] == [a.uid for a in before.attempts]
     for old, new in zip(before.attempts, after.attempts, strict=False):
         assert old.reason is None or new in (old, old.evolve(output="")), "an ended attempt changed"
-        assert old.started in (None, new.started), "when an attempt got its place changed"
+        assert old.start_time in (None, new.start_time), "when an attempt got its place changed"
         assert old.stop is None or old.stop == new.stop, "the reason of a stop changed"

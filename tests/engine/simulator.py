@@ -11,9 +11,9 @@ from engine.accounts import Accounts
 from engine.cases import Case
 from engine.fate import Fate, Hazards
 from engine.gpus import Gpus
-from engine.invariants import Watch
+from engine.invariants import Watch, has_failed
 from engine.trainees import Trainee, moment
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import (
@@ -57,7 +57,7 @@ class World:
         self.fate = Fate(case, hazards, self.rng)
         self.now = 0
         self.records: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutSpec] = {}
+        self.cuts: dict[tuple[int, int], CutData] = {}
         self.status = SweepStatus()
         self.denied: dict[EpisodeId, int] = {}
         """Until when the record of an episode cannot be written."""
@@ -101,6 +101,7 @@ class World:
             unrecorded=dict(self.unrecorded),
             uncut=dict(self.uncut),
             suspend=self.suspended,
+            has_failed=has_failed(self.status),
             parallelism=self.parallelism,
             stored=stored,
             resumable=self.hazards.resumable,
@@ -225,6 +226,7 @@ class World:
                 for trainee in self.trainees:
                     if trainee.uid == decision.uid and trainee.live:
                         self._note_checkpoints()
+                        trainee.stop = decision.reason
                         if trainee.bound is None:
                             trainee.over_as = "stopped"
                             self._end(trainee)

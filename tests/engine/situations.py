@@ -8,7 +8,7 @@ from typing import TypeVar
 from engine.cases import make_sweep, percent_for
 from engine.trainees import moment
 from seedsweep.api.core import Condition
-from seedsweep.api.cut import CutSpec, RankedEpisode
+from seedsweep.api.cut import CutData, RankedEpisode
 from seedsweep.api.episode import (
     Attempt,
     BestEvaluation,
@@ -83,7 +83,7 @@ def ended(attempt: SeenAttempt, reason: EndReason, at: int = 50, **fields: objec
 def entry(uid: str, reason: EndReason | None = None, at: int = 50, **fields: object) -> Attempt:
     """An attempt on record."""
     over = timestamp(moment(at)) if reason is not None else None
-    return Attempt(uid=uid, reason=reason, started=timestamp(moment(0)), ended=over, **fields)  # type: ignore[arg-type]
+    return Attempt(uid=uid, reason=reason, start_time=timestamp(moment(0)), completion_time=over, **fields)  # type: ignore[arg-type]
 
 
 def on_record(*scores: float | None, rungs: Sequence[int] = (), **fields: object) -> EpisodeStatus:
@@ -116,11 +116,11 @@ def finished(i: int, *scores: float | None) -> EpisodeStatus:
     return on_record(*scores, attempts=[done], verdict=Verdict(outcome="Finished"))
 
 
-def cut_of(layout: Layout, kept: Sequence[int], lost: Sequence[int], rung: int = 0, bracket: int = 0) -> CutSpec:
+def cut_of(layout: Layout, kept: Sequence[int], lost: Sequence[int], rung: int = 0, bracket: int = 0) -> CutData:
     """A cut that was made."""
     ranked = [RankedEpisode(episode=episode(i).name, score=0.9, kept=i in kept) for i in (*kept, *lost)]
     mark = layout.rung_evaluations(EVALUATIONS)[bracket][rung]
-    return CutSpec(
+    return CutData(
         sweep=layout.name, bracket=bracket, rung=rung, evaluation=mark, keep=len(kept), rank_by="best", ranked=ranked
     )
 
@@ -174,7 +174,7 @@ def is_recorded(todo: Plan, i: int) -> bool:
     return any(isinstance(r, RecordEpisode) and r.episode == episode(i) for r in todo.records)
 
 
-def cuts_made(todo: Plan) -> list[CutSpec]:
+def cuts_made(todo: Plan) -> list[CutData]:
     """The cuts that the plan records."""
     return [r.cut for r in todo.records if isinstance(r, RecordCut)]
 

@@ -33,7 +33,7 @@ def at(second):
 
 
 def began_at(second, **fields):
-    return {0: on_record(0.1, attempts=[entry("uid-0", **fields).evolve(started=at(second))])}
+    return {0: on_record(0.1, attempts=[entry("uid-0", **fields).evolve(start_time=at(second))])}
 
 
 # --- when an attempt got its place
@@ -42,12 +42,12 @@ def began_at(second, **fields):
 def test_when_an_attempt_got_its_place_stays_as_it_was_first_recorded():
     later = ended(running(0, 0.1, bound=moment(80)), EndReason.INTERRUPTED, at=90)
     attempt = recorded(look(ONE, later, records=began_at(20)), 0).attempts[0]
-    assert (attempt.started, attempt.gpu_seconds) == (at(20), 70.0)
+    assert (attempt.start_time, attempt.gpu_seconds) == (at(20), 70.0)
 
 
 def test_it_is_not_forgotten_by_a_world_that_does_not_know_it():
     unplaced = ended(running(0, bound=None), EndReason.INTERRUPTED)
-    assert recorded(look(ONE, unplaced, records=began_at(20)), 0).attempts[0].started == at(20)
+    assert recorded(look(ONE, unplaced, records=began_at(20)), 0).attempts[0].start_time == at(20)
 
 
 def test_gpu_seconds_of_an_attempt_are_the_same_after_a_restart_of_the_operator():
@@ -63,7 +63,7 @@ def test_gpu_seconds_are_not_counted_from_a_time_that_is_still_to_come():
 
 def test_nor_from_one_before_the_end_of_the_attempt_before():
     earlier = entry("a", EndReason.INTERRUPTED, at=30)
-    behind = on_record(0.1, attempts=[earlier, entry("uid-0").evolve(started=at(40 - HOURS))])
+    behind = on_record(0.1, attempts=[earlier, entry("uid-0").evolve(start_time=at(40 - HOURS))])
     assert look(ONE, running(0, 0.1, bound=moment(90)), records={0: behind}).status.cost.gpu_seconds == 10.0
 
 

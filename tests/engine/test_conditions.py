@@ -1,5 +1,7 @@
 """What people read: states, counts, and conditions in the order in which they matter."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.situations import (
@@ -18,15 +20,18 @@ from engine.situations import (
 )
 from engine.trainees import moment
 from seedsweep.api.core import Condition
-from seedsweep.api.episode import EndReason
+from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.api.status import MAX_CONDITIONS, SweepStatus
+from seedsweep.api.status import TestScore as Score
+from seedsweep.api.stored import read_status
 from seedsweep.engine import conditions
 from seedsweep.engine.draft import timestamp
-from seedsweep.engine.observation import Housekeeping, Refusal, WarmedUp
+from seedsweep.engine.observation import Conclusion, Housekeeping, Refusal, WarmedUp
 
 THREE = study(3, (3, 1), parallelism=3)
 QUOTA = Refusal("QuotaExceeded", "exceeded quota: pods=2", moment(130))
 TO_THE_END = on_record(*(10 * [0.5]), rungs=(3,), attempts=[entry("a", EndReason.DONE, evaluations=10)])
+TEST = Score(metric="acc", score=0.5, n=10, interval=[0.4, 0.6], confidence=0.95)
 FRAMED = {"Complete", "Failed", "Stalled", "Suspended"}
 
 
@@ -120,3 +125,78 @@ def test_a_sweep_that_is_over_is_not_stalled():
     todo = look(layout, records=records, cuts=cuts, hindrances=[QUOTA], status=SweepStatus(evaluations=10))
     assert todo.finished
     assert condition(todo, "Stalled").status == "False"
+
+
+# --- what another release wrote
+
+
+def every_object(value, path=()):
+    """Objects in JSON, by their path; of list items by what they are about."""
+    if isinstance(value, dict):
+        yield path, value
+        for name, item in value.items():
+            yield from every_object(item, (*path, name))
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict):
+                yield from every_object(item, (*path, next(iter(item.values()))))
+
+
+def with_news_everywhere(status):
+    written = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    for _, found in list(every_object(written)):
+        found["newInV2"] = {"a": 1}
+    return read_status(written)[0]
+
+
+def where_news_is(status):
+    written = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {path for path, found in every_object(written) if "newInV2" in found}
+
+
+def test_what_another_release_wrote_outlives_a_new_status_at_every_depth():
+    seen = (running(1, 0.1), ended(running(2, 0.3), EndReason.INTERRUPTED, interruption=Interruption.EVICTED))
+    records = {0: on_record(*(10 * [0.5]), rungs=(3,), attempts=[entry("a", EndReason.DONE, evaluations=10)])}
+    cuts = [cut_of(THREE, kept=[0], lost=[1, 2])]
+    facts = {"records": records, "cuts": cuts, "conclusion": Conclusion("wi0-do0", test=TEST)}
+    before = look(THREE, *seen, **facts).status
+    assert before.best is not None
+    assert before.interruptions
+    news = where_news_is(with_news_everywhere(before))
+    assert news >= {(), ("best",), ("best", "test"), ("cost",), ("counts",), ("summary",), ("cuts", 0)}
+    after = look(THREE, *seen, **facts, status=with_news_everywhere(before), now=200).status
+    assert after.cost != before.cost
+    # A path in the new value is the other release's own.
+    assert {path for path in where_news_is(after) if "newInV2" not in path} == news
+
+
+def test_what_another_release_wrote_about_the_best_goes_with_it():
+    one = {0: on_record(*(10 * [0.5]), rungs=(3,), attempts=[entry("a", EndReason.DONE, evaluations=10)])}
+    before = look(THREE, records=one).status
+    assert before.best is not None
+    better = {**one, 1: on_record(*(10 * [0.6]), rungs=(3,), attempts=[entry("b", EndReason.DONE, evaluations=10)])}
+    after = look(THREE, records=better, status=with_news_everywhere(before)).status
+    assert after.best is not None
+    assert after.best.episode == episode(1).name
+    assert ("best",) not in where_news_is(after)
+    assert ("counts",) in where_news_is(after)
+
+
+def test_what_another_release_wrote_outlives_a_refusal_that_is_told():
+    before = with_news_everywhere(look(THREE, running(0, 0.1)).status)
+    full = Refusal("Forbidden", "no", moment(130))
+    cutting = look(THREE, records={i: stopped_at_rung(i, 0.1, 0.2, 0.3) for i in range(3)}, hindrances=[full])
+    assert cutting.records
+    after = look(
+        THREE, records={i: stopped_at_rung(i, 0.1, 0.2, 0.3) for i in range(3)}, hindrances=[full], status=before
+    )
+    assert condition(after, "Stalled").status == "True"
+    assert ("conditions", "Stalled") in where_news_is(after.status)
+
+
+def test_the_docs_say_of_every_condition_what_it_means_and_which_status_is_good():
+    page = (Path(__file__).parents[2] / "docs" / "operator.md").read_text()
+    table = page.partition("| condition | true when | good is | then |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    assert tuple(row[0].strip("`") for row in rows) == conditions.TYPES
+    assert all(row[1] and row[2].split()[0] in ("True", "False", "as") for row in rows)

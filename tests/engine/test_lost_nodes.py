@@ -67,10 +67,36 @@ def test_one_whose_node_says_nothing_at_all_is_given_up_after_as_long_as_any_may
 
 
 def test_one_that_never_got_a_node_is_nobodys_to_give_up_and_says_what_holds_it():
-    todo = look(ONE, replace(TAKEN, bound=None, trouble="a finalizer holds it"), now=10_000)
+    todo = look(ONE, replace(TAKEN, bound=None, held_by="queue.io/held"), now=10_000)
     assert stops(todo) == []
-    stalled = condition(todo, "Stalled")
-    assert (stalled.reason, "a finalizer holds it" in stalled.message) == ("PodHeld", True)
+    assert condition(todo, "Stalled").reason == "PodHeld"
+    assert "the finalizers queue.io/held hold it" in condition(todo, "Stalled").message
+
+
+HELD = replace(TAKEN, given_up=False, held_by="queue.io/held", due=moment(100))
+
+
+@pytest.mark.parametrize("others", [(), (running(1, 0.5),)], ids=["no other trains", "another waits"])
+def test_a_running_pod_that_a_finalizer_holds_is_told_once_its_grace_is_over_where_others_need_its_place(others):
+    layout = study(3, parallelism=1 + len(others))
+    before = look(layout, HELD, *others, now=99)
+    assert (condition(before, "Stalled").status, before.look_again_in) == ("False", seconds(1))
+    stalled = condition(look(layout, HELD, *others, now=100), "Stalled")
+    assert (stalled.status, stalled.reason) == ("True", "PodHeld")
+    assert "wi0-do0: its pod was deleted and stays: the finalizers queue.io/held hold it" in stalled.message
+
+
+def test_while_others_start_beside_it_nobody_is_told_of_a_finalizer_for_a_while():
+    layout = study(3, parallelism=3)
+    assert condition(look(layout, HELD, running(1, 0.5), running(2, 0.5), now=129), "Stalled").status == "False"
+    assert condition(look(layout, HELD, running(1, 0.5), running(2, 0.5), now=130), "Stalled").reason == "PodHeld"
+
+
+def test_a_failed_sweep_says_which_pod_it_waits_for():
+    late = study(1, activeDeadlineSeconds=50)
+    todo = look(late, HELD, now=100)
+    assert condition(todo, "Failed").status == "True"
+    assert condition(todo, "Stalled").reason == "PodHeld"
 
 
 def test_a_node_that_fell_silent_is_told_and_waited_for():

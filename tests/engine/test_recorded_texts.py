@@ -61,7 +61,7 @@ def test_why_an_episode_is_out_stands_short_in_the_cut_and_longer_in_its_verdict
     out = on_record(attempts=[entry("a", EndReason.FAILED, message="m" * 1_000)])
     todo = look(TWO, running(1, 0.5, 0.5, 0.5), records={0: out})
     (cut,) = cuts_made(todo)
-    assert refused(Cut, "spec", cut.model_dump(mode="json", by_alias=True)) == []
+    assert refused(Cut, "data", cut.model_dump(mode="json", by_alias=True)) == []
     verdict = last(todo).verdict
     assert verdict is not None
     (excluded,) = cut.excluded
@@ -75,7 +75,7 @@ def test_conditions_and_the_message_keep_to_their_bounds_whatever_an_api_server_
     refusal = Refusal("403 not: allowed!", WORDS, moment(100) + timedelta(minutes=1))
     todo = look(ONE, refused={episode(0): refusal}, housekeeping=Housekeeping(unable=WORDS))
     assert refused_status(todo.status) == []
-    assert condition(todo, "Stalled").reason == "not:allowed"
+    assert condition(todo, "Stalled").reason == "NotAllowed"
     assert todo.status.message.startswith("cannot start all episodes")
 
 

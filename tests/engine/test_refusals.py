@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.cases import random_case
 from engine.fate import Hazards
-from engine.invariants import assert_leaves_alone
+from engine.invariants import StopsOnRecord, assert_leaves_alone
 from engine.outcome import assert_right_outcome
 from engine.simulator import simulate
 from engine.situations import (
@@ -117,7 +117,7 @@ def test_nothing_of_it_is_freed():
     lost = stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=Verdict(outcome="LostByDominance", rung=0))
     options = {"records": {1: lost}, "stored": {episode(1): True}}
     assert look(THREE, running(0), **options).decisions != look(THREE, running(0), unrecorded=frozen(1), **options)
-    assert_leaves_alone(look(THREE, running(0), unrecorded=frozen(1), **options), frozen(1))
+    assert_leaves_alone(look(THREE, running(0), unrecorded=frozen(1), **options), frozen(1), StopsOnRecord())
 
 
 def test_what_it_trained_counts_meanwhile():
@@ -140,6 +140,49 @@ def test_a_record_that_cannot_be_written_is_told_while_others_train_and_between_
         assert "wi1-do1 and 1 more cannot be recorded: episodes.seedsweep.io is forbidden" in stalled.message
 
 
+def suspended(*attempts, **fields):
+    return look(THREE, *attempts, suspend=True, unrecorded=frozen(0, 1, 2), **fields)
+
+
+def test_a_suspended_sweep_stops_its_pod_once_it_has_a_checkpoint_for_the_spec_says_why():
+    todo = suspended(running(0, 0.1, 0.2), running(1, 0.1, checkpoint=0), pending(2))
+    assert sorted(stops(todo)) == [(0, StopReason.SUSPENDED), (2, StopReason.SUSPENDED)]
+    assert todo.records == ()
+    assert stops(suspended(running(1, 0.1, checkpoint=0), resumable=False)) == [(1, StopReason.SUSPENDED)]
+
+
+def test_a_suspended_sweep_stops_a_loser_of_the_cut_whose_verdict_cannot_be_recorded():
+    cuts = [cut_of(THREE, kept=[1], lost=[0, 2])]
+    assert stops(suspended(running(0, 0.1, 0.2, 0.3), cuts=cuts)) == [(0, StopReason.SUSPENDED)]
+
+
+def test_what_is_stopped_already_is_stopped_once():
+    assert stops(suspended(running(0, 0.1, 0.2, stopping=True))) == []
+
+
+def test_a_stop_that_was_recorded_before_is_carried_out():
+    records = {0: on_record(attempts=[entry("uid-0", stop=StopReason.PAUSED)])}
+    assert stops(look(THREE, running(0, 0.1), records=records, unrecorded=frozen(0))) == [(0, StopReason.PAUSED)]
+
+
+def test_the_deadline_stops_its_pod_once_the_sweeps_failure_is_on_record():
+    late = study(3, (3, 1), parallelism=3, activeDeadlineSeconds=50)
+    first = look(late, running(0, 0.1), running(1, 0.1), unrecorded=frozen(0))
+    assert stops(first) == [(1, StopReason.DEADLINE)]
+    assert condition(first, "Failed").reason == "DeadlineExceeded"
+    assert first.look_again_in == seconds(0)
+    planned_only = look(late, running(0, 0.1), unrecorded=frozen(0), status=first.status)
+    assert stops(planned_only) == []
+    second = look(late, running(0, 0.1), unrecorded=frozen(0), status=first.status, has_failed=True)
+    assert stops(second) == [(0, StopReason.DEADLINE)]
+
+
+def test_why_it_was_stopped_is_recorded_with_its_end_once_that_can_be_written():
+    stopped = ended(running(0, 0.1, stop=StopReason.SUSPENDED), EndReason.INTERRUPTED)
+    written = recorded(look(THREE, stopped, records=records_of(0), suspend=True), 0).attempts[0]
+    assert (written.reason, written.stop) == (EndReason.STOPPED, StopReason.SUSPENDED)
+
+
 # Drawn anew in every turn: whatever a plan is made of, it leaves alone those whose record cannot be written.
 @settings(max_examples=40, derandomize=True, deadline=None, database=None)
 @given(seed=st.integers(0, 2**32))
@@ -149,7 +192,8 @@ def test_whoever_cannot_be_recorded_is_named_by_no_record_and_no_decision(seed: 
     def checked(layout, seen, now):
         if rng.random() < 0.3:
             some = {e: replace(NO, until=moment(10**6)) for e in layout.episodes if rng.random() < 0.5}
-            assert_leaves_alone(plan(layout, replace(seen, unrecorded=some), now), some)
+            on_record = StopsOnRecord(seen.suspend, seen.has_failed, seen.episodes)
+            assert_leaves_alone(plan(layout, replace(seen, unrecorded=some), now), some, on_record)
         return plan(layout, seen, now)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -203,6 +247,12 @@ def test_a_refused_start_is_told_until_it_was_done_whenever_it_is_tried_again():
 def test_a_refused_start_that_nobody_wants_any_more_is_not_told(unwanted):
     attempts = unwanted.pop("attempts", ())
     todo = look(THREE, *attempts, refused={episode(0): QUOTA}, **unwanted)
+    assert condition(todo, "Stalled").status == "False"
+
+
+def test_a_refused_start_is_not_told_while_others_hold_all_places():
+    layout = study(3, (3, 1), parallelism=2)
+    todo = look(layout, running(1), running(2), refused={episode(0): QUOTA}, now=LATER)
     assert condition(todo, "Stalled").status == "False"
 
 

@@ -1,5 +1,7 @@
 """Rules 7, 8 and 13, conditions and cost: what is handed over, thrown away, said and counted."""
 
+from datetime import datetime
+
 import pytest
 
 from engine.situations import (
@@ -19,9 +21,12 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
+from seedsweep.api.core import Condition
 from seedsweep.api.episode import EndReason, StopReason, Verdict
+from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Conclude, Prune, StopAttempt
 from seedsweep.engine.observation import Conclusion
+from seedsweep.engine.result import hand_over_failed
 
 LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
 TWO = study(2, (3, 1))
@@ -48,10 +53,77 @@ def test_the_sweep_is_complete_when_the_winner_was_handed_over():
     assert todo.status.completion_time is not None
 
 
-def test_a_winner_that_cannot_be_handed_over_is_the_result_all_the_same():
-    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=Conclusion(episode(0).name, error="disk full"))
-    assert "disk full" in condition(todo, "Complete").message
+def test_a_rejected_sweep_that_is_mended_when_nothing_is_left_to_do_ends_then():
+    since = moment(5).isoformat()
+    rejected = SweepStatus(
+        completion_time=since,
+        conditions=[
+            Condition(type="Failed", status="True", reason="Invalid", last_transition_time=since),
+            Condition(type="Accepted", status="False", reason="Invalid", last_transition_time=since),
+        ],
+    )
+    conclusion = Conclusion(episode(0).name, weights="file:///best")
+    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=conclusion, status=rejected, now=100)
+    assert condition(todo, "Complete").status == "True"
+    assert condition(todo, "Failed").status == "False"
+    assert todo.status.over
+    assert todo.status.completion_time is not None
+    assert datetime.fromisoformat(todo.status.completion_time) == moment(100)
+
+
+BROKEN = Conclusion(episode(0).name, error="disk full")
+
+
+def test_a_hand_over_that_failed_is_a_failure_and_the_winner_stands():
+    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=BROKEN)
     assert todo.finished
+    assert condition(todo, "Complete").status == "False"
+    failed, handed_over = condition(todo, "Failed"), condition(todo, "HandedOver")
+    assert (failed.status, failed.reason, failed.message) == ("True", "HandOverFailed", "disk full")
+    assert (handed_over.status, handed_over.reason) == ("False", "HandOverFailed")
+    assert (todo.status.phase, todo.status.best.episode) == ("Failed", episode(0).name)
+    assert hand_over_failed(todo.status)
+
+
+def test_a_hand_over_that_failed_is_tried_again_and_may_succeed():
+    failed = look(TWO, records=OVER, cuts=[CUT], conclusion=BROKEN).status
+    again = look(TWO, records=OVER, cuts=[CUT], status=failed)
+    assert decisions(again, Conclude) == [Conclude(episode(0), evaluation=3, upto=10)]
+    assert (again.status.phase, again.status.completion_time) == ("Concluding", None)
+    done = look(TWO, records=OVER, cuts=[CUT], status=again.status, conclusion=Conclusion(episode(0).name, "file:///x"))
+    assert (condition(done, "Complete").status, condition(done, "Failed").status) == ("True", "False")
+    assert condition(done, "HandedOver").status == "True"
+
+
+def test_a_copy_that_could_not_be_made_is_a_hand_over_that_failed():
+    conclusion = Conclusion(episode(0).name, weights="file:///best", error="no credentials")
+    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=conclusion)
+    assert condition(todo, "Failed").reason == "HandOverFailed"
+    assert todo.status.best.weights == "file:///best"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_sweep_without_any_score_has_failed(ours):
+    undefined = [None] * 10
+    layout = study(2, ours=ours)
+    todo = look(layout, records={0: finished(0, *undefined), 1: finished(1, *undefined)})
+    assert todo.finished
+    assert todo.status.best is None
+    assert (condition(todo, "Complete").status, condition(todo, "Failed").reason) == ("False", "NoScore")
+    again = look(layout, records={0: finished(0, *undefined), 1: finished(1, *undefined)}, status=todo.status)
+    assert condition(again, "Failed").reason == "NoScore"
+
+
+def test_what_was_trained_from_is_recorded_once():
+    first = look(TWO, running(0, 0.1, provenance="weights=ab12&train=8-1"))
+    assert first.status.provenance is not None
+    assert (first.status.provenance.base_weights, first.status.provenance.truncated.train) == ("ab12", 1)
+    later = look(TWO, running(0, 0.1, provenance="weights=cd34"), status=first.status)
+    assert later.status.provenance == first.status.provenance
+
+
+def test_one_score_is_enough_for_a_winner():
+    todo = look(study(2), records={0: finished(0, *[None] * 10), 1: finished(1, 0.1, *[None] * 9)}, resumable=False)
     assert condition(todo, "Complete").status == "True"
 
 

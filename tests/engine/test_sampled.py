@@ -94,3 +94,25 @@ def test_one_that_was_seen_beyond_its_rung_does_not_stop_there_and_is_completed(
 
 def test_published_curve_is_never_completed():
     assert len(recorded(situations.look(study(1), ended(running(0, *[0.5] * 9), EndReason.DONE)), 0).scores) == 9
+
+
+def early(done: int, **fields: object) -> SeenAttempt:
+    """Ten evaluations were planned, and its last words are that the episode is complete."""
+    return ended(running(0, *[0.5] * done, done=True, **fields), EndReason.DONE)
+
+
+def test_a_training_that_chose_to_end_early_is_done_with_the_curve_it_has():
+    record = recorded(situations.look(study(1), early(4)), 0)
+    assert (record.scores, len(record.losses)) == ([0.5] * 10, 10)
+    assert (record.attempts[-1].reason, record.best.evaluation) == (EndReason.DONE, 1)
+
+
+def test_a_training_that_calls_itself_done_where_it_was_asked_to_stop_is_not_complete():
+    record = recorded(situations.look(study(2, (4, 1)), early(4, stop_after=4)), 0)
+    assert len(record.scores) == 4
+    assert record.attempts[-1].reason == EndReason.STOPPED_AT_RUNG
+
+
+def test_a_training_that_calls_itself_done_without_a_score_is_not():
+    record = recorded(situations.look(study(1), early(0)), 0)
+    assert record.attempts[-1].reason == EndReason.METRICS_UNAVAILABLE

@@ -209,10 +209,10 @@ def test_more_places_only_start_more():
 
 
 def test_the_record_says_when_an_attempt_that_waited_gets_its_place():
-    waited = on_record(attempts=[entry("uid-0").evolve(started=None)])
+    waited = on_record(attempts=[entry("uid-0").evolve(start_time=None)])
     layout = study(2, (3, 1))
     assert not is_recorded(look(layout, pending(0), records={0: waited}), 0)
     placed = recorded(look(layout, running(0), records={0: waited}), 0)
     assert placed.state == "Running"
-    assert placed.attempts[0].started == timestamp(moment(0))
+    assert placed.attempts[0].start_time == timestamp(moment(0))
     assert not is_recorded(look(layout, running(0), records={0: placed}), 0)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.cases import Case
 from engine.gpus import Gpu
-from seedsweep.api.episode import EndReason, EpisodeId
+from seedsweep.api.episode import EndReason, EpisodeId, StopReason
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 
 EPOCH = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -64,6 +64,7 @@ class Trainee:
     """When it will end; None while it waits for a place or hangs."""
     over_as: str = ""
     stopping: bool = False
+    stop: StopReason | None = None
     ended: int | None = None
     ending: Ending | None = None
     reading: Reading | None = None
@@ -195,6 +196,7 @@ class Trainee:
             unschedulable_since=moment(self.created) if waiting else None,
             stop_after=self.stop_after,
             stopping=self.stopping,
+            stop=self.stop,
             reading=self.reading,
             progressed=moment(self.progressed) if self.progressed is not None else None,
             ending=self.ending,

@@ -13,15 +13,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from pod_sweeps import sweep_with
-from seedsweep.kube.client import ApiError
-from seedsweep.kube.events import Recorder
-from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.scraping import Scraper
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.events.recorder import Recorder
+from seedsweep.kube.fleet import Fleet
+from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.sweep import Shared
-from seedsweep.kube.sweeps import Sweeps
-from seedsweep.kube.watches import Watches
-from seedsweep_trainer.contract import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.kube.watching.freshness import Freshness
+from seedsweep.kube.watching.watches import Watches
 
 Object = dict[str, Any]
 
@@ -166,7 +166,7 @@ class FakeCluster:
             Watches(),
             self._relist_seconds,
         )
-        self.sweeps = Sweeps(shared)
+        self.sweeps = Fleet(shared)
         return self
 
     async def __aexit__(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.engine.decisions import Event
-from seedsweep.kube.aggregation import (
+from seedsweep.kube.events.aggregation import (
     FEW,
     LIFE_SECONDS,
     MAX_MESSAGE,

@@ -8,11 +8,16 @@ import pytest
 
 from pod_statuses import EXPECTED, NOW, Object, condition, container, facts
 from seedsweep.api.episode import EndReason, Interruption
+from seedsweep.contract.trouble import (
+    UNREACHED_AFTER,
+    UNREACHED_TIMES,
+    UNUSABLE_TIMES,
+    Trouble,
+)
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
-from seedsweep.kube.attempt import BEGINS_WITHIN, Attempt, wants_log
-from seedsweep.kube.scraping import Scraper
-from seedsweep.kube.seen import PodFacts
-from seedsweep.trouble import FINAL_TIMES, UNREADABLE_AFTER, UNREADABLE_TIMES, Trouble
+from seedsweep.kube.pods.attempt import BEGINS_WITHIN, PodAttempt, wants_log
+from seedsweep.kube.pods.facts import PodFacts
+from seedsweep.kube.scraping.scraper import Scraper
 
 PLACED = condition("PodScheduled", "True")
 FAILED = Ending(EndReason.FAILED, NOW, 139, "ended by SIGSEGV")
@@ -33,55 +38,55 @@ def placed(state: Object, **more: Any) -> PodFacts:
     return facts({"conditions": [PLACED], "containerStatuses": [container(state)]}, **more)
 
 
-def seen(attempt: Attempt, after: timedelta, unread: Trouble | None = None) -> SeenAttempt:
+def seen(attempt: PodAttempt, after: timedelta, unread: Trouble | None = None) -> SeenAttempt:
     """So long after it was first seen."""
     return attempt.seen(Unread(unread), NOW + after, stopping=False, gpus=1.0)
 
 
 def test_a_container_that_does_not_begin_is_told_after_a_while_with_where_to_look():
-    attempt = Attempt(placed({"waiting": {"reason": "ContainerCreating"}}), EXPECTED, NOW)
+    attempt = PodAttempt(placed({"waiting": {"reason": "ContainerCreating"}}), EXPECTED, NOW)
     assert seen(attempt, BEGINS_WITHIN - timedelta(seconds=1)).trouble == ""
     assert "kubectl describe pod demo-wi3-do7" in seen(attempt, BEGINS_WITHIN).trouble
-    assert seen(Attempt(placed({"running": {}}), EXPECTED, NOW), BEGINS_WITHIN).trouble == ""
+    assert seen(PodAttempt(placed({"running": {}}), EXPECTED, NOW), BEGINS_WITHIN).trouble == ""
 
 
 def test_metrics_that_cannot_be_read_are_told_after_a_while():
-    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
-    once, often = Trouble(1, "refused"), Trouble(UNREADABLE_TIMES, "refused")
-    assert seen(attempt, UNREADABLE_AFTER, once).trouble == ""
-    assert seen(attempt, UNREADABLE_AFTER - timedelta(seconds=1), often).trouble == ""
-    shown = seen(attempt, UNREADABLE_AFTER, often)
+    attempt = PodAttempt(placed({"running": {}}), EXPECTED, NOW)
+    once, often = Trouble(1, "refused"), Trouble(UNREACHED_TIMES, "refused")
+    assert seen(attempt, UNREACHED_AFTER, once).trouble == ""
+    assert seen(attempt, UNREACHED_AFTER - timedelta(seconds=1), often).trouble == ""
+    shown = seen(attempt, UNREACHED_AFTER, often)
     assert (shown.trouble_kind, shown.trouble) == ("MetricsUnreachable", "its metrics cannot be reached: refused")
-    shown = seen(attempt, UNREADABLE_AFTER, replace(often, kind="MetricsUnusable"))
+    shown = seen(attempt, timedelta(), Trouble(UNUSABLE_TIMES, "refused", "MetricsUnusable"))
     assert (shown.trouble_kind, shown.trouble) == ("MetricsUnusable", "its metrics cannot be used: refused")
 
 
 def test_what_keeps_a_pod_from_beginning_is_told_before_its_metrics():
     waiting = placed({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
     shown = seen(
-        Attempt(waiting, EXPECTED, NOW), UNREADABLE_AFTER, Trouble(UNREADABLE_TIMES, "refused", "MetricsUnusable")
+        PodAttempt(waiting, EXPECTED, NOW), UNREACHED_AFTER, Trouble(UNREACHED_TIMES, "refused", "MetricsUnusable")
     )
     assert (shown.trouble_kind, shown.trouble) == ("CannotBegin", "ImagePullBackOff: no such image")
 
 
 def test_what_can_never_be_used_is_told_at_once():
-    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
-    out_of_range = Trouble(FINAL_TIMES, "the score is 1.5", "MetricsUnusable", FINAL_TIMES)
+    attempt = PodAttempt(placed({"running": {}}), EXPECTED, NOW)
+    out_of_range = Trouble(UNUSABLE_TIMES, "the score is 1.5", "MetricsUnusable", UNUSABLE_TIMES)
     shown = seen(attempt, timedelta(), out_of_range)
-    assert (shown.unusable, shown.trouble) == ("the score is 1.5", "")
-    assert seen(attempt, timedelta(), replace(out_of_range, final_times=FINAL_TIMES - 1)).unusable == ""
+    assert (shown.unusable, shown.trouble) == ("the score is 1.5", "its metrics cannot be used: the score is 1.5")
+    assert seen(attempt, timedelta(), replace(out_of_range, final_times=UNUSABLE_TIMES - 1)).unusable == ""
 
 
 def test_what_its_metrics_said_to_the_last_outlives_them():
-    attempt = Attempt(placed({"terminated": {"exitCode": 0}}), EXPECTED, NOW)
-    attempt.take_scraped(Unread(Trouble(FINAL_TIMES, "the score is 1.5", "MetricsUnusable", FINAL_TIMES)))
+    attempt = PodAttempt(placed({"terminated": {"exitCode": 0}}), EXPECTED, NOW)
+    attempt.take_scraped(Unread(Trouble(UNUSABLE_TIMES, "the score is 1.5", "MetricsUnusable", UNUSABLE_TIMES)))
     attempt.end(FAILED)
-    shown = seen(attempt, UNREADABLE_AFTER)
+    shown = seen(attempt, UNREACHED_AFTER)
     assert (shown.unusable, shown.trouble) == ("the score is 1.5", "")
 
 
 def test_it_is_due_when_its_grace_is_over_by_our_own_clock():
-    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
+    attempt = PodAttempt(placed({"running": {}}), EXPECTED, NOW)
     assert seen(attempt, timedelta()).due is None
     told = placed({"running": {}}, deletionTimestamp="2030-01-01T00:00:00Z", deletionGracePeriodSeconds=90)
     attempt.take_facts(told, NOW)
@@ -96,7 +101,7 @@ def test_it_is_due_when_its_grace_is_over_by_our_own_clock():
 def test_times_that_other_machines_wrote_are_seen_when_they_are_seen(skew: timedelta):
     elsewhere = (NOW + skew).isoformat()
     unplaced = {**condition("PodScheduled", "False", reason="Unschedulable"), "lastTransitionTime": elsewhere}
-    attempt = Attempt(facts({"conditions": [unplaced]}, creationTimestamp=elsewhere), EXPECTED, NOW)
+    attempt = PodAttempt(facts({"conditions": [unplaced]}, creationTimestamp=elsewhere), EXPECTED, NOW)
     waiting = seen(attempt, timedelta(seconds=30))
     assert (waiting.created, waiting.unschedulable_since, waiting.bound) == (NOW, NOW, None)
     bound = {"conditions": [{**PLACED, "lastTransitionTime": elsewhere}]}
@@ -113,10 +118,10 @@ def test_times_that_other_machines_wrote_are_seen_when_they_are_seen(skew: timed
 
 def test_what_had_ended_before_anyone_looked_held_its_place_for_as_long_as_its_node_says():
     state = {"exitCode": 0, "startedAt": "2026-05-04T14:00:00Z", "finishedAt": "2026-05-04T14:05:00Z"}
-    attempt = Attempt(placed({"terminated": state}), EXPECTED, NOW)
+    attempt = PodAttempt(placed({"terminated": state}), EXPECTED, NOW)
     attempt.end(Ending(EndReason.DONE, NOW, 0))
     assert seen(attempt, timedelta(hours=1)).held == timedelta(minutes=5)
-    watched = Attempt(placed({"running": {}}), EXPECTED, NOW)
+    watched = PodAttempt(placed({"running": {}}), EXPECTED, NOW)
     watched.take_facts(placed({"terminated": state}), NOW + timedelta(minutes=6))
     watched.end(Ending(EndReason.DONE, NOW + timedelta(minutes=6), 0))
     assert seen(watched, timedelta(hours=1)).held is None
@@ -124,13 +129,15 @@ def test_what_had_ended_before_anyone_looked_held_its_place_for_as_long_as_its_n
 
 def test_a_pod_that_a_finalizer_holds_says_so():
     held = facts(deletionTimestamp="2030-01-01T00:00:00Z", finalizers=["kueue.x-k8s.io/managed"])
-    shown = Attempt(held, EXPECTED, NOW).seen(Unread(), NOW, stopping=False, gpus=1.0)
-    assert shown.trouble == "its pod was deleted and stays: the finalizers kueue.x-k8s.io/managed hold it"
+    shown = PodAttempt(held, EXPECTED, NOW).seen(Unread(), NOW, stopping=False, gpus=1.0)
+    assert shown.held_by == "kueue.x-k8s.io/managed"
+    kept = facts(finalizers=["kueue.x-k8s.io/managed"])
+    assert PodAttempt(kept, EXPECTED, NOW).seen(Unread(), NOW, stopping=False, gpus=1.0).held_by == ""
 
 
 def test_what_volcano_said_outlives_the_kubelet_that_writes_over_it():
     ready = condition("Ready", "False", reason="Evict", message="Pod is evicted, because of reclaim")
-    attempt = Attempt(facts({"conditions": [ready]}), EXPECTED, NOW)
+    attempt = PodAttempt(facts({"conditions": [ready]}), EXPECTED, NOW)
     attempt.take_facts(facts({"conditions": [condition("Ready", "False", reason="PodFailed")]}), NOW)
     attempt.vanish(NOW)
     assert attempt.ending is not None
@@ -138,13 +145,13 @@ def test_what_volcano_said_outlives_the_kubelet_that_writes_over_it():
 
 
 def test_a_pod_that_goes_while_its_log_is_read_has_ended_as_it_did():
-    attempt = Attempt(placed({"terminated": {"exitCode": 139}}), EXPECTED, NOW, last=FAILED)
+    attempt = PodAttempt(placed({"terminated": {"exitCode": 139}}), EXPECTED, NOW, last=FAILED)
     attempt.vanish(NOW)
     assert attempt.ending == FAILED
 
 
 def test_one_that_goes_without_an_end_has_vanished():
-    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW)
+    attempt = PodAttempt(placed({"running": {}}), EXPECTED, NOW)
     attempt.vanish(NOW)
     assert attempt.ending is not None
     assert attempt.ending.reason == EndReason.INTERRUPTED
@@ -152,7 +159,7 @@ def test_one_that_goes_without_an_end_has_vanished():
 
 def test_what_was_read_of_its_log_goes_with_its_end_unless_the_end_brings_its_own():
     for own, kept in (("", "of the log"), ("its own", "its own")):
-        attempt = Attempt(placed({"running": {}}), EXPECTED, NOW, output="of the log")
+        attempt = PodAttempt(placed({"running": {}}), EXPECTED, NOW, output="of the log")
         attempt.end(replace(FAILED, output=own))
         assert attempt.ending is not None
         assert attempt.ending.output == kept
@@ -173,7 +180,7 @@ def test_a_log_is_read_where_a_trainer_failed_and_its_end_does_not_tell_what_it_
 
 
 def test_of_two_readings_the_one_that_tells_more_is_kept():
-    attempt = Attempt(placed({"running": {}}), EXPECTED, NOW, reading=Reading(scores=(0.5, 0.6)))
+    attempt = PodAttempt(placed({"running": {}}), EXPECTED, NOW, reading=Reading(scores=(0.5, 0.6)))
     for scores, kept in (((0.5,), 2), ((0.5, 0.6, 0.7), 3)):
         attempt.take_reading(Reading(scores=scores))
         assert attempt.reading is not None

@@ -13,13 +13,20 @@ from garbage import JSON, TEXTS, Path, altered, is_recordable
 from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.foreign import MAX_TEXT
+from seedsweep.contract.foreign import MAX_TEXT
+from seedsweep.contract.protocol import MAX_REASON
+from seedsweep.contract.variables import expand
 from seedsweep.kube import names
-from seedsweep.kube.chores import MAX_PRUNED, Chore, chore_of, clean_up_manifest, housekeeping_manifest, readable_place
-from seedsweep.kube.housekeeper import Wanted
-from seedsweep.kube.pods import STORAGE, PodSettings, pod_manifest
-from seedsweep.variables import expand
-from seedsweep_trainer.contract import MAX_REASON
+from seedsweep.kube.housekeeping.housekeeper import Wanted
+from seedsweep.kube.housekeeping.manifest import (
+    MAX_PRUNED,
+    Chore,
+    chore_of,
+    clean_up_manifest,
+    housekeeping_manifest,
+    readable_place,
+)
+from seedsweep.kube.pods.manifest import STORAGE, PodSettings, pod_manifest
 
 Object = dict[str, Any]
 
@@ -234,8 +241,8 @@ def assert_recordable(chore: Chore) -> None:
         assert path is None or is_recordable(path, 4_096)
     assert answer.parameters is None or 0 <= answer.parameters < 2**63
     if answer.test is not None:
-        lower, upper = answer.test.interval
-        assert all(map(math.isfinite, (answer.test.score, lower, upper, answer.test.confidence)))
+        numbers = (answer.test.score or 0.0, answer.test.confidence, *(answer.test.interval or ()))
+        assert all(map(math.isfinite, numbers))
         assert 0 <= answer.test.n < 2**63
     json.dumps(answer.model_dump(mode="json"), allow_nan=False)
 

@@ -8,13 +8,13 @@ import pytest
 
 from kube.fake_time import FakeTime
 from pod_sweeps import CLAIM, sweep_with
+from seedsweep.contract.protocol import ExitCode
 from seedsweep.engine.decisions import Event
-from seedsweep.kube.cleanups import GIVE_UP_SECONDS, WRITERS_GONE_WITHIN_SECONDS, CleanUps
-from seedsweep.kube.client import Api, ApiError
-from seedsweep.kube.events import Recorder
+from seedsweep.kube.apiserver.client import Api, ApiError
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.pods import PodSettings
-from seedsweep_trainer.contract import ExitCode
+from seedsweep.kube.housekeeping.cleanups import GIVE_UP_SECONDS, WRITERS_GONE_WITHIN_SECONDS, CleanUps
+from seedsweep.kube.pods.manifest import PodSettings
 
 FORBIDDEN = ApiError(403, "Forbidden", "pods is forbidden")
 Object = dict[str, Any]

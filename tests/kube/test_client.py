@@ -6,14 +6,23 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.utils import Backoff
 
 from garbage import JSON, TEXTS, is_recordable
-from seedsweep.kube.client import ApiError, _api_error, _unreachable
+from seedsweep.kube.apiserver.client import Api, ApiError, _api_error, _unreachable, refusal_reason
 
+COUNTING = (
+    'Operation cannot be fulfilled on resourcequotas "few": the object has been modified; '
+    "please apply your changes to the latest version and try again"
+)
 KEY = ConnectionKey("127.0.0.1", 6443, True, None, None, None, None)
 
 
@@ -55,3 +64,27 @@ def test_an_api_server_that_is_away_is_told_without_the_words_of_a_library(error
     assert told.startswith("the API server cannot be reached: ")
     for word in ("ssl:", "Errno", "Connect call", "Server disconnected", "Cannot connect"):
         assert word not in told
+
+
+@pytest.mark.parametrize(("times", "asked"), [(2, 3), (9, 3)])
+async def test_what_a_quota_could_not_count_in_time_is_asked_for_again_at_once(times: int, asked: int):
+    requests = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal requests
+        requests += 1
+        if requests > times:
+            return web.json_response({"metadata": {}}, status=201)
+        return web.json_response({"kind": "Status", "reason": "Conflict", "message": COUNTING}, status=409)
+
+    app = web.Application()
+    app.router.add_post("/pods", answer)
+    async with TestServer(app) as server, ApiClient(Configuration(host=str(server.make_url("")).rstrip("/"))) as client:
+        api = Api(client, Backoff(steps=3, duration=0.01, factor=1.0))
+        if times < asked:
+            await api.create("/pods", {})
+        else:
+            with pytest.raises(ApiError) as refused:
+                await api.create("/pods", {})
+            assert refusal_reason(refused.value) == "QuotaExceeded"
+        assert requests == asked

@@ -4,9 +4,9 @@ import pytest
 
 from pod_statuses import EXPECTED, MEMORY, NOW, REASON, Object, condition, container, ended, ending, facts, said
 from seedsweep.api.episode import EndReason, Interruption
+from seedsweep.contract.protocol import Outcome, TrainerInfo
 from seedsweep.engine.observation import Ending
-from seedsweep.kube.endings import ending_of, vanished
-from seedsweep_trainer.contract import Outcome, TrainerInfo
+from seedsweep.kube.pods.endings import ending_of, vanished
 
 
 @pytest.mark.parametrize(

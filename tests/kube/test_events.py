@@ -13,10 +13,10 @@ import pytest
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.engine.decisions import Event
-from seedsweep.kube import events as module
-from seedsweep.kube.aggregation import MAX_MESSAGE, Posting
-from seedsweep.kube.client import Api, ApiError
-from seedsweep.kube.events import MAX_WAITING, RETRY_SECONDS, Recorder, event_body
+from seedsweep.kube.apiserver.client import Api, ApiError
+from seedsweep.kube.events import recorder as module
+from seedsweep.kube.events.aggregation import MAX_MESSAGE, Posting
+from seedsweep.kube.events.recorder import MAX_WAITING, RETRY_SECONDS, Recorder, event_body
 from seedsweep.kube.home import Home
 
 HOME = Home("ns", "demo", "uid-1")

@@ -9,9 +9,9 @@ import pytest
 
 from kube.fake_time import START, FakeTime
 from seedsweep.engine.decisions import Event
-from seedsweep.kube.client import Api, ApiError
-from seedsweep.kube.deletion import MAX_RETRY_SECONDS, RETRY_SECONDS
-from seedsweep.kube.events import Recorder
+from seedsweep.kube.apiserver.client import Api, ApiError
+from seedsweep.kube.apiserver.deletion import MAX_RETRY_SECONDS, RETRY_SECONDS
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.expiry import Expiry
 from seedsweep.kube.home import Home
 

@@ -3,27 +3,30 @@
 import hashlib
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 import records
+from garbage import JSON, altered
 from pod_sweeps import CLAIM, EVERYTHING, sweep_with
 from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.cluster import download, fetch_pod
+from seedsweep.cluster.download import MANIFEST
+from seedsweep.cluster.fetch import Fetcher, Request, fetch_sweep, place_of_winner
+from seedsweep.cluster.fetch_pod import fetch_manifest
+from seedsweep.cluster.remote import UriSource
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube import download
-from seedsweep.kube.client import Api, ApiError
-from seedsweep.kube.download import MANIFEST
-from seedsweep.kube.fetch import Fetcher, Request, fetch_sweep, place_of_winner
-from seedsweep.kube.fetchpod import fetch_manifest
+from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.names import LABEL_SWEEP_UID
-from seedsweep.kube.pods import STORAGE
-from seedsweep.kube.remote import UriSource
+from seedsweep.kube.pods.manifest import CONTAINER, STORAGE
 from seedsweep.kube.weights import ClaimFolder, Uri, parse_place
 
 FILES = {"model.safetensors": bytes(range(256)) * 100, "config.json": b"{}", "empty": b""}
@@ -246,3 +249,57 @@ async def test_the_word_for_the_live_view_is_not_part_of_the_record(tmp_path: Pa
     record = await fetcher._read_record(sweep)
     assert record.sweep.status is not None
     assert record.sweep.status.live_key is None
+
+
+# --- what the pod tells
+
+ENDED = {
+    "metadata": {"name": "demo-fetch-1", "uid": "u"},
+    "status": {
+        "phase": "Failed",
+        "message": "said by the kubelet",
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"}],
+        "containerStatuses": [
+            {
+                "name": CONTAINER,
+                "state": {
+                    "terminated": {"exitCode": 1, "reason": "Error", "message": "line\nseedsweep: no such folder\n"},
+                    "waiting": {"reason": "ImagePullBackOff", "message": "no such image"},
+                },
+            }
+        ],
+    },
+}
+
+
+def test_a_pod_that_has_ended_says_why_in_its_last_line() -> None:
+    with pytest.raises(CommandError, match="demo-fetch-1 has ended: no such folder"):
+        fetch_pod._raise_if_over(ENDED, "demo-fetch-1")
+
+
+@given(altered(ENDED) | JSON.map(lambda value: ((), value)))
+def test_any_pod_is_borne(found: tuple[Any, Any]) -> None:
+    _, pod = found
+    assert isinstance(fetch_pod._waits_for(pod), str)
+    said = _refused(fetch_pod._raise_if_over, pod, "demo-fetch-1")
+    assert said is None or said.startswith("demo-fetch-1 has ended: ")
+    assert "\n" not in (said or "")
+
+
+def test_sizes_are_those_of_the_pod_that_serves() -> None:
+    assert fetch_pod._sizes(b'{"a": 5, "b": 0}') == {"a": 5, "b": 0}
+
+
+@given(JSON.map(lambda value: json.dumps(value).encode()) | st.sampled_from([b"", b"{", b"\xff", b"{}", b'{"a": -1}']))
+def test_what_does_not_list_a_folder_is_refused_in_plain_words(answer: bytes) -> None:
+    said = _refused(fetch_pod._sizes, answer)
+    assert said is None or "not the pod that serves" in said
+
+
+def _refused(call: Callable[..., object], *arguments: Any) -> str | None:
+    """What a call is refused with."""
+    try:
+        call(*arguments)
+    except CommandError as error:
+        return str(error)
+    return None

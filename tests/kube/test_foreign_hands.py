@@ -26,11 +26,11 @@ from seedsweep.engine.decisions import RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.kube import names
 from seedsweep.kube import sweep as sweep_module
-from seedsweep.kube.client import Api, ApiError
+from seedsweep.kube.apiserver.client import Api, ApiError
+from seedsweep.kube.apiserver.gates import GatedApi, Gates
 from seedsweep.kube.clock import now
-from seedsweep.kube.gates import GatedApi, Gates
 from seedsweep.kube.home import Home
-from seedsweep.kube.records import Records
+from seedsweep.kube.ledger.records import Records
 
 OWNER = [{"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}]
 DENIED = ApiError(422, "Invalid", "ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no")
@@ -255,8 +255,9 @@ async def test_an_empty_list_of_metadata_is_empty():
 
 
 def test_the_clock_of_attempts_and_of_their_scrapes_is_one():
-    from seedsweep.kube import clock, scraping
+    from seedsweep.kube import clock
+    from seedsweep.kube.scraping import scraper
 
-    assert scraping.Scraper(lambda _: None)._clock is clock.now
+    assert scraper.Scraper(lambda _: None)._clock is clock.now
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(days=1)
     assert FakeApi().refused == 0

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedsweep.kube.freshness import Freshness
+from seedsweep.kube.watching.freshness import Freshness
 
 
 def test_what_two_lists_show_and_a_watch_never_does_is_overdue() -> None:

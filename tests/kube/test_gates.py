@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from seedsweep.kube.client import ApiError, kind_of, refusal_reason
-from seedsweep.kube.gates import MAX_PAUSE, PAUSE, ClosedError, Gates, Refusals
+from seedsweep.kube.apiserver.client import ApiError, kind_of, refusal_reason
+from seedsweep.kube.apiserver.gates import MAX_PAUSE, PAUSE, ClosedError, Gates, Refusals
 
 QUOTA = ApiError(403, "Forbidden", "exceeded quota: few")
 NO_RIGHT = ApiError(403, "Forbidden", 'User "operator" cannot create resource "pods"')

@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 
 import records
-from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.health import Health, Server
-from seedsweep.kube.livekey import HEADER, live_key
-from seedsweep.kube.sweeps import Sweeps
-from seedsweep.kube.watches import Watches
+from seedsweep.kube.fleet import Fleet
+from seedsweep.kube.process.livekey import HEADER, live_key
+from seedsweep.kube.server import Health, Server
+from seedsweep.kube.watching.freshness import Freshness
+from seedsweep.kube.watching.watches import Watches
 from seedsweep.live import load_observation
 
 
@@ -56,7 +56,7 @@ async def port() -> AsyncIterator[Port]:
     health = Health(freshness, cast("Watches", SimpleNamespace(troubles=troubles)))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with Server(listening, cast("Sweeps", OneSweep()), health), aiohttp.ClientSession() as session:
+        async with Server(listening, cast("Fleet", OneSweep()), health), aiohttp.ClientSession() as session:
             yield Port(session, url, freshness, troubles)
 
 

@@ -11,13 +11,15 @@ from seedsweep.api.core import Condition
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import Best, SweepStatus
-from seedsweep.kube.chores import housekeeping_manifest
-from seedsweep.kube.client import ApiError
+from seedsweep.api.sweep import Export, SeedSweep
+from seedsweep.contract.protocol import Env
+from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.home import Home
-from seedsweep.kube.housekeeper import HAND_OVER as HANDING_OVER
-from seedsweep.kube.housekeeper import MAX_BACK_OFF, MAX_FAILURES, Housekeeper, Wanted
-from seedsweep.kube.pods import PodSettings
-from seedsweep_trainer.contract import Env
+from seedsweep.kube.housekeeping.failures import HAND_OVER as HANDING_OVER
+from seedsweep.kube.housekeeping.failures import MAX_BACK_OFF, MAX_FAILURES
+from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
+from seedsweep.kube.housekeeping.manifest import housekeeping_manifest
+from seedsweep.kube.pods.manifest import PodSettings
 
 Object = dict[str, Any]
 
@@ -91,24 +93,25 @@ class House:
         self.server = server or ApiServer()
         self.status = SweepStatus(best=BEST)
         self.recorded = False
+        self.sweep = SWEEP
         home = Home("team", "demo", "sweep-uid")
         settings = PodSettings(housekeeping_seconds=3600)
         self.keeper = Housekeeper(self.server, home, settings, lambda: None, lambda: self.server.now)  # type: ignore[arg-type]
 
     async def act(self, wanted: Wanted, after: float = 0.0) -> None:
         self.server.now += timedelta(seconds=after)
-        await self.keeper.act(SWEEP, wanted, lambda task: self.recorded)
+        await self.keeper.act(self.sweep, wanted, lambda task: self.recorded or not (task.prune or task.hand_over))
 
     def end(self, message: str, code: int = 0) -> None:
         self.keeper.saw(self.server.end(message, code))
 
     @property
     def seen(self):
-        return self.keeper.seen(SWEEP, self.status, EPISODES)
+        return self.keeper.seen(self.sweep, self.status, EPISODES)
 
     @property
     def conclusion(self):
-        return self.keeper.conclusion(SWEEP, self.status)
+        return self.keeper.conclusion(self.sweep, self.status)
 
 
 async def test_what_is_wanted_while_a_pod_is_at_work_waits_for_the_next():
@@ -209,6 +212,46 @@ async def test_what_is_to_be_freed_is_still_freed_after_a_hand_over_that_was_giv
     assert house.seen.freeing == {ONE}
     house.end('{"error":"the bucket is away"}', 1)
     assert house.conclusion.error == "no such repository"
+
+
+def hand_over_to(uri: str) -> Wanted:
+    return Wanted(hand_over=HandOver(episode=ONE.name, evaluation=3, card="", export=Export(uri=uri)))
+
+
+def exporting(uri: str) -> SeedSweep:
+    return sweep_with({"spec.storage": CLAIM, "spec.export": {"uri": uri}})
+
+
+async def test_a_winner_that_was_copied_elsewhere_than_the_spec_says_by_now_is_handed_over_once_more():
+    house = House()
+    house.sweep = exporting("s3://old/best")
+    await house.act(hand_over_to("s3://old/best"))
+    house.sweep = exporting("s3://new/best")
+    house.end('{"weights":"/w","exported":"s3://old/best"}')
+    assert house.conclusion is None
+    await house.act(hand_over_to("s3://new/best"))
+    asked = house.server.task().hand_over
+    assert asked is not None
+    assert asked.export == Export(uri="s3://new/best")
+    house.end('{"weights":"/w","exported":"s3://new/best"}')
+    assert house.conclusion is not None
+    assert house.conclusion.exported == "s3://new/best"
+
+
+async def test_what_was_given_up_is_tried_at_once_and_counted_anew_with_another_export():
+    house = House()
+    house.sweep = exporting("hub://no/such")
+    await house.act(hand_over_to("hub://no/such"))
+    house.end('{"error":"no such repository"}', 78)
+    assert house.conclusion is not None
+    house.sweep = exporting("s3://new/best")
+    assert house.conclusion is None
+    await house.act(hand_over_to("s3://new/best"))
+    (pod,) = house.server.pods.values()
+    assert pod["metadata"]["annotations"]["seedsweep.io/attempt"] == "0"
+    house.end('{"weights":"/w","exported":"s3://new/best"}')
+    assert house.conclusion is not None
+    assert house.conclusion.error == ""
 
 
 async def test_a_refused_configuration_is_not_tried_again():

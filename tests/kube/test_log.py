@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from seedsweep.kube.log import MAX_MESSAGE, Changes, LogFormat, SweepLog, set_up_logging
+from seedsweep.kube.process.log import MAX_MESSAGE, Changes, LogFormat, SweepLog, set_up_logging
 
 
 @pytest.fixture(autouse=True)

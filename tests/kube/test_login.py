@@ -3,7 +3,7 @@
 import kopf
 import pytest
 
-from seedsweep.kube.watches import find_api_server
+from seedsweep.kube.watching.watches import find_api_server
 
 BY_NAME = kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="secret")
 

@@ -3,9 +3,9 @@
 import pytest
 
 from pod_sweeps import sweep_with
+from seedsweep.cluster.lookup import accepted
 from seedsweep.codes import CommandError
-from seedsweep.kube.client import Object
-from seedsweep.kube.lookup import accepted
+from seedsweep.kube.apiserver.client import Object
 
 
 def body() -> Object:

@@ -7,7 +7,7 @@ import pytest
 import records
 from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep, Storage
-from seedsweep.kube.nextsteps import next_steps
+from seedsweep.cluster.next_steps import next_steps
 
 
 def over(storage: dict[str, Any] | None, weights: str | None = None) -> SeedSweep:

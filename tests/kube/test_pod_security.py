@@ -6,9 +6,9 @@ import pytest
 
 from pod_sweeps import EVERYTHING, START, sweep_with
 from seedsweep.api.housekeeping import HousekeepingTask
-from seedsweep.kube.chores import clean_up_manifest, housekeeping_manifest
-from seedsweep.kube.fetchpod import fetch_manifest
-from seedsweep.kube.pods import PodSettings, pod_manifest
+from seedsweep.cluster.fetch_pod import fetch_manifest
+from seedsweep.kube.housekeeping.manifest import clean_up_manifest, housekeeping_manifest
+from seedsweep.kube.pods.manifest import PodSettings, pod_manifest
 from seedsweep.kube.weights import ClaimFolder
 
 Object = dict[str, Any]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import Config, SeedSweep
+from seedsweep.contract.variables import expand
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube import names
-from seedsweep.kube.pods import SCRATCH, STORAGE, PodSettings, pod_manifest, pod_problems
-from seedsweep.variables import expand
+from seedsweep.kube.pods.manifest import SCRATCH, STORAGE, PodSettings, pod_manifest, pod_problems
 
 Object = dict[str, Any]
 
@@ -132,6 +132,7 @@ def test_contract_is_kept_with_all_that_is_known_of_the_attempt():
         "SEEDSWEEP_EPISODE": "wi3-do7",
         "SEEDSWEEP_WEIGHT_INIT_SEED": "3",
         "SEEDSWEEP_DATA_ORDER_SEED": "7",
+        "SEEDSWEEP_METRIC": '{"name":"accuracy","goal":"maximize"}',
         "SEEDSWEEP_RUNGS": "6,12",
         "SEEDSWEEP_STOP_AFTER": "6",
         "SEEDSWEEP_WORK_DIR": SCRATCH,

@@ -25,7 +25,7 @@ async def test_episodes_and_cuts_that_somebody_deleted_are_made_again_with_all_t
         await until(lambda: cut in api.objects and api.objects.get(episode, {}).get("status", {}).get("rungScores"))
         before = copy.deepcopy({path: api.objects.pop(path) for path in (cut, episode)})
         await until(lambda: cut in api.objects and api.objects.get(episode, {}).get("status"))
-        assert api.objects[cut]["spec"] == before[cut]["spec"]
+        assert api.objects[cut]["data"] == before[cut]["data"]
         for field in ("rungScores", "scores"):
             assert api.objects[episode]["status"][field] == before[episode]["status"][field]
 

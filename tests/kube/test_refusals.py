@@ -4,12 +4,15 @@ import re
 
 import pytest
 
-from kube.fake_api import CUTS, EPISODES, PODS, UID, FakeCluster, Object, body_of, settle, until
-from seedsweep.kube import gates
+from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, UID, FakeCluster, Object, body_of, settle, until
 from seedsweep.kube import sweep as sweep_module
-from seedsweep.kube.client import ApiError
+from seedsweep.kube.apiserver import gates
+from seedsweep.kube.apiserver.client import ApiError
 
 QUOTA = ApiError(403, "Forbidden", 'pods "demo" is forbidden: exceeded quota: few, requested: pods=1')
+COUNTING = ApiError(
+    409, "Conflict", 'Operation cannot be fulfilled on resourcequotas "few": the object has been modified'
+)
 NO_RIGHT = ApiError(403, "Forbidden", 'User "operator" cannot do that')
 WEBHOOK = ApiError(403, "Forbidden", 'admission webhook "no.example" denied the request: no')
 
@@ -48,6 +51,22 @@ async def test_a_closed_quota_draws_few_requests_and_is_told_without_flapping():
         assert api.count("POST", PODS) - asked <= 5
         assert api.count("PUT", "/apis/seedsweep.io/v1alpha1/namespaces/team/seedsweeps") - written <= 2
         assert cluster.told["Stalled"] == 1
+
+
+@pytest.mark.parametrize("path", [PODS, EPISODES])
+async def test_a_quota_that_cannot_count_in_time_is_no_conflict_of_the_operators(path: str):
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing("POST", path, COUNTING)
+        cluster.apply(body_of(parallelism=4))
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "QuotaExceeded"))
+        before = api.refused
+        await settle(seconds=3)
+        assert api.refused - before <= 3
+        assert api.condition("demo", "Stalled")[:2] == ("True", "QuotaExceeded")
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: len(api.pods()) == 4)
+        await until(lambda: api.condition("demo", "Stalled")[0] == "False")
 
 
 async def test_a_quota_that_opens_is_used_by_the_next_probe():
@@ -120,6 +139,26 @@ async def test_pods_that_cannot_be_deleted_are_told_and_draw_few_requests():
         await until(lambda: not api.pods())
 
 
+async def test_a_name_that_an_ended_pod_keeps_is_not_asked_for_and_that_is_told_once():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing("DELETE", f"{PODS}/.*", ApiError(422, "Invalid", "not now"))
+        cluster.apply(body_of(parallelism=8))
+        await until(lambda: len(api.pods()) == 8)
+        for pod in api.pods():
+            cluster.end_pod(pod, scores=3)
+        await until(lambda: f"{CUTS}/demo-b0-r0" in api.objects)
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "Rejected"))
+        await settle()
+        assert "cannot delete pods, such as demo-" in api.condition("demo", "Stalled")[2]
+        assert api.count("POST", PODS) == 8
+        assert cluster.told["Stalled"] == 1
+        ended = {pod["metadata"]["uid"] for pod in api.pods()}
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: any(pod["metadata"]["uid"] not in ended for pod in api.pods()))
+        await until(lambda: api.condition("demo", "Stalled")[0] == "False")
+
+
 async def test_one_episode_whose_record_is_refused_holds_up_that_episode_only():
     too_large = ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large")
     seeds = {"single": {"count": 6}}
@@ -140,6 +179,88 @@ async def test_one_episode_whose_record_is_refused_holds_up_that_episode_only():
         assert "wi0-do0" in api.condition("demo", "Stalled")[2]
         api.refuse = lambda verb, path, body: None
         await until(lambda: api.status("demo").get("phase") == "Complete")
+
+
+async def test_running_pods_that_finalizers_hold_and_that_fill_all_places_are_told():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(api.pods()) == 2)
+        for pod in api.pods():
+            cluster.show_pod(api.edit(f"{PODS}/{pod['metadata']['name']}", held))
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "PodHeld"))
+        assert "the finalizers queue.io/held hold it" in api.condition("demo", "Stalled")[2]
+
+
+def held(pod: Object) -> None:
+    """Running, and deleted; its grace was none."""
+    deletion = {"deletionTimestamp": "2030-01-01T00:00:00Z", "deletionGracePeriodSeconds": 0}
+    pod["metadata"] |= {**deletion, "finalizers": ["queue.io/held"]}
+    pod["status"] = {
+        "phase": "Running",
+        "conditions": [{"type": "PodScheduled", "status": "True"}],
+        "containerStatuses": [{"name": "trainer", "state": {"running": {}}}],
+    }
+
+
+RECORDS = f"{EPISODES}/.*/status"
+
+
+@pytest.mark.parametrize(("verb", "path"), [("PUT", RECORDS), ("POST", EPISODES)])
+async def test_a_suspended_sweep_frees_its_places_though_no_episode_can_be_recorded(verb: str, path: str):
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing(verb, path, NO_RIGHT)
+        cluster.apply(body_of(parallelism=4))
+        await until(lambda: len(api.pods()) == 4)
+        cluster.edit_sweep("demo", suspend=True)
+        await until(lambda: not api.pods())
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "Forbidden"))
+
+
+async def test_why_a_pod_was_stopped_is_recorded_once_its_episode_can_be_written():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        api.refuse = refusing("PUT", RECORDS, NO_RIGHT)
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(api.pods()) == 2)
+        pods = api.pods()
+        cluster.edit_sweep("demo", suspend=True)
+        await until(lambda: not api.pods())
+        for pod in pods:
+            cluster.show_pod(pod, deleted=True)
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: recorded_stops(cluster) == [("Stopped", "Suspended")] * 2)
+
+
+async def test_a_deadline_frees_the_places_of_who_cannot_be_recorded_once_it_is_on_record():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+
+        def refuse(verb: str, path: str, body: Object | None) -> None:
+            if verb == "PUT" and (re.fullmatch(RECORDS, path) or (path.startswith(SWEEPS) and has_failed(body))):
+                raise NO_RIGHT
+
+        api.refuse = refuse
+        cluster.apply(body_of(parallelism=4, activeDeadlineSeconds=1))
+        await until(lambda: len(api.pods()) == 4)
+        await settle(seconds=2.5)
+        assert len(api.pods()) == 4, "nothing on record says why they go"
+        api.refuse = refusing("PUT", RECORDS, NO_RIGHT)
+        await until(lambda: not api.pods())
+        assert api.condition("demo", "Failed")[:2] == ("True", "DeadlineExceeded")
+
+
+def has_failed(body: Object | None) -> bool:
+    conditions = (body or {}).get("status", {}).get("conditions", ())
+    return any((c["type"], c["status"]) == ("Failed", "True") for c in conditions)
+
+
+def recorded_stops(cluster: FakeCluster) -> list[tuple[str | None, str | None]]:
+    """Reason and stop of all attempts on record."""
+    episodes = [item for path, item in cluster.api.objects.items() if path.startswith(EPISODES)]
+    attempts = [a for item in episodes for a in item.get("status", {}).get("attempts", ())]
+    return [(a.get("reason"), a.get("stop")) for a in attempts]
 
 
 async def test_names_that_are_taken_leave_the_other_places_to_others():

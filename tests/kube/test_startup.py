@@ -18,11 +18,12 @@ from kubernetes.aio.config import kube_config
 from rich.console import Console
 
 from kube.stand_in import StandIn, standing_in, write_kubeconfig
+from seedsweep.cluster import fetch, watch
+from seedsweep.cluster.observer import Service
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube import fetch, startup, watch
-from seedsweep.kube.client import ONCE
-from seedsweep.kube.cluster import open_api
-from seedsweep.kube.eyes import Service
+from seedsweep.kube import startup
+from seedsweep.kube.apiserver.client import ONCE
+from seedsweep.kube.apiserver.kubeconfig import open_api
 from seedsweep.kube.startup import KINDS, listen, open_cluster
 
 OURS = [{"name": name} for name in (*sorted(KINDS), "seedsweeps/status")]

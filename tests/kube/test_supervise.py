@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from seedsweep.kube import supervise
-from seedsweep.kube.client import ApiError
-from seedsweep.kube.log import SweepLog
+from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.process.log import SweepLog
 from seedsweep.kube.supervise import supervised
 
 

@@ -5,10 +5,9 @@ import copy
 import pytest
 
 from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, FakeCluster, body_of, settle, until
-from seedsweep.kube import supervise
+from seedsweep.kube import fleet, supervise
 from seedsweep.kube import sweep as sweep_module
-from seedsweep.kube import sweeps as sweeps_module
-from seedsweep.kube.client import ApiError
+from seedsweep.kube.apiserver.client import ApiError
 
 
 async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once_it_is_mended():
@@ -36,8 +35,8 @@ async def test_whatever_ends_a_sweeps_task_it_is_started_again(monkeypatch: pyte
             raise AssertionError("broken")
         await original(*_)  # type: ignore[arg-type]
 
-    original = sweeps_module.Sweep.run
-    monkeypatch.setattr(sweeps_module.Sweep, "run", breaks)
+    original = fleet.Sweep.run
+    monkeypatch.setattr(fleet.Sweep, "run", breaks)
     async with FakeCluster() as cluster:
         cluster.apply(body_of(parallelism=2))
         await until(lambda: len(cluster.api.pods()) == 2)
@@ -141,3 +140,37 @@ async def test_a_rejection_whose_writing_was_not_answered_is_told(monkeypatch: p
         await until(lambda: api.condition("demo", "Accepted")[0] == "False")
         cluster.sweeps.saw_sweep(copy.deepcopy(api.objects[path]), deleted=False)
         await until(lambda: cluster.told["Rejected"] == 1)
+
+
+@pytest.mark.parametrize(("observed", "again"), [(1, True), (2, False)])
+async def test_a_hand_over_that_failed_is_tried_again_once_the_spec_has_changed(observed: int, again: bool):
+    async with FakeCluster() as cluster:
+        body = body_of()
+        body["metadata"]["generation"] = 2
+        body["status"] = over_by("HandOverFailed", observed)
+        cluster.apply(body)
+        await settle()
+        assert (cluster.sweeps.find("team", "demo") is not None) == again
+
+
+async def test_a_sweep_that_failed_otherwise_stays_over_whatever_changes():
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of() | {"status": over_by("NoScore", 1)})
+        cluster.edit_sweep("demo", parallelism=3)
+        await settle()
+        assert cluster.sweeps.find("team", "demo") is None
+
+
+async def test_a_hand_over_that_failed_is_tried_again_while_the_operator_runs():
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of() | {"status": over_by("HandOverFailed", 1)})
+        await settle()
+        assert cluster.sweeps.find("team", "demo") is None
+        cluster.edit_sweep("demo", parallelism=3)
+        await until(lambda: cluster.sweeps.find("team", "demo") is not None)
+
+
+def over_by(reason: str, generation: int) -> dict[str, object]:
+    since = "2026-03-02T08:00:00Z"
+    failed = {"type": "Failed", "status": "True", "reason": reason, "message": "", "lastTransitionTime": since}
+    return {"phase": "Failed", "completionTime": since, "observedGeneration": generation, "conditions": [failed]}

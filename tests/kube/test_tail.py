@@ -5,8 +5,8 @@ from typing import cast
 
 import pytest
 
-from seedsweep.kube import tail
-from seedsweep.kube.client import Api, ApiError
+from seedsweep.kube.apiserver.client import Api, ApiError
+from seedsweep.kube.pods import log_tail
 
 
 class Logs:
@@ -26,7 +26,7 @@ class Logs:
 
 
 async def read(logs: Logs) -> str:
-    return await tail.read_tail(cast(Api, logs), "/api/v1/namespaces/team/pods/demo-wi3-do7")
+    return await log_tail.read_tail(cast(Api, logs), "/api/v1/namespaces/team/pods/demo-wi3-do7")
 
 
 async def test_only_a_few_lines_of_the_trainer_are_asked_for():
@@ -42,5 +42,5 @@ async def test_a_log_that_cannot_be_had_is_done_without(status: int | None):
 
 
 async def test_a_node_that_does_not_answer_holds_nothing_up(monkeypatch):
-    monkeypatch.setattr(tail, "WITHIN_SECONDS", 0.01)
+    monkeypatch.setattr(log_tail, "WITHIN_SECONDS", 0.01)
     assert await read(Logs(None)) == ""

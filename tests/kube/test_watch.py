@@ -27,11 +27,12 @@ from runners import read_until, runner
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Attempt, Episode
+from seedsweep.cluster import observer, watch
+from seedsweep.cluster.observer import Service
+from seedsweep.cluster.watch import Request, Watcher
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube import eyes, names, watch
-from seedsweep.kube.client import ONCE, Api
-from seedsweep.kube.eyes import Service
-from seedsweep.kube.watch import Request, Watcher
+from seedsweep.kube import names
+from seedsweep.kube.apiserver.client import ONCE, Api
 from seedsweep.live import dump_observation
 
 OPERATOR = Service("seedsweep-system", "seedsweep-operator", "http")
@@ -219,7 +220,7 @@ async def test_without_the_operator_the_record_is_shown_and_the_reason_told_once
 
 
 async def test_an_operator_that_hangs_does_not_hold_up_the_view(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eyes, "LIVE_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(observer, "LIVE_TIMEOUT_SECONDS", 0.01)
     cluster = finished_cluster()
     cluster.sweeps.insert(0, running(records.finished()))
 
@@ -243,7 +244,7 @@ async def test_the_live_view_comes_back_with_the_operator(look: Look) -> None:
 async def test_on_record_open_attempts_run_or_queue_and_no_time_left_is_guessed(look: Look) -> None:
     record = records.finished()
     first, second, *rest = record.episodes
-    placed = Attempt(uid="a", started=records.START.isoformat())
+    placed = Attempt(uid="a", start_time=records.START.isoformat())
     record.episodes[:] = [
         first.evolve(status=first.status.evolve(state="Running", attempts=[placed], verdict=None, scores=[])),
         second.evolve(
@@ -302,7 +303,8 @@ def refused(generation: int) -> Object:
         last_transition_time=records.START.isoformat(),
         observed_generation=generation,
     )
-    body = body_of(records.finished(), phase="Failed", completion_time=None, best=None, conditions=[condition])
+    failed = condition.evolve(type="Failed", status="True")
+    body = body_of(records.finished(), phase="Failed", best=None, conditions=[failed, condition])
     body["metadata"]["generation"] = 2
     return body
 

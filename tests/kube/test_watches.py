@@ -16,11 +16,11 @@ from prometheus_client import REGISTRY
 
 from kube.fake_time import FakeTime
 from kube.stand_in import StandIn, standing_in, write_kubeconfig
-from seedsweep.kube import watches as module
+from seedsweep.kube.apiserver.client import PAGE
+from seedsweep.kube.apiserver.deletion import RETRY_SECONDS
 from seedsweep.kube.app import configure
-from seedsweep.kube.client import PAGE
-from seedsweep.kube.deletion import RETRY_SECONDS
-from seedsweep.kube.watches import Backoffs, Watches
+from seedsweep.kube.watching import watches as module
+from seedsweep.kube.watching.watches import Backoffs, Watches
 
 PODS = "/api/v1/namespaces/nlp/pods"
 SWEEPS = "/apis/seedsweep.io/v1alpha1/seedsweeps"

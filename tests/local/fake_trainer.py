@@ -14,7 +14,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from seedsweep_trainer.contract import (
+from seedsweep.contract.protocol import (
     Env,
     ExitCode,
     Message,

@@ -48,10 +48,10 @@ def test_sweep_of_it_is_cut_and_says_that_its_scores_were_sampled(
     exact = status.condition("ExactScores")
     assert exact is not None
     assert (exact.status, exact.reason) == ("False", "ScoresSampled")
-    assert len(record.cuts[0].spec.kept) == 2
+    assert len(record.cuts[0].data.kept) == 2
     for episode in record.episodes:
         assert [score.sampled for score in episode.status.rung_scores] == [True]
-        if episode.spec.id.name in record.cuts[0].spec.kept:
+        if episode.spec.id.name in record.cuts[0].data.kept:
             assert len(episode.status.scores) == 100
             assert episode.status.attempts[-1].reason == EndReason.DONE
     again = seedsweep("run", str(folder / "sweep.yaml"), "--out", str(folder / "out"), "--episode", "0,0")

@@ -11,15 +11,15 @@ import pytest
 from fake_sweeps import FakeSweep
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.parse import load_sweep
+from seedsweep.contract.metrics_client import UnreachableError
+from seedsweep.contract.trouble import UNREACHED_AFTER, UNREACHED_TIMES
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import SeenAttempt
 from seedsweep.local import attempts as module
-from seedsweep.local.attempts import Attempts
+from seedsweep.local.attempts import ProcessAttempts
 from seedsweep.local.places import Place
 from seedsweep.local.processes import Launcher, Running
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.metrics_client import UnreachableError
-from seedsweep.trouble import UNREADABLE_AFTER, UNREADABLE_TIMES
 
 EPISODE = EpisodeId(0, 0)
 
@@ -60,7 +60,7 @@ Answer = Callable[[str], str | Exception]
 class Machine:
     """One attempt that is read again and again, by a clock that stands still."""
 
-    def __init__(self, attempts: Attempts, launched: Launched) -> None:
+    def __init__(self, attempts: ProcessAttempts, launched: Launched) -> None:
         self.attempts = attempts
         self.launched = launched
         self.scrapes = 0
@@ -96,7 +96,7 @@ async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     monkeypatch.setattr(module, "DEFAULT_SCRAPE_SECONDS", 0.001)
     directory, launched = RunDirectory(tmp_path / "out"), Launched()
     directory.make()
-    attempts = Attempts(load_sweep(FakeSweep(tmp_path).write()).spec, directory, launched, tmp_path)
+    attempts = ProcessAttempts(load_sweep(FakeSweep(tmp_path).write()).spec, directory, launched, tmp_path)
     machine = Machine(attempts, launched)
     monkeypatch.setattr(module, "fetch", machine.fetch)
     monkeypatch.setattr(module, "_now", lambda: machine.now)
@@ -119,23 +119,25 @@ async def test_a_score_that_can_never_count_is_told_at_once(machine: Machine) ->
     assert machine.seen.reading is None
 
 
-async def test_metrics_that_cannot_be_had_are_told_after_a_while_and_of_which_kind(machine: Machine) -> None:
-    kinds = {
-        "MetricsUnreachable": (UnreachableError("nothing listens"), "its metrics cannot be reached: nothing listens"),
-        "MetricsUnusable": (
-            "seedsweep_steps_done x\n",
-            "its metrics cannot be used: seedsweep_steps_done is no number",
-        ),
-    }
+async def test_a_trainer_that_does_not_answer_is_told_after_a_while(machine: Machine) -> None:
     begun = machine.now
-    for kind, (answer, text) in kinds.items():
-        machine.answer = lambda _, answer=answer: answer
-        machine.now = begun
-        await machine.scraped(UNREADABLE_TIMES)
-        assert machine.seen.trouble == ""
-        machine.now = begun + UNREADABLE_AFTER
-        assert machine.seen.trouble_kind == kind
-        assert machine.seen.trouble.startswith(text)
+    machine.answer = lambda _: UnreachableError("nothing listens")
+    await machine.scraped(UNREACHED_TIMES)
+    assert machine.seen.trouble == ""
+    machine.now = begun + UNREACHED_AFTER
+    assert machine.seen.trouble_kind == "MetricsUnreachable"
+    assert machine.seen.trouble == "its metrics cannot be reached: nothing listens"
+    machine.answer = published
+    await machine.scraped(1)
+    assert (machine.seen.trouble, machine.seen.unusable) == ("", "")
+
+
+async def test_an_exporter_that_cannot_be_read_is_told_while_it_trains(machine: Machine) -> None:
+    machine.answer = lambda _: "seedsweep_steps_done x\n"
+    machine.attempts.news.clear()
+    await machine.attempts.news.wait()
+    assert machine.seen.trouble_kind == "MetricsUnusable"
+    assert machine.seen.trouble.startswith("its metrics cannot be used: seedsweep_steps_done is no number")
     machine.answer = published
     await machine.scraped(1)
     assert (machine.seen.trouble, machine.seen.unusable) == ("", "")

@@ -92,8 +92,8 @@ def test_every_problem_is_told_at_once(seedsweep: Command, fake_sweep: FakeSweep
     [
         ("a: b: c", "is not valid YAML"),
         ("- 1\n- 2", "must be a mapping"),
-        ("", "found 0"),
-        ("a: 1\n---\nb: 2", "found 2"),
+        ("", "is empty: describe a SeedSweep in it"),
+        ("a: 1\n---\nb: 2", "holds 2 documents, and not one SeedSweep alone"),
         ("apiVersion: seedsweep.io/v1alpha1\nkind: Pod", "kind: must be SeedSweep (found 'Pod')"),
         ("apiVersion: v1\nkind: SeedSweep", "apiVersion: must be seedsweep.io/v1alpha1 (found 'v1')"),
     ],

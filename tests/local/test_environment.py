@@ -33,6 +33,7 @@ def test_contract_is_kept_with_all_that_is_known_of_the_attempt() -> None:
         "SEEDSWEEP_ATTEMPT_UID": "u1",
         "SEEDSWEEP_WEIGHT_INIT_SEED": "3",
         "SEEDSWEEP_DATA_ORDER_SEED": "7",
+        "SEEDSWEEP_METRIC": '{"name":"accuracy","goal":"maximize"}',
         "SEEDSWEEP_RUNGS": "6,12",
         "SEEDSWEEP_STOP_AFTER": "6",
         "SEEDSWEEP_WORK_DIR": "/out/attempts/u1",

@@ -9,14 +9,15 @@ import pytest
 import sweeps
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.parse import parse_sweep
-from seedsweep.exits import LastWords
+from seedsweep.contract.consistency import Limits
+from seedsweep.contract.exits import LastWords
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.contract.scrape import Expected
 from seedsweep.local.lastwords import ending_of, last_words, left_over
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import Message, Outcome, TrainerInfo, encode_message
 
 EPISODE = EpisodeId(1, 2)
-EXPECTED = Expected("wi1-do2", "u1", 0.0, 1.0)
+EXPECTED = Expected("wi1-do2", "u1", Limits(0.0, 1.0))
 MESSAGE = Message(TrainerInfo("wi1-do2", "u1"), Outcome.RUNNING, 10, 20, 100, scores=(0.25, 0.5))
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 SPEC = parse_sweep(sweeps.FINE_TUNING).spec
@@ -89,7 +90,7 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 
 def record(**fields: object) -> dict[EpisodeId, EpisodeStatus]:
-    entry = Attempt.model_validate({"uid": "u1", "started": "2026-05-04T00:00:00+00:00", **fields})
+    entry = Attempt.model_validate({"uid": "u1", "startTime": "2026-05-04T00:00:00+00:00", **fields})
     return {EPISODE: EpisodeStatus(attempts=[entry])}
 
 

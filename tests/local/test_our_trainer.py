@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -155,6 +155,66 @@ def test_what_the_trainer_refuses_is_refused_before_anything_starts(
     assert not (tmp_path / "out").exists()
 
 
+def renamed_tokenizer(model: Path) -> None:
+    for file in model.glob("tokenizer*"):
+        file.rename(file.with_name(f"old-{file.name}"))
+
+
+def fewer_positions(model: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig.from_pretrained(model, max_position_embeddings=9)
+    BertModel(config).save_pretrained(model)
+    limits = json.loads((model / "tokenizer_config.json").read_text()) | {"model_max_length": int(1e30)}
+    (model / "tokenizer_config.json").write_text(json.dumps(limits))
+
+
+def fewer_tokens(model: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    BertModel(BertConfig.from_pretrained(model, vocab_size=10)).save_pretrained(model)
+
+
+def other_words(model: Path) -> None:
+    tokenizer = json.loads((model / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    tokenizer["model"]["vocab"] = {word if word.startswith("[") else f"x{word}": i for word, i in vocabulary.items()}
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (renamed_tokenizer, ("has no tokenizer", "put the files of its tokenizer beside its weights")),
+        (fewer_positions, ("dataset.maxLength 16", "at most 9")),
+        (fewer_tokens, ("gives token", "vocab_size of 10", "use the tokenizer")),
+        (other_words, ("does not know most words", "use the tokenizer that the model was trained with")),
+    ],
+)
+def test_model_tokenizer_and_data_that_do_not_fit_are_refused_before_anything_starts(
+    check_here: Command, material: Path, tmp_path: Path, spoil: Callable[[Path], None], said: tuple[str, ...]
+) -> None:
+    shutil.copytree(material, tmp_path / "material")
+    spoil(tmp_path / "material" / "model")
+    result = check_here("run", str(write_sweep(tmp_path / "material")), "--out", str(tmp_path / "out"))
+    assert_refused(result, said)
+    assert "cannot start" not in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_hub_that_is_not_reached_is_told_with_what_works_offline(
+    check_here: Command, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("the library's own words")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", away)
+    data = {"hub": {"name": "org/data", "validation": "validation"}, "maxLength": 16}
+    result = check_here("run", str(write_sweep(material, dataset=data)), "--out", str(tmp_path / "out"))
+    assert_refused(result, ("'org/data': the hub was not reached", "name files of this machine in dataset.train"))
+    assert "own words" not in result.err
+
+
 def assert_refused(result: Result, said: Sequence[str]) -> None:
     assert result.code == 2, result.out + result.err
     for words in ("spec.trainer.fineTuning", *said):
@@ -237,6 +297,29 @@ def test_winners_card_tells_the_end_of_the_sweep_and_the_test_score(finished: tu
     assert broken(finished[1] / "best") is None, "the card is in the manifest, too"
 
 
+def test_a_hand_over_that_failed_fails_the_sweep_until_the_same_command_succeeds(
+    material: Path, tmp_path: Path, seedsweep: Command
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(material, tmp_path / "data")
+    sweep = write_sweep(tmp_path / "data")
+    (out / "best").mkdir(parents=True)
+    (out / "best" / "mine.txt").write_text("of something else")
+    failed = seedsweep("run", str(sweep), "--out", str(out))
+    assert failed.code == 1, failed.out + failed.err
+    assert "failed: HandOverFailed" in failed.out
+    assert "holds something else" in failed.out
+    assert "no test set" not in failed.out
+    assert "no test set" not in (out / "report.html").read_text()
+    shutil.rmtree(out / "best")
+    attempts = len(list((out / "attempts").iterdir()))
+    again = seedsweep("run", str(sweep), "--out", str(out))
+    assert again.code == 0, again.out + again.err
+    assert "is complete" in again.out
+    assert (out / "best" / "model.safetensors").exists()
+    assert len(list((out / "attempts").iterdir())) == attempts, "nothing was trained again"
+
+
 def test_copy_of_the_winner_is_made_where_it_is_asked_for(finished: tuple[Path, Path]) -> None:
     status = read_record(finished[1]).sweep.status
     assert status is not None
@@ -250,7 +333,7 @@ def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> Non
     record = read_record(finished[1])
     assert record.sweep.status is not None
     assert record.sweep.status.best is not None
-    wanted = {*record.cuts[0].spec.kept, record.sweep.status.best.episode}
+    wanted = {*record.cuts[0].data.kept, record.sweep.status.best.episode}
     work = finished[1] / "work"
     stored = {folder.name: [kept.name for kept in LocalFolders(folder).kept()] for folder in work.iterdir()}
     assert stored.keys() == wanted
@@ -258,7 +341,7 @@ def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> Non
 
 
 def test_episode_is_the_same_in_a_process_of_its_own(finished: tuple[Path, Path], seedsweep: Command) -> None:
-    winner = read_record(finished[1]).cuts[0].spec.ranked[0].episode
+    winner = read_record(finished[1]).cuts[0].data.ranked[0].episode
     seeds = winner.removeprefix("wi").replace("-do", ",")
     result = seedsweep("run", str(finished[0]), "--out", str(finished[1]), "--episode", seeds)
     assert result.code == 0, result.out

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,17 @@ import pytest
 import sweeps
 from seedsweep.api.parse import parse_sweep
 from seedsweep.api.sweep import SweepSpec
-from seedsweep.local.places import find_places, free_port, parse_gpu_list, place_problems, usable_cores, visible_gpus
+from seedsweep.local.places import (
+    LOOPBACK,
+    Place,
+    find_places,
+    free_port,
+    parse_gpu_list,
+    place_problems,
+    port_for,
+    usable_cores,
+    visible_gpus,
+)
 
 H200 = "GPU 0: NVIDIA H200 (UUID: GPU-aaa)\n"
 
@@ -63,6 +74,15 @@ def test_ports_beyond_the_last_are_refused() -> None:
     wanted = spec(**{"spec.scrape": {"port": 65535}})
     places = find_places(wanted, {}, 2)
     assert [problem.path for problem in place_problems(wanted, {}, places)] == ["spec.scrape.port"]
+
+
+def test_an_attempt_whose_places_port_was_taken_meanwhile_gets_another() -> None:
+    with socket.socket() as other:
+        other.bind((LOOPBACK, 0))
+        other.listen()
+        place = Place(0, "cpu", port=other.getsockname()[1])
+        assert port_for(place) != place.port
+    assert port_for(place) == place.port
 
 
 def test_a_chosen_port_is_none_that_an_outgoing_connection_may_get_before_the_trainer_listens() -> None:

@@ -15,7 +15,7 @@ from local.conftest import Command
 from ports import free_port
 from runners import assert_ended, read_until, runner
 from seedsweep.api.episode import EndReason
-from seedsweep.engine import ends
+from seedsweep.engine import retry
 from seedsweep.local.rundir import RunDirectory
 
 
@@ -25,8 +25,8 @@ def test_sweep_runs_to_the_end_and_leaves_the_whole_record(seedsweep: Command, f
     record = fake_sweep.record
     assert record.sweep.status is not None
     assert record.sweep.status.phase == "Complete"
-    assert len(record.cuts[0].spec.kept) == 2
-    assert {e.spec.id.name for e in record.episodes if len(e.status.scores) == 10} >= record.cuts[0].spec.kept
+    assert len(record.cuts[0].data.kept) == 2
+    assert {e.spec.id.name for e in record.episodes if len(e.status.scores) == 10} >= record.cuts[0].data.kept
     with (fake_sweep.out / "curves.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     recorded = {(e.spec.id.name, i): score for e in record.episodes for i, score in enumerate(e.status.scores, 1)}
@@ -39,7 +39,7 @@ def test_sweep_runs_to_the_end_and_leaves_the_whole_record(seedsweep: Command, f
 
 def test_losers_leave_no_checkpoints(seedsweep: Command, fake_sweep: FakeSweep) -> None:
     assert seedsweep(*fake_sweep.arguments()).code == 0
-    kept = fake_sweep.record.cuts[0].spec.kept
+    kept = fake_sweep.record.cuts[0].data.kept
     assert {folder.name for folder in (fake_sweep.out / "work").iterdir()} == kept
 
 
@@ -147,13 +147,13 @@ def test_one_bad_episode_never_ends_a_sweep(
     assert bad.status.attempts[-1].reason == reason
     assert bad.status.verdict is not None
     assert bad.status.verdict.outcome == ("Diverged" if how == "diverge" else "Failed")
-    assert len(fake_sweep.record.cuts[0].spec.ranked) == 2
+    assert len(fake_sweep.record.cuts[0].data.ranked) == 2
 
 
 def test_failed_attempt_is_made_again_and_ends_as_if_nothing_had_happened(
     seedsweep: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ends, "BACK_OFF", timedelta(0))
+    monkeypatch.setattr(retry, "BACK_OFF", timedelta(0))
     smooth, rough = FakeSweep(tmp_path / "a"), FakeSweep(tmp_path / "b")
     for sweep in (smooth, rough):
         sweep.folder.mkdir()

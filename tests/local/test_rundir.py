@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import sweeps
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, RungScore
 from seedsweep.api.parse import parse_sweep
-from seedsweep.api.status import SweepStatus
+from seedsweep.api.status import Best, SweepStatus
 from seedsweep.engine.decisions import RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.files import create_whole, write_whole
@@ -24,7 +24,7 @@ from seedsweep.local.rundir import RunDirectory, RunDirectoryError, remove_tree
 SWEEP = parse_sweep(sweeps.FINE_TUNING)
 LAYOUT = Layout.of(SWEEP)
 EPISODE = EpisodeId(1, 0)
-CUT = CutSpec(sweep="demo", bracket=0, rung=0, evaluation=6, keep=2, rank_by="best", ranked=[])
+CUT = CutData(sweep="demo", bracket=0, rung=0, evaluation=6, keep=2, rank_by="best", ranked=[])
 
 
 @pytest.fixture
@@ -159,6 +159,23 @@ def test_run_may_go_on_with_other_budgets(field: str) -> None:
 
 def test_run_may_go_on_where_a_default_was_written_down() -> None:
     assert differences(SWEEP, parse_sweep(sweeps.changed("spec.trainer.fineTuning.batchSize", 16)), "out") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("spec.export", {"uri": "/copies/best"}), ("spec.storage.retentionPolicy", {"whenFinished": "KeepAll"})],
+)
+def test_run_may_go_on_with_another_export_and_retention_until_the_winner_is_handed_over(
+    field: str, value: object
+) -> None:
+    stored = sweeps.changed("spec.storage", {"uri": "s3://bucket/runs"})
+    recorded, wanted = parse_sweep(stored), parse_sweep(sweeps.changed(field, value, stored))
+    assert differences(recorded, wanted, "out") == []
+    best = Best(episode="wi1-do0", weight_init=1, data_order=0, score=0.5, evaluation=3)
+    assert differences(recorded.evolve(status=SweepStatus(best=best)), wanted, "out") == []
+    over = SweepStatus(best=best.evolve(weights="out/best"))
+    (problem,) = differences(recorded.evolve(status=over), wanted, "out")
+    assert problem.path.startswith(field)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedsweep.api.sweep import MetricNames
+from seedsweep.api.sweep import GaugeNames
+from seedsweep.contract.consistency import Limits
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import ScrapeError
-from seedsweep.scrape import Expected, parse_reading
 
-NAMES = MetricNames(score="val_accuracy", progress="epoch_share")
-EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)
+NAMES = GaugeNames(score="val_accuracy", progress="epoch_share")
+EXPECTED = Expected(episode="wi1-do2", uid="u1", limits=Limits(0.0, 1.0))
 INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L1"} 1\n'
 
 Samples = Sequence[tuple[float, float]]
@@ -94,7 +95,15 @@ def test_attempt_cannot_go_back() -> None:
         ("epoch_share NaN\nval_accuracy 0.5\n", "epoch_share is nan"),
         ("epoch_share 0.5\n", "val_accuracy is not there: publish it from the start"),
         ("epoch_share 0.5\nval_accuracy 1.5\n", "outside the metric's range 0 to 1"),
-        ('epoch_share 0.5\nval_accuracy{a="1"} 0.5\nval_accuracy{a="2"} 0.5\n', "is there 2 times"),
+        (
+            'epoch_share 0.5\nval_accuracy{pid="1",x="y"} 0.5\nval_accuracy{pid="2",x="y"} 0.5\n',
+            'is there 2 times, once with pid="1" and once with pid="2": publish one sample of it',
+        ),
+        (
+            'epoch_share 0.5\nval_accuracy 0.5\nval_accuracy{rank="0"} 0.5\n',
+            'is there 2 times, once with rank="" and once with rank="0"',
+        ),
+        ("epoch_share 0.5\nepoch_share 0.5\nval_accuracy 0.5\n", "is there 2 times, with the same labels"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_reason(body: str, reason: str) -> None:
@@ -103,8 +112,8 @@ def test_what_cannot_be_is_refused_with_its_reason(body: str, reason: str) -> No
     assert reason in str(refused.value)
 
 
-@pytest.mark.parametrize("names", [MetricNames(score="quality"), MetricNames(score="seedsweep_validation_score")])
-def test_without_a_gauge_of_progress_the_contracts_counts_tell_it(names: MetricNames) -> None:
+@pytest.mark.parametrize("names", [GaugeNames(score="quality"), GaugeNames(score="seedsweep_validation_score")])
+def test_without_a_gauge_of_progress_the_contracts_counts_tell_it(names: GaugeNames) -> None:
     body = f"{names.score} 0.5\nseedsweep_evaluations_done 2\nseedsweep_evaluations_planned 8\n"
     reading = parse_reading(body.encode(), EXPECTED, names)
     assert (reading.scores, reading.evaluations_planned) == ((0.5, 0.5), 8)
@@ -114,8 +123,8 @@ def test_without_a_gauge_of_progress_the_contracts_counts_tell_it(names: MetricN
 def test_counts_that_cannot_be_are_refused(done: float | None, planned: float | None) -> None:
     counts = {"seedsweep_evaluations_done": done, "seedsweep_evaluations_planned": planned}
     body = "quality 0.5\n" + "".join(f"{name} {value}\n" for name, value in counts.items() if value is not None)
-    with pytest.raises(ScrapeError, match=r"spec\.trainer\.metrics\.progress"):
-        parse_reading(body.encode(), EXPECTED, MetricNames(score="quality"))
+    with pytest.raises(ScrapeError, match=r"spec\.trainer\.gauges\.progress"):
+        parse_reading(body.encode(), EXPECTED, GaugeNames(score="quality"))
 
 
 def test_trainer_that_publishes_its_curve_is_not_sampled_although_gauges_are_named() -> None:

@@ -20,13 +20,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from metrics_servers import MetricsServers, answering, endless, trickle
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
+from seedsweep.contract.consistency import Limits
+from seedsweep.contract.exposition import MAX_LABELS, MAX_LINES, ScrapeError, parse_samples
+from seedsweep.contract.metrics_client import MAX_BYTES, fetch, metrics_session
+from seedsweep.contract.protocol import Message, Outcome, TrainerInfo
+from seedsweep.contract.scrape import Expected, NeverUsableError, parse_reading, reading_of
 from seedsweep.engine.observation import Reading
-from seedsweep.exposition import MAX_LABELS, MAX_LINES, ScrapeError, parse_samples
-from seedsweep.metrics_client import MAX_BYTES, fetch, metrics_session
-from seedsweep.scrape import Expected, NeverUsableError, parse_reading, reading_of
-from seedsweep_trainer.contract import Message, Outcome, TrainerInfo
 
-EXPECTED = Expected(episode="wi1-do2", uid="u1", lowest=0.0, highest=1.0)
+EXPECTED = Expected(episode="wi1-do2", uid="u1", limits=Limits(0.0, 1.0))
 INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L3",fingerprint="f",data="d"} 1\n'
 STEPS = "seedsweep_steps_done 20\nseedsweep_steps_planned 100\nseedsweep_evaluations_planned 10\n"
 CURVE = 'seedsweep_evaluation_score{evaluation="1"} 0.25\nseedsweep_evaluation_score{evaluation="2"} 0.5\n'
@@ -137,7 +138,7 @@ def test_score_at_the_edge_of_the_range_is_inside_it_although_scores_are_rounded
         (GOOD.replace('{evaluation="2"}', ""), "not evaluation '2'"),
         (GOOD.replace('{evaluation="2"}', "{evaluation=2}"), "not labels"),
         (GOOD + "seedsweep_evaluation_score{\n", "not a sample"),
-        (GOOD.replace("steps_done 20", "steps_done 101"), "step 101 of only 100"),
+        (GOOD.replace("steps_done 20", "steps_done 101"), "more steps than the 100 that are planned"),
         (GOOD.replace("steps_done 20", "steps_done -1"), "steps_done is -1.0"),
         (GOOD.replace("steps_done 20", "steps_done 1.5"), "steps_done is 1.5"),
         (GOOD.replace("steps_done 20", "steps_done NaN"), "steps_done is nan"),
@@ -153,9 +154,12 @@ def test_score_at_the_edge_of_the_range_is_inside_it_although_scores_are_rounded
         (GOOD.replace("0.5", "1_0"), "is no number: '1_0'"),
         (GOOD.replace("0.5", "\N{ARABIC-INDIC DIGIT ONE}"), "is no number"),
         (GOOD + "seedsweep_baseline_score 1e39\n", "seedsweep_baseline_score: 1e+39 does not fit a float32"),
-        (GOOD.replace("{evaluation", '{evaluation="1",evaluation'), "label evaluation is there twice"),
+        (GOOD.replace("{evaluation", '{evaluation="1",evaluation'), "has the label evaluation twice"),
         (INFO + "".join(f'seedsweep_evaluation_score{{evaluation="{i}"}} 1\n' for i in range(1, 302)), "at most 300"),
-        (GOOD + "".join(f'x{{a="{i}"}} 1\n' for i in range(1000)), "more than 1000"),
+        (GOOD + "".join(f'seedsweep_steps_done{{a="{i}"}} 1\n' for i in range(1000)), "more than 1000"),
+        (GOOD.replace("20", "20 soon"), "a timestamp that is no number: 'soon'"),
+        (INFO + '{"seedsweep_steps_done","seedsweep_steps_planned"} 1\n', "not labels"),
+        (INFO + 'seedsweep_steps_done{"seedsweep_steps_done"} 1\n', "not a sample, which has one name"),
         (GOOD + "#\n" * MAX_LINES, "more than 10000 lines"),
         (INFO.replace("{", "{" + "".join(f'x{i}="",' for i in range(MAX_LABELS))), "more than 32 labels"),
         (INFO.replace("{", '{x="a"y="b",'), "not labels"),
@@ -203,20 +207,34 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
             parse_reading(given_bytes, EXPECTED)
 
 
-BLANKS = st.text(" \t", max_size=2)
-NAMES = st.from_regex(r"[a-z_:][a-z0-9_:]{0,4}", fullmatch=True)
-LABELS = st.dictionaries(st.from_regex(r"[a-z_][a-z0-9]{0,3}", fullmatch=True), st.text(max_size=5), max_size=3)
+BLANKS = st.sampled_from(["", " ", "\t", "  "])
+NAMES = st.text("az_:", min_size=1, max_size=4)
+LABELS = st.dictionaries(st.text("azA", min_size=1, max_size=3), st.text(max_size=5), max_size=3)
 VALUES = st.floats().map(repr) | st.sampled_from(["NaN", "+Inf", "-Inf", "7", "+7", "1.", ".5", "1E-3"])
+STAMPS = st.sampled_from(["", " 1700000000000", " -5", "\t1520879607.789"])
 
 
 @st.composite
 def lines(draw: st.DrawFn) -> str:
     """A sample as Prometheus takes it, with blanks wherever they may be."""
-    labels = draw(LABELS)
-    quoted = [f'{name}="{_escaped(value)}"{draw(st.sampled_from([",", ", "]))}' for name, value in labels.items()]
-    inside = f"{draw(BLANKS)}{{{draw(BLANKS)}{''.join(quoted)}}}{draw(BLANKS)}" if draw(st.booleans()) else " "
-    stamp = draw(st.sampled_from(["", " 1700000000000", " -5"]))
-    return f"{draw(BLANKS)}{draw(NAMES)}{inside}{draw(VALUES)}{stamp}{draw(BLANKS)}"
+    name, labels = draw(NAMES), draw(LABELS)
+    terms = [_term(draw, *label) for label in labels.items()]
+    if draw(st.integers(0, 3)) == 0:
+        # Since Prometheus 3.
+        terms.insert(0, f'"{name}"')
+        name = ""
+    elif not terms and draw(st.booleans()):
+        gap = draw(st.sampled_from([" ", "\t ", "  "]))
+        return f"{draw(BLANKS)}{name}{gap}{draw(VALUES)}{draw(STAMPS)}{draw(BLANKS)}"
+    inside = f"{draw(BLANKS)},{draw(BLANKS)}".join(terms)
+    comma = f",{draw(BLANKS)}" if terms and draw(st.booleans()) else ""
+    braces = f"{draw(BLANKS)}{{{draw(BLANKS)}{inside}{comma}}}{draw(BLANKS)}"
+    return f"{draw(BLANKS)}{name}{braces}{draw(VALUES)}{draw(STAMPS)}{draw(BLANKS)}"
+
+
+def _term(draw: st.DrawFn, name: str, value: str) -> str:
+    written = f'"{name}"' if draw(st.booleans()) else name
+    return f'{written}{draw(BLANKS)}={draw(BLANKS)}"{_escaped(value)}"'
 
 
 def _escaped(value: str) -> str:
@@ -231,6 +249,12 @@ def test_samples_are_those_that_prometheus_reads(body: list[str]) -> None:
     found = parse_samples(text.encode(), {name for name, *_ in wanted})
     ours = [(name, labels, value) for name, entries in found.items() for labels, value in entries]
     assert sorted(map(repr, ours)) == sorted(map(repr, ((n, lb, float(v)) for n, lb, v in wanted)))
+
+
+def test_a_page_of_thousands_of_other_metrics_is_read() -> None:
+    others = "".join(f'engine_latency_bucket{{le="{i}"}} {i}\n' for i in range(MAX_LINES - 20))
+    assert parse(others + GOOD).scores == (0.25, 0.5)
+    assert len(others) < MAX_BYTES
 
 
 def test_the_longest_curves_fit_however_they_are_written() -> None:
@@ -253,11 +277,14 @@ def test_the_longest_curves_fit_however_they_are_written() -> None:
         (GOOD.replace("evaluations_planned 10", "evaluations_planned 301"), True),
         (GOOD.replace('contract="1"', 'contract="2"'), True),
         (GOOD.replace('level="L3"', 'level="L9"'), True),
+        (GOOD.replace("steps_done 20", "steps_done 101"), True),
+        (GOOD.replace("steps_planned 100", "steps_planned 187.5"), True),
+        (GOOD.replace("evaluations_planned 10", "evaluations_planned 9.5"), True),
+        (INFO.replace('data="d"', f'data="{"d" * 257}"'), True),
         # An address may be another pod's by now, and a trainer may be about to publish the rest.
         (GOOD.replace('uid="u1"', 'uid="u2"'), False),
         (GOOD.replace('uid="u1"', 'uid="u2"').replace("0.5", "1.5"), False),
         (STEPS + CURVE, False),
-        (GOOD.replace("steps_done 20", "steps_done 101"), False),
     ],
 )
 def test_what_no_later_reading_takes_back_can_never_be_used(body: str, final: bool) -> None:
@@ -268,7 +295,7 @@ def test_what_no_later_reading_takes_back_can_never_be_used(body: str, final: bo
 
 def test_limits_that_no_score_can_reach_are_none() -> None:
     metric = Metric(name="m", goal="maximize", range=MetricRange(min="-1e99", max="1e99"))
-    assert Expected.of(metric, EpisodeId(1, 2), "u1") == Expected("wi1-do2", "u1", -math.inf, math.inf)
+    assert Expected.of(metric, EpisodeId(1, 2), "u1") == Expected("wi1-do2", "u1", Limits(-math.inf, math.inf))
 
 
 def test_bad_utf8_is_refused() -> None:

@@ -10,10 +10,11 @@ import records
 from seedsweep.api import card as completion
 from seedsweep.api import status as answers
 from seedsweep.api.core import Condition, EnvVar
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.parse import parse_sweep
+from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.engine.layout import Layout
 from seedsweep.report.card import model_card
 
@@ -23,7 +24,7 @@ TEST = answers.TestScore(
 
 
 def card_of(record: records.Record) -> str:
-    return model_card(record.sweep, record.status, statuses(record), [cut.spec for cut in record.cuts])
+    return model_card(record.sweep, record.status, statuses(record), [cut.data for cut in record.cuts])
 
 
 def statuses(record: records.Record) -> Mapping[EpisodeId, EpisodeStatus]:
@@ -50,7 +51,7 @@ def test_card_states_where_every_episode_went() -> None:
 
 def test_card_of_a_cut_states_its_evaluation_and_threshold_and_of_how_many() -> None:
     record = records.finished()
-    assert f"| 6 | 3 | 8 | {record.cuts[0].spec.threshold:.4f} |" in card_of(record)
+    assert f"| 6 | 3 | 8 | {record.cuts[0].data.threshold:.4f} |" in card_of(record)
 
 
 def test_card_of_a_cut_withholds_the_expected_best_with_the_reason() -> None:
@@ -95,6 +96,28 @@ def test_test_score_stands_before_the_rest_with_n_and_interval() -> None:
     assert card.index("## Test score") < card.index("## How it was chosen")
 
 
+def test_card_tells_what_the_model_was_trained_from() -> None:
+    origin = Provenance(
+        base_weights="ab12",
+        dataset_commit="cd34",
+        examples=PartCounts(train=800, validation=200),
+        truncated=PartCounts(train=0, validation=0),
+    )
+    card = card_of(records.finished().with_status(provenance=origin))
+    assert "- 800 train, 200 validation examples, none truncated\n- data set at commit `cd34`\n" in card
+    assert "- base weights of digest `ab12`\n" in card
+
+
+def test_a_test_score_that_is_undefined_is_told_apart_from_none() -> None:
+    card = completion.completed(card_of(records.finished()), TEST.evolve(score=None, interval=None))
+    assert "Undefined: accuracy has no value on the 277 test examples" in card
+    assert "no test set" not in card
+
+
+def test_a_test_score_without_an_interval_stands_alone() -> None:
+    assert "**0.6643** (n = 277 examples)." in completion.test_section(TEST.evolve(interval=None))
+
+
 def test_a_card_of_other_making_gets_its_test_score_at_its_end() -> None:
     assert completion.completed("# Mine\n", TEST).startswith("# Mine\n\n## Test score\n")
 
@@ -114,7 +137,7 @@ def test_card_warns_of_what_casts_doubt_on_scores(kind: str, status: str, words:
 
 def test_winner_that_lost_the_cut_is_said_to_have() -> None:
     record = records.finished()
-    loser = next(entry for entry in record.cuts[0].spec.ranked if not entry.kept)
+    loser = next(entry for entry in record.cuts[0].data.ranked if not entry.kept)
     assert record.status.best is not None
     best = record.status.best.evolve(episode=loser.episode)
     assert "This episode itself lost there" in card_of(record.with_status(best=best))
@@ -145,7 +168,7 @@ def test_foreign_words_cannot_break_out_of_the_card() -> None:
 
 def test_card_stays_small_whatever_the_number_of_episodes_and_cuts() -> None:
     record = records.finished(60, 40)
-    many = [record.cuts[0].spec.evolve(bracket=b, rung=r) for b in range(20) for r in range(20)]
+    many = [record.cuts[0].data.evolve(bracket=b, rung=r) for b in range(20) for r in range(20)]
     brackets = [{"episodes": 120, "rungs": [{"atPercent": 30, "keep": 3}]} for _ in range(20)]
     spec = record.sweep.spec.evolve(early_stopping=EarlyStopping.model_validate({"brackets": brackets}))
     status = record.status.evolve(
@@ -161,7 +184,7 @@ def test_card_stays_small_whatever_the_number_of_episodes_and_cuts() -> None:
 
 def test_card_does_not_depend_on_the_order_of_what_is_on_record() -> None:
     record = records.finished()
-    cuts = [record.cuts[0].spec, record.cuts[0].spec.evolve(rung=1, evaluation=9)]
+    cuts = [record.cuts[0].data, record.cuts[0].data.evolve(rung=1, evaluation=9)]
     backwards = dict(reversed(statuses(record).items()))
     assert _card(record, statuses(record), cuts) == _card(record, backwards, cuts[::-1])
 
@@ -171,5 +194,5 @@ def test_without_a_winner_there_is_no_card() -> None:
         card_of(records.finished().with_status(best=None))
 
 
-def _card(record: records.Record, episodes: Mapping[EpisodeId, EpisodeStatus], cuts: list[CutSpec]) -> str:
+def _card(record: records.Record, episodes: Mapping[EpisodeId, EpisodeStatus], cuts: list[CutData]) -> str:
     return model_card(record.sweep, record.status, episodes, cuts)

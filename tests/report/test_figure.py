@@ -41,7 +41,7 @@ def test_cut_baseline_and_winner_are_labelled() -> None:
     record = records.finished()
     assert record.status.best is not None
     shown = texts(parsed(record))
-    assert f"cut at evaluation 6: 3 of 8 kept, threshold {record.cuts[0].spec.threshold:.4f}" in shown
+    assert f"cut at evaluation 6: 3 of 8 kept, threshold {record.cuts[0].data.threshold:.4f}" in shown
     assert f"constant baseline {records.BASELINE:.4f}" in shown
     assert f"weight init 1, data order 0: {record.status.best.score:.4f}" in shown
 
@@ -53,7 +53,7 @@ def test_failed_and_diverged_episodes_are_marked_where_they_ended() -> None:
 
 def test_evaluations_after_a_loss_are_drawn_apart() -> None:
     record = records.finished()
-    loser = record.cuts[0].spec.ranked[-1].episode
+    loser = record.cuts[0].data.ranked[-1].episode
     assert f'id="after-{loser}"' not in draw_curves(of(record))
     assert f'id="after-{loser}"' in draw_curves(with_scores(record, loser, [0.55] * 9))
 

@@ -9,7 +9,9 @@ import pytest
 
 import records
 from seedsweep.api.core import Condition
+from seedsweep.api.finetuning import Metric
 from seedsweep.api.parse import parse_sweep
+from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.report.page import build_report, write_report
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -69,6 +71,49 @@ def test_without_a_test_set_the_page_says_that_the_score_is_optimistic() -> None
     assert "expect less on new data" in words
 
 
+def test_a_test_set_that_was_given_is_never_said_to_be_missing() -> None:
+    record = records.with_test_set(records.finished())
+    assert record.status.best is not None
+    best, since = record.status.best.evolve(test=None), records.START.isoformat()
+    failed = Condition(type="HandedOver", status="False", reason="HandOverFailed", last_transition_time=since)
+    words = words_of(page_of(record.with_status(best=best, conditions=[failed])))
+    assert "Test accuracy none not scored: the winner could not be handed over" in words
+    assert "none not scored yet" in words_of(page_of(record.with_status(best=best, completion_time=None)))
+    assert "not scored: no weights were kept" in words_of(page_of(record.with_status(best=best)))
+    assert "dataset.test" not in words
+    assert "no test set" not in words
+
+
+def test_a_test_score_that_is_undefined_is_called_so() -> None:
+    record = records.with_test_set(records.finished())
+    assert record.status.best is not None
+    assert record.status.best.test is not None
+    test = record.status.best.test.evolve(score=None, interval=None)
+    words = words_of(page_of(record.with_status(best=record.status.best.evolve(test=test))))
+    assert "undefined it has no value on the 277 test examples" in words
+
+
+ORIGIN = Provenance(
+    base_weights="ab12",
+    model_commit="cd34",
+    examples=PartCounts(train=800, validation=200),
+    truncated=PartCounts(train=16, validation=0),
+    positive_label="legit $x$",
+)
+
+
+def test_what_was_trained_from_is_on_record_with_the_class_of_an_f1() -> None:
+    record = records.finished().with_status(provenance=ORIGIN)
+    trainer = record.sweep.spec.trainer
+    assert trainer.fine_tuning is not None
+    trainer = trainer.evolve(fine_tuning=trainer.fine_tuning.evolve(metric=Metric(name="f1", goal="maximize")))
+    sweep = record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer))
+    words = words_of(build_report(sweep, record.episodes, record.cuts))
+    assert "ranked by validation F1 of legit $x$ (higher is better)" in words
+    assert "800 train, 200 validation examples; truncated to maxLength: 16 train (2 %)" in words
+    assert "digest ab12 , commit cd34" in words
+
+
 def test_statistics_come_with_n_and_their_source() -> None:
     words = words_of(page_of(records.finished()))
     assert (
@@ -86,15 +131,15 @@ def test_page_says_what_it_withholds_and_why() -> None:
 def test_cut_table_has_everyone_with_the_reason_of_those_left_out() -> None:
     record = records.finished()
     words = words_of(page_of(record))
-    for entry in record.cuts[0].spec.ranked:
+    for entry in record.cuts[0].data.ranked:
         assert f"{entry.episode} {entry.score:.4f}" in words
     assert f"{records.FAILED} – – Failed: {records.FAILED_REASON}" in words
 
 
 def test_ties_at_the_threshold_are_told() -> None:
     record = records.finished()
-    spec = record.cuts[0].spec.model_copy(update={"tied_at_threshold": 3})
-    record.cuts[0] = record.cuts[0].model_copy(update={"spec": spec})
+    data = record.cuts[0].data.model_copy(update={"tied_at_threshold": 3})
+    record.cuts[0] = record.cuts[0].model_copy(update={"data": data})
     assert "3 episodes had exactly that score" in words_of(page_of(record))
 
 

@@ -1,6 +1,8 @@
 """Reading a record back from the folder of a run."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,8 +36,62 @@ def test_folder_without_a_sweep_is_named_with_the_remedy(tmp_path: Path) -> None
         read_record(tmp_path)
 
 
-def test_damaged_file_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+def replaced(document: Any, path: str, value: Any) -> bytes:
+    """The JSON of a document with another value in one place; `...` removes what is there."""
+    *parents, last = path.split(".")
+    place = document
+    for step in parents:
+        place = place[int(step)] if step.isdigit() else place[step]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "value", "said"),
+    [
+        ("episodes/wi0-do0", "spec", ..., "spec: is missing"),
+        (
+            "episodes/wi0-do0",
+            "status.state",
+            "Averaged",
+            "status.state: is not known to this release (found 'Averaged')",
+        ),
+        ("episodes/wi0-do0", "status.scores", 5, "status.scores: is not known to this release (found 5)"),
+        ("episodes/wi0-do0", "status.attempts.0.reason", "Sold", "status.attempts[0].reason: is not known"),
+        ("sweep", "status.phase", "Exploring", "status.phase: is not known to this release (found 'Exploring')"),
+        ("sweep", "spec.newInV2", 1, "spec.newInV2: is not known to this release (found 1)"),
+        ("sweep", "spec.parallelism", "many", "spec.parallelism: is not known to this release (found 'many')"),
+        ("cuts/*", "spec.ranked.0.kept", "perhaps", "spec.ranked[0].kept: is not known to this release"),
+    ],
+)
+def test_a_file_that_this_release_cannot_read_is_named_with_its_field_and_the_remedy(
+    tmp_path: Path, file: str, path: str, value: Any, said: str
+) -> None:
     folder = records.write(tmp_path, records.finished())
-    (folder / "episodes" / "wi0-do0.json").write_text('{"metadata": {"name": "x"}}')
-    with pytest.raises(RecordError, match=r"wi0-do0\.json: not a Episode: spec Field required"):
+    found = sorted(folder.glob(f"{file}.json"))[0]
+    found.write_bytes(replaced(json.loads(found.read_bytes()), path, value))
+    with pytest.raises(RecordError) as caught:
+        read_record(folder)
+    message = str(caught.value)
+    assert message.startswith(f"{found}: {said}")
+    assert message.endswith("; run the release that wrote it, or restore the file")
+    for word in ("Input", "Field", "Extra", "valid", "\n"):
+        assert word not in message
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"5", b"null", b"\xff\xfe", b"[" * 2_000])
+def test_a_file_that_holds_something_else_is_named(tmp_path: Path, content: bytes) -> None:
+    folder = records.write(tmp_path, records.finished())
+    (folder / "episodes" / "wi0-do0.json").write_bytes(content)
+    with pytest.raises(RecordError, match=r"wi0-do0\.json: the file: holds no Episode in JSON; run the release"):
+        read_record(folder)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = records.write(tmp_path, records.finished())
+    (folder / "episodes" / "wi9-do9.json").mkdir()
+    with pytest.raises(RecordError, match=r"wi9-do9\.json: cannot be read: Is a directory; run the release"):
         read_record(folder)

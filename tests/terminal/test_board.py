@@ -31,12 +31,12 @@ def test_every_episode_has_a_row() -> None:
 def test_made_cut_stands_between_those_it_kept_and_those_it_did_not() -> None:
     record = records.finished()
     above, below = names_above_and_below(board_of(records.after_the_cut()), "kept 3 of 8")
-    assert set(above) == record.cuts[0].spec.kept
+    assert set(above) == record.cuts[0].data.kept
     assert len(below) == 5
 
 
 def test_made_cut_shows_its_threshold() -> None:
-    threshold = records.finished().cuts[0].spec.threshold
+    threshold = records.finished().cuts[0].data.threshold
     [divider] = [e for e in board_of(records.after_the_cut()).entries if isinstance(e, Divider)]
     assert divider.made
     assert f"threshold {threshold:.4f}" in divider.text
@@ -104,7 +104,7 @@ def test_an_episode_that_trained_to_the_end_before_the_cut_is_not_shown_as_pause
 
 def test_cut_that_was_observed_counts_rather_than_the_one_just_planned() -> None:
     moment = records.after_the_cut()
-    other = records.finished().cuts[0].spec.model_copy(update={"threshold": 0.1})
+    other = records.finished().cuts[0].data.model_copy(update={"threshold": 0.1})
     board = make_board(moment.layout, moment.seen, replace(moment.plan, records=(RecordCut(other),)))
     assert not any("0.1000" in e.text for e in board.entries if isinstance(e, Divider))
 

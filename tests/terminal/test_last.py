@@ -52,8 +52,8 @@ def test_cut_is_told_with_its_threshold_and_ties() -> None:
     record = records.finished()
     assert "3 of 8 at evaluation 6, threshold" in screen(record)
     assert "tied" not in screen(record)
-    spec = record.cuts[0].spec.model_copy(update={"tied_at_threshold": 4})
-    record.cuts[0] = record.cuts[0].model_copy(update={"spec": spec})
+    data = record.cuts[0].data.model_copy(update={"tied_at_threshold": 4})
+    record.cuts[0] = record.cuts[0].model_copy(update={"data": data})
     assert "4 tied there" in screen(record)
 
 
@@ -106,6 +106,41 @@ def test_copy_of_the_winner_is_named_and_one_that_failed_says_why() -> None:
     best = record.status.best.evolve(exported="s3://team/winner")
     assert re.search(r"copy +s3://team/winner", screen(record.with_status(best=best)))
     spec = record.sweep.spec.evolve(export=Export(uri="s3://team/winner"))
-    done = record.status.conditions[0].evolve(message="best 0.7; the copy could not be made: no credentials")
-    without = replace(record, sweep=record.sweep.evolve(spec=spec)).with_status(conditions=[done])
+    without = replace(record, sweep=record.sweep.evolve(spec=spec)).with_status(
+        phase="Failed", conditions=not_handed_over("the copy could not be made: no credentials")
+    )
     assert re.search(r"copy +none: .*no credentials", screen(without))
+
+
+def not_handed_over(why: str) -> list[Condition]:
+    since = records.START.isoformat()
+    fields = {"reason": "HandOverFailed", "message": why, "last_transition_time": since}
+    return [Condition(type="Failed", status="True", **fields), Condition(type="HandedOver", status="False", **fields)]
+
+
+def test_a_hand_over_that_failed_is_told_as_one_with_the_way_to_try_again() -> None:
+    record = records.with_test_set(records.finished())
+    assert record.status.best is not None
+    best = record.status.best.evolve(test=None, weights=None)
+    text = screen(record.with_status(phase="Failed", best=best, conditions=not_handed_over("disk full")))
+    assert text.splitlines()[0] == "✗ rte failed: HandOverFailed"
+    assert "disk full" in text
+    assert re.search("test +not scored: the winner could not be handed over", text)
+    assert "the same `seedsweep run` again" in text
+    assert "Start anew" not in text
+    assert "no test set" not in text
+
+
+def test_a_test_score_that_is_undefined_is_told_as_such() -> None:
+    record = records.finished()
+    assert record.status.best is not None
+    assert record.status.best.test is not None
+    undefined = record.status.best.test.evolve(score=None, interval=None)
+    text = screen(record.with_status(best=record.status.best.evolve(test=undefined)))
+    assert re.search("test +undefined: accuracy has no value on the 277 test examples", text)
+
+
+def test_a_sweep_without_any_score_says_that_it_has_failed() -> None:
+    lines = screen(failed("NoScore", "no evaluation of 4 episodes has a score")).splitlines()
+    assert "failed: NoScore" in lines[0]
+    assert "Correct the data or the metric" in lines[2]

@@ -43,7 +43,7 @@ def test_speed_leaves_out_attempts_between_whose_start_and_end_the_clock_was_set
     moment = records.after_the_cut()
     started = (records.START + timedelta(hours=2)).isoformat()
     episode, status = next((e, s) for e, s in moment.seen.episodes.items() if s.attempts)
-    odd = status.evolve(attempts=[attempt.evolve(started=started) for attempt in status.attempts])
+    odd = status.evolve(attempts=[attempt.evolve(start_time=started) for attempt in status.attempts])
     seen = replace(moment.seen, attempts=[], episodes={**moment.seen.episodes, episode: odd})
     assert steps_per_second(seen, moment.now) == pytest.approx(1 / records.SECONDS_PER_STEP)
 

@@ -49,7 +49,7 @@ def checkpoint(evaluation: int, step: int | None = None) -> Checkpoint:
     values = torch.full((64,), float(evaluation))
     curve = tuple(i / 8 for i in range(1, evaluation + 1))
     progress = Progress(10 * evaluation if step is None else step, curve, curve)
-    return Checkpoint(progress, training=True, weights={"w": values}, state={"m": -values})
+    return Checkpoint(progress, weights={"w": values}, state={"m": -values})
 
 
 def best(evaluation: int) -> Best:

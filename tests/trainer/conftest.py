@@ -15,6 +15,8 @@ from transformers import (
     AutoModel,
     BertConfig,
     DistilBertConfig,
+    GPT2Config,
+    ModernBertConfig,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
@@ -65,6 +67,20 @@ ARCHITECTURES: dict[str, PreTrainedConfig] = {
         n_head=2,
         d_inner=32,
         pad_token_id=0,
+        initializer_range=INITIALIZER_RANGE,
+    ),
+    "modernbert": ModernBertConfig(
+        **_SIZES, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3, local_attention=8
+    ),
+    # As published: without a padding token.
+    "gpt2": GPT2Config(
+        vocab_size=len(VOCABULARY),
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        n_positions=40,
+        bos_token_id=3,
+        eos_token_id=3,
         initializer_range=INITIALIZER_RANGE,
     ),
 }
@@ -129,12 +145,17 @@ def observe(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Observed]:
     return partial(observed, monkeypatch)
 
 
-def save_checkpoint(folder: Path, config: PreTrainedConfig) -> None:
-    """Random weights, the same every time, with a tokenizer that splits at spaces."""
+def save_checkpoint(folder: Path, config: PreTrainedConfig, segments: bool | None = None, **tokenizer: Any) -> None:
+    """Random weights, the same every time, with a tokenizer that splits at spaces.
+
+    `segments`: whether the tokenizer tells them; None: as the published one does. `tokenizer`: more of its options.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         AutoModel.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
-    _tokenizer(config.model_type).save_pretrained(folder)
+    if segments is None:
+        segments = config.model_type in ("bert", "albert", "xlnet")
+    make_tokenizer(config.model_type, segments, **tokenizer).save_pretrained(folder)
 
 
 def save_sentences(path: Path, count: int, source: random.Random) -> Path:
@@ -149,7 +170,7 @@ def save_sentences(path: Path, count: int, source: random.Random) -> Path:
     return path
 
 
-def _tokenizer(model_type: str) -> PreTrainedTokenizerFast:
+def make_tokenizer(model_type: str, segments: bool, **options: Any) -> PreTrainedTokenizerFast:
     words = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.post_processor = processors.TemplateProcessing(
@@ -157,19 +178,20 @@ def _tokenizer(model_type: str) -> PreTrainedTokenizerFast:
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", VOCABULARY["[CLS]"]), ("[SEP]", VOCABULARY["[SEP]"])],
     )
-    segments = [] if model_type in ("roberta", "distilbert") else ["token_type_ids"]
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=words,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
+    # As published, one for decoders has an end of sequence and no padding.
+    special = {"pad_token": "[PAD]", "sep_token": "[SEP]"} if model_type != "gpt2" else {"eos_token": "[SEP]"}
+    settings = {
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "mask_token": "[MASK]",
+        **special,
         # As the published XLNet does, whose summary is the last token.
-        padding_side="left" if model_type == "xlnet" else "right",
-        model_input_names=["input_ids", *segments, "attention_mask"],
-        model_max_length=40,
-    )
+        "padding_side": "left" if model_type == "xlnet" else "right",
+        "model_input_names": ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"],
+        "model_max_length": 40,
+        **options,
+    }
+    return PreTrainedTokenizerFast(tokenizer_object=words, **settings)  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Event
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Message, Outcome
 from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.contract import Message, Outcome
 from seedsweep_trainer.durable import file_digest
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.train import train

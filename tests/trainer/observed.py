@@ -9,10 +9,10 @@ import torch
 from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Message, Outcome
 from seedsweep_trainer import train
 from seedsweep_trainer.attempt import Attempt
 from seedsweep_trainer.checkpoint import copy_weights
-from seedsweep_trainer.contract import Message, Outcome
 from seedsweep_trainer.learner import Learner
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.timetable import Timetable

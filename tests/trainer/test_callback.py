@@ -9,12 +9,22 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification, EvalPrediction, Trainer, TrainingArguments
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    EarlyStoppingCallback,
+    EvalPrediction,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
 from ports import free_port
+from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
 from seedsweep_trainer.callback import SeedSweepCallback
-from seedsweep_trainer.contract import Env, Message, Outcome, decode_message
 from seedsweep_trainer.errors import ConfigurationError
 
 EXAMPLES = 16
@@ -164,7 +174,6 @@ def test_evaluations_of_the_scripts_own_are_not_reported(sweep: Path, tmp_path: 
     ("arguments", "complaint"),
     [
         ({"metric_for_best_model": None}, "metric_for_best_model is None"),
-        ({"metric_for_best_model": "f1"}, "'eval_f1' is not among the metrics: eval_loss, eval_accuracy"),
         ({"eval_strategy": "no"}, "eval_strategy is 'no'"),
     ],
 )
@@ -180,3 +189,103 @@ def test_outside_a_sweep_training_is_as_without_it(tmp_path: Path) -> None:
     trained = trainer(tmp_path)
     trained.train()
     assert len(logged(trained, "eval_accuracy")) == 3
+
+
+def test_of_several_evaluation_sets_the_one_with_the_metric_counts(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, metric_for_best_model="eval_matched_accuracy")
+    trained.eval_dataset = dict.fromkeys(("mismatched", "matched", "other"), trained.eval_dataset)
+    trained.train()
+    message = last_words(sweep)
+    assert (message.outcome, message.evaluations_planned) == (Outcome.DONE, 3)
+    assert message.scores == pytest.approx(logged(trained, "eval_matched_accuracy"))
+    assert message.losses == pytest.approx(logged(trained, "eval_matched_loss"))
+
+
+def test_training_that_chooses_to_end_early_is_done_and_says_so(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, load_best_model_at_end=True)
+    trained.add_callback(EarlyStoppingCallback(early_stopping_patience=1, early_stopping_threshold=1.0))
+    trained.train()
+    message = last_words(sweep)
+    assert (message.outcome, len(message.scores), message.evaluations_planned) == (Outcome.DONE, 2, 3)
+    assert message.reason == "the training chose to end after evaluation 2 of 3"
+
+
+class EndedBetween(TrainerCallback):
+    """Asks for the end at a step, as Trainer's own callback does on SIGTERM."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, _: object, state: TrainerState, control: TrainerControl, **__: object) -> None:
+        control.should_training_stop |= state.global_step == self.step
+
+
+@pytest.mark.parametrize("step", [6, 8])
+def test_training_that_is_ended_by_anything_else_was_interrupted(sweep: Path, tmp_path: Path, step: int) -> None:
+    trained = trainer(tmp_path)
+    trained.add_callback(EndedBetween(step))
+    trained.train()
+    assert last_words(sweep).outcome == Outcome.INTERRUPTED
+
+
+def test_training_whose_weights_are_no_longer_finite_has_diverged(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, learning_rate=1e30, max_grad_norm=0, warmup_steps=6, optim="sgd")
+    trained.train()
+    message = last_words(sweep)
+    assert message.outcome == Outcome.DIVERGED
+    assert message.diverged_at == len(message.scores) + 1
+
+
+@pytest.mark.parametrize("metric", [np.float32(0.5), torch.tensor(0.5), True])
+def test_metrics_may_be_numbers_of_any_kind(sweep: Path, tmp_path: Path, metric: Any) -> None:
+    trained = trainer(tmp_path)
+    trained.compute_metrics = lambda _: {"accuracy": metric}
+    trained.train()
+    assert last_words(sweep).scores == (float(metric),) * 3
+
+
+def test_metric_that_is_no_number_is_refused(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, save_strategy="no")
+    trained.compute_metrics = lambda _: {"accuracy": [0.5, 0.6]}
+    with pytest.raises(ConfigurationError, match=r"eval_accuracy is \[0\.5, 0\.6\]: compute_metrics has to return"):
+        trained.train()
+
+
+@pytest.mark.parametrize(("goal", "agrees"), [("maximize", True), ("minimize", False)])
+def test_script_and_sweep_agree_on_the_direction(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goal: str, agrees: bool
+) -> None:
+    monkeypatch.setenv(Env.METRIC, f'{{"name": "accuracy", "goal": "{goal}"}}')
+    trained = trainer(tmp_path, greater_is_better=True)
+    if agrees:
+        trained.train()
+        return
+    with pytest.raises(
+        ConfigurationError, match=r"greater_is_better is True, but the sweep's metric.goal is 'minimize'"
+    ):
+        trained.train()
+
+
+@pytest.mark.parametrize(
+    "saving", [{"save_strategy": "no"}, {"save_strategy": "best"}, {"save_strategy": "steps", "save_steps": 1000}]
+)
+def test_a_checkpoint_is_kept_at_the_asked_evaluation_whatever_else_is_saved(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saving: dict[str, Any]
+) -> None:
+    monkeypatch.setenv(Env.STOP_AFTER, "2")
+    trained = trainer(tmp_path, eval_strategy="steps", eval_steps=3, **saving)
+    trained.train()
+    message = last_words(sweep)
+    assert (message.outcome, len(message.scores), message.checkpoint) == (Outcome.STOPPED, 2, 2)
+    assert get_last_checkpoint(str(tmp_path / "checkpoints" / "a")) == str(tmp_path / "checkpoints/a/checkpoint-6")
+
+
+def test_saving_only_the_best_is_refused_where_the_script_promises_to_resume(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = trainer(tmp_path, save_strategy="best")
+    trained.pop_callback(SeedSweepCallback)
+    monkeypatch.setenv(Env.METRICS_PORT, str(free_port()))
+    trained.add_callback(SeedSweepCallback(level="L2"))
+    with pytest.raises(ConfigurationError, match="save_strategy 'best'"):
+        trained.train()

@@ -8,8 +8,8 @@ import pytest
 from transformers import AutoModelForSequenceClassification
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.__main__ import main
-from seedsweep_trainer.contract import Env, ExitCode
 
 Make = Callable[..., FineTuning]
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,18 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
+from seedsweep.api import status
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import as_published
 from seedsweep_trainer import conclude as conclude_module
+from seedsweep_trainer import metrics
+from seedsweep_trainer import train as train_module
 from seedsweep_trainer.conclude import conclude
-from seedsweep_trainer.contract import as_published
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.train import prepare
+from trainer.conftest import ARCHITECTURES, save_checkpoint
 from trainer.episodes import Episode
 
 Make = Callable[..., FineTuning]
@@ -42,6 +47,15 @@ def answers(folder: Path, file: str) -> tuple[torch.Tensor, torch.Tensor]:
     return logits, torch.tensor([model.config.label2id[row["label"]] for row in rows])
 
 
+def rows_of(file: str | Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(Path(file).read_text().splitlines()))
+
+
+def kept_outputs(folder: Path, names: list[str]) -> torch.Tensor:
+    """What the hand-over has kept of its answers to the test set."""
+    return torch.tensor([[float(row[name]) for name in names] for row in rows_of(folder / "test-predictions.csv")])
+
+
 def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return as_published(int((logits.argmax(dim=1) == labels).sum()) / len(labels))
 
@@ -56,6 +70,54 @@ def test_the_folder_loads_and_scores_on_validation_as_published(
     rows = list(csv.DictReader((trained.folder / "only" / kept / "predictions.csv").read_text().splitlines()))
     published = torch.tensor([[float(row[name]) for name in LABELS.values()] for row in rows])
     torch.testing.assert_close(published, logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_one_text_at_a_time_gets_what_the_test_set_got(
+    architecture: str, tmp_path: Path, fine_tuning: Make, sentences: dict[str, str]
+) -> None:
+    # Some are longer than what it was trained on.
+    episode = Episode(tmp_path / "episode", fine_tuning(architecture, dataset={**sentences, "maxLength": 10}))
+    episode.attempt("only", stop_after=1)
+    conclude(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
+    ask = pipeline("text-classification", model=str(tmp_path / "winner"), device="cpu", truncation=True)
+    logits = kept_outputs(tmp_path / "winner", list(LABELS.values()))
+    for row, shares in zip(rows_of(sentences["test"]), logits.softmax(dim=1).tolist(), strict=True):
+        answered = {answer["label"]: answer["score"] for answer in ask(row["text"], top_k=None)}
+        assert answered == pytest.approx(dict(zip(LABELS.values(), shares, strict=True)), abs=1e-5)
+
+
+def test_one_pair_at_a_time_gets_what_the_test_set_got_though_the_model_has_one_segment(
+    tmp_path: Path, fine_tuning: Make, sentences: dict[str, str]
+) -> None:
+    save_checkpoint(tmp_path / "model", ARCHITECTURES["roberta"], segments=True)
+    pairs = {**sentences, "maxLength": 39, "columns": {"textPair": "label"}}
+    episode = Episode(tmp_path / "episode", fine_tuning(model=str(tmp_path / "model"), dataset=pairs))
+    episode.attempt("only", stop_after=1)
+    conclude(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
+    ask = pipeline("text-classification", model=str(tmp_path / "winner"), device="cpu")
+    logits = kept_outputs(tmp_path / "winner", list(LABELS.values()))
+    for row, shares in zip(rows_of(sentences["test"]), logits.softmax(dim=1).tolist(), strict=True):
+        answered = {
+            answer["label"]: answer["score"]
+            for answer in ask({"text": row["text"], "text_pair": row["label"]}, top_k=None)
+        }
+        assert answered == pytest.approx(dict(zip(LABELS.values(), shares, strict=True)), abs=1e-5)
+
+
+def test_a_winner_that_predicts_values_answers_with_values(
+    tmp_path: Path, fine_tuning: Make, sentences: dict[str, str]
+) -> None:
+    values = {**sentences, "maxLength": 16, "kind": "regression", "columns": {"label": "value"}}
+    metric = {"name": "mse", "goal": "minimize"}
+    episode = Episode(tmp_path / "episode", fine_tuning(dataset=values, metric=metric))
+    episode.attempt("only", stop_after=1)
+    conclude(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
+    ask = pipeline("text-classification", model=str(tmp_path / "winner"), device="cpu")
+    predicted = kept_outputs(tmp_path / "winner", ["value"])[:, 0].tolist()
+    answered = [ask(row["text"])[0]["score"] for row in rows_of(sentences["test"])]
+    assert answered == pytest.approx(predicted, abs=1e-5)
+    assert any(abs(value) > 1 or value < 0 for value in answered)
 
 
 def test_the_score_on_the_test_set_is_taken_on_it_alone(
@@ -83,6 +145,16 @@ def test_without_a_test_set_there_is_no_test_score_and_the_log_says_so(
     assert not (tmp_path / "winner" / "test.json").exists()
     assert (tmp_path / "winner" / "model.safetensors").exists()
     assert "no test set" in caplog.text
+
+
+def test_a_test_score_that_is_undefined_is_handed_over_as_such(
+    trained: Episode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "score", lambda *_: math.nan)
+    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "winner", "# Mine\n")
+    told = status.TestScore.model_validate_json((tmp_path / "winner" / "test.json").read_bytes())
+    assert (told.score, told.interval, told.n) == (None, None, 30)
+    assert "Undefined: accuracy has no value on the 30 test examples" in (tmp_path / "winner" / "README.md").read_text()
 
 
 def test_a_failure_leaves_the_folder_as_it_was(
@@ -134,7 +206,7 @@ def test_a_best_of_other_configuration_or_data_is_refused(
             tokenizer, data = prepare(config_json)
             return tokenizer, replace(data, digest="0")
 
-        monkeypatch.setattr(conclude_module, "prepare", changed)
+        monkeypatch.setattr(train_module, "prepare", changed)
     with pytest.raises(ConfigurationError, match=reason):
         conclude(config, trained.folder / "only" / "best", tmp_path / "winner")
     assert not (tmp_path / "winner").exists()

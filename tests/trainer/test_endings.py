@@ -21,8 +21,8 @@ import torch
 
 from ports import free_port
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Env, ExitCode, Message, Outcome, decode_message
 from seedsweep_trainer.__main__ import main
-from seedsweep_trainer.contract import Env, ExitCode, Message, Outcome, decode_message
 from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.learner import Learner

@@ -1,5 +1,8 @@
 """Which rows become which examples: filters, labels, splits and subsets, and what is refused."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 from seedsweep.api.finetuning import Dataset
 from seedsweep_trainer import examples
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.examples import Classes, LabelledText, load_examples
+from seedsweep_trainer.examples import LabelledText, load_examples
+from seedsweep_trainer.labels import Classes
 from seedsweep_trainer.sources import Table, read_file
 
 ROWS = 40
@@ -135,6 +139,58 @@ def test_whole_numbers_are_ordered_by_size(tmp_path: Path) -> None:
     assert classes(loaded).names == ("1", "9", "10")
 
 
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (["0", "1", "1 "], r"'1' \(row 1\) and '1 ' \(row 2\) of dataset.train .* look alike"),
+        (["0", "1", "01"], r"'1' \(row 1\) and '01' \(row 2\) of dataset.train .* look alike"),
+        (["0", "1", "1.0"], r"'1' \(row 1\) and '1.0' \(row 2\) of dataset.train .* look alike"),
+        (["no", "yes", " yes"], r"'yes' \(row 1\) and ' yes' \(row 2\) of dataset.train .* look alike"),
+        (["0", "1", "nan"], r"row 2 of dataset.train .* has no label but 'nan', which is not a finite number"),
+        (["0", "1", "-inf"], r"row 2 of dataset.train .* has no label but '-inf', which is not a finite number"),
+        (["no", "yes", "  "], r"row 2 of dataset.train .* has no label"),
+    ],
+)
+def test_labels_that_are_one_or_none_are_refused_unless_they_are_listed(
+    tmp_path: Path, labels: list[str], says: str
+) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", *(f"text {i},{label}" for i, label in enumerate(labels))])
+    with pytest.raises(ConfigurationError, match=says):
+        load(path, validation=path)
+    assert classes(load(path, validation=path, labels=labels)).names == tuple(labels)
+
+
+def test_long_numbers_that_differ_in_their_last_digit_are_two_classes(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", "a,9007199254740993", "b,9007199254740992"])
+    assert classes(load(path, validation=path)).names == ("9007199254740992", "9007199254740993")
+
+
+def test_words_that_look_like_numbers_are_classes_among_words(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", "a,inf", "b,nan", "c,word"])
+    assert classes(load(path, validation=path)).names == ("inf", "nan", "word")
+
+
+ORDER = """
+import sys
+from seedsweep.api.finetuning import Dataset
+from seedsweep_trainer.examples import load_examples
+
+print(load_examples(Dataset(train=sys.argv[1], validation=sys.argv[1])).classes.names)
+"""
+
+
+def test_classes_have_the_same_order_whatever_the_hash_seed(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", *(f"text,{label}" for label in (10, 9, -1, 0, 100, 3))])
+    orders = set()
+    for seed in ("0", "1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}
+        done = subprocess.run(
+            [sys.executable, "-c", ORDER, path], env=environment, capture_output=True, text=True, check=True
+        )
+        orders.add(done.stdout.strip())
+    assert orders == {"('-1', '0', '3', '9', '10', '100')"}
+
+
 def test_second_of_two_labels_is_positive_unless_one_is_named(train: str) -> None:
     loaded, named = load(train), load(train, positive_label="no")
     assert classes(loaded).positive == 1
@@ -200,11 +256,19 @@ def test_incomplete_row_is_refused_by_number(tmp_path: Path, lines: list[str], s
         load(written(tmp_path, "a.csv", ["text,label", *lines]))
 
 
-@pytest.mark.parametrize("label", ["nan", "inf", "5 stars"])
+@pytest.mark.parametrize("label", ["nan", "inf", "5 stars", "4.2e39", "-1e20", "1e-46", "9" * 400])
 def test_regression_refuses_labels_that_are_not_finite_numbers(tmp_path: Path, label: str) -> None:
     path = written(tmp_path, "a.csv", ["text,label", "a,1", f"b,{label}"])
     with pytest.raises(ConfigurationError, match=f"'{label}', row 1 of .*is not a finite number"):
         load(path, kind="regression")
+
+
+def test_regression_refuses_values_whose_differences_would_be_rounded_away(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", *(f"text,{1_700_000_000 + i}" for i in range(30))])
+    with pytest.raises(ConfigurationError, match=r"differ by too little .*1700000000 to 1700000029\): subtract"):
+        load(path, kind="regression", validation=path)
+    alike = written(tmp_path, "b.csv", ["text,label", "a,0.1", "b,0.1"])
+    assert len(rows(load(alike, kind="regression", validation=alike), "train")) == 2
 
 
 @pytest.mark.parametrize("hidden", ["-1", ""])

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from garbage import DEEP, JSON, TEXTS, Path, altered, is_recordable
 from seedsweep.api.finetuning import MAX_EVALUATIONS
-from seedsweep.exits import LastWords, parse_last_words
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import (
+from seedsweep.contract.exits import LastWords, parse_last_words
+from seedsweep.contract.protocol import (
     MAX_LABEL,
     MAX_REASON,
     MAX_STEPS,
@@ -27,6 +26,7 @@ from seedsweep_trainer.contract import (
     decode_message,
     encode_message,
 )
+from seedsweep.contract.scrape import Expected
 
 EXPECTED = Expected("wi1-do2", "u1")
 INFO = TrainerInfo("wi1-do2", "u1", level="L3", fingerprint="f", data="d", initialization="i")

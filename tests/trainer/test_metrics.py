@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_sq
 
 from seedsweep.api.finetuning import Metric
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.metrics import TASK_METRICS, baseline, check, interval, score
+from seedsweep_trainer.metrics import TASK_METRICS, baseline, check, check_labels, interval, score
 
 # A failed run predicts constants; that must not fill its log with warnings.
 pytestmark = pytest.mark.filterwarnings("error")
@@ -202,3 +202,13 @@ def test_scores_are_to_the_last_bit_those_of_scikit_learn(seed: int) -> None:
     answers = outputs[:, :1]
     for truth in (source.normal(size=size).astype(np.float32), source.normal(size=size)):
         assert score("mse", answers, truth) == mean_squared_error(truth, answers[:, 0])
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman", "pearsonAndSpearman"])
+def test_a_correlation_with_labels_that_are_all_alike_is_refused(name: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"all 3 validation labels are 2\.5, and a correlation with a constant"
+    ):
+        check_labels(Metric(name=name, goal="maximize"), np.full(3, 2.5, dtype=np.float32))
+    check_labels(Metric(name=name, goal="maximize"), np.array([1.0, 2.0], dtype=np.float32))
+    check_labels(Metric(name="mse", goal="minimize"), np.full(3, 2.5, dtype=np.float32))

@@ -1,5 +1,6 @@
 """Which tensors of a model are drawn from the weight-init seed, how, and which checkpoints are refused."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertModel,
     DistilBertConfig,
+    GPT2Config,
     PreTrainedModel,
+    RobertaConfig,
 )
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.model import initialise, load_model, load_tokenizer, tensors_digest
+from seedsweep_trainer.model import initialise, load_model, tensors_digest
+from seedsweep_trainer.pretrained import load_tokenizer
 from seedsweep_trainer.tasks import load_task
 from trainer.conftest import ARCHITECTURES, INITIALIZER_RANGE, save_checkpoint
 
@@ -30,12 +35,15 @@ NEW_TENSORS = {
     "roberta": {f"classifier.{part}.{kind}" for part in ("dense", "out_proj") for kind in ("weight", "bias")},
     "albert": {"classifier.weight", "classifier.bias"},
     "distilbert": {f"{part}.{kind}" for part in ("pre_classifier", "classifier") for kind in ("weight", "bias")},
+    "modernbert": {"head.dense.weight", "head.norm.weight", "classifier.weight", "classifier.bias"},
+    "gpt2": {"score.weight"},
     "xlnet": {f"{part}.{kind}" for part in ("sequence_summary.summary", "logits_proj") for kind in ("weight", "bias")},
 }
 
 
 def load(config: FineTuning, weight_init: int = 1) -> tuple[PreTrainedModel, str]:
-    return load_model(config, load_task(config, load_tokenizer(config)), weight_init)
+    tokenizer = load_tokenizer(config)
+    return load_model(config, load_task(config, tokenizer), tokenizer, weight_init)
 
 
 def parameters(model: PreTrainedModel) -> dict[str, torch.Tensor]:
@@ -70,8 +78,8 @@ def test_the_tensors_that_a_checkpoint_lacks_are_drawn_and_no_others(
     config = fine_tuning(architecture)
     one, other = (parameters(load(config, weight_init)[0]) for weight_init in (1, 2))
     drawn = {name for name in one if not torch.equal(one[name], other[name])}
-    # Biases are new too, but zero whatever the seed.
-    assert drawn == {name for name in NEW_TENSORS[architecture] if name.endswith("weight")}
+    # Biases and normalisation are new too, but zero and one whatever the seed.
+    assert drawn == {name for name in NEW_TENSORS[architecture] if name.endswith("weight") and "norm" not in name}
     theirs = load_file(checkpoints[architecture] / WEIGHTS)
     prefix = f"{load(config)[0].base_model_prefix}."
     for name in one.keys() - NEW_TENSORS[architecture]:
@@ -150,6 +158,51 @@ def test_a_head_that_the_checkpoint_brings_is_drawn_anew(
     assert renewed[1] == headless[1]
 
 
+def test_what_the_checkpoint_has_of_the_head_below_the_output_layer_stays(tmp_path: Path, fine_tuning: Make) -> None:
+    save_checkpoint(tmp_path / "masked", ARCHITECTURES["modernbert"])
+    masked = AutoModelForMaskedLM.from_config(ARCHITECTURES["modernbert"])
+    with torch.no_grad():
+        masked.head.norm.weight.fill_(0.5)
+    masked.save_pretrained(tmp_path / "masked")
+    config = fine_tuning(model=str(tmp_path / "masked"))
+    one, other = (parameters(load(config, weight_init)[0]) for weight_init in (1, 2))
+    assert {name for name in one if not torch.equal(one[name], other[name])} == {"classifier.weight"}
+    assert torch.equal(one["head.dense.weight"], masked.head.dense.weight)
+    assert torch.equal(one["head.norm.weight"], masked.head.norm.weight)
+
+
+def test_parts_that_are_named_are_drawn_too_and_no_others(fine_tuning: Make, checkpoints: dict[str, Path]) -> None:
+    top = ["bert.pooler", "bert.encoder.layer.1", "bert.encoder.layer.0.output.dense.weight"]
+    model, digest = load(fine_tuning(reinit=top))
+    drawn, theirs = parameters(model), load_file(checkpoints["bert"] / WEIGHTS)
+    changed = {
+        name
+        for name in drawn.keys() - {"classifier.weight", "classifier.bias"}
+        if not torch.equal(drawn[name], theirs[name.removeprefix("bert.")])
+    }
+    matrices = {name for name in drawn if drawn[name].ndim == 2 and name.startswith(tuple(top))}
+    assert changed == matrices
+    assert not drawn["bert.pooler.dense.bias"].any()
+    assert (drawn["bert.encoder.layer.1.output.LayerNorm.weight"] == 1).all()
+    assert digest not in ("", load(fine_tuning())[1])
+
+
+def test_a_kept_head_may_stand_on_parts_that_are_drawn(
+    tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make
+) -> None:
+    trained = with_head(tmp_path / "trained", checkpoints["bert"], id2label={0: "bad", 1: "good"})
+    model, digest = load(fine_tuning(model=str(trained), head="keep", reinit=["bert.pooler"]))
+    theirs = load_file(trained / WEIGHTS)
+    assert torch.equal(model.get_parameter("classifier.weight"), theirs["classifier.weight"])
+    assert not torch.equal(model.get_parameter("bert.pooler.dense.weight"), theirs["bert.pooler.dense.weight"])
+    assert digest
+
+
+def test_a_part_to_draw_that_the_model_does_not_have_is_refused(fine_tuning: Make) -> None:
+    with pytest.raises(ConfigurationError, match=r"reinit 'bert.poler' is not a part.*did you mean 'bert.pooler'"):
+        load(fine_tuning(reinit=["bert.poler"]))
+
+
 def test_a_head_of_another_size_is_drawn_anew(tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make) -> None:
     three = with_head(tmp_path / "three", checkpoints["bert"], num_labels=3)
     assert load(fine_tuning(model=str(three)))[0].get_parameter("classifier.weight").shape == (2, 16)
@@ -183,6 +236,28 @@ def test_a_kept_head_with_the_classes_in_another_order_is_refused(
         load(fine_tuning(model=str(swapped), head="keep"))
 
 
+def test_the_model_says_what_its_outputs_mean(fine_tuning: Make, sentences: dict[str, str]) -> None:
+    model, _ = load(fine_tuning())
+    assert model.config.problem_type == "single_label_classification"
+    values = {**sentences, "maxLength": 16, "kind": "regression", "columns": {"label": "value"}}
+    model, _ = load(fine_tuning(dataset=values, metric={"name": "mse", "goal": "minimize"}))
+    assert (model.config.problem_type, model.config.id2label) == ("regression", {0: "value"})
+
+
+@pytest.mark.parametrize("theirs", [None, 1, 3])
+def test_the_model_pads_as_its_tokenizer_does(tmp_path: Path, theirs: int | None, fine_tuning: Make) -> None:
+    config = ARCHITECTURES["gpt2"].to_dict() | {"pad_token_id": theirs}
+    save_checkpoint(tmp_path / "decoder", GPT2Config(**config))
+    assert load(fine_tuning(model=str(tmp_path / "decoder")))[0].config.pad_token_id == 3
+
+
+def test_a_model_that_counts_positions_from_another_padding_token_is_refused(tmp_path: Path, fine_tuning: Make) -> None:
+    config = ARCHITECTURES["roberta"].to_dict() | {"pad_token_id": 1}
+    save_checkpoint(tmp_path / "other", RobertaConfig(**config))
+    with pytest.raises(ConfigurationError, match=r"pads with token 0, .* pad_token_id of 1, .* set pad_token in"):
+        load(fine_tuning(model=str(tmp_path / "other")))
+
+
 def test_the_model_says_the_names_of_the_classes(fine_tuning: Make) -> None:
     model, _ = load(fine_tuning())
     assert model.config.id2label == {0: "bad", 1: "good"}
@@ -206,7 +281,37 @@ def test_a_checkpoint_that_does_not_fit_its_config_is_refused(headless: Path, fi
 def test_half_a_checkpoint_is_refused(headless: Path, fine_tuning: Make) -> None:
     whole = (headless / WEIGHTS).read_bytes()
     (headless / WEIGHTS).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+    with pytest.raises(ConfigurationError, match=r"model.safetensors is not a whole safetensors file; copy it anew"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_a_disk_that_fails_is_not_blamed_on_the_model(fine_tuning: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    config = fine_tuning()
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        load(config)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("config.json", "{", "config.json is not whole JSON; copy it anew"),
+        ("config.json", None, "has no config.json; give a folder that save_pretrained has written"),
+        ("config.json", '{"model_type": "vit"}', "model_type 'vit', which transformers cannot classify sequences with"),
+        ("config.json", '{"model_type": "mine", "auto_map": {}}', "asks for code of its own, which is not run"),
+        ("tokenizer.json", "[", "tokenizer.json is not whole JSON; copy it anew"),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_refused_in_our_own_words(
+    file: str, content: str | None, says: str, headless: Path, fine_tuning: Make
+) -> None:
+    (headless / file).unlink()
+    if content is not None:
+        (headless / file).write_text(content)
+    with pytest.raises(ConfigurationError, match=f"^model '{headless}' cannot be loaded: .*{says}"):
         load(fine_tuning(model=str(headless)))
 
 
@@ -218,5 +323,5 @@ def test_pickled_weights_are_refused(headless: Path, fine_tuning: Make) -> None:
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path, fine_tuning: Make) -> None:
-    with pytest.raises(ConfigurationError, match=r"nowhere.* cannot be loaded; give a hub name or a folder"):
+    with pytest.raises(ConfigurationError, match=r"nowhere' is neither on this machine nor .*: correct the path"):
         load(fine_tuning(model=str(tmp_path / "nowhere")))

@@ -16,10 +16,10 @@ import torch
 
 from s3 import S3Server
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Message, Outcome
 from seedsweep_trainer import uri as uri_module
 from seedsweep_trainer.attempt import Attempt
 from seedsweep_trainer.checkpoint import Checkpoint
-from seedsweep_trainer.contract import Message, Outcome
 from seedsweep_trainer.endings import UNEXPECTED, explain
 from seedsweep_trainer.errors import ConfigurationError, RefusedError, StorageError
 from seedsweep_trainer.folders import Kept, LocalFolders

@@ -13,9 +13,9 @@ import pytest
 
 from ports import free_port
 from seedsweep.api.parse import load_sweep
+from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
+from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.engine.observation import Reading
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep_trainer.contract import Env, Message, Outcome, decode_message
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EPISODE = "wi3-do1"

@@ -16,8 +16,9 @@ from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.batches import Batches, windows
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.model import load_model, load_tokenizer
+from seedsweep_trainer.model import load_model
 from seedsweep_trainer.optimizer import build_optimizer, learning_rate
+from seedsweep_trainer.pretrained import load_tokenizer
 from seedsweep_trainer.seeds import order
 from seedsweep_trainer.tasks import load_task
 from seedsweep_trainer.timetable import Timetable
@@ -42,7 +43,7 @@ def loaded(config: FineTuning) -> tuple[PreTrainedModel, list[Batch], Timetable]
     timetable = Timetable.of(config, len(data.train))
     batches = Batches(data.train, tokenizer, config, data_order=2)
     steps = [batches.of(*divmod(step, timetable.steps_per_epoch)) for step in range(timetable.steps)]
-    model, _ = load_model(config, data, 1)
+    model, _ = load_model(config, data, tokenizer, 1)
     model.eval()  # type: ignore[no-untyped-call]
     return model, [batch for (batch,) in steps], timetable
 

@@ -1,21 +1,30 @@
 """What an attempt tells on /metrics, in its termination message and in its result."""
 
+import contextlib
 import json
 import math
 import socket
 import struct
 import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ports import free_port
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep_trainer.contract import (
+from seedsweep.api.episode import EndReason
+from seedsweep.contract.exits import classify_end
+from seedsweep.contract.protocol import (
     Env,
     ExitCode,
     Message,
@@ -24,7 +33,9 @@ from seedsweep_trainer.contract import (
     TrainerInfo,
     as_published,
     decode_message,
+    encode_message,
 )
+from seedsweep.contract.scrape import Expected, parse_reading, reading_of
 from seedsweep_trainer.reporter import Outlets, Reporter
 
 SCORE, LOSS = str(MetricName.CURVE_SCORE), str(MetricName.CURVE_LOSS)
@@ -253,6 +264,117 @@ def test_outside_a_sweep_nothing_is_served_or_written(tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+KINDS: dict[str, Callable[[float], Any]] = {
+    "numpy": np.float32,
+    "numpy integer or array": lambda value: np.int64(value) if value >= 1 else np.array([value]),
+    "torch": torch.tensor,
+    "decimal": lambda value: Decimal(str(value)),
+    "fraction": lambda value: Fraction(str(value)),
+    "whole as a float": float,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_may_be_of_any_kind(reporter: Reporter, tmp_path: Path, kind: str) -> None:
+    make = KINDS[kind]
+    reporter.planned(evaluations=make(6), steps=make(60), baseline=make(0.5))
+    reporter.resumed(step=make(10), scores=[make(0.25)], losses=[make(0.5)])
+    reporter.stepped(make(15))
+    reporter.evaluated(step=make(20), score=make(0.75), loss=make(0.25))
+    reporter.checkpointed(make(2))
+    message = last_words(tmp_path)
+    assert (message.scores, message.losses, message.baseline) == ((0.25, 0.75), (0.5, 0.25), 0.5)
+    assert (message.evaluations_planned, message.steps_planned, message.steps_done, message.checkpoint) == (
+        6,
+        60,
+        20,
+        2,
+    )
+    reporter.finish(Outcome.DONE)
+    assert json.loads((tmp_path / "result.json").read_text())["steps_done"] == 20
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda r: r.planned(evaluations=10, steps=187.5), r"planned\(steps=\) is 187.5, not a whole number: round it"),
+        (
+            lambda r: r.planned(evaluations=301, steps=400),
+            r"planned\(evaluations=\) is 301, not a whole number from 1 to 300",
+        ),
+        (lambda r: r.planned(evaluations=0, steps=4), r"planned\(evaluations=\) is 0"),
+        (lambda r: r.planned(evaluations=3, steps=0), r"planned\(steps=\) is 0"),
+        (lambda r: r.planned(evaluations="3", steps=4), r"planned\(evaluations=\) is '3', not a number"),
+        (lambda r: r.planned(evaluations=np.array([1, 2]), steps=4), "not one number"),
+        (lambda r: r.evaluated(step=61, score=0.5), "more steps than the 60 that are planned: round up"),
+        (lambda r: r.stepped(61), "more steps than the 60 that are planned: round up"),
+        (lambda r: r.stepped(np.float64(1.5)), r"stepped\(step=\) is 1.5"),
+        (lambda r: (r.stepped(5), r.stepped(4)), r"stepped\(step=4\) goes back from step 5"),
+        (lambda r: (r.evaluated(step=5, score=0), r.evaluated(step=4, score=0)), "goes back from step 5"),
+        (lambda r: (r.evaluated(step=5, score=0), r.evaluated(step=5, score=0)), "a second score after the same step"),
+        (lambda r: r.evaluated(step=5, score=None), r"evaluated\(score=\) is None, not a number"),
+        (lambda r: r.evaluated(step=5, score=1e39), r"evaluated\(score=\): 1e\+39 does not fit a float32"),
+        (lambda r: r.evaluated(step=5, score=10**400), r"evaluated\(score=\) does not fit a float32"),
+        (lambda r: r.resumed(step=10, scores=[0.5] * 7), "an evaluation beyond the 6 that are planned"),
+        (lambda r: r.resumed(step=10, scores=[0.5], losses=[]), "1 scores but 0 losses"),
+        (lambda r: r.checkpointed(7), "an evaluation beyond the 6 that are planned"),
+        (lambda r: r.checkpointed(1.5), r"checkpointed\(\) is 1.5"),
+        (lambda r: r.described(fingerprint="f" * 257), r"described\(fingerprint=\) is .* at most 256 ASCII characters"),
+        (lambda r: r.described(data="\N{SNOWMAN}"), r"described\(data=\)"),
+        (lambda r: r.described(initialization=3), r"described\(initialization=\) is 3"),
+    ],
+)
+def test_what_the_scraper_would_refuse_is_refused_where_it_is_said(
+    reporter: Reporter, call: Callable[[Reporter], object], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        call(reporter)
+    # What was refused has left no trace.
+    reporter.finish(Outcome.DONE)
+
+
+def test_a_score_outside_the_metrics_range_is_refused_at_once(environ: dict[str, str]) -> None:
+    metric = '{"name": "accuracy", "goal": "maximize", "range": {"min": "0", "max": "1"}}'
+    reporter = Reporter.from_env(environ | {Env.METRIC: metric})
+    reporter.planned(evaluations=6, steps=60)
+    reporter.evaluated(step=1, score=math.nan)
+    with pytest.raises(ValueError, match=r"evaluation 2 is 54.3, outside the metric's range 0 to 1"):
+        reporter.evaluated(step=2, score=54.3)
+
+
+ANY = st.one_of(st.integers(-2, 400), st.floats(), st.none(), st.text(max_size=3), st.integers())
+CALLS = st.one_of(
+    st.tuples(st.just("planned"), st.fixed_dictionaries({"evaluations": ANY, "steps": ANY, "baseline": ANY})),
+    st.tuples(st.just("planned"), st.fixed_dictionaries({"evaluations": st.integers(1, 300), "steps": st.integers(1)})),
+    st.tuples(st.just("evaluated"), st.fixed_dictionaries({"step": ANY, "score": ANY}, optional={"loss": ANY})),
+    st.tuples(st.just("evaluated"), st.fixed_dictionaries({"step": st.integers(0, 9), "score": st.floats(0, 1)})),
+    st.tuples(st.just("stepped"), st.fixed_dictionaries({"step": ANY})),
+    st.tuples(st.just("checkpointed"), st.fixed_dictionaries({"evaluation": ANY})),
+    st.tuples(
+        st.just("resumed"),
+        st.fixed_dictionaries({"step": ANY, "scores": st.lists(ANY)}, optional={"losses": st.lists(ANY)}),
+    ),
+    st.tuples(st.just("described"), st.fixed_dictionaries({"fingerprint": st.text(), "data": st.text()})),
+)
+
+
+@given(st.lists(CALLS, max_size=8))
+def test_whatever_is_reported_is_refused_at_once_or_read(calls: list[tuple[str, dict[str, Any]]]) -> None:
+    reporter = Reporter(TrainerInfo("wi1-do2", "u1"))
+    expected, before = Expected("wi1-do2", "u1"), None
+    for name, arguments in calls:
+        with contextlib.suppress(ValueError):
+            getattr(reporter, name)(**arguments)
+        registry = CollectorRegistry()
+        registry.register(reporter)
+        # What an attempt resumes from is known before its first scrape.
+        before = None if name == "resumed" else before
+        before = parse_reading(generate_latest(registry), expected, before=before)
+        message = decode_message(encode_message(reporter.message).decode())
+        assert message is not None
+        assert replace(reading_of(message, expected), done=False) == before
+
+
 def test_other_ranks_are_silent_but_stop_with_the_first(environ: dict[str, str], tmp_path: Path) -> None:
     reporter = Reporter.from_env(environ | {"RANK": "1", Env.STOP_AFTER: "1"})
     reporter.planned(evaluations=6, steps=60)
@@ -264,7 +386,7 @@ def test_other_ranks_are_silent_but_stop_with_the_first(environ: dict[str, str],
         fetch(environ)
 
 
-def test_port_that_is_taken_is_bad_configuration_and_named(
+def test_port_that_is_taken_is_a_failure_that_is_retried_and_named(
     environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as taken:
@@ -272,11 +394,13 @@ def test_port_that_is_taken_is_bad_configuration_and_named(
         taken.listen()
         with pytest.raises(SystemExit) as ending:
             Reporter.from_env(environ)
-    assert ending.value.code == ExitCode.BAD_CONFIGURATION
+    assert classify_end(ending.value.code, last_words(tmp_path)) == EndReason.FAILED
     message = last_words(tmp_path)
     assert message.outcome == Outcome.FAILED
-    assert f"SEEDSWEEP_METRICS_PORT '{environ[Env.METRICS_PORT]}'" in message.reason
-    assert "choose a free port" in capsys.readouterr().err
+    told = f"SEEDSWEEP_METRICS_PORT '{environ[Env.METRICS_PORT]}': another program has this port"
+    assert told in message.reason
+    assert told in capsys.readouterr().err
+    assert "Errno" not in message.reason
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,23 @@
 import csv
 import errno
 import json
+import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.provenance import PartCounts, Provenance, parse_provenance
+from seedsweep.contract.protocol import Message, Outcome, decode_message, encode_message
 from seedsweep_trainer import store
 from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.contract import Message, Outcome
 from seedsweep_trainer.keeper import best_evaluation
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.train import train
@@ -76,7 +79,7 @@ def test_an_episode_ends_the_same_in_every_recipe(episode: Callable[..., Episode
     expected, expected_record = uninterrupted(episode("whole", **fields))
     parts = episode("parts", **fields)
     parts.attempt("until-2", sigterm_at={2})
-    # After an epoch's first evaluation dodge2020 goes on without dropout.
+    # After an epoch's first step dodge2020 goes on without dropout.
     parts.attempt("until-5", sigterm_at={5})
     assert parts.attempt("to-the-rung", stop_after=2)[0] is Outcome.STOPPED
     parts.attempt("until-15", sigterm_at={15})
@@ -161,6 +164,62 @@ def test_the_best_is_kept_overall_and_up_to_each_rung_with_its_predictions(episo
         labels = torch.tensor([int(row["label"]) for row in rows])
         assert sorted(int(row["row"]) for row in rows) == list(range(30))
         assert torch.nn.functional.cross_entropy(outputs, labels).item() == pytest.approx(min(scores), rel=1e-5)
+
+
+def test_a_checkpoint_of_other_base_weights_is_not_resumed(episode: Callable[..., Episode], tmp_path: Path) -> None:
+    first = episode("parts")
+    model = tmp_path / "model"
+    shutil.copytree(first.config.model, model)
+    moved = replace(first, config=first.config.evolve(model=str(model)))
+    moved.attempt("a", stop_after=2)
+    weights = load_file(model / "model.safetensors")
+    save_file({name: tensor + 0.5 for name, tensor in weights.items()}, model / "model.safetensors", {"format": "pt"})
+    _, message = moved.attempt("b")
+    assert message.steps_at_start == 0
+
+
+def test_how_often_checkpoints_are_written_does_not_keep_them_from_being_resumed(
+    episode: Callable[..., Episode],
+) -> None:
+    first = episode("parts")
+    first.attempt("a", stop_after=2)
+    _, message = replace(first, config=first.config.evolve(checkpoint_every_evaluations=3)).attempt("b")
+    assert message.steps_at_start == 8
+
+
+def test_an_attempt_tells_what_it_was_trained_from(episode: Callable[..., Episode]) -> None:
+    _, message = episode("f1", metric={"name": "f1", "goal": "maximize"}).attempt("a", stop_after=1)
+    found = parse_provenance(message.info.provenance)
+    assert found is not None
+    assert found.base_weights is not None
+    assert (found.model_commit, found.dataset_commit, found.positive_label) == (None, None, "good")
+    assert found.examples.test == 30
+    assert found.truncated.train is not None
+    _, other = episode("accuracy").attempt("a", stop_after=1)
+    again = parse_provenance(other.info.provenance)
+    assert again is not None
+    assert (again.positive_label, again.base_weights) == (None, found.base_weights)
+
+
+def test_the_longest_curve_of_our_own_trainer_fits_with_its_losses(episode: Callable[..., Episode]) -> None:
+    _, message = episode("whole").attempt("a", stop_after=1)
+    longest = Provenance(
+        base_weights="a" * 16,
+        model_commit="b" * 40,
+        dataset_commit="c" * 40,
+        examples=PartCounts(train=10**7, validation=10**5, test=10**5),
+        truncated=PartCounts(train=10**7, validation=10**5, test=10**5),
+        positive_label="entailment",
+    )
+    info = replace(
+        message.info, episode="wi2147483647-do2147483647", uid="x" * 36, level="L3", provenance=longest.to_text()
+    )
+    full = replace(
+        message, info=info, scores=(0.5,) * 300, losses=(0.5,) * 300, evaluations_planned=300, steps_planned=10**7
+    )
+    decoded = decode_message(encode_message(full).decode())
+    assert decoded is not None
+    assert decoded.losses == full.losses
 
 
 def test_without_storage_an_attempt_trains_the_same_and_keeps_nothing(episode: Callable[..., Episode]) -> None:

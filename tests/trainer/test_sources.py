@@ -1,6 +1,8 @@
 """Reading files, packages and the hub: what a file says is what arrives, and every refusal names its remedy."""
 
+import errno
 import json
+import math
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,13 +10,19 @@ from typing import Any
 
 import datasets
 import huggingface_hub
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from datasets.exceptions import DataFilesNotFoundError
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from seedsweep.api.finetuning import HubDataset
-from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.errors import ConfigurationError, HubError
 from seedsweep_trainer.sources import Table, read_file, read_hub, resolve
 
+CLIENTS_ERROR = type("ConnectError", (Exception,), {"__module__": "httpx2"})
+"""As the hub's client raises it: no kind of OSError."""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -87,14 +95,30 @@ def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.csv", "text,label\nx,1\ny,0,surplus\n", "Expected 2 fields in line 3, saw 3"),
-        ("a.csv", "text,label\nx,1,surplus\n", "does not match length of data"),
-        ("a.csv", "text,text\nx,1\n", "column 'text' appears more than once"),
-        ("a.csv", "", "the file is empty"),
-        ("a.csv", "text,label\n", "no data"),
-        ("a.csv", b"text,label\n\xff\xfe,1\n", "codec can't decode"),
-        ("a.jsonl", '{"text": "x"}\n{"text":', "JSON parse error"),
-        ("a.parquet", "not parquet", "Parquet magic bytes"),
+        ("a.csv", "text,label\nx,1\ny,0,surplus\n", "line 3 has 3 fields, and there are 2 columns; put quotes around"),
+        ("a.csv", "text,label\nx,1,surplus\n", "line 2 has 3 fields, and there are 2 columns; put quotes around"),
+        ("a.tsv", "text\tlabel\nx\t1\t2\n", "line 2 has 3 fields, and there are 2 columns; remove what is too much"),
+        ("a.csv", "text,text\nx,1\n", "column 'text' appears more than once; rename one of them"),
+        ("a.csv", "", "it is empty; give a file with examples"),
+        ("a.jsonl", "", "it is empty; give a file with examples"),
+        ("a.json", " \n", "it is empty; give a file with examples"),
+        ("a.csv", "text,label\n", "it has a header line and no rows; add some"),
+        ("a.csv", 'text,label\nx,0\n"y,1\nz,0\n', "a quote in line 3 is not closed"),
+        ("a.csv", b"text,label\n\xff\xfe,1\n", r"line 2 is not UTF-8 \(byte 0xff at its position 1\); save the file"),
+        (
+            "a.tsv",
+            "text\tlabel\ncaf\u00e9\t1\n".encode("latin-1"),
+            r"line 2 is not UTF-8 \(byte 0xe9 at its position 4\)",
+        ),
+        ("a.csv", "text,label\nx,1\n".encode("utf-16"), "line 1 is not UTF-8"),
+        ("a.jsonl", '{"text": "x"}\n{"text": "caf\u00e9"}\n'.encode("latin-1"), "line 2 is not UTF-8"),
+        ("a.json", '[{"text": "caf\u00e9"}]'.encode("latin-1"), "line 1 is not UTF-8"),
+        ("a.jsonl", '{"text": "x"}\n{"text":', "line 2 is no valid JSON; each line has to be one whole object"),
+        ("a.json", '[{"text": "x"},\n{"text"]', "line 2 is no valid JSON; correct it"),
+        ("a.jsonl", '{"text": "x", "text": "y"}\n', "line 1 has 'text' more than once; remove one of them"),
+        ("a.jsonl", "5\n", "line 1 is a number; make it an object"),
+        ("a.jsonl", '{"text": "\\ud83d"}\n', "line 1, 'text': half of a character"),
+        ("a.parquet", "not parquet", "it is no whole Parquet file"),
         ("a.xlsx", "x", "must end in one of .csv, .tsv, .json"),
     ],
 )
@@ -102,8 +126,27 @@ def test_file_that_cannot_be_read_is_refused_with_the_reason(
     tmp_path: Path, name: str, content: str | bytes, says: str
 ) -> None:
     path = written(tmp_path, name, content)
-    with pytest.raises(ConfigurationError, match=f"dataset.train '{path}'.*{says}"):
+    with pytest.raises(ConfigurationError, match=f"^dataset.train '{path}'.*{says}"):
         read_file(path, "dataset.train")
+
+
+def test_file_that_the_trainer_may_not_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    path = written(tmp_path, "a.csv", "text\nx\n")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ConfigurationError, match="cannot be read: Permission denied; let the trainer's user read it"):
+        read_file(path, "dataset.train")
+
+
+def test_full_disk_is_not_blamed_on_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(datasets.Dataset, "from_csv", fill)
+    with pytest.raises(OSError, match="No space left"):
+        read_file(written(tmp_path, "a.csv", "text\nx\n"), "dataset.train")
 
 
 def test_missing_file_is_named_with_its_field(tmp_path: Path) -> None:
@@ -119,9 +162,48 @@ def test_misspelt_column_is_refused_with_the_likeliest_meant(tmp_path: Path) -> 
         column(table, "sentense")
 
 
-def test_nested_column_is_refused(tmp_path: Path) -> None:
-    table = read_file(written(tmp_path, "a.jsonl", '{"text": ["x"]}\n'), "dataset.train")
-    with pytest.raises(ConfigurationError, match=r"columns.text 'text' of dataset.train.*plain text"):
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([["x"], ["y"]], "holds a list in every row: name a column of plain text"),
+        ([{"a": 1}], "holds an object in every row: name a column of plain text"),
+        ([None, None], "holds nothing in every row: name a column of plain text"),
+        (
+            [None, 1, "x"],
+            r"holds a number in row 1, text in row 2 \(from 0\): write all of its values as the same kind",
+        ),
+        ([True, "x"], r"holds true or false in row 0, text in row 1 \(from 0\): write all"),
+    ],
+)
+def test_column_that_is_not_plain_is_refused_with_what_it_holds(tmp_path: Path, values: list[Any], says: str) -> None:
+    lines = "\n".join(json.dumps({"text": value}) for value in values)
+    table = read_file(written(tmp_path, "a.jsonl", lines), "dataset.train")
+    with pytest.raises(ConfigurationError, match=rf"columns.text 'text' of dataset.train '.*' {says}"):
+        column(table, "text")
+
+
+def test_nan_among_texts_is_no_text(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps({"text": value}) for value in ("x", math.nan, "y", None))
+    table = read_file(written(tmp_path, "a.jsonl", lines), "dataset.train")
+    assert column(table, "text") == ["x", None, "y", None]
+    assert table.strings("text", "dataset.columns.text", np.array([2, 1])) == ["y", None]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_nan_is_no_value(tmp_path: Path, name: str) -> None:
+    rows = [{"text": "x", "label": 0.5}, {"text": "y", "label": math.nan}]
+    path = written(tmp_path, name, "\n".join(map(json.dumps, rows)))
+    if name == "a.parquet":
+        datasets.Dataset.from_list(rows).to_parquet(path)
+    assert column(read_file(path, "dataset.train"), "label") == ["0.5", None]
+
+
+def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(tmp_path: Path) -> None:
+    buffers = [None, pa.array([0, 1, 5], pa.int32()).buffers()[1], pa.py_buffer(b"xcaf\xe9")]
+    texts = pa.Array.from_buffers(pa.string(), 2, buffers)
+    pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet")
+    table = read_file(str(tmp_path / "a.parquet"), "dataset.train")
+    with pytest.raises(ConfigurationError, match=r"'text' of dataset.train .*: row 1 \(from 0\) is not UTF-8"):
         column(table, "text")
 
 
@@ -190,3 +272,47 @@ def test_revision_that_cannot_be_resolved_offline_asks_for_the_commit(
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", offline)
     with pytest.raises(ConfigurationError, match=r"dataset.hub.revision 'main'.*full commit hash"):
         read_hub(HubDataset(name="org/data", revision="main"))
+
+
+@pytest.mark.parametrize("revision", [None, "f" * 40], ids=["resolved", "loaded"])
+@pytest.mark.parametrize(
+    "error", [ConnectionError("Couldn't reach it"), TimeoutError("slow"), CLIENTS_ERROR("Name not known")]
+)
+def test_hub_that_is_not_reached_is_told_with_what_works_without_it(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, revision: str | None, error: Exception
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", away)
+    monkeypatch.setattr(datasets, "load_dataset", away)
+    says = r"^dataset.hub.name 'org/data'.*: the hub was not reached: .*; without a network, name files of this machine"
+    with pytest.raises(HubError, match=says) as raised:
+        read_hub(HubDataset(name="org/data", revision=revision))
+    assert str(error) not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            ValueError("BuilderConfig 'x' not found. Available: ['small', 'large']"),
+            "config 'smal' .*: small, large; did",
+        ),
+        (
+            ValueError("Config name is missing.\nPlease pick one: ['small', 'large']"),
+            "dataset.hub.config 'smal' is not",
+        ),
+        (DataFilesNotFoundError("No (supported) data files found"), "has no data files that can be read"),
+        (RuntimeError("Dataset scripts are no longer supported"), "its files cannot be read as a data set"),
+    ],
+)
+def test_data_set_that_the_hub_has_in_another_form_is_refused(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    with pytest.raises(ConfigurationError, match=says):
+        read_hub(HubDataset(name="org/data", config="smal"))

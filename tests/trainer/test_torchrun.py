@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ports import free_port
-from seedsweep_trainer.contract import Env, Message, Outcome, decode_message
+from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -16,11 +16,12 @@ from transformers import BertConfig
 
 from needs import lack
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.contract import Outcome
+from seedsweep.contract.protocol import Outcome
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.evaluation import Evaluation
 from seedsweep_trainer.learner import Learner, summed_loss
-from seedsweep_trainer.model import load_model, load_tokenizer
+from seedsweep_trainer.model import load_model
+from seedsweep_trainer.pretrained import load_tokenizer
 from seedsweep_trainer.tasks import collate, load_task
 from seedsweep_trainer.timetable import Timetable
 from trainer.conftest import ARCHITECTURES, save_checkpoint
@@ -46,7 +47,7 @@ def close(one: Observed, other: Observed) -> bool:
     return all(torch.allclose(one.final[name], other.final[name], rtol=1e-4, atol=1e-5) for name in one.final)
 
 
-@pytest.mark.parametrize("architecture", ["bert", "roberta", "albert", "distilbert", "xlnet"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "albert", "distilbert", "xlnet", "modernbert", "gpt2"])
 def test_every_architecture_learns_its_training_examples(
     architecture: str, fine_tuning: Make, observe: Observe, sentences: dict[str, str]
 ) -> None:
@@ -103,10 +104,12 @@ def test_dropout_is_on_in_every_step_of_the_stable_recipe(fine_tuning: Make, obs
     assert all(observe(fine_tuning()).training)
 
 
-def test_dodge2020_loses_dropout_at_the_first_evaluation_and_regains_it_with_the_next_epoch(
-    fine_tuning: Make, observe: Observe
+@pytest.mark.parametrize("evaluations", [1, 2, 8])
+def test_dodge2020_drops_out_in_the_first_step_of_each_epoch_only_however_often_is_evaluated(
+    evaluations: int, fine_tuning: Make, observe: Observe
 ) -> None:
-    assert observe(fine_tuning(recipe="dodge2020")).training == [*[True] * 4, *[False] * 4] * 2
+    seen = observe(fine_tuning(recipe="dodge2020", evaluationsPerEpoch=evaluations))
+    assert seen.training == [True, *[False] * 7] * 2
 
 
 @pytest.mark.parametrize(("size", "accumulation", "whole"), [(4, 2, 8), (8, 2, 16), (7, 9, 60)])
@@ -176,7 +179,8 @@ def test_weights_that_are_not_finite_are_diverged_at_the_evaluation_due_next(
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
 def test_weights_that_the_latest_step_spoilt_are_noticed_before_any_loss_is(poison: float, fine_tuning: Make) -> None:
     config = fine_tuning()
-    model, _ = load_model(config, load_task(config, load_tokenizer(config)), 1)
+    tokenizer = load_tokenizer(config)
+    model, _ = load_model(config, load_task(config, tokenizer), tokenizer, 1)
     learner = Learner(model, config, Timetable(8, 16, 4))
     assert learner.is_finite()
     model.get_parameter("classifier.bias").data[0] = poison
@@ -220,7 +224,7 @@ def test_an_evaluation_answers_every_example_in_its_place_and_draws_nothing(fine
     config = fine_tuning()
     tokenizer = load_tokenizer(config)
     validation = load_task(config, tokenizer).validation
-    model = load_model(config, load_task(config, tokenizer), 1)[0].train()
+    model = load_model(config, load_task(config, tokenizer), tokenizer, 1)[0].train()
     drawn: list[torch.Tensor] = []
     # Some architectures draw even in evaluation mode.
     model.register_forward_pre_hook(lambda _module, _inputs: drawn.append(torch.rand(1)))
@@ -249,7 +253,9 @@ def test_a_compiled_model_trains_like_an_eager_one(
         settings = fine_tuning(model=str(tmp_path / "small"), compile=compiled, warmupPercent=0)
         tokenizer = load_tokenizer(settings)
         data = load_task(settings, tokenizer)
-        learner = Learner(load_model(settings, data, 1)[0], settings, Timetable.of(settings, len(data.train)))
+        learner = Learner(
+            load_model(settings, data, tokenizer, 1)[0], settings, Timetable.of(settings, len(data.train))
+        )
         for step in range(3):
             learner.update(step, [collate(data.train, np.arange(step, step + 4), tokenizer)])
         losses.append(learner.loss_sum.item())

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -21,8 +22,11 @@ from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer import cache as cache_module
 from seedsweep_trainer import train, warmup
 from seedsweep_trainer.attempt import Attempt
+from seedsweep_trainer.conclude import conclude
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.model import load_tokenizer
+from seedsweep_trainer.fit import load_data
+from seedsweep_trainer.pretrained import load_tokenizer
+from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.tasks import TaskData, load_task
 from seedsweep_trainer.warmup import warm_up
 from trainer.conftest import ARCHITECTURES, save_checkpoint
@@ -52,21 +56,21 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Who has read and tokenised the data."""
     counted: list[str] = []
 
-    def counting(name: str) -> Callable[..., TaskData]:
-        def load(*arguments: Any) -> TaskData:
+    def counting(name: str) -> Callable[..., tuple[Any, TaskData]]:
+        def load(*arguments: Any) -> tuple[Any, TaskData]:
             counted.append(name)
-            return load_task(*arguments)
+            return load_data(*arguments)
 
         return load
 
-    monkeypatch.setattr(train, "load_task", counting("attempt"))
-    monkeypatch.setattr(warmup, "load_task", counting("warm-up"))
+    monkeypatch.setattr(train, "load_data", counting("attempt"))
+    monkeypatch.setattr(warmup, "load_data", counting("warm-up"))
     return counted
 
 
 def started(config: FineTuning, storage: str | None) -> TaskData:
     """The data that an attempt starts from."""
-    with train.opened_sources(Attempt("only", 1, 2, config, storage=storage)) as (_, _, data):
+    with train.opened_sources(config, storage) as (_, _, data):
         return data
 
 
@@ -127,7 +131,7 @@ def test_data_comes_back_as_it_was(
         settings["metric"] = {"name": fields_["metric"], "goal": "minimize"}
     config = fine_tuning(architecture, **settings)
     warm_up(config, on_disk)
-    with train.opened_sources(Attempt("only", 1, 2, config, storage=on_disk)) as (_, padding, data):
+    with train.opened_sources(config, on_disk) as (_, padding, data):
         tokenizer = load_tokenizer(config)
         for name in ("padding_side", "pad_token_id", "pad_token_type_id"):
             assert getattr(padding, name) == getattr(tokenizer, name)
@@ -325,6 +329,23 @@ def test_after_a_warm_up_no_attempt_of_many_asks_the_hub_for_anything(
     assert digests.keys() >= {"config.json", "tokenizer.json", "model.safetensors"}
 
 
+def test_after_a_warm_up_the_winner_is_handed_over_without_the_hub(
+    tmp_path: Path, on_disk: str, checkpoints: dict[str, Path], fine_tuning: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = fine_tuning(model=MODEL, epochs=1, evaluationsPerEpoch=1)
+
+    def download(*_: object, **__: object) -> str:
+        return str(checkpoints["bert"])
+
+    monkeypatch.setattr(warmup, "snapshot_download", download)
+    warm_up(config, on_disk)
+    folder = Path(on_disk, "wi1-do2")
+    train.train(Attempt("only", 1, 2, config, checkpoints=str(folder), storage=on_disk), Reporter(), Event())
+    conclude(config, folder / "only" / "best", tmp_path / "winner", storage=on_disk)
+    assert (tmp_path / "winner" / "test.json").exists()
+    assert (tmp_path / "winner" / "tokenizer.json").exists()
+
+
 LEAN = """
 import sys
 from threading import Event
@@ -352,5 +373,5 @@ def test_missing_model_on_the_hub_is_refused_with_the_remedy(
         raise huggingface_hub.errors.OfflineModeIsEnabled("offline")
 
     monkeypatch.setattr(warmup, "snapshot_download", offline)
-    with pytest.raises(ConfigurationError, match=r"model 'someone/tiny' cannot be loaded from the hub.*HF_TOKEN"):
+    with pytest.raises(ConfigurationError, match=r"model 'someone/tiny' is not in the hub's cache.*give a folder that"):
         warm_up(fine_tuning(model=MODEL), on_disk)

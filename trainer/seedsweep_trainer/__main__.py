@@ -14,10 +14,10 @@ from threading import Event
 from types import FrameType
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Env, ExitCode, Outcome
 from seedsweep_trainer.attempt import Attempt, parse_config, required
-from seedsweep_trainer.contract import Env, Outcome
 from seedsweep_trainer.endings import TERMINATED, explain
-from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.errors import ConfigurationError, HubError
 from seedsweep_trainer.reporter import Reporter
 
 # torch and transformers take seconds to import: each command does so once it is known to need them.
@@ -106,7 +106,9 @@ def run_check() -> int:
 
         print(json.dumps(check(config)))
     except Exception as error:
-        return _explained(error, config)[0]
+        code, _ = _explained(error, config)
+        # Nothing has started: whoever asked is there to try again.
+        return ExitCode.BAD_CONFIGURATION if isinstance(error, HubError) else code
     return 0
 
 
@@ -140,7 +142,7 @@ def run_serve(folder: Path, host: str, port: int, under: str) -> int:
 
 def _explained(error: Exception, config: FineTuning | None) -> tuple[int, str]:
     code, reason = explain(error, config)
-    if not isinstance(error, ConfigurationError):
+    if not isinstance(error, ConfigurationError | HubError):
         traceback.print_exception(error)
     print(f"seedsweep: {reason}", file=sys.stderr, flush=True)
     return code, reason

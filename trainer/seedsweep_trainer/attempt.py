@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.contract import Env
+from seedsweep.api.finetuning import FineTuning, Metric
+from seedsweep.contract.protocol import Env
 from seedsweep_trainer.errors import ConfigurationError
 
 
@@ -50,10 +50,21 @@ class Attempt:
 def parse_config(text: str) -> FineTuning:
     """Parse JSON of `spec.trainer.fineTuning`; raises ConfigurationError with every problem in it."""
     try:
-        return FineTuning.model_validate_json(text)
+        return FineTuning.model_validate_json(text, by_name=False)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc'])) or 'JSON'}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError(f"{Env.CONFIG} is no valid fineTuning: {'; '.join(problems)}") from None
+
+
+def asked_metric(environ: Mapping[str, str]) -> Metric | None:
+    """The metric that the sweep ranks by; None where it does not say. Raises ConfigurationError."""
+    text = environ.get(Env.METRIC)
+    try:
+        return Metric.model_validate_json(text) if text else None
+    except ValidationError:
+        raise ConfigurationError(
+            f"{Env.METRIC} {text!r} is no metric: use an image of the operator's release"
+        ) from None
 
 
 def required(environ: Mapping[str, str], name: Env) -> str:

@@ -26,11 +26,12 @@ from seedsweep_trainer.fingerprint import digest
 from seedsweep_trainer.folders import BrokenFolderError, Folders, Kept
 from seedsweep_trainer.references import resolve, source_files
 from seedsweep_trainer.storage import join, open_folders
-from seedsweep_trainer.tasks import Padding, Part, TaskData
+from seedsweep_trainer.tasks import Padding, Part, TaskData, parts_of
 
 TOKENIZER_FILES = (".json", ".txt", ".model", ".jinja")
 """How the names of the files end that a tokenizer and a model's config are made of."""
-_FORMAT = 1
+_MODEL_FORMAT = 1
+_DATA_FORMAT = 2
 _FOLDER = "cache"
 _READERS = ("datasets", "pandas", "pyarrow", "scikit-learn", "sentencepiece", "tokenizers", "transformers")
 """Libraries that have a say in what a data set becomes, or in its baseline."""
@@ -134,13 +135,13 @@ def _local_model(config: FineTuning) -> Path | None:
 
 
 def _model(config: FineTuning) -> Kept:
-    return Kept("model", digest({"format": _FORMAT, "model": config.model, "revision": config.model_revision}))
+    return Kept("model", digest({"format": _MODEL_FORMAT, "model": config.model, "revision": config.model_revision}))
 
 
 def _data(config: FineTuning, model: Path) -> Kept:
     named = [Path(resolve(*file)) for file in source_files(config.dataset).values()]
     made_of: dict[str, JsonValue] = {
-        "format": _FORMAT,
+        "format": _DATA_FORMAT,
         "dataset": config.dataset.model_dump(mode="json"),
         "metric": config.metric.model_dump(mode="json") if config.metric else None,
         "files": [file_digest(file) if file.is_file() else None for file in named],
@@ -156,14 +157,14 @@ def _data(config: FineTuning, model: Path) -> Kept:
 
 def _write(folder: Path, key: str, padding: Padding, data: TaskData) -> None:
     arrays: dict[str, np.ndarray] = {}
-    for name, part in _parts(data).items():
+    for name, part in parts_of(data).items():
         for field in fields(Part):
             if isinstance(value := getattr(part, field.name), np.ndarray):
                 arrays[f"{name}.{field.name}"] = value
     save_file(arrays, folder / _ARRAYS)
     facts = _Facts(
         key=key,
-        truncated={name: part.truncated for name, part in _parts(data).items()},
+        truncated={name: part.truncated for name, part in parts_of(data).items()},
         names=list(data.id2label.values()),
         kind=data.kind,
         metric=data.metric,
@@ -206,8 +207,3 @@ def _read(folder: Path, key: str) -> tuple[Padding, TaskData]:
         revision=facts.revision,
     )
     return facts.padding, data
-
-
-def _parts(data: TaskData) -> dict[str, Part]:
-    parts = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {name: part for name, part in parts.items() if part is not None}

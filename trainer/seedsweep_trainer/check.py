@@ -2,21 +2,23 @@
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
-from seedsweep_trainer.model import load_model, load_tokenizer
-from seedsweep_trainer.tasks import load_task
+from seedsweep_trainer.fit import check_fit, load_data, try_step
+from seedsweep_trainer.model import load_model
 from seedsweep_trainer.timetable import Timetable
 
 
 def check(config: FineTuning) -> dict[str, str | int | float | None]:
-    """Load everything that an attempt loads, and tell what it comes to, ready for JSON.
+    """Load everything that an attempt loads, try a step, and tell what it comes to, ready for JSON.
 
     Raises ConfigurationError as the attempt would.
     """
-    autocast_dtype(config, prepare_torch(config))
-    tokenizer = load_tokenizer(config)
-    data = load_task(config, tokenizer)
+    device = prepare_torch(config)
+    autocast_dtype(config, device)
+    tokenizer, data = load_data(config)
     timetable = Timetable.of(config, len(data.train))
-    model, _ = load_model(config, data, weight_init=0)
+    model, _ = load_model(config, data, tokenizer, weight_init=0)
+    check_fit(config, model, tokenizer, data)
+    try_step(config, model.to(device), tokenizer, data)  # type: ignore[arg-type]  # of transformers' wrapper
     return {
         "evaluations": timetable.evaluations,
         "steps": timetable.steps,

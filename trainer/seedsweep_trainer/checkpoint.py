@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from seedsweep_trainer.contract import as_published
+from seedsweep.contract.protocol import as_published
+from seedsweep_trainer import generators
 from seedsweep_trainer.learner import Learner
 
 
@@ -39,8 +40,6 @@ class Checkpoint:
     """An episode between two optimizer steps."""
 
     progress: Progress
-    training: bool
-    """Whether dropout was on: it is not for most of an epoch in recipe dodge2020."""
     weights: Mapping[str, torch.Tensor]
     """On CPU, by name."""
     state: Mapping[str, torch.Tensor]
@@ -49,13 +48,11 @@ class Checkpoint:
 
 def take(learner: Learner, progress: Progress) -> Checkpoint:
     """A copy of everything that the next step depends on, beside the configuration and the seeds."""
-    state = {"loss_sum": learner.loss_sum, "rng/cpu": torch.get_rng_state()}
-    if learner.model.device.type == "cuda":
-        state["rng/cuda"] = torch.cuda.get_rng_state(learner.model.device)
+    state = {"loss_sum": learner.loss_sum, **generators.states(learner.model.device)}
     for name, parameter in learner.model.named_parameters():
         for key, tensor in learner.optimizer.state.get(parameter, {}).items():
             state[f"optimizer/{name}/{key}"] = tensor
-    return Checkpoint(progress, learner.model.training, copy_weights(learner.model), _copy(state))
+    return Checkpoint(progress, copy_weights(learner.model), _copy(state))
 
 
 def copy_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
@@ -66,7 +63,6 @@ def copy_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 def restore(checkpoint: Checkpoint, learner: Learner) -> None:
     """Put everything back; the generators of this process are set too."""
     learner.model.load_state_dict(checkpoint.weights)
-    learner.model.train(checkpoint.training)
     learner.loss_sum.copy_(checkpoint.state["loss_sum"])
     for name, parameter in learner.model.named_parameters():
         prefix = f"optimizer/{name}/"
@@ -77,9 +73,7 @@ def restore(checkpoint: Checkpoint, learner: Learner) -> None:
         }
         if entries:
             learner.optimizer.state[parameter] = entries
-    torch.set_rng_state(checkpoint.state["rng/cpu"])
-    if "rng/cuda" in checkpoint.state and learner.model.device.type == "cuda":
-        torch.cuda.set_rng_state(checkpoint.state["rng/cuda"], learner.model.device)
+    generators.restore(checkpoint.state, learner.model.device)
 
 
 def _copy(tensors: Mapping[str, Any]) -> dict[str, torch.Tensor]:

@@ -3,9 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,13 +18,14 @@ from seedsweep_trainer.durable import broken, whole_folder
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.evaluation import Evaluation
 from seedsweep_trainer.export import check_replaceable
-from seedsweep_trainer.fingerprint import autocast_dtype, digest, prepare_torch
+from seedsweep_trainer.fingerprint import autocast_dtype, config_digest, prepare_torch
 from seedsweep_trainer.folders import BEST_FACTS
 from seedsweep_trainer.keeper import predictions
 from seedsweep_trainer.model import load_model_config
+from seedsweep_trainer.pretrained import load_tokenizer
 from seedsweep_trainer.store import WEIGHTS
 from seedsweep_trainer.tasks import Part, TaskData
-from seedsweep_trainer.train import prepare
+from seedsweep_trainer.train import opened_sources
 
 TEST_SCORE = "test.json"
 TEST_PREDICTIONS = "test-predictions.csv"
@@ -36,20 +35,25 @@ _CONFIDENCE = 0.95
 log = logging.getLogger(__name__)
 
 
-def conclude(config: FineTuning, best: Path, to: Path, card: str | None = None) -> None:
+def conclude(config: FineTuning, best: Path, to: Path, card: str | None = None, storage: str | None = None) -> None:
     """Make the folder `to` from an episode's best weights, whole or not at all; one that exists is replaced.
 
     With a test set it holds test.json (metric, score, n, interval, confidence, baseline; null where undefined) and
-    test-predictions.csv; with a model card, README.md is that card and a section on the test set. Raises
+    test-predictions.csv; with a model card, README.md is that card and a section on the test set. What the sweep's
+    cache in `storage` holds is not asked of a hub again. Raises
     ConfigurationError where `best` is no such folder or of other configuration or data, or where `to` holds something
     that was not made here.
     """
     check_replaceable(to, f"--to {to}")
     device = prepare_torch(config)
-    tokenizer, data = prepare(config.model_dump_json(by_alias=True))
+    with opened_sources(config, storage) as (folder, padding, data):
+        tokenizer = load_tokenizer(config, folder)
+        architecture = load_model_config(config, data, padding, folder)
+    # As far as whoever asks the winner should cut longer texts, to get what was trained.
+    tokenizer.model_max_length = config.dataset.max_length
     _check_same(config, data, best)
     model = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-        load_model_config(config, data), dtype=torch.float32
+        architecture, dtype=torch.float32
     )
     model.load_state_dict(load_file(best / WEIGHTS))
     log.info("exporting %s to %s", best, to)
@@ -66,7 +70,8 @@ def conclude(config: FineTuning, best: Path, to: Path, card: str | None = None) 
             table = predictions(data.test, outputs, data.id2label)
             (partial / TEST_PREDICTIONS).write_text(table, encoding="utf-8")
         if card is not None:
-            (partial / MODEL_CARD).write_text(completed(card, _defined(test)), encoding="utf-8")
+            text = completed(card, TestScore.model_validate(test) if test is not None else None)
+            (partial / MODEL_CARD).write_text(text, encoding="utf-8")
 
 
 def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, object]:
@@ -77,22 +82,17 @@ def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, obj
         "metric": name,
         "score": _nullable(metrics.score(name, outputs, test.labels, positive)),
         "n": len(test),
-        "interval": [_nullable(bound) for bound in bounds],
+        "interval": None if any(map(math.isnan, bounds)) else list(bounds),
         "confidence": _CONFIDENCE,
         "baseline": _nullable(metrics.baseline(name, data.train.labels, test.labels, data.num_labels, positive)),
     }
-
-
-def _defined(test: Mapping[str, Any] | None) -> TestScore | None:
-    """The test score; None where there is none, or where it is undefined."""
-    return TestScore(**test) if test is not None and None not in (test["score"], *test["interval"]) else None
 
 
 def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:
     if (reason := broken(best)) is not None:
         raise ConfigurationError(f"--best {best}: {reason}; give best/ or best-to-<rung>/ of an episode's folder")
     facts = json.loads((best / BEST_FACTS).read_text())
-    if facts["config"] != digest(config.model_dump(mode="json", by_alias=True)):
+    if facts["config"] != config_digest(config):
         raise ConfigurationError(f"--best {best} is of another configuration: give the one it was trained with")
     if facts["data"] != data.digest:
         raise ConfigurationError(f"dataset: its examples are not those that --best {best} was trained on; restore them")

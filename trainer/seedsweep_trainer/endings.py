@@ -4,8 +4,8 @@ import errno
 import traceback
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.contract import ExitCode
-from seedsweep_trainer.errors import ConfigurationError, StorageError
+from seedsweep.contract.protocol import ExitCode
+from seedsweep_trainer.errors import ConfigurationError, HubError, StorageError
 
 UNEXPECTED = 1
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory", "cublas_status_alloc_failed")
@@ -17,13 +17,18 @@ def explain(error: BaseException, config: FineTuning | None) -> tuple[int, str]:
     """Exit code and reason; `config` is None where it was not read yet."""
     if isinstance(error, ConfigurationError):
         return ExitCode.BAD_CONFIGURATION, str(error)
-    if isinstance(error, StorageError):
+    if isinstance(error, StorageError | HubError):
         return UNEXPECTED, str(error)
     if _is_out_of_memory(error):
         return ExitCode.OUT_OF_MEMORY, f"out of memory: {_smaller(config)} ({_first_line(error)})"
     if _is_disk_full(error):
         return UNEXPECTED, f"no space left on the device: free some, or give storage more ({_first_line(error)})"
     return UNEXPECTED, _first_line(error)
+
+
+def is_out_of_resources(error: BaseException) -> bool:
+    """Whether memory or disk has run out, whatever was being done."""
+    return _is_out_of_memory(error) or _is_disk_full(error)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

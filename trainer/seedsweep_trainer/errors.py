@@ -1,8 +1,10 @@
 """What a person has to change.
 
 ConfigurationError   raised before any training, ends the attempt with ExitCode.BAD_CONFIGURATION
+PortTakenError       metrics cannot be served for now: ends the attempt as a failure, which is retried
 StorageError         storage has failed for longer than it is tried again
     RefusedError     it says no: wrong credentials or rights, no such bucket
+HubError             a hub was not reached or has failed, which may pass
 """
 
 import difflib
@@ -13,12 +15,20 @@ class ConfigurationError(Exception):
     """Bad configuration: the message names the field, the value and the remedy."""
 
 
+class PortTakenError(Exception):
+    """Another program listens where metrics are to be served; the message names the port and the remedy."""
+
+
 class StorageError(Exception):
     """The sweep's storage fails and has been tried again for long; the message says what to check."""
 
 
 class RefusedError(StorageError):
     """The sweep's storage refuses what trying again would not change; before any training it is configuration."""
+
+
+class HubError(Exception):
+    """A hub was not reached or has failed: trying again may help; the message says what works without it."""
 
 
 def unknown_name(field: str, value: str, allowed: Iterable[str], what: str) -> ConfigurationError:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from seedsweep_trainer.generators import undisturbed
 from seedsweep_trainer.tasks import Padding, Part, collate, length_sorted_batches
 
 
@@ -31,7 +32,7 @@ class Evaluation:
         device = model.device
         model.eval()  # type: ignore[no-untyped-call]
         with (
-            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            undisturbed(device),
             torch.autocast(device.type, autocast, enabled=autocast is not None),
         ):
             collected = [

@@ -1,15 +1,15 @@
 """Which rows become training, validation and test examples: where, split, subset and classes of a data set."""
 
 import hashlib
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from seedsweep.api.finetuning import Columns, Dataset, Task
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
+from seedsweep_trainer.labels import Classes, class_values, encode
 from seedsweep_trainer.references import source_files
-from seedsweep_trainer.sources import HIDDEN_LABEL, Table, read_file, read_hub
+from seedsweep_trainer.sources import Table, read_file, read_hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +67,6 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Classes:
-    """The classes in the order of their ids."""
-
-    values: tuple[str, ...]
-    """As the data writes them."""
-    names: tuple[str, ...]
-    positive: int | None
-    """Id of the class that F1 is about; None where there are more than two and none is named."""
-
-
-@dataclass(frozen=True, slots=True)
 class LabelledText:
     """A whole data set before tokenising."""
 
@@ -101,14 +90,14 @@ def load_examples(dataset: Dataset) -> LabelledText:
     labels = {part: table.strings(columns.label, "dataset.columns.label", rows[part]) for part, table in tables.items()}
     classes = None
     if dataset.kind == "classification":
-        classes = _classes(dataset, glue, tables["train"].class_names(columns.label), labels["train"])
+        classes = _classes(dataset, glue, tables["train"], labels["train"], rows["train"])
     parts = {}
     for part, table in tables.items():
         pair = columns.text_pair
         parts[part] = Examples(
             text=_texts(table, columns.text, "dataset.columns.text", rows[part]),
             pair=_texts(table, pair, "dataset.columns.textPair", rows[part]) if pair else None,
-            labels=_encode(labels[part], rows[part], classes, table),
+            labels=encode(labels[part], rows[part], classes, table),
             rows=rows[part],
         )
     return LabelledText(_cut_down(_set_aside(parts, dataset), dataset), classes, commit)
@@ -169,11 +158,15 @@ def _texts(table: Table, column: str, field: str, rows: np.ndarray) -> list[str]
     return texts
 
 
-def _classes(dataset: Dataset, glue: GlueTask | None, declared: list[str] | None, labels: list[str | None]) -> Classes:
+def _classes(
+    dataset: Dataset, glue: GlueTask | None, table: Table, labels: list[str | None], rows: np.ndarray
+) -> Classes:
+    """The classes of a data set, of whose train `table` holds the `labels` in these `rows`."""
+    declared = None if glue else table.class_names(dataset.columns.label)
     if glue:
         values, names = list(glue.classes), list(glue.classes.values())
     else:
-        values = names = dataset.labels or declared or _sorted({label for label in labels if label})
+        values = names = dataset.labels or declared or class_values(labels, rows, table)
     if len(values) < 2:
         raise ConfigurationError(
             f"dataset.labels: classification needs at least two classes, found {values}; "
@@ -184,51 +177,6 @@ def _classes(dataset: Dataset, glue: GlueTask | None, declared: list[str] | None
         raise unknown_name("dataset.positiveLabel", wanted, names, "a label")
     positive = names.index(wanted) if wanted else 1 if len(names) == 2 else None
     return Classes(tuple(values), tuple(names), positive)
-
-
-def _sorted(values: set[str]) -> list[str]:
-    """By size where all are whole numbers (a rating of 10 comes after 9), else by letter."""
-    try:
-        return sorted(values, key=int)
-    except ValueError:
-        return sorted(values)
-
-
-def _encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None, table: Table) -> np.ndarray:
-    """Class ids (int64), or values (float32) for regression."""
-    where = f"of {table.field} {table.origin!r} (from 0)"
-    if HIDDEN_LABEL not in (classes.values if classes else ()) and set(labels) <= {None, "", HIDDEN_LABEL}:
-        raise ConfigurationError(
-            f"{table.field} {table.origin!r} has no labels, they are all missing or {HIDDEN_LABEL}: "
-            "name labelled data, or set examples of train aside with dataset.split"
-        )
-    ids = {value: i for i, value in enumerate(classes.values)} if classes else None
-    encoded: list[float] = []
-    for label, row in zip(labels, rows, strict=True):
-        if not label:
-            raise ConfigurationError(
-                f"dataset.columns.label: row {row} {where} has no label: fill it in or remove the row"
-            )
-        if ids is None:
-            encoded.append(_number(label, f"row {row} {where}"))
-        elif label in ids:
-            encoded.append(ids[label])
-        else:
-            raise unknown_name("dataset.labels: the label", label, ids, f"among the classes (row {row} {where})")
-    return np.array(encoded, dtype=np.int64 if classes else np.float32)
-
-
-def _number(label: str, where: str) -> float:
-    try:
-        value = float(label)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ConfigurationError(
-            f"dataset.columns.label: {label!r}, {where}, is not a finite number: "
-            "correct it, or set dataset.kind to classification"
-        )
-    return value
 
 
 def _drawn(examples: Examples, purpose: str, seed: int) -> np.ndarray:

@@ -61,6 +61,15 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def config_digest(config: FineTuning) -> str:
+    """16 hex digits that identify what of a configuration the arithmetic follows from."""
+    fields = config.model_dump(mode="json", by_alias=True, exclude={"checkpoint_every_evaluations"})
+    if not config.reinit:
+        # A checkpoint of a release without this field is of the same configuration.
+        del fields["reinit"]
+    return digest(fields)
+
+
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

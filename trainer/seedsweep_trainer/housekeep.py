@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
 from seedsweep.api.status import TestScore
+from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, MESSAGE_BYTES, Env
 from seedsweep_trainer.attempt import parse_config, required
-from seedsweep_trainer.contract import DEFAULT_TERMINATION_LOG, MESSAGE_BYTES, Env
 from seedsweep_trainer.errors import ConfigurationError, StorageError
 from seedsweep_trainer.folders import BEST, BrokenFolderError, find_best, keep_best_only
 from seedsweep_trainer.storage import join, local_path, open_folders
@@ -87,7 +87,7 @@ class Housekeeping:
         winner = local_path(weights) or self._work / BEST
         try:
             with folders.opened(best) as folder:
-                conclude(config, folder, winner, task.card)
+                conclude(config, folder, winner, task.card, self._storage)
         except BrokenFolderError as error:
             raise StorageError(f"the weights of {task.episode} in {self._storage} are damaged: {error}") from error
         if local_path(weights) is None:

@@ -50,6 +50,15 @@ def check(metric: Metric, kind: Kind, positive: int | None) -> None:
         )
 
 
+def check_labels(metric: Metric, labels: np.ndarray) -> None:
+    """Raise ConfigurationError where every score over these validation labels would be undefined."""
+    if metric.name in _CORRELATIONS and len(np.unique(labels)) < 2:
+        raise ConfigurationError(
+            f"metric.name {metric.name!r}: all {len(labels)} validation labels are {labels[0]:g}, and a correlation "
+            "with a constant is undefined; give validation examples that differ, or use mse"
+        )
+
+
 def score(name: str, outputs: np.ndarray, labels: np.ndarray, positive: int | None = None) -> float:
     """The metric `name` over n examples.
 

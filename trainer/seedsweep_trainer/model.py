@@ -2,27 +2,20 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.errors import ConfigurationError, unknown_name
+from seedsweep_trainer.pretrained import load_architecture, refuse_model
 from seedsweep_trainer.references import resolve
 from seedsweep_trainer.seeds import stream
-from seedsweep_trainer.tasks import TaskData
+from seedsweep_trainer.tasks import Padding, TaskData
 
 # Progress bars would fill the log, and what is newly initialised is known and recorded.
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -31,44 +24,38 @@ transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 log = logging.getLogger(__name__)
 
 
-def load_tokenizer(config: FineTuning, folder: Path | None = None) -> PreTrainedTokenizerBase:
-    """The model's tokenizer, from a copy of the model in `folder` if given; raises ConfigurationError without one."""
-    path = folder or resolve(config.model)
-    try:
-        return AutoTokenizer.from_pretrained(path, revision=config.model_revision, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise _unusable(config, error) from error
+def load_model_config(
+    config: FineTuning, data: TaskData, padding: Padding, folder: Path | None = None
+) -> PreTrainedConfig:
+    """The model's architecture with an output for each class of the data, and the tokenizer's padding token.
 
-
-def load_model_config(config: FineTuning, data: TaskData, folder: Path | None = None) -> PreTrainedConfig:
-    """The model's architecture with an output for each class of the data; raises ConfigurationError."""
-    path = folder or resolve(config.model)
-    try:
-        loaded: PreTrainedConfig = AutoConfig.from_pretrained(
-            path, revision=config.model_revision, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise _unusable(config, error) from error
+    Raises ConfigurationError.
+    """
+    loaded = load_architecture(config, folder)
     if config.head == "keep":
         _check_kept_head(loaded, data)
     loaded.id2label = dict(data.id2label)
     loaded.label2id = {name: i for i, name in data.id2label.items()}
+    # Else whoever loads the winner would guess by the number of outputs what their numbers mean.
+    loaded.problem_type = "regression" if data.kind == "regression" else "single_label_classification"
+    # The heads of decoders look for the last token that is no padding.
+    loaded.pad_token_id = int(padding.pad_token_id)
     return loaded
 
 
 def load_model(
-    config: FineTuning, data: TaskData, weight_init: int, folder: Path | None = None
+    config: FineTuning, data: TaskData, padding: Padding, weight_init: int, folder: Path | None = None
 ) -> tuple[PreTrainedModel, str]:
     """The model in fp32 on CPU, from a copy in `folder` if given, and a digest of its freshly initialised tensors.
 
-    These are the head (unless `head: keep`) and whatever else the checkpoint lacks. Raises ConfigurationError for a
-    model that cannot be loaded, is no safetensors file, or brings less than it has to.
+    These are whatever the checkpoint lacks, the output layer (unless `head: keep`), and what `reinit` names. Raises
+    ConfigurationError for a model that cannot be loaded, is no safetensors file, or brings less than it has to.
     """
     path = folder or resolve(config.model)
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             path,
-            config=load_model_config(config, data, folder),
+            config=load_model_config(config, data, padding, folder),
             revision=config.model_revision,
             dtype=torch.float32,
             use_safetensors=True,
@@ -76,13 +63,25 @@ def load_model(
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise _unusable(config, error) from error
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        refuse_model(config, path, error)
+    _check_counted_positions(config, model, load_architecture(config, folder))
     mismatched = {key[0] for key in info["mismatched_keys"]}
     fresh = _fresh_tensors(model, set(info["missing_keys"]), mismatched, config)
     log.info("initialised from the weight-init seed: %s", ", ".join(fresh) or "nothing")
     initialise(model, fresh, weight_init)
     return model, tensors_digest(model, fresh)
+
+
+def position_tables(model: PreTrainedModel) -> list[torch.nn.Embedding]:
+    """Of a model whose positions are learnt: its inputs have at most as many tokens."""
+    return [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Embedding) and ("position" in name.rpartition(".")[2] or name.endswith(".wpe"))
+    ]
 
 
 def initialise(model: PreTrainedModel, names: list[str], weight_init: int) -> None:
@@ -148,8 +147,45 @@ def _fresh_tensors(model: PreTrainedModel, missing: set[str], mismatched: set[st
             f"head 'keep': model {config.model!r} has no {', '.join(absent)} of the right size for "
             f"{model.config.num_labels} labels; use head: reinit"
         )
-    fresh = lacking if config.head == "keep" else lacking.union(head)
+    fresh = lacking | _named(names, config.reinit)
+    if config.head == "reinit":
+        fresh |= _output_layer(model, head)
     return [name for name in names if name in fresh]
+
+
+def _named(names: list[str], prefixes: Sequence[str]) -> set[str]:
+    """The parameters that are, or are below, what `reinit` names; raises ConfigurationError for one that is none."""
+    chosen: set[str] = set()
+    for prefix in prefixes:
+        below = {name for name in names if name == prefix or name.startswith(f"{prefix}.")}
+        if not below:
+            places = {name[:i] for name in names for i, character in enumerate(name) if character == "."}
+            raise unknown_name("reinit", prefix, sorted(places, key=lambda place: (place.count("."), place)), "a part")
+        chosen |= below
+    return chosen
+
+
+def _output_layer(model: PreTrainedModel, head: list[str]) -> set[str]:
+    """Of the head's parameters those of the last layer, which makes the outputs; all of them where none is found."""
+    outputs = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module.out_features == model.config.num_labels
+    ]
+    layers = [{f"{name}.weight", f"{name}.bias"}.intersection(head) for name in outputs]
+    return next((layer for layer in reversed(layers) if layer), set(head))
+
+
+def _check_counted_positions(config: FineTuning, model: PreTrainedModel, theirs: PreTrainedConfig) -> None:
+    """A model like RoBERTa counts positions from behind the padding token: with another one it would use others."""
+    ours = model.config.pad_token_id
+    counted = any(table.padding_idx is not None for table in position_tables(model))
+    if counted and theirs.pad_token_id not in (None, ours):
+        raise ConfigurationError(
+            f"model {config.model!r}: its tokenizer pads with token {ours}, and its config.json has a pad_token_id of "
+            f"{theirs.pad_token_id}, from which its positions are counted: set pad_token in tokenizer_config.json to "
+            "that token"
+        )
 
 
 def _check_kept_head(loaded: PreTrainedConfig, data: TaskData) -> None:
@@ -160,11 +196,3 @@ def _check_kept_head(loaded: PreTrainedConfig, data: TaskData) -> None:
             f"dataset.labels: head 'keep' has the classes in the order {theirs}, the data in the order {ours}; "
             "list them in dataset.labels in the head's order"
         )
-
-
-def _unusable(config: FineTuning, error: Exception) -> ConfigurationError:
-    cause = " ".join(str(error).split())
-    return ConfigurationError(
-        f"model {config.model!r} cannot be loaded; give a hub name or a folder with config.json, a tokenizer and "
-        f"model.safetensors: {cause}"
-    )

@@ -11,6 +11,7 @@
 Outside a sweep, and on ranks other than 0, all of this does nothing and harms nothing. Needs no torch.
 """
 
+import errno
 import json
 import math
 import os
@@ -25,24 +26,28 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from seedsweep.files import write_whole
-from seedsweep_trainer.attempt import required, whole_number
-from seedsweep_trainer.contract import (
+from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.contract.consistency import Limits, contradiction, label, published, whole
+from seedsweep.contract.protocol import (
     CONTRACT_VERSION,
     DEFAULT_METRICS_PORT,
     DEFAULT_TERMINATION_LOG,
+    MAX_STEPS,
     Env,
     ExitCode,
     Message,
     MetricName,
     Outcome,
     TrainerInfo,
-    as_published,
     encode_message,
 )
-from seedsweep_trainer.errors import ConfigurationError
+from seedsweep.files import write_whole
+from seedsweep_trainer.attempt import asked_metric, required, whole_number
+from seedsweep_trainer.errors import ConfigurationError, PortTakenError
 
 RESULT = "result.json"
+_FAILED = 1
+"""Exit code of a failure that another attempt may not meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ class Outlets:
 class Reporter(Collector):
     """Keeps what an attempt has to tell as one Message, and tells it on every channel.
 
-    The message is replaced as a whole, so that a scrape at any moment sees one consistent state.
+    The message is replaced as a whole, so that a scrape at any moment sees one consistent state. Numbers may be of any
+    kind: int, numpy, torch. What SeedSweep would refuse to read raises ValueError at once, also outside a sweep.
     """
 
     def __init__(self, info: TrainerInfo | None = None, outlets: Outlets | None = None, stop_after: int | None = None):
@@ -82,13 +88,17 @@ class Reporter(Collector):
         # Checkpoints become durable on a thread of their own.
         self._lock = threading.Lock()
         self._warned = False
+        self._limits = Limits()
+        self._evaluated_at: int | None = None
+        """Optimizer steps done at the last evaluation."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, *, level: str = "L1") -> Self:
         """Start reporting, and serving metrics, as the environment says.
 
         `level` is what the loop keeps of the contract: L1 its curve, L2 also stop-after and resuming.
-        A bad variable or a port that is taken ends the process with exit code 78, as a bad command line would.
+        A bad variable ends the process with exit code 78, as a bad command line would; a port that is taken with 1, for
+        another attempt may find it free, or gets another.
         """
         stop_after = environ.get(Env.STOP_AFTER)
         if Env.CONTRACT not in environ or environ.get("RANK", "0") != "0":
@@ -99,11 +109,13 @@ class Reporter(Collector):
         try:
             _check_contract(environ)
             reporter._stop_after = whole_number(stop_after, Env.STOP_AFTER) if stop_after else None
+            reporter._limits = Limits.of(asked_metric(environ))
             reporter._serve(environ)
-        except ConfigurationError as error:
+        except (ConfigurationError, PortTakenError) as error:
             print(f"seedsweep: {error}", file=sys.stderr, flush=True)
             reporter.finish(Outcome.FAILED, str(error))
-            raise SystemExit(ExitCode.BAD_CONFIGURATION) from None
+            bad = isinstance(error, ConfigurationError)
+            raise SystemExit(ExitCode.BAD_CONFIGURATION if bad else _FAILED) from None
         return reporter
 
     @property
@@ -121,33 +133,52 @@ class Reporter(Collector):
 
         `baseline` is the score of always giving the same answer.
         """
-        baseline = None if baseline is None else as_published(baseline)
-        self._tell(evaluations_planned=evaluations, steps_planned=steps, baseline=baseline)
+        self._tell(
+            evaluations_planned=whole(evaluations, "planned(evaluations=)", 1, MAX_EVALUATIONS),
+            steps_planned=whole(steps, "planned(steps=)", 1, MAX_STEPS),
+            baseline=None if baseline is None else published(baseline, "planned(baseline=)"),
+        )
 
-    def described(self, *, fingerprint: str = "", data: str = "", initialization: str = "") -> None:
-        """Declare the digests of TrainerInfo."""
-        info = replace(self._message.info, fingerprint=fingerprint, data=data, initialization=initialization)
+    def described(
+        self, *, fingerprint: str = "", data: str = "", initialization: str = "", provenance: str = ""
+    ) -> None:
+        """Declare the texts of TrainerInfo."""
+        info = replace(
+            self._message.info,
+            fingerprint=label(fingerprint, "described(fingerprint=)"),
+            data=label(data, "described(data=)"),
+            initialization=label(initialization, "described(initialization=)"),
+            provenance=label(provenance, "described(provenance=)"),
+        )
         self._tell(info=info)
 
     def resumed(self, *, step: int, scores: Sequence[float], losses: Sequence[float] | None = None) -> None:
         """Publish the whole curve of the checkpoint that this attempt starts from, taken after `step` steps."""
+        if losses is not None and len(losses) != len(scores):
+            raise ValueError(
+                f"resumed() has {len(scores)} scores but {len(losses)} losses: give a loss for each or none"
+            )
+        done = whole(step, "resumed(step=)", 0, MAX_STEPS)
         self._tell(
-            steps_at_start=step,
-            steps_done=step,
+            steps_at_start=done,
+            steps_done=done,
             checkpoint=len(scores),
-            scores=tuple(map(as_published, scores)),
-            losses=None if losses is None else tuple(map(as_published, losses)),
+            scores=tuple(published(score, "resumed(scores=)") for score in scores),
+            losses=None if losses is None else tuple(published(loss, "resumed(losses=)") for loss in losses),
         )
+        self._evaluated_at = done if scores else None
 
     def stepped(self, step: int) -> None:
         """Optimizer steps done, for watchers between evaluations; takes microseconds."""
+        done = self._onward(step, "stepped")
         with self._lock:
-            self._message = replace(self._message, steps_done=step)
+            self._replace(steps_done=done)
 
     def evaluated(self, *, step: int, score: float, loss: float | None = None) -> None:
         """Publish the next evaluation: NaN is an undefined score; a loss with every evaluation or with none.
 
-        Raises ValueError where `planned` was not called, for more evaluations than planned, or for a missing loss.
+        Raises ValueError where `planned` was not called, for more evaluations than planned, for a second score after
+        the same step, or for a missing loss.
         """
         seen = self._message
         if len(seen.scores) >= seen.evaluations_planned:
@@ -157,12 +188,22 @@ class Reporter(Collector):
             )
         if seen.scores and (loss is None) != (seen.losses is None):
             raise ValueError("give a loss with every evaluation or with none")
-        losses = None if loss is None else (*(seen.losses or ()), as_published(loss))
-        self._tell(steps_done=step, scores=(*seen.scores, as_published(score)), losses=losses)
+        done = self._onward(step, "evaluated")
+        if done == self._evaluated_at:
+            raise ValueError(
+                f"evaluated(step={done}) is a second score after the same step: "
+                "report one score for each evaluation, and the optimizer steps done until then"
+            )
+        losses = None if loss is None else (*(seen.losses or ()), published(loss, "evaluated(loss=)"))
+        scores = (*seen.scores, published(score, "evaluated(score=)"))
+        if (excess := self._limits.excess(scores)) is not None:
+            raise ValueError(excess)
+        self._tell(steps_done=done, scores=scores, losses=losses)
+        self._evaluated_at = done
 
     def checkpointed(self, evaluation: int) -> None:
         """Publish that a checkpoint taken at this evaluation or after it is complete and durable."""
-        self._tell(checkpoint=evaluation)
+        self._tell(checkpoint=whole(evaluation, "checkpointed()", 0, MAX_EVALUATIONS))
 
     def finish(self, outcome: Outcome, reason: str = "") -> None:
         """Say how the attempt ended, in its termination message and in result.json. The process should end now."""
@@ -175,9 +216,26 @@ class Reporter(Collector):
         """The metrics of this moment, for a Prometheus registry."""
         return families(self._message)
 
+    def _onward(self, step: int, method: str) -> int:
+        done = whole(step, f"{method}(step=)", 0, MAX_STEPS)
+        if done < self._message.steps_done:
+            raise ValueError(
+                f"{method}(step={done}) goes back from step {self._message.steps_done}: "
+                "count the optimizer steps of all epochs, and call resumed() before the first of a resumed attempt"
+            )
+        return done
+
+    def _replace(self, **changes: object) -> None:
+        """Take in changes that can be; the caller holds the lock. Raises ValueError for others."""
+        message = replace(self._message, **changes)  # type: ignore[arg-type]
+        reason = contradiction(message)
+        if reason is not None:
+            raise ValueError(reason)
+        self._message = message
+
     def _tell(self, **changes: object) -> None:
         with self._lock:
-            self._message = replace(self._message, **changes)  # type: ignore[arg-type]
+            self._replace(**changes)
             if self._outlets.termination_log is not None:
                 self._leave_word(self._outlets.termination_log)
 
@@ -198,9 +256,11 @@ class Reporter(Collector):
         try:
             start_http_server(int(port), host, registry)
         except (OSError, ValueError, OverflowError) as error:
-            raise ConfigurationError(
-                f"metrics cannot be served on {host}, {Env.METRICS_PORT} {port!r}: {error}; choose a free port"
-            ) from None
+            where = f"metrics cannot be served on {host}, {Env.METRICS_PORT} {port!r}"
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                remedy = "end that program, or have the next attempt use another port"
+                raise PortTakenError(f"{where}: another program has this port; {remedy}") from None
+            raise ConfigurationError(f"{where}: give a port from 1 to 65535 that this user may open") from None
 
 
 def families(message: Message) -> Iterator[Metric]:

@@ -109,7 +109,6 @@ class Store:
                 "step": progress.step,
                 "scores": _nullable(progress.scores),
                 "losses": _nullable(progress.losses),
-                "training": checkpoint.training,
                 "identity": self._identity,
             }
             (partial / _STATE).write_text(json.dumps(facts))
@@ -167,7 +166,6 @@ def _read(folder: Path) -> Checkpoint:
     scores, losses = ([math.nan if v is None else v for v in facts[name]] for name in ("scores", "losses"))
     return Checkpoint(
         progress=Progress(facts["step"], tuple(scores), tuple(losses)),
-        training=facts["training"],
         weights=load_file(folder / WEIGHTS),
         state=load_file(folder / _TRAINING),
     )

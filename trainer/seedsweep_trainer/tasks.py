@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning, Metric
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.metrics import TASK_METRICS, baseline, check
+from seedsweep_trainer.metrics import TASK_METRICS, baseline, check, check_labels
 
 if TYPE_CHECKING:
     from seedsweep_trainer.examples import Examples
@@ -80,6 +80,12 @@ class TaskData:
     """Commit of the hub data set; None for files."""
 
 
+def parts_of(data: TaskData) -> dict[str, Part]:
+    """train, validation and, where there is one, test."""
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
 def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskData:
     """Read and tokenise what `config.dataset` describes.
 
@@ -98,6 +104,7 @@ def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskDat
     parts = {name: tokenise(examples, tokenizer, config.dataset.max_length) for name, examples in loaded.parts.items()}
     names = classes.names if classes else (config.dataset.columns.label,)
     train, validation = parts["train"], parts["validation"]
+    check_labels(metric, validation.labels)
     return TaskData(
         train=train,
         validation=validation,
@@ -178,10 +185,9 @@ def _flat(sequences: Sequence[Sequence[int]], dtype: str) -> np.ndarray:
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
     if max_length > tokenizer.model_max_length:
         raise ConfigurationError(
-            f"dataset.maxLength {max_length} is more than the model takes: at most {tokenizer.model_max_length}"
+            f"dataset.maxLength {max_length} is more than the model takes: at most {tokenizer.model_max_length}, the "
+            "model_max_length of its tokenizer_config.json"
         )
-    if tokenizer.pad_token_id is None:
-        raise ConfigurationError("model: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
 
 
 def _digest(*parts: Part) -> str:

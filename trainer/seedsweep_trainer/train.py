@@ -9,25 +9,30 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
-import torch
 from transformers import PreTrainedTokenizerBase
 
+from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.provenance import Provenance
+from seedsweep.contract.protocol import Outcome
 from seedsweep_trainer import metrics
 from seedsweep_trainer.attempt import Attempt, parse_config
 from seedsweep_trainer.batches import Batches
 from seedsweep_trainer.cache import Cache
 from seedsweep_trainer.checkpoint import Progress, restore
-from seedsweep_trainer.contract import Outcome
+from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.evaluation import Evaluation
-from seedsweep_trainer.fingerprint import digest, fingerprint, prepare_torch
+from seedsweep_trainer.fingerprint import config_digest, digest, fingerprint, prepare_torch
+from seedsweep_trainer.fit import check_fit, load_data, try_step
+from seedsweep_trainer.generators import seed_all
 from seedsweep_trainer.keeper import Keeper
 from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.model import load_model, load_tokenizer
+from seedsweep_trainer.model import load_model
+from seedsweep_trainer.origin import provenance
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.seeds import stream
 from seedsweep_trainer.storage import open_folders
 from seedsweep_trainer.store import Identity, Store
-from seedsweep_trainer.tasks import Padding, TaskData, load_task
+from seedsweep_trainer.tasks import Padding, TaskData
 from seedsweep_trainer.timetable import Timetable
 
 log = logging.getLogger(__name__)
@@ -40,8 +45,7 @@ def prepare(config_json: str) -> tuple[PreTrainedTokenizerBase, TaskData]:
     Kept, because a warm server loads it once and its forks find it in memory.
     """
     config = parse_config(config_json)
-    tokenizer = load_tokenizer(config)
-    data = load_task(config, tokenizer)
+    tokenizer, data = load_data(config)
     if data.kind == "regression":
         # Its first correlation would, in each fork of its own.
         import scipy.stats  # noqa: F401
@@ -49,22 +53,21 @@ def prepare(config_json: str) -> tuple[PreTrainedTokenizerBase, TaskData]:
 
 
 @contextmanager
-def opened_sources(attempt: Attempt) -> Iterator[tuple[Path | None, Padding, TaskData]]:
-    """What an attempt starts from, out of the sweep's cache where that fits, else from where the configuration says.
+def opened_sources(
+    config: FineTuning, storage: str | None, work: Path | None = None
+) -> Iterator[tuple[Path | None, Padding, TaskData]]:
+    """What an attempt starts from, out of the cache in the sweep's storage where that fits, else from where the
+    configuration says.
 
     The folder to load the model from (None: as the configuration says), open meanwhile; padding; the data.
     """
-    config = attempt.config
-    if attempt.storage is None:
+    if storage is None:
         yield None, *prepare(config.model_dump_json(by_alias=True))
         return
-    cache = Cache(attempt.storage, attempt.work)
+    cache = Cache(storage, work)
     with cache.model(config) as folder:
         cached = cache.data(config, folder) if folder is not None else None
-        if cached is None:
-            tokenizer = load_tokenizer(config, folder)
-            cached = tokenizer, load_task(config, tokenizer)
-        yield folder, *cached
+        yield folder, *(cached or load_data(config, folder))
 
 
 def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
@@ -72,22 +75,47 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
 
     Raises ConfigurationError for what a person has to change, and whatever else goes wrong.
     """
+    try:
+        return _train(attempt, reporter, terminated)
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+        if not is_out_of_resources(error):
+            _blame_configuration(attempt)
+        raise
+
+
+def _blame_configuration(attempt: Attempt) -> None:
+    """Raise ConfigurationError if a fresh model fails on the data too, so that trying again would change nothing.
+
+    Only a trial before the first episode has tried that, and where there is no storage on a cluster there is none. On
+    the CPU: a GPU that has failed once fails at everything.
+    """
+    config = attempt.config
+    with opened_sources(config, attempt.storage, attempt.work) as (folder, padding, data):
+        model, _ = load_model(config, data, padding, attempt.weight_init, folder)
+        try_step(config, model, padding, data)
+
+
+def _train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     config = attempt.config
     device = prepare_torch(config)
     conditions = fingerprint(config, device)
     log.info("fingerprint: %s", json.dumps(conditions))
 
-    with opened_sources(attempt) as (folder, padding, data):
+    with opened_sources(config, attempt.storage, attempt.work) as (folder, padding, data):
         timetable = Timetable.of(config, len(data.train))
-        model, initialization = load_model(config, data, attempt.weight_init, folder)
+        model, initialization = load_model(config, data, padding, attempt.weight_init, folder)
+        origin = provenance(config, data, folder)
+    check_fit(config, model, padding, data)
     learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
-    reporter.described(fingerprint=digest(conditions), data=data.digest, initialization=initialization)
+    reporter.described(
+        fingerprint=digest(conditions), data=data.digest, initialization=initialization, provenance=origin.to_text()
+    )
     reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
 
-    torch.manual_seed(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
+    seed_all(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
     store = None
     if attempt.checkpoints is not None:
-        store = Store(open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data))
+        store = Store(open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data, origin))
     progress = Progress()
     if store is not None and (checkpoint := store.resume()) is not None:
         restore(checkpoint, learner)
@@ -102,8 +130,8 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
                 keeper.interrupted(learner, progress)
                 return Outcome.INTERRUPTED
             epoch, position = divmod(progress.step, timetable.steps_per_epoch)
-            if position == 0:
-                model.train()
+            if model.training != (drops_out := _drops_out(config, position)):
+                model.train(drops_out)
             learner.update(progress.step, batches.of(epoch, position))
             progress = progress.stepped()
             reporter.stepped(progress.step)
@@ -112,15 +140,21 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
                     log.warning("diverged: loss or weights are not finite at evaluation %d", progress.evaluation + 1)
                     return Outcome.DIVERGED
                 outputs = validation.outputs(model, learner.autocast)
-                if config.recipe == "stable":
-                    # dodge2020 goes on without dropout until the next epoch begins, as the authors' loop did.
-                    model.train()
                 score, loss = _scores(data, outputs)
                 progress = progress.evaluated(score, loss)
                 _say(progress, timetable)
                 reporter.evaluated(step=progress.step, score=score, loss=loss)
                 keeper.evaluated(learner, progress, outputs)
     return Outcome.DONE if progress.step == timetable.steps else Outcome.STOPPED
+
+
+def _drops_out(config: FineTuning, position: int) -> bool:
+    """Whether dropout acts in the step at this position (from 0) of an epoch.
+
+    In recipe dodge2020 in the first one only: the authors' loop turned it on as an epoch began, evaluated after the
+    epoch's first step, and did not turn it on again.
+    """
+    return config.recipe == "stable" or position == 0
 
 
 def _scores(data: TaskData, outputs: np.ndarray) -> tuple[float, float]:
@@ -138,11 +172,12 @@ def _say(progress: Progress, timetable: Timetable) -> None:
     log.info("%s: score %.6g, loss %.6g", place, score, loss)
 
 
-def identity(attempt: Attempt, data: TaskData) -> Identity:
-    """What a checkpoint must agree in, to be continued by this attempt."""
+def identity(attempt: Attempt, data: TaskData, origin: Provenance) -> Identity:
+    """What a checkpoint must agree in, to be continued by this attempt: all that the arithmetic follows from."""
     return {
         "weightInit": attempt.weight_init,
         "dataOrder": attempt.data_order,
-        "config": digest(attempt.config.model_dump(mode="json", by_alias=True)),
+        "config": config_digest(attempt.config),
         "data": data.digest,
+        "baseWeights": origin.base_weights or "",
     }

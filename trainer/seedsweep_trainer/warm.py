@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from seedsweep_trainer.contract import Env
+from seedsweep.contract.protocol import Env
 
 log = logging.getLogger(__name__)
 

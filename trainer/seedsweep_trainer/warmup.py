@@ -4,14 +4,16 @@ import logging
 import shutil
 from pathlib import Path
 
+import torch
 from huggingface_hub import snapshot_download
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.cache import TOKENIZER_FILES, Cache
-from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
-from seedsweep_trainer.model import load_model, load_tokenizer
-from seedsweep_trainer.tasks import load_task
+from seedsweep_trainer.fit import check_fit, load_data, try_step
+from seedsweep_trainer.hub import hub_failure
+from seedsweep_trainer.model import load_model
+from seedsweep_trainer.origin import COMMIT
 from seedsweep_trainer.timetable import Timetable
 
 _WANTED = [*(f"*{ending}" for ending in TOKENIZER_FILES), "model.safetensors", "model-*-of-*.safetensors"]
@@ -25,29 +27,31 @@ def warm_up(config: FineTuning, storage: str) -> int:
     What is there already stays, so that a branch of the hub that moves does not change a sweep. Raises
     ConfigurationError as an attempt would.
     """
-    autocast_dtype(config, prepare_torch(config))
+    device = prepare_torch(config)
+    autocast_dtype(config, device)
     cache = Cache(storage)
     with cache.model(config) as folder:
         if folder is not None:
-            return _prepare(config, cache, folder)
+            return _prepare(config, cache, folder, device)
     with cache.new_model(config) as folder:
         _download(config, folder)
     with cache.model(config) as folder:
         if folder is None:
             raise OSError(f"the model that was just written to {storage} cannot be read")
-        return _prepare(config, cache, folder)
+        return _prepare(config, cache, folder, device)
 
 
-def _prepare(config: FineTuning, cache: Cache, folder: Path) -> int:
-    """Keep the tokenised data, unless it is there; try the model, and count its parameters."""
+def _prepare(config: FineTuning, cache: Cache, folder: Path, device: torch.device) -> int:
+    """Keep the tokenised data, unless it is there; try a step of the model, and count its parameters."""
     cached = cache.data(config, folder)
     if cached is None:
-        tokenizer = load_tokenizer(config, folder)
-        cached = tokenizer, load_task(config, tokenizer)
+        cached = load_data(config, folder)
         cache.write_data(config, folder, *cached)
-    data = cached[1]
+    padding, data = cached
     Timetable.of(config, len(data.train))
-    model, _ = load_model(config, data, weight_init=0, folder=folder)
+    model, _ = load_model(config, data, padding, weight_init=0, folder=folder)
+    check_fit(config, model, padding, data)
+    try_step(config, model.to(device), padding, data)  # type: ignore[arg-type]  # of transformers' wrapper
     log.info("warm: %d training examples", len(data.train))
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -61,13 +65,13 @@ def _download(config: FineTuning, folder: Path) -> None:
                 config.model, revision=config.model_revision, allow_patterns=_WANTED, ignore_patterns=["*/*"]
             )
         )
-    except (OSError, ValueError) as error:
-        cause = " ".join(str(error).split())
-        raise ConfigurationError(
-            f"model {config.model!r} cannot be loaded from the hub; give a folder, or check the name, modelRevision "
-            f"and HF_TOKEN: {cause}"
-        ) from error
+    except Exception as error:
+        failure = hub_failure(f"model {config.model!r}", error, "give a folder that holds the model")
+        if failure is None:
+            raise
+        raise failure from error
     log.info("model %s at commit %s", config.model, snapshot.name)
     for file in snapshot.iterdir():
         if file.is_file():
             shutil.copyfile(file, folder / file.name)
+    (folder / COMMIT).write_text(snapshot.name)

@@ -89,12 +89,13 @@ class Distinct:
         return {**schema, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(self.keys)}
 
     def _check(self, items: Sequence[Any]) -> Sequence[Any]:
-        for identity, times in Counter(map(self._identity, items)).most_common(1):
+        for identity, times in Counter(map(self.identity, items)).most_common(1):
             if times > 1:
                 raise ValueError(f"{identity} is listed {times} times: list it once")
         return items
 
-    def _identity(self, item: Any) -> str:
+    def identity(self, item: Any) -> str:
+        """What no other item may share."""
         if not self.keys:
             return str(item)
         fields = {field.alias or name: name for name, field in type(item).model_fields.items()}

@@ -16,15 +16,22 @@ def completed(card: str, test: TestScore | None) -> str:
 
 
 def test_section(test: TestScore | None) -> str:
-    """What a winner is worth on data that nothing was selected on, in Markdown; None: nobody knows."""
+    """What a winner is worth on data that nothing was selected on, in Markdown; None: there is no such data."""
     if test is None:
         return (
             "## Test score\n\n"
-            "None is known: the sweep had no test set, or the metric is undefined on it. The validation score chose "
-            "this model, so it is optimistic: expect less on new data.\n"
+            "None: the sweep had no test set. The validation score chose this model, so it is optimistic: expect less "
+            "on new data.\n"
         )
-    low, high = test.interval
-    interval = f"{100 * test.confidence:.0f} % interval {low:.4f} to {high:.4f}, n = {test.n:,} examples"
+    if test.score is None:
+        return (
+            f"## Test score\n\nUndefined: {test.metric} has no value on the {test.n:,} test examples, as a correlation "
+            "with a constant has none. The validation score chose this model, so it is optimistic.\n"
+        )
+    interval = f"n = {test.n:,} examples"
+    if test.interval is not None:
+        low, high = test.interval
+        interval = f"{100 * test.confidence:.0f} % interval {low:.4f} to {high:.4f}, {interval}"
     against = "" if test.baseline is None else f"A constant answer scores {test.baseline:.4f}. "
     return (
         f"## Test score\n\n**{test.score:.4f}** ({interval}). {against}"

@@ -86,7 +86,8 @@ def cross_check(
     `evaluations`: of an episode; None where only the trainer will tell.
     """
     problems = []
-    if fine_tuning is not None and fine_tuning.head == "keep" and not _has_one_weight_init(seeds):
+    drawn = fine_tuning is None or fine_tuning.head == "reinit" or fine_tuning.reinit
+    if not drawn and not _has_one_weight_init(seeds):
         remedy = "brings its own head, so weight-init seeds change nothing: use one weight-init seed, or head: reinit"
         problems.append(Problem("spec.trainer.fineTuning.head", "keep", remedy))
     if stopping is None:

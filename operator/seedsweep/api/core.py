@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from seedsweep.api.base import ApiModel, Distinct, OneOf
 from seedsweep.api.labels import Labels, PodAnnotations, PodLabels
-from seedsweep.api.recorded import MAX_MESSAGE, MAX_REASON, REASON, Bound, Recorded, Timestamp
+from seedsweep.api.recorded import CONDITION_TYPE, MAX_MESSAGE, MAX_REASON, REASON, Bound, Recorded, Timestamp
 from seedsweep.api.scheduling import (
     Affinity,
     NamedList,
@@ -153,7 +153,8 @@ class PodSpec(ApiModel):
     security_context: PodSecurityContext | None = None
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
     service_account_name: Name | None = None
-    """Refused unless the administrator's allow-list has it."""
+    """Name of the pods' ServiceAccount, which has to be on the administrator's allow-list. Absent: the default one of
+    the namespace."""
 
 
 class PodTemplateMeta(ApiModel):
@@ -170,18 +171,22 @@ class PodTemplate(ApiModel):
     spec: PodSpec = PodSpec()
 
 
+Generation = Annotated[int, Field(json_schema_extra={"minimum": 0})]
+"""The metadata.generation of an object."""
+
+
 class Condition(Recorded):
     """A condition in the Kubernetes form."""
 
-    type: Annotated[str, Bound(316)]
-    """What may hold."""
+    type: Annotated[str, Bound(316, CONDITION_TYPE)]
+    """What the condition is about, in one word, such as Complete."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it does."""
+    """Whether the condition holds: True, False or Unknown."""
     reason: Annotated[str, Bound(MAX_REASON, REASON)]
-    """Why, in one word."""
+    """Why the condition has its status, in one word for programs."""
     message: Annotated[str, Bound(MAX_MESSAGE)] = ""
-    """Why, in words."""
+    """Why the condition has its status, in words for people."""
     last_transition_time: Timestamp
-    """Since when (RFC 3339)."""
-    observed_generation: int | None = None
-    """Of the spec it is about."""
+    """Time at which the status of the condition changed last (RFC 3339)."""
+    observed_generation: Generation | None = None
+    """The metadata.generation of the spec that the condition is about."""

@@ -17,7 +17,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode
-from seedsweep.api.structural import structural_schema
+from seedsweep.api.structural import structural_schema, tell_default
 from seedsweep.api.sweep import API_VERSION, SeedSweep
 
 GROUP, VERSION = API_VERSION.split("/")
@@ -56,7 +56,7 @@ class Kind:
     columns: Sequence[Column]
 
 
-_AGE = Column("Age", ".metadata.creationTimestamp", "date")
+_AGE = Column("Age", ".metadata.creationTimestamp", "date", "Time since it was created")
 
 KINDS = (
     Kind(
@@ -64,14 +64,14 @@ KINDS = (
         "seedsweeps",
         ("ssw",),
         (
-            Column("Phase", ".status.phase"),
-            Column("Best", ".status.summary.score", description="Best validation score that counts"),
-            Column("By", ".status.best.episode", description="The episode it is from"),
-            Column("Episodes", ".status.summary.episodes", description="How many are where"),
-            Column("Saved", ".status.summary.saved", description="Of all steps, those that losers did not train"),
+            Column("Phase", ".status.phase", description="How the sweep stands"),
+            Column("Best score", ".status.summary.score", description="Best validation score so far that counts"),
+            Column("Best episode", ".status.best.episode", description="Episode that the best score is from"),
+            Column("Episodes", ".status.summary.episodes", description="Number of episodes in each state"),
+            Column("Steps saved", ".status.summary.saved", description="Share of all steps that losers did not train"),
             _AGE,
-            Column("Weights", ".status.best.weights", description="Where the winner is", wide=True),
-            Column("GPU hours", ".status.summary.gpuHours", description="Spent so far", wide=True),
+            Column("Weights", ".status.best.weights", description="Where the weights of the winner are", wide=True),
+            Column("GPU hours", ".status.summary.gpuHours", description="GPU hours spent so far", wide=True),
             Column("Message", ".status.message", description="What happens now, or why nothing does", wide=True),
         ),
     ),
@@ -80,15 +80,15 @@ KINDS = (
         "episodes",
         ("epi",),
         (
-            Column("State", ".status.state"),
-            Column("Rung score", ".status.rungScores[-1:].score", "number", "What it was ranked by last"),
-            Column("Best", ".status.best.score", "number", "Best validation score that counts"),
-            Column("At", ".status.best.evaluation", "integer", "The evaluation it is from"),
-            Column("Node", ".status.attempts[-1:].node", description="Where it ran last"),
+            Column("State", ".status.state", description="How the episode stands"),
+            Column("Rung score", ".status.rungScores[-1:].score", "number", "Score that it was ranked by last"),
+            Column("Best score", ".status.best.score", "number", "Best validation score that counts"),
+            Column("Best evaluation", ".status.best.evaluation", "integer", "Evaluation that the best score is from"),
+            Column("Node", ".status.attempts[-1:].node", description="Node where it ran last"),
             _AGE,
-            Column("Sweep", ".spec.sweep", wide=True),
-            Column("Verdict", ".status.verdict.outcome", description="How it ended for good", wide=True),
-            Column("Reason", ".status.verdict.reason", wide=True),
+            Column("Sweep", ".spec.sweep", description="SeedSweep that it belongs to", wide=True),
+            Column("Verdict", ".status.verdict.outcome", description="How it ended", wide=True),
+            Column("Reason", ".status.verdict.reason", description="Why it ended so", wide=True),
         ),
     ),
     Kind(
@@ -96,11 +96,11 @@ KINDS = (
         "cuts",
         (),
         (
-            Column("Bracket", ".spec.bracket", "integer"),
-            Column("Rung", ".spec.rung", "integer"),
-            Column("Evaluation", ".spec.evaluation", "integer", "Evaluation at which it was made"),
-            Column("Kept", ".spec.keep", "integer", "How many go on"),
-            Column("Threshold", ".spec.threshold", "number", "Score of the last one kept"),
+            Column("Bracket", ".data.bracket", "integer", "Part of the episodes that was cut, from 0"),
+            Column("Rung", ".data.rung", "integer", "Which cut of the bracket, from 0"),
+            Column("Evaluation", ".data.evaluation", "integer", "Evaluation at which the episodes were compared"),
+            Column("Kept", ".data.keep", "integer", "Number of episodes that train on at most"),
+            Column("Threshold", ".data.threshold", "number", "Score of the last episode that was kept"),
             _AGE,
         ),
     ),
@@ -158,10 +158,18 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = structural_schema(model)
     properties = schema["properties"]
     properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
-    if "status" in properties:
-        # What is not there yet is not known: only the operator says how a sweep or an episode stands.
-        properties["status"] = _without_defaults(properties["status"])
-    return {**schema, "required": ["spec"]}
+    for part in properties.keys() & {"status", "data"}:
+        # What is not there is not known: the operator alone writes the record.
+        properties[part] = _without_defaults(properties[part])
+    _tell_defaults(schema)
+    return {**schema, "required": ["data" if "data" in properties else "spec"]}
+
+
+def _tell_defaults(schema: Any) -> None:
+    for part in (*schema.get("properties", {}).values(), schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(part, dict):
+            tell_default(part)
+            _tell_defaults(part)
 
 
 def _without_defaults(schema: Any) -> Any:

@@ -1,4 +1,9 @@
-"""`Cut`: one decision, created once with everything it was made from, and never changed."""
+"""`Cut`: one decision, created once with everything it was made from, and never changed.
+
+It asks for nothing, and so it has no spec and no status: like a ControllerRevision it has `data`. Scores are numbers,
+not strings: a double is written with as many digits as tell it from all others, and everybody who reads JSON has it
+back (docs/operator.md).
+"""
 
 from typing import Annotated, Literal
 
@@ -17,49 +22,49 @@ class RankedEpisode(Recorded):
     """An eligible episode at its place in the ranking."""
 
     episode: EpisodeName
-    """Its name."""
+    """Name of the episode, wiI-doJ after its seeds."""
     score: float | None = None
-    """At the rung; absent where every evaluation was undefined."""
+    """Score of the episode at the rung. Absent: every evaluation was undefined."""
     loss: float | None = None
-    """At the evaluation the score is from; decides ties."""
+    """Validation loss at the evaluation that the score is from, which decides ties. Absent: not told."""
     kept: bool
-    """Whether it goes on."""
+    """Whether the episode trains on."""
 
 
 class ExcludedEpisode(Recorded):
     """An episode that had no final score at the rung, and why."""
 
     episode: EpisodeName
-    """Its name."""
+    """Name of the episode, wiI-doJ after its seeds."""
     reason: Annotated[str, Bound(MAX_EXCLUSION)]
-    """Why it was not compared, in short: its Episode has all of it."""
+    """Why the episode was not compared, in short. Its Episode object has all of it."""
 
 
-class CutSpec(Recorded):
+class CutData(Recorded):
     """The inputs of the cut in rank order, and what follows from them."""
 
     sweep: ObjectName
-    """Name of its SeedSweep."""
+    """Name of the SeedSweep whose episodes were compared."""
     bracket: int
-    """Which part of the episodes."""
+    """Number of the bracket that was cut, from 0."""
     rung: int
-    """Which of its cuts, from 0."""
+    """Number of the rung within its bracket, from 0."""
     evaluation: int
-    """At which the episodes were compared."""
+    """Number of the evaluation at which the episodes were compared, from 1."""
     keep: int
-    """p: how many go on, at most."""
+    """Number of episodes that train on at most, p."""
     rank_by: Literal["best", "latest"]
-    """Best score so far, or the score at the rung."""
+    """Score that episodes were ranked by: `best`, their best one up to the rung, or `latest`, the one at the rung."""
     ranked: Annotated[list[RankedEpisode], Bound(MAX_EPISODES)]
-    """Every eligible episode, best first."""
+    """All episodes that were compared, the best first."""
     excluded: Annotated[list[ExcludedEpisode], Bound(MAX_EPISODES)] = Field(default_factory=list)
-    """Those without a final score, and why."""
+    """The episodes without a final score at the rung, and why."""
     audited: Annotated[list[EpisodeName], Bound(MAX_EPISODES)] = Field(default_factory=list)
-    """Losers that run on for the audit."""
+    """Names of the losers that train on for the audit."""
     threshold: float | None = None
-    """Score of the last one kept."""
+    """Score of the last episode that was kept. Absent: it has no defined score."""
     tied_at_threshold: int = 0
-    """How many had exactly the threshold's score; above 1, the tie-breakers decided."""
+    """Number of episodes with exactly the threshold's score. Above 1, the tie-breakers decided."""
 
     @property
     def kept(self) -> frozenset[str]:
@@ -73,7 +78,8 @@ class Cut(Recorded):
     api_version: Literal["seedsweep.io/v1alpha1"] = "seedsweep.io/v1alpha1"
     kind: Literal["Cut"] = "Cut"
     metadata: ObjectMeta
-    spec: CutSpec
+    data: CutData
+    """The scores that the cut was made from, in rank order, and what follows from them. Never changes."""
 
 
 def cut_name(sweep: str, bracket: int, rung: int) -> str:

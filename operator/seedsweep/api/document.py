@@ -1,28 +1,37 @@
 """A text in YAML or JSON becomes what JSON can hold, within bounds: nothing in it exhausts memory or the stack."""
 
+import contextlib
 import io
 import json
-from collections.abc import Iterator
-from datetime import date
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.composer import MaxDepthExceededError
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from seedsweep.api.checks import MAX_PATH
+from seedsweep.api.events import BAD_KEY, MAX_DEPTH, TOO_DEEP, TOO_LARGE_NUMBER, ContentError, build
 from seedsweep.api.recorded import shortened
+from seedsweep.api.scalars import TooLargeError, resolve
 
 MAX_BYTES = 1 << 20
 """Of one file: a larger object fits into no API server either."""
-MAX_DEPTH = 64
-MAX_VALUES = 100_000
-"""Of one file with aliases, what they repeat counted again."""
 
 TOO_LARGE = f"is larger than {MAX_BYTES} bytes: list less in it"
 
-_TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep: no SeedSweep is"
+_CAUSES = (
+    ("'\\t'", "there is a tab: indent with blanks"),
+    ("found character", "a text cannot begin with this character: put it in quotes"),
+    ("mapping values", "a key cannot stand here: put a text that has ': ' in it in quotes, or correct the indentation"),
+    ("<block end>", "this line is not indented like those that it belongs to: align them"),
+    ("expected ',' or", "a bracket or brace is not closed, or a comma is missing: correct it"),
+    ("<stream end>", "it ends before a bracket or brace is closed: close it"),
+    ("end of stream", "it ends before a text in quotes does: close the quotes"),
+    ("unknown escape", "a text in double quotes has a backslash that means nothing: write two, or use single quotes"),
+)
+"""A part of the parser's words for what is wrong, and ours."""
 
 _Place = tuple["_Place", str] | None
 """Where a value is: its parent's place and what it is called there. The path is made only for an error."""
@@ -39,68 +48,56 @@ class DocumentError(ValueError):
 def read_document(text: str) -> object:
     """The one document in a text: strings, numbers, booleans, null, and lists and mappings of these.
 
+    Read as kubectl reads it: see seedsweep.api.scalars.
+
     Raises:
         DocumentError: too large, not YAML, no or several documents, or a value that JSON cannot hold.
     """
     if len(text) > MAX_BYTES:
         raise DocumentError(TOO_LARGE)
     documents = [document for document in _load(text) if document is not None]
-    if len(documents) != 1:
-        raise DocumentError(f"needs exactly one document, a SeedSweep; found {len(documents)}: split the file")
+    if not documents:
+        raise DocumentError("is empty: describe a SeedSweep in it")
+    if len(documents) > 1:
+        raise DocumentError(f"holds {len(documents)} documents, and not one SeedSweep alone: split it where --- stands")
     return plain(documents[0])
 
 
 def plain(value: object) -> Any:
-    """The same as JSON can hold it: dates as their text, keys as strings; raises DocumentError."""
+    """The same as JSON can hold it; raises DocumentError."""
     return _plain(value, None, MAX_DEPTH)
 
 
 def _load(text: str) -> list[Any]:
     try:
-        if "*" in text:
-            _check_aliases(text)
-        return list(_parser().load_all(io.StringIO(text)))
-    except DocumentError:
-        raise
-    except MaxDepthExceededError:
-        raise DocumentError(_TOO_DEEP) from None
-    # Tags and odd scalars, such as 2026-13-45, raise errors of any kind.
-    except Exception as error:
-        raise DocumentError(f"is not valid YAML{_line(error)}: correct it there") from error
+        if text.lstrip().startswith("{"):
+            with contextlib.suppress(json.JSONDecodeError, RecursionError):
+                # YAML has bounds of its own that JSON has not, such as the length of a key.
+                return [json.loads(text, object_pairs_hook=_mapping, parse_float=resolve, parse_int=resolve)]
+        return build(YAML(typ="safe", pure=True).parse(io.StringIO(text)))
+    except ContentError as error:
+        place: _Place = None
+        for step in error.steps:
+            place = (place, step)
+        at = f" (line {error.line})" if error.line is not None else ""
+        raise DocumentError(f"{error}{at}", _path(place)) from None
+    except TooLargeError:
+        raise DocumentError(TOO_LARGE_NUMBER) from None
+    except ReaderError as error:
+        line, character = text.count("\n", 0, error.position) + 1, ord(text[error.position])
+        raise DocumentError(
+            f"is not valid YAML at line {line}: the character U+{character:04X} cannot be printed: remove it"
+        ) from None
+    except YAMLError as error:
+        raise DocumentError(f"is not valid YAML{_line(error)}: {_cause(error)}") from error
 
 
-def _parser() -> YAML:
-    parser = YAML(typ="safe", pure=True)
-    parser.max_depth = MAX_DEPTH
-    # A second anchor of the same name takes the first one's place, as YAML has it.
-    parser.composer.warn_double_anchors = False
-    return parser
-
-
-def _check_aliases(text: str) -> None:
-    """Raise DocumentError where aliases make a document too large, before anything is built of it."""
-    values = 0
-    sizes: dict[str | None, int] = {}
-    begun: list[tuple[str | None, int]] = []
-    """Anchors of the collections that are not closed yet, and the values before each."""
-    for event in _parser().parse(io.StringIO(text)):
-        if isinstance(event, AliasEvent):
-            if any(anchor == event.anchor for anchor, _ in begun):
-                raise DocumentError(f"has an alias *{shortened(event.anchor, 80)} inside what it stands for: remove it")
-            values += sizes.get(event.anchor, 0)
-        elif isinstance(event, CollectionStartEvent):
-            begun.append((event.anchor, values))
-            values += 1
-        elif isinstance(event, CollectionEndEvent):
-            anchor, before = begun.pop()
-            sizes[anchor] = values - before
-        elif isinstance(event, ScalarEvent):
-            values += 1
-            sizes[event.anchor] = 1
-        if len(begun) > MAX_DEPTH:
-            raise DocumentError(_TOO_DEEP)
-        if values > MAX_VALUES:
-            raise DocumentError(f"has more than {MAX_VALUES} values, those that aliases repeat included: use fewer")
+def _mapping(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ContentError(f"has a mapping with the key {shortened(twice, 80)} twice: keep one of them")
+    return found
 
 
 def _line(error: Exception) -> str:
@@ -108,9 +105,14 @@ def _line(error: Exception) -> str:
     return f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
 
 
+def _cause(error: Exception) -> str:
+    problem = (error.problem or "") if isinstance(error, MarkedYAMLError) else ""
+    return next((ours for theirs, ours in _CAUSES if theirs in problem), "correct it there")
+
+
 def _plain(value: object, place: _Place, depth: int) -> Any:
     if depth < 0:
-        raise DocumentError(_TOO_DEEP, _path(place))
+        raise DocumentError(TOO_DEEP, _path(place))
     match value:
         case None | bool():
             return value
@@ -118,7 +120,7 @@ def _plain(value: object, place: _Place, depth: int) -> Any:
             return _text(value, place)
         case int():
             if not -(2**63) <= value < 2**63:
-                raise DocumentError("is a number of more than 64 bits: use a smaller one", _path(place))
+                raise DocumentError(TOO_LARGE_NUMBER, _path(place))
             return value
         case float():
             if value - value != 0:
@@ -129,18 +131,14 @@ def _plain(value: object, place: _Place, depth: int) -> Any:
         case dict():
             named = ((_key(key, place), item) for key, item in value.items())
             return {key: _plain(item, (place, key), depth - 1) for key, item in named}
-        case date():
-            return str(value)
         case _:
-            raise DocumentError("has a YAML tag that JSON has no value for: remove the tag", _path(place))
+            raise DocumentError("is no value of JSON: remove it", _path(place))
 
 
 def _key(key: object, place: _Place) -> str:
     if isinstance(key, str):
         return _text(key, place)
-    if key is None or isinstance(key, bool | int | float):
-        return json.dumps(_plain(key, place, 0))
-    raise DocumentError("has a key that is no string: put it in quotes", _path(place))
+    raise DocumentError(BAD_KEY, _path(place))
 
 
 def _text(text: str, place: _Place) -> str:

@@ -12,9 +12,10 @@ class Rung(ApiModel):
     """One cut: at this share of an episode, only so many go on."""
 
     at_percent: Percent
-    """Whole percent of the evaluations of a full episode; evaluation floor(atPercent E / 100)."""
+    """Where the rung is, in whole percent of the evaluations E of a full episode: at evaluation floor(atPercent E /
+    100)."""
     keep: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
-    """p: how many go on."""
+    """Number of episodes that train on."""
 
 
 MAX_RUNGS = 20
@@ -27,27 +28,27 @@ class Bracket(ApiModel):
     """A part of the episodes with rungs of its own."""
 
     episodes: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
-    """How many of the sweep belong to it."""
+    """Number of the sweep's episodes that belong to the bracket."""
     rungs: Annotated[list[Rung], Field(max_length=MAX_RUNGS)]
-    """Its cuts, in their order; none: all of it train fully."""
+    """The cuts of the bracket, in their order. Empty: all of its episodes train to the end."""
 
 
 class Hyperband(ApiModel):
     """Brackets generated as in Li et al. (2018), scaled to the sweep's number of episodes."""
 
     eta: Annotated[int, Field(ge=2, le=10)] = 3
-    """Each rung keeps one in eta."""
+    """Each rung keeps one episode in so many."""
     resource: Annotated[int, Field(ge=2, le=100)] = 27
-    """R: a full episode is R units, the earliest rung is one unit or more of them."""
+    """Units R of a full episode; the earliest rung is at one unit or later."""
 
 
 class Audit(ApiModel):
     """Losers that run on to the end, so that what the cut cost can be estimated. Chosen before the start."""
 
     percent: Percent
-    """Chance that an episode is flagged, by a hash of (seed, weightInit, dataOrder)."""
+    """Chance, in percent, that an episode is flagged for the audit, by a hash of (seed, weightInit, dataOrder)."""
     seed: Seed = 0
-    """Another seed flags others."""
+    """Seed of the flags: another one flags other episodes."""
 
 
 class EarlyStopping(OneOf):
@@ -56,17 +57,21 @@ class EarlyStopping(OneOf):
     one_of = ("rungs", "brackets", "hyperband")
 
     rank_by: Literal["best", "latest"] = "best"
-    """The best score so far (the paper's rule), or the score at the rung."""
+    """Score that episodes are ranked by: `best`, their best one up to the rung (the rule of the paper), or `latest`,
+    the one at the rung."""
     tie_seed: Seed = 0
-    """Exact ties in score and loss are broken by a hash of (tieSeed, weightInit, dataOrder)."""
+    """Seed that breaks exact ties in score and loss, by a hash of (tieSeed, weightInit, dataOrder)."""
     rungs: Rungs | None = None
-    """Cuts of all episodes, in their order."""
+    """Cuts of all episodes, in their order: each at a share of the evaluations, after which so many train on."""
     brackets: Annotated[list[Bracket], Field(min_length=1, max_length=MAX_BRACKETS)] | None = None
-    """Parts of the episodes with rungs of their own; they add up to all."""
+    """Parts of the episodes with rungs of their own. Their episodes add up to all of the sweep."""
     hyperband: Hyperband | None = None
+    """Brackets generated as in Li et al. (2018), scaled to the number of episodes of the sweep."""
     bracket_seed: Seed = 0
-    """Which episode goes into which bracket, balanced over both kinds of seeds."""
+    """Seed that says which episode goes into which bracket, balanced over both kinds of seeds."""
     audit: Audit | None = None
+    """Losers that train on to the end, so that the cost of the cut can be estimated. They are chosen before the start.
+    Absent: none."""
 
     @model_validator(mode="after")
     def _rungs_narrow(self) -> Self:

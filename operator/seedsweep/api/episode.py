@@ -110,86 +110,89 @@ class Attempt(Recorded):
     """One pod or process of the episode."""
 
     uid: Annotated[str, Bound(64)]
-    """Of the pod or process."""
+    """UID of the pod, or of the process on one machine."""
     node: ObjectName | None = None
-    """Where it ran."""
+    """Name of the node where the attempt ran. Absent: it got no place, or ran on one machine."""
     device: Annotated[str, Bound(MAX_DEVICE)] | None = None
-    """What it ran on."""
+    """Name of the device that the attempt ran on, such as a GPU. Absent: not told."""
     image: Annotated[str, Bound(MAX_IMAGE)] | None = None
-    """The container image with its digest."""
+    """Container image of the attempt, with its digest. Absent: not known."""
     fingerprint: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
-    """Of hardware and software."""
+    """Word for the hardware and software of the attempt: equal words compute the same. Absent: not told."""
     stop_after: int | None = None
-    """Evaluation at which it was told to stop; absent: the last."""
-    started: Timestamp | None = None
-    """When it got its place (RFC 3339)."""
-    ended: Timestamp | None = None
-    """When it ended (RFC 3339)."""
+    """Number of the evaluation after which the attempt was told to stop. Absent: the last."""
+    start_time: Timestamp | None = None
+    """Time at which the attempt got its place (RFC 3339). Absent: it has none yet."""
+    completion_time: Timestamp | None = None
+    """Time at which the attempt ended (RFC 3339). Absent: it goes on."""
     stop: StopReason | None = None
-    """Set before we stop it."""
+    """Why SeedSweep stops the attempt, recorded before it does. Absent: it does not."""
     reason: EndReason | None = None
-    """Set when it ended."""
+    """Why the attempt ended, in one word. Absent: it goes on."""
     interruption: Interruption | None = None
-    """What interrupted it, where it was interrupted."""
+    """What interrupted the attempt, in one word. Absent: nothing did."""
     exit_code: int | None = None
-    """Of its process."""
+    """Exit code of the trainer's process. Absent: none is known."""
     message: Annotated[str, Bound(MAX_FAILURE)] = ""
-    """Why it failed, in its own words, or in those of who ended it."""
+    """Why the attempt failed, in the words of the trainer or of what ended it."""
     output: Annotated[str, Bound(MAX_OUTPUT)] = ""
-    """The last lines that it printed, where it failed."""
+    """The last lines that the trainer printed, where it failed."""
     evaluations: int = 0
-    """Evaluations known when it ended."""
+    """Number of evaluations that were known when the attempt ended."""
     checkpoint: int = 0
-    """Newest evaluation with a durable checkpoint."""
+    """Number of the newest evaluation with a durable checkpoint; 0 where there is none."""
     diverged_at: int | None = None
-    """Evaluation before which loss or weights became non-finite."""
+    """Number of the evaluation before which loss or weights became non-finite. Absent: they did not."""
     steps_at_start: int = 0
-    """Optimizer steps of the checkpoint that it resumed from."""
+    """Number of optimizer steps in the checkpoint that the attempt resumed from."""
     steps: int = 0
-    """Optimizer steps reached; trained by this attempt: steps - stepsAtStart."""
+    """Number of optimizer steps that the attempt reached; it trained steps - stepsAtStart of them itself."""
     gpu_seconds: float = 0.0
-    """Held."""
+    """GPU seconds that the attempt held; seconds of a place where there is no GPU."""
 
 
 class RungScore(Recorded):
     """The score an episode is ranked by at a rung. Final: the first record wins and never changes."""
 
     rung: int
-    """Which of its bracket's cuts, from 0."""
+    """Number of the rung within the episode's bracket, from 0."""
     evaluation: int
-    """At which the rung compares."""
+    """Number of the evaluation at which the rung compares, from 1."""
     score: float | None = None
-    """None: every evaluation up to the rung was undefined; ranks below all numbers."""
+    """Score that the episode is ranked by. Absent: every evaluation up to the rung was undefined, which ranks below all
+    numbers."""
     loss: float | None = None
-    """Validation loss at the evaluation the score is from."""
+    """Validation loss at the evaluation that the score is from. Absent: not told."""
     sampled: bool = False
-    """Taken from samples of a gauge, not from a published curve."""
+    """Whether the score was taken from samples of a gauge, and not from a published curve."""
 
 
 class Verdict(Recorded):
     """How the episode ended for good."""
 
     outcome: Literal["Finished", "LostByCut", "LostByDominance", "Failed", "Diverged"]
-    """In one word."""
+    """How the episode ended, in one word."""
     rung: int | None = None
-    """The rung at which it lost, or that it never reached."""
+    """Number of the rung at which the episode lost, or that it never reached, from 0. Absent: it trained to the end."""
     cut: ObjectName | None = None
-    """Name of the Cut it lost by."""
+    """Name of the Cut by which the episode lost. Absent: it lost by none."""
     dominators: Annotated[list[EpisodeName], Bound(MAX_EPISODES)] = Field(default_factory=list)
-    """The episodes that outranked it, as many as the rung keeps."""
+    """Names of the episodes that outranked it, as many as the rung keeps."""
     reason: Annotated[str, Bound(MAX_VERDICT)] = ""
-    """In words."""
+    """How the episode ended, in words for people."""
 
 
 class BestEvaluation(Recorded):
     """The earliest best evaluation among those that count."""
 
+    about = ("evaluation",)
+
     score: float
-    """On the validation data."""
+    """Validation score of the evaluation."""
     evaluation: int
-    """Its number, from 1."""
+    """Number of the evaluation, from 1."""
     loss: float | None = None
-    """On the validation data."""
+    """Validation loss of the evaluation. Absent: not told."""
 
     @classmethod
     def of(
@@ -211,10 +214,12 @@ class BestEvaluation(Recorded):
 class Freed(Recorded):
     """What was freed of an episode's storage."""
 
+    about = ("attempts",)
+
     attempts: int
-    """How many there had been by then: a later one has stored something again."""
+    """Number of attempts that there had been when the storage was freed: a later one has stored something again."""
     best_kept: bool
-    """Whether its best weights stay."""
+    """Whether the best weights of the episode stay in the storage."""
 
 
 EpisodeState = Literal["Waiting", "Running", "Paused", "Trained", "Finished", "Lost", "Audited", "Failed", "Diverged"]
@@ -224,17 +229,17 @@ class EpisodeSpec(Recorded):
     """Identity, fixed at creation."""
 
     sweep: ObjectName
-    """Name of its SeedSweep."""
+    """Name of the SeedSweep that the episode belongs to."""
     weight_init: Seed
-    """Seeds the tensors that the model does not bring."""
+    """Weight-init seed: it seeds the tensors that the model does not bring."""
     data_order: Seed
-    """Seeds the order of the training examples."""
+    """Data-order seed: it seeds the order of the training examples."""
     index: int
-    """Its place among the sweep's episodes, from 0."""
+    """Place of the episode among those of the sweep, from 0."""
     bracket: int = 0
-    """Which part of the episodes it is compared with."""
+    """Number of the bracket whose episodes it is compared with, from 0."""
     audited: bool = False
-    """Flagged before the start: runs on even if it loses."""
+    """Whether the episode was flagged before the start, to train on even if it loses."""
 
     @property
     def id(self) -> EpisodeId:
@@ -246,27 +251,27 @@ class EpisodeStatus(Recorded):
     """What is on record about an episode."""
 
     state: EpisodeState = "Waiting"
-    """One word for people; the verdict and the attempts say more."""
+    """State of the episode in one word, for people: programs read the verdict and the attempts."""
     attempts: Annotated[list[Attempt], Bound(MAX_ATTEMPTS)] = Field(default_factory=list)
-    """In the order they began."""
+    """The pods or processes of the episode, in the order in which they began."""
     rung_scores: Annotated[list[RungScore], Bound(MAX_RUNGS), Distinct(keys=("rung",))] = Field(default_factory=list)
-    """In the order of the rungs."""
+    """The scores that the episode is ranked by, in the order of the rungs."""
     scores: Annotated[list[float | None], Bound(MAX_EVALUATIONS_ON_RECORD)] = Field(default_factory=list)
-    """The curve: validation score of evaluation 1, 2, ...; null where undefined."""
+    """The curve: validation scores of evaluations 1, 2, and so on; null where undefined."""
     losses: Annotated[list[float | None], Bound(MAX_EVALUATIONS_ON_RECORD)] = Field(default_factory=list)
-    """Validation losses beside them, or empty."""
+    """Validation losses of evaluations 1, 2, and so on; null where undefined. Empty: the trainer tells none."""
     best: BestEvaluation | None = None
-    """The earliest best of the evaluations that count."""
+    """The earliest best evaluation of those that count. Absent: there is none yet."""
     verdict: Verdict | None = None
-    """How it ended for good; absent until it has."""
+    """How the episode ended for good. Absent: it has not."""
     baseline: float | None = None
-    """Validation score of the constant prediction."""
+    """Validation score of a constant prediction. Absent: not told."""
     sampled: bool = False
-    """Some of the curve was taken from samples of a gauge: values between two of them were missed."""
+    """Whether some of the curve was taken from samples of a gauge, so that values between two of them were missed."""
     non_deterministic: bool = False
-    """A replay of recorded evaluations gave other values; the first record stands."""
+    """Whether a replay of recorded evaluations gave other values. The first record stands."""
     freed: Freed | None = None
-    """Set once its checkpoints are no longer in the sweep's storage."""
+    """What was freed of the episode's storage. Absent: its checkpoints are still there."""
 
 
 class Episode(Recorded):
@@ -276,4 +281,6 @@ class Episode(Recorded):
     kind: Literal["Episode"] = "Episode"
     metadata: ObjectMeta
     spec: EpisodeSpec
+    """Seeds of the episode and its place in the sweep, fixed at its creation."""
     status: EpisodeStatus = EpisodeStatus()
+    """What is on record about the episode. It only grows."""

@@ -24,9 +24,10 @@ class MetricRange(ApiModel):
     """The values the metric can take; a score outside is refused as not being this metric."""
 
     min: DecimalString | None = None
-    """Smallest possible score."""
+    """Smallest possible score, as a decimal string. Absent: no limit."""
     max: DecimalString | None = None
-    """Largest possible score; where there is one, reports state relative error reductions."""
+    """Largest possible score, as a decimal string. With one, reports state relative error reductions. Absent:
+    no limit."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -39,62 +40,64 @@ class Metric(ApiModel):
     """The validation metric that ranks episodes."""
 
     name: Annotated[str, Field(min_length=1, max_length=63)]
-    """With fineTuning: one of accuracy, f1, accuracyAndF1, mcc, pearson, spearman, pearsonAndSpearman, mse, loss."""
+    """Name of the metric. With fineTuning one of accuracy, f1, accuracyAndF1, mcc, pearson, spearman,
+    pearsonAndSpearman, mse, loss."""
     goal: Literal["maximize", "minimize"]
-    """Which direction is better. Required: a metric without a direction cannot rank."""
+    """Which scores are better: `maximize`, the higher, or `minimize`, the lower ones."""
     range: MetricRange | None = None
+    """The values that the metric can take. A score outside is refused as not being this metric. Absent: any number."""
 
 
 class Columns(ApiModel):
     """Names of the data's columns."""
 
     text: Given = "text"
-    """The (first) sentence."""
+    """Name of the column with the (first) sentence."""
     text_pair: Given | None = None
-    """The second sentence, for pairs."""
+    """Name of the column with the second sentence of a pair. Absent: there is one sentence."""
     label: Given = "label"
-    """The class or the value."""
+    """Name of the column with the class or the value."""
 
 
 class HubDataset(ApiModel):
     """A data set on the hub; its revision is resolved once and recorded."""
 
     name: Given
-    """On the hub."""
+    """Name of the data set on the hub."""
     config: Text | None = None
-    """The configuration of a data set that has several."""
+    """Name of the configuration, of a data set that has several."""
     revision: Text | None = None
-    """A branch, tag or commit."""
+    """Branch, tag or commit of the data set. Absent: its main branch. Resolved once to a commit, which is recorded."""
     train: Text = "train"
     """Name of the split to train on."""
     validation: Text | None = None
-    """Name of the split that selects. Absent: taken from train as `split` says."""
+    """Name of the split to select by. Absent: taken from the training split, as dataset.split says."""
     test: Text | None = None
-    """Name of the split that reports, scored once for the winner."""
+    """Name of the split to report on, which is scored once, for the winner. Absent: none."""
 
 
 class Split(ApiModel):
     """Examples set aside from the training data where no file is given for them, drawn once by a fixed seed."""
 
     validation: Annotated[int, Field(ge=0)] = 0
-    """Examples to select by."""
+    """Number of training examples set aside to select by."""
     test: Annotated[int, Field(ge=0)] = 0
-    """Examples to report on."""
+    """Number of training examples set aside to report on."""
     seed: Seed = 0
-    """Another seed draws others."""
+    """Seed of the drawing: another one sets other examples aside."""
 
 
 class Subset(ApiModel):
     """At most so many examples of each part, drawn by a fixed seed of its own (after `split`)."""
 
     train: Annotated[int, Field(ge=1)] | None = None
-    """At most so many."""
+    """Number of training examples to use at most. Absent: all."""
     validation: Annotated[int, Field(ge=1)] | None = None
-    """At most so many."""
+    """Number of validation examples to use at most. Absent: all."""
     test: Annotated[int, Field(ge=1)] | None = None
-    """At most so many."""
+    """Number of test examples to use at most. Absent: all."""
     seed: Seed = 0
-    """Another seed draws others."""
+    """Seed of the drawing: another one draws other examples."""
 
 
 class Dataset(OneOf):
@@ -103,29 +106,36 @@ class Dataset(OneOf):
     one_of = ("task", "train", "hub")
 
     task: Task | None = None
-    """A GLUE task in its published TSV files: columns, labels and metric follow from it."""
+    """A GLUE task in its published TSV files, from which columns, labels and metric follow."""
     path: Given | None = None
-    """With `task`: the folder that holds train.tsv and dev.tsv."""
+    """Folder with train.tsv and dev.tsv of the GLUE task. Given with `task` only."""
     train: Given | None = None
-    """A CSV, TSV, JSON (lines or array) or Parquet file: a path, or `package:NAME/FILE` inside an installed package."""
+    """File to train on, in CSV, TSV, JSON (lines or array) or Parquet: a path, or `package:NAME/FILE` inside an
+    installed Python package."""
     validation: Given | None = None
-    """A file to select by."""
+    """File to select by, in a form that `train` may have. Absent: taken from the training data, as `split` says."""
     test: Given | None = None
-    """A file to report on: scored once, for the winner."""
+    """File to report on, in a form that `train` may have. It is scored once, for the winner. Absent: none."""
     hub: HubDataset | None = None
+    """A data set on the Hugging Face hub. Its revision is resolved once to a commit, which is recorded."""
     columns: Columns = Columns()
+    """Names of the columns that hold sentences and labels."""
     where: dict[str, Text] = Field(default_factory=dict, max_length=100)
-    """Keep only rows whose named columns hold exactly these values."""
+    """Columns by name and the value that each must hold exactly: other rows are left out. Absent: none is."""
     kind: Literal["classification", "regression"] = "classification"
-    """Of the task."""
+    """What the labels are: classes (`classification`) or numbers (`regression`)."""
     labels: Annotated[list[Text], Field(max_length=1000), Distinct()] | None = None
-    """Class names in the order of their ids. Absent: the sorted distinct values of the label column in train."""
+    """Names of the classes in the order of their ids. Absent: the sorted distinct values of the label column in the
+    training data."""
     positive_label: Text | None = None
-    """The class that F1 is about. Absent: the second of two."""
+    """Name of the class that F1 is about. Absent: the second of two."""
     split: Split = Split()
+    """Examples set aside from the training data where no file or split is given for them, drawn once by a fixed
+    seed."""
     subset: Subset = Subset()
+    """Number of examples of each part to use at most, drawn by a seed of its own after `split`."""
     max_length: Annotated[int, Field(ge=8, le=8192)] = 128
-    """Longest input in tokens; how many examples were truncated is counted and recorded."""
+    """Longest input in tokens; longer ones are truncated. How many were is counted and recorded."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -153,44 +163,60 @@ class FineTuning(ApiModel):
     """One fine-tuning recipe, shared by all episodes of a sweep: they differ in their seeds alone."""
 
     model: Given
-    """A hub name, a folder, or `package:NAME/FOLDER` inside an installed Python package. Safetensors only."""
+    """The model in safetensors: its name on the hub, a folder, or `package:NAME/FOLDER` inside an installed Python
+    package."""
     model_revision: Text | None = None
-    """The hub revision; resolved once and recorded."""
+    """Branch, tag or commit of the model on the hub. Absent: its main branch. Resolved once to a commit, which is
+    recorded."""
     dataset: Dataset
+    """The data: exactly one of `task` (with `path`), `train` (a file) or `hub`."""
     metric: Metric | None = None
-    """Absent: the published metric of `dataset.task`; required for any other data."""
+    """The validation metric that ranks episodes. Absent: the published metric of dataset.task. Required for any other
+    data."""
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Passes over the training examples."""
+    """Number of passes over the training examples."""
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 16
-    """Examples per forward pass; an optimizer step takes batchSize x gradientAccumulationSteps."""
+    """Number of examples per forward pass. An optimizer step takes batchSize x gradientAccumulationSteps of them."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Batches summed up for one optimizer step; they do not cross epochs."""
+    """Number of batches whose gradients are summed up for one optimizer step. They do not cross epochs."""
     evaluation_batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
-    """Examples per forward pass of an evaluation."""
+    """Number of examples per forward pass of an evaluation."""
     learning_rate: DecimalString = "2e-5"
-    """The highest rate, at the end of the warm-up."""
+    """Highest learning rate, reached at the end of the warm-up, as a decimal string."""
     weight_decay: DecimalString = "0.01"
-    """Of all but biases and normalisation weights."""
+    """Weight decay of all parameters but biases and those of normalisation, as a decimal string."""
     warmup_percent: Annotated[int, Field(ge=0, le=100)] = 10
-    """Share of all steps S over which the learning rate rises, before it falls linearly to 0 at S."""
+    """Percent of all optimizer steps S over which the learning rate rises. Then it falls linearly to 0 at step S."""
     max_grad_norm: DecimalString = "1.0"
-    """Gradients are scaled down to this norm."""
+    """Norm that gradients are scaled down to, as a decimal string."""
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] = 10
-    """E is this times epochs; evaluation i follows step ceil(i S / E)."""
+    """Number of evaluations per epoch. With E in all epochs and S optimizer steps, evaluation i follows step ceil(i S /
+    E)."""
     recipe: Recipe = "stable"
-    """`stable`, or `dodge2020`: what the authors' code did, for reproducing the paper."""
+    """How parameters are updated and where dropout applies: `stable`, or `dodge2020`, what the authors' code did, to
+    reproduce the paper."""
     head: Literal["reinit", "keep"] = "reinit"
-    """`keep` uses the checkpoint's own head, and so allows one weight-init seed only."""
+    """Where the output layer is from: `reinit` draws it by the weight-init seed; `keep` takes that of the checkpoint,
+    and so, where the list `reinit` is empty, allows one weight-init seed only. What the checkpoint lacks is drawn in
+    either case."""
+    reinit: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=100), Distinct()] = (
+        Field(default_factory=list)
+    )
+    """Further parts of the model to draw by the weight-init seed, named by their parameters or the beginnings of these
+    up to a dot, like `bert.pooler` or `bert.encoder.layer.11`. Absent: none."""
     dropout_seed: Seed | None = None
-    """Absent: dropout follows the data-order seed, in a stream of its own."""
+    """Seed of dropout, the same for all episodes. Absent: dropout follows the data-order seed, in a stream of
+    its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto`: bf16 autocast over fp32 weights where the hardware has it, else fp32."""
+    """Arithmetic of the training: `fp32`, `bf16` (autocast over fp32 weights), or `auto`, which is bf16 where the
+    hardware has it."""
     compile: bool = False
-    """torch.compile: faster on long runs, not bit-equal to eager."""
+    """Whether the model is compiled by torch.compile: faster on long runs, not bit-equal to eager."""
     threads_per_episode: Annotated[int, Field(ge=1, le=1024)] = 1
-    """CPU threads of one episode. Part of the record: it changes the arithmetic and so the result."""
+    """Number of CPU threads of one episode. It changes the arithmetic, and so the result, and is recorded."""
     checkpoint_every_evaluations: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] = 1
-    """How often a checkpoint is written, beside those at every rung; an interruption loses at most this much."""
+    """Number of evaluations from one checkpoint to the next, beside those at every rung. An interruption loses at most
+    as many."""
 
     @property
     def evaluations(self) -> int:

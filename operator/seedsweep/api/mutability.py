@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from seedsweep.api.cel import Rule
 from seedsweep.api.core import PodSpec, PodTemplate
-from seedsweep.api.sweep import SweepSpec, Trainer
+from seedsweep.api.sweep import Storage, SweepSpec, Trainer
 
 _ALWAYS_MUTABLE = frozenset(
     {
@@ -21,6 +21,7 @@ _ALWAYS_MUTABLE = frozenset(
         "scrape",
     }
 )
+_WITH_RULES_OF_THEIR_OWN = frozenset({"trainer", "pod_template", "gpus_per_episode", "storage", "export"})
 _MUTABLE_WHILE_SUSPENDED = (
     "node_selector",
     "tolerations",
@@ -32,6 +33,15 @@ _MUTABLE_WHILE_SUSPENDED = (
     "scheduler_name",
     "resource_claims",
     "scheduling_gates",
+)
+
+
+_FIXED = "is fixed once the sweep exists: make a new sweep"
+# A rejected sweep has handed nothing over, though it has a completionTime. See SweepStatus.handed_over.
+_HANDED_OVER = (
+    "has(self.status) && ((has(self.status.best) && has(self.status.best.weights)) ||"
+    " (has(self.status.completionTime) && !(has(self.status.conditions) &&"
+    " self.status.conditions.exists(c, c.type == 'Accepted' && c.status == 'False'))))"
 )
 
 
@@ -47,7 +57,7 @@ def _paths(model: type[BaseModel], prefix: str, *, but: Iterable[str] = ()) -> l
 def mutability_rules() -> list[Rule]:
     """What is not known to be mutable is fixed, so that a new field is."""
     fixed = [
-        *_paths(SweepSpec, "", but=_ALWAYS_MUTABLE | {"trainer", "pod_template", "gpus_per_episode"}),
+        *_paths(SweepSpec, "", but=_ALWAYS_MUTABLE | _WITH_RULES_OF_THEIR_OWN),
         *_paths(Trainer, "trainer.", but=("resources",)),
         *_paths(PodTemplate, "podTemplate.", but=("metadata", "spec")),
         *_paths(PodSpec, "podTemplate.spec.", but=_MUTABLE_WHILE_SUSPENDED),
@@ -60,8 +70,10 @@ def mutability_rules() -> list[Rule]:
         "podTemplate.metadata",
         *(f"podTemplate.spec.{name}" for name in scheduling),
     ]
+    place = " && ".join(_unchanged(path) for path in _paths(Storage, "storage.", but=("retention_policy",)))
     return [
-        *(Rule(_unchanged(path), "is fixed once the sweep exists: make a new sweep", path) for path in fixed),
+        *(Rule(_unchanged(path), _FIXED, path) for path in fixed),
+        Rule(f"has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || ({place}))", _FIXED, "storage"),
         *(
             Rule(
                 f"(self.suspend && oldSelf.suspend) || {_unchanged(path)}",
@@ -70,4 +82,20 @@ def mutability_rules() -> list[Rule]:
             )
             for path in paused
         ),
+    ]
+
+
+def hand_over_rules() -> list[Rule]:
+    """What may change until the winner has been handed over: rules of the whole object, for its status tells that."""
+    policy = "spec.storage.retentionPolicy"
+    # That the storage itself appears or goes is refused elsewhere.
+    same_policy = f"!has(self.spec.storage) || !has(oldSelf.spec.storage) || {_unchanged(policy)}"
+    remedy = "may change only until the winner has been handed over, and it has been"
+    return [
+        Rule(
+            f"!({_HANDED_OVER}) || {_unchanged('spec.export')}",
+            f"{remedy}: copy it with `seedsweep fetch`",
+            "spec.export",
+        ),
+        Rule(f"!({_HANDED_OVER}) || {same_policy}", f"{remedy}: remove what is stored by hand", policy),
     ]

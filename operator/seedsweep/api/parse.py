@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from seedsweep.api.checks import Problem, cross_check, path_of, shown
 from seedsweep.api.document import MAX_BYTES, TOO_LARGE, DocumentError, plain, read_document
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.api.recorded import shortened
+from seedsweep.api.remedies import remedy
 from seedsweep.api.seeds import Seeds
 from seedsweep.api.stored import read_status
 from seedsweep.api.sweep import API_VERSION, SeedSweep
@@ -22,18 +23,7 @@ from seedsweep.api.sweep import API_VERSION, SeedSweep
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_PROBLEMS = 100
-MAX_REMEDY = 500
 _ALIKE = 0.8
-
-_REMEDIES = {
-    "missing": "is required: add it",
-    "int_type": "must be a whole number",
-    "string_type": "must be a string: put it in quotes",
-    "bool_type": "must be true or false",
-    "list_type": "must be a list",
-    "model_type": "must be a mapping of fields",
-    "dict_type": "must be a mapping",
-}
 
 
 class InvalidSweepError(ValueError):
@@ -55,13 +45,14 @@ def load_sweep(path: Path) -> SeedSweep:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+        raise _unreadable(path, f"cannot be read ({error.strerror}): give a file that can") from error
     if len(data) > MAX_BYTES:
         raise _unreadable(path, TOO_LARGE)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise _unreadable(path, "cannot be read: is not UTF-8 text") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _unreadable(path, f"is not UTF-8 text (line {line}): save it as UTF-8") from error
     return parse_sweep(text, source=str(path))
 
 
@@ -100,12 +91,17 @@ def _parse(document: object, source: str, misspelt: Sequence[Problem] = ()) -> S
         raise InvalidSweepError(
             source, [Problem("file", shown(document), "must be a mapping with apiVersion, kind, ...")]
         )
-    for key, expected in (("kind", "SeedSweep"), ("apiVersion", API_VERSION)):
-        if document.get(key) != expected:
-            raise InvalidSweepError(source, [Problem(key, shown(document.get(key)), f"must be {expected}")])
+    wanted = (("kind", "SeedSweep"), ("apiVersion", API_VERSION))
+    others = [
+        Problem(key, shown(document.get(key)), f"must be {value}")
+        for key, value in wanted
+        if document.get(key) != value
+    ]
+    if others:
+        raise InvalidSweepError(source, others)
     asked = {key: value for key, value in document.items() if key != "status"}
     try:
-        sweep = SeedSweep.model_validate_json(json.dumps(asked))
+        sweep = SeedSweep.model_validate_json(json.dumps(asked), by_name=False)
     except ValidationError as error:
         raise InvalidSweepError(source, [*problems_of(error, document), *misspelt]) from error
     if misspelt:
@@ -125,24 +121,23 @@ def problems_of(error: ValidationError, document: dict[str, Any]) -> list[Proble
             crossed = True
             problems += item["ctx"]["problems"]
         else:
-            problems.append(_problem(item["loc"], item["type"], item["msg"], item["input"]))
+            problems.append(_problem(item))
     if len(found) > MAX_PROBLEMS:
         return [*problems, Problem("file", None, f"has {len(found) - MAX_PROBLEMS} more problems: correct these first")]
     # A typo elsewhere keeps pydantic from comparing the parts; those that are valid are compared here.
     return problems if crossed else problems + _cross_problems(document)
 
 
-def _problem(location: tuple[int | str, ...], kind: str, message: str, value: object) -> Problem:
+def _problem(item: ErrorDetails) -> Problem:
+    location, kind = item["loc"], item["type"]
     path = path_of(location)
     if kind == "extra_forbidden":
         known = _known_fields(location[:-1])
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
         return Problem(path, None, f"is not a field; {hint}")
-    if kind == "missing":
-        return Problem(path, None, _REMEDIES[kind])
-    remedy = _REMEDIES.get(kind, message.removeprefix("Value error, ").removeprefix("Input "))
-    return Problem(path, shown(value), shortened(remedy, MAX_REMEDY))
+    said = remedy(kind, item["msg"], item.get("ctx", {}))
+    return Problem(path, None if kind == "missing" else shown(item["input"]), said)
 
 
 def _misspelt_metadata(document: object) -> list[Problem]:
@@ -184,7 +179,7 @@ def _part(model: type[Model], value: object) -> Model | None:
     if value is None:
         return None
     try:
-        return model.model_validate_json(json.dumps(value, default=str))
+        return model.model_validate_json(json.dumps(value, default=str), by_name=False)
     except ValidationError:
         return None
 

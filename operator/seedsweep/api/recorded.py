@@ -9,17 +9,20 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from pydantic import ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from seedsweep.api.base import ApiModel
+from seedsweep.api.base import ApiModel, Distinct
 
-REASON = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
-"""What Kubernetes takes as the reason of a condition."""
+CONDITION_TYPE = "^[A-Z][A-Za-z0-9]*$"
+REASON = "^[A-Z][A-Za-z0-9]*$"
+"""One word in CamelCase, as Kubernetes' conventions have it."""
 MAX_REASON = 256
+MAX_FOREIGN_WORD = 4 * MAX_REASON
+"""Characters of another program's text that are looked at for a reason."""
 MAX_MESSAGE = 4_096
 """Of a condition or a status: bytes of its JSON."""
 
@@ -33,26 +36,58 @@ _SIX_BYTES = frozenset("<>&\u2028\u2029")
 class Recorded(ApiModel):
     """A value that the operator wrote: fields of another release are kept, ignored, and written back as they were."""
 
+    about: ClassVar[tuple[str, ...]] = ()
+    """Fields that say what it is about: where one of them changes, so has all else."""
+
     if not TYPE_CHECKING:
         # A type checker still refuses a misspelt field of a value that is made here.
         model_config = ConfigDict(extra="allow")
 
 
+Value = TypeVar("Value")
+
+
+def keep_unknown(new: Value, old: object) -> Value:
+    """A recorded value that takes the place of another, with what another release wrote into that one, at any depth.
+
+    Items of a list are those of the old one by what makes them distinct.
+    """
+    if not isinstance(new, Recorded) or type(new) is not type(old):
+        return new
+    if any(getattr(new, name) != getattr(old, name) for name in new.about):
+        return new
+    changes: dict[str, object] = {}
+    for name, info in type(new).model_fields.items():
+        value, before = getattr(new, name), getattr(old, name)
+        distinct = next((part for part in info.metadata if isinstance(part, Distinct)), None)
+        if isinstance(value, list) and distinct is not None:
+            known = {distinct.identity(item): item for item in before}
+            changes[name] = [keep_unknown(item, known.get(distinct.identity(item))) for item in value]
+        elif isinstance(value, Recorded):
+            changes[name] = keep_unknown(value, before)
+    kept = new.evolve(**changes)
+    extra = {**(getattr(old, "__pydantic_extra__", None) or {}), **(new.__pydantic_extra__ or {})}
+    object.__setattr__(kept, "__pydantic_extra__", extra)
+    return kept
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """On a text or list of a recorded type: its bound, and a text's pattern, in the CRD's schema alone."""
+    """On a text or list of a recorded type: its bound, and a text's pattern or format, in the CRD's schema alone."""
 
     size: int
     """Characters or items."""
     pattern: str | None = None
+    format: str | None = None
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler(core)
         found = {**schema, "maxItems" if schema["type"] == "array" else "maxLength": self.size}
-        return {**found, "pattern": self.pattern} if self.pattern is not None else found
+        told = {"pattern": self.pattern, "format": self.format}
+        return {**found, **{key: value for key, value in told.items() if value is not None}}
 
 
-Timestamp = Annotated[str, Bound(64)]
+Timestamp = Annotated[str, Bound(64, format="date-time")]
 """RFC 3339."""
 ObjectName = Annotated[str, Bound(253)]
 
@@ -81,8 +116,9 @@ def stored_size(text: str) -> int:
 
 def reason_word(text: str) -> str:
     """The reason of a condition from another program's word for it, such as "Not Found"; at least "Unknown"."""
-    word = re.sub(r"[^A-Za-z0-9_,:]", "", text).lstrip("0123456789_,:").rstrip(",:")
-    return word[:MAX_REASON].rstrip(",:") or _UNKNOWN
+    words = re.findall(r"[A-Za-z0-9]+", text[:MAX_FOREIGN_WORD])
+    word = "".join(part[0].upper() + part[1:] for part in words).lstrip("0123456789")
+    return (word[:1].upper() + word[1:])[:MAX_REASON] or _UNKNOWN
 
 
 def _size(character: str) -> int:

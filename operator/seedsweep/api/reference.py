@@ -24,8 +24,14 @@ Written by `python -m seedsweep.api.reference`; edit the types in `operator/seed
 
 A file holds `apiVersion: seedsweep.io/v1alpha1`, `kind: SeedSweep`, `metadata.name` (lower case letters, digits and
 `-`, at most 40) and `spec`. Parts that are core Kubernetes types keep their names and fields. Unknown fields are
-errors.
+errors, and so are names in snake case.
 Decimal numbers are strings in quotes. Relative paths start from the file's folder.
+
+`seedsweep run` reads a file as `kubectl` does (sigs.k8s.io/yaml, which is YAML 1.1 in what its scalars mean), so that
+one file is one sweep in both: `010` is 8, `yes`, `on` and `y` are true, `1_000` is 1000 and `3.0` is 3; dates are
+texts. Put in quotes what is to be a text. Stricter than `kubectl`, it refuses a key that is there twice, `<<` after a
+key that it would replace, tags other than `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!map` and `!!seq`, and
+numbers of more than 64 bits.
 
 """
 _BOUNDS = f"""Everything has a bound. The API server and `seedsweep run` enforce the same ones:
@@ -71,7 +77,7 @@ def _row(name: str, field: FieldInfo) -> str:
     default = (
         ""
         if field.default in (None, PydanticUndefined) or isinstance(field.default, BaseModel)
-        else f"`{field.default}`"
+        else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
     )
     if field.is_required():
         default = "required"

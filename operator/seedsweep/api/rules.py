@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from seedsweep.api.cel import Rule, length_of_list, length_of_mapping, size_of_range
 from seedsweep.api.core import EnvVar, PodTemplateMeta
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.early_stopping import Bracket, EarlyStopping
 from seedsweep.api.episode import Episode, EpisodeSpec, EpisodeStatus, RungScore
 from seedsweep.api.finetuning import (
@@ -21,7 +21,7 @@ from seedsweep.api.finetuning import (
     MetricRange,
 )
 from seedsweep.api.labels import LENGTH_REMEDY, MAX_ANNOTATIONS, OWN_LABELS, OWN_PREFIX, OWN_REMEDY
-from seedsweep.api.mutability import mutability_rules
+from seedsweep.api.mutability import hand_over_rules, mutability_rules
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, Grid
 from seedsweep.api.sweep import MAX_TRAINER_TEXT, SeedSweep, SweepSpec, Trainer
 from seedsweep.api.volumes import ClaimMeta
@@ -99,7 +99,8 @@ _TOGETHER = (
         "earlyStopping.brackets",
     ),
     Rule(
-        f"{_THEIRS} || self.trainer.fineTuning.head != 'keep' || {_ONE_WEIGHT_INIT}",
+        f"{_THEIRS} || self.trainer.fineTuning.head != 'keep' || {_ONE_WEIGHT_INIT}"
+        " || (has(self.trainer.fineTuning.reinit) && size(self.trainer.fineTuning.reinit) > 0)",
         "keep brings its own head, so weight-init seeds change nothing: use one weight-init seed, or head: reinit",
         "trainer.fineTuning.head",
     ),
@@ -127,7 +128,8 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         Rule(
             "self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
             "metadata.name: pods are named after it: use lower case letters, digits and '-', at most 40 characters",
-        )
+        ),
+        *hand_over_rules(),
     ],
     SweepSpec: [*_TOGETHER, *mutability_rules()],
     Grid: [
@@ -244,5 +246,5 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         ),
     ],
     RungScore: [Rule("self == oldSelf", "a rung score is final: the first record wins")],
-    CutSpec: [_FIXED],
+    CutData: [_FIXED],
 }

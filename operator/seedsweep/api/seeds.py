@@ -20,9 +20,9 @@ class SeedRange(OneOf):
     one_of = ("count", "values")
 
     count: Annotated[int, Field(ge=1, le=MAX_EPISODES)] | None = None
-    """Seeds 0 to count - 1."""
+    """Number of seeds: they are 0, 1, ..., count - 1."""
     values: Annotated[list[Seed], Field(min_length=1, max_length=MAX_EPISODES), Distinct()] | None = None
-    """These seeds."""
+    """The seeds themselves, without repetition."""
 
     @property
     def seeds(self) -> Sequence[int]:
@@ -34,17 +34,20 @@ class Sample(ApiModel):
     """A part of the grid: the cells whose SHA-256 of (seed, weightInit, dataOrder) sorts first."""
 
     size: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
-    """Episodes to draw."""
+    """Number of episodes to draw."""
     seed: Seed = 0
-    """Another seed draws others."""
+    """Seed of the drawing: another one draws other cells."""
 
 
 class Grid(ApiModel):
     """Every weight-init seed with every data-order seed, or a sample of these cells."""
 
     weight_inits: SeedRange
+    """Weight-init seeds, one axis of the grid: they seed the tensors that the model does not bring."""
     data_orders: SeedRange
+    """Data-order seeds, the other axis of the grid: they seed the order of the training examples."""
     sample: Sample | None = None
+    """A part of the grid: the cells whose SHA-256 of (seed, weightInit, dataOrder) sorts first. Absent: all cells."""
 
     @property
     def cells(self) -> int:
@@ -69,9 +72,9 @@ class SeedPair(ApiModel):
     """One episode's seeds."""
 
     weight_init: Seed
-    """Seeds the tensors that the model does not bring."""
+    """Weight-init seed: it seeds the tensors that the model does not bring."""
     data_order: Seed
-    """Seeds the order of the training examples."""
+    """Data-order seed: it seeds the order of the training examples."""
 
 
 Pairs = Annotated[
@@ -86,9 +89,9 @@ class Seeds(OneOf):
 
     grid: Grid | None = None
     pairs: Pairs | None = None
-    """These episodes."""
+    """The episodes one by one, each with its two seeds."""
     single: SeedRange | None = None
-    """One seed for everything: all seeds distinct, or for scripts with a single --seed."""
+    """One seed for both: every episode has a seed of its own, as scripts with a single --seed need it."""
 
     @property
     def count(self) -> int:

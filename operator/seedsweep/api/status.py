@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seedsweep.api.base import Count, Distinct
-from seedsweep.api.core import Condition
+from seedsweep.api.core import Condition, Generation
 from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_RUNGS
 from seedsweep.api.episode import MAX_FINGERPRINT, EpisodeName, Interruption
+from seedsweep.api.provenance import Provenance
 from seedsweep.api.recorded import MAX_MESSAGE, Bound, ObjectName, Recorded, Timestamp
 
 Phase = Literal["Pending", "Running", "Suspended", "Concluding", "Complete", "Failed"]
@@ -16,6 +17,8 @@ Place = Annotated[str, Bound(2 * 4096)]
 """A path or URI in the storage, with the name of its claim."""
 Column = Annotated[str, Bound(256)]
 
+INVALID = "Invalid"
+"""Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 MAX_CONDITIONS = 32
 MAX_FINGERPRINTS = 20
 
@@ -24,179 +27,210 @@ class EpisodeCounts(Recorded):
     """How many episodes are where; the sum is t."""
 
     waiting: int = 0
-    """Not begun."""
+    """Number of episodes that have not begun."""
     running: int = 0
-    """Training."""
+    """Number of episodes that are training."""
     paused: int = 0
-    """Begun, and stopped for now."""
+    """Number of episodes that have begun and are stopped for now."""
     trained: int = 0
-    """Trained to the end, waiting for the cut."""
+    """Number of episodes that have trained to the end and wait for the cut."""
     finished: int = 0
-    """Kept, and trained to the end."""
+    """Number of episodes that were kept and have trained to the end."""
     lost: int = 0
-    """Stopped at a rung."""
+    """Number of episodes that were stopped at a rung."""
     audited: int = 0
-    """Lost, and training on for the audit."""
+    """Number of episodes that have lost and train on for the audit."""
     failed: int = 0
-    """Given up."""
+    """Number of episodes that were given up."""
     diverged: int = 0
-    """Loss or weights became non-finite."""
+    """Number of episodes whose loss or weights became non-finite."""
 
 
 class CutSummary(Recorded):
     """A cut in the status; the whole of it is in the Cut object `ref`."""
 
     bracket: int
-    """Which part of the episodes."""
+    """Number of the bracket that was cut, from 0."""
     rung: int
-    """Which of its cuts, from 0."""
+    """Number of the rung within its bracket, from 0."""
     evaluation: int
-    """At which it was made."""
+    """Number of the evaluation at which the episodes were compared, from 1."""
     threshold: float | None = None
-    """Score of the last one kept."""
+    """Score of the last episode that was kept. Absent: it has no defined score."""
     kept: int
-    """How many go on."""
+    """Number of episodes that train on."""
     of: int
-    """How many there were."""
+    """Number of episodes that there were before the cut."""
     ref: ObjectName
-    """Name of the Cut."""
+    """Name of the Cut object, which has the ranked scores."""
 
 
 class TestScore(Recorded):
     """The winner on data that nothing was selected on."""
 
     metric: Annotated[str, Bound(MAX_MESSAGE)]
-    """Its name."""
-    score: float
-    """Of the winner."""
+    """Name of the metric of the test score."""
+    score: float | None = None
+    """Score of the winner on the test set. Absent: undefined on these examples."""
     n: Count
-    """Examples."""
-    interval: Annotated[list[float], Field(min_length=2, max_length=2)]
-    """Lower and upper bound, over examples."""
+    """Number of examples in the test set."""
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """Lower and upper bound of the score, by resampling the test examples. Absent: there is no interval for the metric,
+    or no score."""
     confidence: float
-    """Of the interval, such as 0.95."""
+    """Confidence of the interval as a share, such as 0.95."""
     baseline: float | None = None
-    """Score of the constant prediction."""
+    """Score of a constant prediction on the test set. Absent: not known."""
 
 
 class Best(Recorded):
     """The result: the best validation score that counts, and what it is worth."""
 
+    about = ("episode", "evaluation")
+
     episode: EpisodeName
-    """Its name."""
+    """Name of the winning episode, wiI-doJ after its seeds."""
     weight_init: int
-    """Its weight-init seed."""
+    """Weight-init seed of the winning episode."""
     data_order: int
-    """Its data-order seed."""
+    """Data-order seed of the winning episode."""
     score: float
-    """On the validation data."""
+    """Score of the winning episode on the validation data."""
     evaluation: int
-    """Number of the evaluation it is from."""
+    """Number of the evaluation that the score is from, from 1."""
     weights: Place | None = None
-    """Where the weights are, loadable by from_pretrained."""
+    """Where the winner's weights are, a path or URI that from_pretrained loads. Absent: not handed over."""
     exported: Place | None = None
-    """Where spec.export has a copy."""
+    """Where the copy is that spec.export asks for. Absent: none was made."""
     test: TestScore | None = None
+    """Score of the winner on data that nothing was selected on. Absent: there is no test set, or it is not
+    scored yet."""
     baseline: float | None = None
-    """Validation score of the constant prediction."""
+    """Score of a constant prediction on the validation data. Absent: not known."""
 
 
 class Cost(Recorded):
     """Optimizer steps and GPU seconds (seconds of a place where there is no GPU), each kind counted apart."""
 
     useful_steps: int = 0
-    """Each counted once, up to where its episode ends."""
+    """Number of optimizer steps that count, each once, up to where its episode ends."""
     overshoot_steps: int = 0
-    """Past the rung before a loser stopped."""
+    """Number of optimizer steps past the rung that losers trained before they stopped."""
     wasted_steps: int = 0
-    """Trained twice, because an interruption lost them."""
+    """Number of optimizer steps that were trained again because an interruption lost them."""
     audit_steps: int = 0
-    """Trained by losers for the audit."""
+    """Number of optimizer steps that losers trained for the audit."""
     planned_steps: int | None = None
-    """t step(e) + p (S - step(e)), summed over rungs and brackets: what the design costs at most."""
+    """Number of optimizer steps that the design costs at most: t step(e) + p (S - step(e)), summed over rungs and
+    brackets. Absent: not known yet."""
     full_steps: int | None = None
-    """t S: every episode trained fully."""
+    """Number of optimizer steps if every episode trained to the end, t S. Absent: not known yet."""
     gpu_seconds: float = 0.0
-    """Held by all attempts together."""
+    """GPU seconds that all attempts have held together; seconds of a place where there is no GPU."""
     saved_steps: int = 0
-    """Steps that lost episodes did not train, of all they would have: grows with every cut."""
+    """Number of optimizer steps that losers did not train."""
     saved_gpu_seconds: float = 0.0
-    """What those would have taken at the rate of those trained."""
+    """GPU seconds that the saved steps would have taken at the rate of those that were trained."""
 
 
 class InterruptionCount(Recorded):
     """How often attempts of the sweep were interrupted by one kind of thing."""
 
     kind: Interruption
-    """As the attempts in the Episodes have it."""
+    """What interrupted the attempts, in one word, as Episodes have it."""
     attempts: int
-    """How many."""
+    """Number of attempts that were interrupted so."""
 
 
 class Summary(Recorded):
     """Ready-made text for the columns of kubectl get: for people, never to be read by a program."""
 
     episodes: Column = ""
-    """How many are where."""
+    """How many episodes are in which state, as text."""
     score: Column = ""
-    """The best one, to four places."""
+    """Best validation score so far, to four places, as text."""
     saved: Column = ""
-    """Of all steps that t full episodes would take, the share that losers did not train."""
+    """Share of all steps that losers did not train, as text in percent."""
     gpu_hours: Column = ""
-    """Spent so far."""
+    """GPU hours that all attempts have held so far, as text."""
 
 
 class SweepStatus(Recorded):
     """What is known, decided and spent."""
 
-    observed_generation: int | None = None
-    """Of the spec that this is about."""
+    observed_generation: Generation | None = None
+    """The metadata.generation of the spec that this status is about."""
     phase: Phase = "Pending"
-    """A summary for people; the conditions say more."""
+    """Summary in one word, for people: programs read the conditions."""
     message: Annotated[str, Bound(MAX_MESSAGE)] = ""
-    """One line for people: what happens now, or why nothing does."""
+    """What happens now, or why nothing does, in one line for people."""
     summary: Summary = Summary()
+    """Ready-made text for the columns of kubectl get, for people and not for programs."""
     start_time: Timestamp | None = None
-    """When the first attempt was there (RFC 3339)."""
+    """Time at which the first attempt was there (RFC 3339). Absent: none was yet."""
     completion_time: Timestamp | None = None
-    """When it was over (RFC 3339)."""
+    """Time at which the sweep was over, or was rejected (RFC 3339). Absent: it goes on."""
     suspended_seconds: float = 0.0
-    """In all suspensions that are over."""
+    """Seconds that the sweep has been suspended, in all suspensions that are over."""
     evaluations: int | None = None
-    """E, once known."""
+    """Number E of evaluations of a full episode. Absent: not known yet."""
     steps: int | None = None
-    """S, once a trainer reported it."""
+    """Number S of optimizer steps of a full episode. Absent: not known yet."""
     parameters: int | None = None
-    """Of the model, once a warm-up of the storage has counted them."""
+    """Number of parameters of the model. Absent: not counted yet."""
     observed_places: int | None = None
-    """Fewer GPUs than asked for were to be had; absent while none was refused."""
+    """Number of GPUs that were to be had, where fewer were than asked for. Absent: no pod was left without one."""
     design: Design = "full"
-    """What statistics this record can carry."""
+    """What statistics the record can carry: every episode trained to the end (`full`), losers were stopped (`cut`), or
+    a part of the losers trained on (`cut+audit`)."""
     counts: EpisodeCounts = EpisodeCounts()
+    """Number of episodes in each state. They add up to all episodes of the sweep."""
     conditions: Annotated[list[Condition], Bound(MAX_CONDITIONS), Distinct(keys=("type",))] = Field(
         default_factory=list
     )
-    """What holds, since when and why."""
+    """What holds of the sweep, since when and why."""
     cuts: Annotated[list[CutSummary], Bound(MAX_BRACKETS * MAX_RUNGS), Distinct(keys=("bracket", "rung"))] = Field(
         default_factory=list
     )
-    """The decisions so far."""
+    """The cuts that were made so far, each with the name of its Cut object."""
     interruptions: Annotated[list[InterruptionCount], Bound(100), Distinct(keys=("kind",))] = Field(
         default_factory=list
     )
-    """What interrupted attempts, which were then started again."""
+    """How often attempts were interrupted, by what. Each was then started again."""
     best: Best | None = None
+    """The result so far: the best validation score that counts, its episode and what it is worth. Absent: no
+    score yet."""
     cost: Cost = Cost()
+    """Optimizer steps and GPU seconds that were spent and saved, each kind counted apart."""
     data_digest: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
-    """Hash of the data, as the trainers report it."""
+    """Hash of the data, as the trainers report it. Absent: not known yet."""
+    provenance: Provenance | None = None
+    """What all episodes of our own trainer start from: data, model and their revisions. Absent: not known yet, or
+    another trainer."""
     live_key: Annotated[str, Bound(64)] | None = None
-    """Word that the operator's live view asks for: whoever may read this sweep may see it live. Only while it is under
-    way; another one after every start of the operator."""
+    """Word that the operator's live view asks for, so that whoever may read this sweep may see it live. It changes with
+    every start of the operator. Absent once the sweep is over."""
     fingerprints: Annotated[list[Annotated[str, Bound(MAX_FINGERPRINT)]], Bound(MAX_FINGERPRINTS)] = Field(
         default_factory=list
     )
-    """Kinds of hardware and software that trained; more than one casts doubt on comparisons."""
+    """Kinds of hardware and software that trained. More than one casts doubt on comparisons."""
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of this type, if it was ever set."""
         return next((c for c in self.conditions if c.type == type_), None)
+
+    @property
+    def rejected(self) -> bool:
+        """Whether its spec was found invalid: that is an end which an edit may undo."""
+        accepted = self.condition("Accepted")
+        return accepted is not None and accepted.status == "False"
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended for good."""
+        return self.completion_time is not None and not self.rejected
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the winner is where it stays, or there is none."""
+        return self.over or (self.best is not None and self.best.weights is not None)

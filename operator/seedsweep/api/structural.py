@@ -1,5 +1,6 @@
 """A type's schema in the form that the API server takes: structural, without references, null or unions."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from seedsweep.api import volumes
 from seedsweep.api.base import OneOf
 from seedsweep.api.cel import Rule
 from seedsweep.api.reference import CORE_MODULES
@@ -16,6 +18,25 @@ from seedsweep.api.sweep import Scrape
 # Whether these were given is what counts: one machine has other defaults for them than a cluster.
 _NOT_DEFAULTED = frozenset({Scrape})
 _KEPT = ("description", "default")
+_CORE_NAMES = {
+    "ClaimMeta": "ObjectMeta in meta/v1",
+    "ClaimResources": "VolumeResourceRequirements in core/v1",
+    "ClaimSpec": "PersistentVolumeClaimSpec in core/v1",
+    "ClaimTemplate": "PersistentVolumeClaimTemplate in core/v1",
+    "ContainerClaim": "ResourceClaim in core/v1",
+    "FieldReference": "ObjectFieldSelector in core/v1",
+    "KeyReference": "ConfigMapKeySelector and SecretKeySelector in core/v1",
+    "LabelSelector": "LabelSelector in meta/v1",
+    "Named": "LocalObjectReference and PodSchedulingGate in core/v1",
+    "PodTemplate": "PodTemplateSpec in core/v1",
+    "PodTemplateMeta": "ObjectMeta in meta/v1",
+    "PreferredNodes": "PreferredSchedulingTerm in core/v1",
+    "PreferredPodAffinity": "WeightedPodAffinityTerm in core/v1",
+    "Requirement": "NodeSelectorRequirement in core/v1 and LabelSelectorRequirement in meta/v1",
+    "ResourceReference": "ResourceFieldSelector in core/v1",
+    "SourceReference": "ConfigMapEnvSource and SecretEnvSource in core/v1",
+}
+"""Where Kubernetes calls a type otherwise; a source of a volume is a VolumeSource there."""
 
 
 def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -27,6 +48,13 @@ def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
     return inlined
 
 
+def tell_default(field: dict[str, Any]) -> None:
+    """Have the description of a field name its default."""
+    default = field.get("default")
+    if "description" in field and isinstance(default, bool | int | str):
+        field["description"] += f" Defaults to {default if isinstance(default, str) else json.dumps(default)}."
+
+
 class _Structural(GenerateJsonSchema):
     """Pydantic's generator with the dialect of the API server."""
 
@@ -35,13 +63,14 @@ class _Structural(GenerateJsonSchema):
         model = schema["cls"]
         found = super().model_schema(schema)
         found.pop("additionalProperties", None)
-        for field in found["properties"].values():
+        for name, field in found["properties"].items():
             # The API server drops null where it is not allowed, which means the same as absence.
             field.pop("nullable", None)
-            if model in _NOT_DEFAULTED:
-                field.pop("default", None)
             if model.__module__ in CORE_MODULES:
-                field.setdefault("description", "As in Kubernetes' core/v1.")
+                field.setdefault("description", f"Same as {name} of {_core_name(model)}.")
+            if model in _NOT_DEFAULTED:
+                tell_default(field)
+                field.pop("default", None)
         rules = [Rule(_exactly_one(model), model.remedy())] if issubclass(model, OneOf) else []
         rules += RULES.get(model, ())
         if rules:
@@ -92,6 +121,14 @@ class _Structural(GenerateJsonSchema):
         found = super().dict_schema(schema)
         found.pop("propertyNames", None)
         return found
+
+
+def _core_name(model: type[BaseModel]) -> str:
+    """What Kubernetes calls a type of its own."""
+    name = model.__name__
+    if name.endswith("Source") and model.__module__ == volumes.__name__:
+        name = name.removesuffix("Source") + "VolumeSource"
+    return _CORE_NAMES.get(name, f"{name} in core/v1")
 
 
 def _exactly_one(model: type[OneOf]) -> str:

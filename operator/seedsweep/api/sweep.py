@@ -36,22 +36,22 @@ MAX_TRAINER_TEXT = 131_072
 """Characters of what stands in every pod of the sweep: a command, its arguments, variables and configuration."""
 
 
-class MetricNames(ApiModel):
-    """Names under which a trainer of one's own exports what is needed; absent: the contract's names."""
+class GaugeNames(ApiModel):
+    """Names of the gauges under which a trainer of one's own exports what is needed; absent: the contract's names."""
 
     score: MetricName | None = None
-    """A gauge with the latest validation score."""
+    """Name of the gauge with the latest validation score. Absent: the name in the contract with trainers."""
     progress: MetricName | None = None
-    """A gauge that rises from 0 to 1 over the episode."""
+    """Name of the gauge that rises from 0 to 1 over the episode. Absent: the trainer counts its evaluations instead."""
 
 
 class ConfigMapKey(ApiModel):
     """A key of a ConfigMap in the sweep's namespace."""
 
     name: Name
-    """Of the ConfigMap."""
+    """Name of the ConfigMap."""
     key: Name
-    """Of its entry."""
+    """Key of the entry in the ConfigMap."""
 
 
 class Config(OneOf):
@@ -60,36 +60,46 @@ class Config(OneOf):
     one_of = ("json_text", "config_map")
 
     json_text: str | None = Field(default=None, alias="json", max_length=100_000)
-    """The text itself, handed over as SEEDSWEEP_CONFIG."""
+    """The configuration as a text, which the trainer gets as SEEDSWEEP_CONFIG."""
     config_map: ConfigMapKey | None = None
+    """The entry of a ConfigMap whose text the trainer gets as SEEDSWEEP_CONFIG."""
 
 
 class Trainer(ApiModel):
     """The container that trains one episode: our own (`fineTuning`), or one's own (`command`, `metric`)."""
 
     image: Text | None = None
-    """The container image, on a cluster."""
+    """Container image of the trainer. Required on a cluster, unused on one machine."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
-    """As in a core Container."""
+    """When the image is pulled, as in a core/v1 Container."""
     command: Words = Field(default_factory=list)
-    """Replaces the image's entry point; $(SEEDSWEEP_SEED) and the like are expanded."""
+    """Command that replaces the image's entry point. $(SEEDSWEEP_SEED) and the other variables of the contract are
+    expanded."""
     args: Words = Field(default_factory=list)
-    """Arguments of the command; the same names are expanded."""
+    """Arguments of the command. $(SEEDSWEEP_SEED) and the other variables of the contract are expanded."""
     env: Annotated[list[EnvVar], Field(max_length=500), Distinct(keys=("name",))] = Field(default_factory=list)
-    """Variables of every episode; SEEDSWEEP_ names belong to the contract."""
+    """Environment variables of every episode, as in a core/v1 Container. Names that begin with SEEDSWEEP_ are set by
+    SeedSweep."""
     env_from: Annotated[list[EnvFromSource], Field(max_length=50)] = Field(default_factory=list)
-    """As in a core Container."""
+    """Environment variables from ConfigMaps and Secrets, as in a core/v1 Container."""
     resources: ResourceRequirements = ResourceRequirements()
+    """Requests, limits and claims of the container, as in a core/v1 Container. May change while the sweep is
+    suspended."""
     volume_mounts: VolumeMounts = Field(default_factory=list)
-    """As in a core Container."""
+    """Where volumes of the pod template appear in the container, as in a core/v1 Container."""
     fine_tuning: FineTuning | None = None
+    """The recipe of SeedSweep's own trainer, shared by all episodes. Excludes command, args, config, metric and
+    evaluations."""
     config: Config | None = None
-    metrics: MetricNames = MetricNames()
+    """Configuration of a trainer of one's own: exactly one of json or configMap."""
+    gauges: GaugeNames = GaugeNames()
+    """Names of the two gauges that a trainer of one's own exports instead of the whole curve. Absent: it exports the
+    metrics of the contract."""
     metric: Metric | None = None
-    """The metric a trainer of one's own publishes, with its direction."""
+    """The validation metric that a trainer of one's own exports, and by which episodes are ranked."""
     evaluations: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] | None = None
-    """How many evaluations an episode of a trainer of one's own makes: where GPUs are few, the first to start then stop
-    at their rung, too. Absent: the trainer tells; one with a gauge of progress makes 100."""
+    """Number of evaluations of an episode of a trainer of one's own. Where GPUs are few, the first episodes to start
+    then stop at their rung, too. Absent: the trainer tells it; one with a gauge of progress has 100."""
 
     @model_validator(mode="after")
     def _ours_or_theirs(self) -> Self:
@@ -131,16 +141,18 @@ class ClaimSource(ApiModel):
     """A claim in the sweep's namespace."""
 
     claim_name: Name
-    """Of the PersistentVolumeClaim."""
+    """Name of the PersistentVolumeClaim, in the namespace of the sweep."""
 
 
 class RetentionPolicy(ApiModel):
     """What happens to stored weights."""
 
     when_finished: Literal["KeepBest", "KeepAll"] = "KeepBest"
-    """Whether only the best weights stay once the sweep is over."""
+    """Which weights stay once the sweep is over: KeepBest, those of the winner alone; KeepAll, those of all episodes
+    that were kept."""
     when_deleted: Literal["Retain", "Delete"] = "Retain"
-    """Whether what is stored goes with the sweep."""
+    """What becomes of the storage when the SeedSweep is deleted: Retain leaves it, Delete removes the sweep's
+    folder."""
 
 
 class Storage(OneOf):
@@ -149,18 +161,20 @@ class Storage(OneOf):
     one_of = ("persistent_volume_claim", "uri")
 
     persistent_volume_claim: ClaimSource | None = None
+    """A PersistentVolumeClaim in the namespace of the sweep."""
     uri: Annotated[str, Field(pattern=r"^[a-z0-9+.-]+://.+$", max_length=4096)] | None = None
-    """A folder by its fsspec URI, such as s3://bucket/prefix."""
+    """URI of a folder that fsspec can write, such as s3://bucket/prefix."""
     retention_policy: RetentionPolicy = RetentionPolicy()
+    """Which of the stored weights stay, and for how long. May change until the winner has been handed over."""
 
 
 class Hub(ApiModel):
     """A repository of models on the Hugging Face hub; the trainer's HF_TOKEN must be allowed to write it."""
 
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", max_length=200)]
-    """OWNER/NAME; made where it does not exist."""
+    """The repository as OWNER/NAME; it is made where it does not exist."""
     private: bool = True
-    """Whether a new repository is private."""
+    """Whether a repository that has to be made is private."""
 
 
 class Export(OneOf):
@@ -169,55 +183,68 @@ class Export(OneOf):
     one_of = ("uri", "hub")
 
     uri: Annotated[str, Field(pattern=r"^(/|[a-z0-9+.-]+://).+$", max_length=4096)] | None = None
-    """A folder by its absolute path in the trainer's pod, or by its fsspec URI."""
+    """The folder for the copy: its absolute path in the trainer's pod, or its fsspec URI."""
     hub: Hub | None = None
+    """A repository of models on the Hugging Face hub. The trainer's HF_TOKEN must be allowed to write it."""
 
 
 class Scrape(ApiModel):
     """How often trainers' metrics are read, and where."""
 
     interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 15
-    """How often, and five times as often where others wait for a GPU whose trainer nears its rung; on one machine 2
-    where it is not given."""
+    """Seconds between two readings of one trainer's metrics; a fifth of them where others wait for a GPU whose trainer
+    is near its rung. On one machine 2 where it is not given."""
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] = 5
-    """How long one reading may take."""
+    """Seconds that one reading may take."""
     port: Annotated[int, Field(ge=1024, le=65535)] = 9400
-    """On one machine: the first of `parallelism` ports where it is given; else any free ones are taken."""
+    """TCP port of the trainers' metrics. On one machine the first of `parallelism` ports where it is given; any free
+    ones else."""
 
 
 class SweepSpec(ApiModel):
     """What is studied, how much of it runs at once, and when it is cut."""
 
     seeds: Seeds
+    """The episodes of the sweep, by their seeds: exactly one of grid, pairs or single."""
     parallelism: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
-    """How many episodes may train at once: how many GPUs to ask for."""
+    """Number of episodes that may train at once, which is the number of GPUs to ask for where each takes one."""
     gpus_per_episode: GpuCount | None = None
-    """GPUs that an episode holds, for the ledger, like "0.25": required on a cluster where its resources do not tell
-    it (time-slicing, MPS, resource claims). Absent: the whole GPUs and MIG slices of its limits."""
+    """GPUs that an episode holds, as a decimal string such as "0.25". They are counted in status.cost. Required on a
+    cluster where the container's resources do not tell it (time-slicing, MPS, resource claims). Absent: the whole GPUs
+    and MIG slices of its limits."""
     early_stopping: EarlyStopping | None = None
-    """Absent: every episode trains fully."""
+    """When episodes are compared, and how many train on: exactly one of rungs, brackets or hyperband. Absent: every
+    episode trains to the end."""
     trainer: Trainer
+    """The container that trains one episode: SeedSweep's own (`fineTuning`), or another (`command`, `metric`)."""
     pod_template: PodTemplate = PodTemplate()
-    """What every pod gets beside the container of the trainer."""
+    """Labels, annotations and scheduling of the episodes' pods, in the form of a core/v1 PodTemplateSpec."""
     storage: Storage | None = None
-    """Where checkpoints outlive pods. Absent on a cluster: survivors start again from their seeds."""
+    """Where checkpoints outlive pods: exactly one of persistentVolumeClaim or uri. Absent on a cluster: an episode that
+    was stopped trains again from its seeds."""
     export: Export | None = None
-    """Where a copy of the winner goes once the sweep is over."""
+    """Where a copy of the winner goes once the sweep is over: exactly one of uri or hub. May change until the winner
+    has been handed over. Absent: no copy is made."""
     backoff_limit_per_episode: Annotated[int, Field(ge=0, le=100)] = 2
-    """Failures of an episode that are retried; interruptions do not count."""
+    """Number of failures of one episode after which it is tried again. Interruptions, such as an eviction, do not
+    count."""
     max_failed_episodes: Annotated[int, Field(ge=0, le=MAX_EPISODES)] | None = None
-    """More failed episodes than this end the sweep. Absent: only all of them do."""
+    """Number of failed episodes that the sweep bears: one more ends it. Absent: it ends when all have failed."""
     progress_deadline_seconds: Seconds = 1800
-    """An attempt without a new evaluation for so long is stopped and counts as a failure."""
+    """Seconds that an attempt may take for its next evaluation, start-up included. Then it is stopped, which counts as
+    a failure."""
     active_deadline_seconds: Seconds | None = None
-    """After so long, suspended time not counted, the sweep fails and its best so far is kept."""
+    """Seconds that the sweep may take from its start, time in suspension not counted. Then it fails, and its best so
+    far is kept. Absent: no limit."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=10**8)] | None = None
-    """On a cluster: how long a finished sweep stays before it is deleted."""
+    """Seconds from completionTime until the SeedSweep is deleted, on a cluster. Absent: it stays."""
     wait_for_capacity_seconds: Seconds = 300
-    """How long pods may find no GPU before episodes begin to take turns on those there are."""
+    """Seconds that pods may find no GPU before episodes take turns on those that there are."""
     suspend: bool = False
-    """Stop all attempts at their next checkpoint and free their GPUs, until this is false again."""
+    """Whether the sweep is suspended: all attempts stop at their next checkpoint and free their GPUs, until this is
+    false again."""
     scrape: Scrape = Scrape()
+    """How often the metrics of trainers are read, and where."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -243,7 +270,9 @@ class SeedSweep(ApiModel):
     kind: Literal["SeedSweep"]
     metadata: SweepMeta
     spec: SweepSpec
+    """What is studied, how much of it runs at once, and when it is cut."""
     status: SweepStatus | None = None
+    """What is known, decided and spent. Written by the operator alone."""
 
     def to_json(self) -> dict[str, Any]:
         """The resource as the API server would take it."""

@@ -55,7 +55,7 @@ def record_attempts(draft: Draft) -> None:
             draft.events.append(
                 Event("Started", _start_message(attempt, len(entries)), attempt.episode, key=attempt.uid)
             )
-        elif entry.started is None and attempt.bound is not None:
+        elif entry.start_time is None and attempt.bound is not None:
             # For people who look at the record alone: it waits for a place no longer.
             status = draft.status(attempt.episode)
             entries = [describe(attempt, a) if a is entry else a for a in status.attempts]
@@ -75,7 +75,7 @@ def _close_vanished(draft: Draft) -> None:
         reason = _end_of_stopped(entry.stop) if entry.stop is not None else EndReason.INTERRUPTED
         # Nobody saw when: the seconds it held a GPU are not known.
         ended = entry.evolve(
-            ended=timestamp(draft.now),
+            completion_time=timestamp(draft.now),
             reason=reason,
             interruption=_interruption(entry, reason, Interruption.VANISHED),
             message=entry.message or "it vanished without a word",
@@ -127,7 +127,7 @@ def describe(attempt: SeenAttempt, entry: Attempt | None) -> Attempt:
         image=_short(attempt.image, MAX_IMAGE),
         fingerprint=_short(reading.fingerprint, MAX_FINGERPRINT) or entry.fingerprint,
         stop_after=attempt.stop_after,
-        started=entry.started or (timestamp(attempt.bound) if attempt.bound is not None else None),
+        start_time=entry.start_time or (timestamp(attempt.bound) if attempt.bound is not None else None),
         evaluations=len(reading.scores),
         checkpoint=reading.checkpoint,
         steps_at_start=reading.steps_at_start,
@@ -144,13 +144,13 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     status = draft.status(attempt.episode)
     status = status.evolve(**continued(status, attempt))
     entry = next(a for a in status.attempts if a.uid == attempt.uid)
-    if entry.stop is None and (lost := _lost_by(draft, attempt.episode)) is not None:
-        entry = entry.evolve(stop=lost)
+    if entry.stop is None and (stop := _lost_by(draft, attempt.episode) or attempt.stop) is not None:
+        entry = entry.evolve(stop=stop)
     reason = _useless(entry, attempt, ending) or _reason(draft, entry, ending, len(status.scores))
     reading = attempt.reading
     diverged_at = (reading.diverged_at if reading is not None else None) or len(status.scores) + 1
     ended = entry.evolve(
-        ended=timestamp(ending.at),
+        completion_time=timestamp(ending.at),
         reason=reason,
         interruption=_interruption(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
@@ -174,22 +174,35 @@ def _forget_old_output(entries: Sequence[Attempt]) -> list[Attempt]:
 
 
 def _held_to_the_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> SeenAttempt:
-    """A sampled curve as its exit code of 0 completes it: the last sample holds for what came after it.
+    """A curve as its end completes it: the last score holds for what came after it.
 
-    One that was to stop after an evaluation and was not seen past it is only taken at its word up to there.
+    That of a sampled curve by its exit code of 0; one that was to stop after an evaluation and was not seen past it is
+    only taken at its word up to there. That of any other where the trainer chose to end early (early stopping).
     """
     reading, stop_after = attempt.reading, attempt.stop_after
-    if reading is None or not (reading.sampled and reading.scores) or ending.reason not in _CLEAN:
+    if reading is None or not reading.scores or ending.reason not in _CLEAN:
+        return attempt
+    if not reading.sampled and not reading.done:
         return attempt
     entry = draft.record_of(attempt)
     told = attempt.stopping or (entry is not None and entry.stop is not None)
     if told or _lost_by(draft, attempt.episode) is not None:
         return attempt
     known = len(reading.scores)
-    goal = stop_after if stop_after is not None and known < stop_after else draft.evaluations or known
+    goal = draft.evaluations or known
+    if reading.sampled and stop_after is not None and known < stop_after:
+        goal = stop_after
+    elif not reading.sampled and stop_after is not None and known >= stop_after:
+        return attempt
     goal = min(goal, MAX_EVALUATIONS_ON_RECORD)
-    held = replace(reading, scores=(*reading.scores, *(reading.scores[-1:] * (goal - known))))
+    held = replace(reading, scores=_held(reading.scores, goal))
+    if reading.losses is not None:
+        held = replace(held, losses=_held(reading.losses, goal))
     return replace(attempt, reading=held)
+
+
+def _held(values: tuple[float | None, ...], goal: int) -> tuple[float | None, ...]:
+    return (*values, *(values[-1:] * (goal - len(values))))
 
 
 def _lost_by(draft: Draft, episode: EpisodeId) -> StopReason | None:
@@ -257,7 +270,7 @@ def _describe_end(episode: EpisodeId, ended: Attempt, failed: int) -> Event:
     where = f"{episode.name} after {ended.evaluations} evaluations"
     match ended.reason:
         case EndReason.DONE:
-            return Event("Finished", f"{where}: trained to the end", episode)
+            return Event("Finished", f"{where}: {ended.message or 'trained to the end'}", episode)
         case EndReason.STOPPED_AT_RUNG:
             return Event("ReachedRung", f"{where}: waits for the cut", episode)
         case EndReason.DIVERGED:

@@ -63,10 +63,13 @@ def decide_closing(draft: Draft, race: Race, closing: Closing) -> None:
             draft.decide(Prune(leftover.episode, keep_best=leftover.keep_best))
 
 
-def waits_for_records(draft: Draft, closing: Closing, failure_is_news: bool) -> bool:
-    """What is to be freed can be once this plan is on record: to be looked at again at once."""
+def waits_for_records(draft: Draft, closing: Closing, begins_to_fail: bool) -> bool:
+    """What is to be freed or stopped can be once this plan is on record: to be looked at again at once."""
+    if begins_to_fail and not draft.frozen.keys().isdisjoint(draft.live):
+        # What stops those whose own record cannot be written is on record by then.
+        return True
     housekeeping = draft.seen.housekeeping or Housekeeping()
     asked = housekeeping.freeing or (draft.seen.housekeeping is not None and closing.prunes)
     # What is freed at once is freed by then, and a failure on record.
-    news = draft.written() or closing.prunes or failure_is_news
+    news = draft.written() or closing.prunes or begins_to_fail
     return bool(closing.ending and closing.leftovers and not closing.over and not asked and news)

@@ -1,12 +1,14 @@
 """The status for people: conditions, counts, phase and the one line that says what happens or why nothing does."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import MAX_FINGERPRINT
-from seedsweep.api.recorded import MAX_MESSAGE, shortened
+from seedsweep.api.provenance import Provenance, parse_provenance
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, shortened
 from seedsweep.api.status import (
     MAX_CONDITIONS,
     MAX_FINGERPRINTS,
@@ -22,7 +24,7 @@ from seedsweep.engine.deadline import start_time, suspended_for
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, recorded_or_now
 from seedsweep.engine.findings import Finding, condition_of
-from seedsweep.engine.result import Failure
+from seedsweep.engine.result import HAND_OVER_FAILED, Failure
 from seedsweep.engine.stalls import Stall, find_refusal
 from seedsweep.engine.standings import Need, Race
 from seedsweep.engine.storage import parameters_of, storage_events, storage_findings
@@ -34,6 +36,7 @@ TYPES = (
     "Progressing",
     "Stalled",
     "Failed",
+    "HandedOver",
     "StorageTidy",
     "WarmedUp",
     "CheckpointsKept",
@@ -77,13 +80,15 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         suspended_seconds += suspended_for(draft)
     cost = cost_of(draft, outlook.census)
     audit = draft.layout.spec.early_stopping is not None and draft.layout.spec.early_stopping.audit is not None
-    return before.evolve(
+    after = before.evolve(
         observed_generation=draft.seen.generation,
         phase=phase,
         message=shortened(message, MAX_MESSAGE),
         summary=summarize(counts, outlook.closing.best, cost),
         start_time=start_time(draft),
-        completion_time=recorded_or_now(before.completion_time, draft.now) if done else None,
+        completion_time=recorded_or_now(None if before.rejected else before.completion_time, draft.now)
+        if done
+        else None,
         suspended_seconds=suspended_seconds,
         evaluations=draft.evaluations,
         steps=draft.steps,
@@ -99,13 +104,20 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         best=outlook.closing.best,
         cost=cost,
         data_digest=before.data_digest or _data_digest(draft),
+        provenance=before.provenance or _provenance(draft),
         fingerprints=[shortened(f, MAX_FINGERPRINT) for f in sorted(outlook.census.fingerprints)[:MAX_FINGERPRINTS]],
     )
+    return keep_unknown(after, before)
 
 
 def _data_digest(draft: Draft) -> str | None:
     told = next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None)
     return shortened(told, MAX_FINGERPRINT) if told is not None else None
+
+
+def _provenance(draft: Draft) -> Provenance | None:
+    told = next((a.reading.provenance for a in draft.seen.attempts if a.reading and a.reading.provenance), "")
+    return parse_provenance(told)
 
 
 def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
@@ -115,7 +127,7 @@ def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
         return status
     stalled = _condition(draft, Finding("Stalled", True, refusal.reason, refusal.message))
     others = [condition for condition in status.conditions if condition.type != "Stalled"]
-    return status.evolve(conditions=_in_order([*others, stalled]), message=stalled.message)
+    return keep_unknown(status.evolve(conditions=_in_order([*others, stalled]), message=stalled.message), status)
 
 
 def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
@@ -127,7 +139,9 @@ def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
         if condition.status == "True" and condition.type in _TOLD and was != (condition.status, condition.reason):
             kind: Literal["Normal", "Warning"] = "Normal" if condition.type in _GOOD else "Warning"
             message = f"{condition.reason}: {condition.message}".rstrip(": ")
-            events.append(Event(condition.type, message, kind=kind, key=condition.last_transition_time))
+            rests_on: Literal["Records", "Nothing"] = "Nothing" if condition.type == "Stalled" else "Records"
+            since = condition.last_transition_time
+            events.append(Event(condition.type, message, kind=kind, key=since, rests_on=rests_on))
     return [*events, *storage_events(before, after)]
 
 
@@ -144,10 +158,8 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         if not outlook.closing.over:
             return "Concluding", f"{_last_chore(draft, outlook)}: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
-        conclusion = draft.seen.conclusion
-        trouble = f"; {conclusion.error}" if conclusion is not None and conclusion.error else ""
-        if not draft.seen.resumable and draft.layout.spec.storage is None:
-            trouble = "; no weights were kept, for spec.storage is absent"
+        absent = not draft.seen.resumable and draft.layout.spec.storage is None
+        trouble = "; no weights were kept, for spec.storage is absent" if absent else ""
         return "Complete", f"{best}; {counts.finished} kept and finished{failed}{trouble}"
     if draft.seen.suspend:
         return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
@@ -194,10 +206,19 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
         ("ExactScores", not sampled, "CurvesPublished" if not sampled else "ScoresSampled", ""),
         ("NonDeterministic", bool(replayed), "ReplayDiffers" if replayed else "ReplaysAgree", ", ".join(replayed[:10])),
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
+        *_hand_over(draft),
         *storage_findings(draft, len(outlook.closing.leftovers)),
     ]
     others = [condition for condition in draft.seen.status.conditions if condition.type not in TYPES]
     return [*_in_order([_condition(draft, Finding(*entry)) for entry in found]), *others][:MAX_CONDITIONS]
+
+
+def _hand_over(draft: Draft) -> Iterator[Finding]:
+    conclusion = draft.seen.conclusion
+    if conclusion is not None:
+        failed = bool(conclusion.error)
+        reason = HAND_OVER_FAILED if failed else "WeightsStored"
+        yield Finding("HandedOver", not failed, reason, conclusion.error)
 
 
 def _in_order(conditions: list[Condition]) -> list[Condition]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.status import SweepStatus
 
@@ -22,7 +22,7 @@ class RecordEpisode:
 class RecordCut:
     """Create the cut. If it already exists, that one is obeyed and this one is dropped."""
 
-    cut: CutSpec
+    cut: CutData
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,8 @@ class Event:
     message: str
     episode: EpisodeId | None = None
     kind: Literal["Normal", "Warning"] = "Normal"
+    rests_on: Literal["Records", "Cut", "Nothing"] = "Records"
+    """What has to be recorded in the same turn for it to be true: all, the cut that it tells of, or nothing."""
     key: str = ""
     """Tells this occurrence from others of the same reason, where the message alone does not."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import MAX_FAILURE, Attempt, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.recorded import shortened
 from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
@@ -13,6 +13,9 @@ from seedsweep.engine.observation import Observation, Reading, Refusal, SeenAtte
 from seedsweep.engine.retry import retry_at
 
 _NEW = EpisodeStatus()
+_FINAL = frozenset({StopReason.CUT, StopReason.DOMINATED})
+_OF_SWEEP = frozenset({StopReason.DEADLINE, StopReason.FINISHED})
+"""Reasons to stop everything, once the sweep has failed."""
 _NOT_SAVED = frozenset({StopReason.STUCK, StopReason.FINISHED, StopReason.METRICS_UNAVAILABLE})
 MAX_WRITES = 128
 """Records changed by one plan. More news than that is taken in over several turns, so that no sweep,
@@ -33,7 +36,8 @@ class Draft:
     """Mutable inside one call of `plan`, and nowhere else.
 
     An episode is frozen while its record cannot be written. Then its news is not among `attempts`, its live attempt
-    has nothing read, `write` is an error, and what is decided about it is dropped: no rule has to think of it.
+    has nothing read, `write` is an error, and what is decided about it is dropped: no rule has to think of it. Only
+    `stop` lets pass what another record already says the reason of: the sweep's own suspension or failure.
     """
 
     def __init__(self, layout: Layout, seen: Observation, now: datetime) -> None:
@@ -48,7 +52,7 @@ class Draft:
         self.attempts: dict[str, SeenAttempt] = {a.uid: a for a in seen.attempts if a.episode not in self.frozen}
         """Those whose news may go on record, by uid."""
         self.unabsorbed: dict[EpisodeId, SeenAttempt] = {}
-        """Attempts of the frozen, for the cost alone."""
+        """Attempts of the frozen, for the cost and for their checkpoints alone."""
         self.live: dict[EpisodeId, SeenAttempt] = {a.episode: a for a in seen.attempts if a.live}
         self.evaluations: int | None = None
         """E, once known."""
@@ -60,7 +64,7 @@ class Draft:
         self.events: list[Event] = []
         self.next_look: datetime | None = None
         self._written: dict[EpisodeId, bool] = {}
-        self._cuts: list[CutSpec] = []
+        self._cuts: list[CutData] = []
         if self.frozen:
             self._hold_back_news()
 
@@ -108,7 +112,7 @@ class Draft:
         """Episodes whose record this plan changes."""
         return list(self._written)
 
-    def make_cut(self, cut: CutSpec) -> bool:
+    def make_cut(self, cut: CutData) -> bool:
         """Create a cut. Its consequences wait until it has been observed, for another may exist already.
 
         False while the world is refused to: it is tried again then.
@@ -134,21 +138,34 @@ class Draft:
     def stop(self, attempt: SeenAttempt, reason: StopReason, why: str = "") -> bool:
         """Stop an attempt, once; what is neither Cut nor Dominated is put on record first, with `why` in words.
 
-        False where it was stopped before, or is a frozen episode's.
+        False where it was stopped before, or is a frozen episode's and nothing on record says why.
         """
-        if attempt.uid in self.stopped or attempt.episode in self.frozen:
+        if attempt.uid in self.stopped or not self.may_stop(attempt, reason):
             return False
         self.stopped[attempt.uid] = reason
-        final = reason in (StopReason.CUT, StopReason.DOMINATED)
-        if not final:
+        final = reason in _FINAL
+        if not final and attempt.episode not in self.frozen:
             status = self.status(attempt.episode)
             stopped = {"stop": reason, "message": shortened(why, MAX_FAILURE)}
             changed = [a.evolve(**stopped) if a.uid == attempt.uid and a.stop is None else a for a in status.attempts]
             if changed != status.attempts:
                 self.write(attempt.episode, status.evolve(attempts=changed), durable=True)
         save = not final and reason not in _NOT_SAVED
-        self.decide(StopAttempt(attempt.episode, attempt.uid, reason, save=save))
+        self.decisions.append(StopAttempt(attempt.episode, attempt.uid, reason, save=save))
         return True
+
+    def may_stop(self, attempt: SeenAttempt, reason: StopReason) -> bool:
+        """False for a frozen episode's attempt where nothing on record says why."""
+        return attempt.episode not in self.frozen or self._is_on_record(attempt, reason)
+
+    def _is_on_record(self, attempt: SeenAttempt, reason: StopReason) -> bool:
+        """Whether a durable record gives this reason to stop it, though nothing new can be recorded of its episode."""
+        entry, verdict = self.record_of(attempt), self.status(attempt.episode).verdict
+        if reason in _FINAL:
+            return verdict is not None
+        if (entry is not None and entry.stop is reason) or (reason in _OF_SWEEP and self.seen.has_failed):
+            return True
+        return reason is StopReason.SUSPENDED and self.seen.suspend
 
     def discard(self, attempt: SeenAttempt, why: str) -> None:
         """What it publishes can never count: from here on it has published nothing."""
@@ -173,6 +190,12 @@ class Draft:
         """What the episode's live attempt has published."""
         attempt = self.live.get(episode)
         return attempt.reading if attempt is not None else None
+
+    def checkpoint(self, attempt: SeenAttempt) -> int:
+        """The newest evaluation whose checkpoint is durable, of a frozen episode's attempt too; 0 without one."""
+        unread = self.unabsorbed.get(attempt.episode)
+        reading = unread.reading if unread is not None and unread.uid == attempt.uid else attempt.reading
+        return reading.checkpoint if reading is not None else 0
 
     def curve(self, episode: EpisodeId) -> tuple[list[float | None], list[float | None]]:
         """Scores and losses as known: the record, continued by what the live attempt has published."""
@@ -222,12 +245,12 @@ class Draft:
         What is recorded as before the end of the attempt before it was written by another clock, and tells nothing.
         """
         entry = self.record_of(attempt)
-        if attempt.bound is None or entry is None or entry.started is None:
+        if attempt.bound is None or entry is None or entry.start_time is None:
             return attempt.bound
-        started, before = self.past(entry.started), None
+        started, before = self.past(entry.start_time), None
         if len(self.status(attempt.episode).attempts) > 1:
             before = next(self.ended_attempts(attempt.episode), None)
-        if before is not None and before.ended is not None and started < self.past(before.ended):
+        if before is not None and before.completion_time is not None and started < self.past(before.completion_time):
             return attempt.bound
         return min(attempt.bound, started)
 

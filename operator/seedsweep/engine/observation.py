@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
-from seedsweep.api.cut import CutSpec
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption
+from seedsweep.api.cut import CutData
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption, StopReason
 from seedsweep.api.status import SweepStatus, TestScore
 
 Value = TypeVar("Value")
@@ -39,8 +39,11 @@ class Reading:
     level: str = "L1"
     fingerprint: str = ""
     data: str = ""
+    provenance: str = ""
     sampled: bool = False
     """The curve is made of samples of a gauge."""
+    done: bool = False
+    """It said with its last words that the episode is complete, however many evaluations were planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,12 @@ class SeenAttempt:
     stop_after: int | None = None
     stopping: bool = False
     """Was told to end, and has not yet."""
+    stop: StopReason | None = None
+    """Why we told it to end, which its own record may lack: it could not be written then."""
     due: datetime | None = None
     """When it should have been gone, where it was told to end: its grace was over."""
+    held_by: str = ""
+    """Finalizers that keep it, though its deletion was asked for."""
     given_up: bool = False
     """Whoever watches over nodes has taken it from its node."""
     silent_since: datetime | None = None
@@ -177,7 +184,7 @@ class Observation:
     status: SweepStatus
     episodes: Mapping[EpisodeId, EpisodeStatus] = field(default_factory=dict)
     """On record; an episode without an entry has never been started."""
-    cuts: Mapping[tuple[int, int], CutSpec] = field(default_factory=dict)
+    cuts: Mapping[tuple[int, int], CutData] = field(default_factory=dict)
     """By (bracket, rung)."""
     attempts: Sequence[SeenAttempt] = ()
     refused: Mapping[EpisodeId, Refusal] = field(default_factory=dict)
@@ -189,6 +196,8 @@ class Observation:
     hindrances: Sequence[Refusal] = ()
     """What else the world was refused, such as deletions: the weightiest first."""
     suspend: bool = False
+    has_failed: bool = False
+    """The sweep's condition Failed is on record, not only planned."""
     parallelism: int = 1
     """As the spec or a runner's flag has it now; may change at any time."""
     generation: int | None = None

@@ -9,7 +9,7 @@ from seedsweep.engine.draft import Draft
 from seedsweep.engine.leaders import ahead_of_cut, failed_past_its_rung
 from seedsweep.engine.observation import SeenAttempt
 from seedsweep.engine.standings import Need, Race, Standing, is_past_its_rung
-from seedsweep.engine.stops import Stops, find_stops, is_abandoned
+from seedsweep.engine.stops import Stops, find_abandoned, find_stops
 
 _IN_NEED = (Need.RUNG, Need.END)
 """For these a place is found; the others take what is left."""
@@ -50,7 +50,7 @@ class Places:
     def of(cls, draft: Draft, race: Race, gpus: int | None) -> "Places":
         """`gpus`: as for the field."""
         count, stops = _count(draft, gpus), find_stops(draft, race)
-        going = {stop.attempt.uid for stop in stops.now if stop.attempt.episode not in draft.frozen}
+        going = {stop.attempt.uid for stop in stops.now if draft.may_stop(stop.attempt, stop.reason)}
         staying = [a for a in draft.live.values() if not a.stopping and a.uid not in going]
         ahead = ahead_of_cut(draft, race, count if gpus is None else gpus)
         resting = _resting(draft, race, ahead, idle=count > len(draft.live))
@@ -108,7 +108,9 @@ class Waits(NamedTuple):
     troubled: SeenAttempt | None = None
     """The first of those that cannot begin; without a place, only where none has one."""
     abandoned: SeenAttempt | None = None
-    """The first of those whose node gives no sign of life, or does not end what it was told to."""
+    """The first of those whose node gives no sign of life, or that do not go though they were told to end."""
+    look_again: datetime | None = None
+    """When another may be among these."""
 
 
 def read_waits(places: Places) -> Waits:
@@ -118,12 +120,21 @@ def read_waits(places: Places) -> Waits:
         is_past_its_rung(race, attempt) and attempt.uid not in draft.stopped for attempt in staying
     )
     placed = [a for a in staying if a.bound is not None]
+    idle_or_full = not staying or (bool(places.ready) and len(draft.live) >= places.count)
+    abandoned, look_again = find_abandoned(draft, in_the_way=idle_or_full and not draft.seen.suspend)
     return Waits(
         for_checkpoint=unsaved,
         for_retry=sum(1 for episode in places.resting if race.standings[episode].need in _IN_NEED),
         troubled=next((a for a in placed or staying if a.trouble), None),
-        abandoned=next((a for a in draft.live.values() if is_abandoned(draft, a)), None),
+        abandoned=abandoned,
+        look_again=look_again,
     )
+
+
+def read_waits_at_the_end(draft: Draft) -> Waits:
+    """What a sweep that failed waits for."""
+    abandoned, look_again = find_abandoned(draft, in_the_way=True)
+    return Waits(abandoned=abandoned, look_again=look_again)
 
 
 def is_about_to_end(draft: Draft, attempt: SeenAttempt) -> bool:

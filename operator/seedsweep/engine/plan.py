@@ -13,9 +13,9 @@ from seedsweep.engine.draft import Draft
 from seedsweep.engine.episode_length import agree_on_length
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
-from seedsweep.engine.places import Places, Waits, read_waits
+from seedsweep.engine.places import Places, Waits, read_waits, read_waits_at_the_end
 from seedsweep.engine.policies import allot, stop_all
-from seedsweep.engine.result import Failure, find_failure, lasting_failure
+from seedsweep.engine.result import Failure, find_failure, is_on_record
 from seedsweep.engine.rungs import record_best, record_rungs
 from seedsweep.engine.scrape_pace import read_scrape_pace
 from seedsweep.engine.stalls import find_stall
@@ -54,10 +54,12 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     waits, often = Waits(), frozenset[str]()
     if failure is not None:
         stop_all(draft, failure)
+        waits = read_waits_at_the_end(draft)
     elif warming:
         decide_warm_up(draft)
     else:
         waits, often = _allot(draft, race, capacity)
+    draft.wake_at(waits.look_again)
     decide_closing(draft, race, closing)
     _note_capacity(draft, capacity)
     if failure is None and not seen.suspend:
@@ -116,6 +118,7 @@ def _record_states(draft: Draft) -> None:
 
 
 def _look_again_in(draft: Draft, closing: Closing, failure: Failure | None) -> timedelta | None:
-    if waits_for_records(draft, closing, failure is not None and lasting_failure(draft) is None):
+    begins_to_fail = failure is not None and not is_on_record(draft, failure)
+    if waits_for_records(draft, closing, begins_to_fail):
         return timedelta(0)
     return None if draft.next_look is None else max(draft.next_look - draft.now, timedelta(0))

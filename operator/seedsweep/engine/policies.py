@@ -58,7 +58,7 @@ def pause_who_has_a_checkpoint(places: Places) -> Iterator[Move]:
     rest = [a for a in places.staying if a.bound is not None and a.episode in standings and not _yields(places.race, a)]
     if places.draft.seen.resumable:
         # Not only right after one: where writing takes longer than an interval, the newest always lags behind.
-        rest = [a for a in rest if a.reading is not None and a.reading.checkpoint > 0]
+        rest = [a for a in rest if places.draft.checkpoint(a) > 0]
     yield from _as_needed(places, sorted(rest, key=lambda a: (standings[a.episode].level, -index[a.episode])))
 
 
@@ -211,10 +211,10 @@ def _is_saved(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
     """Nothing that was decided on would be trained twice; without storage there is nothing to wait for."""
     if not draft.seen.resumable:
         return True
-    reading, standing = attempt.reading, race.standings[attempt.episode]
+    checkpoint, standing = draft.checkpoint(attempt), race.standings[attempt.episode]
     if standing.need is Need.AUDIT:
-        return reading is not None and reading.checkpoint > 0
-    return reading is not None and standing.goal is not None and reading.checkpoint >= standing.goal
+        return checkpoint > 0
+    return standing.goal is not None and checkpoint >= standing.goal
 
 
 def _brackets_far_from_a_cut(draft: Draft, race: Race) -> set[int]:

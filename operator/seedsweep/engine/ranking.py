@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from seedsweep.api.cut import MAX_EXCLUSION, CutSpec, ExcludedEpisode, RankedEpisode
+from seedsweep.api.cut import MAX_EXCLUSION, CutData, ExcludedEpisode, RankedEpisode
 from seedsweep.api.episode import BestEvaluation, EpisodeId, RungScore
 from seedsweep.api.recorded import shortened
 
@@ -82,11 +82,11 @@ def make_cut(
     scored: Mapping[EpisodeId, RungScore],
     excluded: Mapping[EpisodeId, str],
     audited: Iterable[EpisodeId],
-) -> CutSpec:
+) -> CutData:
     """The decision with all its inputs: survivors are the first min(keep, eligible)."""
     kept = min(contest.keep, len(ranked))
     threshold = scored[ranked[kept - 1]].score if kept else None
-    return CutSpec(
+    return CutData(
         sweep=contest.sweep,
         bracket=contest.bracket,
         rung=contest.rung,

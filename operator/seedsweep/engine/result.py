@@ -3,7 +3,7 @@
 from math import inf
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.status import Best
+from seedsweep.api.status import INVALID, Best, SweepStatus
 from seedsweep.engine.census import Census
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.standings import Race
@@ -16,6 +16,14 @@ MIN_UNMEASURED = 3
 Failure = tuple[str, str]
 """Reason and message of the condition Failed."""
 DEADLINE_EXCEEDED = "DeadlineExceeded"
+HAND_OVER_FAILED = "HandOverFailed"
+"""The one failure that is not for ever: the winner stands, and its hand-over can be tried again."""
+
+
+def hand_over_failed(status: SweepStatus) -> bool:
+    """Whether a sweep has failed by its hand-over alone."""
+    failed = status.condition("Failed")
+    return failed is not None and failed.status == "True" and failed.reason == HAND_OVER_FAILED
 
 
 def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
@@ -47,9 +55,17 @@ def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
 
 
 def lasting_failure(draft: Draft) -> Failure | None:
-    """A sweep that failed stays failed, whatever is changed afterwards."""
+    """A sweep that failed stays failed, but for a spec that an edit has mended and a hand-over that is tried again."""
     failed = draft.seen.status.condition("Failed")
-    return (failed.reason, failed.message) if failed is not None and failed.status == "True" else None
+    if failed is None or failed.status != "True" or failed.reason in (INVALID, HAND_OVER_FAILED):
+        return None
+    return failed.reason, failed.message
+
+
+def is_on_record(draft: Draft, failure: Failure) -> bool:
+    """Whether the sweep's status has this failure already."""
+    failed = draft.seen.status.condition("Failed")
+    return failed is not None and failed.status == "True" and failed.reason == failure[0]
 
 
 def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
@@ -72,10 +88,21 @@ def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
             "MaxFailedEpisodesExceeded",
             f"{len(census.failed)} episodes failed, more than {budget}; the first: {first}",
         )
-    if not race.standings and not any(_finished(draft, episode) for episode in race.survivors):
+    # Of whom nothing can be recorded now more may come.
+    if not race.standings and not draft.frozen and not any(_finished(draft, episode) for episode in race.survivors):
         ended = [*census.failed, *census.diverged]
         first = f"; the first: {ended[0]}" if ended else ""
         return "NoEpisodeFinished", f"{len(ended)} of {total} episodes failed or diverged{first}"
+    if race.standings or draft.frozen:
+        return None
+    if find_best(draft) is None:
+        return "NoScore", (
+            f"no evaluation of {total} episodes has a score: all are undefined (NaN), as a correlation with a constant "
+            "is; look at the validation labels, the metric and the model's outputs"
+        )
+    conclusion = draft.seen.conclusion
+    if conclusion is not None and conclusion.error:
+        return HAND_OVER_FAILED, conclusion.error
     return None
 
 

@@ -81,10 +81,10 @@ def retry_at(attempts: Sequence[Attempt], now: datetime) -> datetime | None:
     the interruptions that an episode may bear. Any other interruption has had a place until then. An end that is still
     to come was recorded before the clock was set back; how long ago that was, nobody knows.
     """
-    if not attempts or attempts[-1].ended is None:
+    if not attempts or attempts[-1].completion_time is None:
         return None
     times = failures(attempts) if attempts[-1].reason in FAILURES else _turned_away(attempts) - 1
-    ended = datetime.fromisoformat(attempts[-1].ended)
+    ended = datetime.fromisoformat(attempts[-1].completion_time)
     if times < 1 or ended > now:
         return None
     return ended + backoff(times, FIRST_WAIT, MAX_WAIT)

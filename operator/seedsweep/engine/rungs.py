@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import BestEvaluation, EpisodeId, RungScore, Verdict
+from seedsweep.api.recorded import keep_unknown
 from seedsweep.engine.attempt_records import continued
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
@@ -86,7 +87,7 @@ def record_best(draft: Draft, limits: dict[EpisodeId, int]) -> None:
         compared = bool(status.rung_scores) or not draft.layout.rungs[draft.layout.bracket_of[episode]]
         if limit is not None and compared and status.verdict is None:
             best = BestEvaluation.of(status.scores, status.losses, limit, maximize=draft.layout.maximize)
-            draft.statuses[episode] = status.evolve(best=best)
+            draft.statuses[episode] = status.evolve(best=keep_unknown(best, status.best))
 
 
 def _brackets(draft: Draft) -> Iterator[Bracket]:
@@ -192,4 +193,4 @@ def _record_cut(draft: Draft, contest: Contest, ranking: Ranking) -> None:
         of = len(ranking.scored) + len(ranking.excluded)
         kept = f"kept {min(contest.keep, len(ranking.ranked))} of {of} at evaluation {contest.evaluation}"
         threshold = "undefined" if cut.threshold is None else f"{cut.threshold:.4f}"
-        draft.events.append(Event("CutMade", f"{kept}: threshold {threshold}"))
+        draft.events.append(Event("CutMade", f"{kept}: threshold {threshold}", rests_on="Cut"))

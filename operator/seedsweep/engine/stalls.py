@@ -36,7 +36,7 @@ def _stalls(draft: Draft, race: Race, waits: Waits, *, starting: bool, chores: b
     if chores and draft.seen.housekeeping is not None and draft.seen.housekeeping.trouble:
         yield Stall("HousekeepingFails", draft.seen.housekeeping.trouble)
     if waits.abandoned is not None:
-        yield Stall("PodHeld" if waits.abandoned.bound is None else "NodeSilent", _silence(waits.abandoned))
+        yield _abandonment(waits.abandoned)
     if waits.troubled is not None:
         reason = "Queued" if waits.troubled.gated else waits.troubled.trouble_kind
         yield Stall(reason, f"{waits.troubled.episode.name}: {waits.troubled.trouble}")
@@ -60,6 +60,9 @@ def _refusals(draft: Draft, race: Race, *, starting: bool) -> Iterator[Stall]:
         names = f"{first.name} and {more} more" if more else first.name
         yield Stall(refusal.reason, f"what became of {names} cannot be recorded: {refusal.message}")
     wanted = [episode for episode in seen.refused if _wants_to_start(draft, race, episode)] if starting else []
+    if len(draft.live) >= seen.parallelism:
+        # Without a place nothing would start anyway, but for those whose place others have got for that reason.
+        wanted = [episode for episode in wanted if seen.refused[episode].of_one_episode]
     if wanted:
         refusal = seen.refused[min(wanted, key=index.__getitem__)]
         yield Stall(refusal.reason, f"cannot start all episodes: {refusal.message}")
@@ -72,8 +75,12 @@ def _wants_to_start(draft: Draft, race: Race, episode: EpisodeId) -> bool:
     return standing.need is not Need.FATE or may_lead(draft, standing)
 
 
-def _silence(attempt: SeenAttempt) -> str:
-    node = f"its node {attempt.node}" if attempt.node else "its node"
+def _abandonment(attempt: SeenAttempt) -> Stall:
+    name, node = attempt.episode.name, f"its node {attempt.node}" if attempt.node else "its node"
     if attempt.silent_since is not None:
-        return f"{attempt.episode.name}: {node} gives no sign of life; it starts elsewhere once it is taken from there"
-    return f"{attempt.episode.name}: {attempt.trouble or f'{node} was told to end it, and has not yet'}"
+        elsewhere = "it starts elsewhere once it is taken from there"
+        return Stall("NodeSilent", f"{name}: {node} gives no sign of life; {elsewhere}")
+    if attempt.held_by:
+        return Stall("PodHeld", f"{name}: its pod was deleted and stays: the finalizers {attempt.held_by} hold it")
+    reason = "PodHeld" if attempt.bound is None else "NodeSilent"
+    return Stall(reason, f"{name}: {attempt.trouble or f'{node} was told to end it, and has not yet'}")

@@ -41,10 +41,21 @@ def find_stops_at_the_end(draft: Draft, reason: StopReason) -> Stops:
     return _gathered(_lost_or_moment(draft, a) if a.stopping else Stop(a, reason) for a in draft.live.values())
 
 
-def is_abandoned(draft: Draft, attempt: SeenAttempt) -> bool:
-    """Its node gives no sign of life, or has not ended what it was told to."""
-    overdue = attempt.due is not None and draft.now >= attempt.due + LOST_AFTER
-    return overdue or attempt.silent_since is not None
+def find_abandoned(draft: Draft, *, in_the_way: bool) -> tuple[SeenAttempt | None, datetime | None]:
+    """The first whose node gives no sign of life, or that has not gone though it should have; when another may be.
+
+    `in_the_way`: others wait for its place, and are told of finalizers as soon as its grace is over.
+    """
+    first, moments = None, []
+    for attempt in draft.live.values():
+        overdue = None
+        if attempt.due is not None:
+            overdue = attempt.due + (timedelta(0) if in_the_way and attempt.held_by else LOST_AFTER)
+        if attempt.silent_since is not None or (overdue is not None and overdue <= draft.now):
+            first = first or attempt
+        elif overdue is not None:
+            moments.append(overdue)
+    return first, min(moments, default=None)
 
 
 def _gathered(found: Iterable[Stop | datetime | None]) -> Stops:
@@ -62,7 +73,11 @@ def _stop_or_moment(draft: Draft, race: Race, attempt: SeenAttempt) -> Stop | da
     if attempt.stopping:
         return _lost_or_moment(draft, attempt)
     if attempt.episode not in race.standings:
-        return Stop(attempt, stop_of(draft.status(attempt.episode).verdict) or StopReason.FINISHED)
+        reason = stop_of(draft.status(attempt.episode).verdict) or StopReason.FINISHED
+        if draft.seen.suspend and not draft.may_stop(attempt, reason):
+            # It lost, and its verdict cannot be recorded: no rule that looks at standings finds it.
+            reason = StopReason.SUSPENDED
+        return Stop(attempt, reason)
     entry = draft.record_of(attempt)
     if entry is not None and entry.stop is not None:
         # A crash kept us from ending it.
@@ -93,6 +108,4 @@ def _lost_or_moment(draft: Draft, attempt: SeenAttempt) -> Stop | datetime | Non
     patience = LOST_AFTER if attempt.given_up else timedelta(seconds=draft.layout.spec.progress_deadline_seconds)
     if draft.now >= attempt.due + patience:
         return Stop(attempt, StopReason.NODE_LOST)
-    # From LOST_AFTER on people are told of it.
-    moments = (attempt.due + LOST_AFTER, attempt.due + patience)
-    return min(moment for moment in moments if moment > draft.now)
+    return attempt.due + patience

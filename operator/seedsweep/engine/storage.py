@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, Freed
+from seedsweep.api.recorded import keep_unknown
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.census import step_of
 from seedsweep.engine.decisions import Event, WarmUp
@@ -35,7 +36,7 @@ def record_freed(draft: Draft) -> None:
         if not draft.may_write(episode):
             continue
         status = draft.status(episode)
-        freed = Freed(attempts=len(status.attempts), best_kept=best_kept)
+        freed = keep_unknown(Freed(attempts=len(status.attempts), best_kept=best_kept), status.freed)
         if status.freed != freed:
             draft.write(episode, status.evolve(freed=freed), durable=False)
 

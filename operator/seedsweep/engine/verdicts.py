@@ -1,7 +1,7 @@
 """How an episode comes to its end for good: which ends are lasting, and what is recorded of them."""
 
 from seedsweep.api.episode import MAX_VERDICT, BestEvaluation, EndReason, EpisodeId, StopReason, Verdict
-from seedsweep.api.recorded import shortened
+from seedsweep.api.recorded import keep_unknown, shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.retry import given_up
@@ -52,7 +52,8 @@ def record_end(draft: Draft, episode: EpisodeId, verdict: Verdict) -> None:
     status = draft.status(episode)
     ranked_somewhere = verdict.rung is None or bool(status.rung_scores)
     best = BestEvaluation.of(status.scores, status.losses, len(status.scores), maximize=draft.layout.maximize)
-    draft.write(episode, status.evolve(verdict=verdict, best=best if ranked_somewhere else None), durable=True)
+    best = keep_unknown(best, status.best) if ranked_somewhere else None
+    draft.write(episode, status.evolve(verdict=verdict, best=best), durable=True)
     draft.events.append(_event(episode, verdict))
 
 

@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seedsweep.api.checks import Problem, in_one_line
+from seedsweep.api.core import Condition
 from seedsweep.api.parse import InvalidSweepError, parse_stored
-from seedsweep.api.recorded import MAX_MESSAGE, shortened
-from seedsweep.api.status import SweepStatus
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened
+from seedsweep.api.status import INVALID, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
+from seedsweep.engine.draft import timestamp
 from seedsweep.engine.findings import Finding, condition_of
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Refusal
-from seedsweep.kube.client import Api, ApiError, Object, refusal_reason
+from seedsweep.kube.apiserver.client import Api, ApiError, Object, refusal_reason
 from seedsweep.kube.clock import now
-from seedsweep.kube.events import Recorder
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.pods import PodSettings, pod_manifest, pod_problems
-from seedsweep.kube.status import StatusRecord
+from seedsweep.kube.ledger.status import StatusRecord
+from seedsweep.kube.pods.manifest import PodSettings, pod_manifest, pod_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,9 @@ class Acceptance:
         self._recorder = recorder
 
     async def judge(self, home: Home, body: Object) -> Accepted | None:
-        """The sweep as a value; None with condition Accepted=False where only we can tell that it cannot be done.
+        """The sweep as a value; None where only we can tell that it cannot be done: then its status says so.
 
-        Raises ApiError where the API server could not be asked, or the condition could not be written.
+        Raises ApiError where the API server could not be asked, or the status could not be written.
         """
         try:
             sweep = parse_stored(body)
@@ -68,24 +70,23 @@ class Acceptance:
     async def tell_stalled(self, home: Home, error: Exception) -> None:
         """Say in the status why nothing can be done, where even that is not refused."""
         if isinstance(error, ApiError):
-            reason, message = refusal_reason(error), shortened(str(error), MAX_MESSAGE)
+            reason, message = reason_word(refusal_reason(error)), shortened(str(error), MAX_MESSAGE)
         else:
             reason, message = (
                 "InternalError",
                 "an error of the operator's own, which its log shows; it tries again",
             )
-        status = self._with_condition(
-            Finding("Stalled", True, reason, message), self._status.written.observed_generation
-        )
-        if status != self._status.written:
+        known = self._status.written
+        stalled = self._condition(Finding("Stalled", True, reason, message), known.observed_generation)
+        changed = known.evolve(conditions=[stalled, *(c for c in known.conditions if c.type != "Stalled")])
+        status = keep_unknown(changed, known)
+        if status != known:
             try:
-                await self._status.write(status := status.evolve(message=message), now())
+                await self._status.write(status.evolve(message=message), now())
             except ApiError:
                 return
         # Also where it is on record already: the answer to the write may have got lost.
-        since = status.condition("Stalled")
-        assert since is not None  # set above
-        event = Event("Stalled", f"{reason}: {message}", kind="Warning", key=since.last_transition_time)
+        event = Event("Stalled", f"{reason}: {message}", kind="Warning", key=stalled.last_transition_time)
         self._recorder.tell(home, [event])
 
     async def _refused_pod(self, sweep: SeedSweep, layout: Layout) -> str:
@@ -105,23 +106,38 @@ class Acceptance:
         message = in_one_line(problems, MAX_MESSAGE)
         generation = body["metadata"].get("generation")
         event = Event("Rejected", message, kind="Warning", key=str(generation))
-        before = self._status.written.condition("Accepted")
-        if before is not None and (before.status, before.message, before.observed_generation) == (
-            "False",
-            message,
-            generation,
-        ):
+        known = self._status.written
+        status = self._rejected(message, generation)
+        if status == known:
             # Whoever wrote it may not have told it: the answer got lost, or it ended.
             self._recorder.remind(home, [event])
             return
-        status = self._with_condition(Finding("Accepted", False, "Invalid", message), generation)
-        await self._status.write(status.evolve(observed_generation=generation, phase="Failed", message=message), now())
+        await self._status.write(status, now())
         self._recorder.tell(home, [event])
 
-    def _with_condition(self, finding: Finding, generation: int | None) -> SweepStatus:
-        """The status on record with one condition as it is now."""
-        known, kind = self._status.written, finding.kind
-        condition = condition_of(finding, known.condition(kind), generation, now())
-        # Of a sweep that is not carried out nothing moves or stalls.
-        moot = {kind, "Stalled", "Progressing"} if kind == "Accepted" else {kind}
-        return known.evolve(conditions=[condition, *(c for c in known.conditions if c.type not in moot)])
+    def _rejected(self, message: str, generation: int | None) -> SweepStatus:
+        """The status on record, as that of a spec that is not carried out. What was found out before stays."""
+        known = self._status.written
+        judged = known.rejected and known.observed_generation == generation
+        accepted = self._condition(Finding("Accepted", False, INVALID, message), generation)
+        failed = known.condition("Failed")
+        if failed is None or failed.status != "True" or failed.reason == INVALID:
+            failed = self._condition(Finding("Failed", True, INVALID, message), generation)
+        else:
+            # It had failed already, and does not begin anew once its spec is mended.
+            failed = failed.evolve(observed_generation=generation)
+        # Nothing of it moves or stalls.
+        moot = {"Accepted", "Failed", "Stalled", "Progressing"}
+        changed = known.evolve(
+            observed_generation=generation,
+            phase="Failed",
+            message=message,
+            completion_time=known.completion_time if judged and known.completion_time else timestamp(now()),
+            live_key=None,
+            conditions=[failed, *(c for c in known.conditions if c.type not in moot), accepted],
+        )
+        return keep_unknown(changed, known)
+
+    def _condition(self, finding: Finding, generation: int | None) -> Condition:
+        """A condition as it is now."""
+        return condition_of(finding, self._status.written.condition(finding.kind), generation, now())

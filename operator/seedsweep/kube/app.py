@@ -18,19 +18,19 @@ import seedsweep
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube import names
-from seedsweep.kube.client import PAGE
-from seedsweep.kube.events import Recorder
-from seedsweep.kube.freshness import Freshness, compare_with_lists
-from seedsweep.kube.health import Health, Server
-from seedsweep.kube.log import LogFormat, SweepLog, set_up_logging
-from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.scraping import Scraper
+from seedsweep.kube.apiserver.client import PAGE
+from seedsweep.kube.events.recorder import Recorder
+from seedsweep.kube.fleet import Fleet
+from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.process.log import LogFormat, SweepLog, set_up_logging
+from seedsweep.kube.process.metrics import TASK_RESTARTS
+from seedsweep.kube.scraping.scraper import Scraper
+from seedsweep.kube.server import Health, Server
 from seedsweep.kube.startup import listen, open_cluster
 from seedsweep.kube.supervise import supervised
 from seedsweep.kube.sweep import Shared
-from seedsweep.kube.sweeps import Sweeps
-from seedsweep.kube.watches import Backoffs, Watches
-from seedsweep.metrics import TASK_RESTARTS
+from seedsweep.kube.watching.freshness import Freshness, compare_with_lists
+from seedsweep.kube.watching.watches import Backoffs, Watches
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Operator:
     def __init__(self, options: Options) -> None:
         self.watches = Watches(self._wake_sweeps)
         self._options = options
-        self._sweeps: Sweeps | None = None
+        self._sweeps: Fleet | None = None
 
     async def start(self, stack: AsyncExitStack, listening: socket.socket) -> None:
         """Start all parts; they end with the stack. Raises CommandError where there is no cluster to work for."""
@@ -73,7 +73,7 @@ class Operator:
         _spawn(stack, "events", recorder.post_forever)
         scraper = await stack.enter_async_context(Scraper(self._read_news))
         freshness = Freshness(patience=options.relist_seconds / PATIENCE_DIVISOR)
-        sweeps = Sweeps(Shared(api, options.pods, scraper, recorder, freshness, self.watches, options.relist_seconds))
+        sweeps = Fleet(Shared(api, options.pods, scraper, recorder, freshness, self.watches, options.relist_seconds))
         list_sweeps = partial(sweeps.compare, options.namespaces)
         compare = partial(compare_with_lists, list_sweeps, freshness, options.relist_seconds)
         _spawn(stack, "comparison with lists", compare)

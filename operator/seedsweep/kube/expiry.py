@@ -9,13 +9,13 @@ from functools import partial
 from time import monotonic
 
 from seedsweep.engine.decisions import Event
-from seedsweep.kube.client import Api
+from seedsweep.kube.apiserver.client import Api
+from seedsweep.kube.apiserver.deletion import delete_at_last
 from seedsweep.kube.clock import now
-from seedsweep.kube.deletion import delete_at_last
-from seedsweep.kube.events import Recorder
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.log import SweepLog
-from seedsweep.kube.seen import moment_or_none
+from seedsweep.kube.pods.facts import moment_or_none
+from seedsweep.kube.process.log import SweepLog
 from seedsweep.kube.supervise import supervised
 
 _log = logging.getLogger(__name__)
@@ -41,8 +41,9 @@ class Expiry:
         self._recorder = recorder
         self._clock = clock
         self._steady = steady
-        self._ended: dict[str, float] = {}
-        """When a sweep was over, by UID and by the steady clock: the clock on the wall may be set meanwhile."""
+        self._ended: dict[str, tuple[str, float]] = {}
+        """When a sweep was over, by UID: as it is on record, and by the steady clock, for the clock on the wall may be
+        set meanwhile."""
         self._timers: dict[str, _Timer] = {}
         """By UID."""
 
@@ -51,12 +52,12 @@ class Expiry:
         if seconds is None:
             self._cancel(home.uid)
             return
-        if home.uid not in self._ended:
+        if self._ended.get(home.uid, ("", 0.0))[0] != completed:
             ended = moment_or_none(completed) or self._clock()
             since = (self._clock() - ended).total_seconds()
             # An end that is still to come was written by an operator whose clock was ahead.
-            self._ended[home.uid] = self._steady() - max(0.0, since)
-        due, timer = self._ended[home.uid] + seconds, self._timers.get(home.uid)
+            self._ended[home.uid] = completed, self._steady() - max(0.0, since)
+        due, timer = self._ended[home.uid][1] + seconds, self._timers.get(home.uid)
         if timer is not None and timer.due == due:
             # A deletion that is refused keeps its pauses, however often the sweep is shown.
             return

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube import names
-from seedsweep.kube.client import Object
+from seedsweep.kube.apiserver.client import Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,18 @@ class Home:
         metadata = body["metadata"]
         return cls(metadata["namespace"], metadata["name"], metadata["uid"])
 
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
     def collection(self, plural: str) -> str:
         """Path of a collection in the sweep's namespace."""
         return f"/apis/{API_VERSION}/namespaces/{self.namespace}/{plural}"
+
+    @property
+    def pods(self) -> str:
+        """Path of the pods in the sweep's namespace."""
+        return f"/api/v1/namespaces/{self.namespace}/pods"
+
+    def pod(self, name: str) -> str:
+        """Path of one of them."""
+        return f"{self.pods}/{name}"
 
     @property
     def path(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import API_VERSION
-from seedsweep.foreign import mapping, mappings, text
+from seedsweep.contract.foreign import mapping, mappings, text
 
 LABEL_SWEEP = "seedsweep.io/sweep"
 LABEL_SWEEP_UID = "seedsweep.io/sweep-uid"

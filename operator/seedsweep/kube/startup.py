@@ -10,9 +10,9 @@ import kopf
 
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube.client import Api, ApiError
-from seedsweep.kube.cluster import no_cluster, open_api
-from seedsweep.kube.watches import find_api_server
+from seedsweep.kube.apiserver.client import Api, ApiError
+from seedsweep.kube.apiserver.kubeconfig import no_cluster, open_api
+from seedsweep.kube.watching.watches import find_api_server
 
 ANSWER_WITHIN_SECONDS = 10.0
 KINDS = frozenset({"seedsweeps", "episodes", "cuts"})

@@ -5,15 +5,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-from seedsweep.kube.client import ApiError
-from seedsweep.metrics import TASK_RESTARTS
+from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.process.log import Logger
+from seedsweep.kube.process.metrics import TASK_RESTARTS
 
 FIRST_WAIT_SECONDS = 1.0
 MAX_WAIT_SECONDS = 60.0
 STEADY_SECONDS = 300.0
 """A task that ran so long has recovered: its next error counts as the first."""
-
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 _log = logging.getLogger(__name__)
 

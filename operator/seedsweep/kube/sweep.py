@@ -8,29 +8,31 @@ from datetime import timedelta
 from math import inf
 from time import monotonic
 
+from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
+from seedsweep.engine.result import hand_over_failed
 from seedsweep.kube import names
 from seedsweep.kube.acceptance import Acceptance, Accepted
-from seedsweep.kube.attempts import Attempts, Surroundings
-from seedsweep.kube.client import Api, ApiError, Object
+from seedsweep.kube.apiserver.client import Api, ApiError, Object
+from seedsweep.kube.apiserver.gates import GatedApi, Gates
 from seedsweep.kube.clock import now
-from seedsweep.kube.events import Recorder
-from seedsweep.kube.freshness import Freshness
-from seedsweep.kube.gates import GatedApi, Gates
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.housekeeper import Housekeeper
-from seedsweep.kube.log import Changes, SweepLog
-from seedsweep.kube.pods import PodSettings
-from seedsweep.kube.records import Records
-from seedsweep.kube.scraping import Scraper
-from seedsweep.kube.status import StatusRecord
+from seedsweep.kube.housekeeping.housekeeper import Housekeeper
+from seedsweep.kube.ledger.records import Records
+from seedsweep.kube.ledger.status import StatusRecord
+from seedsweep.kube.pods.attempts import PodAttempts, Surroundings
+from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.process.log import Changes, SweepLog
+from seedsweep.kube.process.metrics import RECONCILE_SECONDS, TURN_FAILURES
+from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.supervise import note_error
-from seedsweep.kube.watches import Watches
+from seedsweep.kube.watching.freshness import Freshness
+from seedsweep.kube.watching.watches import Watches
 from seedsweep.kube.world import Hands, KubeWorld
 from seedsweep.loop import reconcile
-from seedsweep.metrics import RECONCILE_SECONDS, TURN_FAILURES
 
 PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_PER_EPISODE = 0.00025
@@ -65,6 +67,11 @@ class Shared:
     """A watch may lose an event; a list shows it."""
 
 
+def is_over(status: SweepStatus, generation: object) -> bool:
+    """Whether nothing is left to do: a hand-over that failed is tried again once the spec has changed."""
+    return status.over and not (hand_over_failed(status) and status.observed_generation != generation)
+
+
 class GoneError(Exception):
     """The sweep does not exist any more."""
 
@@ -75,7 +82,7 @@ class Sweep:
     def __init__(self, shared: Shared, body: Object) -> None:
         self.home = Home.of(body)
         self.world: KubeWorld | None = None
-        """None until it is accepted."""
+        """None while it is not accepted."""
         self.last: Plan | None = None
         self.layout: Layout | None = None
         self.body = body
@@ -90,7 +97,7 @@ class Sweep:
         """The generation that was judged last."""
         self._confirmed = -inf
         """When it was last seen to exist: what showed it first may be older than its deletion."""
-        self._attempts: Attempts | None = None
+        self._attempts: PodAttempts | None = None
         self._housekeeper = Housekeeper(self._api, self.home, shared.settings, self._wake.set, now)
         self.status = StatusRecord(self._api, self.home)
         self.status.saw(body)
@@ -116,11 +123,6 @@ class Sweep:
             self._attempts.saw_deleted(pod)
         else:
             self._attempts.saw(pod)
-
-    def forget(self) -> None:
-        """It is gone."""
-        if self._attempts is not None:
-            self._attempts.forget()
 
     def wake(self) -> None:
         """Something of it has changed, such as the metrics of one of its pods."""
@@ -159,6 +161,7 @@ class Sweep:
             self._judged = self.body["metadata"].get("generation")
             accepted = await self._acceptance.judge(self.home, self.body)
             if accepted is None:
+                self.world = None
                 await self._wait_for_change()
             elif await self._race(accepted):
                 return
@@ -220,11 +223,11 @@ class Sweep:
         await records.flush()
         return over
 
-    def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> Attempts:
+    def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> PodAttempts:
         if self._attempts is None:
             shared, wake = self._shared, self._wake.set
             around = Surroundings(self._api, self.home, shared.scraper, shared.freshness, wake, now, self._log)
-            self._attempts = Attempts(around, sweep, layout.index)
+            self._attempts = PodAttempts(around, sweep, layout.index)
         self._attempts.sweep = sweep
         return self._attempts
 
@@ -232,7 +235,7 @@ class Sweep:
         listed = monotonic()
         attempts = self._attempts_of(world.sweep, layout)
         while not self._is_changed:
-            if self.status.written.completion_time is not None:
+            if is_over(self.status.written, self._judged):
                 # The answer to that write got lost, or another operator made it.
                 world.tell_rest()
                 return True
@@ -259,7 +262,7 @@ class Sweep:
                     self._judged = None
         return False
 
-    async def _compare(self, attempts: Attempts, world: KubeWorld) -> float:
+    async def _compare(self, attempts: PodAttempts, world: KubeWorld) -> float:
         """Compare lists with what is known; the moment from which the next one is due."""
         try:
             await self._load_pods(attempts, world.sweep)
@@ -269,13 +272,13 @@ class Sweep:
             return monotonic() + LIST_AGAIN_SECONDS - self._shared.relist_seconds
         return monotonic()
 
-    async def _load_pods(self, attempts: Attempts, sweep: SeedSweep) -> None:
+    async def _load_pods(self, attempts: PodAttempts, sweep: SeedSweep) -> None:
         await attempts.load()
         if sweep.spec.storage is not None:
             await self._housekeeper.load()
 
-    def _list_at(self, attempts: Attempts, listed: float) -> float:
-        since, regularly = attempts.stopping_since, listed + self._shared.relist_seconds
+    def _list_at(self, attempts: PodAttempts, listed: float) -> float:
+        since, regularly = attempts.deletions.since, listed + self._shared.relist_seconds
         if self._shared.watches.trouble_with_pods(self.home.namespace):
             return min(regularly, listed + GONE_WITHIN_SECONDS)
         return regularly if since is None else min(regularly, max(since, listed) + GONE_WITHIN_SECONDS)

@@ -11,17 +11,16 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt, WarmUp
 from seedsweep.engine.observation import Observation, Refusal
 from seedsweep.engine.storage import stored_of
-from seedsweep.kube.attempts import Attempts
-from seedsweep.kube.client import ApiError, refusal_reason
+from seedsweep.kube.apiserver.client import ApiError, refusal_reason
+from seedsweep.kube.apiserver.gates import ClosedError, Gates, Refusals
 from seedsweep.kube.clock import now
-from seedsweep.kube.events import Recorder
-from seedsweep.kube.gates import ClosedError, Gates, Refusals
+from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.home import Home
-from seedsweep.kube.housekeeper import Housekeeper, Wanted
-from seedsweep.kube.livekey import live_key
-from seedsweep.kube.records import Records
-from seedsweep.kube.status import StatusRecord
-from seedsweep.kube.watches import Watches
+from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
+from seedsweep.kube.ledger.records import Records
+from seedsweep.kube.ledger.status import StatusRecord
+from seedsweep.kube.pods.attempts import PodAttempts
+from seedsweep.kube.watching.watches import Watches
 from seedsweep.report.card import model_card
 
 STATUS_PAUSE = timedelta(seconds=10)
@@ -29,10 +28,9 @@ STATUS_PAUSE = timedelta(seconds=10)
 MAX_UNTOLD = 1_000
 """Events that wait for the status to be written; the oldest give way, for they only tell what the record holds."""
 _RESUMING_LEVELS = frozenset({"L2", "L3"})
-_TOLD_OTHERWISE = frozenset({"create pods", "create cuts", "create episodes", "update episodes/status"})
-"""Refusals that stand with the episode or cut that they are about."""
+_TOLD_OTHERWISE = frozenset({"create pods", "delete pods", "create cuts", "create episodes", "update episodes/status"})
+"""Refusals that stand with the pod, episode or cut that they are about."""
 _HOLDS_NOTHING_UP = frozenset({"get pods/log"})
-_OF_CHIEF_WEIGHT = "delete pods"
 _STATUS = "status"
 
 
@@ -41,7 +39,7 @@ class Hands:
     """By which a world acts."""
 
     records: Records
-    attempts: Attempts
+    attempts: PodAttempts
     housekeeper: Housekeeper
     recorder: Recorder
     status: StatusRecord
@@ -106,6 +104,7 @@ class KubeWorld:
             uncut=self._records.uncut.standing,
             hindrances=tuple(self._hindrances(now())),
             suspend=spec.suspend,
+            has_failed=_has_failed(self._record.written),
             parallelism=spec.parallelism,
             generation=self.sweep.metadata.generation,
             stored=stored_of(episodes) if house is not None and not house.unable else {},
@@ -134,20 +133,18 @@ class KubeWorld:
     def tries_again_at(self, moment: datetime) -> datetime | None:
         """The next moment at which something is tried again that was refused; None where nothing is."""
         refused = [refusal for _, refusal in self._gates.refusals(moment)]
-        refused += self._attempts.undeleted.standing.values()
+        refused += self._attempts.deletions.refused.standing.values()
         return min((refusal.until for refusal in refused if refusal.until > moment), default=None)
 
     def _hindrances(self, moment: datetime) -> Iterator[Refusal]:
         """What is refused and is not about one episode or cut, the weightiest first."""
-        refused = dict(self._gates.refusals(moment))
-        if _OF_CHIEF_WEIGHT in refused:
-            yield refused[_OF_CHIEF_WEIGHT]
-        yield from list(self._attempts.undeleted.standing.values())[:1]
+        undeleted = (self._attempts.deletions.refused, self._housekeeper.undeleted)
+        yield from [refusal for refused in undeleted for refusal in refused.standing.values()][:1]
         yield from self.objections
         if unwatched := self._watches.trouble_with_pods(self._home.namespace):
             yield Refusal("PodsNotWatched", unwatched, moment)
-        for kind, refusal in refused.items():
-            if kind not in _TOLD_OTHERWISE | _HOLDS_NOTHING_UP and kind != _OF_CHIEF_WEIGHT:
+        for kind, refusal in self._gates.refusals(moment):
+            if kind not in _TOLD_OTHERWISE | _HOLDS_NOTHING_UP:
                 yield refusal
 
     async def _keep_house(self, decisions: Sequence[Decision]) -> None:
@@ -173,8 +170,8 @@ class KubeWorld:
 
     def _tells_of(self, decision: Conclude) -> bool:
         """Whether the status that was planned last is that of the end, for the winner's card."""
-        best, failed = self.status.best, self.status.condition("Failed")
-        over = self.status.phase == "Concluding" or (failed is not None and failed.status == "True")
+        best = self.status.best
+        over = self.status.phase == "Concluding" or _has_failed(self.status)
         return (
             over
             and best is not None
@@ -208,13 +205,14 @@ class KubeWorld:
             self.behind = True
             return
         # It shows the sweep live only as long as there is something to see.
-        status = status.evolve(live_key=live_key(self._home.uid) if status.completion_time is None else None)
+        moment, written, at = now(), self._record.written, self._record.written_at
+        key = self._record.key.choose(written.live_key, moment) if status.completion_time is None else None
+        status = status.evolve(live_key=key)
         self.status = status
         # A cut that could not be created is planned again, and told then.
-        true = [event for event in events if not (self.held_back and event.reason == "CutMade")]
+        true = [event for event in events if not (self.held_back and event.rests_on == "Cut")]
         self._untold += [event for event in true if event not in self._untold]
         del self._untold[:-MAX_UNTOLD]
-        moment, written, at = now(), self._record.written, self._record.written_at
         self.behind = status != written
         if self.behind and _is_news(written, status):
             self.behind = not await self._write(status, moment)
@@ -231,7 +229,7 @@ class KubeWorld:
         self._untold = []
 
     def _is_true(self, event: Event) -> bool:
-        return not self.held_back or event.reason == "Stalled"
+        return not self.held_back or event.rests_on == "Nothing"
 
     async def _write(self, status: SweepStatus, moment: datetime) -> bool:
         if self._unwritten.waits(_STATUS):
@@ -250,6 +248,11 @@ class KubeWorld:
             return False
         self._unwritten.done(_STATUS)
         return True
+
+
+def _has_failed(status: SweepStatus) -> bool:
+    failed = status.condition("Failed")
+    return failed is not None and failed.status == "True"
 
 
 def _is_news(before: SweepStatus, after: SweepStatus) -> bool:

@@ -13,17 +13,17 @@ import aiohttp
 
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.sweep import SweepSpec
+from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.metrics_client import fetch, metrics_session
+from seedsweep.contract.scrape import Expected, parse_reading
+from seedsweep.contract.trouble import InternalError, Trouble
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
-from seedsweep.exposition import ScrapeError
 from seedsweep.local.environment import Start, contract_variables, launch_form
 from seedsweep.local.lastwords import ending_of, last_words
-from seedsweep.local.places import LOOPBACK, Place, free_port
+from seedsweep.local.places import LOOPBACK, Place, port_for
 from seedsweep.local.processes import Launcher, Running
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.metrics_client import fetch, metrics_session
-from seedsweep.scrape import Expected, parse_reading
-from seedsweep.trouble import InternalError, Trouble
 
 DEFAULT_SCRAPE_SECONDS = 2.0
 """Where the file says nothing: reading costs little on this machine."""
@@ -79,7 +79,7 @@ class _Attempt:
         )
 
 
-class Attempts:
+class ProcessAttempts:
     """All attempts that live, and those whose end is not on record yet."""
 
     def __init__(self, spec: SweepSpec, directory: RunDirectory, launcher: Launcher, base: Path) -> None:
@@ -175,7 +175,7 @@ class Attempts:
             uid=uid,
             rungs=decision.rungs,
             stop_after=decision.stop_after,
-            port=place.port or free_port(promised),
+            port=port_for(place, promised),
             work=self._directory.attempts / uid,
             checkpoints=self._directory.checkpoints(decision.episode),
             gpus=place.gpus,
@@ -206,7 +206,7 @@ class Attempts:
         url, before = f"http://{LOOPBACK}:{attempt.start.port}/metrics", attempt.trouble
         try:
             body = await fetch(session, url, self._spec.scrape.timeout_seconds)
-            reading = parse_reading(body, attempt.expected, self._spec.trainer.metrics, attempt.reading)
+            reading = parse_reading(body, attempt.expected, self._spec.trainer.gauges, attempt.reading)
         except ScrapeError as error:
             attempt.trouble = Trouble.after(before, error)
         except Exception as error:
@@ -217,7 +217,7 @@ class Attempts:
         else:
             attempt.trouble = None
             self._take(attempt, reading)
-        if attempt.trouble is not None and attempt.trouble.becomes_final:
+        if attempt.trouble is not None and attempt.trouble.is_news:
             self.news.set()
 
     def _take(self, attempt: _Attempt, reading: Reading) -> None:

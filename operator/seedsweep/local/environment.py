@@ -9,8 +9,8 @@ from seedsweep.api.checks import Problem
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.sweep import SweepSpec, Trainer
-from seedsweep.variables import config_text, episode_variables, expand
-from seedsweep_trainer.contract import Env
+from seedsweep.contract.protocol import Env
+from seedsweep.contract.variables import config_text, episode_variables, expand
 
 TERMINATION_LOG = "termination-log"
 TRAINER = (sys.executable, "-m", "seedsweep_trainer")

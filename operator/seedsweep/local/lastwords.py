@@ -6,8 +6,7 @@ from pathlib import Path
 
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.sweep import SweepSpec
-from seedsweep.engine.observation import Ending, SeenAttempt
-from seedsweep.exits import (
+from seedsweep.contract.exits import (
     FINISHED,
     LastWords,
     classify_end,
@@ -17,11 +16,12 @@ from seedsweep.exits import (
     last_lines,
     parse_last_words,
 )
+from seedsweep.contract.protocol import MESSAGE_BYTES, ExitCode
+from seedsweep.contract.scrape import Expected
+from seedsweep.engine.observation import Ending, SeenAttempt
 from seedsweep.local.environment import TERMINATION_LOG
 from seedsweep.local.places import gpus_per_episode
 from seedsweep.local.rundir import RunDirectory
-from seedsweep.scrape import Expected
-from seedsweep_trainer.contract import MESSAGE_BYTES, ExitCode
 
 _TAIL_BYTES = 4_096
 
@@ -60,7 +60,7 @@ def _interrupted(spec: SweepSpec, path: Path, episode: EpisodeId, entry: Attempt
     # Nobody saw an exit code; its own words are enough where it had come to its end.
     code = ExitCode.OK if words.message is not None and words.message.outcome in FINISHED else None
     now = datetime.now(UTC)
-    started = datetime.fromisoformat(entry.started) if entry.started is not None else now
+    started = datetime.fromisoformat(entry.start_time) if entry.start_time is not None else now
     last = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else started
     reason = classify_end(code, words.message)
     interruption = Interruption.VANISHED if reason == EndReason.INTERRUPTED else None

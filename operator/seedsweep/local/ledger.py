@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
@@ -21,7 +21,7 @@ class Ledger:
         """Read what is there; raises RecordError where it cannot be read."""
         self.status = SweepStatus()
         self.episodes: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutSpec] = {}
+        self.cuts: dict[tuple[int, int], CutData] = {}
         self._directory = directory
         self.sweep = sweep
         self._layout = layout
@@ -31,7 +31,7 @@ class Ledger:
             found = read_record(directory.root)
             self.status = found.sweep.status or self.status
             self.episodes = {episode.spec.id: episode.status for episode in found.episodes}
-            self.cuts = {(cut.spec.bracket, cut.spec.rung): cut.spec for cut in found.cuts}
+            self.cuts = {(cut.data.bracket, cut.data.rung): cut.data for cut in found.cuts}
         # As the sweep's file has it now: what may change in it may have.
         directory.write_sweep(sweep, self.status)
         self._write_curves(self.episodes)

@@ -29,7 +29,7 @@ class Place:
     gpus: tuple[str, ...] = ()
     """What CUDA_VISIBLE_DEVICES is set to."""
     port: int | None = None
-    """Where metrics are served; None: any free port, chosen at each start."""
+    """Where metrics are served while it is free; None: any free port, chosen at each start."""
 
 
 def find_places(spec: SweepSpec, gpus: Mapping[str, str], cores: int) -> list[Place]:
@@ -76,6 +76,13 @@ def place_problems(spec: SweepSpec, gpus: Mapping[str, str], places: Sequence[Pl
         for place in places
         if place.port is not None and not (last <= 65535 and _is_free(place.port))
     ][:1]
+
+
+def port_for(place: Place, promised: Container[int] = ()) -> int:
+    """Where the next attempt in this place serves its metrics: any free port where its own is taken by now."""
+    if place.port is not None and _is_free(place.port):
+        return place.port
+    return free_port(promised)
 
 
 def free_port(promised: Container[int] = ()) -> int:

@@ -6,9 +6,9 @@ from pathlib import Path
 from seedsweep.api.checks import Problem
 from seedsweep.api.parse import InvalidSweepError
 from seedsweep.api.sweep import Trainer
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
 from seedsweep.local.processes import Launcher
-from seedsweep_trainer.contract import Env, ExitCode
 
 _REFUSAL = "seedsweep: "
 """Begins the line in which our trainer says what has to be changed."""
@@ -38,7 +38,7 @@ async def check_trainer(trainer: Trainer, source: str, base: Path, launcher: Lau
         return int(json.loads(answer)["parameters"])
     refusals = [line.removeprefix(_REFUSAL) for line in lines if line.startswith(_REFUSAL)]
     said = refusals[-1] if refusals else "\n".join(lines[-_SHOWN_LINES:])
-    if code != ExitCode.BAD_CONFIGURATION:
+    if code not in (ExitCode.BAD_CONFIGURATION, ExitCode.OUT_OF_MEMORY):
         said = f"the trainer cannot start (exit code {code}; is seedsweep[trainer] installed?): {said}"
     raise InvalidSweepError(source, [Problem("spec.trainer.fineTuning", None, said)])
 

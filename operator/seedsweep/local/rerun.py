@@ -14,8 +14,9 @@ from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.parse import InvalidSweepError, load_sweep
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.codes import Exit
+from seedsweep.contract.exits import LastWords
+from seedsweep.contract.scrape import Expected
 from seedsweep.engine.layout import Layout
-from seedsweep.exits import LastWords
 from seedsweep.local.environment import Start, contract_variables, launch_form, local_problems
 from seedsweep.local.lastwords import ending_of, last_words
 from seedsweep.local.places import LOOPBACK, Place, find_places, free_port, place_problems, usable_cores, visible_gpus
@@ -24,7 +25,6 @@ from seedsweep.local.resume import differences
 from seedsweep.local.run import Request
 from seedsweep.local.rundir import RunDirectory
 from seedsweep.report.record import read_record
-from seedsweep.scrape import Expected
 
 
 def rerun_episode(request: Request, episode: EpisodeId, console: Console) -> Exit:

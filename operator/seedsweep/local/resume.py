@@ -19,7 +19,8 @@ MUTABLE = frozenset(
         "waitForCapacitySeconds",
     }
 )
-"""Fields of a spec that may change between two calls; everything else is what the record is about."""
+"""Fields of a spec that may change between two calls; everything else is what the record is about. Where the winner is
+copied to and what is kept may change until it has been handed over."""
 _SHOWN = 5
 _MISSING = "nothing"
 
@@ -27,14 +28,17 @@ _MISSING = "nothing"
 def differences(recorded: SeedSweep, wanted: SeedSweep, folder: str) -> list[Problem]:
     """What in the file is not as the record in `folder` has it; empty where the run can go on."""
     remedy = f"is not what {folder} was recorded with ({{}}): run into another folder with --out, or remove that one"
-    return [
-        Problem(path, new, remedy.format(repr(old))) for path, old, new in _different(_fixed(recorded), _fixed(wanted))
-    ][:_SHOWN]
+    handed_over = recorded.status is not None and recorded.status.handed_over
+    was, asked = _fixed(recorded, handed_over=handed_over), _fixed(wanted, handed_over=handed_over)
+    return [Problem(path, new, remedy.format(repr(old))) for path, old, new in _different(was, asked)][:_SHOWN]
 
 
-def _fixed(sweep: SeedSweep) -> dict[str, Any]:
+def _fixed(sweep: SeedSweep, *, handed_over: bool) -> dict[str, Any]:
     # With defaults: writing one down changes nothing.
     spec = sweep.spec.model_dump(mode="json", by_alias=True)
+    if not handed_over:
+        del spec["export"]
+        (spec["storage"] or {}).pop("retentionPolicy", None)
     return {
         "metadata": {"name": sweep.metadata.name},
         "spec": {field: value for field, value in spec.items() if field not in MUTABLE},

@@ -11,6 +11,7 @@ from seedsweep.api.parse import InvalidSweepError, load_sweep
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import Exit, exit_of
 from seedsweep.engine.layout import Layout
+from seedsweep.engine.result import hand_over_failed
 from seedsweep.local.environment import local_problems
 from seedsweep.local.nextsteps import next_steps
 from seedsweep.local.places import find_places, place_problems, usable_cores, visible_gpus
@@ -93,7 +94,8 @@ def _is_over(request: Request, sweep: SeedSweep, directory: RunDirectory) -> boo
     problems = differences(recorded, sweep, str(directory.root))
     if problems:
         raise InvalidSweepError(request.source, problems)
-    return recorded.status is not None and recorded.status.completion_time is not None
+    status = recorded.status
+    return status is not None and status.completion_time is not None and not hand_over_failed(status)
 
 
 def _prepare(request: Request, sweep: SeedSweep, directory: RunDirectory) -> Setting:

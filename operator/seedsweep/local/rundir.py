@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seedsweep.api.core import ObjectMeta
-from seedsweep.api.cut import Cut, CutSpec, cut_name
+from seedsweep.api.cut import Cut, CutData, cut_name
 from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
@@ -127,13 +127,13 @@ class RunDirectory:
             self._episodes / f"{episode.name}.json", resource_json(Episode(metadata=metadata, spec=spec, status=status))
         )
 
-    def create_cut(self, spec: CutSpec) -> CutSpec:
+    def create_cut(self, data: CutData) -> CutData:
         """Create a cut's file. Returns the cut that stands: this one, or the one that was there already."""
-        name = cut_name(spec.sweep, spec.bracket, spec.rung)
+        name = cut_name(data.sweep, data.bracket, data.rung)
         path = self._cuts / f"{name}.json"
-        if create_whole(path, resource_json(Cut(metadata=ObjectMeta(name=name), spec=spec))):
-            return spec
-        return Cut.model_validate_json(path.read_bytes()).spec
+        if create_whole(path, resource_json(Cut(metadata=ObjectMeta(name=name), data=data))):
+            return data
+        return Cut.model_validate_json(path.read_bytes()).data
 
 
 def remove_tree(folder: Path) -> None:

@@ -15,7 +15,7 @@ from seedsweep.engine.decisions import Plan
 from seedsweep.engine.footprint import Footprint, in_words
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.plan import plan
-from seedsweep.local.attempts import Attempts
+from seedsweep.local.attempts import ProcessAttempts
 from seedsweep.local.environment import literal_environment
 from seedsweep.local.lastwords import left_over
 from seedsweep.local.ledger import Ledger
@@ -91,7 +91,7 @@ async def _train(sweep: SeedSweep, setting: Setting, launcher: Launcher, console
     layout = Layout.of(sweep)
     directory = setting.directory
     ledger = Ledger(directory, sweep, layout)
-    attempts = Attempts(sweep.spec, directory, launcher, setting.base)
+    attempts = ProcessAttempts(sweep.spec, directory, launcher, setting.base)
     storage = Storage(directory, layout, launcher, setting.base)
     world = LocalWorld(layout, ledger, attempts, storage, setting.places)
     world.left_over = tuple(left_over(sweep.spec, directory, ledger.episodes))
@@ -122,7 +122,7 @@ async def _loop(layout: Layout, world: LocalWorld, view: LiveView, interrupted: 
     return None
 
 
-async def _wind_down(layout: Layout, world: LocalWorld, attempts: Attempts) -> None:
+async def _wind_down(layout: Layout, world: LocalWorld, attempts: ProcessAttempts) -> None:
     """Everyone was told to save its state: what they said is put on record, and nothing new is begun."""
     await attempts.ended()
     todo = plan(layout, await world.observe(), _now())
@@ -133,7 +133,7 @@ async def _wind_down(layout: Layout, world: LocalWorld, attempts: Attempts) -> N
 class _Interruption:
     """The first SIGINT or SIGTERM stops the loop and saves, the second stops at once. A context manager."""
 
-    def __init__(self, attempts: Attempts, console: Console) -> None:
+    def __init__(self, attempts: ProcessAttempts, console: Console) -> None:
         self.asked = False
         self._attempts = attempts
         self._console = console

@@ -13,16 +13,16 @@ from pydantic import ValidationError
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.status import TestScore
+from seedsweep.contract.exits import last_line
+from seedsweep.contract.protocol import Env
 from seedsweep.engine.decisions import Conclude
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Conclusion
-from seedsweep.exits import last_line
 from seedsweep.files import write_whole
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
 from seedsweep.local.lastwords import tail
 from seedsweep.local.processes import Launcher
 from seedsweep.local.rundir import RunDirectory, remove_tree
-from seedsweep_trainer.contract import Env
 from seedsweep_trainer.folders import LocalFolders, find_best, keep_best_only
 
 _TRIES = 2
@@ -128,6 +128,6 @@ def _conclusion(episode: str, best: Path) -> Conclusion:
     path = best / "test.json"
     try:
         test = TestScore.model_validate_json(path.read_bytes()) if path.exists() else None
-    except (OSError, ValidationError) as error:
-        return Conclusion(episode, weights=str(best), error=f"{path} is no test score: {error}")
+    except (OSError, ValidationError):
+        return Conclusion(episode, weights=str(best), error=f"{path} is no test score: run the same command again")
     return Conclusion(episode, weights=str(best), test=test)

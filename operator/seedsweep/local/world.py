@@ -9,7 +9,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, SeenAttempt
-from seedsweep.local.attempts import Attempts
+from seedsweep.local.attempts import ProcessAttempts
 from seedsweep.local.ledger import Ledger
 from seedsweep.local.places import Place
 from seedsweep.local.storage import Storage
@@ -23,7 +23,7 @@ class LocalWorld:
     """Implements seedsweep.loop.Backend."""
 
     def __init__(
-        self, layout: Layout, ledger: Ledger, attempts: Attempts, storage: Storage, places: Sequence[Place]
+        self, layout: Layout, ledger: Ledger, attempts: ProcessAttempts, storage: Storage, places: Sequence[Place]
     ) -> None:
         self._layout = layout
         self._ledger = ledger

@@ -58,7 +58,7 @@ class _Scores:
 def analyses(record: Record) -> list[Analysis]:
     """Scores over all t episodes: at the first cut of each bracket, or of whole runs where nothing is cut."""
     layout = Layout.of(record.sweep)
-    first_cuts = {cut.spec.bracket: cut for cut in record.cuts if cut.spec.rung == 0}
+    first_cuts = {cut.data.bracket: cut for cut in record.cuts if cut.data.rung == 0}
     found = []
     for bracket, ladder in enumerate(layout.rungs):
         members = [e for e in record.episodes if layout.bracket_of[e.spec.id] == bracket]
@@ -93,8 +93,8 @@ def known_baseline(status: SweepStatus, episodes: Iterable[Episode]) -> float | 
 
 
 def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Analysis | None:
-    spec = cut.spec
-    recorded = {entry.episode: entry.score for entry in spec.ranked}
+    data = cut.data
+    recorded = {entry.episode: entry.score for entry in data.ranked}
     baseline = known_baseline(SweepStatus(), members)
     scores = _Scores([], [])
     for episode in members:
@@ -102,14 +102,14 @@ def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Ana
         if name in recorded:
             scores.add(episode, recorded[name], baseline, "has no defined score up to the cut")
         elif status.verdict is not None and status.verdict.outcome == "Diverged":
-            best = BestEvaluation.of(status.scores, (), spec.evaluation, maximize=layout.maximize)
+            best = BestEvaluation.of(status.scores, (), data.evaluation, maximize=layout.maximize)
             scores.add(episode, best.score if best is not None else None, baseline, "diverged before any score")
             if best is not None:
                 scores.notes.append(f"{name} diverged before the cut: counted with its best score until then.")
         else:
             scores.notes.append(f"{name} failed before the cut: not in n.")
-    kind = "latest score at" if spec.rank_by == "latest" else "best score up to"
-    source = f"the {kind} evaluation {spec.evaluation}, where the cut was made, of {_of(scores, members)}"
+    kind = "latest score at" if data.rank_by == "latest" else "best score up to"
+    source = f"the {kind} evaluation {data.evaluation}, where the cut was made, of {_of(scores, members)}"
     return _analysis(f"{where}scores at the cut", source, scores, baseline, layout)
 
 

@@ -13,22 +13,32 @@ from pydantic.main import IncEx
 import seedsweep
 from seedsweep.api.card import PLACE_FOR_TEST
 from seedsweep.api.core import ObjectMeta
-from seedsweep.api.cut import Cut, CutSpec, cut_name
+from seedsweep.api.cut import Cut, CutData, cut_name
 from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
+from seedsweep.api.provenance import Provenance
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.report.analysis import Analysis, Withheld, analyses, withheld
 from seedsweep.report.facts import saved_share, steps_trained, warnings, yaml_text
 from seedsweep.report.record import Record
-from seedsweep.report.words import counted, duration_text, metric_name, metric_words, one_line, score_text, share_text
+from seedsweep.report.words import (
+    counted,
+    data_words,
+    duration_text,
+    metric_name,
+    metric_words,
+    one_line,
+    score_text,
+    share_text,
+)
 from seedsweep.science.expected import expected_best
 
 ROWS = 6
 """Of any table; the record has them all."""
 _LONGEST_SPEC = 2000
 _LONGEST_TEXT = 200
-_OF_TRAINER = {"command", "args", "fine_tuning", "config", "metrics", "metric"}
+_OF_TRAINER = {"command", "args", "fine_tuning", "config", "gauges", "metric"}
 _PUBLISHED: Mapping[str, IncEx | bool] = {
     "api_version": True,
     "kind": True,
@@ -71,7 +81,7 @@ def model_card(
     sweep: SeedSweep,
     status: SweepStatus,
     episodes: Mapping[EpisodeId, EpisodeStatus],
-    cuts: Iterable[CutSpec],
+    cuts: Iterable[CutData],
 ) -> str:
     """The card of the winner, at most about 8 kB, but for its test score: see `seedsweep.api.card`.
 
@@ -96,7 +106,7 @@ def model_card(
 
 
 def _record(
-    sweep: SeedSweep, layout: Layout, episodes: Mapping[EpisodeId, EpisodeStatus], cuts: Iterable[CutSpec]
+    sweep: SeedSweep, layout: Layout, episodes: Mapping[EpisodeId, EpisodeStatus], cuts: Iterable[CutData]
 ) -> Record:
     in_order = sorted(cuts, key=lambda cut: (cut.bracket, cut.rung))
     return Record(
@@ -109,7 +119,7 @@ def _record(
             )
             for e in layout.episodes
         ],
-        [Cut(metadata=ObjectMeta(name=cut_name(layout.name, c.bracket, c.rung)), spec=c) for c in in_order],
+        [Cut(metadata=ObjectMeta(name=cut_name(layout.name, c.bracket, c.rung)), data=c) for c in in_order],
     )
 
 
@@ -139,7 +149,7 @@ def _is_on_hub(model: str) -> bool:
 
 
 def _heading(sweep: SeedSweep, status: SweepStatus, best: Best, t: int) -> str:
-    metric, tuning = _plain(metric_words(sweep.spec.trainer)), sweep.spec.trainer.fine_tuning
+    metric, tuning = _plain(metric_words(sweep.spec.trainer, status)), sweep.spec.trainer.fine_tuning
     extreme = "highest" if Layout.of(sweep).maximize else "lowest"
     of = f"{_code(tuning.model)}, fine-tuned" if tuning is not None else "A model, trained"
     against = "" if best.baseline is None else f"; a constant answer scores {score_text(best.baseline)}"
@@ -179,7 +189,7 @@ def _choice(layout: Layout, status: SweepStatus, best: Best, record: Record) -> 
         by = "latest score" if layout.latest else "best score so far"
         yield f"Episodes were ranked by their {by}, ties by validation loss, then by a hash of the seeds."
         yield ""
-        yield from _cut_table([cut.spec for cut in record.cuts])
+        yield from _cut_table([cut.data for cut in record.cuts])
     yield ""
 
 
@@ -194,7 +204,7 @@ def _whereabouts(record: Record) -> str:
     return f"Of {counted(len(record.episodes), 'episode')}, {started:,} were started: {', '.join(told)}."
 
 
-def _cut_table(cuts: list[CutSpec]) -> Iterator[str]:
+def _cut_table(cuts: list[CutData]) -> Iterator[str]:
     brackets = any(cut.bracket for cut in cuts)
     yield f"|{' bracket |' if brackets else ''} cut at evaluation | kept | of | threshold | tied there |"
     yield f"|{' --: |' if brackets else ''} --: | --: | --: | --: | --: |"
@@ -293,6 +303,8 @@ def _repetition(sweep: SeedSweep, status: SweepStatus, best: Best) -> Iterator[s
     yield "## How to repeat it"
     yield ""
     yield f"With SeedSweep {seedsweep.__version__} and the data of digest `{status.data_digest or 'not published'}`:"
+    if status.provenance is not None:
+        yield from _origin(status.provenance)
     yield ""
     yield f"    seedsweep run sweep.yaml --episode {best.weight_init},{best.data_order}"
     yield ""
@@ -307,6 +319,16 @@ def _repetition(sweep: SeedSweep, status: SweepStatus, best: Best) -> Iterator[s
         yield ""
         yield "Where it ran (image, variables, pods, storage) is left out."
     yield ""
+
+
+def _origin(found: Provenance) -> Iterator[str]:
+    yield ""
+    yield f"- {_plain(data_words(found))}"
+    if found.dataset_commit is not None:
+        yield f"- data set at commit `{found.dataset_commit}`"
+    if found.base_weights is not None:
+        at = f", commit `{found.model_commit}`" if found.model_commit is not None else ""
+        yield f"- base weights of digest `{found.base_weights}`{at}"
 
 
 def _code(text: str) -> str:

@@ -7,10 +7,13 @@ from datetime import datetime
 
 from pydantic.main import IncEx
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from seedsweep.api.episode import Episode
+from seedsweep.api.scalars import TooLargeError, resolve
 from seedsweep.api.status import Cost, SweepStatus
-from seedsweep.api.sweep import SeedSweep
+from seedsweep.api.sweep import SeedSweep, Trainer
 from seedsweep.report.words import one_line
 
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
@@ -91,6 +94,27 @@ def warnings(status: SweepStatus) -> list[str]:
     return said
 
 
+def has_test_set(trainer: Trainer) -> bool:
+    """Whether the winner is to be scored on examples that nothing was selected on."""
+    if trainer.fine_tuning is None:
+        return False
+    dataset = trainer.fine_tuning.dataset
+    return bool(dataset.test or dataset.split.test or (dataset.hub is not None and dataset.hub.test))
+
+
+def why_untested(sweep: SeedSweep) -> str:
+    """Why the winner has no test score, though a test set was given; empty where none was."""
+    status = sweep.status or SweepStatus()
+    if not has_test_set(sweep.spec.trainer):
+        return ""
+    handed = status.condition("HandedOver")
+    if handed is not None and handed.status == "False":
+        return "not scored: the winner could not be handed over"
+    if status.completion_time is None:
+        return "not scored yet"
+    return "not scored: no weights were kept"
+
+
 def yaml_text(sweep: SeedSweep, fields: IncEx | None = None) -> str:
     """The resource, or some fields of it, without what was found out since.
 
@@ -98,5 +122,17 @@ def yaml_text(sweep: SeedSweep, fields: IncEx | None = None) -> str:
     """
     document = sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=fields, exclude={"status"})
     out = io.StringIO()
-    YAML().dump(document, out)
+    yaml = YAML()
+    yaml.representer.add_representer(str, _represent_text)
+    yaml.dump(document, out)
     return out.getvalue()
+
+
+def _represent_text(representer: RoundTripRepresenter, text: str) -> ScalarNode:
+    """In quotes where kubectl and `seedsweep run` would read it as something else: yes, 010, 1_000."""
+    try:
+        is_text = isinstance(resolve(text), str)
+    except TooLargeError:
+        is_text = False
+    style = None if is_text else '"'
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)

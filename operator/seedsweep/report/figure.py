@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.census import step_of
@@ -47,7 +47,7 @@ def draw_curves(record: Record) -> str:
         _limit(axes, record)
         for row, cut in enumerate(record.cuts):
             label_row = len(record.cuts) - 1 - row if len(record.cuts) <= LABELLED_CUTS else None
-            _cut(axes, status, cut.spec, label_row)
+            _cut(axes, status, cut.data, label_row)
         _baseline(axes, record, status)
         _winner(axes, status, Layout.of(record.sweep).maximize)
         out = io.StringIO()
@@ -57,10 +57,11 @@ def draw_curves(record: Record) -> str:
 
 def describe(record: Record, status: SweepStatus) -> str:
     """The figure in words, for those who do not see it."""
-    parts = [f"Validation {metric_words(record.sweep.spec.trainer)} of {counted(len(record.episodes), 'episode')}."]
+    words = metric_words(record.sweep.spec.trainer, record.sweep.status)
+    parts = [f"Validation {words} of {counted(len(record.episodes), 'episode')}."]
     parts += [
-        f"The cut at evaluation {cut.spec.evaluation} kept {len(cut.spec.kept)} of "
-        f"{len(cut.spec.ranked) + len(cut.spec.excluded)}, threshold {score_text(cut.spec.threshold)}."
+        f"The cut at evaluation {cut.data.evaluation} kept {len(cut.data.kept)} of "
+        f"{len(cut.data.ranked) + len(cut.data.excluded)}, threshold {score_text(cut.data.threshold)}."
         for cut in record.cuts
     ]
     if status.best is not None:
@@ -105,7 +106,9 @@ def _positions(status: SweepStatus, evaluations: int) -> list[int]:
 
 def _frame(axes: Axes, record: Record, status: SweepStatus) -> None:
     axes.set_xlabel("optimizer step" if status.steps and status.evaluations else "evaluation", color=INK)
-    axes.set_ylabel(f"validation {metric_words(record.sweep.spec.trainer)}", color=INK)
+    words = metric_words(record.sweep.spec.trainer, record.sweep.status)
+    # Between two dollar signs matplotlib would read mathematics.
+    axes.set_ylabel(f"validation {words}".replace("$", r"\$"), color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(color=GRID, labelcolor=INK)
@@ -161,19 +164,19 @@ def _limit(axes: Axes, record: Record) -> None:
         axes.set_ylim(visible[0] - room, visible[1] + room)
 
 
-def _cut(axes: Axes, status: SweepStatus, spec: CutSpec, label_row: int | None) -> None:
-    at = _positions(status, spec.evaluation)[-1]
+def _cut(axes: Axes, status: SweepStatus, cut: CutData, label_row: int | None) -> None:
+    at = _positions(status, cut.evaluation)[-1]
     low, high = axes.get_xlim()
     axes.axvline(at, color=INK, lw=1.2, ls=(0, (5, 3)))
-    if spec.threshold is not None:
+    if cut.threshold is not None:
         reach = 0.015 * (high - low)
-        axes.plot([at - reach, at + reach], [spec.threshold] * 2, color=INK, lw=2.4, solid_capstyle="butt", zorder=5)
+        axes.plot([at - reach, at + reach], [cut.threshold] * 2, color=INK, lw=2.4, solid_capstyle="butt", zorder=5)
     if label_row is None:
         return
-    kept = f"{len(spec.kept)} of {len(spec.ranked) + len(spec.excluded)} kept"
+    kept = f"{len(cut.kept)} of {len(cut.ranked) + len(cut.excluded)} kept"
     early = at < (low + high) / 2
     axes.annotate(
-        f"cut at evaluation {spec.evaluation}: {kept}, threshold {score_text(spec.threshold)}",
+        f"cut at evaluation {cut.evaluation}: {kept}, threshold {score_text(cut.threshold)}",
         (at, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(-3 if early else 3, 4 + 14 * label_row),

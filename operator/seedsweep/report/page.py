@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from seedsweep.api.cut import Cut, CutSpec
+from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
@@ -16,22 +16,24 @@ from seedsweep.report.analysis import analyses, withheld
 from seedsweep.report.facts import (
     casualties,
     full_seconds,
+    has_test_set,
     saved_share,
     steps_trained,
     wall_seconds,
     warnings,
+    why_untested,
     yaml_text,
 )
 from seedsweep.report.figure import draw_curves, shown_from
 from seedsweep.report.record import Record, read_record
-from seedsweep.report.words import counted, duration_text, metric_words, one_line, score_text, share_text
+from seedsweep.report.words import counted, data_words, duration_text, metric_words, one_line, score_text, share_text
 
 
 @dataclass(frozen=True, slots=True)
 class CutTable:
     """A cut as the page shows it."""
 
-    spec: CutSpec
+    data: CutData
     title: str
     places: dict[str, float]
     """By episode with a score, where it lies between the lowest and the highest of the table, from 0 to 1."""
@@ -49,18 +51,18 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (counted, duration_text, one_line, score_text, share_text)
+    words = (counted, data_words, duration_text, one_line, score_text, share_text)
     environment.filters.update({function.__name__: function for function in words})
     return environment.get_template("report.html").render(
         sweep=sweep,
         status=status,
         maximize=Layout.of(sweep).maximize,
-        metric=metric_words(sweep.spec.trainer),
+        metric=metric_words(sweep.spec.trainer, status),
         figure=draw_curves(record),
         shown_from=shown_from(record),
         analyses=analyses(record),
         withheld=withheld(status),
-        cuts=[_cut_table(cut.spec, many=len(cuts) > 1) for cut in cuts],
+        cuts=[_cut_table(cut.data, many=len(cuts) > 1) for cut in cuts],
         casualties=casualties(episodes),
         warnings=warnings(status),
         trained=steps_trained(status.cost),
@@ -68,6 +70,8 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         wall=wall_seconds(status),
         full_seconds=full_seconds(status.cost),
         sweep_yaml=yaml_text(sweep),
+        untested=why_untested(sweep),
+        has_test_set=has_test_set(sweep.spec.trainer),
         episodes=episodes,
     )
 
@@ -84,11 +88,11 @@ def write_report(directory: Path) -> Path:
     return path
 
 
-def _cut_table(spec: CutSpec, *, many: bool) -> CutTable:
-    scores = {entry.episode: entry.score for entry in spec.ranked if entry.score is not None}
+def _cut_table(data: CutData, *, many: bool) -> CutTable:
+    scores = {entry.episode: entry.score for entry in data.ranked if entry.score is not None}
     low, high = (min(scores.values()), max(scores.values())) if scores else (0.0, 0.0)
     span = high - low or 1.0
     places = {name: (score - low) / span for name, score in scores.items()}
-    threshold_place = (spec.threshold - low) / span if spec.threshold is not None else 0.0
-    where = f"Bracket {spec.bracket}, rung {spec.rung}: cut" if many else "Cut"
-    return CutTable(spec, f"{where} at evaluation {spec.evaluation}", places, threshold_place)
+    threshold_place = (data.threshold - low) / span if data.threshold is not None else 0.0
+    where = f"Bracket {data.bracket}, rung {data.rung}: cut" if many else "Cut"
+    return CutTable(data, f"{where} at evaluation {data.evaluation}", places, threshold_place)

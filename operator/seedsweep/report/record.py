@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from seedsweep.api.base import ApiModel
+from seedsweep.api.checks import Problem, path_of, shown
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
@@ -13,6 +14,7 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.report.curves import HEADER, curve_lines
 
 Resource = TypeVar("Resource", bound=ApiModel)
+_REMEDY = "run the release that wrote it, or restore the file"
 
 
 class RecordError(ValueError):
@@ -41,7 +43,7 @@ def read_record(directory: Path) -> Record:
     return Record(
         sweep,
         sorted(episodes, key=lambda episode: episode.spec.index),
-        sorted(cuts, key=lambda cut: (cut.spec.bracket, cut.spec.rung)),
+        sorted(cuts, key=lambda cut: (cut.data.bracket, cut.data.rung)),
     )
 
 
@@ -68,7 +70,21 @@ def resource_json(resource: ApiModel) -> bytes:
 def _read(path: Path, model: type[Resource]) -> Resource:
     try:
         return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}; {_REMEDY}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecordError(f"{path}: not a {model.__name__}: {where} {first['msg']}; restore the file") from error
+        raise RecordError(f"{path}: {_problem(error, model.__name__)}; {_REMEDY}") from error
+
+
+def _problem(error: ValidationError, kind: str) -> Problem:
+    """The first thing that is wrong with a file, without the words of the library that found it."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "cross_check":
+        problem: Problem = first["ctx"]["problems"][0]
+        return problem
+    if not first["loc"]:
+        return Problem("the file", None, f"holds no {kind} in JSON")
+    path = path_of(first["loc"])
+    if first["type"] == "missing":
+        return Problem(path, None, "is missing")
+    return Problem(path, shown(first["input"]), "is not known to this release")

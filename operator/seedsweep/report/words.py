@@ -1,5 +1,7 @@
 """Numbers, durations and names as people read them, the same in the terminal and on pages."""
 
+from seedsweep.api.provenance import Provenance
+from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import Trainer
 
 _METRICS = {
@@ -13,6 +15,7 @@ _METRICS = {
     "mse": "mean squared error",
     "loss": "loss",
 }
+_PARTS = ("train", "validation", "test")
 _PUBLISHED = {"mrpc": "accuracyAndF1", "rte": "accuracy", "cola": "mcc", "sst2": "accuracy"}
 """The metric of a GLUE task whose sweep names none."""
 
@@ -25,10 +28,13 @@ def metric_name(trainer: Trainer) -> str | None:
     return _PUBLISHED[task] if task is not None else None
 
 
-def metric_words(trainer: Trainer) -> str:
-    """The metric that ranks, in words."""
+def metric_words(trainer: Trainer, status: SweepStatus | None) -> str:
+    """The metric that ranks, in words, with the class that an F1 is about where it is known."""
     name = metric_name(trainer)
-    return "score" if name is None else _METRICS.get(name, name)
+    words = "score" if name is None else _METRICS.get(name, name)
+    found = status.provenance if status is not None else None
+    label = one_line(found.positive_label or "") if found is not None else ""
+    return f"{words} of {label}" if label else words
 
 
 def score_text(score: float | None) -> str:
@@ -62,6 +68,15 @@ def duration_text(seconds: float) -> str:
 def counted(n: int, noun: str) -> str:
     """A number with its noun: 1 episode, 2 episodes, 1,200 steps."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def data_words(found: Provenance) -> str:
+    """How many examples there were, and how many of them were truncated."""
+    parts = [(name, getattr(found.examples, name), getattr(found.truncated, name) or 0) for name in _PARTS]
+    given = [(name, size, cut) for name, size, cut in parts if size is not None]
+    text = ", ".join(f"{size:,} {name}" for name, size, _ in given) + " examples"
+    truncated = [f"{cut:,} {name} ({share_text(cut, size)})" for name, size, cut in given if cut and size]
+    return f"{text}; truncated to maxLength: {', '.join(truncated)}" if truncated else f"{text}, none truncated"
 
 
 def one_line(text: str) -> str:

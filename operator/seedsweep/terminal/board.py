@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seedsweep.api.cut import CutSpec
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
 from seedsweep.engine.decisions import Plan, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
@@ -74,7 +74,7 @@ class _Facts:
     layout: Layout
     statuses: Mapping[EpisodeId, EpisodeStatus]
     attempts: Mapping[EpisodeId, SeenAttempt]
-    cuts: Mapping[tuple[int, int], CutSpec]
+    cuts: Mapping[tuple[int, int], CutData]
     kept: Mapping[tuple[int, int], frozenset[str]]
     """Survivors of each cut: looked up for every episode, so made once."""
     evaluations: int | None
@@ -221,7 +221,7 @@ def _out(row: Row) -> bool:
     return row.state in ("failed", "diverged") and row.passed == 0
 
 
-def _made_line(cut: CutSpec) -> Divider:
+def _made_line(cut: CutData) -> Divider:
     eligible = len(cut.ranked)
     text = f"cut at evaluation {cut.evaluation}: kept {len(cut.kept)} of {eligible + len(cut.excluded)}"
     return Divider(f"{text}, threshold {score_text(cut.threshold)}", made=True)

@@ -8,12 +8,20 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from seedsweep.api.cut import Cut, CutSpec
+from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.episode import Episode
-from seedsweep.api.status import Best, Cost, SweepStatus
+from seedsweep.api.status import Best, Cost, SweepStatus, TestScore
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.report.facts import Casualty, casualties, full_seconds, saved_share, steps_trained, wall_seconds
-from seedsweep.report.words import counted, duration_text, metric_words, one_line, score_text, share_text
+from seedsweep.report.facts import (
+    Casualty,
+    casualties,
+    full_seconds,
+    saved_share,
+    steps_trained,
+    wall_seconds,
+    why_untested,
+)
+from seedsweep.report.words import counted, data_words, duration_text, metric_words, one_line, score_text, share_text
 
 NAMED_CASUALTIES = 5
 """More would push the result off the screen; the report has them all."""
@@ -22,6 +30,8 @@ _REMEDIES = {
     "BadConfiguration": "Correct spec.trainer in the sweep file, then start it anew.",
     "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; then start it anew.",
     "NoEpisodeFinished": "Remove the cause below, then start it anew.",
+    "NoScore": "Correct the data or the metric, then start it anew.",
+    "HandOverFailed": "The winner and its scores stand. Remove the cause, then have it handed over again.",
     "EpisodesDisagree": "All episodes must train on the same data with the same settings: look for what differs.",
     "InvalidRungs": "Move atPercent in spec.earlyStopping, or evaluate more often.",
     "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds and start it anew.",
@@ -56,8 +66,10 @@ def last_screen(
     if status.best is not None:
         for label, text in _result(sweep, status.best, status, len(episodes)):
             facts.add_row(label, text)
+    if status.provenance is not None:
+        facts.add_row("data", data_words(status.provenance))
     for cut in cuts:
-        facts.add_row("kept", _kept(cut.spec, many=len(cuts) > 1))
+        facts.add_row("kept", _kept(cut.data, many=len(cuts) > 1))
     for label, text in (*_casualties(lost), *_cost(status.cost, status)):
         facts.add_row(label, text)
     parts: list[RenderableType] = [*_headline(sweep, status), Text(), Padding(facts, (0, 0, 0, 2), expand=False)]
@@ -77,7 +89,7 @@ def _headline(sweep: SeedSweep, status: SweepStatus) -> Iterator[RenderableType]
     elif status.best is None:
         yield Text.assemble((name, "bold"), f" has no result yet: {one_line(status.message) or status.phase}")
     else:
-        metric = metric_words(sweep.spec.trainer)
+        metric = metric_words(sweep.spec.trainer, status)
         complete = status.phase == "Complete"
         said = "is complete" if complete else f"is not over ({status.phase}); best so far"
         style = "bold green" if complete else "bold"
@@ -91,18 +103,27 @@ def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) ->
     yield "seeds", f"{seeds}; best at {at}"
     yield "validation", score_text(best.score) + _against(best.baseline)
     if best.test is not None:
-        test = best.test
-        low, high = test.interval
-        interval = f"{100 * test.confidence:.0f} % interval {score_text(low)} to {score_text(high)}"
-        yield "test", f"{score_text(test.score)}, {interval}, n = {test.n:,}{_against(test.baseline)}"
+        yield "test", _test(best.test)
+    elif untested := why_untested(sweep):
+        yield "test", untested
     else:
         extreme = "highest" if _maximize(sweep) else "lowest"
         yield "test", f"no test set: the {extreme} of {episodes} on the data that chose it, so optimistic"
-    complete = status.condition("Complete")
+    handed_over = status.condition("HandedOver")
     if best.exported is not None:
         yield "copy", best.exported
-    elif sweep.spec.export is not None and complete is not None:
-        yield "copy", f"none: {one_line(complete.message)}"
+    elif sweep.spec.export is not None and handed_over is not None:
+        yield "copy", f"none: {one_line(handed_over.message)}"
+
+
+def _test(test: TestScore) -> str:
+    if test.score is None:
+        return f"undefined: {test.metric} has no value on the {test.n:,} test examples"
+    interval = ""
+    if test.interval is not None:
+        low, high = test.interval
+        interval = f" {100 * test.confidence:.0f} % interval {score_text(low)} to {score_text(high)},"
+    return f"{score_text(test.score)},{interval} n = {test.n:,}{_against(test.baseline)}"
 
 
 def _against(baseline: float | None) -> str:
@@ -114,7 +135,7 @@ def _maximize(sweep: SeedSweep) -> bool:
     return metric is None or metric.goal == "maximize"
 
 
-def _kept(cut: CutSpec, *, many: bool) -> str:
+def _kept(cut: CutData, *, many: bool) -> str:
     total = len(cut.ranked) + len(cut.excluded)
     where = f"bracket {cut.bracket}, " if many else ""
     text = f"{where}{len(cut.kept)} of {total} at evaluation {cut.evaluation}, threshold {score_text(cut.threshold)}"

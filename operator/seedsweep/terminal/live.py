@@ -83,7 +83,7 @@ def header_lines(layout: Layout, status: SweepStatus) -> list[Text]:
     """What is compared, and what happens now or why nothing does."""
     trainer = layout.spec.trainer
     direction = "higher" if layout.maximize else "lower"
-    what = f"{counted(len(layout.episodes), 'episode')}, {metric_words(trainer)} ({direction} is better)"
+    what = f"{counted(len(layout.episodes), 'episode')}, {metric_words(trainer, status)} ({direction} is better)"
     line = Text.assemble((layout.name, "bold"), f"  {what}")
     return [line, Text.assemble((status.phase, "bold"), f"  {one_line(status.message)}")]
 

@@ -36,8 +36,8 @@ def steps_per_second(seen: Observation, now: datetime) -> float | None:
 
 def _work_done(seen: Observation, now: datetime) -> Iterator[tuple[int, timedelta]]:
     for attempt in (a for status in seen.episodes.values() for a in status.attempts):
-        if attempt.started is not None and attempt.ended is not None:
-            took = datetime.fromisoformat(attempt.ended) - datetime.fromisoformat(attempt.started)
+        if attempt.start_time is not None and attempt.completion_time is not None:
+            took = datetime.fromisoformat(attempt.completion_time) - datetime.fromisoformat(attempt.start_time)
             yield attempt.steps - attempt.steps_at_start, took
     for live in seen.attempts:
         if live.live and live.bound is not None and live.reading is not None:

@@ -10,7 +10,7 @@ from cluster.simulator.kubelet import Ended
 from cluster.simulator.pods import Pod
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.status import TestScore
-from seedsweep_trainer.contract import Env, ExitCode
+from seedsweep.contract.protocol import Env, ExitCode
 
 PARAMETERS = 22_000_000
 _PERIOD = 0.05

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cluster.simulator.faults import End, Halt, Lies, Quirk
 from cluster.simulator.script import Behaviour
-from seedsweep_trainer.contract import Outcome
+from seedsweep.contract.protocol import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict
 
-from seedsweep_trainer.contract import Message, MetricName
+from seedsweep.contract.protocol import Message, MetricName
 
 
 def metrics_body(message: Message) -> bytes:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
-from seedsweep_trainer.contract import ExitCode, Outcome
+from seedsweep.contract.protocol import ExitCode, Outcome
 
 
 @dataclass(frozen=True, slots=True)

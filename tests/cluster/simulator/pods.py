@@ -8,10 +8,10 @@ from cluster.simulator.faults import End
 from cluster.simulator.podapi import Object
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HousekeepingTask
+from seedsweep.contract.protocol import Env
+from seedsweep.contract.variables import expand
 from seedsweep.kube.names import ANNOTATION_ATTEMPT, LABEL_DATA_ORDER, LABEL_SWEEP, LABEL_WEIGHT_INIT
-from seedsweep.kube.pods import CONTAINER
-from seedsweep.variables import expand
-from seedsweep_trainer.contract import Env
+from seedsweep.kube.pods.manifest import CONTAINER
 
 NO_EPISODE = EpisodeId(-1, -1)
 """That of a housekeeping pod."""

@@ -12,11 +12,11 @@ from cluster.simulator.faults import End
 from cluster.simulator.kubelet import Ended, Kubelet, running
 from cluster.simulator.podapi import PodApi
 from cluster.simulator.pods import Pod
+from seedsweep.contract.protocol import MESSAGE_BYTES, Env
 from seedsweep.kube.names import LABEL_SWEEP
-from seedsweep.kube.pods import SCRATCH, STORAGE
+from seedsweep.kube.pods.manifest import SCRATCH, STORAGE
 from seedsweep.local.environment import TERMINATION_LOG, TRAINER
 from seedsweep.local.processes import GuardedLauncher, Launcher, WarmLauncher
-from seedsweep_trainer.contract import MESSAGE_BYTES, Env
 
 GRACE_SECONDS = 10.0
 TAIL_BYTES = 2048

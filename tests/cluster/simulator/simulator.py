@@ -19,8 +19,8 @@ from cluster.simulator.podapi import PodApi
 from cluster.simulator.pods import Pod
 from cluster.simulator.record import Record
 from cluster.simulator.script import Script
+from seedsweep.contract.protocol import DEFAULT_METRICS_PORT, Env, Message, Outcome, TrainerInfo, encode_message
 from seedsweep.kube.names import LABEL_SWEEP
-from seedsweep_trainer.contract import DEFAULT_METRICS_PORT, Env, Message, Outcome, TrainerInfo, encode_message
 
 _SILENT = frozenset({Quirk.MUTE, Quirk.UNREACHABLE})
 

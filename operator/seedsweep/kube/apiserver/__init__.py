@@ -1,0 +1,1 @@
+"""The API server as the operator asks it: bounded, patient, and gated where it refuses."""

@@ -1,0 +1,1 @@
+"""Transitions as Kubernetes Events."""

@@ -1,0 +1,310 @@
+"""A sweep's housekeeping pod: one at a time, asked for what the engine wants, its answer taken in, and made anew.
+
+Little is remembered here: what a pod was asked, and how often, stands in the pod, and so does its answer until it is
+on record; what is wanted follows anew from the record in every turn.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
+from seedsweep.engine.result import hand_over_failed
+from seedsweep.kube import names
+from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
+from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
+from seedsweep.kube.home import Home
+from seedsweep.kube.housekeeping.alarm import Alarm
+from seedsweep.kube.housekeeping.failures import PRUNING, WARM_UP, Failures, stage_of
+from seedsweep.kube.housekeeping.manifest import (
+    MAX_PRUNED,
+    Chore,
+    chore_of,
+    housekeeping_manifest,
+    image_of,
+    readable_place,
+)
+from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.recent import Recent
+
+SOON_SECONDS = 1.0
+BEGINS_WITHIN = timedelta(seconds=30)
+"""What keeps a pod from beginning for longer is told."""
+OVERDUE_COUNTS = 2
+"""As so many failures: it has cost much more time than any other."""
+_UNABLE = "the operator was started without --housekeeping-image: nothing of what this trainer stores is removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the engine wants done, in this turn."""
+
+    prune: Mapping[EpisodeId, Pruning] = field(default_factory=dict)
+    hand_over: HandOver | None = None
+    warm_up: bool = False
+
+    def task(self) -> HousekeepingTask:
+        """For one pod; the winner is handed over by the last."""
+        chosen = list(self.prune.values())[:MAX_PRUNED]
+        last = len(chosen) == len(self.prune)
+        return HousekeepingTask(warm_up=self.warm_up, prune=chosen, hand_over=self.hand_over if last else None)
+
+
+class Housekeeper:
+    """The housekeeping pod of one sweep."""
+
+    def __init__(
+        self, api: GatedApi, home: Home, settings: PodSettings, news: Callable[[], None], clock: Callable[[], datetime]
+    ) -> None:
+        """`news` is called when something has become known, or is due."""
+        self._api = api
+        self._home = home
+        self._settings = settings
+        self._news = news
+        self._clock = clock
+        self._pod: Chore | None = None
+        self._since = clock()
+        """When the pod was first seen, by our clock: the API server's may differ."""
+        self._gone = Recent()
+        """UIDs of pods that were deleted: a watch may still show them."""
+        self._failures = Failures(clock)
+        self.undeleted = Refusals[str](clock, news)
+        """Its pod, by UID, where its deletion was refused."""
+        self._alarm = Alarm(news)
+
+    # --- what is known of the pod
+
+    async def load(self) -> None:
+        """Read the pod. Raises ApiError."""
+        try:
+            found = await self._api.get(self._home.pod(names.housekeeping_name(self._home.name)))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            if self._pod is not None:
+                self._vanished(self._pod, "its pod is gone")
+        else:
+            self.saw(found)
+
+    def saw(self, pod: Object) -> bool:
+        """Take in a pod as a watch or an answer shows it; false where it is not this sweep's."""
+        chore = chore_of(pod)
+        if chore is None or chore.owner_uid != self._home.uid:
+            return False
+        known = self._pod
+        if chore.uid in self._gone or (known is not None and chore.version <= known.version):
+            return True
+        if known is None or known.uid != chore.uid:
+            self._since = self._clock()
+        self._pod = chore
+        if chore.end is not None and chore.end.answer.error:
+            self._failures.add(chore.task, chore.attempt + 1, chore.end.answer, final=chore.end.final)
+        elif chore.end is not None:
+            self._failures.last = None
+        self._news()
+        return True
+
+    def saw_deleted(self, pod: Object) -> None:
+        """A pod of this sweep is gone."""
+        if self.saw(pod) and self._pod is not None and self._pod.uid == pod["metadata"]["uid"]:
+            self._vanished(self._pod, "its pod was deleted")
+
+    def _vanished(self, pod: Chore, why: str) -> None:
+        self._gone.add(pod.uid)
+        self.undeleted.done(pod.uid)
+        self._pod = None
+        if pod.end is None:
+            self._failures.add(pod.task, pod.attempt + 1, HousekeepingAnswer(error=why))
+        self._news()
+
+    # --- what the engine is told of it
+
+    def seen(self, sweep: SeedSweep, status: SweepStatus, episodes: Mapping[str, EpisodeId]) -> Housekeeping:
+        """As the engine sees it; `status` is what was planned last, `episodes` are by name."""
+        done = self._answered()
+        pruned = dict(_pruned(self._pod.task, episodes)) if self._pod is not None else {}
+        warmed = status.condition("WarmedUp")
+        warm_up = None if warmed is not None and warmed.status == "True" else self._warmed_up(sweep)
+        return Housekeeping(
+            warm_up=warm_up,
+            freeing=frozenset(pruned) if self._working else frozenset(),
+            freed=pruned if done is not None else {},
+            unable=_UNABLE if image_of(sweep, self._settings) is None else "",
+            trouble=self._trouble(),
+            exhausted=self._failures.exhausted(PRUNING),
+        )
+
+    @property
+    def concluding(self) -> bool:
+        """The winner is being handed over."""
+        return self._working and self._pod is not None and self._pod.task.hand_over is not None
+
+    def conclusion(self, sweep: SeedSweep, status: SweepStatus) -> Conclusion | None:
+        """What became of handing over the winner, as far as that is known."""
+        best, done, export = status.best, self._answered(), sweep.spec.export
+        if best is None:
+            return None
+        given_up = self._failures.given_up
+        # One that was asked for another export does not count: it is done once more, which harms nothing.
+        if given_up is not None and given_up.export == export:
+            return _conclusion(sweep, best.episode, given_up.answer)
+        asked = self._pod.task.hand_over if self._pod is not None else None
+        if done is not None and asked is not None and asked.export == export:
+            return _conclusion(sweep, asked.episode, done)
+        if best.weights is None or hand_over_failed(status):
+            return None
+        # Nothing of it is left but the record.
+        return Conclusion(best.episode, best.weights, best.exported, best.test)
+
+    @property
+    def _working(self) -> bool:
+        return self._pod is not None and self._pod.end is None
+
+    def _answered(self) -> HousekeepingAnswer | None:
+        """What a pod has done; None where it has failed."""
+        end = self._pod.end if self._pod is not None else None
+        return end.answer if end is not None and not end.answer.error else None
+
+    def _warmed_up(self, sweep: SeedSweep) -> WarmedUp | None:
+        if sweep.spec.storage is None or sweep.spec.trainer.fine_tuning is None:
+            return None
+        done, failure = self._answered(), self._failures.of(WARM_UP)
+        if self._pod is not None and self._pod.task.warm_up and done is not None:
+            return WarmedUp(over=True, parameters=done.parameters)
+        if failure is not None and failure.final:
+            return WarmedUp(refused=failure.answer.error)
+        if failure is not None and failure.exhausted:
+            return WarmedUp(over=True, error=str(failure))
+        return WarmedUp(under_way=self._working)
+
+    def _trouble(self) -> str:
+        pod = self._pod
+        if pod is not None and pod.end is None and pod.trouble and self._clock() >= self._since + BEGINS_WITHIN:
+            return f"{pod.name} cannot begin: {pod.trouble}"
+        skipped = self._failures.exhausted(WARM_UP)
+        return str(self._failures.last) if self._failures.last is not None and not skipped else ""
+
+    # --- what is done about it
+
+    async def act(self, sweep: SeedSweep, wanted: Wanted, on_record: Callable[[HousekeepingTask], bool]) -> None:
+        """Create the pod that is wanted, once the last one is over and what it said is on record."""
+        self._set_alarm()
+        pod, task = self._pod, wanted.task()
+        stage = stage_of(task)
+        if pod is not None and pod.end is None:
+            await self._end_overdue(pod)
+            return
+        done = self._answered()
+        if (done is not None and pod is not None and not on_record(_current(pod.task, sweep))) or (
+            done is None and not stage
+        ):
+            return
+        failure = self._failures.of_task(task)
+        if failure is not None and self._clock() < failure.until:
+            return
+        if (pod is None or await self._delete(pod)) and stage:
+            await self._create(sweep, task, failure.times if failure is not None else 0)
+
+    def look_again_soon(self) -> None:
+        """What is wanted is not known well enough yet."""
+        self._alarm.within(SOON_SECONDS)
+
+    async def close(self) -> None:
+        """The sweep is over, and all that was said is on record."""
+        self._alarm.cancel()
+        if self._pod is not None and self._pod.end is not None:
+            await self._delete(self._pod)
+
+    async def _end_overdue(self, pod: Chore) -> None:
+        if self._clock() >= self._overdue:
+            why = pod.trouble or "it neither ended nor failed"
+            if await self._delete(pod):
+                text = f"not done after {self._settings.housekeeping_seconds} s: {why}"
+                times = pod.attempt + OVERDUE_COUNTS
+                self._failures.add(pod.task, times, HousekeepingAnswer(error=text))
+                self._news()
+
+    async def _delete(self, pod: Chore) -> bool:
+        if self.undeleted.waits(pod.uid):
+            return False
+        try:
+            await self._api.delete(self._home.pod(pod.name), pod.uid)
+        except ApiError as error:
+            if not isinstance(error, ClosedError):
+                text = f"cannot delete pods, such as {pod.name}: {error}"
+                self.undeleted.add(pod.uid, refusal_reason(error), text, error)
+            self.look_again_soon()
+            return False
+        self.undeleted.done(pod.uid)
+        self._gone.add(pod.uid)
+        self._pod = None
+        return True
+
+    async def _create(self, sweep: SeedSweep, task: HousekeepingTask, attempt: int) -> None:
+        manifest = housekeeping_manifest(sweep, self._settings, task, attempt)
+        try:
+            created = await self._api.create(self._home.pods, manifest)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                await self._find_out(manifest["metadata"]["name"], task, attempt)
+            else:
+                self._turned_down(task, attempt, error)
+        else:
+            self.saw(created)
+
+    async def _find_out(self, name: str, task: HousekeepingTask, attempt: int) -> None:
+        """Whose pod has the name: ours, on its way out perhaps, or another's."""
+        try:
+            found = await self._api.get(self._home.pod(name))
+        except ApiError as error:
+            self._turned_down(task, attempt, error)
+            return
+        if self.saw(found):
+            self.look_again_soon()
+        else:
+            taken = f"pod {name} exists and is not this sweep's: delete it or rename the sweep"
+            self._turned_down(task, attempt, ApiError(409, "NameTaken", taken))
+
+    def _turned_down(self, task: HousekeepingTask, attempt: int, error: ApiError) -> None:
+        """No pod; an API server that is away is no reason to give up."""
+        away = error.status is None or error.status >= 500 or error.status in (404, 429)
+        passing = away or isinstance(error, ClosedError) or is_quota_conflict(error)
+        times = max(attempt, 1) if passing else attempt + 1
+        self._failures.add(task, times, HousekeepingAnswer(error=str(error)))
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Be called again when time alone changes something."""
+        moments = [self._failures.last.until] if self._failures.last is not None else []
+        if self._pod is not None and self._pod.end is None:
+            moments = [self._since + BEGINS_WITHIN, self._overdue]
+        waits = [(moment - self._clock()).total_seconds() for moment in moments]
+        if coming := [wait for wait in waits if wait > 0]:
+            self._alarm.within(min(coming))
+
+    @property
+    def _overdue(self) -> datetime:
+        return self._since + timedelta(seconds=self._settings.housekeeping_seconds)
+
+
+def _current(task: HousekeepingTask, sweep: SeedSweep) -> HousekeepingTask:
+    """The same without a hand-over that asked for another export: what it did goes on no record."""
+    stale = task.hand_over is not None and task.hand_over.export != sweep.spec.export
+    return task.evolve(hand_over=None) if stale else task
+
+
+def _pruned(task: HousekeepingTask, episodes: Mapping[str, EpisodeId]) -> Iterator[tuple[EpisodeId, bool]]:
+    """Episodes that it frees, and whether their best weights stay."""
+    for pruning in task.prune:
+        if pruning.episode in episodes:
+            yield episodes[pruning.episode], pruning.keep is not None
+
+
+def _conclusion(sweep: SeedSweep, episode: str, answer: HousekeepingAnswer) -> Conclusion:
+    weights = readable_place(sweep, answer.weights) if answer.weights is not None else None
+    error = answer.error or ("" if weights is not None else "the hand-over left no weights")
+    return Conclusion(episode, weights, answer.exported, answer.test, error)

@@ -1,0 +1,313 @@
+"""What is on record of one sweep in a cluster: Episode and Cut objects, as last read or written.
+
+Nobody else writes them. Every write carries the version it was made from, so that a second operator, or a hand,
+shows as a conflict: then the record is read again before anything rests on it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from seedsweep.api.cut import CutData, cut_name
+from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.stored import UnreadableRecordError, read_cut, read_episode
+from seedsweep.api.sweep import API_VERSION
+from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
+from seedsweep.engine.layout import Layout
+from seedsweep.kube import names
+from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
+from seedsweep.kube.apiserver.gates import GatedApi, Refusals
+from seedsweep.kube.home import Home
+from seedsweep.kube.ledger.stored import belongs_to
+
+LAZY_SECONDS = 5.0
+"""How long a record that nothing rests on may wait for a later one to take its place."""
+LAZY_AT_ONCE = 8
+
+
+class ForeignObjectError(Exception):
+    """An object that belongs to someone else has a name that the sweep needs."""
+
+
+class Records:
+    """Episodes and cuts of one sweep."""
+
+    def __init__(
+        self, api: GatedApi, home: Home, layout: Layout, clock: Callable[[], datetime], news: Callable[[], None]
+    ) -> None:
+        """`news` is called when something is refused, and when it is not any more."""
+        self.episodes: dict[EpisodeId, EpisodeStatus] = {}
+        self.cuts: dict[tuple[int, int], CutData] = {}
+        self.unrecorded = Refusals[EpisodeId](clock, news)
+        """Episodes whose record cannot be written, or cannot be read."""
+        self.uncut = Refusals[tuple[int, int]](clock, news)
+        """Cuts that cannot be created, or cannot be read, by (bracket, rung)."""
+        self._api = api
+        self._home = home
+        self._layout = layout
+        self._versions: dict[EpisodeId, str] = {}
+        """resourceVersion by episode that has an object."""
+        self._lazy: set[EpisodeId] = set()
+        """Episodes whose object is behind `episodes`."""
+        self._unreadable: set[EpisodeId] = set()
+        """Episodes whose object this release cannot read: it is never written over."""
+        self._locks: dict[EpisodeId, asyncio.Lock] = {e: asyncio.Lock() for e in layout.episodes}
+        self._due = asyncio.Event()
+
+    async def load(self) -> None:
+        """Read everything; raises ApiError. What this release cannot read is left alone, and told as a refusal."""
+        async for item in self._api.list(self._home.collection("episodes"), self._home.selector):
+            episode = names.episode_of(item["metadata"]["name"])
+            if belongs_to(self._home, item) and episode is not None and episode in self._layout.index:
+                self._take(episode, item)
+        async for item in self._api.list(self._home.collection("cuts"), self._home.selector):
+            key = names.cut_of(item["metadata"]["name"])
+            if belongs_to(self._home, item) and key is not None:
+                self._take_cut(key, item)
+
+    async def audit(self) -> None:
+        """Compare lists with what is known, for nobody watches these objects; raises ApiError.
+
+        What somebody has deleted is made again, and what somebody has written is read again.
+        """
+        versions, cuts = dict(self._versions), dict(self.cuts)
+        listed = await self._listed_versions("episodes")
+        for episode, version in versions.items():
+            found = listed.get(names.object_name(self._home.name, episode))
+            if found is None and self._versions.get(episode) == version:
+                del self._versions[episode]
+                self._write_later(episode)
+            elif found is not None and (
+                episode in self._unreadable or int(found) > int(self._versions.get(episode, found))
+            ):
+                async with self._locks[episode]:
+                    await self._read_again(episode)
+        listed = await self._listed_versions("cuts")
+        for key in [key for key in self.uncut.standing if key not in cuts]:
+            name = cut_name(self._home.name, *key)
+            if name in listed:
+                await self._obey(key, name)
+        for cut in cuts.values():
+            if cut_name(cut.sweep, cut.bracket, cut.rung) not in listed:
+                await self._create_cut(cut)
+
+    async def write(
+        self, records: Sequence[Record], planned_from: Mapping[EpisodeId, EpisodeStatus]
+    ) -> frozenset[str] | None:
+        """See Backend.record.
+
+        Scores first, then verdicts, then cuts: one that fails keeps back all that may rest on it. By the next turn it
+        is known that it cannot be written, and the others are planned without it.
+
+        Args:
+            records: what to write.
+            planned_from: what was on record when that was planned. What has been read anew since is planned anew.
+        """
+        durable = [r for r in records if isinstance(r, RecordEpisode) and r.durable]
+        left = {r.episode.name for r in records if isinstance(r, RecordEpisode)}
+        for having_verdict in (False, True):
+            chosen = [r for r in durable if (r.status.verdict is not None) == having_verdict]
+            written = await self._write_all(chosen, planned_from)
+            left -= {record.episode.name for record in written}
+            if len(written) < len(chosen):
+                return frozenset(left)
+        obeyed = [await self._create_cut(r.cut) for r in records if isinstance(r, RecordCut)]
+        if not all(obeyed):
+            return frozenset(left)
+        for record in records:
+            if isinstance(record, RecordEpisode) and not record.durable and self._stands(record.episode, planned_from):
+                self.episodes[record.episode] = record.status
+                self._write_later(record.episode)
+        return None
+
+    async def write_lazily(self) -> None:
+        """Write, for ever, what nothing rests on: a little at a time, and after a while in which more may come."""
+        while True:
+            await self._due.wait()
+            await asyncio.sleep(LAZY_SECONDS)
+            self._due.clear()
+            waiting = asyncio.Queue[EpisodeId]()
+            for episode in self._lazy:
+                waiting.put_nowait(episode)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(LAZY_AT_ONCE, waiting.qsize())):
+                    group.create_task(self._drain(waiting))
+
+    async def flush(self) -> bool:
+        """Write all that waits; false where some of it could not be written."""
+        return all(await asyncio.gather(*(self._write_waiting(episode) for episode in self._lazy)))
+
+    def _write_later(self, episode: EpisodeId) -> None:
+        self._lazy.add(episode)
+        self._due.set()
+
+    async def _drain(self, waiting: asyncio.Queue[EpisodeId]) -> None:
+        while not waiting.empty():
+            if not await self._write_waiting(waiting.get_nowait(), lazily=True):
+                self._due.set()
+
+    def _stands(self, episode: EpisodeId, planned_from: Mapping[EpisodeId, EpisodeStatus]) -> bool:
+        """What is known of it is what the plan was made from: no other hand's write has been read since."""
+        return self.episodes.get(episode) is planned_from.get(episode)
+
+    async def _write_all(
+        self, records: Sequence[RecordEpisode], planned_from: Mapping[EpisodeId, EpisodeStatus]
+    ) -> list[RecordEpisode]:
+        """Those that are on record now."""
+        written = await asyncio.gather(*(self._write_one(record, planned_from) for record in records))
+        return [record for record, done in zip(records, written, strict=True) if done]
+
+    async def _write_one(self, record: RecordEpisode, planned_from: Mapping[EpisodeId, EpisodeStatus]) -> bool:
+        async with self._locks[record.episode]:
+            if not self._stands(record.episode, planned_from):
+                return False
+            written = await self._put(record.episode, record.status)
+            if written:
+                self.episodes[record.episode] = record.status
+                self._lazy.discard(record.episode)
+            return written
+
+    async def _write_waiting(self, episode: EpisodeId, *, lazily: bool = False) -> bool:
+        """Write what waits, if it still does: a write that was under way may have made it old."""
+        async with self._locks[episode]:
+            if episode not in self._lazy:
+                return True
+            if self.unrecorded.waits(episode):
+                return False
+            status = self.episodes[episode]
+            written = await self._put(episode, status, lazily=lazily)
+            if written and self.episodes[episode] is status:
+                self._lazy.discard(episode)
+            return written
+
+    async def _put(self, episode: EpisodeId, status: EpisodeStatus, *, lazily: bool = False) -> bool:
+        """Write one episode's status, on top of the version that is known; false while it is not written.
+
+        `lazily`: where the first pod has no place yet, the object is made and its status left for the next round.
+        """
+        if episode in self._unreadable:
+            return False
+        try:
+            if episode not in self._versions:
+                await self._create(episode)
+                if lazily and [attempt.start_time for attempt in status.attempts] == [None]:
+                    self.unrecorded.done(episode)
+                    return False
+            body = self._body(episode, status)
+            self._versions[episode] = await self._api.replace(f"{self._path(episode)}/status", body)
+        except (ApiError, ForeignObjectError) as error:
+            await self._failed(episode, error)
+            return False
+        self.unrecorded.done(episode)
+        return True
+
+    async def _create(self, episode: EpisodeId) -> None:
+        """Raises ApiError, also where another hand made it and wrote its status: that one has to be read first."""
+        body = self._body(episode, None)
+        try:
+            created = await self._api.create(self._home.collection("episodes"), body)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            created = await self._api.get(self._path(episode))
+            if not belongs_to(self._home, created):
+                raise ForeignObjectError(_taken("Episode", created)) from error
+            if created.get("status"):
+                raise
+        self._versions[episode] = created["metadata"]["resourceVersion"]
+
+    async def _failed(self, episode: EpisodeId, error: ApiError | ForeignObjectError) -> None:
+        if isinstance(error, ForeignObjectError):
+            self.unrecorded.add(episode, "NameTaken", str(error))
+        elif error.status == 404 and episode in self._versions:
+            # Deleted by hand: it is made anew with all that is known.
+            del self._versions[episode]
+        elif error.status == 409 and not is_quota_conflict(error):
+            await self._read_again(episode)
+        else:
+            self.unrecorded.add(episode, refusal_reason(error), str(error), error)
+
+    async def _read_again(self, episode: EpisodeId) -> None:
+        """Another hand wrote it: what stands there now counts."""
+        try:
+            found = await self._api.get(self._path(episode))
+        except ApiError as error:
+            if error.status != 404:
+                self.unrecorded.add(episode, refusal_reason(error), str(error), error)
+            return
+        self._lazy.discard(episode)
+        if belongs_to(self._home, found):
+            self._take(episode, found)
+        else:
+            self._versions.pop(episode, None)
+            self.unrecorded.add(episode, "NameTaken", _taken("Episode", found))
+
+    def _take(self, episode: EpisodeId, item: Object) -> None:
+        self._versions[episode] = item["metadata"]["resourceVersion"]
+        try:
+            self.episodes[episode] = read_episode(item).status
+        except UnreadableRecordError as error:
+            self._unreadable.add(episode)
+            self.unrecorded.add_lasting(episode, "UnreadableRecord", str(error))
+        else:
+            self._unreadable.discard(episode)
+            self.unrecorded.done(episode)
+
+    def _take_cut(self, key: tuple[int, int], item: Object) -> None:
+        try:
+            self.cuts[key] = read_cut(item).data
+        except UnreadableRecordError as error:
+            self.uncut.add_lasting(key, "UnreadableRecord", str(error))
+        else:
+            self.uncut.done(key)
+
+    async def _listed_versions(self, plural: str) -> dict[str, str]:
+        """resourceVersion by name of the objects that are there now."""
+        listed = self._api.list(self._home.collection(plural), self._home.selector, metadata_only=True)
+        return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] async for item in listed}
+
+    async def _create_cut(self, cut: CutData) -> bool:
+        """Create it; false if another has to be obeyed, or if it could not be created."""
+        key, name = (cut.bracket, cut.rung), cut_name(cut.sweep, cut.bracket, cut.rung)
+        metadata = self._home.metadata(name)
+        body = {"apiVersion": API_VERSION, "kind": "Cut", "metadata": metadata, "data": cut.model_dump(by_alias=True)}
+        try:
+            await self._api.create(self._home.collection("cuts"), body)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                await self._obey(key, name)
+            else:
+                self.uncut.add(key, refusal_reason(error), str(error), error)
+            return False
+        self.cuts[key] = cut
+        self.uncut.done(key)
+        return True
+
+    async def _obey(self, key: tuple[int, int], name: str) -> None:
+        try:
+            found = await self._api.get(f"{self._home.collection('cuts')}/{name}")
+        except ApiError as error:
+            self.uncut.add(key, refusal_reason(error), str(error), error)
+            return
+        if belongs_to(self._home, found):
+            self._take_cut(key, found)
+        else:
+            self.uncut.add(key, "NameTaken", _taken("Cut", found))
+
+    def _body(self, episode: EpisodeId, status: EpisodeStatus | None) -> Object:
+        """The whole object, with the version it is made from."""
+        metadata = self._home.metadata(names.object_name(self._home.name, episode), episode)
+        if episode in self._versions:
+            metadata["resourceVersion"] = self._versions[episode]
+        body: Object = {"apiVersion": API_VERSION, "kind": "Episode", "metadata": metadata}
+        body["spec"] = self._layout.episode_spec(episode).model_dump(by_alias=True)
+        if status is not None:
+            body["status"] = status.model_dump(mode="json", by_alias=True)
+        return body
+
+    def _path(self, episode: EpisodeId) -> str:
+        return f"{self._home.collection('episodes')}/{names.object_name(self._home.name, episode)}"
+
+
+def _taken(kind: str, found: Object) -> str:
+    return f"{kind} {found['metadata']['name']} exists and is not this sweep's: delete it, or rename the sweep"

@@ -1,0 +1,67 @@
+"""The status of one sweep's object: the one place that knows what of it is on record."""
+
+from datetime import datetime
+
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.stored import read_status
+from seedsweep.api.sweep import API_VERSION
+from seedsweep.kube.apiserver.client import ApiError, Object
+from seedsweep.kube.apiserver.gates import GatedApi
+from seedsweep.kube.home import Home
+from seedsweep.kube.process.livekey import RecordedKey, live_key
+
+
+class StatusRecord:
+    """What is written, and the version of the object that it is written on."""
+
+    def __init__(self, api: GatedApi, home: Home) -> None:
+        self.written = SweepStatus()
+        """As it stands in the API, as far as seen."""
+        self.written_at: datetime | None = None
+        """By our clock; None before the first write of ours."""
+        self.key = RecordedKey(live_key(home.uid))
+        """The word for its live view."""
+        self._api = api
+        self._home = home
+        self._version = 0
+
+    def saw(self, body: Object) -> None:
+        """The sweep's object as a watch, a list or an answer shows it; an older one than is known tells nothing."""
+        version = int(body["metadata"]["resourceVersion"])
+        if version > self._version:
+            self._version = version
+            self.written = read_status(body.get("status") or {})[0]
+
+    async def write(self, status: SweepStatus, now: datetime) -> None:
+        """Put it on record.
+
+        Raises:
+            ApiError: it could not be, or nobody knows whether it was. After a conflict (the spec changed, or another
+                operator wrote) what stands there has been read.
+        """
+        body: Object = {
+            "apiVersion": API_VERSION,
+            "kind": "SeedSweep",
+            "metadata": {
+                "name": self._home.name,
+                "namespace": self._home.namespace,
+                "uid": self._home.uid,
+                "resourceVersion": str(self._version),
+            },
+            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+        try:
+            version = await self._api.replace(f"{self._home.path}/status", body)
+        except ApiError as error:
+            if error.status == 409:
+                await self._read()
+            raise
+        self.written_at = now
+        self.key.note_written(status.live_key)
+        if int(version) > self._version:
+            self._version, self.written = int(version), status
+
+    async def _read(self) -> None:
+        found = await self._api.get(self._home.path)
+        if found["metadata"]["uid"] == self._home.uid:
+            self.saw(found)

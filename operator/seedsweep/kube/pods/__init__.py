@@ -1,0 +1,1 @@
+"""Pods of episodes: made, understood, and followed from their start to their end."""

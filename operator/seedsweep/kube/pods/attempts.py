@@ -1,0 +1,293 @@
+"""The attempts of one sweep: its pods as they were last seen, what their metrics said, and what they left behind."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import monotonic
+
+from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.gpus import gpus_per_episode
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.scrape import Expected
+from seedsweep.engine.decisions import StartEpisode, StopAttempt
+from seedsweep.engine.observation import Ending, SeenAttempt
+from seedsweep.kube import names
+from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
+from seedsweep.kube.apiserver.gates import GatedApi, Refusals
+from seedsweep.kube.home import Home
+from seedsweep.kube.pods.attempt import PodAttempt, wants_log
+from seedsweep.kube.pods.deletions import Deletions
+from seedsweep.kube.pods.endings import ending_of
+from seedsweep.kube.pods.facts import PodFacts, facts_of
+from seedsweep.kube.pods.log_tail import read_tail
+from seedsweep.kube.pods.manifest import pod_manifest
+from seedsweep.kube.process.log import Logger
+from seedsweep.kube.scraping.scraper import Scraper
+from seedsweep.kube.watching.freshness import Freshness
+
+NO_GRACE_SECONDS = 1
+"""For what need not be saved. Not 0: the name would be free while the process still runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the attempts of a sweep need."""
+
+    api: GatedApi
+    home: Home
+    scraper: Scraper
+    freshness: Freshness
+    news: Callable[[], None]
+    """Called when something has become known."""
+    clock: Callable[[], datetime]
+    log: Logger
+
+
+class PodAttempts:
+    """Pods of one sweep, live ones and those whose end is not on record yet."""
+
+    def __init__(self, around: Surroundings, sweep: SeedSweep, episodes: Collection[EpisodeId]) -> None:
+        """`episodes`: those of the sweep; a pod of any other is told, and left alone."""
+        self.sweep = sweep
+        """As last read; its spec may change in flight."""
+        self.refused = Refusals[EpisodeId](around.clock, around.news)
+        """Starts that were turned down."""
+        self.deletions = Deletions(around.api, around.home, around.clock, around.news)
+        self.lost_unasked = False
+        """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
+        self._around = around
+        self._api, self._home, self._scraper, self._clock = around.api, around.home, around.scraper, around.clock
+        self._episodes = episodes
+        self._attempts: dict[str, PodAttempt] = {}
+        self._of_episode: dict[EpisodeId, set[str]] = {}
+        self._missing: set[str] = set()
+        """Pods that lists and watches no longer show."""
+        self._reading_logs: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Read all pods; what is not there any more has vanished. Raises ApiError."""
+        listed, fresh = set(), self._around.freshness
+        known = {uid for uid, attempt in self._attempts.items() if attempt.exists}
+        shown = fresh.known(self._home.uid)
+        async for pod in self._api.list(self._home.pods, self._home.selector):
+            listed.add(pod["metadata"]["uid"])
+            facts = self.saw(pod)
+            if facts is not None:
+                fresh.listed(facts.uid, facts.version, monotonic(), self._home.uid)
+        self._missing |= known - listed
+        for uid in shown - listed - self._missing:
+            fresh.not_listed(uid)
+        await self.look_for_missing()
+
+    def saw(self, pod: Object) -> PodFacts | None:
+        """Take in a pod as a list, a watch or an answer shows it; None if it is not this sweep's."""
+        facts = facts_of(pod)
+        if facts is None or not self._is_ours(facts):
+            return None
+        now = self._clock()
+        known = self._attempts.get(facts.uid)
+        if known is None:
+            expected = Expected.of(self.sweep.spec.trainer.ranking_metric, facts.episode, facts.uid)
+            known = self._attempts[facts.uid] = PodAttempt(facts, expected, first_seen=now)
+            self._of_episode.setdefault(facts.episode, set()).add(facts.uid)
+        elif facts.version <= known.facts.version or not known.exists:
+            return facts
+        else:
+            known.take_facts(facts, now)
+        self._follow(known)
+        self._around.news()
+        return facts
+
+    def gone(self, uid: str) -> None:
+        """Its object does not exist any more."""
+        attempt = self._attempts.get(uid)
+        if attempt is None or not attempt.exists:
+            return
+        self.lost_unasked = self.lost_unasked or uid not in self.deletions
+        attempt.take_scraped(self._scraper)
+        attempt.vanish(self._clock())
+        self._scraper.forget(uid)
+        self.deletions.note_gone(uid)
+        self._around.news()
+
+    def saw_deleted(self, pod: Object) -> None:
+        """The last state of a pod that is gone, or that has lost the label by which it is watched."""
+        facts = self.saw(pod)
+        if facts is not None and facts.deleted:
+            self.gone(facts.uid)
+        elif facts is not None:
+            self._missing.add(facts.uid)
+            self._around.news()
+
+    async def look_for_missing(self) -> None:
+        """Find out which of the pods that lists and watches no longer show are gone: some may have lost a label."""
+        missing = list(self._missing)
+        await asyncio.gather(*map(self._look_for, missing))
+
+    def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
+        """Drop what is gone and whose end is on record, or never can be."""
+        for uid, attempt in list(self._attempts.items()):
+            status = episodes.get(attempt.facts.episode)
+            unknown = attempt.facts.episode not in self._episodes
+            if not attempt.exists and (unknown or attempt.is_recorded(status) or attempt.is_one_too_many(status)):
+                del self._attempts[uid]
+                self._of_episode[attempt.facts.episode].discard(uid)
+
+    def seen(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
+        """As the engine sees them: without those whose end is on record."""
+        gpus, now = gpus_per_episode(self.sweep.spec), self._clock()
+        return [
+            attempt.seen(self._scraper, now, stopping=uid in self.deletions, gpus=gpus)
+            for uid, attempt in self._attempts.items()
+            if attempt.ending is None or not attempt.is_recorded(episodes.get(attempt.facts.episode))
+        ]
+
+    async def start(self, decisions: Iterable[StartEpisode]) -> None:
+        """Create pods, all that the API server lets pass."""
+        await asyncio.gather(*map(self._start, decisions))
+
+    async def stop(self, decision: StopAttempt) -> None:
+        """Delete a pod by its UID; one that could not be deleted is still there for the next plan."""
+        attempt = self._attempts.get(decision.uid)
+        if attempt is None or not attempt.exists or self.deletions.is_forced(decision.uid):
+            return
+        grace = 0 if decision.force else None if decision.save else NO_GRACE_SECONDS
+        if decision.reason is StopReason.STUCK and not attempt.output:
+            # Where it hangs; nobody can ask once it is gone.
+            attempt.output = await read_tail(self._api, self._path_of(attempt))
+        if await self.deletions.delete(attempt, grace):
+            attempt.stop = decision.reason
+
+    async def remove_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
+        """Delete pods that have ended, once their end is on record: they count against quotas, and tell no more."""
+        ended = [
+            attempt
+            for attempt in self._attempts.values()
+            if self._is_left_over(attempt) and attempt.is_recorded(episodes.get(attempt.facts.episode))
+        ]
+        await asyncio.gather(*map(self.deletions.delete, ended))
+
+    def read_often(self, uids: Collection[str]) -> None:
+        """Read the metrics of these pods more often than those of the others."""
+        self._scraper.read_often(self._home.uid, uids)
+
+    def _path_of(self, attempt: PodAttempt) -> str:
+        return self._home.pod(attempt.facts.name)
+
+    def _is_left_over(self, attempt: PodAttempt) -> bool:
+        """It has ended, and nobody has deleted its pod yet."""
+        return attempt.exists and attempt.ending is not None and attempt.facts.uid not in self.deletions
+
+    def _is_ours(self, facts: PodFacts) -> bool:
+        """By its owner, and by the name that the API server keeps unique. Any other pod that it owns is no attempt."""
+        return facts.owner_uid == self._home.uid and facts.name == self._name_of(facts.episode)
+
+    async def _look_for(self, uid: str) -> None:
+        """Find out whether a pod that lists and watches do not show is gone, or has only lost its label."""
+        attempt = self._attempts.get(uid)
+        if attempt is None or not attempt.exists:
+            self._missing.discard(uid)
+            return
+        try:
+            found = await self._api.get(self._path_of(attempt))
+        except ApiError as error:
+            if error.status != 404:
+                # The next turn tries again.
+                return
+            self._missing.discard(uid)
+        else:
+            self._missing.discard(uid)
+            if found["metadata"]["uid"] == uid:
+                self.saw(found)
+                self._tell_unlabelled(attempt)
+                return
+        self._around.freshness.not_listed(uid)
+        self.gone(uid)
+
+    def _tell_unlabelled(self, attempt: PodAttempt) -> None:
+        if not attempt.told_unlabelled:
+            attempt.told_unlabelled = True
+            name, remedy = attempt.facts.name, "it is looked at less often; put the label back, or delete the pod"
+            self._around.log.warning("pod %s has lost its label %s: %s", name, names.LABEL_SWEEP_UID, remedy)
+
+    async def _start(self, decision: StartEpisode) -> None:
+        episode = decision.episode
+        if not await self._clear_name(episode):
+            # That is told, and planned again.
+            return
+        try:
+            created = await self._api.create(self._home.pods, pod_manifest(self.sweep, decision))
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                await self._find_out_whose(episode)
+                return
+            reason = refusal_reason(error)
+            reason = "PodRejected" if reason == "Rejected" else reason
+            self.refused.add(episode, reason, str(error), error)
+            return
+        self.refused.done(episode)
+        self.saw(created)
+
+    async def _clear_name(self, episode: EpisodeId) -> bool:
+        """Delete the episode's last pod, whose end is on record: the name is the next one's. False where it stays."""
+        left = [self._attempts[uid] for uid in self._of_episode.get(episode, ())]
+        deleted = [await self.deletions.delete(attempt) for attempt in left if self._is_left_over(attempt)]
+        return all(deleted)
+
+    async def _find_out_whose(self, episode: EpisodeId) -> None:
+        """Look at the pod that has the episode's name: it may be this sweep's own."""
+        name = self._name_of(episode)
+        try:
+            found = await self._api.get(self._home.pod(name))
+        except ApiError as error:
+            self.refused.add(episode, refusal_reason(error), f"pod {name} exists and cannot be read: {error}", error)
+            return
+        facts = self.saw(found)
+        if facts is None:
+            taken = f"pod {name} exists and is not this sweep's: delete it, or rename the sweep"
+            self.refused.add(episode, "NameTaken", taken)
+        elif facts.deleted:
+            why = f"the finalizers {facts.held_by} hold it" if facts.held_by else "its node has not ended it yet"
+            self.refused.add(episode, "PodHeld", f"pod {name} was deleted and stays: {why}")
+        else:
+            self.refused.done(episode)
+
+    def _name_of(self, episode: EpisodeId) -> str:
+        return names.object_name(self._home.name, episode)
+
+    def _follow(self, attempt: PodAttempt) -> None:
+        """Read its metrics while it runs, and its last words once it has ended."""
+        facts = attempt.facts
+        if attempt.ending is not None or attempt.last is not None or facts.episode not in self._episodes:
+            return
+        ended = ending_of(facts, attempt.expected, self._clock())
+        if ended is not None:
+            ending, attempt.reading = ended
+            attempt.take_scraped(self._scraper)
+            trouble = self._scraper.trouble(facts.uid)
+            if attempt.reading is None and not ending.message and trouble is not None:
+                ending = replace(ending, message=trouble.text)
+            self._scraper.forget(facts.uid)
+            self._end(attempt, ending)
+        elif (target := attempt.target(self._home.uid, self.sweep.spec)) is not None:
+            self._scraper.watch(target)
+
+    def _end(self, attempt: PodAttempt, ending: Ending) -> None:
+        """Its end is known, once the end of its log is, where nothing else tells what it printed."""
+        if attempt.output or not wants_log(ending):
+            attempt.end(ending)
+            return
+        attempt.last = ending
+        task = asyncio.create_task(self._read_log(attempt))
+        self._reading_logs.add(task)
+        task.add_done_callback(self._reading_logs.discard)
+
+    async def _read_log(self, attempt: PodAttempt) -> None:
+        try:
+            attempt.output = await read_tail(self._api, self._path_of(attempt))
+        finally:
+            # Whatever came of it, the attempt has ended.
+            if attempt.last is not None:
+                attempt.end(attempt.last)
+                self._around.news()

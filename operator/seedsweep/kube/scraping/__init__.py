@@ -1,0 +1,1 @@
+"""Trainers' metrics, read all on one event loop."""

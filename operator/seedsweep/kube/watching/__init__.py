@@ -1,0 +1,1 @@
+"""kopf's watches, and whether they still tell the truth."""

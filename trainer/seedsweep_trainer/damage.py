@@ -1,0 +1,126 @@
+"""What is wrong with a file of examples that cannot be read: the first line that is to blame, and the remedy.
+
+Libraries that read files are fast and say little. Here a file that they have refused is looked through line by line.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+KINDS = {
+    "NoneType": "nothing",
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "str": "text",
+    "list": "a list",
+    "dict": "an object",
+}
+"""What values are called, by their type in Python."""
+
+
+def not_utf8(path: Path) -> str | None:
+    """The first line of a text file that is not UTF-8, with the remedy; None where all are."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return (
+                    f"line {number} is not UTF-8 (byte {line[error.start]:#04x} at its position {error.start + 1}); "
+                    "save the file as UTF-8"
+                )
+    return None
+
+
+def find_damage(path: Path, columns: Sequence[str] | None = None) -> str:
+    """The reason why a file could not be read, with the remedy.
+
+    `columns` are the names of the columns of a CSV or TSV file that has no header line.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return "it is no whole Parquet file, or holds types that cannot be read; write or copy it anew"
+    if reason := not_utf8(path):
+        return reason
+    if not path.read_text(encoding="utf-8-sig").strip():
+        return "it is empty; give a file with examples"
+    found = _in_table(path, suffix, columns) if suffix in (".csv", ".tsv") else _in_json(path)
+    return next(found, f"it holds no examples in the form that {suffix} stands for; correct the file")
+
+
+def _in_table(path: Path, suffix: str, columns: Sequence[str] | None) -> Iterator[str]:
+    csv.field_size_limit(sys.maxsize)
+    layout: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if suffix == ".tsv" else {"strict": True}
+    width, began = len(columns or ()), 1
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.reader(lines, **layout)
+        try:
+            for row in reader:
+                if not width:
+                    width = len(row)
+                    yield from _repeated(row)
+                elif len(row) > width:
+                    yield (
+                        f"line {reader.line_num} has {len(row)} fields, and there are {width} columns; "
+                        + ("remove what is too much" if suffix == ".tsv" else "put quotes around text with commas")
+                    )
+                began = reader.line_num + 1
+        except csv.Error:
+            yield f"a quote in line {began} is not closed, or goes on after its end; quotes in a text are doubled"
+    if began <= 2 and not columns:
+        yield "it has a header line and no rows; add some"
+
+
+def _repeated(header: Sequence[str]) -> Iterator[str]:
+    for name in sorted({name for name in header if header.count(name) > 1}):
+        yield f"column {name!r} appears more than once; rename one of them"
+
+
+def _in_json(path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix.lower() == ".json" and text.lstrip().startswith("["):
+        try:
+            items = json.loads(text, object_pairs_hook=_Pairs)
+        except ValueError as error:
+            yield f"line {getattr(error, 'lineno', 1)} is no valid JSON; correct it"
+            return
+        yield from _in_items((f"element {number}", item) for number, item in enumerate(items, 1))
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line, object_pairs_hook=_Pairs)
+        except ValueError:
+            yield f"line {number} is no valid JSON; each line has to be one whole object"
+            return
+        yield from _in_items([(f"line {number}", item)])
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with all that is written in it, repeated names too."""
+
+
+def _in_items(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    for place, item in items:
+        if not isinstance(item, _Pairs):
+            yield f"{place} is {KINDS[type(item).__name__]}; make it an object with a value for each column"
+            continue
+        names = [name for name, _ in item]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{place} has {name!r} more than once; remove one of them"
+        for name, value in item:
+            if isinstance(value, str) and not _is_whole(value):
+                yield f"{place}, {name!r}: half of a character (a lone surrogate, \\ud800 to \\udfff); correct it"
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
