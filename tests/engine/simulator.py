@@ -26,9 +26,9 @@ from seedsweep.engine.decisions import (
     StartEpisode,
     StopAttempt,
 )
-from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Conclusion, Observation, Refusal
 from seedsweep.engine.plan import plan
+from seedsweep.engine.scrape_pace import OFTEN
 
 MAX_TURNS = 4000
 TURNS_PER_EPISODE = 400

@@ -257,3 +257,13 @@ def test_the_same_observation_gives_the_same_plan():
     records = {0: on_record(0.1, 0.2, 0.9, rungs=(3,)), 1: on_record(0.1, 0.2, 0.3, rungs=(3,))}
     attempts = (running(0, 0.1, 0.2, 0.9), running(1, 0.1, 0.2, 0.3))
     assert look(TWO, *attempts, records=records) == look(TWO, *attempts, records=records)
+
+
+def test_the_best_so_far_is_up_to_date_also_after_a_turn_with_more_news_than_it_takes_in(monkeypatch):
+    monkeypatch.setattr("seedsweep.engine.draft.MAX_WRITES", 1)
+    layout = study(2, (3, 1), (6, 1))
+    records = {0: on_record(0.1, 0.2, 0.3, rungs=(3,)), 1: stopped_at_rung(1, 0.1, 0.1, 0.2).evolve(verdict=LOST)}
+    news = ended(running(0, 0.1, 0.2, 0.3, 0.9), EndReason.INTERRUPTED)
+    todo = look(layout, news, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
+    assert todo.decisions == ()
+    assert recorded(todo, 0).best.score == 0.9

@@ -7,7 +7,8 @@ from seedsweep.api.episode import EndReason, EpisodeId, EpisodeState, EpisodeSta
 from seedsweep.api.status import Cost, EpisodeCounts
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.observation import SeenAttempt
-from seedsweep.engine.race import LOST, Race
+from seedsweep.engine.standings import Race
+from seedsweep.engine.verdicts import LOST
 
 
 @dataclass(slots=True)

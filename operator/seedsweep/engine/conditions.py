@@ -8,11 +8,10 @@ from seedsweep.api.core import Condition
 from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import MAX_FINGERPRINT
 from seedsweep.api.provenance import Provenance, parse_provenance
-from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, shortened
 from seedsweep.api.status import (
     MAX_CONDITIONS,
     MAX_FINGERPRINTS,
-    Best,
     CutSummary,
     EpisodeCounts,
     InterruptionCount,
@@ -20,12 +19,15 @@ from seedsweep.api.status import (
     SweepStatus,
 )
 from seedsweep.engine.census import Census, cost_of
+from seedsweep.engine.closing import Closing
+from seedsweep.engine.deadline import start_time, suspended_for
 from seedsweep.engine.decisions import Event
-from seedsweep.engine.draft import Draft, timestamp
-from seedsweep.engine.race import Need, Race
+from seedsweep.engine.draft import Draft, recorded_or_now
+from seedsweep.engine.findings import Finding, condition_of
 from seedsweep.engine.result import HAND_OVER_FAILED, Failure
 from seedsweep.engine.stalls import Stall, find_refusal
-from seedsweep.engine.storage import Finding, parameters_of, storage_events, storage_findings
+from seedsweep.engine.standings import Need, Race
+from seedsweep.engine.storage import parameters_of, storage_events, storage_findings
 from seedsweep.engine.summary import summarize
 
 TYPES = (
@@ -55,14 +57,8 @@ class Outlook:
     """What the rest of the plan found out about the sweep as a whole."""
 
     census: Census
-    best: Best | None
     failure: Failure | None
-    settled: bool
-    """No episode has anything left to train for."""
-    over: bool
-    """Nothing runs and nothing is left to hand over or to free."""
-    left: int
-    """Episodes of which something in the storage is still to be freed."""
+    closing: Closing
     warming: bool
     """No episode starts before the storage is warm."""
     observed_places: int | None
@@ -76,7 +72,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
     """The whole status from facts; nothing is nudged, so nothing can be left behind."""
     before = draft.seen.status
     counts = outlook.census.counts(len(draft.layout.episodes))
-    done = outlook.over and (outlook.settled or outlook.failure is not None)
+    done = outlook.closing.over and (outlook.closing.settled or outlook.failure is not None)
     phase, message = _phase(draft, race, outlook, counts)
     suspended = before.condition("Suspended")
     suspended_seconds = before.suspended_seconds
@@ -88,9 +84,11 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         observed_generation=draft.seen.generation,
         phase=phase,
         message=shortened(message, MAX_MESSAGE),
-        summary=summarize(counts, outlook.best, cost),
+        summary=summarize(counts, outlook.closing.best, cost),
         start_time=start_time(draft),
-        completion_time=_recorded(draft, None if before.rejected else before.completion_time) if done else None,
+        completion_time=recorded_or_now(None if before.rejected else before.completion_time, draft.now)
+        if done
+        else None,
         suspended_seconds=suspended_seconds,
         evaluations=draft.evaluations,
         steps=draft.steps,
@@ -103,7 +101,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         interruptions=[
             InterruptionCount(kind=kind, attempts=count) for kind, count in sorted(outlook.census.interruptions.items())
         ],
-        best=outlook.best,
+        best=outlook.closing.best,
         cost=cost,
         data_digest=before.data_digest or _data_digest(draft),
         provenance=before.provenance or _provenance(draft),
@@ -127,7 +125,7 @@ def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
     refusal = find_refusal(draft, race)
     if refusal is None:
         return status
-    stalled = _condition(draft, "Stalled", True, refusal.reason, refusal.message)
+    stalled = _condition(draft, Finding("Stalled", True, refusal.reason, refusal.message))
     others = [condition for condition in status.conditions if condition.type != "Stalled"]
     return keep_unknown(status.evolve(conditions=_in_order([*others, stalled]), message=stalled.message), status)
 
@@ -147,32 +145,17 @@ def transitions(before: SweepStatus, after: SweepStatus) -> list[Event]:
     return [*events, *storage_events(before, after)]
 
 
-def start_time(draft: Draft) -> str | None:
-    """When the first attempt was seen; None before."""
-    recorded = draft.seen.status.start_time
-    return _recorded(draft, recorded) if recorded is not None or draft.seen.attempts else None
-
-
-def suspended_for(draft: Draft) -> float:
-    """Seconds since the running suspension began; 0 without one."""
-    suspended = draft.seen.status.condition("Suspended")
-    if suspended is None or suspended.status != "True":
-        return 0.0
-    return (draft.now - draft.past(suspended.last_transition_time)).total_seconds()
-
-
-def _recorded(draft: Draft, recorded: str | None) -> str:
-    """A time on record, or now; one that is still to come is set right, or what is counted from it would wait."""
-    return recorded if recorded is not None and draft.past(recorded) < draft.now else timestamp(draft.now)
-
-
 def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) -> tuple[Phase, str]:
-    best = f"best {outlook.best.score:.4f} by {outlook.best.episode}" if outlook.best is not None else "no score yet"
+    best = (
+        f"best {outlook.closing.best.score:.4f} by {outlook.closing.best.episode}"
+        if outlook.closing.best is not None
+        else "no score yet"
+    )
     if outlook.failure is not None:
         reason, message = outlook.failure
-        return ("Failed" if outlook.over else "Running"), f"{reason}: {message}"
-    if outlook.settled:
-        if not outlook.over:
+        return ("Failed" if outlook.closing.over else "Running"), f"{reason}: {message}"
+    if outlook.closing.settled:
+        if not outlook.closing.over:
             return "Concluding", f"{_last_chore(draft, outlook)}: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
         absent = not draft.seen.resumable and draft.layout.spec.storage is None
@@ -200,7 +183,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
 def _last_chore(draft: Draft, outlook: Outlook) -> str:
     """What keeps a settled sweep from being over."""
     chore = "handing over the winner"
-    if draft.seen.conclusion is not None and outlook.left:
+    if draft.seen.conclusion is not None and outlook.closing.leftovers:
         chore = "freeing what is no longer needed"
     trouble = draft.seen.housekeeping.trouble if draft.seen.housekeeping is not None else ""
     return f"{chore} ({trouble})" if trouble else chore
@@ -224,17 +207,18 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
         ("NonDeterministic", bool(replayed), "ReplayDiffers" if replayed else "ReplaysAgree", ", ".join(replayed[:10])),
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
         *_hand_over(draft),
-        *storage_findings(draft, outlook.left),
+        *storage_findings(draft, len(outlook.closing.leftovers)),
     ]
     others = [condition for condition in draft.seen.status.conditions if condition.type not in TYPES]
-    return [*_in_order([_condition(draft, *entry) for entry in found]), *others][:MAX_CONDITIONS]
+    return [*_in_order([_condition(draft, Finding(*entry)) for entry in found]), *others][:MAX_CONDITIONS]
 
 
 def _hand_over(draft: Draft) -> Iterator[Finding]:
     conclusion = draft.seen.conclusion
     if conclusion is not None:
         failed = bool(conclusion.error)
-        yield "HandedOver", not failed, HAND_OVER_FAILED if failed else "WeightsStored", conclusion.error
+        reason = HAND_OVER_FAILED if failed else "WeightsStored"
+        yield Finding("HandedOver", not failed, reason, conclusion.error)
 
 
 def _in_order(conditions: list[Condition]) -> list[Condition]:
@@ -266,19 +250,8 @@ def _pace(outlook: Outlook) -> tuple[str, str]:
     return "FewerPlaces", f"{outlook.observed_places} GPUs are to be had: episodes take turns"
 
 
-def _condition(draft: Draft, kind: str, holds: bool, reason: str, message: str) -> Condition:
-    before = draft.seen.status.condition(kind)
-    status: Literal["True", "False"] = "True" if holds else "False"
-    unchanged = before is not None and before.status == status
-    since = _recorded(draft, before.last_transition_time if before is not None and unchanged else None)
-    return Condition(
-        type=kind,
-        status=status,
-        reason=reason_word(reason),
-        message=shortened(message, MAX_MESSAGE),
-        last_transition_time=since,
-        observed_generation=draft.seen.generation,
-    )
+def _condition(draft: Draft, finding: Finding) -> Condition:
+    return condition_of(finding, draft.seen.status.condition(finding.kind), draft.seen.generation, draft.now)
 
 
 def _cut_summaries(draft: Draft) -> list[CutSummary]:

@@ -8,9 +8,9 @@ from seedsweep.api.cut import CutData
 from seedsweep.api.episode import MAX_FAILURE, Attempt, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.recorded import shortened
 from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
-from seedsweep.engine.ends import retry_at
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, Refusal, SeenAttempt
+from seedsweep.engine.retry import retry_at
 
 _NEW = EpisodeStatus()
 _FINAL = frozenset({StopReason.CUT, StopReason.DOMINATED})
@@ -25,6 +25,11 @@ however large, holds up the others on the same event loop."""
 def timestamp(moment: datetime) -> str:
     """RFC 3339, as the record holds it."""
     return moment.isoformat(timespec="milliseconds")
+
+
+def recorded_or_now(recorded: str | None, now: datetime) -> str:
+    """A time on record, or now; one that is still to come is set right, or what is counted from it would wait."""
+    return recorded if recorded is not None and datetime.fromisoformat(recorded) < now else timestamp(now)
 
 
 class Draft:
@@ -119,10 +124,11 @@ class Draft:
         self._cuts.append(cut)
         return True
 
-    def wake_at(self, moment: datetime) -> None:
-        """Look again then, if it is still to come."""
-        if moment > self.now and (self.next_look is None or moment < self.next_look):
-            self.next_look = moment
+    def wake_at(self, *moments: datetime | None) -> None:
+        """Look again at the first of them that is still to come."""
+        for moment in moments:
+            if moment is not None and moment > self.now and (self.next_look is None or moment < self.next_look):
+                self.next_look = moment
 
     def decide(self, decision: Decision) -> None:
         """Have it done, unless it is about a frozen episode."""
@@ -134,12 +140,11 @@ class Draft:
 
         False where it was stopped before, or is a frozen episode's and nothing on record says why.
         """
-        frozen = attempt.episode in self.frozen
-        if attempt.uid in self.stopped or (frozen and not self._is_on_record(attempt, reason)):
+        if attempt.uid in self.stopped or not self.may_stop(attempt, reason):
             return False
         self.stopped[attempt.uid] = reason
         final = reason in _FINAL
-        if not final and not frozen:
+        if not final and attempt.episode not in self.frozen:
             status = self.status(attempt.episode)
             stopped = {"stop": reason, "message": shortened(why, MAX_FAILURE)}
             changed = [a.evolve(**stopped) if a.uid == attempt.uid and a.stop is None else a for a in status.attempts]
@@ -148,6 +153,10 @@ class Draft:
         save = not final and reason not in _NOT_SAVED
         self.decisions.append(StopAttempt(attempt.episode, attempt.uid, reason, save=save))
         return True
+
+    def may_stop(self, attempt: SeenAttempt, reason: StopReason) -> bool:
+        """False for a frozen episode's attempt where nothing on record says why."""
+        return attempt.episode not in self.frozen or self._is_on_record(attempt, reason)
 
     def _is_on_record(self, attempt: SeenAttempt, reason: StopReason) -> bool:
         """Whether a durable record gives this reason to stop it, though nothing new can be recorded of its episode."""
@@ -238,7 +247,9 @@ class Draft:
         entry = self.record_of(attempt)
         if attempt.bound is None or entry is None or entry.start_time is None:
             return attempt.bound
-        started, before = self.past(entry.start_time), next(self.ended_attempts(attempt.episode), None)
+        started, before = self.past(entry.start_time), None
+        if len(self.status(attempt.episode).attempts) > 1:
+            before = next(self.ended_attempts(attempt.episode), None)
         if before is not None and before.completion_time is not None and started < self.past(before.completion_time):
             return attempt.bound
         return min(attempt.bound, started)

@@ -48,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended, as the world tells it; `reason` tells the kinds apart (engine.ends)."""
+    """How an attempt ended, as the world tells it; `reason` tells the kinds apart (engine.retry)."""
 
     reason: EndReason
     at: datetime

@@ -2,22 +2,25 @@
 
 from datetime import datetime, timedelta
 
-from seedsweep.api.episode import StopReason
-from seedsweep.api.status import INVALID
+from seedsweep.engine.attempt_records import record_attempts
+from seedsweep.engine.capacity import Capacity, read_capacity
 from seedsweep.engine.census import episode_state, take_census
-from seedsweep.engine.conditions import Outlook, evaluate_status, note_refusal, start_time, suspended_for, transitions
-from seedsweep.engine.decisions import Plan, Prune
+from seedsweep.engine.closing import Closing, decide_closing, read_closing, waits_for_records
+from seedsweep.engine.conditions import Outlook, evaluate_status, note_refusal, transitions
+from seedsweep.engine.deadline import deadline_failure, find_deadline
+from seedsweep.engine.decisions import Plan
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.haste import read_often
+from seedsweep.engine.episode_length import agree_on_length
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.ledger import absorb_attempts
-from seedsweep.engine.length import agree_on_length
-from seedsweep.engine.observation import Housekeeping, Observation
-from seedsweep.engine.places import Waits, allot, observed_places, stop_everything, stop_settled
-from seedsweep.engine.race import Race, run_race
-from seedsweep.engine.result import HAND_OVER_FAILED, Failure, conclude, find_best, find_failure
+from seedsweep.engine.observation import Observation
+from seedsweep.engine.places import Places, Waits, read_waits, read_waits_at_the_end
+from seedsweep.engine.policies import allot, stop_all
+from seedsweep.engine.result import Failure, find_failure, is_on_record
+from seedsweep.engine.rungs import record_best, record_rungs
+from seedsweep.engine.scrape_pace import read_scrape_pace
 from seedsweep.engine.stalls import find_stall
-from seedsweep.engine.storage import note_freed, prune, warm_up
+from seedsweep.engine.standings import Race, read_race
+from seedsweep.engine.storage import decide_warm_up, is_warming_up, record_freed
 
 
 def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
@@ -28,114 +31,94 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     it only records, and asks to be called again at once.
     """
     draft = Draft(layout, seen, now)
-    failure = agree_on_length(draft)
-    absorb_attempts(draft)
-    note_freed(draft)
-    race = run_race(draft)
+
+    # 1. Facts: what is put on record.
+    disagreement = agree_on_length(draft)
+    record_attempts(draft)
+    record_freed(draft)
+    brackets = record_rungs(draft)
+    race = read_race(draft, brackets)
+    record_best(draft, race.limits)
     if draft.only_records:
-        _update_states(draft)
-        status = note_refusal(draft, race, seen.status.evolve(evaluations=draft.evaluations, steps=draft.steps))
-        events = (*draft.events, *transitions(seen.status, status))
-        return Plan(draft.records(), (), status, events, look_again_in=timedelta(0))
+        return _plan_to_record(draft, race)
+
+    # 2. Questions: what follows from it.
     census = take_census(draft, race)
-    failure = failure or _lasting_failure(draft) or find_failure(draft, race, census) or _deadline(draft, race)
-    places = observed_places(draft, race)
-    waits = Waits()
-    often: frozenset[str] = frozenset()
-    warming = False
+    deadline = find_deadline(draft, race)
+    failure = disagreement or find_failure(draft, race, census) or deadline_failure(draft, deadline)
+    capacity = read_capacity(draft, race)
+    warming = failure is None and is_warming_up(draft)
+    closing = read_closing(draft, race, failure)
+
+    # 3. Decisions: who stops and starts, what becomes of the storage.
+    waits, often = Waits(), frozenset[str]()
     if failure is not None:
-        waits = stop_everything(draft, StopReason.DEADLINE if failure[0] == "DeadlineExceeded" else StopReason.FINISHED)
-    elif not (warming := warm_up(draft)):
-        stop_settled(draft, race)
-        waits = allot(draft, race, 0 if seen.suspend else _effective(seen.parallelism, places), places)
-        often = read_often(draft, race)
-    found = find_best(draft)
-    winner = found[0] if found is not None else None
-    settled = not race.standings and not draft.frozen
-    ending = settled or failure is not None
-    handed_over = conclude(draft, race, winner) if ending else False
-    left = prune(draft, race, winner, failing=failure is not None)
-    housekeeping = seen.housekeeping or Housekeeping()
-    over = ending and handed_over and not draft.live and not draft.frozen and (left == 0 or housekeeping.exhausted)
+        stop_all(draft, failure)
+        waits = read_waits_at_the_end(draft)
+    elif warming:
+        decide_warm_up(draft)
+    else:
+        waits, often = _allot(draft, race, capacity)
+    draft.wake_at(waits.look_again)
+    decide_closing(draft, race, closing)
+    _note_capacity(draft, capacity)
+    if failure is None and not seen.suspend:
+        draft.wake_at(deadline)
+
+    # 4. Status: what people read.
     stall = None
-    if not over:
-        stall = find_stall(draft, race, waits, starting=failure is None and not warming, chores=warming or settled)
-    outlook = Outlook(
-        census=census,
-        best=found[1] if found is not None else None,
-        failure=failure,
-        settled=settled,
-        over=over,
-        left=left,
-        warming=warming,
-        observed_places=places,
-        stall=stall,
-        for_retry=waits.for_retry,
-    )
+    if not closing.over:
+        chores = warming or closing.settled
+        stall = find_stall(draft, race, waits, starting=failure is None and not warming, chores=chores)
+    outlook = Outlook(census, failure, closing, warming, capacity.gpus, stall, waits.for_retry)
     status = evaluate_status(draft, race, outlook)
-    _update_states(draft)
-    wait = None if draft.next_look is None else max(draft.next_look - now, timedelta(0))
-    begins_to_fail = failure is not None and not _is_on_record(draft, failure)
-    asked = housekeeping.freeing or (seen.housekeeping is not None and _prunes(draft))
-    news = draft.written() or _prunes(draft) or begins_to_fail
-    if ending and left and not over and not asked and news:
-        # What is freed at once is freed by then, and a failure on record.
-        wait = timedelta(0)
-    if begins_to_fail and not draft.frozen.keys().isdisjoint(draft.live):
-        # What stops those whose own record cannot be written is on record by then.
-        wait = timedelta(0)
+    _record_states(draft)
     return Plan(
         records=draft.records(),
         decisions=tuple(draft.decisions),
         status=status,
         events=(*draft.events, *transitions(seen.status, status)),
-        look_again_in=wait,
+        look_again_in=_look_again_in(draft, closing, failure),
         read_often=often,
-        finished=outlook.over,
+        finished=closing.over,
     )
 
 
-def _prunes(draft: Draft) -> bool:
-    return any(isinstance(decision, Prune) for decision in draft.decisions)
+def _plan_to_record(draft: Draft, race: Race) -> Plan:
+    """Facts alone: the next turn, which is due at once, decides."""
+    _record_states(draft)
+    before = draft.seen.status
+    status = note_refusal(draft, race, before.evolve(evaluations=draft.evaluations, steps=draft.steps))
+    events = (*draft.events, *transitions(before, status))
+    return Plan(draft.records(), (), status, events, look_again_in=timedelta(0))
 
 
-def _lasting_failure(draft: Draft) -> Failure | None:
-    """A sweep that failed stays failed, but for a spec that an edit has mended and a hand-over that is tried again."""
-    failed = draft.seen.status.condition("Failed")
-    if failed is None or failed.status != "True" or failed.reason in (INVALID, HAND_OVER_FAILED):
-        return None
-    return failed.reason, failed.message
+def _allot(draft: Draft, race: Race, capacity: Capacity) -> tuple[Waits, frozenset[str]]:
+    """Ask the policies; returns what waits, and whose metrics are worth reading more often."""
+    places = Places.of(draft, race, capacity.gpus)
+    allot(places)
+    pace = read_scrape_pace(draft, race)
+    draft.wake_at(places.look_again, pace.look_again)
+    return read_waits(places), pace.often
 
 
-def _is_on_record(draft: Draft, failure: Failure) -> bool:
-    failed = draft.seen.status.condition("Failed")
-    return failed is not None and failed.status == "True" and failed.reason == failure[0]
+def _note_capacity(draft: Draft, capacity: Capacity) -> None:
+    draft.wake_at(capacity.look_again)
+    if capacity.news is not None:
+        draft.events.append(capacity.news)
 
 
-def _deadline(draft: Draft, race: Race) -> Failure | None:
-    limit = draft.layout.spec.active_deadline_seconds
-    # Not only once it is on record: where nothing ever begins, no later turn would set the alarm.
-    started = start_time(draft)
-    if limit is None or started is None or not race.standings:
-        return None
-    suspended = draft.seen.status.suspended_seconds + suspended_for(draft)
-    deadline = draft.past(started) + timedelta(seconds=limit + suspended)
-    if draft.now >= deadline:
-        return "DeadlineExceeded", f"activeDeadlineSeconds: {limit} have passed; the best so far is kept"
-    if not draft.seen.suspend:
-        draft.wake_at(deadline)
-    return None
-
-
-def _effective(parallelism: int, observed: int | None) -> int:
-    # One more than there are: a Pending pod tells the autoscaler or the queue that more would be used.
-    return parallelism if observed is None else min(parallelism, observed + 1)
-
-
-def _update_states(draft: Draft) -> None:
+def _record_states(draft: Draft) -> None:
     """Bring the `state` column of the records that are written anyway up to date."""
     for episode in draft.written():
         status = draft.status(episode)
         state = episode_state(draft, episode)
         if status.state != state:
             draft.statuses[episode] = status.evolve(state=state)
+
+
+def _look_again_in(draft: Draft, closing: Closing, failure: Failure | None) -> timedelta | None:
+    begins_to_fail = failure is not None and not is_on_record(draft, failure)
+    if waits_for_records(draft, closing, begins_to_fail):
+        return timedelta(0)
+    return None if draft.next_look is None else max(draft.next_look - draft.now, timedelta(0))

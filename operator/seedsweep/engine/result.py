@@ -1,19 +1,21 @@
-"""The winner, and whether the sweep is over."""
+"""The best so far, and why a sweep fails."""
 
 from math import inf
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.status import Best, SweepStatus
+from seedsweep.api.status import INVALID, Best, SweepStatus
 from seedsweep.engine.census import Census
-from seedsweep.engine.decisions import Conclude
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.ends import MAX_BAD_CONFIGURATIONS, MIN_UNMEASURED
-from seedsweep.engine.race import Race
+from seedsweep.engine.standings import Race
+
+MAX_BAD_CONFIGURATIONS = 3
+"""All episodes share their configuration: after so many refusals the sweep has failed."""
+MIN_UNMEASURED = 3
+"""The same of episodes that were given up since their metrics cannot be used, where fewer have a score."""
 
 Failure = tuple[str, str]
 """Reason and message of the condition Failed."""
-
-
+DEADLINE_EXCEEDED = "DeadlineExceeded"
 HAND_OVER_FAILED = "HandOverFailed"
 """The one failure that is not for ever: the winner stands, and its hand-over can be tried again."""
 
@@ -52,20 +54,25 @@ def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
     )
 
 
-def conclude(draft: Draft, race: Race, winner: EpisodeId | None) -> bool:
-    """Hand the winner over once nothing runs any more; true when there is nothing (left) to hand over."""
-    if winner is None or not draft.layout.ours or not draft.seen.resumable or draft.seen.conclusion is not None:
-        return True
-    best = draft.status(winner).best
-    assert best is not None  # that is what made it the winner
-    if not draft.live and not draft.seen.concluding:
-        upto = race.limits.get(winner, draft.evaluations or best.evaluation)
-        draft.decide(Conclude(winner, best.evaluation, upto))
-    return False
+def lasting_failure(draft: Draft) -> Failure | None:
+    """A sweep that failed stays failed, but for a spec that an edit has mended and a hand-over that is tried again."""
+    failed = draft.seen.status.condition("Failed")
+    if failed is None or failed.status != "True" or failed.reason in (INVALID, HAND_OVER_FAILED):
+        return None
+    return failed.reason, failed.message
+
+
+def is_on_record(draft: Draft, failure: Failure) -> bool:
+    """Whether the sweep's status has this failure already."""
+    failed = draft.seen.status.condition("Failed")
+    return failed is not None and failed.status == "True" and failed.reason == failure[0]
 
 
 def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
     """Why the sweep cannot or may not go on; None while it may."""
+    lasting = lasting_failure(draft)
+    if lasting is not None:
+        return lasting
     total, budget = len(draft.layout.episodes), draft.layout.spec.max_failed_episodes
     warmed = draft.seen.housekeeping.warm_up if draft.seen.housekeeping is not None else None
     if warmed is not None and warmed.refused:

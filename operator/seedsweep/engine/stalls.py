@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.engine.bets import may_lead
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.leaders import may_lead
 from seedsweep.engine.observation import SeenAttempt
 from seedsweep.engine.places import Waits
-from seedsweep.engine.race import Need, Race
+from seedsweep.engine.standings import Need, Race
 
 
 @dataclass(frozen=True, slots=True)

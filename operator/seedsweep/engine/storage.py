@@ -1,19 +1,18 @@
 """What a sweep stores: what of it is no longer needed, how much there may be, and what it costs to have none."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, Freed
 from seedsweep.api.recorded import keep_unknown
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.census import step_of
-from seedsweep.engine.decisions import Event, Prune, WarmUp
+from seedsweep.engine.decisions import Event, WarmUp
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.findings import Finding
 from seedsweep.engine.footprint import Footprint, in_words, keeps_all
-from seedsweep.engine.observation import Housekeeping
-from seedsweep.engine.race import Race
-
-Finding = tuple[str, bool, str, str]
-"""Type of a condition, whether it holds, reason and message."""
+from seedsweep.engine.observation import Housekeeping, WarmedUp
+from seedsweep.engine.standings import Race
 
 
 def stored_of(episodes: Mapping[EpisodeId, EpisodeStatus]) -> dict[EpisodeId, bool]:
@@ -28,7 +27,7 @@ def stored_of(episodes: Mapping[EpisodeId, EpisodeStatus]) -> dict[EpisodeId, bo
     return stored
 
 
-def note_freed(draft: Draft) -> None:
+def record_freed(draft: Draft) -> None:
     """Put on record what was freed; should the record be lost, it is freed once more, which does no harm."""
     housekeeping = draft.seen.housekeeping
     if housekeeping is None:
@@ -42,21 +41,33 @@ def note_freed(draft: Draft) -> None:
             draft.write(episode, status.evolve(freed=freed), durable=False)
 
 
-def warm_up(draft: Draft) -> bool:
-    """Have the storage warmed up before the first episode starts; true while that is waited for."""
-    warmed = draft.seen.housekeeping.warm_up if draft.seen.housekeeping is not None else None
-    if warmed is None or warmed.over or _has_begun(draft):
-        return False
-    if not (warmed.under_way or warmed.refused or draft.seen.suspend):
+def is_warming_up(draft: Draft) -> bool:
+    """The first episode waits until the storage is warm."""
+    warmed = _warm_up(draft)
+    return warmed is not None and not warmed.over and not _has_begun(draft)
+
+
+def decide_warm_up(draft: Draft) -> None:
+    """Have it begin, if it has not."""
+    warmed = _warm_up(draft)
+    if warmed is not None and not (warmed.under_way or warmed.refused or draft.seen.suspend):
         draft.decide(WarmUp())
-    return True
 
 
-def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) -> int:
-    """Free what no one will resume: all but the best weights of survivors and of the sweep's best.
+class Leftover(NamedTuple):
+    """What an episode has stored and nobody will resume or load."""
+
+    episode: EpisodeId
+    keep_best: bool
+    """All but its best weights."""
+    due: bool
+    """To be freed now: its end is on record, and it was not asked for before."""
+
+
+def find_leftovers(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) -> list[Leftover]:
+    """All but the best weights of survivors and of the sweep's best.
 
     `failing`: the sweep fails, which may not be on record yet; until it is, those who could resume keep what they have.
-    Returns of how many episodes something is left to free.
     """
     survivors, housekeeping = set(race.survivors), draft.seen.housekeeping or Housekeeping()
     failed = _is_true(draft.seen.status, "Failed")
@@ -64,7 +75,7 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
     # What a trainer of one's own keeps in a cluster is its own affair: it is removed whole or left alone.
     whole = draft.seen.housekeeping is not None and not draft.layout.ours
     gives_up = housekeeping.exhausted and (failing or not race.standings)
-    left = 0
+    leftovers = []
     for episode, resumable in draft.seen.stored.items():
         if episode in draft.live or episode in housekeeping.freed:
             continue
@@ -74,10 +85,10 @@ def prune(draft: Draft, race: Race, winner: EpisodeId | None, *, failing: bool) 
             continue
         if (keep_best and (whole or keep_all)) or (keep_all and not settled):
             continue
-        left += 1
-        if (settled or failed) and not gives_up and episode not in housekeeping.freeing:
-            draft.decide(Prune(episode, keep_best=keep_best))
-    return left
+        asked = episode in housekeeping.freeing or episode in draft.frozen
+        due = (settled or failed) and not gives_up and not asked
+        leftovers.append(Leftover(episode, keep_best, due))
+    return leftovers
 
 
 def storage_findings(draft: Draft, left: int) -> Iterator[Finding]:
@@ -87,17 +98,19 @@ def storage_findings(draft: Draft, left: int) -> Iterator[Finding]:
     if housekeeping is None:
         return
     if housekeeping.unable:
-        yield "StorageTidy", False, "NoHousekeepingImage", housekeeping.unable
+        yield Finding("StorageTidy", False, "NoHousekeepingImage", housekeeping.unable)
     elif housekeeping.trouble and left:
-        yield "StorageTidy", False, "HousekeepingFails", f"{left} episodes' folders: {housekeeping.trouble}"
+        yield Finding("StorageTidy", False, "HousekeepingFails", f"{left} episodes' folders: {housekeeping.trouble}")
     else:
-        yield "StorageTidy", True, "OnlyWhatIsNeeded", f"{left} episodes' folders are being freed" if left else ""
+        yield Finding(
+            "StorageTidy", True, "OnlyWhatIsNeeded", f"{left} episodes' folders are being freed" if left else ""
+        )
     yield from _warmed_up(draft, housekeeping)
 
 
 def parameters_of(draft: Draft) -> int | None:
     """Of the model, as far as known."""
-    warmed = draft.seen.housekeeping.warm_up if draft.seen.housekeeping is not None else None
+    warmed = _warm_up(draft)
     return (warmed.parameters if warmed is not None else None) or draft.seen.status.parameters
 
 
@@ -125,11 +138,13 @@ def _checkpoints_kept(draft: Draft) -> Finding:
         text = f"at most {most.kept + most.live} checkpoints to resume from ({most.kept} kept, {most.live} at work)"
         text += f", beside those of interrupted episodes, and {most.best} best weights"
         parameters = parameters_of(draft)
-        return kind, True, "Stored", text + (f": {in_words(most.bytes_of(parameters))}" if parameters else "")
+        return Finding(kind, True, "Stored", text + (f": {in_words(most.bytes_of(parameters))}" if parameters else ""))
     again = f"survivors that made room start again from their seeds, {_again(draft)} steps more"
     if layout.spec.storage is None:
-        return kind, False, "NoStorage", f"spec.storage is absent: no weights outlive a pod, and {again}"
-    return kind, False, "NotResumed", f"no attempt has shown yet that the trainer resumes (level L2): else {again}"
+        return Finding(kind, False, "NoStorage", f"spec.storage is absent: no weights outlive a pod, and {again}")
+    return Finding(
+        kind, False, "NotResumed", f"no attempt has shown yet that the trainer resumes (level L2): else {again}"
+    )
 
 
 def _again(draft: Draft) -> str:
@@ -149,15 +164,19 @@ def _again(draft: Draft) -> str:
 def _warmed_up(draft: Draft, housekeeping: Housekeeping) -> Iterator[Finding]:
     kind, warmed, before = "WarmedUp", housekeeping.warm_up, draft.seen.status.condition("WarmedUp")
     if warmed is not None and warmed.refused:
-        yield kind, False, "BadConfiguration", warmed.refused
+        yield Finding(kind, False, "BadConfiguration", warmed.refused)
     elif warmed is not None and warmed.over:
-        yield kind, True, "Skipped" if warmed.error else "Done", warmed.error
+        yield Finding(kind, True, "Skipped" if warmed.error else "Done", warmed.error)
     elif warmed is not None and not _has_begun(draft):
-        yield kind, False, "WarmingUp", housekeeping.trouble
+        yield Finding(kind, False, "WarmingUp", housekeeping.trouble)
     elif warmed is not None:
-        yield kind, True, "EpisodesStarted", ""
+        yield Finding(kind, True, "EpisodesStarted", "")
     elif before is not None:
-        yield kind, before.status == "True", before.reason, before.message
+        yield Finding(kind, before.status == "True", before.reason, before.message)
+
+
+def _warm_up(draft: Draft) -> WarmedUp | None:
+    return draft.seen.housekeeping.warm_up if draft.seen.housekeeping is not None else None
 
 
 def _has_begun(draft: Draft) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.core import Condition
@@ -12,6 +11,7 @@ from seedsweep.api.status import INVALID, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
 from seedsweep.engine.draft import timestamp
+from seedsweep.engine.findings import Finding, condition_of
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Refusal
 from seedsweep.kube.apiserver.client import Api, ApiError, Object, refusal_reason
@@ -77,7 +77,7 @@ class Acceptance:
                 "an error of the operator's own, which its log shows; it tries again",
             )
         known = self._status.written
-        stalled = self._condition("Stalled", "True", reason, message, known.observed_generation)
+        stalled = self._condition(Finding("Stalled", True, reason, message), known.observed_generation)
         changed = known.evolve(conditions=[stalled, *(c for c in known.conditions if c.type != "Stalled")])
         status = keep_unknown(changed, known)
         if status != known:
@@ -119,10 +119,10 @@ class Acceptance:
         """The status on record, as that of a spec that is not carried out. What was found out before stays."""
         known = self._status.written
         judged = known.rejected and known.observed_generation == generation
-        accepted = self._condition("Accepted", "False", INVALID, message, generation)
+        accepted = self._condition(Finding("Accepted", False, INVALID, message), generation)
         failed = known.condition("Failed")
         if failed is None or failed.status != "True" or failed.reason == INVALID:
-            failed = self._condition("Failed", "True", INVALID, message, generation)
+            failed = self._condition(Finding("Failed", True, INVALID, message), generation)
         else:
             # It had failed already, and does not begin anew once its spec is mended.
             failed = failed.evolve(observed_generation=generation)
@@ -138,17 +138,6 @@ class Acceptance:
         )
         return keep_unknown(changed, known)
 
-    def _condition(
-        self, kind: str, holds: Literal["True", "False"], reason: str, message: str, generation: int | None
-    ) -> Condition:
+    def _condition(self, finding: Finding, generation: int | None) -> Condition:
         """A condition as it is now."""
-        before = self._status.written.condition(kind)
-        same = before is not None and before.status == holds
-        return Condition(
-            type=kind,
-            status=holds,
-            reason=reason,
-            message=message,
-            last_transition_time=before.last_transition_time if same and before is not None else timestamp(now()),
-            observed_generation=generation,
-        )
+        return condition_of(finding, self._status.written.condition(finding.kind), generation, now())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
+from seedsweep.engine.backoff import backoff
 from seedsweep.engine.observation import Refusal
 from seedsweep.kube.apiserver.client import MAX_AT_ONCE, Api, ApiError, Object, kind_of, refusal_reason
 from seedsweep.kube.process.log import Logger
@@ -171,7 +172,7 @@ class Refusals(Generic[Key]):
             self._times[key] += 1
             longest = MAX_PAUSE_OF_ONE if error is None or not _concerns_all(error) else 2 * MAX_PAUSE
             # Longer than the gate's pause: next time another object asks, for which the answer may differ.
-            pause = min(2 * PAUSE * 2 ** min(self._times[key] - 1, 10), longest)
+            pause = backoff(self._times[key], 2 * PAUSE, longest)
             until = self._clock() + (PAUSE if error is not None and refusal_reason(error) in _ALIKE else pause)
         self.standing[key] = Refusal(reason, message[:MAX_MESSAGE], until)
         self._news()

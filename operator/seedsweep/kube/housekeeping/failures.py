@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import Export
+from seedsweep.engine.backoff import backoff
 
 BACK_OFF = timedelta(seconds=5)
 MAX_BACK_OFF = timedelta(minutes=10)
 WARM_UP, HAND_OVER, PRUNING = "warming up", "handing over the winner", "freeing what is no longer needed"
 MAX_FAILURES = {WARM_UP: 4, HAND_OVER: 8, PRUNING: 8}
 """In a row, before a sweep begins or ends without: half a minute of pauses, and ten minutes."""
-_MAX_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Failures:
 
     def add(self, task: HousekeepingTask, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
         """It failed so often in a row."""
-        wait = min(BACK_OFF * 2 ** min(times - 1, _MAX_DOUBLINGS), MAX_BACK_OFF)
-        self.last = Failure(stage_of(task), export_of(task), times, answer, self._clock() + wait, final)
+        until = self._clock() + backoff(times, BACK_OFF, MAX_BACK_OFF)
+        self.last = Failure(stage_of(task), export_of(task), times, answer, until, final)
         if self.last.stage == HAND_OVER and self.last.exhausted:
             self.given_up = self.last
 

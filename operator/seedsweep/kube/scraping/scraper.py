@@ -22,8 +22,8 @@ from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.metrics_client import fetch, metrics_session
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.contract.trouble import InternalError, Trouble
-from seedsweep.engine.haste import OFTEN
 from seedsweep.engine.observation import Reading
+from seedsweep.engine.scrape_pace import OFTEN
 from seedsweep.kube.clock import now
 from seedsweep.kube.process.metrics import SCRAPE_SECONDS, SCRAPES
 from seedsweep.kube.scraping.slots import Slots

@@ -22,21 +22,21 @@ from seedsweep.api.episode import (
 from seedsweep.api.recorded import end_of, shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
-from seedsweep.engine.ends import FAILURES, end_of_stopped, failures
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.engine.retry import FAILURES, failures
+from seedsweep.engine.verdicts import LOST, stop_of
 
 _BLANK = Attempt(uid="")
 _NOTHING_READ = Reading()
 _CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
 _EXPLAINED = frozenset({EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.BAD_CONFIGURATION})
-_FINAL = frozenset({StopReason.CUT, StopReason.DOMINATED})
 _KEEP_OUTPUT = FAILURES | {EndReason.BAD_CONFIGURATION}
 """Ends of which an episode has so few that there is room for what the attempt said and printed."""
 MAX_OUTPUTS = 20
 """Attempts of one episode whose last lines of output stay on record: the newest that failed."""
 
 
-def absorb_attempts(draft: Draft) -> None:
+def record_attempts(draft: Draft) -> None:
     """Give every attempt its entry, and every end its record."""
     for attempt in draft.attempts.values():
         if draft.full:
@@ -72,7 +72,7 @@ def _close_vanished(draft: Draft) -> None:
             continue
         if draft.full:
             return
-        reason = end_of_stopped(entry.stop) if entry.stop is not None else EndReason.INTERRUPTED
+        reason = _end_of_stopped(entry.stop) if entry.stop is not None else EndReason.INTERRUPTED
         # Nobody saw when: the seconds it held a GPU are not known.
         ended = entry.evolve(
             completion_time=timestamp(draft.now),
@@ -207,15 +207,12 @@ def _held(values: tuple[float | None, ...], goal: int) -> tuple[float | None, ..
 
 def _lost_by(draft: Draft, episode: EpisodeId) -> StopReason | None:
     """The verdict that stops an attempt without a word on the attempt itself: the verdict is the record."""
-    verdict = draft.status(episode).verdict
-    if verdict is None or episode in draft.layout.audited:
-        return None
-    return {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}.get(verdict.outcome)
+    return None if episode in draft.layout.audited else stop_of(draft.status(episode).verdict)
 
 
 def _useless(entry: Attempt, attempt: SeenAttempt, ending: Ending) -> EndReason | None:
     """The end of an attempt whose published values can never count; not what its exit code explains better."""
-    if not attempt.unusable or entry.stop in _FINAL or ending.reason in _EXPLAINED:
+    if not attempt.unusable or entry.stop in LOST.values() or ending.reason in _EXPLAINED:
         return None
     return EndReason.METRICS_UNAVAILABLE
 
@@ -227,10 +224,19 @@ def _reason(draft: Draft, entry: Attempt, ending: Ending, evaluations: int) -> E
             return EndReason.DONE
         if entry.stop_after is not None and evaluations >= entry.stop_after:
             return EndReason.STOPPED_AT_RUNG
-        return end_of_stopped(entry.stop) if entry.stop is not None else EndReason.METRICS_UNAVAILABLE
+        return _end_of_stopped(entry.stop) if entry.stop is not None else EndReason.METRICS_UNAVAILABLE
     if entry.stop is not None and ending.reason in (EndReason.INTERRUPTED, EndReason.FAILED):
-        return end_of_stopped(entry.stop)
+        return _end_of_stopped(entry.stop)
     return ending.reason
+
+
+def _end_of_stopped(stop: StopReason) -> EndReason:
+    """The end of an attempt that we stopped: what it was stopped for may be the trainer's failure, all else is ours."""
+    if stop == StopReason.STUCK:
+        return EndReason.STUCK
+    if stop == StopReason.METRICS_UNAVAILABLE:
+        return EndReason.METRICS_UNAVAILABLE
+    return EndReason.INTERRUPTED if stop == StopReason.NODE_LOST else EndReason.STOPPED
 
 
 def _interruption(entry: Attempt, reason: EndReason, seen: Interruption | None) -> Interruption | None:

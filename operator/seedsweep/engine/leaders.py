@@ -2,18 +2,10 @@
 
 from seedsweep.api.episode import EndReason
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.ends import FAILURES
-from seedsweep.engine.race import Need, Race, Standing
+from seedsweep.engine.retry import FAILURES
+from seedsweep.engine.standings import Need, Race, Standing
 
 _NOT_TO_BET_ON = FAILURES | {EndReason.DONE, EndReason.DIVERGED, EndReason.BAD_CONFIGURATION}
-
-
-def for_idle_places(draft: Draft, race: Race) -> list[Standing]:
-    """Who may take places that nobody needs, best first: paused leaders, then the audited."""
-    idle = [s for e, s in race.standings.items() if e not in draft.live and _can_go_on(draft, s)]
-    leaders = [s for s in idle if may_lead(draft, s)]
-    leaders.sort(key=lambda s: (s.rank, draft.layout.bracket_of[s.episode]))
-    return [*leaders, *(s for s in idle if s.need is Need.AUDIT)]
 
 
 def ahead_of_cut(draft: Draft, race: Race, gpus: int) -> list[Standing]:
@@ -39,7 +31,7 @@ def ahead_of_cut(draft: Draft, race: Race, gpus: int) -> list[Standing]:
     to_train = sum(max(0, goal - draft.evaluations_done(s.episode)) for s in undecided)
     if to_train > (gpus - odd) * (next_goal - goal):
         leaders = [s for s in leaders if _has_begun(draft, s)]
-    return [s for s in leaders if _has_way_to_go(draft, s) and (s.episode in draft.live or _can_go_on(draft, s))]
+    return [s for s in leaders if _has_way_to_go(draft, s)]
 
 
 def may_lead(draft: Draft, standing: Standing) -> bool:
@@ -47,7 +39,7 @@ def may_lead(draft: Draft, standing: Standing) -> bool:
     return standing.promising and draft.seen.resumable and _has_way_to_go(draft, standing)
 
 
-def stop_after(draft: Draft, standing: Standing) -> int | None:
+def bet_ends_at(draft: Draft, standing: Standing) -> int | None:
     """Where a bet stops: at the next rung; None at the end."""
     return None if standing.next_goal == draft.evaluations else standing.next_goal
 
@@ -64,11 +56,7 @@ def _has_way_to_go(draft: Draft, standing: Standing) -> bool:
     return standing.next_goal is not None and draft.evaluations_done(standing.episode) < standing.next_goal
 
 
-def _can_go_on(draft: Draft, standing: Standing) -> bool:
-    """Not while it waits out a back-off, and not what failed past its rung: the cut decides about that one."""
+def failed_past_its_rung(draft: Draft, standing: Standing) -> bool:
+    """Nobody bets on it: the cut decides whether it gets another attempt."""
     attempts = draft.status(standing.episode).attempts
-    moment = draft.may_start_at(standing.episode)
-    if moment is not None and moment > draft.now:
-        draft.wake_at(moment)
-        return False
-    return standing.need is Need.AUDIT or not attempts or attempts[-1].reason not in _NOT_TO_BET_ON
+    return bool(attempts) and attempts[-1].reason in _NOT_TO_BET_ON

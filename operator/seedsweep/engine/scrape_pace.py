@@ -1,10 +1,11 @@
 """Which attempts are worth reading more often, since others wait for the GPUs that they hold."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.observation import SeenAttempt
-from seedsweep.engine.race import Need, Race
+from seedsweep.engine.standings import Need, Race
 
 OFTEN = 5
 """Times in one `spec.scrape.intervalSeconds`."""
@@ -15,37 +16,49 @@ _PATIENCE = 2
 """Evaluations past its rung in which its checkpoint there should have come."""
 
 
-def read_often(draft: Draft, race: Race) -> frozenset[str]:
-    """UIDs of the attempts that are about to reach a rung at which nobody told them to stop, while others wait.
+class ScrapePace(NamedTuple):
+    """Who is read more often."""
+
+    often: frozenset[str]
+    """UIDs of attempts."""
+    look_again: datetime | None
+    """When the next one joins them."""
+
+
+def read_scrape_pace(draft: Draft, race: Race) -> ScrapePace:
+    """More often: attempts about to reach a rung at which nobody told them to stop, while others wait.
 
     What such an attempt trains between its rung and the reading that shows it may be for nothing.
     """
     waited_for = any(a.bound is None for a in draft.live.values()) or any(
         s.need in (Need.RUNG, Need.END) and e not in draft.live for e, s in race.standings.items()
     )
-    return frozenset(a.uid for a in draft.live.values() if waited_for and _nears_its_rung(draft, race, a))
+    if not waited_for:
+        return ScrapePace(frozenset(), None)
+    since = {a.uid: _nears_its_rung_at(draft, race, a) for a in draft.live.values()}
+    often = frozenset(uid for uid, at in since.items() if at is not None and at <= draft.now)
+    return ScrapePace(often, min((at for at in since.values() if at is not None and at > draft.now), default=None))
 
 
-def _nears_its_rung(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
+def _nears_its_rung_at(draft: Draft, race: Race, attempt: SeenAttempt) -> datetime | None:
+    """From when on it is worth more readings, as far as its pace tells; None where it is not."""
     standing, reading = race.standings.get(attempt.episode), attempt.reading
     if attempt.stopping or attempt.uid in draft.stopped or standing is None or reading is None:
-        return False
+        return None
     if standing.need not in (Need.RUNG, Need.FATE) or standing.goal is None or reading.checkpoint >= standing.goal:
-        return False
+        return None
     if attempt.heeds_stop_after or (standing.need is Need.FATE and not draft.seen.resumable):
-        return False
+        return None
     to_go = standing.goal - len(reading.scores)
     if to_go <= 0:
         # Where no checkpoint comes soon, none may ever come.
-        return to_go >= -_PATIENCE
+        return draft.now if to_go >= -_PATIENCE else None
     pace = _pace(draft, attempt)
     if pace is None:
-        return False
+        return None
     assert attempt.progressed is not None  # where there is a pace
     interval = timedelta(seconds=draft.layout.spec.scrape.interval_seconds)
-    moment = attempt.progressed + to_go * pace - _AHEAD * interval
-    draft.wake_at(moment)
-    return draft.now >= moment
+    return attempt.progressed + to_go * pace - _AHEAD * interval
 
 
 def _pace(draft: Draft, attempt: SeenAttempt) -> timedelta | None:

@@ -1,24 +1,16 @@
-"""How an attempt ended, what it costs the episode, and when the next may start."""
+"""Whether an episode may have another attempt, when that may start, and on which node it had better not."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from seedsweep.api.episode import MAX_ATTEMPTS, Attempt, EndReason, Interruption, StopReason
+from seedsweep.api.episode import MAX_ATTEMPTS, Attempt, EndReason, Interruption
+from seedsweep.engine.backoff import backoff
 
 MAX_INTERRUPTIONS_WITHOUT_PROGRESS = 10
 MAX_ENDS_WITHOUT_SCORE = 2
 """A lost message may be to blame for the first; from then on it is the trainer."""
-MAX_BAD_CONFIGURATIONS = 3
-"""All episodes share their configuration: after so many refusals the sweep has failed."""
-MIN_UNMEASURED = 3
-"""The same of episodes that were given up since their metrics cannot be used, where fewer have a score."""
-LOST_AFTER = timedelta(seconds=30)
-"""Past its grace, before an attempt that was taken from its node is given up with the node. A node that lives has its
-processes killed and gone within seconds; one that comes back a little late is better waited for than doubled."""
-BACK_OFF = timedelta(seconds=10)
-MAX_BACK_OFF = timedelta(minutes=5)
-MAX_DOUBLINGS = 5
-"""Then MAX_BACK_OFF is reached."""
+FIRST_WAIT = timedelta(seconds=10)
+MAX_WAIT = timedelta(minutes=5)
 
 FAILURES = frozenset({EndReason.OUT_OF_MEMORY, EndReason.FAILED, EndReason.STUCK, EndReason.METRICS_UNAVAILABLE})
 """What spends backoffLimitPerEpisode; all else is nobody's fault, or final at once."""
@@ -95,8 +87,7 @@ def retry_at(attempts: Sequence[Attempt], now: datetime) -> datetime | None:
     ended = datetime.fromisoformat(attempts[-1].completion_time)
     if times < 1 or ended > now:
         return None
-    wait: timedelta = min(BACK_OFF * 2 ** min(times - 1, MAX_DOUBLINGS), MAX_BACK_OFF)
-    return ended + wait
+    return ended + backoff(times, FIRST_WAIT, MAX_WAIT)
 
 
 def _turned_away(attempts: Sequence[Attempt]) -> int:
@@ -110,12 +101,3 @@ def node_to_avoid(attempts: Sequence[Attempt]) -> str | None:
     if not attempts or not (attempts[-1].reason in FAILURES or attempts[-1].interruption in _OF_ITS_NODE):
         return None
     return attempts[-1].node
-
-
-def end_of_stopped(stop: StopReason) -> EndReason:
-    """The end of an attempt that we stopped: what it was stopped for may be the trainer's failure, all else is ours."""
-    if stop == StopReason.STUCK:
-        return EndReason.STUCK
-    if stop == StopReason.METRICS_UNAVAILABLE:
-        return EndReason.METRICS_UNAVAILABLE
-    return EndReason.INTERRUPTED if stop == StopReason.NODE_LOST else EndReason.STOPPED
