@@ -137,6 +137,14 @@ def test_those_who_could_resume_keep_what_they_have_until_the_failure_is_on_reco
     assert decisions(after, Prune) == [Prune(episode(0), keep_best=True)]
 
 
+def test_a_sweep_whose_rejected_spec_was_mended_keeps_what_it_can_resume_from():
+    records = {0: on_record(0.1, 0.2, 0.9, rungs=(3,), attempts=[entry("a", EndReason.INTERRUPTED, checkpoint=3)])}
+    mended = failing("Invalid")
+    todo = look(TWO, records=records, housekeeping=IDLE, stored={episode(0): True}, status=mended)
+    assert decisions(todo, Prune) == []
+    assert condition(todo, "Failed").status == "False"
+
+
 def test_keep_all_leaves_what_survivors_have_and_frees_losers_all_the_same():
     layout = study(2, (3, 1), storage={**BUCKET, "retentionPolicy": {"whenFinished": "KeepAll"}})
     todo = look(layout, records=OVER, cuts=[CUT], housekeeping=IDLE, stored=STORED, conclusion=HANDED_OVER)

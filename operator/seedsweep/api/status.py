@@ -226,6 +226,12 @@ class SweepStatus(Recorded):
         return accepted is not None and accepted.status == "False"
 
     @property
+    def failed(self) -> bool:
+        """Whether it has failed while it was carried out: a rejected spec, which an edit may mend, is no such end."""
+        failed = self.condition("Failed")
+        return failed is not None and failed.status == "True" and failed.reason != INVALID
+
+    @property
     def over(self) -> bool:
         """Whether it has ended for good."""
         return self.completion_time is not None and not self.rejected

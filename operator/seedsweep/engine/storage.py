@@ -70,7 +70,7 @@ def find_leftovers(draft: Draft, race: Race, winner: EpisodeId | None, *, failin
     `failing`: the sweep fails, which may not be on record yet; until it is, those who could resume keep what they have.
     """
     survivors, housekeeping = set(race.survivors), draft.seen.housekeeping or Housekeeping()
-    failed = _is_true(draft.seen.status, "Failed")
+    failed = draft.seen.status.failed
     keep_all = keeps_all(draft.layout)
     # What a trainer of one's own keeps in a cluster is its own affair: it is removed whole or left alone.
     whole = draft.seen.housekeeping is not None and not draft.layout.ours
@@ -181,8 +181,3 @@ def _warm_up(draft: Draft) -> WarmedUp | None:
 
 def _has_begun(draft: Draft) -> bool:
     return bool(draft.seen.attempts) or any(status.attempts for status in draft.seen.episodes.values())
-
-
-def _is_true(status: SweepStatus, kind: str) -> bool:
-    condition = status.condition(kind)
-    return condition is not None and condition.status == "True"

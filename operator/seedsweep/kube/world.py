@@ -104,7 +104,7 @@ class KubeWorld:
             uncut=self._records.uncut.standing,
             hindrances=tuple(self._hindrances(now())),
             suspend=spec.suspend,
-            has_failed=_has_failed(self._record.written),
+            has_failed=self._record.written.failed,
             parallelism=spec.parallelism,
             generation=self.sweep.metadata.generation,
             stored=stored_of(episodes) if house is not None and not house.unable else {},
@@ -171,7 +171,7 @@ class KubeWorld:
     def _tells_of(self, decision: Conclude) -> bool:
         """Whether the status that was planned last is that of the end, for the winner's card."""
         best = self.status.best
-        over = self.status.phase == "Concluding" or _has_failed(self.status)
+        over = self.status.phase == "Concluding" or self.status.failed
         return (
             over
             and best is not None
@@ -248,11 +248,6 @@ class KubeWorld:
             return False
         self._unwritten.done(_STATUS)
         return True
-
-
-def _has_failed(status: SweepStatus) -> bool:
-    failed = status.condition("Failed")
-    return failed is not None and failed.status == "True"
 
 
 def _is_news(before: SweepStatus, after: SweepStatus) -> bool:
