@@ -186,7 +186,8 @@ async def test_an_event_that_the_api_server_does_not_take_keeps_no_other_back(
         assert "takes no Event CutMade: message: too long" in caplog.text
 
 
-async def test_while_nothing_can_be_posted_no_more_than_a_bounded_number_waits() -> None:
+async def test_while_nothing_can_be_posted_no_more_than_a_bounded_number_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FLUSH_SECONDS", 120.0)
     async with at_work() as bench:
         bench.api.refuse = lambda _: FORBIDDEN
         for number in range(3 * MAX_WAITING):
