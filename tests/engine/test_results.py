@@ -36,7 +36,7 @@ OVER = {0: finished(0, 0.1, 0.2, 0.9, *(7 * [0.5])), 1: stopped_at_rung(1, 0.1, 
 
 def test_the_winner_is_handed_over_once_all_is_settled():
     todo = look(TWO, records=OVER, cuts=[CUT])
-    assert decisions(todo, Conclude) == [Conclude(episode(0), evaluation=3, upto=10)]
+    assert decisions(todo, Conclude) == [Conclude(episode(0), evaluation=3)]
     assert not todo.finished
     assert todo.status.phase == "Concluding"
     assert decisions(look(TWO, records=OVER, cuts=[CUT], concluding=True), Conclude) == []
@@ -88,7 +88,7 @@ def test_a_hand_over_that_failed_is_a_failure_and_the_winner_stands():
 def test_a_hand_over_that_failed_is_tried_again_and_may_succeed():
     failed = look(TWO, records=OVER, cuts=[CUT], conclusion=BROKEN).status
     again = look(TWO, records=OVER, cuts=[CUT], status=failed)
-    assert decisions(again, Conclude) == [Conclude(episode(0), evaluation=3, upto=10)]
+    assert decisions(again, Conclude) == [Conclude(episode(0), evaluation=3)]
     assert (again.status.phase, again.status.completion_time) == ("Concluding", None)
     done = look(TWO, records=OVER, cuts=[CUT], status=again.status, conclusion=Conclusion(episode(0).name, "file:///x"))
     assert (condition(done, "Complete").status, condition(done, "Failed").status) == ("True", "False")
@@ -130,7 +130,7 @@ def test_one_score_is_enough_for_a_winner():
 def test_a_loser_that_wins_is_handed_over_at_its_rung():
     winner = stopped_at_rung(1, 0.95, 0.2, 0.3).evolve(verdict=LOST)
     todo = look(TWO, records=OVER | {1: winner}, cuts=[CUT])
-    assert decisions(todo, Conclude) == [Conclude(episode(1), evaluation=1, upto=3)]
+    assert decisions(todo, Conclude) == [Conclude(episode(1), evaluation=1)]
 
 
 def test_a_trainer_of_ones_own_hands_over_by_itself():

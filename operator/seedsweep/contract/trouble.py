@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.foreign import recordable
 from seedsweep.contract.scrape import NeverUsableError
+from seedsweep.engine.observation import TroubleKind
 
-TroubleKind = Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"]
 """As in SeenAttempt: nothing is known of its metrics yet, nobody answers for them, or they cannot be used."""
 
 UNREACHED_TIMES = 5

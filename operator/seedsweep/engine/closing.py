@@ -56,8 +56,7 @@ def decide_closing(draft: Draft, race: Race, closing: Closing) -> None:
     if closing.hands_over and closing.winner is not None and not draft.live and not draft.seen.concluding:
         best = draft.status(closing.winner).best
         assert best is not None  # that is what made it the winner
-        upto = race.limits.get(closing.winner, draft.evaluations or best.evaluation)
-        draft.decide(Conclude(closing.winner, best.evaluation, upto))
+        draft.decide(Conclude(closing.winner, best.evaluation))
     for leftover in closing.leftovers:
         if leftover.due:
             draft.decide(Prune(leftover.episode, keep_best=leftover.keep_best))

@@ -173,7 +173,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
     waiting = f"{retries} wait to be retried; " if retries else ""
     if racing:
         return "Running", f"{racing} episodes have yet to reach their rung; {waiting}{best}"
-    if any(standing.need is Need.FATE for standing in race.standings.values()):
+    if any(standing.need is Need.CUT for standing in race.standings.values()):
         return "Running", f"cutting; {best}"
     return (
         "Running" if draft.seen.attempts or draft.seen.episodes else "Pending"

@@ -57,7 +57,7 @@ class StopAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """Free an episode's stored checkpoints; `keep_best`: all but its best weights up to `upto`."""
+    """Free an episode's stored checkpoints; `keep_best`: all but its best weights."""
 
     episode: EpisodeId
     keep_best: bool
@@ -65,12 +65,10 @@ class Prune:
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """Hand over the winner: its best weights at or before `upto`, and its score on the test set, once."""
+    """Hand over the winner: its weights of that evaluation, and its score on the test set, once."""
 
     episode: EpisodeId
     evaluation: int
-    upto: int
-    """The last evaluation that counts for this episode: its rung if it lost there, else E."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class SeenAttempt:
     """Since when no place was found for it; None for pods that wait behind a gate of a queue."""
     trouble: str = ""
     """Why it cannot begin, where the world says so: an image that cannot be pulled, no node that fits."""
-    trouble_kind: Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"] = "CannotBegin"
+    trouble_kind: TroubleKind = "CannotBegin"
     gated: bool = False
     """It waits behind a gate, as of a queue, and does not look for a place yet."""
     stop_after: int | None = None

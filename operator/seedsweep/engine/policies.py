@@ -161,7 +161,7 @@ def _decide_start(places: Places, standing: Standing) -> None:
 
 def _stop_after(places: Places, standing: Standing) -> int | None:
     """The rung at which it ends and frees its GPU, unless there is a place for everyone."""
-    if standing.need is Need.FATE:
+    if standing.need is Need.CUT:
         return bet_ends_at(places.draft, standing)
     return standing.goal if standing.need is Need.RUNG and places.count < places.undecided else None
 
@@ -185,7 +185,7 @@ def _idle(places: Places) -> list[Standing]:
     """Those without an attempt that no other policy starts."""
     early = {standing.episode for standing in places.ahead}
     without = (s for e, s in places.race.standings.items() if e not in places.draft.live and e not in places.resting)
-    return [s for s in without if s.need in (Need.FATE, Need.AUDIT) and s.episode not in early]
+    return [s for s in without if s.need in (Need.CUT, Need.AUDIT) and s.episode not in early]
 
 
 def _idle_at_work(places: Places) -> list[SeenAttempt]:
@@ -227,6 +227,6 @@ def _brackets_far_from_a_cut(draft: Draft, race: Race) -> set[int]:
 def _is_unlikely(draft: Draft, race: Race, attempt: SeenAttempt) -> bool:
     """It came to its rung and is likelier to lose there; not what began there on a bet, or it would come and go."""
     standing = race.standings[attempt.episode]
-    if standing.need is not Need.FATE or standing.goal is None or standing.promising:
+    if standing.need is not Need.CUT or standing.goal is None or standing.promising:
         return False
     return draft.begun_at(attempt) < standing.goal

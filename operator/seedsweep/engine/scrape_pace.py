@@ -45,9 +45,9 @@ def _nears_its_rung_at(draft: Draft, race: Race, attempt: SeenAttempt) -> dateti
     standing, reading = race.standings.get(attempt.episode), attempt.reading
     if attempt.stopping or attempt.uid in draft.stopped or standing is None or reading is None:
         return None
-    if standing.need not in (Need.RUNG, Need.FATE) or standing.goal is None or reading.checkpoint >= standing.goal:
+    if standing.need not in (Need.RUNG, Need.CUT) or standing.goal is None or reading.checkpoint >= standing.goal:
         return None
-    if attempt.heeds_stop_after or (standing.need is Need.FATE and not draft.seen.resumable):
+    if attempt.heeds_stop_after or (standing.need is Need.CUT and not draft.seen.resumable):
         return None
     to_go = standing.goal - len(reading.scores)
     if to_go <= 0:

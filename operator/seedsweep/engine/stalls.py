@@ -72,7 +72,7 @@ def _wants_to_start(draft: Draft, race: Race, episode: EpisodeId) -> bool:
     standing = race.standings.get(episode)
     if standing is None or episode in draft.live:
         return False
-    return standing.need is not Need.FATE or may_lead(draft, standing)
+    return standing.need is not Need.CUT or may_lead(draft, standing)
 
 
 def _abandonment(attempt: SeenAttempt) -> Stall:

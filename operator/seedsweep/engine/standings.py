@@ -17,7 +17,7 @@ class Need(IntEnum):
 
     RUNG = 0
     """Its score at the next rung."""
-    FATE = 1
+    CUT = 1
     """It has its score and waits for the cut; to train on is a bet."""
     END = 2
     """It survived every cut."""
@@ -94,7 +94,7 @@ def _read_contest(draft: Draft, race: Race, contest: Contest, ranking: Ranking, 
             continue
         # Of a random order, the expected place among all, from 1, is (place + 1) (all + 1) / (scored + 1).
         promising = (place + 1) * (len(ranked) + len(ranking.pending) + 1) // (len(ranked) + 1) <= contest.keep
-        race.standings[episode] = Standing(episode, Need.FATE, rung, goal, next_goal, place, promising)
+        race.standings[episode] = Standing(episode, Need.CUT, rung, goal, next_goal, place, promising)
 
 
 def _read_audit(draft: Draft, race: Race, episode: EpisodeId, level: int) -> None:
@@ -111,4 +111,4 @@ def _read_audit(draft: Draft, race: Race, episode: EpisodeId, level: int) -> Non
 def is_past_its_rung(race: Race, attempt: SeenAttempt) -> bool:
     """It holds a place, has its score, and waits for the cut."""
     standing = race.standings.get(attempt.episode)
-    return standing is not None and standing.need is Need.FATE and attempt.bound is not None
+    return standing is not None and standing.need is Need.CUT and attempt.bound is not None

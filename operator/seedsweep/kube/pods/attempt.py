@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeStatus, Interruption, StopReason
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.contract.scrape import Expected
-from seedsweep.contract.trouble import Trouble, TroubleKind
-from seedsweep.engine.observation import Ending, Reading, SeenAttempt
+from seedsweep.contract.trouble import Trouble
+from seedsweep.engine.observation import Ending, Reading, SeenAttempt, TroubleKind
 from seedsweep.kube.pods.endings import vanished
 from seedsweep.kube.pods.facts import PodFacts
 from seedsweep.kube.scraping.scraper import Scraper, Target

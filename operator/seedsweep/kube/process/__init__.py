@@ -1,1 +1,1 @@
-"""What every task of the operator needs: its log, its counters, the word for its live view, and new tries."""
+"""What every task of the operator needs: its log, its counters and the word for its live view."""
