@@ -123,11 +123,15 @@ UNTIL_HANDED_OVER = {
     "spec.storage.retentionPolicy": {"whenFinished": "KeepAll", "whenDeleted": "Delete"},
 }
 REJECTED = Condition(type="Accepted", status="False", reason="Invalid", last_transition_time=SINCE)
+NO_COPY = Condition(type="Failed", status="True", reason="HandOverFailed", last_transition_time=SINCE)
 WINNER = Best(episode="wi0-do0", weight_init=0, data_order=0, score=0.5, evaluation=3)
 NOT_YET = {
     "new": None,
     "running": SweepStatus(phase="Running", start_time=SINCE, best=WINNER),
     "rejected": SweepStatus(phase="Failed", completion_time=SINCE, conditions=[REJECTED]),
+    "not handed over": SweepStatus(
+        phase="Failed", completion_time=SINCE, conditions=[NO_COPY], best=WINNER.evolve(weights="s3://bucket/best")
+    ),
 }
 BY_THEN = {
     "handed over": SweepStatus(phase="Concluding", best=WINNER.evolve(weights="s3://bucket/best")),

@@ -26,7 +26,6 @@ from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Conclude, Prune, StopAttempt
 from seedsweep.engine.observation import Conclusion
-from seedsweep.engine.result import hand_over_failed
 
 LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
 TWO = study(2, (3, 1))
@@ -82,7 +81,7 @@ def test_a_hand_over_that_failed_is_a_failure_and_the_winner_stands():
     assert (failed.status, failed.reason, failed.message) == ("True", "HandOverFailed", "disk full")
     assert (handed_over.status, handed_over.reason) == ("False", "HandOverFailed")
     assert (todo.status.phase, todo.status.best.episode) == ("Failed", episode(0).name)
-    assert hand_over_failed(todo.status)
+    assert todo.status.hand_over_failed
 
 
 def test_a_hand_over_that_failed_is_tried_again_and_may_succeed():

@@ -254,6 +254,19 @@ async def test_what_was_given_up_is_tried_at_once_and_counted_anew_with_another_
     assert house.conclusion.error == ""
 
 
+async def test_what_was_given_up_is_tried_anew_once_a_person_wants_it():
+    house = House()
+    await house.act(HAND_OVER)
+    house.end('{"error":"no such repository"}', 78)
+    assert house.conclusion is not None
+    house.keeper.begin_again()
+    assert house.conclusion is None
+    await house.act(HAND_OVER)
+    house.end('{"weights":"/w"}')
+    assert house.conclusion is not None
+    assert house.conclusion.error == ""
+
+
 async def test_a_refused_configuration_is_not_tried_again():
     house = House()
     await house.act(WARM_UP)

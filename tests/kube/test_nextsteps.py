@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import records
+from seedsweep.api.core import Condition
 from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep, Storage
 from seedsweep.cluster.next_steps import next_steps
@@ -48,3 +49,16 @@ def test_a_sweep_without_a_result_tells_of_no_weights() -> None:
     sweep = over(None)
     assert sweep.status is not None
     assert "weights" not in told(sweep.evolve(status=sweep.status.evolve(best=None)))
+
+
+@pytest.mark.parametrize(("seconds", "next_time"), [(300, 299), (299, 298), (1, 2)])
+def test_the_line_that_tries_a_hand_over_again_changes_the_spec_each_time(seconds: int, next_time: int) -> None:
+    sweep = over({"uri": "s3://bucket"})
+    assert sweep.status is not None
+    since = "2026-03-02T08:00:00Z"
+    failed = Condition(type="Failed", status="True", reason="HandOverFailed", last_transition_time=since)
+    again = sweep.evolve(
+        spec=sweep.spec.evolve(wait_for_capacity_seconds=seconds),
+        status=sweep.status.evolve(phase="Failed", conditions=[failed]),
+    )
+    assert f'{{"spec":{{"waitForCapacitySeconds":{next_time}}}}}' in told(again)

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from seedsweep.api.cel import Rule
 from seedsweep.api.core import PodSpec, PodTemplate
+from seedsweep.api.status import HAND_OVER_FAILED
 from seedsweep.api.sweep import Storage, SweepSpec, Trainer
 
 _ALWAYS_MUTABLE = frozenset(
@@ -37,11 +38,13 @@ _MUTABLE_WHILE_SUSPENDED = (
 
 
 _FIXED = "is fixed once the sweep exists: make a new sweep"
-# A rejected sweep has handed nothing over, though it has a completionTime. See SweepStatus.handed_over.
+# A rejected sweep has handed nothing over, though it has a completionTime, and a hand-over that failed may be tried
+# again. See SweepStatus.handed_over.
 _HANDED_OVER = (
-    "has(self.status) && ((has(self.status.best) && has(self.status.best.weights)) ||"
-    " (has(self.status.completionTime) && !(has(self.status.conditions) &&"
-    " self.status.conditions.exists(c, c.type == 'Accepted' && c.status == 'False'))))"
+    "has(self.status) && ((has(self.status.best) && has(self.status.best.weights)) || has(self.status.completionTime))"
+    " && !(has(self.status.conditions) && self.status.conditions.exists(c,"
+    " (c.type == 'Accepted' && c.status == 'False')"
+    f" || (c.type == 'Failed' && c.status == 'True' && c.reason == '{HAND_OVER_FAILED}')))"
 )
 
 

@@ -18,6 +18,8 @@ Place = Annotated[str, Bound(2 * 4096)]
 Column = Annotated[str, Bound(256)]
 
 INVALID = "Invalid"
+HAND_OVER_FAILED = "HandOverFailed"
+"""The one failure that is not for ever: the winner stands, and its hand-over can be tried again."""
 """Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 MAX_CONDITIONS = 32
 MAX_FINGERPRINTS = 20
@@ -232,6 +234,12 @@ class SweepStatus(Recorded):
         return failed is not None and failed.status == "True" and failed.reason != INVALID
 
     @property
+    def hand_over_failed(self) -> bool:
+        """Whether it has failed by its hand-over alone."""
+        failed = self.condition("Failed")
+        return failed is not None and failed.status == "True" and failed.reason == HAND_OVER_FAILED
+
+    @property
     def over(self) -> bool:
         """Whether it has ended for good."""
         return self.completion_time is not None and not self.rejected
@@ -239,4 +247,4 @@ class SweepStatus(Recorded):
     @property
     def handed_over(self) -> bool:
         """Whether the winner is where it stays, or there is none."""
-        return self.over or (self.best is not None and self.best.weights is not None)
+        return not self.hand_over_failed and (self.over or (self.best is not None and self.best.weights is not None))

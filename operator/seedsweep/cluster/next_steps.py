@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.result import hand_over_failed
 from seedsweep.kube import names
 from seedsweep.kube.pods.manifest import storage_folder
 from seedsweep.report.facts import casualties
@@ -19,8 +18,10 @@ def next_steps(sweep: SeedSweep, episodes: Sequence[Episode]) -> Iterator[NextSt
     failed = next((lost for lost in casualties(episodes) if lost.outcome == "failed"), None)
     if failed is not None:
         yield NextStep(f"Read why {failed.episode} failed", [f"{kubectl} describe episode {name}-{failed.episode}"])
-    if hand_over_failed(status):
-        patch = f'{kubectl} patch seedsweep {name} --type merge -p \'{{"spec":{{"waitForCapacitySeconds":301}}}}\''
+    if status.hand_over_failed:
+        seconds = sweep.spec.wait_for_capacity_seconds
+        change = f'{{"spec":{{"waitForCapacitySeconds":{seconds - 1 if seconds > 1 else seconds + 1}}}}}'
+        patch = f"{kubectl} patch seedsweep {name} --type merge -p '{change}'"
         yield NextStep("Hand the winner over again: any change of its spec does it, once the cause is removed", [patch])
     elif status.phase == "Failed":
         again = [f"{kubectl} delete seedsweep {name}", f"{kubectl} apply -f FILE"]

@@ -10,6 +10,7 @@ from seedsweep.api.episode import MAX_FINGERPRINT
 from seedsweep.api.provenance import Provenance, parse_provenance
 from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, shortened
 from seedsweep.api.status import (
+    HAND_OVER_FAILED,
     MAX_CONDITIONS,
     MAX_FINGERPRINTS,
     CutSummary,
@@ -24,7 +25,7 @@ from seedsweep.engine.deadline import start_time, suspended_for
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, recorded_or_now
 from seedsweep.engine.findings import Finding, condition_of
-from seedsweep.engine.result import HAND_OVER_FAILED, Failure
+from seedsweep.engine.result import Failure
 from seedsweep.engine.stalls import Stall, find_refusal
 from seedsweep.engine.standings import Need, Race
 from seedsweep.engine.storage import parameters_of, storage_events, storage_findings

@@ -3,7 +3,7 @@
 from math import inf
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.status import INVALID, Best, SweepStatus
+from seedsweep.api.status import HAND_OVER_FAILED, INVALID, Best
 from seedsweep.engine.census import Census
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.standings import Race
@@ -16,14 +16,6 @@ MIN_UNMEASURED = 3
 Failure = tuple[str, str]
 """Reason and message of the condition Failed."""
 DEADLINE_EXCEEDED = "DeadlineExceeded"
-HAND_OVER_FAILED = "HandOverFailed"
-"""The one failure that is not for ever: the winner stands, and its hand-over can be tried again."""
-
-
-def hand_over_failed(status: SweepStatus) -> bool:
-    """Whether a sweep has failed by its hand-over alone."""
-    failed = status.condition("Failed")
-    return failed is not None and failed.status == "True" and failed.reason == HAND_OVER_FAILED
 
 
 def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:

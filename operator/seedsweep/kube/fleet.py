@@ -180,6 +180,9 @@ class Fleet:
         self._sweeps.pop(sweep.home.uid, None)
         self._tasks.pop(sweep.home.uid, None)
         self._shared.scraper.forget_sweep(sweep.home.uid)
+        if sweep.home.uid in self._over:
+            # Its spec may have changed while it ended.
+            self._take(sweep.body, gone=False)
 
     def _is_over(self, home: Home, status: SweepStatus, body: Object) -> None:
         policy = (body["spec"].get("storage") or {}).get("retentionPolicy") or {}

@@ -12,7 +12,6 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.result import hand_over_failed
 from seedsweep.kube import names
 from seedsweep.kube.acceptance import Acceptance, Accepted
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
@@ -69,7 +68,7 @@ class Shared:
 
 def is_over(status: SweepStatus, generation: object) -> bool:
     """Whether nothing is left to do: a hand-over that failed is tried again once the spec has changed."""
-    return status.over and not (hand_over_failed(status) and status.observed_generation != generation)
+    return status.over and not (status.hand_over_failed and status.observed_generation != generation)
 
 
 class GoneError(Exception):
@@ -201,6 +200,9 @@ class Sweep:
         records = Records(self._api, self.home, layout, now, self._wake.set)
         await records.load()
         await self._load_pods(attempts, sweep)
+        known = self.status.written
+        if known.hand_over_failed and known.observed_generation != self._judged:
+            self._housekeeper.begin_again()
         hands = Hands(
             records,
             attempts,

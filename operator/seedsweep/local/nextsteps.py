@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.result import hand_over_failed
 from seedsweep.report.facts import casualties
 from seedsweep.report.record import Record
 from seedsweep.terminal import NextStep
@@ -22,7 +21,7 @@ def next_steps(directory: Path, record: Record) -> Iterator[NextStep]:
     if status.completion_time is None:
         again = "the same `seedsweep run` again: nothing that is on record is trained twice"
         yield NextStep("Go on from here", [again])
-    elif hand_over_failed(status):
+    elif status.hand_over_failed:
         again = "the same `seedsweep run` again, once the cause is removed: nothing is trained again"
         yield NextStep("Hand the winner over again", [again])
     elif status.phase == "Failed":

@@ -11,7 +11,6 @@ from seedsweep.api.parse import InvalidSweepError, load_sweep
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import Exit, exit_of
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.result import hand_over_failed
 from seedsweep.local.environment import local_problems
 from seedsweep.local.nextsteps import next_steps
 from seedsweep.local.places import find_places, place_problems, usable_cores, visible_gpus
@@ -95,7 +94,7 @@ def _is_over(request: Request, sweep: SeedSweep, directory: RunDirectory) -> boo
     if problems:
         raise InvalidSweepError(request.source, problems)
     status = recorded.status
-    return status is not None and status.completion_time is not None and not hand_over_failed(status)
+    return status is not None and status.completion_time is not None and not status.hand_over_failed
 
 
 def _prepare(request: Request, sweep: SeedSweep, directory: RunDirectory) -> Setting:

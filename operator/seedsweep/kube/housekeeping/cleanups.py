@@ -62,7 +62,12 @@ class CleanUps:
         try:
             sweep = parse_stored(body)
         except InvalidSweepError:
-            # It was never accepted, and has stored nothing.
+            policy = mapping(mapping(mapping(body.get("spec")).get("storage")).get("retentionPolicy"))
+            begun = mapping(body.get("status")).get("startTime")
+            if policy.get("whenDeleted") == "Delete" and begun and home.uid not in self._begun:
+                # It had begun before its spec was rejected.
+                self._begun.add(home.uid)
+                self._tell_left(home, "its spec is invalid")
             return
         storage = sweep.spec.storage
         if home.uid in self._begun or storage is None or storage.retention_policy.when_deleted == "Retain":

@@ -57,6 +57,10 @@ class Failures:
         if self.last.stage == HAND_OVER and self.last.exhausted:
             self.given_up = self.last
 
+    def forget(self) -> None:
+        """What failed may be tried as if it never had been."""
+        self.last = self.given_up = None
+
     def of(self, stage: str) -> Failure | None:
         """The last one, where it is of this stage."""
         return self.last if self.last is not None and self.last.stage == stage else None

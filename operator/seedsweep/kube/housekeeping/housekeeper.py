@@ -13,7 +13,6 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, Housekeepin
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
-from seedsweep.engine.result import hand_over_failed
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
@@ -155,7 +154,7 @@ class Housekeeper:
         asked = self._pod.task.hand_over if self._pod is not None else None
         if done is not None and asked is not None and asked.export == export:
             return _conclusion(sweep, asked.episode, done)
-        if best.weights is None or hand_over_failed(status):
+        if best.weights is None or status.hand_over_failed:
             return None
         # Nothing of it is left but the record.
         return Conclusion(best.episode, best.weights, best.exported, best.test)
@@ -212,6 +211,10 @@ class Housekeeper:
     def look_again_soon(self) -> None:
         """What is wanted is not known well enough yet."""
         self._alarm.within(SOON_SECONDS)
+
+    def begin_again(self) -> None:
+        """A person wants what failed to be tried again."""
+        self._failures.forget()
 
     async def close(self) -> None:
         """The sweep is over, and all that was said is on record."""
