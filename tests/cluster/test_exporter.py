@@ -91,7 +91,7 @@ async def test_nobody_listens_any_more_once_the_trainer_has_ended(
         (Lies.OTHER_UID, "uid 'someone-else'"),
         (Lies.OUT_OF_RANGE, "outside the metric's range"),
         (Lies.GOES_BACK, "went back"),
-        (Lies.BEYOND_ITS_STEPS, "step 101 of only 100"),
+        (Lies.BEYOND_ITS_STEPS, "more steps than the 100 that are planned"),
         (Lies.DUPLICATE, "2 times"),
         (Lies.GARBAGE, "not UTF-8"),
         (Lies.HUGE, "larger than"),

@@ -33,7 +33,7 @@ def document(text: str) -> Object:
 
 def raw(text: str) -> Object:
     """As it was written, whether or not the parser would refuse it."""
-    found: Object = YAML(typ="safe", pure=True).load(text)
+    found: Object = json.loads(text) if text.startswith("{") else YAML(typ="safe", pure=True).load(text)
     return found
 
 

@@ -168,12 +168,15 @@ async def test_a_warm_up_that_keeps_failing_is_skipped_with_a_warning(control_pl
         assert [part for _, part in trial.trainers.housekeepers.begun].count(Part.WARM_UP) == 4
 
 
-async def test_a_hand_over_that_fails_is_tried_again_and_then_the_result_stands_without(control_plane, namespace: str):
+async def test_a_hand_over_that_fails_is_tried_again_and_then_fails_the_sweep_whose_winner_stands(
+    control_plane, namespace: str
+):
     script = with_mishaps({Part.HAND_OVER: (Mishap.FAILS, Mishap.EVICTED, Mishap.REFUSES)})
     async with on_trial(control_plane, namespace, script) as trial:
-        await trial.apply(sweep := stored_sweep())
-        status = await completed(trial, sweep, script)
-        assert "there is no such model" in status["message"]
+        await trial.apply(stored_sweep())
+        failed = await trial.condition("Failed")
+        assert (failed["reason"], failed["message"]) == ("HandOverFailed", "model: there is no such model")
+        status = await trial.status()
         assert "weights" not in status["best"]
         assert [part for _, part in trial.trainers.housekeepers.begun].count(Part.HAND_OVER) == 3
         await no_pods(trial)

@@ -153,7 +153,7 @@ def test_one_bad_episode_never_ends_a_sweep(
 def test_failed_attempt_is_made_again_and_ends_as_if_nothing_had_happened(
     seedsweep: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "BACK_OFF", timedelta(0))
+    monkeypatch.setattr(retry, "FIRST_WAIT", timedelta(0))
     smooth, rough = FakeSweep(tmp_path / "a"), FakeSweep(tmp_path / "b")
     for sweep in (smooth, rough):
         sweep.folder.mkdir()

@@ -104,7 +104,7 @@ def test_a_server_that_is_killed_within_an_upload_and_comes_back_costs_only_time
     bench = Bench(own_server.uri("wi1-do2"), tmp_path / "machines")
     writer = bench.attempt("a")
     large = checkpoint(1)
-    large = Checkpoint(large.progress, True, {"w": torch.rand(2_000_000)}, {"m": torch.rand(12_000_000)})
+    large = Checkpoint(large.progress, {"w": torch.rand(2_000_000)}, {"m": torch.rand(12_000_000)})
     done = threading.Event()
 
     def write() -> None:

@@ -164,7 +164,7 @@ class Reporter(Collector):
             steps_done=done,
             checkpoint=len(scores),
             scores=tuple(published(score, "resumed(scores=)") for score in scores),
-            losses=None if losses is None else tuple(published(loss, "resumed(losses=)") for loss in losses),
+            losses=None if not losses else tuple(published(loss, "resumed(losses=)") for loss in losses),
         )
         self._evaluated_at = done if scores else None
 

@@ -98,7 +98,7 @@ class Sweep:
         """When it was last seen to exist: what showed it first may be older than its deletion."""
         self._attempts: PodAttempts | None = None
         self._housekeeper = Housekeeper(self._api, self.home, shared.settings, self._wake.set, now)
-        self.status = StatusRecord(self._api, self.home)
+        self.status = StatusRecord(self._api, self.home, self.changed)
         self.status.saw(body)
         self._acceptance = Acceptance(shared.api, shared.settings, self.status, shared.recorder)
 

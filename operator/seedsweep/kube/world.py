@@ -200,8 +200,10 @@ class KubeWorld:
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
         """See Backend. What was held back is planned again, and its events are told then."""
-        if status.completion_time is not None and (self.held_back or not await self._records.flush()):
-            # A sweep that is over is never looked at again: first all of it has to be on record. It is planned anew.
+        ends = status.completion_time is not None
+        if ends and (self.held_back or not await self._records.flush() or self._is_outdated):
+            # A sweep that is over is never looked at again: first all of it has to be on record, and its spec as it is
+            # now has to be obeyed. It is planned anew.
             self.behind = True
             return
         # It shows the sweep live only as long as there is something to see.
@@ -222,6 +224,11 @@ class KubeWorld:
             self.behind = not await self._write(status, moment)
         self._recorder.tell(self._home, [e for e in self._untold if self._is_true(e)], moment)
         self._untold = [event for event in self._untold if not self._is_true(event)]
+
+    @property
+    def _is_outdated(self) -> bool:
+        """The spec has changed since this turn began."""
+        return self._record.generation != self.sweep.metadata.generation
 
     def tell_rest(self) -> None:
         """Tell what waits for a status that turned out to be on record."""

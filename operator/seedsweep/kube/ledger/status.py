@@ -1,5 +1,6 @@
 """The status of one sweep's object: the one place that knows what of it is on record."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from seedsweep.api.status import SweepStatus
@@ -14,22 +15,26 @@ from seedsweep.kube.process.livekey import RecordedKey, live_key
 class StatusRecord:
     """What is written, and the version of the object that it is written on."""
 
-    def __init__(self, api: GatedApi, home: Home) -> None:
+    def __init__(self, api: GatedApi, home: Home, shown: Callable[[Object], None]) -> None:
+        """`shown` is called with the object where a conflict has it read: its spec may have changed as well."""
         self.written = SweepStatus()
         """As it stands in the API, as far as seen."""
         self.written_at: datetime | None = None
         """By our clock; None before the first write of ours."""
         self.key = RecordedKey(live_key(home.uid))
         """The word for its live view."""
+        self.generation: int | None = None
+        """Of the object as last seen."""
         self._api = api
         self._home = home
+        self._shown = shown
         self._version = 0
 
     def saw(self, body: Object) -> None:
         """The sweep's object as a watch, a list or an answer shows it; an older one than is known tells nothing."""
         version = int(body["metadata"]["resourceVersion"])
         if version > self._version:
-            self._version = version
+            self._version, self.generation = version, body["metadata"].get("generation")
             self.written = read_status(body.get("status") or {})[0]
 
     async def write(self, status: SweepStatus, now: datetime) -> None:
@@ -65,3 +70,4 @@ class StatusRecord:
         found = await self._api.get(self._home.path)
         if found["metadata"]["uid"] == self._home.uid:
             self.saw(found)
+            self._shown(found)
