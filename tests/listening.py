@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-_BACKLOG = 8
+_BACKLOG = 1024
+"""Connections that wait to be accepted: beyond it, a client tries again only after seconds."""
 
 
 @asynccontextmanager

@@ -257,7 +257,6 @@ class Watch:
                 assert self.expected.best is not None
                 winner, _, evaluation = self.expected.best
                 assert (decision.episode, decision.evaluation) == (winner, evaluation)
-                assert decision.upto == self.expected.limits[winner]
             assert self.world.conclusion is None
             assert self.world.concluding is None
             assert not any(t.live for t in self.world.trainees)
