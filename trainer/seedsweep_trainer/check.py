@@ -2,8 +2,7 @@
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
-from seedsweep_trainer.fit import check_fit, load_data, try_step
-from seedsweep_trainer.model import load_model
+from seedsweep_trainer.fit import load_data, try_out
 from seedsweep_trainer.timetable import Timetable
 
 
@@ -16,9 +15,7 @@ def check(config: FineTuning) -> dict[str, str | int | float | None]:
     autocast_dtype(config, device)
     tokenizer, data = load_data(config)
     timetable = Timetable.of(config, len(data.train))
-    model, _ = load_model(config, data, tokenizer, weight_init=0)
-    check_fit(config, model, tokenizer, data)
-    try_step(config, model.to(device), tokenizer, data)  # type: ignore[arg-type]  # of transformers' wrapper
+    parameters = try_out(config, tokenizer, data, device, folder=None)
     return {
         "evaluations": timetable.evaluations,
         "steps": timetable.steps,
@@ -28,5 +25,5 @@ def check(config: FineTuning) -> dict[str, str | int | float | None]:
         "trainExamples": len(data.train),
         "validationExamples": len(data.validation),
         "testExamples": None if data.test is None else len(data.test),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": parameters,
     }

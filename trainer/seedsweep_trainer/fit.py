@@ -17,7 +17,7 @@ from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.generators import undisturbed
 from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.model import position_tables
+from seedsweep_trainer.model import load_model, position_tables
 from seedsweep_trainer.pretrained import load_tokenizer
 from seedsweep_trainer.tasks import Padding, Part, TaskData, collate, load_task, parts_of
 from seedsweep_trainer.timetable import Timetable
@@ -72,6 +72,17 @@ def try_step(config: FineTuning, model: PreTrainedModel, padding: Padding, data:
             f"model {config.model!r} gives a loss that is not finite before it has been trained: "
             "check that its weights are whole and finite"
         )
+
+
+def try_out(config: FineTuning, padding: Padding, data: TaskData, device: torch.device, folder: Path | None) -> int:
+    """Load the model, from a copy in `folder` if given, judge it with its data, and try a step; counts its parameters.
+
+    Raises ConfigurationError as an attempt would.
+    """
+    model, _ = load_model(config, data, padding, weight_init=0, folder=folder)
+    check_fit(config, model, padding, data)
+    try_step(config, model.to(device), padding, data)  # type: ignore[arg-type]  # of transformers' wrapper
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _step(config: FineTuning, model: PreTrainedModel, data: TaskData, batches: list[dict[str, torch.Tensor]]) -> bool:

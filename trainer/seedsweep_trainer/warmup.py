@@ -10,9 +10,8 @@ from huggingface_hub import snapshot_download
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.cache import TOKENIZER_FILES, Cache
 from seedsweep_trainer.fingerprint import autocast_dtype, prepare_torch
-from seedsweep_trainer.fit import check_fit, load_data, try_step
+from seedsweep_trainer.fit import load_data, try_out
 from seedsweep_trainer.hub import hub_failure
-from seedsweep_trainer.model import load_model
 from seedsweep_trainer.origin import COMMIT
 from seedsweep_trainer.timetable import Timetable
 
@@ -49,11 +48,9 @@ def _prepare(config: FineTuning, cache: Cache, folder: Path, device: torch.devic
         cache.write_data(config, folder, *cached)
     padding, data = cached
     Timetable.of(config, len(data.train))
-    model, _ = load_model(config, data, padding, weight_init=0, folder=folder)
-    check_fit(config, model, padding, data)
-    try_step(config, model.to(device), padding, data)  # type: ignore[arg-type]  # of transformers' wrapper
+    parameters = try_out(config, padding, data, device, folder)
     log.info("warm: %d training examples", len(data.train))
-    return sum(parameter.numel() for parameter in model.parameters())
+    return parameters
 
 
 def _download(config: FineTuning, folder: Path) -> None:

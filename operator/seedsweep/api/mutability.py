@@ -9,7 +9,7 @@ from seedsweep.api.core import PodSpec, PodTemplate
 from seedsweep.api.status import HAND_OVER_FAILED
 from seedsweep.api.sweep import Storage, SweepSpec, Trainer
 
-_ALWAYS_MUTABLE = frozenset(
+ALWAYS_MUTABLE = frozenset(
     {
         "parallelism",
         "suspend",
@@ -22,6 +22,7 @@ _ALWAYS_MUTABLE = frozenset(
         "scrape",
     }
 )
+"""Fields of a spec that change nothing of what its record is about."""
 _WITH_RULES_OF_THEIR_OWN = frozenset({"trainer", "pod_template", "gpus_per_episode", "storage", "export"})
 _MUTABLE_WHILE_SUSPENDED = (
     "node_selector",
@@ -60,7 +61,7 @@ def _paths(model: type[BaseModel], prefix: str, *, but: Iterable[str] = ()) -> l
 def mutability_rules() -> list[Rule]:
     """What is not known to be mutable is fixed, so that a new field is."""
     fixed = [
-        *_paths(SweepSpec, "", but=_ALWAYS_MUTABLE | _WITH_RULES_OF_THEIR_OWN),
+        *_paths(SweepSpec, "", but=ALWAYS_MUTABLE | _WITH_RULES_OF_THEIR_OWN),
         *_paths(Trainer, "trainer.", but=("resources",)),
         *_paths(PodTemplate, "podTemplate.", but=("metadata", "spec")),
         *_paths(PodSpec, "podTemplate.spec.", but=_MUTABLE_WHILE_SUSPENDED),

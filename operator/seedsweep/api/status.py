@@ -228,16 +228,20 @@ class SweepStatus(Recorded):
         return accepted is not None and accepted.status == "False"
 
     @property
+    def failure(self) -> Condition | None:
+        """The condition Failed, where it holds."""
+        failed = self.condition("Failed")
+        return failed if failed is not None and failed.status == "True" else None
+
+    @property
     def failed(self) -> bool:
         """Whether it has failed while it was carried out: a rejected spec, which an edit may mend, is no such end."""
-        failed = self.condition("Failed")
-        return failed is not None and failed.status == "True" and failed.reason != INVALID
+        return self.failure is not None and self.failure.reason != INVALID
 
     @property
     def hand_over_failed(self) -> bool:
         """Whether it has failed by its hand-over alone."""
-        failed = self.condition("Failed")
-        return failed is not None and failed.status == "True" and failed.reason == HAND_OVER_FAILED
+        return self.failure is not None and self.failure.reason == HAND_OVER_FAILED
 
     @property
     def over(self) -> bool:

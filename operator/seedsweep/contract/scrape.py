@@ -27,8 +27,6 @@ _LEVELS = frozenset({"L0", "L1", "L2", "L3"})
 _CONTRACT = frozenset(name.value for name in MetricName)
 _CONTRACTS_NAMES = GaugeNames()
 _AT_MOST = f"an episode has at most {MAX_EVALUATIONS} evaluations; evaluate less often"
-
-
 _ANY = Limits()
 
 

@@ -48,16 +48,16 @@ def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
 
 def lasting_failure(draft: Draft) -> Failure | None:
     """A sweep that failed stays failed, but for a spec that an edit has mended and a hand-over that is tried again."""
-    failed = draft.seen.status.condition("Failed")
-    if failed is None or failed.status != "True" or failed.reason in (INVALID, HAND_OVER_FAILED):
+    failed = draft.seen.status.failure
+    if failed is None or failed.reason in (INVALID, HAND_OVER_FAILED):
         return None
     return failed.reason, failed.message
 
 
 def is_on_record(draft: Draft, failure: Failure) -> bool:
     """Whether the sweep's status has this failure already."""
-    failed = draft.seen.status.condition("Failed")
-    return failed is not None and failed.status == "True" and failed.reason == failure[0]
+    failed = draft.seen.status.failure
+    return failed is not None and failed.reason == failure[0]
 
 
 def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:

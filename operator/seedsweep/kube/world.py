@@ -171,16 +171,9 @@ class KubeWorld:
     def _tells_of(self, decision: Conclude) -> bool:
         """Whether the status that was planned last is that of the end, for the winner's card."""
         best = self.status.best
-        over = self.status.phase == "Concluding" or self.status.failed
-        return (
-            over
-            and best is not None
-            and (best.episode, best.evaluation)
-            == (
-                decision.episode.name,
-                decision.evaluation,
-            )
-        )
+        if best is None or not (self.status.phase == "Concluding" or self.status.failed):
+            return False
+        return (best.episode, best.evaluation) == (decision.episode.name, decision.evaluation)
 
     def _hand_over(self, decision: Conclude) -> HandOver:
         records = self._records
@@ -208,7 +201,7 @@ class KubeWorld:
             return
         # It shows the sweep live only as long as there is something to see.
         moment, written, at = now(), self._record.written, self._record.written_at
-        key = self._record.key.choose(written.live_key, moment) if status.completion_time is None else None
+        key = self._record.key.choose(written.live_key, moment) if not ends else None
         status = status.evolve(live_key=key)
         self.status = status
         # A cut that could not be created is planned again, and told then.

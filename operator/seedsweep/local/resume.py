@@ -4,23 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from seedsweep.api.checks import Problem
+from seedsweep.api.mutability import ALWAYS_MUTABLE
 from seedsweep.api.sweep import SeedSweep
 
-MUTABLE = frozenset(
-    {
-        "parallelism",
-        "suspend",
-        "scrape",
-        "backoffLimitPerEpisode",
-        "maxFailedEpisodes",
-        "progressDeadlineSeconds",
-        "activeDeadlineSeconds",
-        "ttlSecondsAfterFinished",
-        "waitForCapacitySeconds",
-    }
-)
-"""Fields of a spec that may change between two calls; everything else is what the record is about. Where the winner is
-copied to and what is kept may change until it has been handed over."""
 _SHOWN = 5
 _MISSING = "nothing"
 
@@ -35,14 +21,11 @@ def differences(recorded: SeedSweep, wanted: SeedSweep, folder: str) -> list[Pro
 
 def _fixed(sweep: SeedSweep, *, handed_over: bool) -> dict[str, Any]:
     # With defaults: writing one down changes nothing.
-    spec = sweep.spec.model_dump(mode="json", by_alias=True)
+    spec = sweep.spec.model_dump(mode="json", by_alias=True, exclude=set(ALWAYS_MUTABLE))
     if not handed_over:
         del spec["export"]
         (spec["storage"] or {}).pop("retentionPolicy", None)
-    return {
-        "metadata": {"name": sweep.metadata.name},
-        "spec": {field: value for field, value in spec.items() if field not in MUTABLE},
-    }
+    return {"metadata": {"name": sweep.metadata.name}, "spec": spec}
 
 
 def _different(old: object, new: object, path: str = "") -> Iterator[tuple[str, object, object]]:

@@ -80,8 +80,8 @@ def last_screen(
 
 def _headline(sweep: SeedSweep, status: SweepStatus) -> Iterator[RenderableType]:
     name = sweep.metadata.name
-    failed = status.condition("Failed")
-    if failed is not None and failed.status == "True":
+    failed = status.failure
+    if failed is not None:
         yield Text.assemble((f"✗ {name} failed: {failed.reason}", "bold red"))
         yield Padding(Text(one_line(failed.message)), (0, 0, 0, 2))
         if failed.reason in _REMEDIES:
