@@ -57,7 +57,7 @@ async def concluded(root: Path, commands: Commands, export: Export | None) -> Co
     best.mkdir(parents=True)
     (best / "best.json").write_text(json.dumps({"evaluation": 20}))
     storage = Storage(directory, layout, commands, root)  # type: ignore[arg-type]
-    await storage._conclude(Conclude(WINNER, 20, 20), "# The card\n")
+    await storage._conclude(Conclude(WINNER, 20), "# The card\n")
     assert storage.conclusion is not None
     return storage.conclusion
 
