@@ -162,9 +162,10 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         Rule(
             "!has(self.fineTuning) || ((!has(self.command) || size(self.command) == 0)"
             " && (!has(self.args) || size(self.args) == 0) && !has(self.config) && !has(self.metric)"
-            " && !has(self.evaluations))",
-            "fineTuning is our own trainer: remove command, args, config, evaluations and metric (which goes inside "
-            "fineTuning), or remove fineTuning",
+            " && !has(self.evaluations)"
+            " && (!has(self.gauges) || (!has(self.gauges.score) && !has(self.gauges.progress))))",
+            "fineTuning is our own trainer: remove command, args, config, evaluations, gauges and metric (which goes "
+            "inside fineTuning), or remove fineTuning",
         ),
         Rule(
             "has(self.fineTuning) || has(self.metric)",

@@ -105,6 +105,8 @@ class Trainer(ApiModel):
     def _ours_or_theirs(self) -> Self:
         if self.fine_tuning is not None:
             taken = [n for n in ("command", "args", "config", "metric", "evaluations") if getattr(self, n)]
+            if self.gauges != GaugeNames():
+                taken.append("gauges")
             if taken:
                 raise ValueError(
                     f"fineTuning is our own trainer; remove {', '.join(taken)} or remove fineTuning"
