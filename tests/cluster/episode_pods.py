@@ -38,7 +38,9 @@ def metadata_of(pod: V1Pod) -> V1ObjectMeta:
 
 def uid_of(pod: V1Pod) -> str:
     """Of a pod that the API server has shown."""
-    return str(metadata_of(pod).uid)
+    uid = metadata_of(pod).uid
+    assert uid is not None
+    return uid
 
 
 def status_of(pod: V1Pod) -> V1PodStatus:
@@ -49,9 +51,11 @@ def status_of(pod: V1Pod) -> V1PodStatus:
 
 def state_of(pod: V1Pod) -> V1ContainerState:
     """Of its trainer, once its node has told it."""
-    (container,) = status_of(pod).container_statuses or []
-    assert container.state is not None
-    return container.state
+    containers = status_of(pod).container_statuses
+    assert containers
+    state = containers[0].state
+    assert state is not None
+    return state
 
 
 class Pods:
@@ -71,7 +75,7 @@ class Pods:
         manifest = pod_manifest(sweep.evolve(metadata=metadata, spec=spec), start)
         # There is no such sweep, and what it owns would be collected.
         del manifest["metadata"]["ownerReferences"]
-        # One as it is sent does, too.
+        # The client takes one in its wire form, too.
         pod = await self._api.create_namespaced_pod(self.namespace, cast("V1Pod", manifest))
         return str(metadata_of(pod).name)
 
