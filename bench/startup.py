@@ -136,13 +136,14 @@ def parts(config_json: str, storage: str | None) -> None:
     from seedsweep_trainer import train
     from seedsweep_trainer.attempt import parse_config
     from seedsweep_trainer.batches import Batches
+    from seedsweep_trainer.fingerprint import prepare_torch
     from seedsweep_trainer.learner import Learner
     from seedsweep_trainer.model import load_model
     from seedsweep_trainer.timetable import Timetable
 
     mark("import the trainer")
     config = parse_config(config_json)
-    device = train.prepare_torch(config)
+    device = prepare_torch(config)
     if device.type == "cuda":
         torch.zeros((), device=device)
         torch.cuda.synchronize()

@@ -109,7 +109,7 @@ def bare(config: FineTuning, turns: Turns) -> None:
         labels = batch.pop("labels")
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
             logits = model(**batch).logits
-        cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+        cross_entropy(logits.float(), labels).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, timetable, step)
@@ -117,7 +117,7 @@ def bare(config: FineTuning, turns: Turns) -> None:
         optimizer.zero_grad()
         if step + 1 in _evaluated_steps(timetable):
             turns.ends(TRAINING)
-            model.eval()  # type: ignore[no-untyped-call]
+            model.eval()
             with torch.no_grad():
                 for collated in validation:
                     batch = {name: tensor.to(device) for name, tensor in collated.items()}

@@ -19,7 +19,7 @@ def test_what_is_written_is_what_was_told(tmp_path: Path) -> None:
     config = BertConfig(
         vocab_size=8000, hidden_size=256, num_hidden_layers=2, num_attention_heads=4, intermediate_size=1024
     )
-    model = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    model = AutoModelForSequenceClassification.from_config(config)
     tuning = FineTuning.model_validate(
         {"model": "m", "dataset": {"task": "rte", "path": "p"}, "precision": "fp32", "epochs": 1}
     )

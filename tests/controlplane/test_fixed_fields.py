@@ -249,7 +249,8 @@ def test_a_cut_never_changes(store: Store):
 def test_a_cut_is_a_record_and_asks_for_nothing(store: Store):
     live = store.create(cut(8))
     assert live.keys() == {"apiVersion", "kind", "metadata", "data"}
-    for absent in ({"data": None}, {"data": {}}):
+    without: list[Object] = [{"data": None}, {"data": {}}]
+    for absent in without:
         assert "Required value" in refusal(store.try_create({**cut(8), **absent}))
     for part in ("spec", "status"):
         assert f'unknown field "{part}"' in refusal(store.try_create({**cut(8), part: {"keep": 5}}))

@@ -169,6 +169,13 @@ def recorded(todo: Plan, i: int) -> EpisodeStatus:
     return next(r.status for r in todo.records if isinstance(r, RecordEpisode) and r.episode == episode(i))
 
 
+def verdict_of(todo: Plan, i: int) -> Verdict:
+    """What the plan's record of an episode says of it at last."""
+    found = recorded(todo, i).verdict
+    assert found is not None, f"no verdict on {episode(i).name}"
+    return found
+
+
 def is_recorded(todo: Plan, i: int) -> bool:
     """Whether the plan writes the episode's record."""
     return any(isinstance(r, RecordEpisode) and r.episode == episode(i) for r in todo.records)

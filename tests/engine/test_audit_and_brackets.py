@@ -19,6 +19,7 @@ from engine.situations import (
     stopped_at_rung,
     stops,
     study,
+    verdict_of,
 )
 from seedsweep.api.checks import rung_evaluation
 from seedsweep.api.early_stopping import Hyperband
@@ -59,7 +60,7 @@ def test_a_dominated_episode_that_is_flagged_runs_on():
     layout = audited_study(3, flagged=1)
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.9)}
     todo = look(layout, running(1, 0.1, 0.2, 0.3), running(2, 0.1), records=records)
-    assert recorded(todo, 1).verdict.outcome == "LostByDominance"
+    assert verdict_of(todo, 1).outcome == "LostByDominance"
     assert stops(todo) == []
 
 

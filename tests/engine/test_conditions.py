@@ -1,6 +1,7 @@
 """What people read: states, counts, and conditions in the order in which they matter."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,7 +159,7 @@ def test_what_another_release_wrote_outlives_a_new_status_at_every_depth():
     seen = (running(1, 0.1), ended(running(2, 0.3), EndReason.INTERRUPTED, interruption=Interruption.EVICTED))
     records = {0: on_record(*(10 * [0.5]), rungs=(3,), attempts=[entry("a", EndReason.DONE, evaluations=10)])}
     cuts = [cut_of(THREE, kept=[0], lost=[1, 2])]
-    facts = {"records": records, "cuts": cuts, "conclusion": Conclusion("wi0-do0", test=TEST)}
+    facts: dict[str, Any] = {"records": records, "cuts": cuts, "conclusion": Conclusion("wi0-do0", test=TEST)}
     before = look(THREE, *seen, **facts).status
     assert before.best is not None
     assert before.interruptions

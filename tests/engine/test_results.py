@@ -80,6 +80,7 @@ def test_a_hand_over_that_failed_is_a_failure_and_the_winner_stands():
     failed, handed_over = condition(todo, "Failed"), condition(todo, "HandedOver")
     assert (failed.status, failed.reason, failed.message) == ("True", "HandOverFailed", "disk full")
     assert (handed_over.status, handed_over.reason) == ("False", "HandOverFailed")
+    assert todo.status.best is not None
     assert (todo.status.phase, todo.status.best.episode) == ("Failed", episode(0).name)
     assert todo.status.hand_over_failed
 
@@ -98,6 +99,7 @@ def test_a_copy_that_could_not_be_made_is_a_hand_over_that_failed():
     conclusion = Conclusion(episode(0).name, weights="file:///best", error="no credentials")
     todo = look(TWO, records=OVER, cuts=[CUT], conclusion=conclusion)
     assert condition(todo, "Failed").reason == "HandOverFailed"
+    assert todo.status.best is not None
     assert todo.status.best.weights == "file:///best"
 
 
@@ -265,4 +267,6 @@ def test_the_best_so_far_is_up_to_date_also_after_a_turn_with_more_news_than_it_
     news = ended(running(0, 0.1, 0.2, 0.3, 0.9), EndReason.INTERRUPTED)
     todo = look(layout, news, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
     assert todo.decisions == ()
-    assert recorded(todo, 0).best.score == 0.9
+    best = recorded(todo, 0).best
+    assert best is not None
+    assert best.score == 0.9

@@ -249,10 +249,10 @@ def test_the_trial_draws_no_random_numbers_that_anyone_misses(fine_tuning: Make)
     config = fine_tuning()
     tokenizer, data = load_data(config)
     model, _ = load_model(config, data, tokenizer, 0)
-    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].tolist(), random.getstate()
     try_step(config, model, tokenizer, data)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
+    assert (np.random.get_state(legacy=False)["state"]["key"].tolist(), random.getstate()) == before[1:]
 
 
 # --- in both worlds

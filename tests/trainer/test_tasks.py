@@ -29,7 +29,7 @@ def tokenizer(**options: Any) -> PreTrainedTokenizerBase:
     )
     segments = ["input_ids", "token_type_ids", "attention_mask"]
     defaults = {"pad_token": "[PAD]", "unk_token": "[UNK]", "model_max_length": 512, "model_input_names": segments}
-    return PreTrainedTokenizerFast(tokenizer_object=words, **(defaults | options))  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(tokenizer_object=words, **(defaults | options))
 
 
 def example_file(folder: Path, labels: tuple[str, str] = ("no", "yes")) -> str:

@@ -225,7 +225,7 @@ def test_warm_up_that_dies_while_it_writes_leaves_nothing_that_is_used(
         raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache_module.Path, "write_text", die)
+        patch.setattr(Path, "write_text", die)
         with pytest.raises(OSError, match="no space left"):
             warm_up(fine_tuning(), on_disk)
     started(fine_tuning(), on_disk)
