@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Plan, RecordCut, StartEpisode, StopAttempt
 from seedsweep.engine.layout import Layout

@@ -13,7 +13,6 @@ from engine.trainees import moment
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.attempt_records import MAX_OUTPUTS
 from seedsweep.engine.decisions import (
     Conclude,
     Plan,
@@ -24,6 +23,7 @@ from seedsweep.engine.decisions import (
     StopAttempt,
     WarmUp,
 )
+from seedsweep.engine.facts.attempt_records import MAX_OUTPUTS
 
 if TYPE_CHECKING:
     from engine.simulator import World

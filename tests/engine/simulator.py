@@ -28,7 +28,7 @@ from seedsweep.engine.decisions import (
 )
 from seedsweep.engine.observation import Conclusion, Observation, Refusal
 from seedsweep.engine.plan import plan
-from seedsweep.engine.scrape_pace import OFTEN
+from seedsweep.engine.policies.scrape_pace import OFTEN
 
 MAX_TURNS = 4000
 TURNS_PER_EPISODE = 400

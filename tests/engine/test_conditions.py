@@ -19,14 +19,14 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, Interruption
+from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import MAX_CONDITIONS, SweepStatus
 from seedsweep.api.status import TestScore as Score
-from seedsweep.api.stored import read_status
-from seedsweep.engine import conditions
 from seedsweep.engine.draft import timestamp
 from seedsweep.engine.observation import Conclusion, Housekeeping, Refusal, WarmedUp
+from seedsweep.engine.status import conditions
 
 THREE = study(3, (3, 1), parallelism=3)
 QUOTA = Refusal("QuotaExceeded", "exceeded quota: pods=2", moment(130))

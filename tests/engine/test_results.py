@@ -21,7 +21,7 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Conclude, Prune, StopAttempt

@@ -20,14 +20,14 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, EpisodeStatus, Freed, Verdict
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.conditions import transitions
 from seedsweep.engine.decisions import Plan, Prune, StartEpisode, WarmUp
 from seedsweep.engine.draft import timestamp
+from seedsweep.engine.facts.freed import stored_of
 from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
-from seedsweep.engine.storage import stored_of
+from seedsweep.engine.status.conditions import transitions
 
 BUCKET = {"uri": "s3://bucket"}
 LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")

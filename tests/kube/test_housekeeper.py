@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pod_sweeps import CLAIM, sweep_with
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import Best, SweepStatus

@@ -24,7 +24,7 @@ from rich.console import Console
 
 import records
 from runners import read_until, runner
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Attempt, Episode
 from seedsweep.cluster import observer, watch

@@ -8,6 +8,9 @@ from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.status import SweepStatus
 
+Failure = tuple[str, str]
+"""Why a sweep fails: reason and message of the condition Failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordEpisode:

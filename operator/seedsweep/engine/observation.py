@@ -48,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended, as the world tells it; `reason` tells the kinds apart (engine.retry)."""
+    """How an attempt ended, as the world tells it; `reason` tells the kinds apart (engine.facts.retry)."""
 
     reason: EndReason
     at: datetime

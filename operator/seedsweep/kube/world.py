@@ -9,8 +9,8 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt, WarmUp
+from seedsweep.engine.facts.freed import stored_of
 from seedsweep.engine.observation import Observation, Refusal
-from seedsweep.engine.storage import stored_of
 from seedsweep.kube.apiserver.client import ApiError, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, Gates, Refusals
 from seedsweep.kube.clock import now

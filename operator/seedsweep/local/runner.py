@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from seedsweep.api.parse import InvalidSweepError
+from seedsweep.api.reading.parse import InvalidSweepError
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
-from seedsweep.engine.footprint import Footprint, in_words
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.plan import plan
+from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.local.attempts import ProcessAttempts
 from seedsweep.local.environment import literal_environment
 from seedsweep.local.lastwords import left_over

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from seedsweep.api.cut import CutData, cut_name
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
-from seedsweep.api.stored import UnreadableRecordError, read_cut, read_episode
+from seedsweep.api.reading.stored import UnreadableRecordError, read_cut, read_episode
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
