@@ -33,7 +33,7 @@ from seedsweep.cluster.watch import Request, Watcher
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ONCE, Api
-from seedsweep.live import dump_observation
+from seedsweep.observation_json import dump_observation
 
 OPERATOR = Service("seedsweep-system", "seedsweep-operator", "http")
 UID = "uid-of-rte"

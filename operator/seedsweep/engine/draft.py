@@ -116,7 +116,7 @@ class Draft:
 
         False while the world is refused to: it is tried again then.
         """
-        refusal = self.seen.uncut.get((cut.bracket, cut.rung))
+        refusal = self.seen.refused_cuts.get((cut.bracket, cut.rung))
         if refusal is not None and refusal.until > self.now:
             self.wake_at(refusal.until)
             return False

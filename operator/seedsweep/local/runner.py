@@ -108,8 +108,8 @@ async def _train(sweep: SeedSweep, setting: Setting, launcher: Launcher, console
         raise
     finally:
         reader.cancel()
-        if storage.conclusion is not None and storage.conclusion.error:
-            console.print(f"warning: {storage.conclusion.error}", style="red", soft_wrap=True)
+        if storage.hand_over is not None and storage.hand_over.error:
+            console.print(f"warning: {storage.hand_over.error}", style="red", soft_wrap=True)
 
 
 async def _loop(layout: Layout, world: LocalWorld, view: LiveView, interrupted: Callable[[], bool]) -> Plan | None:

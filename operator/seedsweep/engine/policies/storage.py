@@ -1,6 +1,6 @@
 """What becomes of the storage: it is warmed up first; at the end the winner is handed over and the rest freed."""
 
-from seedsweep.engine.decisions import Conclude, Prune, WarmUp
+from seedsweep.engine.decisions import HandOverWinner, Prune, WarmUp
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.questions.closing import Closing
 from seedsweep.engine.questions.storage import warm_up_of
@@ -15,10 +15,10 @@ def decide_warm_up(draft: Draft) -> None:
 
 def decide_closing(draft: Draft, closing: Closing) -> None:
     """Hand the winner over once nothing runs any more, and free what is due."""
-    if closing.hands_over and closing.winner is not None and not draft.live and not draft.seen.concluding:
+    if closing.hands_over and closing.winner is not None and not draft.live and not draft.seen.handing_over:
         best = draft.status(closing.winner).best
         assert best is not None  # that is what made it the winner
-        draft.decide(Conclude(closing.winner, best.evaluation))
+        draft.decide(HandOverWinner(closing.winner, best.evaluation))
     for leftover in closing.leftovers:
         if leftover.due:
             draft.decide(Prune(leftover.episode, keep_best=leftover.keep_best))

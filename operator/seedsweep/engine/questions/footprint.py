@@ -26,13 +26,13 @@ class Footprint:
         """Where so many episodes train at once."""
         ladders = list(zip(layout.rungs, layout.sizes, strict=True))
         leaders = sum(min(size, ladder[0].keep) for ladder, size in ladders if ladder)
-        uncut = sum(size for ladder, size in ladders if not ladder)
+        never_cut = sum(size for ladder, size in ladders if not ladder)
         total, audited = len(layout.episodes), len(layout.audited)
         live = min(places, total)
         # Who is never cut waits for nobody: it has a checkpoint while it trains, and afterwards where all is kept.
-        kept = min(leaders + audited + (uncut if keeps_all(layout) else 0), total - live)
+        kept = min(leaders + audited + (never_cut if keeps_all(layout) else 0), total - live)
         # Best weights of all those, and of who has finished; the winner's are there once more at the end.
-        holders = min(leaders + uncut + audited + live, total)
+        holders = min(leaders + never_cut + audited + live, total)
         return cls(kept, live, holders * (1 + max(len(ladder) for ladder in layout.rungs)) + 1)
 
     def bytes_of(self, parameters: int) -> int:

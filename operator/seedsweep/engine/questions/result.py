@@ -30,17 +30,17 @@ def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
     winner = min(tied)[2]
     status = draft.statuses[winner]
     assert status.best is not None  # the winner was chosen among those
-    conclusion = draft.seen.conclusion
-    concluded = conclusion if conclusion is not None and conclusion.episode == winner.name else None
+    outcome = draft.seen.hand_over
+    handed_over = outcome if outcome is not None and outcome.episode == winner.name else None
     return winner, Best(
         episode=winner.name,
         weight_init=winner.weight_init,
         data_order=winner.data_order,
         score=status.best.score,
         evaluation=status.best.evaluation,
-        weights=concluded.weights if concluded is not None else None,
-        exported=concluded.exported if concluded is not None else None,
-        test=concluded.test if concluded is not None else None,
+        weights=handed_over.weights if handed_over is not None else None,
+        exported=handed_over.exported if handed_over is not None else None,
+        test=handed_over.test if handed_over is not None else None,
         baseline=status.baseline,
     )
 
@@ -91,9 +91,9 @@ def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
             f"no evaluation of {total} episodes has a score: all are undefined (NaN), as a correlation with a constant "
             "is; look at the validation labels, the metric and the model's outputs"
         )
-    conclusion = draft.seen.conclusion
-    if conclusion is not None and conclusion.error:
-        return HAND_OVER_FAILED, conclusion.error
+    outcome = draft.seen.hand_over
+    if outcome is not None and outcome.error:
+        return HAND_OVER_FAILED, outcome.error
     return None
 
 

@@ -184,7 +184,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
 def _last_chore(draft: Draft, outlook: Outlook) -> str:
     """What keeps a settled sweep from being over."""
     chore = "handing over the winner"
-    if draft.seen.conclusion is not None and outlook.closing.leftovers:
+    if draft.seen.hand_over is not None and outlook.closing.leftovers:
         chore = "freeing what is no longer needed"
     trouble = draft.seen.housekeeping.trouble if draft.seen.housekeeping is not None else ""
     return f"{chore} ({trouble})" if trouble else chore
@@ -215,11 +215,11 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
 
 
 def _hand_over(draft: Draft) -> Iterator[Finding]:
-    conclusion = draft.seen.conclusion
-    if conclusion is not None:
-        failed = bool(conclusion.error)
+    outcome = draft.seen.hand_over
+    if outcome is not None:
+        failed = bool(outcome.error)
         reason = HAND_OVER_FAILED if failed else "WeightsStored"
-        yield Finding("HandedOver", not failed, reason, conclusion.error)
+        yield Finding("HandedOver", not failed, reason, outcome.error)
 
 
 def _in_order(conditions: list[Condition]) -> list[Condition]:

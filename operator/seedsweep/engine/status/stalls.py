@@ -51,8 +51,8 @@ def _refusals(draft: Draft, race: Race, *, starting: bool) -> Iterator[Stall]:
     seen, index = draft.seen, draft.layout.index
     for refusal in seen.hindrances:
         yield Stall(refusal.reason, refusal.message)
-    for bracket, rung in sorted(seen.uncut):
-        refusal = seen.uncut[bracket, rung]
+    for bracket, rung in sorted(seen.refused_cuts):
+        refusal = seen.refused_cuts[bracket, rung]
         yield Stall(refusal.reason, f"the cut of bracket {bracket} at rung {rung} cannot be created: {refusal.message}")
     if seen.unrecorded:
         first = min(seen.unrecorded, key=index.__getitem__)

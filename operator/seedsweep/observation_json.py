@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.observation import Conclusion, Observation, Refusal, SeenAttempt
+from seedsweep.engine.observation import HandOverOutcome, Observation, Refusal, SeenAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class _Wire:
     parallelism: int
     generation: int | None
     resumable: bool
-    conclusion: Conclusion | None
+    conclusion: HandOverOutcome | None
+    """Observation.hand_over; named as terminals of other releases know it."""
 
 
 _WIRE = TypeAdapter(_Wire)
@@ -46,7 +47,7 @@ def dump_observation(seen: Observation, now: datetime) -> bytes:
             parallelism=seen.parallelism,
             generation=seen.generation,
             resumable=seen.resumable,
-            conclusion=seen.conclusion,
+            conclusion=seen.hand_over,
         )
     )
 
@@ -67,7 +68,7 @@ def load_observation(data: bytes) -> tuple[Observation, datetime]:
         parallelism=wire.parallelism,
         generation=wire.generation,
         resumable=wire.resumable,
-        conclusion=wire.conclusion,
+        hand_over=wire.conclusion,
     )
     return seen, wire.at
 

@@ -13,8 +13,8 @@ from garbage import DEEP, JSON, Path, altered
 from seedsweep.api.cut import CutData, RankedEpisode
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.observation import Conclusion, Ending, Observation, Reading, Refusal, SeenAttempt
-from seedsweep.live import dump_observation, load_observation
+from seedsweep.engine.observation import Ending, HandOverOutcome, Observation, Reading, Refusal, SeenAttempt
+from seedsweep.observation_json import dump_observation, load_observation
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 EPISODE = EpisodeId(3, 7)
@@ -49,7 +49,7 @@ SEEN = Observation(
     refused={EPISODE: Refusal("QuotaExceeded", "no room", NOW)},
     parallelism=4,
     generation=2,
-    conclusion=Conclusion(EPISODE.name, "/w"),
+    hand_over=HandOverOutcome(EPISODE.name, "/w"),
 )
 SENT = json.loads(dump_observation(SEEN, NOW))
 
