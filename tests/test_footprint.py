@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertConfig
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.engine.footprint import CHECKPOINT_BYTES, WEIGHTS_BYTES
+from seedsweep.engine.questions.footprint import CHECKPOINT_BYTES, WEIGHTS_BYTES
 from seedsweep_trainer.checkpoint import Progress, copy_weights, take
 from seedsweep_trainer.folders import LocalFolders
 from seedsweep_trainer.learner import Learner

@@ -10,8 +10,8 @@ import pytest
 
 from cluster import binaries
 from needs import lack
-from seedsweep.api.document import DocumentError, read_document
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.document import DocumentError, read_document
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.report.facts import yaml_text
 from sweeps import changed
 

@@ -9,7 +9,7 @@ from kubernetes.aio.client import ApiClient, CoreV1Api, V1ContainerState, V1Obje
 from kubernetes.aio.client.exceptions import NotFoundException
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.pods.manifest import pod_manifest

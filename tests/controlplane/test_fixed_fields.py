@@ -9,13 +9,13 @@ from ruamel.yaml import YAML
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from largest import largest_cut, largest_episode_status
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData, RankedEpisode
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
+from seedsweep.api.reading.stored import read_cut, read_episode
 from seedsweep.api.seeds import MAX_EPISODES
 from seedsweep.api.status import Best, SweepStatus
-from seedsweep.api.stored import read_cut, read_episode
 from seedsweep.api.sweep import API_VERSION
 from sweeps import FINE_TUNING
 

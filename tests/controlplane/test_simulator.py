@@ -16,7 +16,7 @@ from cluster.simulator.processes import run_trainers
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import simulate
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.parse import load_sweep, parse_sweep
+from seedsweep.api.reading.parse import load_sweep, parse_sweep
 from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.metrics_client import fetch, metrics_session
 from seedsweep.contract.protocol import Message, Outcome, decode_message

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from engine.cases import make_sweep, percent_for
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData, RankedEpisode
 from seedsweep.api.episode import (
     Attempt,

@@ -24,7 +24,7 @@ from engine.situations import (
 from seedsweep.api.checks import rung_evaluation
 from seedsweep.api.early_stopping import Hyperband
 from seedsweep.api.episode import EndReason, StopReason, Verdict
-from seedsweep.engine.decisions import Conclude
+from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout, hyperband_brackets
 
 LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
@@ -119,7 +119,7 @@ def test_the_sweep_is_complete_only_when_the_audit_is():
     records = {0: finished(0, *(10 * [0.5])), 1: lost}
     todo = look(layout, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
     assert not todo.finished
-    assert decisions(todo, Conclude) == []
+    assert decisions(todo, HandOverWinner) == []
     assert condition(todo, "Complete").status == "False"
 
 

@@ -21,7 +21,7 @@ from engine.situations import (
 from engine.trainees import moment
 from seedsweep.api.episode import EndReason, Interruption, StopReason
 from seedsweep.engine.decisions import RecordEpisode, StartEpisode, StopAttempt
-from seedsweep.engine.stops import LOST_AFTER
+from seedsweep.engine.policies.stops import LOST_AFTER
 
 ONE = study(1, (3, 1), backoffLimitPerEpisode=0, progressDeadlineSeconds=600)
 LATE = 100 + int(LOST_AFTER.total_seconds())

@@ -216,7 +216,7 @@ def test_while_a_cut_cannot_be_created_all_but_its_bracket_goes_on():
     layout = study(4, parallelism=4, stopping=brackets)
     one, other = ([e.weight_init for e in members] for members in layout.members)
     records = {i: stopped_at_rung(i, 0.1, 0.2, 0.3 + i / 10) for i in (*one, *other)}
-    options: dict[str, Any] = {"records": records, "resumable": False, "uncut": {(0, 0): NO}}
+    options: dict[str, Any] = {"records": records, "resumable": False, "refused_cuts": {(0, 0): NO}}
     todo = look(layout, **options)
     assert [cut.bracket for cut in cuts_made(todo)] == [1]
     todo = look(layout, **options, cuts=[cut_of(layout, other[:1], other[1:], bracket=1)])
@@ -282,7 +282,7 @@ def test_refusals_are_told_by_their_weight():
     pulled = pending(2, trouble="ErrImagePull")
     facts = {
         "hindrances": [gone_wrong],
-        "uncut": {(0, 0): cut},
+        "refused_cuts": {(0, 0): cut},
         "unrecorded": frozen(0),
         "refused": {episode(0): QUOTA},
     }

@@ -23,9 +23,9 @@ from engine.situations import (
 from engine.trainees import moment
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, Interruption, StopReason
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.attempt_records import MAX_OUTPUTS
 from seedsweep.engine.decisions import StopAttempt
-from seedsweep.engine.retry import retry_at
+from seedsweep.engine.facts.attempt_records import MAX_OUTPUTS
+from seedsweep.engine.facts.retry import retry_at
 
 RETRIED = study(1, (3, 1), backoffLimitPerEpisode=2)
 

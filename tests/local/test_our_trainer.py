@@ -18,9 +18,9 @@ import pytest
 
 from local.conftest import Command, Result
 from runners import assert_ended, read_until, runner
-from seedsweep.api.parse import load_sweep
-from seedsweep.engine.footprint import Footprint, in_words
+from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
+from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.local.environment import TRAINER
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.record import read_record

@@ -10,12 +10,12 @@ from ruamel.yaml import YAML
 import records
 from seedsweep.api import card as completion
 from seedsweep.api import status as answers
-from seedsweep.api.core import Condition, EnvVar
+from seedsweep.api.core.objects import Condition, EnvVar
 from seedsweep.api.cut import CutData
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
-from seedsweep.api.parse import parse_sweep
 from seedsweep.api.provenance import PartCounts, Provenance
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.report.card import model_card
 

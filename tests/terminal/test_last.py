@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import records
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.sweep import Export
 from seedsweep.local.nextsteps import next_steps
 from seedsweep.report.record import Record

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seedsweep.api.core import ObjectMeta
+from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeName
 from seedsweep.api.recorded import Bound, ObjectName, Recorded
 from seedsweep.api.seeds import MAX_EPISODES
