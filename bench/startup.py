@@ -133,12 +133,12 @@ def parts(config_json: str, storage: str | None) -> None:
     from transformers import BertForSequenceClassification  # noqa: F401  # which its models need
 
     mark("import transformers")
-    from seedsweep_trainer import train
-    from seedsweep_trainer.attempt import parse_config
-    from seedsweep_trainer.batches import Batches
-    from seedsweep_trainer.learner import Learner
-    from seedsweep_trainer.model import load_model
-    from seedsweep_trainer.timetable import Timetable
+    from seedsweep_trainer.model.loading import load_model
+    from seedsweep_trainer.reporting.attempt import parse_config
+    from seedsweep_trainer.training import loop as train
+    from seedsweep_trainer.training.batches import Batches
+    from seedsweep_trainer.training.learner import Learner
+    from seedsweep_trainer.training.timetable import Timetable
 
     mark("import the trainer")
     config = parse_config(config_json)
@@ -182,7 +182,7 @@ def main() -> None:
         parts(options.parts[0], options.parts[1] if len(options.parts) > 1 else None)
         return
     from madeup import make
-    from seedsweep_trainer.warmup import warm_up
+    from seedsweep_trainer.jobs.warm_up import warm_up
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

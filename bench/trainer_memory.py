@@ -1,4 +1,4 @@
-"""What it brings that a training process keeps the memory it frees (seedsweep_trainer/memory.py); CPU, glibc.
+"""What it brings that a training process keeps the memory it frees (determinism/memory.py of the trainer); CPU, glibc.
 
     python bench/trainer_memory.py [--shape minilm|base|large] [--pairs N]
 
@@ -19,10 +19,10 @@ from unittest.mock import patch
 
 from madeup import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer import fingerprint, memory
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.train import prepare, train
+from seedsweep_trainer.determinism import fingerprint, memory
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training.loop import prepare, train
 
 
 def episode(config: FineTuning, kept: bool) -> tuple[float, float]:

@@ -34,17 +34,17 @@ from transformers import (
 
 from madeup import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer import metrics
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.batches import Batches
-from seedsweep_trainer.fingerprint import autocast_dtype, fingerprint, prepare_torch
-from seedsweep_trainer.model import load_model
-from seedsweep_trainer.optimizer import build_optimizer, learning_rate
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.seeds import order
-from seedsweep_trainer.tasks import Part, collate, length_sorted_batches
-from seedsweep_trainer.timetable import Timetable
-from seedsweep_trainer.train import prepare, train
+from seedsweep_trainer.data import metrics
+from seedsweep_trainer.data.tasks import Part, collate, length_sorted_batches
+from seedsweep_trainer.determinism.fingerprint import autocast_dtype, fingerprint, prepare_torch
+from seedsweep_trainer.determinism.seeds import order
+from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training.batches import Batches
+from seedsweep_trainer.training.loop import prepare, train
+from seedsweep_trainer.training.optimizer import build_optimizer, learning_rate
+from seedsweep_trainer.training.timetable import Timetable
 from turns import Turns, speed, take_turns
 
 DATA_ORDER = 1

@@ -7,11 +7,11 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.engine.footprint import CHECKPOINT_BYTES, WEIGHTS_BYTES
-from seedsweep_trainer.checkpoint import Progress, copy_weights, take
-from seedsweep_trainer.folders import LocalFolders
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.store import Best, Store
-from seedsweep_trainer.timetable import Timetable
+from seedsweep_trainer.checkpoints.attempt_folder import Best, Store
+from seedsweep_trainer.checkpoints.checkpoint import Progress, copy_weights, take
+from seedsweep_trainer.storage.folders import LocalFolders
+from seedsweep_trainer.training.learner import Learner
+from seedsweep_trainer.training.timetable import Timetable
 
 
 def test_what_is_written_is_what_was_told(tmp_path: Path) -> None:

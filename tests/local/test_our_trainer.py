@@ -25,8 +25,8 @@ from seedsweep.local.environment import TRAINER
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.record import read_record
 from seedsweep_trainer import __main__ as trainer
-from seedsweep_trainer.durable import broken, digests
-from seedsweep_trainer.folders import LocalFolders, find_best
+from seedsweep_trainer.storage.durable import broken, digests
+from seedsweep_trainer.storage.folders import LocalFolders, find_best
 
 GOOD, BAD = ("good", "great", "fun", "bright"), ("bad", "awful", "dull", "sad")
 WORDS = ("the", "a", "movie", "film", "is", "was", *GOOD, *BAD)

@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import torch
 
-from seedsweep_trainer.checkpoint import Checkpoint, Progress
-from seedsweep_trainer.folders import Folders, find_best
-from seedsweep_trainer.remote import RemoteFolders
-from seedsweep_trainer.storage import open_folders
-from seedsweep_trainer.store import Best, Store
-from seedsweep_trainer.uri import UriFolder
+from seedsweep_trainer.checkpoints.attempt_folder import Best, Store
+from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress
+from seedsweep_trainer.storage.folders import Folders, find_best
+from seedsweep_trainer.storage.location import open_folders
+from seedsweep_trainer.storage.remote import RemoteFolders
+from seedsweep_trainer.storage.uri import UriFolder
 
 IDENTITY: dict[str, str | int] = {"weightInit": 1, "dataOrder": 2, "config": "c", "data": "d"}
 

@@ -9,10 +9,10 @@ from threading import Event
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Message, Outcome
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.durable import file_digest
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.train import train
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.storage.durable import file_digest
+from seedsweep_trainer.training.loop import train
 
 
 class Watched(Reporter):

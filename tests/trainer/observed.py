@@ -10,12 +10,12 @@ from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Message, Outcome
-from seedsweep_trainer import train
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.checkpoint import copy_weights
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.timetable import Timetable
+from seedsweep_trainer.checkpoints.checkpoint import copy_weights
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training import loop as train
+from seedsweep_trainer.training.learner import Learner
+from seedsweep_trainer.training.timetable import Timetable
 
 Weights = dict[str, torch.Tensor]
 

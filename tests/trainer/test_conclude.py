@@ -16,12 +16,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from seedsweep.api import status
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import as_published
-from seedsweep_trainer import conclude as conclude_module
-from seedsweep_trainer import metrics
-from seedsweep_trainer import train as train_module
-from seedsweep_trainer.conclude import conclude
+from seedsweep_trainer.data import metrics
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.train import prepare
+from seedsweep_trainer.jobs import hand_over as conclude_module
+from seedsweep_trainer.jobs.hand_over import conclude
+from seedsweep_trainer.training import loop as train_module
+from seedsweep_trainer.training.loop import prepare
 from trainer.conftest import ARCHITECTURES, save_checkpoint
 from trainer.episodes import Episode
 

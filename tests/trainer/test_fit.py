@@ -24,13 +24,13 @@ from transformers import (
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Env, ExitCode
-from seedsweep_trainer import fit
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.fit import check_fit, load_data, try_step
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.model import load_model
-from seedsweep_trainer.warmup import warm_up
+from seedsweep_trainer.jobs.warm_up import warm_up
+from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.training import fit
+from seedsweep_trainer.training.fit import check_fit, load_data, try_step
+from seedsweep_trainer.training.learner import Learner
 from trainer.conftest import ARCHITECTURES, VOCABULARY, save_checkpoint
 from trainer.observed import Observed, different
 

@@ -17,10 +17,10 @@ from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
 from seedsweep.api.sweep import Export
 from seedsweep.contract.protocol import MESSAGE_BYTES, Env, ExitCode
-from seedsweep_trainer import export as export_module
 from seedsweep_trainer.__main__ import main
-from seedsweep_trainer.folders import LocalFolders, find_best
-from seedsweep_trainer.storage import join, open_folders
+from seedsweep_trainer.jobs import export as export_module
+from seedsweep_trainer.storage.folders import LocalFolders, find_best
+from seedsweep_trainer.storage.location import join, open_folders
 from trainer.episodes import Episode
 
 Make = Callable[..., FineTuning]

@@ -17,16 +17,16 @@ import torch
 from s3 import S3Server
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Message, Outcome
-from seedsweep_trainer import uri as uri_module
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.checkpoint import Checkpoint
+from seedsweep_trainer.checkpoints.attempt_folder import Store
+from seedsweep_trainer.checkpoints.checkpoint import Checkpoint
 from seedsweep_trainer.endings import UNEXPECTED, explain
 from seedsweep_trainer.errors import ConfigurationError, RefusedError, StorageError
-from seedsweep_trainer.folders import Kept, LocalFolders
-from seedsweep_trainer.remote import RemoteFolders
-from seedsweep_trainer.store import Store
-from seedsweep_trainer.train import train
-from seedsweep_trainer.uri import UriFolder
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.storage import uri as uri_module
+from seedsweep_trainer.storage.folders import Kept, LocalFolders
+from seedsweep_trainer.storage.remote import RemoteFolders
+from seedsweep_trainer.storage.uri import UriFolder
+from seedsweep_trainer.training.loop import train
 from trainer.benches import IDENTITY, AsObjects, Bench, best, checkpoint, step_of
 from trainer.episodes import Episode, Watched, killed
 

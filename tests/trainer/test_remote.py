@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from s3 import S3Server
-from seedsweep_trainer.folders import Kept, keep_best_only
-from seedsweep_trainer.store import Store
+from seedsweep_trainer.checkpoints.attempt_folder import Store
+from seedsweep_trainer.storage.folders import Kept, keep_best_only
 from trainer.benches import IDENTITY, Bench, best, checkpoint, step_of
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.serve import folder_server
+from seedsweep_trainer.jobs.file_server import folder_server
 
 CONTENT = bytes(range(256)) * 40
 

@@ -15,12 +15,12 @@ from safetensors.torch import save_file
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Outcome
-from seedsweep_trainer import store as store_module
-from seedsweep_trainer.checkpoint import Checkpoint, Progress
-from seedsweep_trainer.durable import broken
-from seedsweep_trainer.folders import LocalFolders
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.store import Store
+from seedsweep_trainer.checkpoints import attempt_folder as store_module
+from seedsweep_trainer.checkpoints.attempt_folder import Store
+from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.storage.durable import broken
+from seedsweep_trainer.storage.folders import LocalFolders
 from trainer.benches import IDENTITY, best, checkpoint, step_of
 from trainer.episodes import Episode, kill, killed
 

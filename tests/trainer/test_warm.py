@@ -14,7 +14,7 @@ import pytest
 
 SERVER = """
 import os, signal, sys, time, types
-from seedsweep_trainer import warm
+from seedsweep_trainer.jobs import fork_server as warm
 
 shared = []
 
@@ -25,7 +25,7 @@ def prepare(config):
 
 # The real ones take seconds to import, which is what the server is for.
 sys.modules["torch"] = types.SimpleNamespace(set_num_threads=lambda threads: None)
-sys.modules["seedsweep_trainer.train"] = types.SimpleNamespace(prepare=prepare)
+sys.modules["seedsweep_trainer.training.loop"] = types.SimpleNamespace(prepare=prepare)
 
 def run(arguments):
     how = os.environ["HOW"]

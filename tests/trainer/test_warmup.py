@@ -19,16 +19,17 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer import cache as cache_module
-from seedsweep_trainer import train, warmup
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.conclude import conclude
+from seedsweep_trainer.data.tasks import TaskData, load_task
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.fit import load_data
-from seedsweep_trainer.pretrained import load_tokenizer
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.tasks import TaskData, load_task
-from seedsweep_trainer.warmup import warm_up
+from seedsweep_trainer.jobs import warm_up as warmup
+from seedsweep_trainer.jobs.hand_over import conclude
+from seedsweep_trainer.jobs.warm_up import warm_up
+from seedsweep_trainer.model.pretrained import load_tokenizer
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.storage import cache as cache_module
+from seedsweep_trainer.training import loop as train
+from seedsweep_trainer.training.fit import load_data
 from trainer.conftest import ARCHITECTURES, save_checkpoint
 from trainer.fake_hub import COMMIT, MODEL, serving
 from trainer.observed import Observed, different
@@ -262,10 +263,10 @@ FLEET = """
 import os, shutil, sys, urllib.request
 from pathlib import Path
 from threading import Event
-from seedsweep_trainer.attempt import Attempt, parse_config
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.train import train
-from seedsweep_trainer.warmup import warm_up
+from seedsweep_trainer.reporting.attempt import Attempt, parse_config
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training.loop import train
+from seedsweep_trainer.jobs.warm_up import warm_up
 
 config, storage, count = parse_config(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 
@@ -349,9 +350,9 @@ def test_after_a_warm_up_the_winner_is_handed_over_without_the_hub(
 LEAN = """
 import sys
 from threading import Event
-from seedsweep_trainer.attempt import Attempt, parse_config
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.train import train
+from seedsweep_trainer.reporting.attempt import Attempt, parse_config
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training.loop import train
 
 train(Attempt("only", 1, 2, parse_config(sys.argv[1]), storage=sys.argv[2]), Reporter(), Event())
 print(sorted({"datasets", "pandas", "pyarrow", "sklearn", "scipy.stats"} & sys.modules.keys()))

@@ -1,0 +1,65 @@
+"""What training changes, and how one optimizer step changes it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import cross_entropy, mse_loss
+from transformers import PreTrainedModel
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.determinism.fingerprint import autocast_dtype
+from seedsweep_trainer.training.optimizer import build_optimizer, clip_gradients, learning_rate
+from seedsweep_trainer.training.timetable import Timetable
+
+
+class Learner:
+    """A model with its optimizer. Nothing in a step waits for the device."""
+
+    def __init__(self, model: PreTrainedModel, config: FineTuning, timetable: Timetable) -> None:
+        """`model` is on its device already."""
+        if config.compile:
+            # Else the first shapes that a process meets, which a resumed one does not, decide on the kernels.
+            model.compile(dynamic=True)
+        self.model = model
+        self.optimizer = build_optimizer(model, config)
+        self.loss_sum = torch.zeros((), device=model.device)
+        """Of all losses so far: not finite from the first one on that was not."""
+        self.autocast = autocast_dtype(config, model.device)
+        self._config = config
+        self._timetable = timetable
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def update(self, step: int, batches: Sequence[dict[str, torch.Tensor]]) -> None:
+        """Update the weights after `step` updates by the mean loss over all examples of these batches."""
+        examples = sum(len(batch["labels"]) for batch in batches)
+        for batch in batches:
+            inputs = {name: self._to_device(tensor) for name, tensor in batch.items()}
+            labels = inputs.pop("labels")
+            with torch.autocast(self.model.device.type, self.autocast, enabled=self.autocast is not None):
+                logits = self.model(**inputs).logits
+            loss = summed_loss(logits, labels) / examples
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.loss_sum += loss.detach()
+        clip_gradients(self._config, self._parameters)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self._config, self._timetable, step)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def is_finite(self) -> bool:
+        """Whether all losses so far and all weights are finite; waits for the device."""
+        # Not the largest weight, which takes the CPU many times as long as the Euclidean norm.
+        norm = torch.nn.utils.get_total_norm([p.detach() for p in self._parameters])
+        return bool(torch.isfinite(self.loss_sum + norm))
+
+    def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+        if self.model.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.model.device, non_blocking=True)
+
+
+def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy in nats, or squared error for one output, summed over a batch; in fp32."""
+    if logits.shape[-1] == 1:
+        return mse_loss(logits.squeeze(-1).float(), labels, reduction="sum")
+    return cross_entropy(logits.float(), labels, reduction="sum")
