@@ -133,23 +133,26 @@ def parts(config_json: str, storage: str | None) -> None:
     from transformers import BertForSequenceClassification  # noqa: F401  # which its models need
 
     mark("import transformers")
+    from seedsweep_trainer.determinism.fingerprint import prepare_torch
+    from seedsweep_trainer.inputs import prepare_inputs
+    from seedsweep_trainer.jobs import train  # noqa: F401  # what an attempt imports
     from seedsweep_trainer.model.loading import load_model
     from seedsweep_trainer.reporting.attempt import parse_config
-    from seedsweep_trainer.training import loop as train
     from seedsweep_trainer.training.batches import Batches
     from seedsweep_trainer.training.learner import Learner
     from seedsweep_trainer.training.timetable import Timetable
 
     mark("import the trainer")
     config = parse_config(config_json)
-    device = train.prepare_torch(config)
+    device = prepare_torch(config)
     if device.type == "cuda":
         torch.zeros((), device=device)
         torch.cuda.synchronize()
     mark("start CUDA" if device.type == "cuda" else "prepare torch")
-    with train.opened_sources(config, storage) as (copy, padding, data):
+    with prepare_inputs(config, storage) as inputs:
+        padding, data = inputs.padding, inputs.data
         mark("tokenizer and data")
-        model, _ = load_model(config, data, padding, 0, copy)
+        model, _ = load_model(config, data, padding, 0, inputs.folder)
         mark("load the model")
     timetable = Timetable.of(config, len(data.train))
     learner = Learner(model.to(device).train(), config, timetable)  # type: ignore[arg-type]

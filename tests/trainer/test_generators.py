@@ -11,9 +11,9 @@ import torch
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.determinism.generators import restore, seed_all, states, undisturbed
+from seedsweep_trainer.inputs import load_data
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.training.evaluation import Evaluation
-from seedsweep_trainer.training.fit import load_data
 from seedsweep_trainer.training.learner import Learner
 from trainer.episodes import Episode
 

@@ -19,10 +19,10 @@ from huggingface_hub.errors import (
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Env, ExitCode
+from seedsweep_trainer import inputs
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.errors import ConfigurationError, HubError
-from seedsweep_trainer.jobs import warm_up as warmup
 from seedsweep_trainer.jobs.warm_up import warm_up
 
 
@@ -97,7 +97,7 @@ def test_a_hub_that_is_away_is_asked_again_by_a_warm_up_and_refused_by_a_check(
 
     config = fine_tuning(dataset={"hub": {"name": "org/data", "validation": "validation"}, "maxLength": 16})
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", away)
-    monkeypatch.setattr(warmup, "snapshot_download", away)
+    monkeypatch.setattr(inputs, "snapshot_download", away)
     with pytest.raises(HubError):
         warm_up(config, str(tmp_path / "sweep"))
     with pytest.raises(HubError):

@@ -27,9 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     options = _parser().parse_args(arguments)
     if options.command == "warm":
-        from seedsweep_trainer.jobs.fork_server import serve
+        from seedsweep_trainer.jobs.fork_server import run_fork_server
 
-        return serve(main)
+        return run_fork_server(main)
     if options.command == "conclude":
         return run_conclude(options.best, options.to, options.card)
     if options.command == "export":
@@ -57,9 +57,9 @@ def run_attempt() -> int:
     try:
         attempt = Attempt.from_env(os.environ)
         config = attempt.config
-        from seedsweep_trainer.training.loop import train
+        from seedsweep_trainer.jobs.train import train_attempt
 
-        outcome = train(attempt, reporter, terminated)
+        outcome = train_attempt(attempt, reporter, terminated)
         reporter.finish(outcome)
     except Exception as error:
         code, reason = _explained(error, config)
@@ -76,9 +76,9 @@ def run_conclude(best: Path, to: Path, card: Path | None = None) -> int:
     config = None
     try:
         config = parse_config(required(os.environ, Env.CONFIG))
-        from seedsweep_trainer.jobs.hand_over import conclude
+        from seedsweep_trainer.jobs.hand_over import hand_over
 
-        conclude(config, best, to, card.read_text(encoding="utf-8") if card is not None else None)
+        hand_over(config, best, to, card.read_text(encoding="utf-8") if card is not None else None)
     except Exception as error:
         return _explained(error, config)[0]
     return 0
@@ -131,10 +131,10 @@ def run_housekeep() -> int:
 
 def run_serve(folder: Path, host: str, port: int, under: str) -> int:
     """Serve a folder until SIGTERM; returns the exit code."""
-    from seedsweep_trainer.jobs.file_server import serve
+    from seedsweep_trainer.jobs.file_server import serve_folder
 
     try:
-        serve(folder, host, port, under)
+        serve_folder(folder, host, port, under)
     except Exception as error:
         return _explained(error, None)[0]
     return 0

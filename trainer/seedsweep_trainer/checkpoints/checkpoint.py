@@ -2,14 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import PreTrainedModel
 
 from seedsweep.contract.protocol import as_published
 from seedsweep_trainer.determinism import generators
-from seedsweep_trainer.training.learner import Learner
+
+
+class Learner(Protocol):
+    """What training changes, as far as a checkpoint holds it."""
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """With the weights."""
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Of that model's parameters."""
+
+    @property
+    def loss_sum(self) -> torch.Tensor:
+        """Of all losses so far."""
 
 
 @dataclass(frozen=True, slots=True)

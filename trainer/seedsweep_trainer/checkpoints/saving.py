@@ -11,11 +11,10 @@ import numpy as np
 
 from seedsweep.api.episode import BestEvaluation
 from seedsweep_trainer.checkpoints.attempt_folder import Best, Store
-from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress, copy_weights, take
+from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Learner, Progress, copy_weights, take
 from seedsweep_trainer.data.tasks import Part, TaskData
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.training.learner import Learner
 
 
 class Keeper:

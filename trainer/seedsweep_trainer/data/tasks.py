@@ -54,6 +54,11 @@ class Part:
     rows: np.ndarray
     """int64, shape (n,): row numbers in the source, from 0, so that predictions can be joined back."""
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64, shape (n,): how many tokens each example has."""
+        return np.diff(self.offsets)
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -174,7 +179,7 @@ def collate(part: Part, indices: np.ndarray, padding: Padding) -> dict[str, torc
 
 def length_sorted_batches(part: Part, batch_size: int) -> list[np.ndarray]:
     """Every example once, as batches of positions, longest first: little padding, and out of memory shows at once."""
-    order = np.argsort(-np.diff(part.offsets), kind="stable")
+    order = np.argsort(-part.lengths, kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 

@@ -2,8 +2,9 @@
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, prepare_torch
-from seedsweep_trainer.training.fit import load_data, try_out
+from seedsweep_trainer.inputs import prepare_inputs
 from seedsweep_trainer.training.timetable import Timetable
+from seedsweep_trainer.training.trial import try_out
 
 
 def check(config: FineTuning) -> dict[str, str | int | float | None]:
@@ -13,9 +14,10 @@ def check(config: FineTuning) -> dict[str, str | int | float | None]:
     """
     device = prepare_torch(config)
     autocast_dtype(config, device)
-    tokenizer, data = load_data(config)
-    timetable = Timetable.of(config, len(data.train))
-    parameters = try_out(config, tokenizer, data, device, folder=None)
+    with prepare_inputs(config, storage=None) as inputs:
+        data = inputs.data
+        timetable = Timetable.of(config, len(data.train))
+        parameters = try_out(config, inputs, device)
     return {
         "evaluations": timetable.evaluations,
         "steps": timetable.steps,

@@ -25,7 +25,7 @@ _BLOCK = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?")
 
 
-def serve(folder: Path, host: str, port: int, under: str) -> None:
+def serve_folder(folder: Path, host: str, port: int, under: str) -> None:
     """Serve until SIGTERM; raises ConfigurationError where there is no such folder, or nothing in it."""
     with folder_server(folder, host, port, under) as server:
         # The first process of a container dies of no signal that it does not handle.

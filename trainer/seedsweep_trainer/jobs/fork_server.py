@@ -25,7 +25,7 @@ from seedsweep.contract.protocol import Env
 log = logging.getLogger(__name__)
 
 
-def serve(run: Callable[[Sequence[str]], int]) -> int:
+def run_fork_server(run: Callable[[Sequence[str]], int]) -> int:
     """Serve until stdin ends; a child's exit code is what `run` returns in it for the request's arguments."""
     # Ctrl-C in the terminal is for whoever started the server; children inherit that.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -34,13 +34,13 @@ def serve(run: Callable[[Sequence[str]], int]) -> int:
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     import torch
 
-    import seedsweep_trainer.training.loop  # noqa: F401  # this is what children need not wait for
+    import seedsweep_trainer.jobs.train  # noqa: F401  # this is what children need not wait for
 
     torch.set_num_threads(1)
-    return _Server(run).serve()
+    return _ForkServer(run).answer_requests()
 
 
-class _Server:
+class _ForkServer:
     def __init__(self, run: Callable[[Sequence[str]], int]) -> None:
         self._run = run
         self._children: dict[int, str] = {}
@@ -49,7 +49,7 @@ class _Server:
         self._answers = os.dup(1)
         os.dup2(2, 1)
 
-    def serve(self) -> int:
+    def answer_requests(self) -> int:
         child_ended, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         signal.set_wakeup_fd(wakeup)
@@ -128,11 +128,12 @@ class _Server:
 
 def _prepare(environ: Mapping[str, str]) -> None:
     """Load what this attempt shares with those after it; what cannot be loaded is the attempt's own to report."""
+    from seedsweep_trainer.inputs import prepare_inputs
     from seedsweep_trainer.reporting.attempt import parse_config
-    from seedsweep_trainer.training.loop import prepare
 
     try:
-        prepare(parse_config(environ[Env.CONFIG]).model_dump_json(by_alias=True))
+        with prepare_inputs(parse_config(environ[Env.CONFIG]), storage=None):
+            pass
     except Exception as error:
         log.warning("nothing is prepared: %s", error)
 

@@ -19,13 +19,13 @@ from seedsweep_trainer.data import metrics
 from seedsweep_trainer.data.tasks import Part, TaskData
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, config_digest, prepare_torch
 from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.inputs import prepare_inputs
 from seedsweep_trainer.jobs.export import check_replaceable
 from seedsweep_trainer.model.loading import load_model_config
 from seedsweep_trainer.model.pretrained import load_tokenizer
 from seedsweep_trainer.storage.durable import broken, whole_folder
 from seedsweep_trainer.storage.folders import BEST_FACTS
 from seedsweep_trainer.training.evaluation import Evaluation
-from seedsweep_trainer.training.loop import opened_sources
 
 TEST_SCORE = "test.json"
 TEST_PREDICTIONS = "test-predictions.csv"
@@ -35,7 +35,7 @@ _CONFIDENCE = 0.95
 log = logging.getLogger(__name__)
 
 
-def conclude(config: FineTuning, best: Path, to: Path, card: str | None = None, storage: str | None = None) -> None:
+def hand_over(config: FineTuning, best: Path, to: Path, card: str | None = None, storage: str | None = None) -> None:
     """Make the folder `to` from an episode's best weights, whole or not at all; one that exists is replaced.
 
     With a test set it holds test.json (metric, score, n, interval, confidence, baseline; null where undefined) and
@@ -46,9 +46,10 @@ def conclude(config: FineTuning, best: Path, to: Path, card: str | None = None, 
     """
     check_replaceable(to, f"--to {to}")
     device = prepare_torch(config)
-    with opened_sources(config, storage) as (folder, padding, data):
-        tokenizer = load_tokenizer(config, folder)
-        architecture = load_model_config(config, data, padding, folder)
+    with prepare_inputs(config, storage) as inputs:
+        data = inputs.data
+        tokenizer = load_tokenizer(config, inputs.folder)
+        architecture = load_model_config(config, data, inputs.padding, inputs.folder)
     # As far as whoever asks the winner should cut longer texts, to get what was trained.
     tokenizer.model_max_length = config.dataset.max_length
     _check_same(config, data, best)

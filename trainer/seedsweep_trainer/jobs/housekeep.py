@@ -76,7 +76,7 @@ class Housekeeping:
 
     def _hand_over(self, task: HandOver) -> Iterator[Found]:
         from seedsweep_trainer.jobs.export import export, publish
-        from seedsweep_trainer.jobs.hand_over import TEST_SCORE, conclude
+        from seedsweep_trainer.jobs.hand_over import TEST_SCORE, hand_over
 
         config = parse_config(required(self._environ, Env.CONFIG))
         folders = open_folders(join(self._storage, task.episode), self._work)
@@ -87,7 +87,7 @@ class Housekeeping:
         winner = local_path(weights) or self._work / BEST
         try:
             with folders.opened(best) as folder:
-                conclude(config, folder, winner, task.card, self._storage)
+                hand_over(config, folder, winner, task.card, self._storage)
         except BrokenFolderError as error:
             raise StorageError(f"the weights of {task.episode} in {self._storage} are damaged: {error}") from error
         if local_path(weights) is None:

@@ -2,14 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
 from threading import Event
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.provenance import Provenance
@@ -18,56 +13,23 @@ from seedsweep_trainer.checkpoints.attempt_folder import Identity, Store
 from seedsweep_trainer.checkpoints.checkpoint import Progress, restore
 from seedsweep_trainer.checkpoints.saving import Keeper
 from seedsweep_trainer.data import metrics
-from seedsweep_trainer.data.tasks import Padding, TaskData
+from seedsweep_trainer.data.tasks import TaskData
 from seedsweep_trainer.determinism.fingerprint import config_digest, digest, fingerprint, prepare_torch
 from seedsweep_trainer.determinism.generators import seed_all
 from seedsweep_trainer.determinism.seeds import stream
-from seedsweep_trainer.endings import is_out_of_resources
+from seedsweep_trainer.inputs import prepare_inputs
+from seedsweep_trainer.model.fit import check_fit
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.model.origin import provenance
-from seedsweep_trainer.reporting.attempt import Attempt, parse_config
+from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.storage.cache import Cache
 from seedsweep_trainer.storage.location import open_folders
 from seedsweep_trainer.training.batches import Batches
 from seedsweep_trainer.training.evaluation import Evaluation
-from seedsweep_trainer.training.fit import check_fit, load_data, try_step
 from seedsweep_trainer.training.learner import Learner
 from seedsweep_trainer.training.timetable import Timetable
 
 log = logging.getLogger(__name__)
-
-
-@lru_cache(maxsize=1)
-def prepare(config_json: str) -> tuple[PreTrainedTokenizerBase, TaskData]:
-    """What all attempts with this configuration share: the tokenizer and the tokenised data.
-
-    Kept, because a warm server loads it once and its forks find it in memory.
-    """
-    config = parse_config(config_json)
-    tokenizer, data = load_data(config)
-    if data.kind == "regression":
-        # Its first correlation would, in each fork of its own.
-        import scipy.stats  # noqa: F401
-    return tokenizer, data
-
-
-@contextmanager
-def opened_sources(
-    config: FineTuning, storage: str | None, work: Path | None = None
-) -> Iterator[tuple[Path | None, Padding, TaskData]]:
-    """What an attempt starts from, out of the cache in the sweep's storage where that fits, else from where the
-    configuration says.
-
-    The folder to load the model from (None: as the configuration says), open meanwhile; padding; the data.
-    """
-    if storage is None:
-        yield None, *prepare(config.model_dump_json(by_alias=True))
-        return
-    cache = Cache(storage, work)
-    with cache.model(config) as folder:
-        cached = cache.data(config, folder) if folder is not None else None
-        yield folder, *(cached or load_data(config, folder))
 
 
 def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
@@ -75,36 +37,16 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
 
     Raises ConfigurationError for what a person has to change, and whatever else goes wrong.
     """
-    try:
-        return _train(attempt, reporter, terminated)
-    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
-        if not is_out_of_resources(error):
-            _blame_configuration(attempt)
-        raise
-
-
-def _blame_configuration(attempt: Attempt) -> None:
-    """Raise ConfigurationError if a fresh model fails on the data too, so that trying again would change nothing.
-
-    Only a trial before the first episode has tried that, and where there is no storage on a cluster there is none. On
-    the CPU: a GPU that has failed once fails at everything.
-    """
-    config = attempt.config
-    with opened_sources(config, attempt.storage, attempt.work) as (folder, padding, data):
-        model, _ = load_model(config, data, padding, attempt.weight_init, folder)
-        try_step(config, model, padding, data)
-
-
-def _train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     config = attempt.config
     device = prepare_torch(config)
     conditions = fingerprint(config, device)
     log.info("fingerprint: %s", json.dumps(conditions))
 
-    with opened_sources(config, attempt.storage, attempt.work) as (folder, padding, data):
+    with prepare_inputs(config, attempt.storage, attempt.work) as inputs:
+        padding, data = inputs.padding, inputs.data
         timetable = Timetable.of(config, len(data.train))
-        model, initialization = load_model(config, data, padding, attempt.weight_init, folder)
-        origin = provenance(config, data, folder)
+        model, initialization = load_model(config, data, padding, attempt.weight_init, inputs.folder)
+        origin = provenance(config, data, inputs.folder)
     check_fit(config, model, padding, data)
     learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
     reporter.described(

@@ -14,18 +14,22 @@ import pytest
 
 SERVER = """
 import os, signal, sys, time, types
-from seedsweep_trainer.jobs import fork_server as warm
+from contextlib import contextmanager
+from seedsweep_trainer.jobs.fork_server import run_fork_server
 
 shared = []
 
-def prepare(config):
+@contextmanager
+def prepare_inputs(config, storage):
     print("noise of an import")
     if not shared:
-        shared.append(config)
+        shared.append(config.model_dump_json(by_alias=True))
+    yield
 
 # The real ones take seconds to import, which is what the server is for.
 sys.modules["torch"] = types.SimpleNamespace(set_num_threads=lambda threads: None)
-sys.modules["seedsweep_trainer.training.loop"] = types.SimpleNamespace(prepare=prepare)
+sys.modules["seedsweep_trainer.jobs.train"] = types.SimpleNamespace()
+sys.modules["seedsweep_trainer.inputs"] = types.SimpleNamespace(prepare_inputs=prepare_inputs)
 
 def run(arguments):
     how = os.environ["HOW"]
@@ -49,7 +53,7 @@ def run(arguments):
         os.kill(os.getpid(), signal.SIGINT)
     return 0
 
-sys.exit(warm.serve(run))
+sys.exit(run_fork_server(run))
 """
 
 CONFIG = '{"model": "first", "dataset": {"task": "rte", "path": "data"}}'

@@ -16,12 +16,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from seedsweep.api import status
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import as_published
+from seedsweep_trainer import inputs
 from seedsweep_trainer.data import metrics
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.jobs import hand_over as conclude_module
-from seedsweep_trainer.jobs.hand_over import conclude
-from seedsweep_trainer.training import loop as train_module
-from seedsweep_trainer.training.loop import prepare
+from seedsweep_trainer.inputs import load_data
+from seedsweep_trainer.jobs import hand_over as hand_over_module
+from seedsweep_trainer.jobs.hand_over import hand_over
 from trainer.conftest import ARCHITECTURES, save_checkpoint
 from trainer.episodes import Episode
 
@@ -64,7 +64,7 @@ def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
 def test_the_folder_loads_and_scores_on_validation_as_published(
     trained: Episode, sentences: dict[str, str], tmp_path: Path, kept: str
 ) -> None:
-    conclude(trained.config, trained.folder / "only" / kept, tmp_path / "winner")
+    hand_over(trained.config, trained.folder / "only" / kept, tmp_path / "winner")
     logits, labels = answers(tmp_path / "winner", sentences["validation"])
     assert accuracy(logits, labels) == json.loads((trained.folder / "only" / kept / "best.json").read_text())["score"]
     rows = list(csv.DictReader((trained.folder / "only" / kept / "predictions.csv").read_text().splitlines()))
@@ -79,7 +79,7 @@ def test_one_text_at_a_time_gets_what_the_test_set_got(
     # Some are longer than what it was trained on.
     episode = Episode(tmp_path / "episode", fine_tuning(architecture, dataset={**sentences, "maxLength": 10}))
     episode.attempt("only", stop_after=1)
-    conclude(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
+    hand_over(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
     ask = pipeline("text-classification", model=str(tmp_path / "winner"), device="cpu", truncation=True)
     logits = kept_outputs(tmp_path / "winner", list(LABELS.values()))
     for row, shares in zip(rows_of(sentences["test"]), logits.softmax(dim=1).tolist(), strict=True):
@@ -94,7 +94,7 @@ def test_one_pair_at_a_time_gets_what_the_test_set_got_though_the_model_has_one_
     pairs = {**sentences, "maxLength": 39, "columns": {"textPair": "label"}}
     episode = Episode(tmp_path / "episode", fine_tuning(model=str(tmp_path / "model"), dataset=pairs))
     episode.attempt("only", stop_after=1)
-    conclude(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
+    hand_over(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
     ask = pipeline("text-classification", model=str(tmp_path / "winner"), device="cpu")
     logits = kept_outputs(tmp_path / "winner", list(LABELS.values()))
     for row, shares in zip(rows_of(sentences["test"]), logits.softmax(dim=1).tolist(), strict=True):
@@ -112,7 +112,7 @@ def test_a_winner_that_predicts_values_answers_with_values(
     metric = {"name": "mse", "goal": "minimize"}
     episode = Episode(tmp_path / "episode", fine_tuning(dataset=values, metric=metric))
     episode.attempt("only", stop_after=1)
-    conclude(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
+    hand_over(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
     ask = pipeline("text-classification", model=str(tmp_path / "winner"), device="cpu")
     predicted = kept_outputs(tmp_path / "winner", ["value"])[:, 0].tolist()
     answered = [ask(row["text"])[0]["score"] for row in rows_of(sentences["test"])]
@@ -123,7 +123,7 @@ def test_a_winner_that_predicts_values_answers_with_values(
 def test_the_score_on_the_test_set_is_taken_on_it_alone(
     trained: Episode, sentences: dict[str, str], tmp_path: Path
 ) -> None:
-    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "winner")
+    hand_over(trained.config, trained.folder / "only" / "best", tmp_path / "winner")
     score = json.loads((tmp_path / "winner" / "test.json").read_text())
     logits, labels = answers(tmp_path / "winner", sentences["test"])
     assert as_published(score["score"]) == accuracy(logits, labels)
@@ -141,7 +141,7 @@ def test_without_a_test_set_there_is_no_test_score_and_the_log_says_so(
     episode = Episode(tmp_path / "episode", fine_tuning(dataset=dataset))
     episode.attempt("only", stop_after=1)
     with caplog.at_level(logging.INFO):
-        conclude(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
+        hand_over(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
     assert not (tmp_path / "winner" / "test.json").exists()
     assert (tmp_path / "winner" / "model.safetensors").exists()
     assert "no test set" in caplog.text
@@ -151,7 +151,7 @@ def test_a_test_score_that_is_undefined_is_handed_over_as_such(
     trained: Episode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "score", lambda *_: math.nan)
-    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "winner", "# Mine\n")
+    hand_over(trained.config, trained.folder / "only" / "best", tmp_path / "winner", "# Mine\n")
     told = status.TestScore.model_validate_json((tmp_path / "winner" / "test.json").read_bytes())
     assert (told.score, told.interval, told.n) == (None, None, 30)
     assert "Undefined: accuracy has no value on the 30 test examples" in (tmp_path / "winner" / "README.md").read_text()
@@ -164,13 +164,13 @@ def test_a_failure_leaves_the_folder_as_it_was(
         raise RuntimeError("of no use")
 
     with monkeypatch.context() as patched:
-        patched.setattr(conclude_module, "test_score", fail)
+        patched.setattr(hand_over_module, "test_score", fail)
         with pytest.raises(RuntimeError, match="of no use"):
-            conclude(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
+            hand_over(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
         assert list((tmp_path / "out").iterdir()) == []
-    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
+    hand_over(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
     before = sorted(path.name for path in (tmp_path / "out" / "winner").iterdir())
-    conclude(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
+    hand_over(trained.config, trained.folder / "only" / "best", tmp_path / "out" / "winner")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["winner"]
     assert sorted(path.name for path in (tmp_path / "out" / "winner").iterdir()) == before
 
@@ -179,14 +179,14 @@ def test_a_folder_of_something_else_is_not_replaced(trained: Episode, tmp_path: 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigurationError, match=r"--to .*mine holds something else: give a folder that is new"):
-        conclude(trained.config, trained.folder / "only" / "best", tmp_path / "mine")
+        hand_over(trained.config, trained.folder / "only" / "best", tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_damaged_best_is_refused(trained: Episode, tmp_path: Path) -> None:
     (trained.folder / "only" / "best" / "model.safetensors").write_bytes(b"")
     with pytest.raises(ConfigurationError, match=r"--best .*: model.safetensors is not what was written; give best/"):
-        conclude(trained.config, trained.folder / "only" / "best", tmp_path / "winner")
+        hand_over(trained.config, trained.folder / "only" / "best", tmp_path / "winner")
 
 
 @pytest.mark.parametrize(
@@ -202,11 +202,12 @@ def test_a_best_of_other_configuration_or_data_is_refused(
     config = FineTuning.model_validate(trained.config.model_dump(by_alias=True) | fields)
     if not fields:
 
-        def changed(config_json: str) -> Any:
-            tokenizer, data = prepare(config_json)
+        def changed(config: FineTuning, folder: Path | None = None) -> Any:
+            tokenizer, data = load_data(config, folder)
             return tokenizer, replace(data, digest="0")
 
-        monkeypatch.setattr(train_module, "prepare", changed)
+        monkeypatch.setattr(inputs, "load_data", changed)
+        monkeypatch.setattr(inputs, "_load_once", inputs._load_once.__wrapped__)
     with pytest.raises(ConfigurationError, match=reason):
-        conclude(config, trained.folder / "only" / "best", tmp_path / "winner")
+        hand_over(config, trained.folder / "only" / "best", tmp_path / "winner")
     assert not (tmp_path / "winner").exists()

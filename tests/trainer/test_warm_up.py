@@ -19,17 +19,17 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer import inputs
 from seedsweep_trainer.data.tasks import TaskData, load_task
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.jobs import warm_up as warmup
-from seedsweep_trainer.jobs.hand_over import conclude
+from seedsweep_trainer.inputs import load_data, prepare_inputs
+from seedsweep_trainer.jobs.hand_over import hand_over
 from seedsweep_trainer.jobs.warm_up import warm_up
 from seedsweep_trainer.model.pretrained import load_tokenizer
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.storage import cache as cache_module
-from seedsweep_trainer.training import loop as train
-from seedsweep_trainer.training.fit import load_data
+from seedsweep_trainer.training.loop import train
 from trainer.conftest import ARCHITECTURES, save_checkpoint
 from trainer.fake_hub import COMMIT, MODEL, serving
 from trainer.observed import Observed, different
@@ -54,25 +54,21 @@ def on_disk(tmp_path: Path) -> str:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Who has read and tokenised the data."""
+    """Of which models data was read and tokenised, one entry each time."""
     counted: list[str] = []
 
-    def counting(name: str) -> Callable[..., tuple[Any, TaskData]]:
-        def load(*arguments: Any) -> tuple[Any, TaskData]:
-            counted.append(name)
-            return load_data(*arguments)
+    def load(config: FineTuning, folder: Path | None = None) -> tuple[Any, TaskData]:
+        counted.append(config.model)
+        return load_data(config, folder)
 
-        return load
-
-    monkeypatch.setattr(train, "load_data", counting("attempt"))
-    monkeypatch.setattr(warmup, "load_data", counting("warm-up"))
+    monkeypatch.setattr(inputs, "load_data", load)
     return counted
 
 
 def started(config: FineTuning, storage: str | None) -> TaskData:
     """The data that an attempt starts from."""
-    with train.opened_sources(config, storage) as (_, _, data):
-        return data
+    with prepare_inputs(config, storage) as prepared:
+        return prepared.data
 
 
 def same(one: TaskData, other: TaskData) -> None:
@@ -101,7 +97,7 @@ def test_attempt_from_the_cache_is_the_same_to_the_last_bit(
     config = fine_tuning()
     warm_up(config, storage)
     cached = observe(config, storage=storage)
-    assert loads == ["warm-up"]
+    assert len(loads) == 1
     plain = observe(config)
     assert cached.fed == plain.fed
     assert cached.message == plain.message
@@ -132,12 +128,12 @@ def test_data_comes_back_as_it_was(
         settings["metric"] = {"name": fields_["metric"], "goal": "minimize"}
     config = fine_tuning(architecture, **settings)
     warm_up(config, on_disk)
-    with train.opened_sources(config, on_disk) as (_, padding, data):
+    with prepare_inputs(config, on_disk) as prepared:
         tokenizer = load_tokenizer(config)
         for name in ("padding_side", "pad_token_id", "pad_token_type_id"):
-            assert getattr(padding, name) == getattr(tokenizer, name)
-        assert loads == ["warm-up"]
-        same(data, load_task(config, tokenizer))
+            assert getattr(prepared.padding, name) == getattr(tokenizer, name)
+        assert len(loads) == 1
+        same(prepared.data, load_task(config, tokenizer))
 
 
 def test_model_is_counted(on_disk: str, fine_tuning: Make) -> None:
@@ -148,7 +144,7 @@ def test_model_is_counted(on_disk: str, fine_tuning: Make) -> None:
 def test_warming_up_again_tokenises_nothing(storage: str, fine_tuning: Make, loads: list[str]) -> None:
     for _ in range(2):
         warm_up(fine_tuning(), storage)
-    assert loads == ["warm-up"]
+    assert len(loads) == 1
 
 
 def test_what_does_not_decide_the_data_does_not_ask_for_another_cache(
@@ -156,7 +152,7 @@ def test_what_does_not_decide_the_data_does_not_ask_for_another_cache(
 ) -> None:
     warm_up(fine_tuning(), on_disk)
     started(fine_tuning(learningRate="1e-5", epochs=1, batchSize=4), on_disk)
-    assert loads == ["warm-up"]
+    assert len(loads) == 1
 
 
 def rewritten(path: Path, old: str, new: str) -> None:
@@ -184,7 +180,7 @@ def test_data_made_of_something_else_is_not_used(
         else:
             patch.setattr(cache_module, "version", lambda _name: "0")
         data = started(config, on_disk)
-        assert loads == ["warm-up", "attempt"]
+        assert len(loads) == 2
         same(data, started(config, None))
 
 
@@ -202,8 +198,9 @@ def test_broken_data_is_read_from_its_sources_and_the_log_says_why(
     warm_up(fine_tuning(), on_disk)
     path = folder_of(on_disk, "data") / file
     path.write_bytes(path.read_bytes()[:-1])
-    same(started(fine_tuning(), on_disk), started(fine_tuning(), None))
-    assert loads[:2] == ["warm-up", "attempt"]
+    data = started(fine_tuning(), on_disk)
+    assert len(loads) == 2
+    same(data, started(fine_tuning(), None))
     assert "is not used" in caplog.text
 
 
@@ -230,7 +227,7 @@ def test_warm_up_that_dies_while_it_writes_leaves_nothing_that_is_used(
         with pytest.raises(OSError, match="no space left"):
             warm_up(fine_tuning(), on_disk)
     started(fine_tuning(), on_disk)
-    assert loads == ["warm-up", "attempt"]
+    assert len(loads) == 2
 
 
 def test_configuration_that_cannot_be_trained_is_refused(on_disk: str, fine_tuning: Make) -> None:
@@ -338,11 +335,11 @@ def test_after_a_warm_up_the_winner_is_handed_over_without_the_hub(
     def download(*_: object, **__: object) -> str:
         return str(checkpoints["bert"])
 
-    monkeypatch.setattr(warmup, "snapshot_download", download)
+    monkeypatch.setattr(inputs, "snapshot_download", download)
     warm_up(config, on_disk)
     folder = Path(on_disk, "wi1-do2")
-    train.train(Attempt("only", 1, 2, config, checkpoints=str(folder), storage=on_disk), Reporter(), Event())
-    conclude(config, folder / "only" / "best", tmp_path / "winner", storage=on_disk)
+    train(Attempt("only", 1, 2, config, checkpoints=str(folder), storage=on_disk), Reporter(), Event())
+    hand_over(config, folder / "only" / "best", tmp_path / "winner", storage=on_disk)
     assert (tmp_path / "winner" / "test.json").exists()
     assert (tmp_path / "winner" / "tokenizer.json").exists()
 
@@ -373,6 +370,6 @@ def test_missing_model_on_the_hub_is_refused_with_the_remedy(
     def offline(*_: object, **__: object) -> str:
         raise huggingface_hub.errors.OfflineModeIsEnabled("offline")
 
-    monkeypatch.setattr(warmup, "snapshot_download", offline)
+    monkeypatch.setattr(inputs, "snapshot_download", offline)
     with pytest.raises(ConfigurationError, match=r"model 'someone/tiny' is not in the hub's cache.*give a folder that"):
         warm_up(fine_tuning(model=MODEL), on_disk)
