@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Outcome
 from seedsweep_trainer.checkpoints import attempt_folder as store_module
-from seedsweep_trainer.checkpoints.attempt_folder import Store
+from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress
 from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.storage.durable import broken
@@ -25,8 +25,8 @@ from trainer.benches import IDENTITY, best, checkpoint, step_of
 from trainer.episodes import Episode, kill, killed
 
 
-def attempt(folder: Path, uid: str, **identity: str | int) -> Store:
-    return Store(LocalFolders(folder), uid, IDENTITY | identity)
+def attempt(folder: Path, uid: str, **identity: str | int) -> AttemptFolder:
+    return AttemptFolder(LocalFolders(folder), uid, IDENTITY | identity)
 
 
 def kept_best(folder: Path, name: str) -> str:

@@ -52,7 +52,7 @@ class House:
         folders = open_folders(name, self._folder / "uploading")
         prepared = folders.claim("only")
         fsspec.filesystem("file").put(f"{self.episode.folder}/only/", str(prepared), recursive=True)
-        for kept in LocalFolders(self.episode.folder).kept():
+        for kept in LocalFolders(self.episode.folder).listed():
             folders.commit(kept)
 
     def keep(self, task: HousekeepingTask, **variables: str) -> tuple[int, HousekeepingAnswer]:
@@ -75,7 +75,7 @@ class House:
         return code, HousekeepingAnswer.model_validate_json(line)
 
     def kept(self) -> list[str]:
-        return [kept.name for kept in open_folders(join(self.place, EPISODE), self._folder / "looking").kept()]
+        return [kept.name for kept in open_folders(join(self.place, EPISODE), self._folder / "looking").listed()]
 
     def read(self, file: str) -> bytes:
         with fsspec.open(join(self.place, file), "rb") as stream:

@@ -120,7 +120,7 @@ class Storage:
         return False
 
     def _can_resume(self, folder: Path) -> bool:
-        return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).kept())
+        return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).listed())
 
 
 def _conclusion(episode: str, best: Path) -> Conclusion:

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress
 from seedsweep_trainer.storage.durable import link_folder, subfolders, whole_folder
-from seedsweep_trainer.storage.folders import BEST, BEST_FACTS, BrokenFolderError, Folders, Kept
+from seedsweep_trainer.storage.folders import BEST, BEST_FACTS, BrokenFolderError, FolderId, Folders
 
 WEIGHTS = "model.safetensors"
 PREDICTIONS = "predictions.csv"
@@ -51,7 +51,7 @@ class Best:
     """CSV: one line per validation example."""
 
 
-class Store:
+class AttemptFolder:
     """Reads what an episode's attempts have kept, and keeps what one of them has to keep."""
 
     def __init__(self, folders: Folders, uid: str, identity: Identity) -> None:
@@ -64,9 +64,9 @@ class Store:
 
     def resume(self) -> Checkpoint | None:
         """The furthest usable checkpoint of all attempts, with the best weights of its past; None without one."""
-        ignored: set[Kept] = set()
+        ignored: set[FolderId] = set()
         # Listed anew each time: an attempt that lives on replaces its checkpoint while we look.
-        while candidates := [kept for kept in self._folders.kept() if kept.is_checkpoint and kept not in ignored]:
+        while candidates := [kept for kept in self._folders.listed() if kept.is_checkpoint and kept not in ignored]:
             furthest = max(candidates, key=lambda kept: kept.step)
             try:
                 with self._folders.opened(furthest) as folder:
@@ -115,10 +115,10 @@ class Store:
             for best in _bests(self._own):
                 link_folder(best, partial / best.name)
         self._commit(name)
-        self._remove_superfluous(Kept(self._uid, name))
+        self._remove_superfluous(FolderId(self._uid, name))
 
     def _commit(self, name: str) -> None:
-        self._folders.commit(Kept(self._uid, name))
+        self._folders.commit(FolderId(self._uid, name))
 
     def _read(self, folder: Path) -> Checkpoint:
         try:
@@ -138,8 +138,8 @@ class Store:
             link_folder(best, self._own / best.name)
             self._commit(best.name)
 
-    def _remove_superfluous(self, newest: Kept) -> None:
-        all_kept = self._folders.kept()
+    def _remove_superfluous(self, newest: FolderId) -> None:
+        all_kept = self._folders.listed()
         for kept in all_kept:
             if kept.owner == self._uid and kept.is_checkpoint and kept != newest:
                 self._folders.remove(kept)

@@ -10,24 +10,24 @@ from typing import Literal, Self
 import numpy as np
 
 from seedsweep.api.episode import BestEvaluation
-from seedsweep_trainer.checkpoints.attempt_folder import Best, Store
+from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Learner, Progress, copy_weights, take
 from seedsweep_trainer.data.tasks import Part, TaskData
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
 
 
-class Keeper:
+class Saver:
     """Keeps checkpoints and best weights in the episode's folder; without one, nothing.
 
     Copies are taken at once and written by a thread of its own, one after the other. A write that fails raises its
     error at the next one. As a context manager, it returns once everything is on disk.
     """
 
-    def __init__(self, attempt: Attempt, data: TaskData, store: Store | None, reporter: Reporter) -> None:
+    def __init__(self, attempt: Attempt, data: TaskData, folder: AttemptFolder | None, reporter: Reporter) -> None:
         self._attempt = attempt
         self._data = data
-        self._store = store
+        self._folder = folder
         self._reporter = reporter
         self._executor = ThreadPoolExecutor(max_workers=1)
         self._pending: Future[None] | None = None
@@ -35,7 +35,7 @@ class Keeper:
 
     def evaluated(self, learner: Learner, progress: Progress, outputs: np.ndarray) -> None:
         """Keep what this evaluation makes worth keeping; `outputs` are the model's for the validation examples."""
-        if self._store is None:
+        if self._folder is None:
             return
         evaluation = progress.evaluation
         improved = best_evaluation(progress.scores, self._data.metric.goal) == evaluation
@@ -45,12 +45,12 @@ class Keeper:
             weights = checkpoint.weights if checkpoint is not None else copy_weights(learner.model)
             table = predictions(self._data.validation, outputs, self._data.id2label)
             best = Best(evaluation, progress.step, progress.scores[-1], weights, table)
-        self._write(self._store, best, checkpoint, evaluation)
+        self._write(self._folder, best, checkpoint, evaluation)
 
     def interrupted(self, learner: Learner, progress: Progress) -> None:
         """Keep a checkpoint of this moment."""
-        if self._store is not None and progress != self._saved:
-            self._write(self._store, None, take(learner, progress), None)
+        if self._folder is not None and progress != self._saved:
+            self._write(self._folder, None, take(learner, progress), None)
 
     def __enter__(self) -> Self:
         return self
@@ -64,17 +64,19 @@ class Keeper:
         every = self._attempt.config.checkpoint_every_evaluations
         return evaluation % every == 0 or evaluation in (*self._attempt.rungs, self._attempt.stop_after)
 
-    def _write(self, store: Store, best: Best | None, checkpoint: Checkpoint | None, evaluation: int | None) -> None:
+    def _write(
+        self, folder: AttemptFolder, best: Best | None, checkpoint: Checkpoint | None, evaluation: int | None
+    ) -> None:
         # At most one copy of the weights waits to be written.
         self._wait()
 
         def write() -> None:
             if best is not None:
-                store.write_best(best)
+                folder.write_best(best)
             if evaluation in self._attempt.rungs:
-                store.pass_rung(evaluation)
+                folder.pass_rung(evaluation)
             if checkpoint is not None:
-                store.write_checkpoint(checkpoint)
+                folder.write_checkpoint(checkpoint)
                 self._reporter.checkpointed(checkpoint.progress.evaluation)
 
         if checkpoint is not None:

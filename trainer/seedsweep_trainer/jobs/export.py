@@ -41,9 +41,9 @@ def check_replaceable(path: Path, name: str) -> None:
 
 
 def _to_uri(folder: Path, uri: str) -> None:
-    from seedsweep_trainer.storage.uri import UriFolder
+    from seedsweep_trainer.storage.uri import UriFiles
 
-    target = UriFolder(uri)
+    target = UriFiles(uri)
     there = set(target.find())
     # Of a copy that was interrupted the list is missing, but all of its files are ours.
     if there and MANIFEST not in there and not there <= set(digests(folder)):

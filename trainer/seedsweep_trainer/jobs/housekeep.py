@@ -103,9 +103,9 @@ class Housekeeping:
         if (path := local_path(self._storage)) is not None:
             shutil.rmtree(path, ignore_errors=True)
             return
-        from seedsweep_trainer.storage.uri import UriFolder
+        from seedsweep_trainer.storage.uri import UriFiles
 
-        UriFolder(self._storage).remove_tree("")
+        UriFiles(self._storage).remove_tree("")
 
 
 def leave_answer(answer: HousekeepingAnswer, environ: Mapping[str, str]) -> None:

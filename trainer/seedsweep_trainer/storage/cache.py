@@ -25,7 +25,7 @@ from seedsweep_trainer.data.references import resolve, source_files
 from seedsweep_trainer.data.tasks import Padding, Part, TaskData, parts_of
 from seedsweep_trainer.determinism.fingerprint import digest
 from seedsweep_trainer.storage.durable import MANIFEST, file_digest, whole_folder
-from seedsweep_trainer.storage.folders import BrokenFolderError, Folders, Kept
+from seedsweep_trainer.storage.folders import BrokenFolderError, FolderId, Folders
 from seedsweep_trainer.storage.location import join, open_folders
 
 TOKENIZER_FILES = (".json", ".txt", ".model", ".jinja")
@@ -112,7 +112,7 @@ class Cache:
             _write(folder, kept.name, padding, data)
 
     @contextmanager
-    def _opened(self, kept: Kept) -> Iterator[Path | None]:
+    def _opened(self, kept: FolderId) -> Iterator[Path | None]:
         with ExitStack() as stack:
             folder = None
             try:
@@ -122,7 +122,7 @@ class Cache:
             yield folder
 
     @contextmanager
-    def _new(self, kept: Kept) -> Iterator[Path]:
+    def _new(self, kept: FolderId) -> Iterator[Path]:
         with whole_folder(self._folders.claim(kept.owner) / kept.name) as folder:
             yield folder
         self._folders.commit(kept)
@@ -134,11 +134,13 @@ def _local_model(config: FineTuning) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _model(config: FineTuning) -> Kept:
-    return Kept("model", digest({"format": _MODEL_FORMAT, "model": config.model, "revision": config.model_revision}))
+def _model(config: FineTuning) -> FolderId:
+    return FolderId(
+        "model", digest({"format": _MODEL_FORMAT, "model": config.model, "revision": config.model_revision})
+    )
 
 
-def _data(config: FineTuning, model: Path) -> Kept:
+def _data(config: FineTuning, model: Path) -> FolderId:
     named = [Path(resolve(*file)) for file in source_files(config.dataset).values()]
     made_of: dict[str, JsonValue] = {
         "format": _DATA_FORMAT,
@@ -152,7 +154,7 @@ def _data(config: FineTuning, model: Path) -> Kept:
         },
         "versions": {name: version(name) for name in _READERS},
     }
-    return Kept("data", digest(made_of))
+    return FolderId("data", digest(made_of))
 
 
 def _write(folder: Path, key: str, padding: Padding, data: TaskData) -> None:

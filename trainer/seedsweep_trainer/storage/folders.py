@@ -33,7 +33,7 @@ class BrokenFolderError(Exception):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Kept:
+class FolderId:
     """One folder of one attempt."""
 
     owner: str
@@ -61,22 +61,22 @@ class Folders(Protocol):
     def claim(self, owner: str) -> Path:
         """Where on this machine an attempt prepares its folders; raises ConfigurationError where it cannot write."""
 
-    def commit(self, kept: Kept) -> None:
+    def commit(self, kept: FolderId) -> None:
         """Make durable what was prepared; a folder of this name that was there before is replaced."""
 
     def owners(self) -> set[str]:
         """Attempts that have left anything, whole or not."""
 
-    def kept(self) -> list[Kept]:
+    def listed(self) -> list[FolderId]:
         """All folders that seem to be there."""
 
-    def opened(self, kept: Kept) -> AbstractContextManager[Path]:
+    def opened(self, kept: FolderId) -> AbstractContextManager[Path]:
         """A folder, every byte of it checked, to read on this machine; raises BrokenFolderError."""
 
-    def read(self, kept: Kept, file: str) -> bytes:
+    def read(self, kept: FolderId, file: str) -> bytes:
         """One file of a folder; raises BrokenFolderError."""
 
-    def remove(self, kept: Kept) -> None:
+    def remove(self, kept: FolderId) -> None:
         """Remove a folder; none is fine."""
 
     def remove_owner(self, owner: str) -> None:
@@ -108,7 +108,7 @@ class LocalFolders:
             raise ConfigurationError(f"storage {self._root} cannot be written: {error.strerror}; {remedy}") from None
         return folder
 
-    def commit(self, kept: Kept) -> None:
+    def commit(self, kept: FolderId) -> None:
         """See Folders: `whole_folder` has done it."""
 
     def owners(self) -> set[str]:
@@ -117,16 +117,16 @@ class LocalFolders:
             return set()
         return {entry.name for entry in self._root.iterdir() if entry.is_dir()}
 
-    def kept(self) -> list[Kept]:
+    def listed(self) -> list[FolderId]:
         """See Folders."""
         found = []
         for owner in self.owners():
             entries = self._root.joinpath(owner).glob("*")
-            found += [Kept(owner, entry.name) for entry in entries if entry.is_dir() and not is_partial(entry)]
+            found += [FolderId(owner, entry.name) for entry in entries if entry.is_dir() and not is_partial(entry)]
         return sorted(found)
 
     @contextmanager
-    def opened(self, kept: Kept) -> Iterator[Path]:
+    def opened(self, kept: FolderId) -> Iterator[Path]:
         """See Folders."""
         folder = self._path(kept)
         for part in (folder, *subfolders(folder)):
@@ -134,14 +134,14 @@ class LocalFolders:
                 raise BrokenFolderError(reason)
         yield folder
 
-    def read(self, kept: Kept, file: str) -> bytes:
+    def read(self, kept: FolderId, file: str) -> bytes:
         """See Folders."""
         try:
             return (self._path(kept) / file).read_bytes()
         except OSError as error:
             raise BrokenFolderError(f"incomplete: {error}") from None
 
-    def remove(self, kept: Kept) -> None:
+    def remove(self, kept: FolderId) -> None:
         """See Folders."""
         shutil.rmtree(self._path(kept), ignore_errors=True)
 
@@ -153,14 +153,14 @@ class LocalFolders:
         """See Folders."""
         shutil.rmtree(self._root, ignore_errors=True)
 
-    def _path(self, kept: Kept) -> Path:
+    def _path(self, kept: FolderId) -> Path:
         return self._root / kept.owner / kept.name
 
 
-def find_best(folders: Folders, evaluation: int) -> Kept | None:
+def find_best(folders: Folders, evaluation: int) -> FolderId | None:
     """The best weights of this evaluation, whichever attempt kept them; None where it was no best one."""
     candidates = [
-        kept for kept in folders.kept() if not kept.is_checkpoint and _evaluation(folders, kept) == evaluation
+        kept for kept in folders.listed() if not kept.is_checkpoint and _evaluation(folders, kept) == evaluation
     ]
     if len(candidates) < 2:
         return candidates[0] if candidates else None
@@ -174,19 +174,19 @@ def keep_best_only(folders: Folders, evaluation: int) -> bool:
     """
     best = find_best(folders, evaluation)
     if best is None:
-        for kept in folders.kept():
+        for kept in folders.listed():
             if kept.is_checkpoint:
                 folders.remove(kept)
         return False
     for owner in folders.owners() - {best.owner}:
         folders.remove_owner(owner)
-    for kept in folders.kept():
+    for kept in folders.listed():
         if kept != best:
             folders.remove(kept)
     return True
 
 
-def _evaluation(folders: Folders, kept: Kept) -> int | None:
+def _evaluation(folders: Folders, kept: FolderId) -> int | None:
     try:
         evaluation: int = json.loads(folders.read(kept, BEST_FACTS))["evaluation"]
     except (BrokenFolderError, ValueError, KeyError, TypeError):
@@ -194,7 +194,7 @@ def _evaluation(folders: Folders, kept: Kept) -> int | None:
     return evaluation
 
 
-def _is_whole(folders: Folders, kept: Kept) -> bool:
+def _is_whole(folders: Folders, kept: FolderId) -> bool:
     try:
         with folders.opened(kept):
             return True

@@ -27,6 +27,6 @@ def open_folders(place: str, work: Path | None) -> Folders:
         return LocalFolders(path)
     # File systems for URIs load slowly, and most sweeps need none.
     from seedsweep_trainer.storage.remote import RemoteFolders
-    from seedsweep_trainer.storage.uri import UriFolder
+    from seedsweep_trainer.storage.uri import UriFiles
 
-    return RemoteFolders(UriFolder(place), (work or Path(mkdtemp(prefix="seedsweep-"))) / "storage")
+    return RemoteFolders(UriFiles(place), (work or Path(mkdtemp(prefix="seedsweep-"))) / "storage")

@@ -18,8 +18,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from seedsweep_trainer.errors import ConfigurationError, RefusedError
 from seedsweep_trainer.storage.durable import digests, file_digest
-from seedsweep_trainer.storage.folders import BrokenFolderError, Kept
-from seedsweep_trainer.storage.uri import UnreadableError, UriFolder
+from seedsweep_trainer.storage.folders import BrokenFolderError, FolderId
+from seedsweep_trainer.storage.uri import UnreadableError, UriFiles
 
 _MANIFEST = ".json"
 _OBJECTS = "objects"
@@ -40,7 +40,7 @@ class _Manifest(BaseModel):
 class RemoteFolders:
     """Implements folders.Folders; what is prepared lies in a scratch folder until it has been uploaded."""
 
-    def __init__(self, place: UriFolder, scratch: Path) -> None:
+    def __init__(self, place: UriFiles, scratch: Path) -> None:
         self._place = place
         self._scratch = scratch
 
@@ -58,7 +58,7 @@ class RemoteFolders:
             raise ConfigurationError(str(error)) from error
         return folder
 
-    def commit(self, kept: Kept) -> None:
+    def commit(self, kept: FolderId) -> None:
         """See Folders."""
         prepared = self._scratch / kept.owner / kept.name
         manifest = _Manifest(files=digests(prepared))
@@ -80,17 +80,17 @@ class RemoteFolders:
         """See Folders."""
         return {path.partition("/")[0] for path in self._place.find() if "/" in path}
 
-    def kept(self) -> list[Kept]:
+    def listed(self) -> list[FolderId]:
         """See Folders."""
         found = []
         for path in self._place.find():
             owner, _, name = path.partition("/")
             if "/" not in name and name.endswith(_MANIFEST):
-                found.append(Kept(owner, name.removesuffix(_MANIFEST)))
+                found.append(FolderId(owner, name.removesuffix(_MANIFEST)))
         return sorted(found)
 
     @contextmanager
-    def opened(self, kept: Kept) -> Iterator[Path]:
+    def opened(self, kept: FolderId) -> Iterator[Path]:
         """See Folders."""
         manifest = self._manifest(kept)
         self._scratch.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ class RemoteFolders:
                 downloaded[digest] = target
             yield folder
 
-    def read(self, kept: Kept, file: str) -> bytes:
+    def read(self, kept: FolderId, file: str) -> bytes:
         """See Folders."""
         manifest = self._manifest(kept)
         if file not in manifest.files:
@@ -121,7 +121,7 @@ class RemoteFolders:
         except UnreadableError as error:
             raise BrokenFolderError(f"{file}: {error}") from None
 
-    def remove(self, kept: Kept) -> None:
+    def remove(self, kept: FolderId) -> None:
         """See Folders."""
         manifests = self._manifests(kept.owner)
         doomed = manifests.pop(kept.name, None)
@@ -132,7 +132,7 @@ class RemoteFolders:
     def remove_owner(self, owner: str) -> None:
         """See Folders."""
         # First what makes folders of the objects.
-        for kept in self.kept():
+        for kept in self.listed():
             if kept.owner == owner:
                 self._place.remove(_path(kept))
         self._place.remove_tree(owner)
@@ -143,7 +143,7 @@ class RemoteFolders:
             self.remove_owner(owner)
         self._place.remove_tree("")
 
-    def _manifest(self, kept: Kept) -> _Manifest:
+    def _manifest(self, kept: FolderId) -> _Manifest:
         try:
             return _Manifest.model_validate_json(self._place.read(_path(kept)))
         except UnreadableError as error:
@@ -154,7 +154,7 @@ class RemoteFolders:
     def _manifests(self, owner: str) -> dict[str, _Manifest]:
         """Those of an attempt that can be read, by the folder's name."""
         found = {}
-        for kept in self.kept():
+        for kept in self.listed():
             if kept.owner == owner:
                 try:
                     found[kept.name] = self._manifest(kept)
@@ -171,5 +171,5 @@ class RemoteFolders:
         return f"{owner}/{_OBJECTS}/{digest}"
 
 
-def _path(kept: Kept) -> str:
+def _path(kept: FolderId) -> str:
     return f"{kept.owner}/{kept.name}{_MANIFEST}"

@@ -34,7 +34,7 @@ class UnreadableError(Exception):
     """What a path holds cannot be had: it is missing, or damaged."""
 
 
-class UriFolder:
+class UriFiles:
     """Reads and writes the files below a URI. All methods raise RefusedError and StorageError."""
 
     def __init__(self, uri: str) -> None:

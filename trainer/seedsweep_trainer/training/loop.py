@@ -9,9 +9,9 @@ import numpy as np
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.provenance import Provenance
 from seedsweep.contract.protocol import Outcome
-from seedsweep_trainer.checkpoints.attempt_folder import Identity, Store
+from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Identity
 from seedsweep_trainer.checkpoints.checkpoint import Progress, restore
-from seedsweep_trainer.checkpoints.saving import Keeper
+from seedsweep_trainer.checkpoints.saving import Saver
 from seedsweep_trainer.data import metrics
 from seedsweep_trainer.data.tasks import TaskData
 from seedsweep_trainer.determinism.fingerprint import config_digest, digest, fingerprint, prepare_torch
@@ -55,21 +55,23 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
 
     seed_all(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
-    store = None
+    folder = None
     if attempt.checkpoints is not None:
-        store = Store(open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data, origin))
+        folder = AttemptFolder(
+            open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data, origin)
+        )
     progress = Progress()
-    if store is not None and (checkpoint := store.resume()) is not None:
+    if folder is not None and (checkpoint := folder.resume()) is not None:
         restore(checkpoint, learner)
         progress = checkpoint.progress
         reporter.resumed(step=progress.step, scores=progress.scores, losses=progress.losses)
 
     batches = Batches(data.train, padding, config, attempt.data_order)
     validation = Evaluation(data.validation, padding, config.evaluation_batch_size)
-    with Keeper(attempt, data, store, reporter) as keeper:
+    with Saver(attempt, data, folder, reporter) as saver:
         while progress.step < timetable.steps and not reporter.should_stop:
             if terminated.is_set():
-                keeper.interrupted(learner, progress)
+                saver.interrupted(learner, progress)
                 return Outcome.INTERRUPTED
             epoch, position = divmod(progress.step, timetable.steps_per_epoch)
             if model.training != (drops_out := _drops_out(config, position)):
@@ -86,7 +88,7 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
                 progress = progress.evaluated(score, loss)
                 _say(progress, timetable)
                 reporter.evaluated(step=progress.step, score=score, loss=loss)
-                keeper.evaluated(learner, progress, outputs)
+                saver.evaluated(learner, progress, outputs)
     return Outcome.DONE if progress.step == timetable.steps else Outcome.STOPPED
 
 
