@@ -138,9 +138,7 @@ def parts(config_json: str, storage: str | None) -> None:
     from seedsweep_trainer.jobs import train  # noqa: F401  # what an attempt imports
     from seedsweep_trainer.model.loading import load_model
     from seedsweep_trainer.reporting.attempt import parse_config
-    from seedsweep_trainer.training.batches import Batches
-    from seedsweep_trainer.training.learner import Learner
-    from seedsweep_trainer.training.timetable import Timetable
+    from seedsweep_trainer.training.loop import Batches, Learner, Timetable
 
     mark("import the trainer")
     config = parse_config(config_json)

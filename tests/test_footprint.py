@@ -10,8 +10,7 @@ from seedsweep.engine.footprint import CHECKPOINT_BYTES, WEIGHTS_BYTES
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
 from seedsweep_trainer.checkpoints.checkpoint import Progress, copy_weights, take
 from seedsweep_trainer.storage.folders import LocalFolders
-from seedsweep_trainer.training.learner import Learner
-from seedsweep_trainer.training.timetable import Timetable
+from seedsweep_trainer.training.loop import Learner, Timetable
 
 
 def test_what_is_written_is_what_was_told(tmp_path: Path) -> None:

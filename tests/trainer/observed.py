@@ -15,8 +15,7 @@ from seedsweep_trainer.jobs.train import train_attempt
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.training import loop
-from seedsweep_trainer.training.learner import Learner
-from seedsweep_trainer.training.timetable import Timetable
+from seedsweep_trainer.training.loop import Learner, Timetable
 
 Weights = dict[str, torch.Tensor]
 

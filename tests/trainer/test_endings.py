@@ -26,7 +26,7 @@ from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.training.learner import Learner
+from seedsweep_trainer.training.loop import Learner
 
 Start = Callable[..., dict[str, str]]
 

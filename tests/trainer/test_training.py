@@ -22,8 +22,7 @@ from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.model.pretrained import load_tokenizer
 from seedsweep_trainer.training.evaluation import Evaluation
-from seedsweep_trainer.training.learner import Learner, summed_loss
-from seedsweep_trainer.training.timetable import Timetable
+from seedsweep_trainer.training.loop import Learner, Timetable, summed_loss
 from trainer.conftest import ARCHITECTURES, save_checkpoint
 from trainer.observed import Observed, different, examples
 

@@ -5,7 +5,7 @@ import logging
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.inputs import prepare_inputs
-from seedsweep_trainer.training.timetable import Timetable
+from seedsweep_trainer.training.loop import Timetable
 from seedsweep_trainer.training.trial import try_out
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,7 @@ from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.inputs import Inputs
 from seedsweep_trainer.model.fit import check_fit
 from seedsweep_trainer.model.loading import load_model
-from seedsweep_trainer.training.learner import Learner
-from seedsweep_trainer.training.timetable import Timetable
+from seedsweep_trainer.training.loop import Learner, Timetable
 
 MOST_TO_UPDATE = 500_000_000
 """Parameters of a model up to which the step is a whole one, which takes four times the memory of the weights; a larger
