@@ -18,7 +18,7 @@ from cluster.recorded import Cluster
 from needs import lack
 from runners import read_until, runner
 from seedsweep.report.record import read_record
-from seedsweep_trainer.durable import whole_folder
+from seedsweep_trainer.storage.durable import whole_folder
 
 TESTS = Path(__file__).parents[1]
 PATIENCE = 200

@@ -24,8 +24,8 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from ports import free_port
 from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
-from seedsweep_trainer.callback import SeedSweepCallback
 from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.reporting.callback import SeedSweepCallback
 
 EXAMPLES = 16
 

@@ -17,10 +17,10 @@ from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
 from seedsweep.api.sweep import Export
 from seedsweep.contract.protocol import MESSAGE_BYTES, Env, ExitCode
-from seedsweep_trainer import export as export_module
 from seedsweep_trainer.__main__ import main
-from seedsweep_trainer.folders import LocalFolders, find_best
-from seedsweep_trainer.storage import join, open_folders
+from seedsweep_trainer.jobs import export as export_module
+from seedsweep_trainer.storage.folders import LocalFolders, find_best
+from seedsweep_trainer.storage.location import join, open_folders
 from trainer.episodes import Episode
 
 Make = Callable[..., FineTuning]
@@ -52,7 +52,7 @@ class House:
         folders = open_folders(name, self._folder / "uploading")
         prepared = folders.claim("only")
         fsspec.filesystem("file").put(f"{self.episode.folder}/only/", str(prepared), recursive=True)
-        for kept in LocalFolders(self.episode.folder).kept():
+        for kept in LocalFolders(self.episode.folder).listed():
             folders.commit(kept)
 
     def keep(self, task: HousekeepingTask, **variables: str) -> tuple[int, HousekeepingAnswer]:
@@ -75,7 +75,7 @@ class House:
         return code, HousekeepingAnswer.model_validate_json(line)
 
     def kept(self) -> list[str]:
-        return [kept.name for kept in open_folders(join(self.place, EPISODE), self._folder / "looking").kept()]
+        return [kept.name for kept in open_folders(join(self.place, EPISODE), self._folder / "looking").listed()]
 
     def read(self, file: str) -> bytes:
         with fsspec.open(join(self.place, file), "rb") as stream:

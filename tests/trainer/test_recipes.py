@@ -13,15 +13,12 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.batches import Batches, windows
+from seedsweep_trainer.data.tasks import load_task
+from seedsweep_trainer.determinism.seeds import order
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.model import load_model
-from seedsweep_trainer.optimizer import build_optimizer, learning_rate
-from seedsweep_trainer.pretrained import load_tokenizer
-from seedsweep_trainer.seeds import order
-from seedsweep_trainer.tasks import load_task
-from seedsweep_trainer.timetable import Timetable
+from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.model.pretrained import load_tokenizer
+from seedsweep_trainer.training.loop import Batches, Learner, Timetable, build_optimizer, learning_rate, windows
 from trainer.conftest import ARCHITECTURES
 
 Make = Callable[..., FineTuning]

@@ -36,7 +36,7 @@ from seedsweep.contract.protocol import (
     encode_message,
 )
 from seedsweep.contract.scrape import Expected, parse_reading, reading_of
-from seedsweep_trainer.reporter import Outlets, Reporter
+from seedsweep_trainer.reporting.reporter import Outlets, Reporter
 
 SCORE, LOSS = str(MetricName.CURVE_SCORE), str(MetricName.CURVE_LOSS)
 

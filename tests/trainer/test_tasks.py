@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from needs import glue, lack
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.data.tasks import Part, collate, length_sorted_batches, load_task
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.tasks import Part, collate, length_sorted_batches, load_task
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
 WORDS = [f"w{i}" for i in range(40)]

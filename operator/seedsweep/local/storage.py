@@ -1,7 +1,7 @@
 """Checkpoints on this machine's disk: who has some, what is thrown away, and the winner's hand-over.
 
-seedsweep_trainer/folders.py says what our trainer keeps in OUT/work/EPISODE. What a trainer of one's own keeps there is
-its own affair: it is removed whole or left alone.
+seedsweep_trainer/storage/folders.py says what our trainer keeps in OUT/work/EPISODE. What a trainer of one's own keeps
+there is its own affair: it is removed whole or left alone.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from seedsweep.local.environment import TRAINER, literal_environment, trainer_co
 from seedsweep.local.lastwords import tail
 from seedsweep.local.processes import Launcher
 from seedsweep.local.rundir import RunDirectory, remove_tree
-from seedsweep_trainer.folders import LocalFolders, find_best, keep_best_only
+from seedsweep_trainer.storage.folders import LocalFolders, find_best, keep_best_only
 
 _TRIES = 2
 
@@ -120,7 +120,7 @@ class Storage:
         return False
 
     def _can_resume(self, folder: Path) -> bool:
-        return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).kept())
+        return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).listed())
 
 
 def _outcome(episode: str, best: Path) -> HandOverOutcome:
