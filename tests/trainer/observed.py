@@ -12,7 +12,6 @@ from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Message, Outcome
 from seedsweep_trainer import train
 from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.checkpoint import copy_weights
 from seedsweep_trainer.learner import Learner
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.timetable import Timetable
@@ -66,6 +65,11 @@ def observed(
     reporter.finish(seen.outcome)
     seen.message = reporter.message
     return seen
+
+
+def copy_weights(model: PreTrainedModel) -> Weights:
+    """As they are at this moment."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
 def different(one: Weights, other: Weights) -> set[str]:

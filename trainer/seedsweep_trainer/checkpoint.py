@@ -1,8 +1,7 @@
-"""A copy of all that training depends on, taken between two optimizer steps, and put back bit for bit."""
+"""All that training depends on between two optimizer steps: where it is, and how it is put back bit for bit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -46,18 +45,20 @@ class Checkpoint:
     """On CPU: the optimizer's, the random number generators' and the loss."""
 
 
-def take(learner: Learner, progress: Progress) -> Checkpoint:
-    """A copy of everything that the next step depends on, beside the configuration and the seeds."""
-    state = {"loss_sum": learner.loss_sum, **generators.states(learner.model.device)}
+def weights_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """All weights by name, as they are used."""
+    weights: dict[str, torch.Tensor] = model.state_dict()
+    return weights
+
+
+def state_of(learner: Learner) -> dict[str, torch.Tensor]:
+    """Everything else that the next step depends on, beside the configuration and the seeds, as it is used."""
+    # The sum goes on while it is copied.
+    state = {"loss_sum": learner.loss_sum.clone(), **generators.states(learner.model.device)}
     for name, parameter in learner.model.named_parameters():
         for key, tensor in learner.optimizer.state.get(parameter, {}).items():
             state[f"optimizer/{name}/{key}"] = tensor
-    return Checkpoint(progress, copy_weights(learner.model), _copy(state))
-
-
-def copy_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """All weights, on CPU, by name."""
-    return _copy(model.state_dict())
+    return state
 
 
 def restore(checkpoint: Checkpoint, learner: Learner) -> None:
@@ -74,7 +75,3 @@ def restore(checkpoint: Checkpoint, learner: Learner) -> None:
         if entries:
             learner.optimizer.state[parameter] = entries
     generators.restore(checkpoint.state, learner.model.device)
-
-
-def _copy(tensors: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}

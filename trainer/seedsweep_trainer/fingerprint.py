@@ -63,7 +63,7 @@ def digest(value: object) -> str:
 
 def config_digest(config: FineTuning) -> str:
     """16 hex digits that identify what of a configuration the arithmetic follows from."""
-    fields = config.model_dump(mode="json", by_alias=True, exclude={"checkpoint_every_evaluations"})
+    fields = config.model_dump(mode="json", by_alias=True)
     if not config.reinit:
         # A checkpoint of a release without this field is of the same configuration.
         del fields["reinit"]

@@ -28,6 +28,7 @@ class Learner:
         self._config = config
         self._timetable = timetable
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._copied: torch.cuda.Event | None = None
 
     def update(self, step: int, batches: Sequence[dict[str, torch.Tensor]]) -> None:
         """Update the weights after `step` updates by the mean loss over all examples of these batches."""
@@ -41,10 +42,17 @@ class Learner:
             loss.backward()  # type: ignore[no-untyped-call]
             self.loss_sum += loss.detach()
         clip_gradients(self._config, self._parameters)
+        if self._copied is not None:
+            torch.cuda.current_stream().wait_event(self._copied)
+            self._copied = None
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self._config, self._timetable, step)
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def change_nothing_before(self, copied: torch.cuda.Event | None) -> None:
+        """Let the device, not this process, wait for a copy of weights and optimizer before they change."""
+        self._copied = copied
 
     def is_finite(self) -> bool:
         """Whether all losses so far and all weights are finite; waits for the device."""

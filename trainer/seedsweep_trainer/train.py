@@ -24,7 +24,7 @@ from seedsweep_trainer.evaluation import Evaluation
 from seedsweep_trainer.fingerprint import config_digest, digest, fingerprint, prepare_torch
 from seedsweep_trainer.fit import check_fit, load_data, try_step
 from seedsweep_trainer.generators import seed_all
-from seedsweep_trainer.keeper import Keeper
+from seedsweep_trainer.keeper import CLOCK, Clock, Keeper
 from seedsweep_trainer.learner import Learner
 from seedsweep_trainer.model import load_model
 from seedsweep_trainer.origin import provenance
@@ -70,13 +70,13 @@ def opened_sources(
         yield folder, *(cached or load_data(config, folder))
 
 
-def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
+def train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock = CLOCK) -> Outcome:
     """Train until the episode is done, diverged, asked to stop, or `terminated` is set.
 
     Raises ConfigurationError for what a person has to change, and whatever else goes wrong.
     """
     try:
-        return _train(attempt, reporter, terminated)
+        return _train(attempt, reporter, terminated, clock)
     except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
         if not is_out_of_resources(error):
             _blame_configuration(attempt)
@@ -95,7 +95,7 @@ def _blame_configuration(attempt: Attempt) -> None:
         try_step(config, model, padding, data)
 
 
-def _train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
+def _train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock) -> Outcome:
     config = attempt.config
     device = prepare_torch(config)
     conditions = fingerprint(config, device)
@@ -124,7 +124,7 @@ def _train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
 
     batches = Batches(data.train, padding, config, attempt.data_order)
     validation = Evaluation(data.validation, padding, config.evaluation_batch_size)
-    with Keeper(attempt, data, store, reporter) as keeper:
+    with Keeper(attempt, data, store, reporter, clock) as keeper:
         while progress.step < timetable.steps and not reporter.should_stop:
             if terminated.is_set():
                 keeper.interrupted(learner, progress)
@@ -145,6 +145,8 @@ def _train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
                 _say(progress, timetable)
                 reporter.evaluated(step=progress.step, score=score, loss=loss)
                 keeper.evaluated(learner, progress, outputs)
+            else:
+                keeper.stepped(learner, progress)
     return Outcome.DONE if progress.step == timetable.steps else Outcome.STOPPED
 
 

@@ -214,9 +214,6 @@ class FineTuning(ApiModel):
     """Whether the model is compiled by torch.compile: faster on long runs, not bit-equal to eager."""
     threads_per_episode: Annotated[int, Field(ge=1, le=1024)] = 1
     """Number of CPU threads of one episode. It changes the arithmetic, and so the result, and is recorded."""
-    checkpoint_every_evaluations: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] = 1
-    """Number of evaluations from one checkpoint to the next, beside those at every rung. An interruption loses at most
-    as many."""
 
     @property
     def evaluations(self) -> int:
