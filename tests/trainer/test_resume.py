@@ -91,6 +91,20 @@ def test_an_episode_ends_the_same_in_every_recipe(episode: Callable[..., Episode
     assert parts.record() == expected_record
 
 
+def test_an_attempt_on_other_hardware_goes_on_in_the_precision_of_its_checkpoint(
+    episode: Callable[..., Episode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    expected, expected_record = uninterrupted(episode("whole", precision="auto"))
+    moved = episode("moved", precision="auto")
+    moved.attempt("fast", sigterm_at={3})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False})
+    _, message = moved.attempt("slow")
+    assert (message.steps_at_start, message.scores, message.losses) == (3, expected.scores, expected.losses)
+    assert moved.record() == expected_record
+    assert moved.learners[-1].autocast is torch.bfloat16
+
+
 def test_a_survivor_of_the_rung_goes_on_where_it_stopped(episode: Callable[..., Episode]) -> None:
     expected, expected_record = uninterrupted(episode("whole"))
     survivor = episode("survivor")

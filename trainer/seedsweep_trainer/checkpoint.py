@@ -43,6 +43,8 @@ class Checkpoint:
     """On CPU, by name."""
     state: Mapping[str, torch.Tensor]
     """On CPU: the optimizer's, the random number generators' and the loss."""
+    precision: str | None = None
+    """In which it was trained, `fp32` or `bf16`; None: an earlier release did not say."""
 
 
 def weights_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:

@@ -31,7 +31,7 @@ def prepare_torch(config: FineTuning) -> torch.device:
 def autocast_dtype(config: FineTuning, device: torch.device) -> torch.dtype | None:
     """bfloat16 where matrix products are to run in it, over fp32 weights; None for fp32 throughout.
 
-    Raises ConfigurationError for bf16 on a GPU that does not have it; a CPU that does not emulates it, slowly.
+    Raises ConfigurationError for bf16 on a GPU that does not have it; a CPU that is not built for it is slow.
     """
     if config.precision == "fp32":
         return None
@@ -41,6 +41,23 @@ def autocast_dtype(config: FineTuning, device: torch.device) -> torch.dtype | No
         name = torch.cuda.get_device_name(device)
         raise ConfigurationError(f"precision 'bf16': {name} does not have it; use 'auto' or 'fp32'")
     return None
+
+
+def settled(config: FineTuning, device: torch.device, begun: str | None) -> FineTuning:
+    """The configuration with what `precision: auto` comes to: as the episode began, where this device can; else fast.
+
+    `begun` is the precision of the checkpoint that training goes on from, None without one.
+    """
+    if config.precision != "auto":
+        return config
+    if begun in ("fp32", "bf16") and (begun == "fp32" or device.type == "cpu" or _has_bf16(device)):
+        return config.model_copy(update={"precision": begun})
+    return config.model_copy(update={"precision": precision_name(autocast_dtype(config, device))})
+
+
+def precision_name(dtype: torch.dtype | None) -> str:
+    """As `precision` names it; None is fp32 throughout."""
+    return "fp32" if dtype is None else "bf16"
 
 
 def fingerprint(config: FineTuning, device: torch.device) -> dict[str, str | int]:
@@ -73,9 +90,8 @@ def config_digest(config: FineTuning) -> str:
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch has no public name for this; should it go, fp32 stays right.
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(supported is not None and supported())
+    # AMX multiplies whole matrices of bf16. Without it, autocast takes longer than fp32.
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def _cpu_model() -> str:

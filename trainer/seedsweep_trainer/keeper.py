@@ -21,6 +21,7 @@ import torch
 from seedsweep.api.episode import BestEvaluation
 from seedsweep_trainer.attempt import Attempt
 from seedsweep_trainer.checkpoint import Checkpoint, Progress, state_of, weights_of
+from seedsweep_trainer.fingerprint import precision_name
 from seedsweep_trainer.hostcopy import HostCopies, HostCopy
 from seedsweep_trainer.learner import Learner
 from seedsweep_trainer.pace import is_due
@@ -55,6 +56,7 @@ class _State:
     progress: Progress
     weights: HostCopy
     rest: HostCopy
+    precision: str
 
 
 class Keeper:
@@ -136,7 +138,8 @@ class Keeper:
             weights = self._best.weights
         else:
             weights = self._copy(learner, weights_of(learner.model))
-        state = _State(progress, weights, self._copy(learner, state_of(learner)))
+        rest = self._copy(learner, state_of(learner))
+        state = _State(progress, weights, rest, precision_name(learner.autocast))
         self._saved, self._saved_at = progress, self._clock.now()
         self._cost = self._saved_at - began
         self._write(store, state, rung)
@@ -163,7 +166,8 @@ class Keeper:
             if rung is not None:
                 store.pass_rung(rung)
             if state is not None:
-                store.write_checkpoint(Checkpoint(state.progress, state.weights.wait(), state.rest.wait()))
+                weights, rest = state.weights.wait(), state.rest.wait()
+                store.write_checkpoint(Checkpoint(state.progress, weights, rest, state.precision))
                 self._reporter.checkpointed(state.progress.evaluation)
                 self._cost += self._taken_from_training(began)
             self._give_back(best, state)

@@ -112,6 +112,7 @@ class Store:
                 "step": progress.step,
                 "scores": _nullable(progress.scores),
                 "losses": _nullable(progress.losses),
+                "precision": checkpoint.precision,
                 "identity": self._identity,
             }
             (partial / _STATE).write_text(json.dumps(facts))
@@ -164,6 +165,7 @@ def _read(folder: Path) -> Checkpoint:
         progress=Progress(facts["step"], tuple(scores), tuple(losses)),
         weights=load_file(folder / WEIGHTS),
         state=load_file(folder / _TRAINING),
+        precision=facts.get("precision"),
     )
 
 

@@ -21,7 +21,7 @@ from seedsweep_trainer.cache import Cache
 from seedsweep_trainer.checkpoint import Progress, restore
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.evaluation import Evaluation
-from seedsweep_trainer.fingerprint import config_digest, digest, fingerprint, prepare_torch
+from seedsweep_trainer.fingerprint import config_digest, digest, fingerprint, prepare_torch, settled
 from seedsweep_trainer.fit import check_fit, load_data, try_step
 from seedsweep_trainer.generators import seed_all
 from seedsweep_trainer.keeper import CLOCK, Clock, Keeper
@@ -98,14 +98,20 @@ def _blame_configuration(attempt: Attempt) -> None:
 def _train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock) -> Outcome:
     config = attempt.config
     device = prepare_torch(config)
-    conditions = fingerprint(config, device)
-    log.info("fingerprint: %s", json.dumps(conditions))
 
     with opened_sources(config, attempt.storage, attempt.work) as (folder, padding, data):
         timetable = Timetable.of(config, len(data.train))
         model, initialization = load_model(config, data, padding, attempt.weight_init, folder)
         origin = provenance(config, data, folder)
     check_fit(config, model, padding, data)
+    store = checkpoint = None
+    if attempt.checkpoints is not None:
+        store = Store(open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data, origin))
+        checkpoint = store.resume()
+
+    config = settled(config, device, checkpoint.precision if checkpoint is not None else None)
+    conditions = fingerprint(config, device)
+    log.info("fingerprint: %s", json.dumps(conditions))
     learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
     reporter.described(
         fingerprint=digest(conditions), data=data.digest, initialization=initialization, provenance=origin.to_text()
@@ -113,11 +119,8 @@ def _train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock
     reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
 
     seed_all(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
-    store = None
-    if attempt.checkpoints is not None:
-        store = Store(open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data, origin))
     progress = Progress()
-    if store is not None and (checkpoint := store.resume()) is not None:
+    if checkpoint is not None:
         restore(checkpoint, learner)
         progress = checkpoint.progress
         reporter.resumed(step=progress.step, scores=progress.scores, losses=progress.losses)

@@ -209,7 +209,7 @@ class FineTuning(ApiModel):
     its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the training: `fp32`, `bf16` (autocast over fp32 weights), or `auto`, which is bf16 where the
-    hardware has it."""
+    hardware is built for it: GPUs from 2020 on, CPUs with AMX."""
     compile: bool = False
     """Whether the model is compiled by torch.compile: faster on long runs, not bit-equal to eager."""
     threads_per_episode: Annotated[int, Field(ge=1, le=1024)] = 1
