@@ -78,6 +78,11 @@ def different(one: Weights, other: Weights) -> set[str]:
     return {name for name, tensor in one.items() if not torch.equal(tensor, other[name])}
 
 
+def by_step(fed: Sequence[Sequence[Sequence[Sequence[int]]]]) -> list[list[tuple[int, ...]]]:
+    """The examples of each step, sorted: a step is the same however they pass through the model."""
+    return [sorted(examples([batches])) for batches in fed]
+
+
 def examples(fed: Sequence[Sequence[Sequence[Sequence[int]]]]) -> list[tuple[int, ...]]:
     """The examples of some steps in the order in which they were fed, without padding (token 0)."""
     return [tuple(token for token in ids if token) for batches in fed for batch in batches for ids in batch]

@@ -70,7 +70,13 @@ def fingerprint(config: FineTuning, device: torch.device) -> dict[str, str | int
         "transformers": transformers.__version__,
         "dtype": "float32" if dtype is None else "bfloat16",
         "mode": "compiled" if config.compile else "eager",
+        "batches": "halves" if passes_in_halves(device) else "whole",
     }
+
+
+def passes_in_halves(device: torch.device) -> bool:
+    """Whether batches pass through the model in halves: where padding costs more than another pass."""
+    return device.type == "cpu"
 
 
 def digest(value: object) -> str:

@@ -21,7 +21,7 @@ from seedsweep_trainer.cache import Cache
 from seedsweep_trainer.checkpoint import Progress, restore
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.evaluation import Evaluation
-from seedsweep_trainer.fingerprint import config_digest, digest, fingerprint, prepare_torch, settled
+from seedsweep_trainer.fingerprint import config_digest, digest, fingerprint, passes_in_halves, prepare_torch, settled
 from seedsweep_trainer.fit import check_fit, load_data, try_step
 from seedsweep_trainer.generators import seed_all
 from seedsweep_trainer.keeper import CLOCK, Clock, Keeper
@@ -125,7 +125,7 @@ def _train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock
         progress = checkpoint.progress
         reporter.resumed(step=progress.step, scores=progress.scores, losses=progress.losses)
 
-    batches = Batches(data.train, padding, config, attempt.data_order)
+    batches = Batches(data.train, padding, config, attempt.data_order, halves=passes_in_halves(device))
     validation = Evaluation(data.validation, padding, config.evaluation_batch_size)
     with Keeper(attempt, data, store, reporter, clock) as keeper:
         while progress.step < timetable.steps and not reporter.should_stop:

@@ -176,7 +176,8 @@ class FineTuning(ApiModel):
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
     """Number of passes over the training examples."""
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 16
-    """Number of examples per forward pass. An optimizer step takes batchSize x gradientAccumulationSteps of them."""
+    """Number of examples per forward pass at most. An optimizer step takes batchSize x gradientAccumulationSteps of
+    them."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=4096)] = 1
     """Number of batches whose gradients are summed up for one optimizer step. They do not cross epochs."""
     evaluation_batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
