@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.errors import ConfigurationError
@@ -21,6 +22,9 @@ def prepare_torch(config: FineTuning) -> torch.device:
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory would cost time; nothing here reads memory before it writes it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
+    # No TF32 in fp32, and no attention by cuDNN, whose choice of kernels is its own.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.enable_cudnn_sdp(False)
     torch.set_num_threads(config.threads_per_episode)
     if torch.cuda.is_available():
         return torch.device("cuda")
@@ -71,7 +75,13 @@ def fingerprint(config: FineTuning, device: torch.device) -> dict[str, str | int
         "dtype": "float32" if dtype is None else "bfloat16",
         "mode": "compiled" if config.compile else "eager",
         "batches": "halves" if passes_in_halves(device) else "whole",
+        "fp32": f"matmul {torch.get_float32_matmul_precision()}",
     }
+
+
+def attention_of(model: PreTrainedModel) -> dict[str, str]:
+    """What the model computes attention with: a part of the fingerprint, too."""
+    return {"attention": str(model.config._attn_implementation)}
 
 
 def passes_in_halves(device: torch.device) -> bool:

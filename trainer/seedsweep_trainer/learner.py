@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.fingerprint import autocast_dtype
+from seedsweep_trainer.masks import settled_mask
 from seedsweep_trainer.optimizer import build_optimizer, clip_gradients, learning_rate
 from seedsweep_trainer.timetable import Timetable
 
@@ -34,7 +35,7 @@ class Learner:
         """Update the weights after `step` updates by the mean loss over all examples of these batches."""
         examples = sum(len(batch["labels"]) for batch in batches)
         for batch in batches:
-            inputs = {name: self._to_device(tensor) for name, tensor in batch.items()}
+            inputs = self._to_device(batch)
             labels = inputs.pop("labels")
             with torch.autocast(self.model.device.type, self.autocast, enabled=self.autocast is not None):
                 logits = self.model(**inputs).logits
@@ -60,10 +61,14 @@ class Learner:
         norm = torch.nn.utils.get_total_norm([p.detach() for p in self._parameters])
         return bool(torch.isfinite(self.loss_sum + norm))
 
-    def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _to_device(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if self.model.device.type == "cpu":
-            return tensor
-        return tensor.pin_memory().to(self.model.device, non_blocking=True)
+            return dict(batch)
+        settled = settled_mask(self.model, batch)
+        return {
+            name: tensor.contiguous().pin_memory().to(self.model.device, non_blocking=True)
+            for name, tensor in settled.items()
+        }
 
 
 def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,15 @@ from seedsweep_trainer.cache import Cache
 from seedsweep_trainer.checkpoint import Progress, restore
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.evaluation import Evaluation
-from seedsweep_trainer.fingerprint import config_digest, digest, fingerprint, passes_in_halves, prepare_torch, settled
+from seedsweep_trainer.fingerprint import (
+    attention_of,
+    config_digest,
+    digest,
+    fingerprint,
+    passes_in_halves,
+    prepare_torch,
+    settled,
+)
 from seedsweep_trainer.fit import check_fit, load_data, try_step
 from seedsweep_trainer.generators import seed_all
 from seedsweep_trainer.keeper import CLOCK, Clock, Keeper
@@ -110,7 +118,7 @@ def _train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock
         checkpoint = store.resume()
 
     config = settled(config, device, checkpoint.precision if checkpoint is not None else None)
-    conditions = fingerprint(config, device)
+    conditions = fingerprint(config, device) | attention_of(model)
     log.info("fingerprint: %s", json.dumps(conditions))
     learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
     reporter.described(
