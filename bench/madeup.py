@@ -10,13 +10,16 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from seedsweep.api.finetuning import FineTuning
 
 # Layers, hidden size, heads.
-SHAPES = {"minilm": (6, 384, 12), "base": (12, 768, 12), "large": (24, 1024, 16)}
+SHAPES = {"tiny": (1, 64, 2), "minilm": (6, 384, 12), "base": (12, 768, 12), "large": (24, 1024, 16)}
 VOCABULARY = 30522
 LONGEST = 128
 
 
-def make(folder: Path, shape: str, train: int, validation: int) -> FineTuning:
-    """Write a model of this shape and so many sentences; a configuration of 3 epochs with 10 evaluations each."""
+def make(folder: Path, shape: str, train: int, validation: int, median: int = 20) -> FineTuning:
+    """Write a model of this shape and so many sentences; a configuration of 3 epochs with 10 evaluations each.
+
+    `median` words: 20 are film reviews' sentences, with one in a hundred of above 60 tokens.
+    """
     layers, hidden, heads = SHAPES[shape]
     config = BertConfig(
         vocab_size=VOCABULARY,
@@ -30,7 +33,9 @@ def make(folder: Path, shape: str, train: int, validation: int) -> FineTuning:
     _tokenizer().save_pretrained(folder / "model")
     source = np.random.default_rng(0)
     for name, count in (("train", train), ("validation", validation)):
-        (folder / f"{name}.csv").write_text("text,label\n" + "".join(_sentence(source, i) for i in range(count)))
+        (folder / f"{name}.csv").write_text(
+            "text,label\n" + "".join(_sentence(source, i, median) for i in range(count))
+        )
     return FineTuning.model_validate(
         {
             "model": str(folder / "model"),
@@ -46,9 +51,8 @@ def make(folder: Path, shape: str, train: int, validation: int) -> FineTuning:
     )
 
 
-def _sentence(source: np.random.Generator, i: int) -> str:
-    # As long as film reviews' sentences: a median of 22 tokens, one in a hundred above 60.
-    length = min(LONGEST - 2, max(2, round(source.lognormal(np.log(20), 0.5))))
+def _sentence(source: np.random.Generator, i: int, median: int) -> str:
+    length = min(LONGEST - 2, max(2, round(source.lognormal(np.log(median), 0.5))))
     words = source.integers(len(_SPECIAL), VOCABULARY, length)
     return f"{' '.join(f'w{word}' for word in words)},{'yes' if i % 2 else 'no'}\n"
 

@@ -1,10 +1,16 @@
 """How fast the trainer is beside a bare torch loop (bar: 0.97 of its steps a second) and transformers.Trainer (bar: 1).
 
-    python bench/trainer_speed.py [--shape minilm|base|large] [--train N] [--validation N] [--rounds N]
+    python bench/trainer_speed.py [--shape minilm|base|large] [--train N] [--validation N] [--rounds N] [--storage]
 
 The bare loop gets batches that were collated before the clock starts, and does nothing but the same arithmetic. The
 Trainer gets its fastest documented settings and the same batches. All take turns in one process, at every evaluation
 and after it, and so share the trainer's setting of the allocator (see trainer_memory.py).
+
+With --storage each also keeps its best weights and what it takes to resume within a minute (bars: 0.95 of the bare
+loop's speed, 1.1 of the Trainer's). An episode counts as MINUTES minutes, more than it takes, so that there is
+something to write. The bare loop saves with torch.save every minute, and its best weights at the end; the Trainer in
+its own way, which is at every evaluation (load_best_model_at_end). Ours writes while its training waits, so that all
+that it costs is counted as ours.
 """
 
 import argparse
@@ -12,11 +18,14 @@ import platform
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -34,6 +43,8 @@ from transformers import (
 
 from madeup import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.checkpoints import saving
+from seedsweep_trainer.checkpoints.saving import Clock
 from seedsweep_trainer.data import metrics
 from seedsweep_trainer.data.tasks import Part, collate, length_sorted_batches
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, fingerprint, prepare_torch
@@ -42,17 +53,19 @@ from seedsweep_trainer.inputs import load_data
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.training.loop import Batches, Timetable, build_optimizer, learning_rate, train
+from seedsweep_trainer.training.loop import Batches, Timetable, build_optimizer, learning_rate, prepare, train
 from turns import Turns, speed, take_turns
 
 DATA_ORDER = 1
-TRAINING, EVALUATION, WHOLE = "training", "evaluation", "whole episode"
+TRAINING, EVALUATION, END, WHOLE = "training", "evaluation", "end", "whole episode"
+MINUTES = 2
 BARS = (
     ("bare", TRAINING, 0.97),
     ("Trainer", TRAINING, 1.0),
     ("Trainer", EVALUATION, 1.0),
     ("Trainer", WHOLE, 1.0),
 )
+BARS_WITH_STORAGE = (("bare", WHOLE, 0.95), ("Trainer", WHOLE, 1.1))
 
 
 class _Measured(Reporter):
@@ -80,15 +93,46 @@ class _Measured(Reporter):
         self._turns.ends(EVALUATION)
 
 
-def ours(config: FineTuning, turns: Turns) -> None:
-    """A whole episode without storage."""
-    data = load_data(config)[1]
-    measured = _Measured(Timetable.of(config, len(data.train)), turns)
-    train(Attempt("bench", 0, DATA_ORDER, config), measured, Event())
+class _AtOnce(Executor):
+    def __init__(self, max_workers: int) -> None:
+        """Like that of ThreadPoolExecutor."""
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        """Call while whoever asks waits."""
+        done: Future[Any] = Future()
+        done.set_result(call(*args, **options))
+        return done
 
 
-def bare(config: FineTuning, turns: Turns) -> None:
+@contextmanager
+def _folder(wanted: bool) -> Iterator[Path | None]:
+    if not wanted:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def ours(config: FineTuning, storage: bool, turns: Turns) -> None:
+    """A whole episode."""
+    data = prepare(config.model_dump_json(by_alias=True))[1]
+    timetable = Timetable.of(config, len(data.train))
+    measured = _Measured(timetable, turns)
+    clock = Clock(now=lambda: 60 * MINUTES * measured.message.steps_done / timetable.steps)
+    with _folder(storage) as folder, patch.object(saving, "ThreadPoolExecutor", _AtOnce):
+        attempt = Attempt("bench", 0, DATA_ORDER, config, checkpoints=str(folder) if folder else None)
+        train(attempt, measured, Event(), clock)
+        turns.ends(END)
+
+
+def bare(config: FineTuning, storage: bool, turns: Turns) -> None:
     """The same steps on batches collated before the clock starts, and evaluations on the trainer's batches."""
+    with _folder(storage) as folder:
+        _bare(config, folder, turns)
+        turns.ends(END)
+
+
+def _bare(config: FineTuning, folder: Path | None, turns: Turns) -> None:
     device = prepare_torch(config)
     tokenizer, data = load_data(config)
     timetable = Timetable.of(config, len(data.train))
@@ -100,6 +144,8 @@ def bare(config: FineTuning, turns: Turns) -> None:
     steps = [source.of(*divmod(step, timetable.steps_per_epoch))[0] for step in range(timetable.steps)]
     order = length_sorted_batches(data.validation, config.evaluation_batch_size)
     validation = [collate(data.validation, indices, tokenizer) for indices in order]
+    labels_in_order = data.validation.labels[np.concatenate(order)]
+    best, highest = {}, -1.0
     turns.begins()
     for step, collated in enumerate(steps):
         model.train()
@@ -115,14 +161,26 @@ def bare(config: FineTuning, turns: Turns) -> None:
         optimizer.zero_grad()
         if step + 1 in _evaluated_steps(timetable):
             turns.ends(TRAINING)
-            model.eval()
+            model.eval()  # type: ignore[no-untyped-call]
+            answers = []
             with torch.no_grad():
                 for collated in validation:
                     batch = {name: tensor.to(device) for name, tensor in collated.items()}
                     batch.pop("labels")
                     with torch.autocast(device.type, dtype, enabled=dtype is not None):
-                        model(**batch).logits.cpu()
+                        answers.append(model(**batch).logits.float().cpu())
             turns.ends(EVALUATION)
+            if folder is not None and (score := _score(answers, labels_in_order)) > highest:
+                highest = score
+                best = {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
+        if folder is not None and (step + 1) * MINUTES % timetable.steps < MINUTES and step + 1 < timetable.steps:
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, folder / "checkpoint")
+    if folder is not None:
+        torch.save(best, folder / "best")
+
+
+def _score(answers: list[torch.Tensor], labels: np.ndarray) -> float:
+    return metrics.score("accuracy", torch.cat(answers).numpy(), labels)
 
 
 def _evaluated_steps(timetable: Timetable) -> set[int]:
@@ -167,7 +225,7 @@ class _OrderedTrainer(Trainer):
         return _InOrder(len(self.train_dataset))  # type: ignore[arg-type]
 
 
-def hugging_face(config: FineTuning, turns: Turns) -> None:
+def hugging_face(config: FineTuning, storage: bool, turns: Turns) -> None:
     """The same episode by transformers.Trainer."""
     device = prepare_torch(config)
     torch.use_deterministic_algorithms(False)
@@ -185,7 +243,11 @@ def hugging_face(config: FineTuning, turns: Turns) -> None:
             optim="adamw_torch_fused",
             eval_strategy="steps",
             eval_steps=timetable.steps // timetable.evaluations,
-            save_strategy="no",
+            save_strategy="steps" if storage else "no",
+            save_steps=timetable.steps // timetable.evaluations,
+            save_total_limit=1,
+            load_best_model_at_end=storage,
+            metric_for_best_model="accuracy",
             logging_strategy="no",
             logging_nan_inf_filter=False,
             report_to="none",
@@ -206,6 +268,7 @@ def hugging_face(config: FineTuning, turns: Turns) -> None:
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
+        turns.ends(END)
 
 
 def _accuracy(found: Any) -> dict[str, float]:
@@ -223,11 +286,16 @@ def _examples(part: Part, positions: np.ndarray) -> Any:
     ]
 
 
-def race(config: FineTuning, rounds: int) -> dict[str, dict[str, list[float]]]:
+def race(config: FineTuning, rounds: int, storage: bool) -> dict[str, dict[str, list[float]]]:
     """Seconds of each round by program and kind of work; each round is set up anew."""
     draw = random.Random(0)
-    programs = {"bare": partial(bare, config), "Trainer": partial(hugging_face, config), "ours": partial(ours, config)}
-    seconds: dict[str, dict[str, list[float]]] = {name: {TRAINING: [], EVALUATION: [], WHOLE: []} for name in programs}
+    programs = {
+        name: partial(program, config, storage)
+        for name, program in (("bare", bare), ("Trainer", hugging_face), ("ours", ours))
+    }
+    seconds: dict[str, dict[str, list[float]]] = {
+        name: {TRAINING: [], EVALUATION: [], END: [], WHOLE: []} for name in programs
+    }
     for turn in range(rounds):
         for name, found in take_turns(programs, draw).items():
             for kind, spent in (*found.items(), (WHOLE, sum(found.values()))):
@@ -243,6 +311,7 @@ def main() -> int:
     parser.add_argument("--train", type=int, default=320, help="training examples")
     parser.add_argument("--validation", type=int, default=128, help="validation examples")
     parser.add_argument("--rounds", type=int, default=30, help="a third of an episode of each, with 10 evaluations")
+    parser.add_argument("--storage", action="store_true", help="each keeps what it takes to resume within a minute")
     options = parser.parse_args()
     missed = False
     with tempfile.TemporaryDirectory() as folder:
@@ -250,9 +319,9 @@ def main() -> int:
         conditions = fingerprint(config, prepare_torch(config))
         print(f"{options.shape}, {options.train} + {options.validation} examples, {conditions}, {platform.platform()}")
         # What every process pays once is paid here.
-        race(config.model_copy(update={"evaluations_per_epoch": 1}), 1)
-        seconds = race(config, options.rounds)
-    for other, kind, bar in BARS:
+        race(config.model_copy(update={"evaluations_per_epoch": 1}), 1, options.storage)
+        seconds = race(config, options.rounds, options.storage)
+    for other, kind, bar in BARS_WITH_STORAGE if options.storage else BARS:
         ratio, low, high = speed(seconds["ours"][kind], seconds[other][kind])
         missed |= ratio < bar
         print(f"{other:8} {kind:14} {ratio:.3f} of its speed (95 %: {low:.3f} to {high:.3f}; bar {bar})")

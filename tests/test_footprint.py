@@ -8,7 +8,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.engine.questions.footprint import CHECKPOINT_BYTES, WEIGHTS_BYTES
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
-from seedsweep_trainer.checkpoints.checkpoint import Progress, copy_weights, take
+from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress, state_of, weights_of
 from seedsweep_trainer.storage.folders import LocalFolders
 from seedsweep_trainer.training.loop import Learner, Timetable
 
@@ -25,8 +25,9 @@ def test_what_is_written_is_what_was_told(tmp_path: Path) -> None:
     learner = Learner(model, tuning, Timetable.of(tuning, 1000))
     learner.update(0, [{"input_ids": torch.ones(1, 4, dtype=torch.long), "labels": torch.zeros(1, dtype=torch.long)}])
     store = AttemptFolder(LocalFolders(tmp_path), "a", {})
-    store.write_best(Best(1, 1, 0.5, copy_weights(model), "row,label\n0,1\n"))
-    store.write_checkpoint(take(learner, Progress(1, (0.5,), (0.5,))))
+    store.write_best(Best(1, 1, 0.5, weights_of(model), "row,label\n0,1\n"))
+    with torch.no_grad():
+        store.write_checkpoint(Checkpoint(Progress(1, (0.5,), (0.5,)), weights_of(model), state_of(learner)))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     (checkpoint,) = (tmp_path / "a").glob("evaluation-*")
     for folder, size in ((tmp_path / "a" / "best", WEIGHTS_BYTES), (checkpoint, CHECKPOINT_BYTES)):

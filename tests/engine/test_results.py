@@ -130,6 +130,18 @@ def test_one_score_is_enough_for_a_winner():
     assert condition(todo, "Complete").status == "True"
 
 
+@pytest.mark.parametrize(
+    ("ours", "checkpoint", "evaluation"), [(True, 3, 2), (True, 5, 5), (True, 6, 5), (False, 3, 5)]
+)
+def test_of_a_failed_episode_counts_what_was_in_a_checkpoint(ours: bool, checkpoint: int, evaluation: int):
+    layout = study(2, (3, 1), ours=ours, backoffLimitPerEpisode=0)
+    before = on_record(0.1, 0.8, 0.3, rungs=(3,))
+    failed = ended(running(0, 0.1, 0.8, 0.3, 0.4, 0.9, 0.2, checkpoint=checkpoint), EndReason.FAILED)
+    todo = look(layout, failed, records={0: before, 1: OVER[1]}, cuts=[cut_of(layout, kept=[0], lost=[1])])
+    assert recorded(todo, 0).verdict.outcome == "Failed"
+    assert recorded(todo, 0).best.evaluation == evaluation
+
+
 def test_a_loser_that_wins_is_handed_over_at_its_rung():
     winner = stopped_at_rung(1, 0.95, 0.2, 0.3).evolve(verdict=LOST)
     todo = look(TWO, records=OVER | {1: winner}, cuts=[CUT])

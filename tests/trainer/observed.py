@@ -10,7 +10,6 @@ from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Message, Outcome
-from seedsweep_trainer.checkpoints.checkpoint import copy_weights
 from seedsweep_trainer.jobs.train import train_attempt
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
@@ -68,10 +67,20 @@ def observed(
     return seen
 
 
+def copy_weights(model: PreTrainedModel) -> Weights:
+    """As they are at this moment."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
 def different(one: Weights, other: Weights) -> set[str]:
     """Names of the tensors that are not bit for bit the same."""
     assert one.keys() == other.keys()
     return {name for name, tensor in one.items() if not torch.equal(tensor, other[name])}
+
+
+def by_step(fed: Sequence[Sequence[Sequence[Sequence[int]]]]) -> list[list[tuple[int, ...]]]:
+    """The examples of each step, sorted: a step is the same however they pass through the model."""
+    return [sorted(examples([batches])) for batches in fed]
 
 
 def examples(fed: Sequence[Sequence[Sequence[Sequence[int]]]]) -> list[tuple[int, ...]]:

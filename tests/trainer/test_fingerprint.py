@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.determinism.fingerprint import autocast_dtype, digest, fingerprint, prepare_torch
+from seedsweep_trainer.determinism.fingerprint import autocast_dtype, digest, fingerprint, prepare_torch, settled
 from seedsweep_trainer.errors import ConfigurationError
 
 Make = Callable[..., FineTuning]
@@ -50,15 +50,44 @@ def test_torch_is_told_to_be_deterministic_with_the_threads_asked_for(fine_tunin
         ("bf16", False, torch.bfloat16),
     ],
 )
-def test_bf16_is_used_where_it_is_asked_for_or_the_processor_has_it(
+def test_bf16_is_used_where_it_is_asked_for_or_the_processor_multiplies_matrices_of_it(
     precision: str,
     hardware: bool,
     expected: torch.dtype | None,
     fine_tuning: Make,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: hardware)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": hardware})
     assert autocast_dtype(fine_tuning(precision=precision), CPU) == expected
+
+
+@pytest.mark.parametrize(
+    ("precision", "begun", "hardware", "expected"),
+    [
+        ("auto", None, True, "bf16"),
+        ("auto", None, False, "fp32"),
+        ("auto", "fp32", True, "fp32"),
+        ("auto", "bf16", False, "bf16"),
+        ("fp32", "bf16", True, "fp32"),
+    ],
+)
+def test_an_episode_goes_on_in_the_precision_that_it_began_in(
+    precision: str,
+    begun: str | None,
+    hardware: bool,
+    expected: str,
+    fine_tuning: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": hardware})
+    config = settled(fine_tuning(precision=precision), CPU, begun)
+    assert config.precision == expected
+    assert fingerprint(config, CPU)["dtype"] == {"fp32": "float32", "bf16": "bfloat16"}[expected]
+
+
+def test_a_gpu_without_bf16_goes_on_in_fp32(fine_tuning: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    assert settled(fine_tuning(precision="auto"), torch.device("cuda"), "bf16").precision == "fp32"
 
 
 def test_bf16_is_refused_on_a_gpu_without_it(fine_tuning: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ def test_death_between_any_two_uploads_leaves_one_whole_state(
         assert step_of(resumed) in (10, 20)
         new = step_of(resumed) == 20
         successor.write_checkpoint(checkpoint(3))
-        assert bench.kept() == ["c/best", "c/evaluation-3-step-30"]
+        assert bench.listed() == ["c/best", "c/evaluation-3-step-30"]
         assert (bench.best(1), bench.best(2)) == ((None, "c/best") if new else ("c/best", None))
         outcomes.append(new)
         if not died:
@@ -216,11 +216,12 @@ def test_an_episode_resumed_through_s3_ends_bit_for_bit_as_one_never_stopped(
     assert run(episode, bench.place, tmp_path, "b", stop_after=2)[0] is Outcome.STOPPED
     assert run(episode, bench.place, tmp_path, "c", sigterm_at={13})[0] is Outcome.INTERRUPTED
     outcome, message = run(episode, bench.place, tmp_path, "d")
-    assert (outcome, message.steps_at_start, message.checkpoint) == (Outcome.DONE, 13, 4)
+    assert (outcome, message.steps_at_start, message.checkpoint) == (Outcome.DONE, 13, 3)
     assert (message.scores, message.losses) == (expected.scores, expected.losses)
     local = LocalFolders(episode.folder)
-    assert [kept.name for kept in bench.folders().listed()] == [kept.name for kept in local.listed()]
-    for kept in local.listed():
+    weights = [kept for kept in local.listed() if not kept.is_checkpoint]
+    assert [kept.name for kept in weights] == ["best", "best-to-2"]
+    for kept in weights:
         with local.opened(kept) as mine, bench.folders().opened(FolderId("d", kept.name)) as theirs:
             files = sorted(file.relative_to(mine) for file in mine.rglob("*") if file.is_file())
             assert files == sorted(file.relative_to(theirs) for file in theirs.rglob("*") if file.is_file())
@@ -244,9 +245,9 @@ def test_an_outage_while_an_episode_trains_changes_nothing_of_it(
     attempt = Attempt("a", *episode.seeds, episode.config, episode.rungs, None, place, tmp_path / "machine")
     assert train(attempt, reporter, threading.Event()) is Outcome.DONE
     back.join()
-    assert (reporter.message.scores, reporter.message.checkpoint) == (expected.scores, 4)
+    assert (reporter.message.scores, reporter.message.checkpoint) == (expected.scores, 2)
     resumed = Bench(place, tmp_path).attempt("b", **train_identity(episode)).resume()
-    assert step_of(resumed) == 16
+    assert step_of(resumed) == 8
 
 
 def train_identity(episode: Episode) -> dict[str, str | int]:
@@ -269,4 +270,4 @@ def test_a_checkpoint_is_published_only_once_it_is_there(
 
     monkeypatch.setattr(Watched, "checkpointed", check)
     run(Episode(tmp_path / "e", fine_tuning(), rungs=(2,)), bench.place, tmp_path, "a")
-    assert seen == [(1, 4), (2, 8), (3, 12), (4, 16)]
+    assert seen == [(2, 8)]

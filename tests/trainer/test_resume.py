@@ -20,8 +20,10 @@ from seedsweep.api.provenance import PartCounts, Provenance, parse_provenance
 from seedsweep.contract.protocol import Message, Outcome, decode_message, encode_message
 from seedsweep_trainer.checkpoints import attempt_folder as store
 from seedsweep_trainer.checkpoints.saving import best_evaluation
+from seedsweep_trainer.checkpoints.tensor_file import write_tensors
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.storage.durable import Written
 from seedsweep_trainer.training.loop import train
 from trainer.episodes import Episode, Watched, kill, killed
 
@@ -69,7 +71,7 @@ def test_an_episode_ends_the_same_after_sigterm(episode: Callable[..., Episode],
         {"recipe": "dodge2020"},
         {"gradientAccumulationSteps": 2, "batchSize": 4},
         {"precision": "bf16"},
-        {"dropoutSeed": 7, "checkpointEveryEvaluations": 2},
+        {"dropoutSeed": 7},
         {"architecture": "albert"},
         {"metric": {"name": "loss", "goal": "minimize"}},
     ],
@@ -87,6 +89,20 @@ def test_an_episode_ends_the_same_in_every_recipe(episode: Callable[..., Episode
     assert outcome is Outcome.DONE
     assert (message.scores, message.losses) == (expected.scores, expected.losses)
     assert parts.record() == expected_record
+
+
+def test_an_attempt_on_other_hardware_goes_on_in_the_precision_of_its_checkpoint(
+    episode: Callable[..., Episode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    expected, expected_record = uninterrupted(episode("whole", precision="auto"))
+    moved = episode("moved", precision="auto")
+    moved.attempt("fast", sigterm_at={3})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False})
+    _, message = moved.attempt("slow")
+    assert (message.steps_at_start, message.scores, message.losses) == (3, expected.scores, expected.losses)
+    assert moved.record() == expected_record
+    assert moved.learners[-1].autocast is torch.bfloat16
 
 
 def test_a_survivor_of_the_rung_goes_on_where_it_stopped(episode: Callable[..., Episode]) -> None:
@@ -107,44 +123,46 @@ def test_a_resumed_attempt_publishes_the_whole_curve_before_its_first_step(episo
     assert (told[0].scores, told[0].losses, told[0].checkpoint) == (expected.scores, expected.losses, 2)
 
 
-def test_an_episode_killed_between_checkpoints_repeats_what_was_lost(episode: Callable[..., Episode]) -> None:
-    fields = {"checkpointEveryEvaluations": 2}
+@pytest.mark.parametrize(("step_seconds", "resumed_at"), [(0.0, 8), (15.0, 12), (20.0, 11), (60.0, 13)])
+def test_an_episode_killed_between_checkpoints_repeats_what_was_lost(
+    episode: Callable[..., Episode], step_seconds: float, resumed_at: int
+) -> None:
+    fields = {"metric": {"name": "loss", "goal": "minimize"}}
     expected, expected_record = uninterrupted(episode("whole", **fields))
-    lost = episode("lost", **fields)
+    lost = replace(episode("lost", **fields), step_seconds=step_seconds)
 
-    def kill_at_13(reporter: Watched, step: int) -> None:
-        # By then the third evaluation's best may be on disk, but its checkpoint is not due.
-        while step == 13 and reporter.message.checkpoint < 2:
+    def kill_at_14(reporter: Watched, step: int) -> None:
+        # The rung's checkpoint may still be on its way to the disk.
+        while step == 14 and reporter.message.checkpoint < 2:
             time.sleep(0.01)
-        if step == 13:
+        if step == 14:
             kill()
 
-    assert killed(lambda: lost.attempt("first", at_step=kill_at_13))
+    assert killed(lambda: lost.attempt("first", at_step=kill_at_14))
     outcome, message = lost.attempt("second")
-    assert (outcome, message.steps_at_start, message.scores) == (Outcome.DONE, 8, expected.scores)
+    assert (outcome, message.steps_at_start, message.scores) == (Outcome.DONE, resumed_at, expected.scores)
     assert lost.record() == expected_record
 
 
 def test_dropout_is_part_of_what_is_resumed(episode: Callable[..., Episode]) -> None:
     record = uninterrupted(episode("own"))[1]
     other = uninterrupted(episode("other", dropoutSeed=7))[1]
-    weights = "ATTEMPT/evaluation-4-step-16/model.safetensors"
-    assert record[weights] != other[weights]
+    assert record["weights"] != other["weights"]
 
 
 def test_a_full_disk_ends_the_attempt_and_leaves_the_checkpoint_before(
     episode: Callable[..., Episode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected_record = uninterrupted(episode("whole"))[1]
-    full = episode("full")
+    full = replace(episode("full"), step_seconds=15.0)
 
-    def fill_up(tensors: dict[str, torch.Tensor], file: Path) -> None:
-        save_file(tensors, file)
+    def fill_up(tensors: dict[str, torch.Tensor], file: Path) -> Written:
         if "evaluation-3" in str(file):
             raise OSError(errno.ENOSPC, "No space left on device")
+        return write_tensors(tensors, file)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "save_file", fill_up)
+        patched.setattr(store, "write_tensors", fill_up)
         with pytest.raises(OSError, match="No space left"):
             full.attempt("first")
     outcome, message = full.attempt("second")
@@ -176,15 +194,6 @@ def test_a_checkpoint_of_other_base_weights_is_not_resumed(episode: Callable[...
     save_file({name: tensor + 0.5 for name, tensor in weights.items()}, model / "model.safetensors", {"format": "pt"})
     _, message = moved.attempt("b")
     assert message.steps_at_start == 0
-
-
-def test_how_often_checkpoints_are_written_does_not_keep_them_from_being_resumed(
-    episode: Callable[..., Episode],
-) -> None:
-    first = episode("parts")
-    first.attempt("a", stop_after=2)
-    _, message = replace(first, config=first.config.evolve(checkpoint_every_evaluations=3)).attempt("b")
-    assert message.steps_at_start == 8
 
 
 def test_an_attempt_tells_what_it_was_trained_from(episode: Callable[..., Episode]) -> None:

@@ -87,8 +87,8 @@ def test_equal_seeds_end_in_equal_weights_whatever_the_process_drew_before(fine_
 def test_each_epoch_feeds_every_example_once_in_the_order_of_the_data_order_seed(
     fine_tuning: Make, observe: Observe
 ) -> None:
-    seen = observe(fine_tuning(), seeds=(1, 2))
-    first, second = examples(seen.fed[:8]), examples(seen.fed[8:])
+    seen = observe(fine_tuning(batchSize=1), seeds=(1, 2))
+    first, second = examples(seen.fed[:60]), examples(seen.fed[60:])
     in_file = dict(zip(order(2, 0, 60).tolist(), first, strict=True))
     assert second == [in_file[position] for position in order(2, 1, 60).tolist()]
     assert first != second

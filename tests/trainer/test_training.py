@@ -24,7 +24,7 @@ from seedsweep_trainer.model.pretrained import load_tokenizer
 from seedsweep_trainer.training.evaluation import Evaluation
 from seedsweep_trainer.training.loop import Learner, Timetable, summed_loss
 from trainer.conftest import ARCHITECTURES, save_checkpoint
-from trainer.observed import Observed, different, examples
+from trainer.observed import Observed, by_step, different
 
 Make = Callable[..., FineTuning]
 Observe = Callable[..., Observed]
@@ -118,14 +118,14 @@ def test_accumulated_batches_train_as_one_batch_of_all_their_examples(
     fields = {"architecture": "bert-without-dropout", "evaluationsPerEpoch": 1}
     at_once = observe(fine_tuning(batchSize=whole, **fields))
     parts = observe(fine_tuning(batchSize=size, gradientAccumulationSteps=accumulation, **fields))
-    assert examples(parts.fed) == examples(at_once.fed)
+    assert by_step(parts.fed) == by_step(at_once.fed)
     assert [len(batches) for batches in parts.fed] != [1] * len(parts.fed)
     assert close(parts, at_once)
 
 
 def test_the_last_short_batch_of_an_epoch_is_trained_on(fine_tuning: Make, observe: Observe) -> None:
     seen = observe(fine_tuning(batchSize=8))
-    assert [len(batch) for (batch,) in seen.fed] == [*[8] * 7, 4] * 2
+    assert [len(step) for step in by_step(seen.fed)] == [*[8] * 7, 4] * 2
 
 
 def test_more_evaluations_than_steps_are_refused(fine_tuning: Make, observe: Observe) -> None:

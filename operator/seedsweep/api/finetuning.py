@@ -176,7 +176,8 @@ class FineTuning(ApiModel):
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
     """Number of passes over the training examples."""
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 16
-    """Number of examples per forward pass. An optimizer step takes batchSize x gradientAccumulationSteps of them."""
+    """Number of examples per forward pass at most. An optimizer step takes batchSize x gradientAccumulationSteps of
+    them."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=4096)] = 1
     """Number of batches whose gradients are summed up for one optimizer step. They do not cross epochs."""
     evaluation_batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
@@ -209,14 +210,11 @@ class FineTuning(ApiModel):
     its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the training: `fp32`, `bf16` (autocast over fp32 weights), or `auto`, which is bf16 where the
-    hardware has it."""
+    hardware is built for it: GPUs from 2020 on, CPUs with AMX."""
     compile: bool = False
     """Whether the model is compiled by torch.compile: faster on long runs, not bit-equal to eager."""
     threads_per_episode: Annotated[int, Field(ge=1, le=1024)] = 1
     """Number of CPU threads of one episode. It changes the arithmetic, and so the result, and is recorded."""
-    checkpoint_every_evaluations: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] = 1
-    """Number of evaluations from one checkpoint to the next, beside those at every rung. An interruption loses at most
-    as many."""
 
     @property
     def evaluations(self) -> int:

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress
-from seedsweep_trainer.storage.durable import link_folder, subfolders, whole_folder
+from seedsweep_trainer.checkpoints.tensor_file import write_tensors
+from seedsweep_trainer.storage.durable import Written, link_folder, subfolders, whole_folder
 from seedsweep_trainer.storage.folders import BEST, BEST_FACTS, BrokenFolderError, FolderId, Folders
 
 WEIGHTS = "model.safetensors"
@@ -83,8 +84,9 @@ class AttemptFolder:
 
     def write_best(self, best: Best) -> None:
         """Replace best/."""
-        with whole_folder(self._own / BEST) as partial:
-            _save(best.weights, partial / WEIGHTS)
+        written: dict[str, Written] = {}
+        with whole_folder(self._own / BEST, written) as partial:
+            written[WEIGHTS] = write_tensors(best.weights, partial / WEIGHTS)
             (partial / PREDICTIONS).write_text(best.predictions, encoding="utf-8")
             facts = {"evaluation": best.evaluation, "step": best.step, "score": best.score, **self._identity}
             (partial / BEST_FACTS).write_text(json.dumps(facts, indent=1))
@@ -102,13 +104,15 @@ class AttemptFolder:
         """Write the checkpoint and, once it is durable, remove those that it makes superfluous."""
         progress = checkpoint.progress
         name = f"evaluation-{progress.evaluation}-step-{progress.step}"
-        with whole_folder(self._own / name) as partial:
-            _save(checkpoint.weights, partial / WEIGHTS)
-            _save(checkpoint.state, partial / _TRAINING)
+        written: dict[str, Written] = {}
+        with whole_folder(self._own / name, written) as partial:
+            written[WEIGHTS] = write_tensors(checkpoint.weights, partial / WEIGHTS)
+            written[_TRAINING] = write_tensors(checkpoint.state, partial / _TRAINING)
             facts = {
                 "step": progress.step,
                 "scores": _nullable(progress.scores),
                 "losses": _nullable(progress.losses),
+                "precision": checkpoint.precision,
                 "identity": self._identity,
             }
             (partial / _STATE).write_text(json.dumps(facts))
@@ -154,13 +158,6 @@ def _bests(folder: Path) -> list[Path]:
     return [entry for entry in subfolders(folder) if entry.name.startswith(BEST)]
 
 
-def _save(tensors: Mapping[str, torch.Tensor], file: Path) -> None:
-    """Write tensors, and raise SafetensorError where not all of them have arrived in the file."""
-    save_file(dict(tensors), file)
-    with safe_open(file, framework="pt") as written:
-        written.keys()
-
-
 def _read(folder: Path) -> Checkpoint:
     facts: dict[str, Any] = json.loads((folder / _STATE).read_text())
     scores, losses = ([math.nan if v is None else v for v in facts[name]] for name in ("scores", "losses"))
@@ -168,6 +165,7 @@ def _read(folder: Path) -> Checkpoint:
         progress=Progress(facts["step"], tuple(scores), tuple(losses)),
         weights=load_file(folder / WEIGHTS),
         state=load_file(folder / _TRAINING),
+        precision=facts.get("precision"),
     )
 
 

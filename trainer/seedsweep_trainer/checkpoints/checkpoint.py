@@ -1,8 +1,8 @@
-"""A copy of all that training depends on, taken between two optimizer steps, and put back bit for bit."""
+"""All that training depends on between two optimizer steps: where it is, and how it is put back bit for bit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from transformers import PreTrainedModel
@@ -25,6 +25,13 @@ class Learner(Protocol):
     @property
     def loss_sum(self) -> torch.Tensor:
         """Of all losses so far."""
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """Of matrix products; None for fp32 throughout."""
+
+    def change_nothing_before(self, copied: torch.cuda.Event | None) -> None:
+        """Let the device, not this process, wait for a copy of weights and optimizer before they change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +66,24 @@ class Checkpoint:
     """On CPU, by name."""
     state: Mapping[str, torch.Tensor]
     """On CPU: the optimizer's, the random number generators' and the loss."""
+    precision: str | None = None
+    """In which it was trained, `fp32` or `bf16`; None: an earlier release did not say."""
 
 
-def take(learner: Learner, progress: Progress) -> Checkpoint:
-    """A copy of everything that the next step depends on, beside the configuration and the seeds."""
-    state = {"loss_sum": learner.loss_sum, **generators.states(learner.model.device)}
+def weights_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """All weights by name, as they are used."""
+    weights: dict[str, torch.Tensor] = model.state_dict()
+    return weights
+
+
+def state_of(learner: Learner) -> dict[str, torch.Tensor]:
+    """Everything else that the next step depends on, beside the configuration and the seeds, as it is used."""
+    # The sum goes on while it is copied.
+    state = {"loss_sum": learner.loss_sum.clone(), **generators.states(learner.model.device)}
     for name, parameter in learner.model.named_parameters():
         for key, tensor in learner.optimizer.state.get(parameter, {}).items():
             state[f"optimizer/{name}/{key}"] = tensor
-    return Checkpoint(progress, copy_weights(learner.model), _copy(state))
-
-
-def copy_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """All weights, on CPU, by name."""
-    return _copy(model.state_dict())
+    return state
 
 
 def restore(checkpoint: Checkpoint, learner: Learner) -> None:
@@ -89,7 +100,3 @@ def restore(checkpoint: Checkpoint, learner: Learner) -> None:
         if entries:
             learner.optimizer.state[parameter] = entries
     generators.restore(checkpoint.state, learner.model.device)
-
-
-def _copy(tensors: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}

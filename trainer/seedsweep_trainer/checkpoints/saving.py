@@ -1,87 +1,195 @@
-"""What of an episode is written down after which evaluation, while training goes on."""
+"""What of an episode is written down and when, while training goes on.
+
+A whole checkpoint at the evaluations that the sweep asks for one (a rung, the last one of an attempt that stops there)
+and on SIGTERM, else as often as its cost allows (pace.py). The best weights wait in memory for the next write, or for
+the end. A crash loses what came after the last checkpoint: the next attempt trains it again, to the same bits.
+"""
 
 import csv
 import io
+import logging
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
+import torch
 
 from seedsweep.api.episode import BestEvaluation
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
-from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Learner, Progress, copy_weights, take
+from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Learner, Progress, state_of, weights_of
+from seedsweep_trainer.checkpoints.host_copy import HostCopies, HostCopy
+from seedsweep_trainer.checkpoints.pace import is_due
 from seedsweep_trainer.data.tasks import Part, TaskData
+from seedsweep_trainer.determinism.fingerprint import precision_name
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
+
+log = logging.getLogger(__name__)
+
+
+class Clock(NamedTuple):
+    """Readings in seconds."""
+
+    now: Callable[[], float] = time.monotonic
+    processor: Callable[[], float] = time.thread_time
+    """Of the processor's time that the calling thread has used."""
+
+
+CLOCK = Clock()
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    progress: Progress
+    weights: HostCopy
+    outputs: np.ndarray
+    """The model's, for the validation examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    progress: Progress
+    weights: HostCopy
+    rest: HostCopy
+    precision: str
 
 
 class Saver:
     """Keeps checkpoints and best weights in the episode's folder; without one, nothing.
 
     Copies are taken at once and written by a thread of its own, one after the other. A write that fails raises its
-    error at the next one. As a context manager, it returns once everything is on disk.
+    error after one of the next steps. As a context manager, it returns once everything is on disk.
     """
 
-    def __init__(self, attempt: Attempt, data: TaskData, folder: AttemptFolder | None, reporter: Reporter) -> None:
+    def __init__(
+        self, attempt: Attempt, data: TaskData, folder: AttemptFolder | None, reporter: Reporter, clock: Clock
+    ) -> None:
         self._attempt = attempt
         self._data = data
         self._folder = folder
         self._reporter = reporter
+        self._clock = clock
         self._executor = ThreadPoolExecutor(max_workers=1)
         self._pending: Future[None] | None = None
+        self._copies: HostCopies | None = None
+        self._best: _Best | None = None
+        """Not given to the writer yet."""
         self._saved = Progress()
+        self._saved_at = clock.now()
+        self._cost = 0.0
+        """Seconds of training that the last checkpoint took."""
+
+    def stepped(self, learner: Learner, progress: Progress) -> None:
+        """Keep a checkpoint after a step that no evaluation follows, if one is due."""
+        if self._folder is not None and self._is_due():
+            self._save(self._folder, learner, progress)
 
     def evaluated(self, learner: Learner, progress: Progress, outputs: np.ndarray) -> None:
         """Keep what this evaluation makes worth keeping; `outputs` are the model's for the validation examples."""
         if self._folder is None:
             return
-        evaluation = progress.evaluation
-        improved = best_evaluation(progress.scores, self._data.metric.goal) == evaluation
-        checkpoint = take(learner, progress) if self._is_due(evaluation) else None
-        best = None
-        if improved:
-            weights = checkpoint.weights if checkpoint is not None else copy_weights(learner.model)
-            table = predictions(self._data.validation, outputs, self._data.id2label)
-            best = Best(evaluation, progress.step, progress.scores[-1], weights, table)
-        self._write(self._folder, best, checkpoint, evaluation)
+        evaluation, asked = progress.evaluation, self._attempt
+        if best_evaluation(progress.scores, self._data.metric.goal) == evaluation:
+            self._hold(_Best(progress, self._copy(learner, weights_of(learner.model)), outputs))
+        rung = evaluation if evaluation in asked.rungs else None
+        if evaluation == asked.config.evaluations:
+            # Nobody trains on from here.
+            self._wait()
+            self._write(self._folder, None, rung)
+        elif rung is not None or evaluation == asked.stop_after or self._is_due():
+            self._save(self._folder, learner, progress, rung)
 
     def interrupted(self, learner: Learner, progress: Progress) -> None:
         """Keep a checkpoint of this moment."""
         if self._folder is not None and progress != self._saved:
-            self._write(self._folder, None, take(learner, progress), None)
+            self._save(self._folder, learner, progress)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._executor.shutdown()
+        try:
+            if kind is None:
+                self._wait()
+            if self._folder is not None and self._best is not None:
+                self._write(self._folder, None, None)
+        finally:
+            self._executor.shutdown()
         if kind is None:
             self._wait()
+        elif self._pending is not None and (error := self._pending.exception()) is not None:
+            log.warning("the last checkpoint or best weights could not be written: %s", error)
 
-    def _is_due(self, evaluation: int) -> bool:
-        every = self._attempt.config.checkpoint_every_evaluations
-        return evaluation % every == 0 or evaluation in (*self._attempt.rungs, self._attempt.stop_after)
+    def _is_due(self) -> bool:
+        if self._pending is not None:
+            if not self._pending.done():
+                return False
+            self._wait()
+        return is_due(self._clock.now() - self._saved_at, self._cost)
 
-    def _write(
-        self, folder: AttemptFolder, best: Best | None, checkpoint: Checkpoint | None, evaluation: int | None
-    ) -> None:
-        # At most one copy of the weights waits to be written.
+    def _save(self, folder: AttemptFolder, learner: Learner, progress: Progress, rung: int | None = None) -> None:
+        began = self._clock.now()
+        # At most one checkpoint waits to be written.
         self._wait()
+        if self._best is not None and self._best.progress == progress:
+            weights = self._best.weights
+        else:
+            weights = self._copy(learner, weights_of(learner.model))
+        rest = self._copy(learner, state_of(learner))
+        state = _State(progress, weights, rest, precision_name(learner.autocast))
+        self._saved, self._saved_at = progress, self._clock.now()
+        self._cost = self._saved_at - began
+        self._write(folder, state, rung)
+
+    def _hold(self, best: _Best) -> None:
+        if self._best is not None and self._copies is not None:
+            self._copies.give_back(self._best.weights)
+        self._best = best
+
+    def _copy(self, learner: Learner, tensors: Mapping[str, torch.Tensor]) -> HostCopy:
+        if self._copies is None:
+            self._copies = HostCopies(learner.model.device)
+        copy = self._copies.take(tensors)
+        learner.change_nothing_before(copy.ready)
+        return copy
+
+    def _write(self, folder: AttemptFolder, state: _State | None, rung: int | None) -> None:
+        best, self._best = self._best, None
 
         def write() -> None:
+            began = self._clock.processor()
             if best is not None:
-                folder.write_best(best)
-            if evaluation in self._attempt.rungs:
-                folder.pass_rung(evaluation)
-            if checkpoint is not None:
-                folder.write_checkpoint(checkpoint)
-                self._reporter.checkpointed(checkpoint.progress.evaluation)
+                folder.write_best(self._described(best))
+            if rung is not None:
+                folder.pass_rung(rung)
+            if state is not None:
+                weights, rest = state.weights.wait(), state.rest.wait()
+                folder.write_checkpoint(Checkpoint(state.progress, weights, rest, state.precision))
+                self._reporter.checkpointed(state.progress.evaluation)
+                self._cost += self._taken_from_training(began)
+            self._give_back(best, state)
 
-        if checkpoint is not None:
-            self._saved = checkpoint.progress
         self._pending = self._executor.submit(write)
+
+    def _described(self, best: _Best) -> Best:
+        progress, weights = best.progress, best.weights.wait()
+        table = predictions(self._data.validation, best.outputs, self._data.id2label)
+        return Best(progress.evaluation, progress.step, progress.scores[-1], weights, table)
+
+    def _taken_from_training(self, began: float) -> float:
+        """Seconds: where a GPU trains, this thread's time is no loss."""
+        trains_on_cpu = self._copies is None or not self._copies.of_a_gpu
+        return self._clock.processor() - began if trains_on_cpu else 0.0
+
+    def _give_back(self, best: _Best | None, state: _State | None) -> None:
+        used = {*([best.weights] if best is not None else []), *([state.weights, state.rest] if state else [])}
+        for copy in used:
+            if self._copies is not None:
+                self._copies.give_back(copy)
 
     def _wait(self) -> None:
         if self._pending is not None:

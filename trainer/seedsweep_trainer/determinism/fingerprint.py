@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.determinism.memory import keep_freed_memory
@@ -21,6 +22,9 @@ def prepare_torch(config: FineTuning) -> torch.device:
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory would cost time; nothing here reads memory before it writes it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
+    # No TF32 in fp32, and no attention by cuDNN, whose choice of kernels is its own.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.enable_cudnn_sdp(False)
     torch.set_num_threads(config.threads_per_episode)
     if torch.cuda.is_available():
         return torch.device("cuda")
@@ -31,7 +35,7 @@ def prepare_torch(config: FineTuning) -> torch.device:
 def autocast_dtype(config: FineTuning, device: torch.device) -> torch.dtype | None:
     """bfloat16 where matrix products are to run in it, over fp32 weights; None for fp32 throughout.
 
-    Raises ConfigurationError for bf16 on a GPU that does not have it; a CPU that does not emulates it, slowly.
+    Raises ConfigurationError for bf16 on a GPU that does not have it; a CPU that is not built for it is slow.
     """
     if config.precision == "fp32":
         return None
@@ -41,6 +45,23 @@ def autocast_dtype(config: FineTuning, device: torch.device) -> torch.dtype | No
         name = torch.cuda.get_device_name(device)
         raise ConfigurationError(f"precision 'bf16': {name} does not have it; use 'auto' or 'fp32'")
     return None
+
+
+def settled(config: FineTuning, device: torch.device, begun: str | None) -> FineTuning:
+    """The configuration with what `precision: auto` comes to: as the episode began, where this device can; else fast.
+
+    `begun` is the precision of the checkpoint that training goes on from, None without one.
+    """
+    if config.precision != "auto":
+        return config
+    if begun in ("fp32", "bf16") and (begun == "fp32" or device.type == "cpu" or _has_bf16(device)):
+        return config.model_copy(update={"precision": begun})
+    return config.model_copy(update={"precision": precision_name(autocast_dtype(config, device))})
+
+
+def precision_name(dtype: torch.dtype | None) -> str:
+    """As `precision` names it; None is fp32 throughout."""
+    return "fp32" if dtype is None else "bf16"
 
 
 def fingerprint(config: FineTuning, device: torch.device) -> dict[str, str | int]:
@@ -53,7 +74,19 @@ def fingerprint(config: FineTuning, device: torch.device) -> dict[str, str | int
         "transformers": transformers.__version__,
         "dtype": "float32" if dtype is None else "bfloat16",
         "mode": "compiled" if config.compile else "eager",
+        "batches": "halves" if passes_in_halves(device) else "whole",
+        "fp32": f"matmul {torch.get_float32_matmul_precision()}",
     }
+
+
+def attention_of(model: PreTrainedModel) -> dict[str, str]:
+    """What the model computes attention with: a part of the fingerprint, too."""
+    return {"attention": str(model.config._attn_implementation)}
+
+
+def passes_in_halves(device: torch.device) -> bool:
+    """Whether batches pass through the model in halves: where padding costs more than another pass."""
+    return device.type == "cpu"
 
 
 def digest(value: object) -> str:
@@ -63,7 +96,7 @@ def digest(value: object) -> str:
 
 def config_digest(config: FineTuning) -> str:
     """16 hex digits that identify what of a configuration the arithmetic follows from."""
-    fields = config.model_dump(mode="json", by_alias=True, exclude={"checkpoint_every_evaluations"})
+    fields = config.model_dump(mode="json", by_alias=True)
     if not config.reinit:
         # A checkpoint of a release without this field is of the same configuration.
         del fields["reinit"]
@@ -73,9 +106,8 @@ def config_digest(config: FineTuning) -> str:
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch has no public name for this; should it go, fp32 stays right.
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(supported is not None and supported())
+    # AMX multiplies whole matrices of bf16. Without it, autocast takes longer than fp32.
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def _cpu_model() -> str:

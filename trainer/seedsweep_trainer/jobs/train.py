@@ -3,6 +3,7 @@
 from threading import Event
 
 from seedsweep.contract.protocol import Outcome
+from seedsweep_trainer.checkpoints.saving import CLOCK, Clock
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.inputs import prepare_inputs
 from seedsweep_trainer.model.loading import load_model
@@ -12,10 +13,10 @@ from seedsweep_trainer.training.loop import train
 from seedsweep_trainer.training.trial import try_step
 
 
-def train_attempt(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
+def train_attempt(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock = CLOCK) -> Outcome:
     """Train; raises ConfigurationError for what a person has to change, and whatever else goes wrong."""
     try:
-        return train(attempt, reporter, terminated)
+        return train(attempt, reporter, terminated, clock)
     except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
         if not is_out_of_resources(error):
             _blame_configuration(attempt)

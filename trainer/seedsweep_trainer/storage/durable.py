@@ -5,21 +5,32 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 MANIFEST = "manifest.json"
 """The SHA-256 of every other file of a folder, by name."""
 _PARTIAL = ".partial-"
 
 
+class Written(NamedTuple):
+    """What a file must hold."""
+
+    digest: str
+    """Its SHA-256."""
+    size: int
+    """In bytes."""
+
+
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, written: Mapping[str, Written] = MappingProxyType({})) -> Iterator[Path]:
     """Yield an empty folder to fill with files; it takes the place of `path`, with a manifest, once all is on disk.
 
-    What was there before goes only when the new one has been flushed and read back. If the body raises, nothing has
-    changed. Raises OSError.
+    What was there before goes only when the new one has been flushed, the files named in `written` are as long as they
+    must be, and all others were read back. If the body raises, nothing has changed. Raises OSError.
     """
     partial = path.with_name(f"{_PARTIAL}{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
@@ -30,8 +41,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         files = sorted(file for file in partial.iterdir() if file.is_file())
         for file in files:
             _sync(file)
-        # Every byte is read back after it was flushed.
-        hashes = {file.name: file_digest(file) for file in files}
+        hashes = {file.name: _flushed_digest(file, written.get(file.name)) for file in files}
         manifest = partial / MANIFEST
         manifest.write_text(json.dumps(hashes, indent=1))
         _sync(manifest)
@@ -106,6 +116,14 @@ def _take_place(partial: Path, path: Path) -> None:
         path.rename(former)
     partial.rename(path)
     shutil.rmtree(former, ignore_errors=True)
+
+
+def _flushed_digest(file: Path, written: Written | None) -> str:
+    if written is None:
+        return file_digest(file)
+    if file.stat().st_size != written.size:
+        raise OSError(errno.EIO, f"flushed, it does not have the {written.size} bytes that were written", str(file))
+    return written.digest
 
 
 def _link(source: str, target: str) -> None:

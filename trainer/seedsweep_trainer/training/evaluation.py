@@ -1,13 +1,12 @@
 """What a model answers for one part of the data."""
 
-from functools import cached_property
-
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from seedsweep_trainer.data.tasks import Padding, Part, collate, length_sorted_batches
 from seedsweep_trainer.determinism.generators import undisturbed
+from seedsweep_trainer.model.masks import settled_mask
 
 
 class Evaluation:
@@ -17,11 +16,18 @@ class Evaluation:
         self._part = part
         self._padding = padding
         self._order = length_sorted_batches(part, batch_size)
+        self._batches: list[dict[str, torch.Tensor]] = []
+        """On the model's device, from the first time on."""
 
-    @cached_property
-    def _batches(self) -> list[dict[str, torch.Tensor]]:
-        batches = [collate(self._part, indices, self._padding) for indices in self._order]
-        return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
+    def _on_device(self, model: PreTrainedModel) -> list[dict[str, torch.Tensor]]:
+        if not self._batches:
+            for indices in self._order:
+                batch = collate(self._part, indices, self._padding)
+                del batch["labels"]
+                if model.device.type != "cpu":
+                    batch = settled_mask(model, batch)
+                self._batches.append({name: tensor.to(model.device) for name, tensor in batch.items()})
+        return self._batches
 
     @torch.inference_mode()
     def outputs(self, model: PreTrainedModel, autocast: torch.dtype | None) -> np.ndarray:
@@ -35,10 +41,7 @@ class Evaluation:
             undisturbed(device),
             torch.autocast(device.type, autocast, enabled=autocast is not None),
         ):
-            collected = [
-                model(**{name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}).logits.float()
-                for batch in self._batches
-            ]
+            collected = [model(**batch).logits.float() for batch in self._on_device(model)]
         answers = torch.cat(collected).cpu().numpy()
         in_order = np.empty_like(answers)
         in_order[np.concatenate(self._order)] = answers

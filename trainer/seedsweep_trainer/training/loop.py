@@ -23,16 +23,26 @@ from seedsweep.api.provenance import Provenance
 from seedsweep.contract.protocol import Outcome
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Identity
 from seedsweep_trainer.checkpoints.checkpoint import Progress, restore
-from seedsweep_trainer.checkpoints.saving import Saver
+from seedsweep_trainer.checkpoints.saving import CLOCK, Clock, Saver
 from seedsweep_trainer.data import metrics
 from seedsweep_trainer.data.tasks import Padding, Part, TaskData, collate
-from seedsweep_trainer.determinism.fingerprint import autocast_dtype, config_digest, digest, fingerprint, prepare_torch
+from seedsweep_trainer.determinism.fingerprint import (
+    attention_of,
+    autocast_dtype,
+    config_digest,
+    digest,
+    fingerprint,
+    passes_in_halves,
+    prepare_torch,
+    settled,
+)
 from seedsweep_trainer.determinism.generators import seed_all
 from seedsweep_trainer.determinism.seeds import order, stream
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.inputs import prepare_inputs
 from seedsweep_trainer.model.fit import check_fit
 from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.model.masks import settled_mask
 from seedsweep_trainer.model.origin import provenance
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
@@ -48,22 +58,29 @@ _UNBIASED_STEP = 1e6
 log = logging.getLogger(__name__)
 
 
-def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
+def train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock = CLOCK) -> Outcome:
     """Train until the episode is done, diverged, asked to stop, or `terminated` is set.
 
     Raises ConfigurationError for what a person has to change, and whatever else goes wrong.
     """
     config = attempt.config
     device = prepare_torch(config)
-    conditions = fingerprint(config, device)
-    log.info("fingerprint: %s", json.dumps(conditions))
-
     with prepare_inputs(config, attempt.storage, attempt.work) as inputs:
         padding, data = inputs.padding, inputs.data
         timetable = Timetable.of(config, len(data.train))
         model, initialization = load_model(config, data, padding, attempt.weight_init, inputs.folder)
         origin = provenance(config, data, inputs.folder)
     check_fit(config, model, padding, data)
+    folder = checkpoint = None
+    if attempt.checkpoints is not None:
+        folder = AttemptFolder(
+            open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data, origin)
+        )
+        checkpoint = folder.resume()
+
+    config = settled(config, device, checkpoint.precision if checkpoint is not None else None)
+    conditions = fingerprint(config, device) | attention_of(model)
+    log.info("fingerprint: %s", json.dumps(conditions))
     learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
     reporter.described(
         fingerprint=digest(conditions), data=data.digest, initialization=initialization, provenance=origin.to_text()
@@ -71,20 +88,15 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
     reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
 
     seed_all(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
-    folder = None
-    if attempt.checkpoints is not None:
-        folder = AttemptFolder(
-            open_folders(attempt.checkpoints, attempt.work), attempt.uid, identity(attempt, data, origin)
-        )
     progress = Progress()
-    if folder is not None and (checkpoint := folder.resume()) is not None:
+    if checkpoint is not None:
         restore(checkpoint, learner)
         progress = checkpoint.progress
         reporter.resumed(step=progress.step, scores=progress.scores, losses=progress.losses)
 
-    batches = Batches(data.train, padding, config, attempt.data_order)
+    batches = Batches(data.train, padding, config, attempt.data_order, halves=passes_in_halves(device))
     validation = Evaluation(data.validation, padding, config.evaluation_batch_size)
-    with Saver(attempt, data, folder, reporter) as saver:
+    with Saver(attempt, data, folder, reporter, clock) as saver:
         while progress.step < timetable.steps and not reporter.should_stop:
             if terminated.is_set():
                 saver.interrupted(learner, progress)
@@ -105,6 +117,8 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event) -> Outcome:
                 _say(progress, timetable)
                 reporter.evaluated(step=progress.step, score=score, loss=loss)
                 saver.evaluated(learner, progress, outputs)
+            else:
+                saver.stepped(learner, progress)
     return Outcome.DONE if progress.step == timetable.steps else Outcome.STOPPED
 
 
@@ -176,10 +190,21 @@ def _say(progress: Progress, timetable: Timetable) -> None:
 
 
 class Batches:
-    """All epochs' batches; any step's can be asked for, so that an episode can resume anywhere."""
+    """All epochs' batches; any step's can be asked for, so that an episode can resume anywhere.
 
-    def __init__(self, part: Part, padding: Padding, config: FineTuning, data_order: int) -> None:
+    The curve's rule: an optimizer step takes the same examples whatever hardware trains, and the mean of their losses.
+    Where the CPU trains, for which padding is work like any other, a batch of examples of different lengths passes
+    through the model as two halves, the longer ones first. GPUs, for which small batches are no faster, take batches
+    whole.
+    """
+
+    def __init__(
+        self, part: Part, padding: Padding, config: FineTuning, data_order: int, *, halves: bool = False
+    ) -> None:
+        """`halves`: batches pass in two halves where that saves much padding."""
         self._part = part
+        self._lengths = np.diff(part.offsets)
+        self._halves = halves
         self._padding = padding
         self._config = config
         self._data_order = data_order
@@ -191,7 +216,23 @@ class Batches:
         if epoch != self._epoch:
             self._epoch = epoch
             self._windows = windows(order(self._data_order, epoch, len(self._part)), self._config)
-        return [collate(self._part, indices, self._padding) for indices in self._windows[position]]
+        passes = self._windows[position]
+        if self._halves:
+            passes = [half for batch in passes for half in halved(batch, self._lengths)]
+        return [collate(self._part, indices, self._padding) for indices in passes]
+
+
+def halved(batch: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+    """The batch by falling length in two halves where these have a tenth fewer tokens, padding included; else whole."""
+    by_length = batch[np.argsort(-lengths[batch], kind="stable")]
+    halves = np.array_split(by_length, 2)
+    if len(batch) < 2 or 10 * _padded(halves, lengths) > 9 * _padded([batch], lengths):
+        return [batch]
+    return halves
+
+
+def _padded(passes: list[np.ndarray], lengths: np.ndarray) -> int:
+    return sum(len(indices) * int(lengths[indices].max()) for indices in passes)
 
 
 def windows(order: np.ndarray, config: FineTuning) -> list[list[np.ndarray]]:
@@ -217,12 +258,13 @@ class Learner:
         self._config = config
         self._timetable = timetable
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._copied: torch.cuda.Event | None = None
 
     def update(self, step: int, batches: Sequence[dict[str, torch.Tensor]]) -> None:
         """Update the weights after `step` updates by the mean loss over all examples of these batches."""
         examples = sum(len(batch["labels"]) for batch in batches)
         for batch in batches:
-            inputs = {name: self._to_device(tensor) for name, tensor in batch.items()}
+            inputs = self._to_device(batch)
             labels = inputs.pop("labels")
             with torch.autocast(self.model.device.type, self.autocast, enabled=self.autocast is not None):
                 logits = self.model(**inputs).logits
@@ -230,10 +272,17 @@ class Learner:
             loss.backward()  # type: ignore[no-untyped-call]
             self.loss_sum += loss.detach()
         clip_gradients(self._config, self._parameters)
+        if self._copied is not None:
+            torch.cuda.current_stream().wait_event(self._copied)
+            self._copied = None
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self._config, self._timetable, step)
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def change_nothing_before(self, copied: torch.cuda.Event | None) -> None:
+        """Let the device, not this process, wait for a copy of weights and optimizer before they change."""
+        self._copied = copied
 
     def is_finite(self) -> bool:
         """Whether all losses so far and all weights are finite; waits for the device."""
@@ -241,10 +290,14 @@ class Learner:
         norm = torch.nn.utils.get_total_norm([p.detach() for p in self._parameters])
         return bool(torch.isfinite(self.loss_sum + norm))
 
-    def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _to_device(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if self.model.device.type == "cpu":
-            return tensor
-        return tensor.pin_memory().to(self.model.device, non_blocking=True)
+            return dict(batch)
+        inputs = settled_mask(self.model, batch)
+        return {
+            name: tensor.contiguous().pin_memory().to(self.model.device, non_blocking=True)
+            for name, tensor in inputs.items()
+        }
 
 
 def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

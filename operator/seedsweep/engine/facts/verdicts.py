@@ -1,6 +1,14 @@
 """How an episode comes to its end for good: which ends are lasting, and what is recorded of them."""
 
-from seedsweep.api.episode import MAX_VERDICT, BestEvaluation, EndReason, EpisodeId, StopReason, Verdict
+from seedsweep.api.episode import (
+    MAX_VERDICT,
+    BestEvaluation,
+    EndReason,
+    EpisodeId,
+    EpisodeStatus,
+    StopReason,
+    Verdict,
+)
 from seedsweep.api.recorded import keep_unknown, shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
@@ -51,10 +59,21 @@ def record_end(draft: Draft, episode: EpisodeId, verdict: Verdict) -> None:
     """An episode without a live attempt has come to its end; one that was never ranked cannot be the result."""
     status = draft.status(episode)
     ranked_somewhere = verdict.rung is None or bool(status.rung_scores)
-    best = BestEvaluation.of(status.scores, status.losses, len(status.scores), maximize=draft.layout.maximize)
+    upto = _evaluations_with_weights(draft, status, verdict)
+    best = BestEvaluation.of(status.scores, status.losses, upto, maximize=draft.layout.maximize)
     best = keep_unknown(best, status.best) if ranked_somewhere else None
     draft.write(episode, status.evolve(verdict=verdict, best=best), durable=True)
     draft.events.append(_event(episode, verdict))
+
+
+def _evaluations_with_weights(draft: Draft, status: EpisodeStatus, verdict: Verdict) -> int:
+    """How many of its evaluations can be handed over: what a failed one lost after its last checkpoint, nobody repeats.
+
+    Nothing is handed over of a trainer of one's own.
+    """
+    if verdict.outcome != "Failed" or not (draft.layout.ours and draft.seen.resumable):
+        return len(status.scores)
+    return max((attempt.checkpoint for attempt in status.attempts), default=0)
 
 
 def _event(episode: EpisodeId, verdict: Verdict) -> Event:

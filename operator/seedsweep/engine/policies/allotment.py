@@ -51,7 +51,7 @@ def pause_who_waits_for_a_cut(places: Places) -> Iterator[Move]:
 
 
 def pause_who_has_a_checkpoint(places: Places) -> Iterator[Move]:
-    """Stops the rest, last to start first, where places are too few; each loses at most one interval."""
+    """Stops the rest, last to start first, where places are too few; what came after a checkpoint is lost."""
     if places.excess <= 0:
         return
     standings, index = places.race.standings, places.draft.layout.index

@@ -124,7 +124,7 @@ def not_ours(given: Mapping[str, str]) -> dict[str, str]:
 def _eviction(spec: SweepSpec) -> dict[str, str]:
     """What autoscalers may do with a pod that works: what it loses by that decides."""
     if spec.storage is not None and spec.trainer.fine_tuning is not None:
-        # The interval under way at most, for it goes on from its last checkpoint.
+        # About a minute of training at most, for it goes on from its last checkpoint.
         return {names.ANNOTATION_SAFE_TO_EVICT: "true"}
     return {names.ANNOTATION_SAFE_TO_EVICT: "false", names.ANNOTATION_DO_NOT_DISRUPT: "true"}
 

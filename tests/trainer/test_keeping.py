@@ -1,0 +1,210 @@
+"""When an attempt writes what: checkpoints that cost little, and best weights that are there whatever ends it."""
+
+import random
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep.contract.protocol import Outcome
+from seedsweep_trainer.checkpoints import saving
+from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
+from seedsweep_trainer.checkpoints.host_copy import HostCopies
+from seedsweep_trainer.checkpoints.pace import LOSS_SECONDS, PARTS, is_due
+from seedsweep_trainer.checkpoints.saving import Clock
+from seedsweep_trainer.checkpoints.tensor_file import write_tensors
+from seedsweep_trainer.jobs.hand_over import hand_over
+from seedsweep_trainer.storage.durable import broken, file_digest
+from seedsweep_trainer.storage.folders import LocalFolders, find_best
+from trainer.episodes import Episode, Watched, kill, killed
+
+Make = Callable[..., FineTuning]
+BY_LOSS = {"metric": {"name": "loss", "goal": "minimize"}}
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was written, in order."""
+    calls: list[str] = []
+    for name in ("write_best", "pass_rung", "write_checkpoint"):
+        real = getattr(AttemptFolder, name)
+
+        def spy(store: AttemptFolder, what: Any, real: Any = real, name: str = name) -> None:
+            calls.append(name)
+            real(store, what)
+
+        monkeypatch.setattr(AttemptFolder, name, spy)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("since", "cost", "due"),
+    [(59.9, 0.0, False), (60.0, 0.0, True), (60.0, 3.0, True), (60.0, 3.1, False), (199.0, 10.0, False)],
+)
+def test_a_checkpoint_is_due_after_a_minute_or_once_its_cost_is_a_twentieth(
+    since: float, cost: float, due: bool
+) -> None:
+    assert is_due(since, cost) == due
+
+
+@pytest.mark.parametrize("dearest", [0.1, 3.0, 30.0])
+def test_checkpoints_cost_at_most_a_twentieth_of_the_time_beside_the_last_one(dearest: float) -> None:
+    draw = random.Random(1)
+    time, since, spent, cost = 0.0, 0.0, 0.0, 0.0
+    longest = 0.0
+    while time < 20_000:
+        time += draw.uniform(0.01, 0.5)
+        if is_due(time - since, cost):
+            longest = max(longest, time - since)
+            cost = draw.uniform(0, dearest)
+            time += cost
+            since, spent = time, spent + cost
+    assert spent - cost <= time / PARTS
+    assert longest <= max(LOSS_SECONDS, PARTS * dearest) + 1
+
+
+def test_what_training_waited_for_and_the_writers_processor_time_are_the_cost(
+    tmp_path: Path, fine_tuning: Make, written: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each copy takes a second and each write two: the next one is due after 20 times as much, not after a minute."""
+    seconds = {"now": 0.0, "processor": 0.0}
+    real_copy, real_write = HostCopies.take, AttemptFolder.write_checkpoint
+
+    def slow_copy(*arguments: Any) -> Any:
+        seconds["now"] += 1
+        return real_copy(*arguments)
+
+    def slow_write(*arguments: Any) -> None:
+        seconds["processor"] += 2
+        real_write(*arguments)
+
+    monkeypatch.setattr(HostCopies, "take", slow_copy)
+    monkeypatch.setattr(AttemptFolder, "write_checkpoint", slow_write)
+    clock = Clock(lambda: seconds["now"], lambda: seconds["processor"])
+    monkeypatch.setattr("trainer.episodes.Clock", lambda **_: clock)
+    saved: list[int] = []
+
+    def step(reporter: Watched, number: int) -> None:
+        seconds["now"] += 15
+        saved.append(written.count("write_checkpoint"))
+
+    episode = Episode(tmp_path / "e", fine_tuning(), step_seconds=1.0)
+    monkeypatch.setattr(saving, "best_evaluation", lambda *_: None)
+    assert episode.attempt("a", at_step=step)[0] is Outcome.DONE
+    # One after a minute, of 4 seconds; the next one 80 seconds later.
+    assert [step for step, (before, after) in enumerate(pairwise(saved), 1) if after > before] == [4, 10]
+
+
+def test_an_episode_of_seconds_writes_a_checkpoint_at_its_rung_alone(
+    tmp_path: Path, fine_tuning: Make, written: list[str]
+) -> None:
+    episode = Episode(tmp_path / "e", fine_tuning(**BY_LOSS), rungs=(2,))
+    outcome, message = episode.attempt("a")
+    assert (outcome, message.checkpoint) == (Outcome.DONE, 2)
+    assert written.count("write_checkpoint") == written.count("pass_rung") == 1
+    assert written.count("write_best") <= 2
+    assert [path.name for path in (tmp_path / "e" / "a").glob("evaluation-*")] == ["evaluation-2-step-8"]
+
+
+def test_nothing_of_the_optimizer_is_written_after_the_last_step(tmp_path: Path, fine_tuning: Make) -> None:
+    episode = Episode(tmp_path / "e", fine_tuning(**BY_LOSS), rungs=(4,))
+    assert episode.attempt("a", stop_after=4)[0] is Outcome.DONE
+    assert sorted(path.name for path in (tmp_path / "e" / "a").iterdir()) == ["best", "best-to-4"]
+
+
+def test_a_crash_costs_about_a_minute(tmp_path: Path, fine_tuning: Make) -> None:
+    episode = Episode(tmp_path / "e", fine_tuning(evaluationsPerEpoch=1), step_seconds=25.0)
+    assert killed(lambda: episode.attempt("a", at_step=lambda _, step: kill() if step == 15 else None))
+    _, message = episode.attempt("b")
+    assert message.steps_at_start == 12
+
+
+def test_the_best_weights_of_a_lost_future_are_those_that_are_trained_again(tmp_path: Path, fine_tuning: Make) -> None:
+    whole = Episode(tmp_path / "whole", fine_tuning(**BY_LOSS), rungs=(2,))
+    _, expected = whole.attempt("only")
+    assert expected.scores[2] < min(expected.scores[:2]), "evaluation 3 is a best one"
+    lost = Episode(tmp_path / "lost", fine_tuning(**BY_LOSS), rungs=(2,), step_seconds=1.0)
+    assert killed(lambda: lost.attempt("a", at_step=lambda _, step: kill() if step == 13 else None))
+    assert find_best(LocalFolders(lost.folder), 3) is None
+    _, message = lost.attempt("b")
+    assert (message.steps_at_start, message.scores) == (8, expected.scores)
+    best = expected.scores.index(min(expected.scores)) + 1
+    weights = []
+    for episode in (whole, lost):
+        found = find_best(LocalFolders(episode.folder), best)
+        assert found is not None
+        weights.append(file_digest(episode.folder / str(found) / "model.safetensors"))
+    assert weights[0] == weights[1]
+
+
+def test_the_winner_of_resumed_attempts_is_handed_over(tmp_path: Path, fine_tuning: Make) -> None:
+    episode = Episode(tmp_path / "e", fine_tuning(**BY_LOSS), rungs=(2,))
+    assert killed(lambda: episode.attempt("a", at_step=lambda _, step: kill() if step == 7 else None))
+    episode.attempt("b", stop_after=2)
+    episode.attempt("c", sigterm_at={9})
+    _, message = episode.attempt("d")
+    found = find_best(LocalFolders(episode.folder), message.scores.index(min(message.scores)) + 1)
+    assert found is not None
+    hand_over(episode.config, episode.folder / str(found), tmp_path / "best")
+    assert broken(tmp_path / "best") is None
+
+
+@pytest.mark.parametrize("end", ["diverges", "fails"])
+def test_the_best_weights_are_there_however_an_attempt_ends(tmp_path: Path, fine_tuning: Make, end: str) -> None:
+    episode = Episode(tmp_path / "e", fine_tuning(**BY_LOSS))
+
+    def spoil(reporter: Watched, step: int) -> None:
+        if step < 10:
+            return
+        if end == "diverges":
+            with torch.no_grad():
+                episode.learners[-1].loss_sum.fill_(float("nan"))
+        else:
+            raise ZeroDivisionError("as in a step")
+
+    if end == "diverges":
+        assert episode.attempt("a", at_step=spoil)[0] is Outcome.DIVERGED
+    else:
+        with pytest.raises(ZeroDivisionError):
+            episode.attempt("a", at_step=spoil)
+    assert find_best(LocalFolders(episode.folder), 2) is not None
+
+
+def test_a_failed_write_ends_the_attempt_at_its_next_step(
+    tmp_path: Path, fine_tuning: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AttemptFolder, "write_checkpoint", refuse)
+    steps: list[int] = []
+    episode = Episode(tmp_path / "e", fine_tuning(), rungs=(2,), step_seconds=1.0)
+    with pytest.raises(OSError, match="No space left"):
+        episode.attempt("a", at_step=lambda _, step: steps.append(step))
+    assert steps[-1] == 9
+
+
+def test_copies_are_of_the_moment_they_were_taken_in() -> None:
+    weights = {"w": torch.ones(3), "transposed": torch.arange(6.0).reshape(2, 3).t()}
+    copy = HostCopies(torch.device("cpu")).take(weights)
+    weights["w"] += 1
+    assert copy.wait()["w"].tolist() == [1, 1, 1]
+    assert copy.wait()["transposed"].is_contiguous()
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int8", "uint8", "bool"]
+)
+def test_a_tensor_file_is_what_was_given_and_hashed_as_it_is(tmp_path: Path, dtype: str) -> None:
+    values = torch.tensor([[0.0, -1.5, 3.0], [1.0, 0.0, 2.0]]).abs().to(getattr(torch, dtype))
+    tensors = {"b": values, "a": torch.tensor(2.5), "none": torch.zeros(0), "bytes": torch.ones(3, dtype=torch.uint8)}
+    written = write_tensors(tensors, tmp_path / "file")
+    assert written == (file_digest(tmp_path / "file"), (tmp_path / "file").stat().st_size)
+    read = load_file(tmp_path / "file")
+    assert read.keys() == tensors.keys()
+    assert all(read[name].dtype == tensors[name].dtype and torch.equal(read[name], tensors[name]) for name in tensors)
