@@ -95,13 +95,14 @@ class KubeWorld:
         )
         self.seen = Observation(
             status=self.status,
-            # As they stand now: another hand's write may be read before what is planned from these is recorded.
+            # As they stand now: another hand's write may be read before what is planned from these is recorded, and
+            # a plan of thousands is made beside all that goes on.
             episodes=dict(episodes),
-            cuts=self._records.cuts,
+            cuts=dict(self._records.cuts),
             attempts=attempts,
-            refused=self._attempts.refused.standing,
-            unrecorded=self._records.unrecorded.standing,
-            uncut=self._records.uncut.standing,
+            refused=dict(self._attempts.refused.standing),
+            unrecorded=dict(self._records.unrecorded.standing),
+            uncut=dict(self._records.uncut.standing),
             hindrances=tuple(self._hindrances(now())),
             suspend=spec.suspend,
             has_failed=self._record.written.failed,
@@ -123,11 +124,11 @@ class KubeWorld:
 
     async def execute(self, decisions: Sequence[Decision]) -> None:
         """See Backend."""
-        stops = [self._attempts.stop(decision) for decision in decisions if isinstance(decision, StopAttempt)]
+        stops = [decision for decision in decisions if isinstance(decision, StopAttempt)]
         starts = [decision for decision in decisions if isinstance(decision, StartEpisode)]
         ended = self._attempts.remove_recorded(self._records.episodes)
         # What has ended first: it may hold the last place under a quota.
-        await asyncio.gather(ended, *stops, self._keep_house(decisions))
+        await asyncio.gather(ended, self._attempts.stop(stops), self._keep_house(decisions))
         await self._attempts.start(starts)
 
     def tries_again_at(self, moment: datetime) -> datetime | None:
