@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from cluster import audit as audit
 from cluster.controlplane import ControlPlane
 from cluster.fleet import Fleet
 from cluster.objects import install_kinds

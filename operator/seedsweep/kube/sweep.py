@@ -260,7 +260,7 @@ class Sweep:
             self._changes.is_over("")
             if self.last.finished and not world.behind:
                 return True
-            await asyncio.sleep(_pause(layout, self.last))
+            await asyncio.sleep(_pause(layout, self.last.look_again_in, world))
             await self._sleep(world, self.last.look_again_in, self._list_at(attempts, listed) - began)
             if monotonic() > self._list_at(attempts, listed):
                 listed = await self._compare(attempts, world)
@@ -300,7 +300,7 @@ class Sweep:
         if world.held_back:
             # To plan the same at once would be refused as well.
             seconds = RETRY_SECONDS
-        elif world.behind:
+        elif world.behind or world.unfinished:
             seconds = min(seconds, RETRY_SECONDS)
         try:
             async with asyncio.timeout(seconds):
@@ -309,8 +309,8 @@ class Sweep:
             return
 
 
-def _pause(layout: Layout, last: Plan) -> float:
+def _pause(layout: Layout, wait: timedelta | None, world: KubeWorld) -> float:
     """Seconds before the next turn at least."""
-    if last.look_again_in == timedelta(0):
+    if wait == timedelta(0) or world.unfinished:
         return PAUSE_SECONDS
     return max(PAUSE_SECONDS, PAUSE_SECONDS_PER_EPISODE * len(layout.episodes))

@@ -162,13 +162,16 @@ class PodAttempts:
         if await self.deletions.delete(attempt, grace):
             attempt.stop = decision.reason
 
-    async def remove_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
-        """Delete pods that have ended, once their end is on record: they count against quotas, and tell no more."""
-        ended = [
+    def left_over(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[PodAttempt]:
+        """Those that have ended, whose end is on record, and whose pods are still there."""
+        return [
             attempt
             for attempt in self._attempts.values()
             if self._is_left_over(attempt) and attempt.is_recorded(episodes.get(attempt.facts.episode))
         ]
+
+    async def remove(self, ended: Iterable[PodAttempt]) -> None:
+        """Delete their pods: they count against quotas, and tell no more."""
         await for_each(ended, self.deletions.delete)
 
     def read_often(self, uids: Collection[str]) -> None:

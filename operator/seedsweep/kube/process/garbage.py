@@ -1,6 +1,6 @@
 """Collections of garbage hold the event loop, all threads with it: each looks only through what is new.
 
-Python's collector looks through all objects again and again: those of the libraries, 0.1 s, and of each episode some 40.
+Python's collector looks through all objects again and again: those of the libraries, 0.1 s, and of each episode 40.
 Nearly nothing of that is ever found to be garbage, for what is not used any more goes with its last reference.
 """
 
