@@ -49,7 +49,7 @@ format: $(READY) ## write the format
 	$(BIN)/ruff format
 
 crds: $(READY) ## write charts/seedsweep/crds from the types
-	$(BIN)/python -m seedsweep.api.crd charts/seedsweep/crds
+	$(BIN)/python -m seedsweep.api.schema.crd charts/seedsweep/crds
 
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --upgrade --no-emit-index-url --universal --all-extras --no-annotate --no-header \

@@ -16,7 +16,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan, RecordCut, StartEpisode, StopAttempt
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Conclusion, Ending, Observation, Reading, SeenAttempt
+from seedsweep.engine.observation import Ending, HandOverOutcome, Observation, Reading, SeenAttempt
 from seedsweep.engine.plan import plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ class Engine:
         self.finished = False
         self._starts: list[int] = []
         self._ends: list[int] = []
-        self._conclusion: Conclusion | None = None
+        self._outcome: HandOverOutcome | None = None
         self._turns()
 
     def next_start(self) -> int | None:
@@ -96,7 +96,7 @@ class Engine:
             cuts=dict(self.cuts),
             attempts=tuple(self.attempts.values()),
             parallelism=self.places,
-            conclusion=self._conclusion,
+            hand_over=self._outcome,
         )
 
     def _apply(self, todo: Plan) -> None:
@@ -116,7 +116,7 @@ class Engine:
                 self._ends.append(self.number[decision.episode])
         self.status = todo.status
         if todo.status.phase == "Concluding" and todo.status.best is not None:
-            self._conclusion = Conclusion(todo.status.best.episode)
+            self._outcome = HandOverOutcome(todo.status.best.episode)
 
     def _start(self, decision: StartEpisode) -> None:
         episode = self.number[decision.episode]

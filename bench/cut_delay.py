@@ -10,6 +10,7 @@ import asyncio
 import copy
 import statistics
 from datetime import datetime
+from functools import partial
 
 from on_cluster import (
     PODS,
@@ -72,7 +73,7 @@ async def bare_deletes(plane: ControlPlane, count: int) -> float:
             async with session.post(PODS, json=body) as response:
                 response.raise_for_status()
         return await all_at_once(
-            [lambda i=i: session.delete(f"{PODS}/bare-{i}", json={"gracePeriodSeconds": 1}) for i in range(count)]
+            [partial(session.delete, f"{PODS}/bare-{i}", json={"gracePeriodSeconds": 1}) for i in range(count)]
         )
 
 

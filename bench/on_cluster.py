@@ -18,10 +18,10 @@ from ruamel.yaml import YAML
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from cluster import audit as audit
-from cluster.controlplane import ControlPlane
+from cluster.controlplane import ControlPlane as ControlPlane
 from cluster.fleet import Fleet
 from cluster.objects import install_kinds
-from cluster.simulator.script import Script
+from cluster.simulator.script import Script as Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
 from ports import free_port
 
@@ -157,4 +157,6 @@ async def all_at_once(requests: list[Callable[[], Any]]) -> float:
 
 
 def _listens(port: int) -> bool:
-    return any(c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in psutil.net_connections("tcp"))
+    return any(
+        c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in psutil.net_connections("tcp")
+    )

@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Plan, RecordCut, StartEpisode, StopAttempt
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Conclusion, Ending, Observation, Reading, SeenAttempt
+from seedsweep.engine.observation import Ending, HandOverOutcome, Observation, Reading, SeenAttempt
 from seedsweep.engine.plan import plan
 
 EVALUATIONS, STEPS, KEEP = 30, 600, 50
@@ -47,7 +47,7 @@ class Play:
         self.cuts: dict[tuple[int, int], CutData] = {}
         self.attempts: dict[EpisodeId, SeenAttempt] = {}
         self.status = SweepStatus()
-        self.conclusion: Conclusion | None = None
+        self.hand_over: HandOverOutcome | None = None
         self.took: dict[str, list[float]] = {}
 
     def run(self) -> None:
@@ -67,7 +67,7 @@ class Play:
             cuts=dict(self.cuts),
             attempts=list(self.attempts.values()),
             parallelism=self.places,
-            conclusion=self.conclusion,
+            hand_over=self.hand_over,
         )
         milliseconds = []
         for _ in range(3):  # A plan is pure: the least of three is what it takes on an idle machine.
@@ -98,7 +98,7 @@ class Play:
                 self.attempts[decision.episode] = replace(attempt, ending=Ending(EndReason.INTERRUPTED, self.now))
         self.status = todo.status
         if todo.status.phase == "Concluding" and todo.status.best is not None:
-            self.conclusion = Conclusion(todo.status.best.episode)
+            self.hand_over = HandOverOutcome(todo.status.best.episode)
 
     def _start(self, decision: StartEpisode) -> None:
         done = len(self.records[decision.episode].scores) if decision.episode in self.records else 0

@@ -12,6 +12,7 @@ import copy
 import statistics
 import time
 from datetime import datetime
+from functools import partial
 
 import psutil
 
@@ -97,7 +98,7 @@ async def by_client(plane: ControlPlane, pod: Object) -> tuple[float, float]:
         bodies.append(body)
     async with raw_client(plane) as session:
         before = time.process_time()
-        seconds = await all_at_once([lambda body=body: session.post(PODS, json=body) for body in bodies])
+        seconds = await all_at_once([partial(session.post, PODS, json=body) for body in bodies])
         return seconds, time.process_time() - before
 
 

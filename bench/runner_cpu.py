@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from seedsweep.api.parse import load_sweep
+from seedsweep.api.reading.parse import load_sweep
 from seedsweep.local.places import Place
 from seedsweep.local.rundir import RunDirectory
 from seedsweep.local.runner import Setting, run_to_the_end

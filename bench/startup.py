@@ -133,23 +133,24 @@ def parts(config_json: str, storage: str | None) -> None:
     from transformers import BertForSequenceClassification  # noqa: F401  # which its models need
 
     mark("import transformers")
-    from seedsweep_trainer import train
-    from seedsweep_trainer.attempt import parse_config
-    from seedsweep_trainer.batches import Batches
-    from seedsweep_trainer.learner import Learner
-    from seedsweep_trainer.model import load_model
-    from seedsweep_trainer.timetable import Timetable
+    from seedsweep_trainer.determinism.fingerprint import prepare_torch
+    from seedsweep_trainer.inputs import prepare_inputs
+    from seedsweep_trainer.jobs import train  # noqa: F401  # what an attempt imports
+    from seedsweep_trainer.model.loading import load_model
+    from seedsweep_trainer.reporting.attempt import parse_config
+    from seedsweep_trainer.training.loop import Batches, Learner, Timetable
 
     mark("import the trainer")
     config = parse_config(config_json)
-    device = train.prepare_torch(config)
+    device = prepare_torch(config)
     if device.type == "cuda":
         torch.zeros((), device=device)
         torch.cuda.synchronize()
     mark("start CUDA" if device.type == "cuda" else "prepare torch")
-    with train.opened_sources(config, storage) as (copy, padding, data):
+    with prepare_inputs(config, storage) as inputs:
+        padding, data = inputs.padding, inputs.data
         mark("tokenizer and data")
-        model, _ = load_model(config, data, padding, 0, copy)
+        model, _ = load_model(config, data, padding, 0, inputs.folder)
         mark("load the model")
     timetable = Timetable.of(config, len(data.train))
     learner = Learner(model.to(device).train(), config, timetable)  # type: ignore[arg-type]
@@ -182,7 +183,7 @@ def main() -> None:
         parts(options.parts[0], options.parts[1] if len(options.parts) > 1 else None)
         return
     from madeup import make
-    from seedsweep_trainer.warmup import warm_up
+    from seedsweep_trainer.jobs.warm_up import warm_up
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

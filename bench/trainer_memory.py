@@ -1,4 +1,4 @@
-"""What it brings that a training process keeps the memory it frees (seedsweep_trainer/memory.py); CPU, glibc.
+"""What it brings that a training process keeps the memory it frees (determinism/memory.py of the trainer); CPU, glibc.
 
     python bench/trainer_memory.py [--shape minilm|base|large] [--pairs N]
 
@@ -19,10 +19,11 @@ from unittest.mock import patch
 
 from madeup import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer import fingerprint, memory
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.train import prepare, train
+from seedsweep_trainer.determinism import fingerprint, memory
+from seedsweep_trainer.inputs import prepare_inputs
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training.loop import train
 
 
 def episode(config: FineTuning, kept: bool) -> tuple[float, float]:
@@ -45,7 +46,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = make(Path(folder), options.shape, 320, 128).model_copy(update={"epochs": 1})
         # Forked processes find it in memory.
-        prepare(config.model_dump_json(by_alias=True))
+        with prepare_inputs(config, storage=None):
+            pass
         with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
             found = list(pool.imap(partial(episode, config), turns, chunksize=1))
     print(f"{options.shape}, {options.pairs} episodes each, {platform.platform()}")

@@ -34,17 +34,15 @@ from transformers import (
 
 from madeup import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer import metrics
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.batches import Batches
-from seedsweep_trainer.fingerprint import autocast_dtype, fingerprint, prepare_torch
-from seedsweep_trainer.model import load_model
-from seedsweep_trainer.optimizer import build_optimizer, learning_rate
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.seeds import order
-from seedsweep_trainer.tasks import Part, collate, length_sorted_batches
-from seedsweep_trainer.timetable import Timetable
-from seedsweep_trainer.train import prepare, train
+from seedsweep_trainer.data import metrics
+from seedsweep_trainer.data.tasks import Part, collate, length_sorted_batches
+from seedsweep_trainer.determinism.fingerprint import autocast_dtype, fingerprint, prepare_torch
+from seedsweep_trainer.determinism.seeds import order
+from seedsweep_trainer.inputs import load_data
+from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training.loop import Batches, Timetable, build_optimizer, learning_rate, train
 from turns import Turns, speed, take_turns
 
 DATA_ORDER = 1
@@ -84,7 +82,7 @@ class _Measured(Reporter):
 
 def ours(config: FineTuning, turns: Turns) -> None:
     """A whole episode without storage."""
-    data = prepare(config.model_dump_json(by_alias=True))[1]
+    data = load_data(config)[1]
     measured = _Measured(Timetable.of(config, len(data.train)), turns)
     train(Attempt("bench", 0, DATA_ORDER, config), measured, Event())
 
@@ -92,7 +90,7 @@ def ours(config: FineTuning, turns: Turns) -> None:
 def bare(config: FineTuning, turns: Turns) -> None:
     """The same steps on batches collated before the clock starts, and evaluations on the trainer's batches."""
     device = prepare_torch(config)
-    tokenizer, data = prepare(config.model_dump_json(by_alias=True))
+    tokenizer, data = load_data(config)
     timetable = Timetable.of(config, len(data.train))
     model = load_model(config, data, tokenizer, 0)[0]
     model.to(device)  # type: ignore[arg-type]
@@ -109,7 +107,7 @@ def bare(config: FineTuning, turns: Turns) -> None:
         labels = batch.pop("labels")
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
             logits = model(**batch).logits
-        cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+        cross_entropy(logits.float(), labels).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, timetable, step)
@@ -117,7 +115,7 @@ def bare(config: FineTuning, turns: Turns) -> None:
         optimizer.zero_grad()
         if step + 1 in _evaluated_steps(timetable):
             turns.ends(TRAINING)
-            model.eval()  # type: ignore[no-untyped-call]
+            model.eval()
             with torch.no_grad():
                 for collated in validation:
                     batch = {name: tensor.to(device) for name, tensor in collated.items()}
@@ -173,7 +171,7 @@ def hugging_face(config: FineTuning, turns: Turns) -> None:
     """The same episode by transformers.Trainer."""
     device = prepare_torch(config)
     torch.use_deterministic_algorithms(False)
-    tokenizer, data = prepare(config.model_dump_json(by_alias=True))
+    tokenizer, data = load_data(config)
     timetable = Timetable.of(config, len(data.train))
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from seedsweep.contract.protocol import Env, Outcome
-from seedsweep_trainer.reporter import Reporter
+from seedsweep_trainer.reporting.reporter import Reporter
 
 BATCH = 20
 CONFIG = {"evaluations": 10, "learning_rate": 0.05, **json.loads(os.environ.get(Env.CONFIG, "{}"))}

@@ -12,7 +12,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from seedsweep.contract.protocol import Env, Outcome
-from seedsweep_trainer.reporter import Reporter
+from seedsweep_trainer.reporting.reporter import Reporter
 
 EVALUATIONS, STEPS, BATCH = 10, 25, 32
 WEIGHT_INIT, DATA_ORDER = (int(os.environ.get(name, 0)) for name in (Env.WEIGHT_INIT_SEED, Env.DATA_ORDER_SEED))

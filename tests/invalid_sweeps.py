@@ -192,6 +192,9 @@ INVALID = [
     InvalidSweep("spec.trainer.metric", OWN["metric"], "spec.trainer", "goes inside", "goes inside fineTuning"),
     InvalidSweep("spec.trainer.evaluations", 20, "spec.trainer", "remove evaluations or", "remove command, args"),
     InvalidSweep(
+        "spec.trainer.gauges", {"score": "accuracy"}, "spec.trainer", "remove gauges or", "remove command, args"
+    ),
+    InvalidSweep(
         "spec.trainer", {**OWN, "evaluations": 301}, "trainer.evaluations", "at most 300", "trainer.evaluations: Inv"
     ),
     InvalidSweep("spec.trainer", {**OWN, "evaluations": 0}, "trainer.evaluations", TOO_LOW, "trainer.evaluations: Inv"),

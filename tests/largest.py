@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from seedsweep.api.crd import KINDS, definition
 from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.early_stopping import MAX_RUNGS
 from seedsweep.api.episode import (
@@ -28,9 +27,10 @@ from seedsweep.api.episode import (
     StopReason,
     Verdict,
 )
+from seedsweep.api.schema.crd import KINDS, definition
 from seedsweep.api.seeds import MAX_EPISODES
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.ranking import Contest, make_cut, rank
+from seedsweep.engine.facts.ranking import Contest, make_cut, rank
 
 BYTES = 1_000_000
 """What a record has to stay below: two thirds of what an API server stores."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import sweeps
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from seedsweep.api.core import Condition, ObjectMeta
+from seedsweep.api.core.objects import Condition, ObjectMeta
 from seedsweep.api.cut import Cut, CutData, ExcludedEpisode, cut_name
 from seedsweep.api.episode import (
     Attempt,
@@ -21,7 +21,7 @@ from seedsweep.api.episode import (
     Verdict,
 )
 from seedsweep.api.finetuning import Split
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.status import Best, Cost, CutSummary, EpisodeCounts, SweepStatus, TestScore
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan

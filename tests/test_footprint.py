@@ -6,12 +6,11 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertConfig
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.engine.footprint import CHECKPOINT_BYTES, WEIGHTS_BYTES
-from seedsweep_trainer.checkpoint import Progress, copy_weights, take
-from seedsweep_trainer.folders import LocalFolders
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.store import Best, Store
-from seedsweep_trainer.timetable import Timetable
+from seedsweep.engine.questions.footprint import CHECKPOINT_BYTES, WEIGHTS_BYTES
+from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
+from seedsweep_trainer.checkpoints.checkpoint import Progress, copy_weights, take
+from seedsweep_trainer.storage.folders import LocalFolders
+from seedsweep_trainer.training.loop import Learner, Timetable
 
 
 def test_what_is_written_is_what_was_told(tmp_path: Path) -> None:
@@ -19,13 +18,13 @@ def test_what_is_written_is_what_was_told(tmp_path: Path) -> None:
     config = BertConfig(
         vocab_size=8000, hidden_size=256, num_hidden_layers=2, num_attention_heads=4, intermediate_size=1024
     )
-    model = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    model = AutoModelForSequenceClassification.from_config(config)
     tuning = FineTuning.model_validate(
         {"model": "m", "dataset": {"task": "rte", "path": "p"}, "precision": "fp32", "epochs": 1}
     )
     learner = Learner(model, tuning, Timetable.of(tuning, 1000))
     learner.update(0, [{"input_ids": torch.ones(1, 4, dtype=torch.long), "labels": torch.zeros(1, dtype=torch.long)}])
-    store = Store(LocalFolders(tmp_path), "a", {})
+    store = AttemptFolder(LocalFolders(tmp_path), "a", {})
     store.write_best(Best(1, 1, 0.5, copy_weights(model), "row,label\n0,1\n"))
     store.write_checkpoint(take(learner, Progress(1, (0.5,), (0.5,))))
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -6,7 +6,7 @@ import pytest
 
 from pod_sweeps import sweep_with
 from seedsweep.api.gpus import gpu_problems, gpus_per_episode
-from seedsweep.api.parse import InvalidSweepError
+from seedsweep.api.reading.parse import InvalidSweepError
 
 Object = dict[str, Any]
 

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 import seedsweep
+from seedsweep.api.core.volumes import Resources
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.parse import InvalidSweepError
-from seedsweep.api.volumes import Resources
+from seedsweep.api.reading.parse import InvalidSweepError
 from seedsweep.codes import CommandError
 from seedsweep.kube.process.log import LogFormat
 from seedsweep.report.record import RecordError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seedsweep.api.crd import KINDS, Kind, definition, files
+from seedsweep.api.schema.crd import KINDS, Kind, definition, files
 
 FOLDER = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
 FORBIDDEN = {"$ref", "$defs", "allOf", "oneOf", "not", "const", "additionalItems", "propertyNames", "exclusiveMinimum"}

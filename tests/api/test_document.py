@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seedsweep.api.document import MAX_BYTES
-from seedsweep.api.events import MAX_DEPTH
-from seedsweep.api.parse import MAX_PROBLEMS, InvalidSweepError, load_sweep, parse_stored, parse_sweep
+from seedsweep.api.reading.document import MAX_BYTES
+from seedsweep.api.reading.events import MAX_DEPTH
+from seedsweep.api.reading.parse import MAX_PROBLEMS, InvalidSweepError, load_sweep, parse_stored, parse_sweep
 from sweeps import FINE_TUNING
 
 Object = dict[str, Any]

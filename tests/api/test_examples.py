@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seedsweep.api.parse import load_sweep
+from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
 
 FOLDER = Path(__file__).parents[2] / "examples"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from invalid_sweeps import INVALID, OWN, InvalidSweep
-from seedsweep.api.parse import InvalidSweepError, parse_sweep
+from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
+from seedsweep.api.reading.remedies import PATTERNS
 from seedsweep.api.recorded import REASON
-from seedsweep.api.remedies import PATTERNS
 from seedsweep.api.sweep import SeedSweep
 from sweeps import FINE_TUNING, changed
 

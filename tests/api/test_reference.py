@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from seedsweep.api.reference import reference
+from seedsweep.api.schema.reference import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "sweep.md"
 
 
 def test_the_published_reference_is_the_one_that_the_types_give():
-    assert PAGE.read_text() == reference(), "run: python -m seedsweep.api.reference > docs/sweep.md"
+    assert PAGE.read_text() == reference(), "run: python -m seedsweep.api.schema.reference > docs/sweep.md"
 
 
 def test_every_plain_field_is_described():

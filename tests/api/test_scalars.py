@@ -10,8 +10,8 @@ import pytest
 
 from cluster import binaries
 from needs import lack
-from seedsweep.api.document import DocumentError, read_document
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.document import DocumentError, read_document
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.report.facts import yaml_text
 from sweeps import changed
 
@@ -65,7 +65,8 @@ def test_a_scalar_means_what_it_means_to_kubectl(text: str, value: object) -> No
 
 
 def test_scalars_of_any_kind_mean_what_they_mean_to_kubectl() -> None:
-    drawn, lines = random.Random(0), []
+    drawn = random.Random(0)
+    lines: list[str] = []
     pieces = [
         *"0123456789+-._eExXobBnNyY~a",
         "inf",
@@ -117,7 +118,7 @@ def as_kubectl_reads(text: str) -> object:
     kubectl = binaries.present("kubectl")
     if kubectl is None:
         lack("kubernetes", "kubectl: python -m cluster build")
-    command = [kubectl, "annotate", "--local", "-f", "-", "-o", "json", "read=1"]
+    command = [str(kubectl), "annotate", "--local", "-f", "-", "-o", "json", "read=1"]
     environment = {"KUBECONFIG": "/dev/null", "HOME": str(Path("/nonexistent"))}
     shown = subprocess.run(command, input=text.encode(), capture_output=True, env=environment, check=True, timeout=60)
     found: object = json.loads(shown.stdout)

@@ -13,7 +13,7 @@ from largest import BYTES, largest_cut, largest_episode_status, refused
 from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode, EpisodeId
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.recorded import reason_word, shortened, stored_size
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, MAX_PAIRS, Seeds
 from seedsweep.engine.layout import Layout, expand

@@ -125,9 +125,9 @@ class _Objects:
             before = known[base].content if base in known else None
             content = {**(before or event.body), "status": event.body.get("status")}
             known[version].content = _with_version(content, version)
-        content = known[version].content
-        assert content is not None
-        return content
+        found = known[version].content
+        assert found is not None
+        return found
 
     def as_made_or_removed(self, i: int, log: Sequence[AuditEvent]) -> tuple[Body, int | None]:
         """The object that an unanswered creation made, or deletion removed; and the first version that it showed."""

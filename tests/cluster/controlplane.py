@@ -29,9 +29,10 @@ SERVICE_ADDRESSES = "192.0.2.0/24"
 
 
 class AnyNetwork(Protocol):
-    """Where a control plane listens."""
+    """Where a control plane listens, and where its pods' addresses are."""
 
     host: str
+    pods: str
 
     def close(self) -> None: ...
 

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
-from kubernetes.aio.client import ApiClient, CoreV1Api, V1Pod
+from kubernetes.aio.client import ApiClient, CoreV1Api, V1ContainerState, V1ObjectMeta, V1Pod, V1PodStatus
 from kubernetes.aio.client.exceptions import NotFoundException
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.pods.manifest import pod_manifest
@@ -30,6 +30,34 @@ async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
             await asyncio.sleep(0.05)
 
 
+def metadata_of(pod: V1Pod) -> V1ObjectMeta:
+    """Of a pod that the API server has shown, and so has it."""
+    assert pod.metadata is not None
+    return pod.metadata
+
+
+def uid_of(pod: V1Pod) -> str:
+    """Of a pod that the API server has shown."""
+    uid = metadata_of(pod).uid
+    assert uid is not None
+    return uid
+
+
+def status_of(pod: V1Pod) -> V1PodStatus:
+    """Of a pod that the API server has shown, and so has it."""
+    assert pod.status is not None
+    return pod.status
+
+
+def state_of(pod: V1Pod) -> V1ContainerState:
+    """Of its trainer, once its node has told it."""
+    containers = status_of(pod).container_statuses
+    assert containers
+    state = containers[0].state
+    assert state is not None
+    return state
+
+
 class Pods:
     """Episodes' pods in one namespace."""
 
@@ -47,8 +75,9 @@ class Pods:
         manifest = pod_manifest(sweep.evolve(metadata=metadata, spec=spec), start)
         # There is no such sweep, and what it owns would be collected.
         del manifest["metadata"]["ownerReferences"]
-        pod = await self._api.create_namespaced_pod(self.namespace, manifest)
-        return str(pod.metadata.name)
+        # The client takes one in its wire form, too.
+        pod = await self._api.create_namespaced_pod(self.namespace, cast("V1Pod", manifest))
+        return str(metadata_of(pod).name)
 
     async def until(self, name: str, holds: Callable[[V1Pod], Any]) -> V1Pod:
         """The pod as soon as something holds of it."""
@@ -61,7 +90,7 @@ class Pods:
 
     async def ended(self, name: str) -> V1Pod:
         """The pod once it has ended."""
-        return await self.until(name, lambda pod: pod.status.phase in ("Succeeded", "Failed"))
+        return await self.until(name, lambda pod: status_of(pod).phase in ("Succeeded", "Failed"))
 
     async def delete(self, name: str) -> None:
         """Delete it and wait until it is gone."""

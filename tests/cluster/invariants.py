@@ -262,7 +262,8 @@ def may_clear_away(pod: Body, at: datetime) -> bool:
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
     created = datetime.fromisoformat(metadata["creationTimestamp"])
-    return (at - created).total_seconds() >= pod["spec"]["activeDeadlineSeconds"]
+    seconds: float = pod["spec"]["activeDeadlineSeconds"]
+    return (at - created).total_seconds() >= seconds
 
 
 def _terminal(sweep: Body) -> list[Body]:

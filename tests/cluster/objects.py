@@ -1,6 +1,7 @@
 """Our kinds in a control plane, and their objects as kubectl and the operator write them."""
 
 import copy
+import os
 import subprocess
 import time
 from functools import cache
@@ -29,6 +30,8 @@ EPISODE = {
 def run_kubectl(control_plane: ControlPlane, *arguments: str, refused: bool = False, given: str = "") -> str:
     """What kubectl prints on stdout, or on stderr where it has to fail."""
     command = [str(control_plane.kubectl), f"--kubeconfig={control_plane.kubeconfig()}", *arguments]
+    # Its cache would tell what was served before, also by another API server that had the same address.
+    command.append(f"--cache-dir={os.devnull}")
     done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode != 0) == refused, done.stderr
     return done.stderr if refused else done.stdout

@@ -35,7 +35,7 @@ def unattended(pod: Object) -> bool:
 
 
 async def main() -> None:
-    async with await new_client_from_config(sys.argv[1]) as client:  # type: ignore[no-untyped-call]
+    async with await new_client_from_config(sys.argv[1]) as client:
         await reap(client)
 
 

@@ -14,7 +14,7 @@ from cluster.simulator.script import Behaviour, Curve, Script
 from seedsweep.api.episode import EpisodeId
 from seedsweep.contract.protocol import Message, Outcome, TrainerInfo
 from seedsweep.contract.scrape import Expected, parse_reading
-from seedsweep_trainer.reporter import Reporter
+from seedsweep_trainer.reporting.reporter import Reporter
 
 EPISODE = EpisodeId(1, 2)
 TEN = Behaviour(Curve(tuple(i / 10 for i in range(10))), seconds=2.0, delay=3.0)

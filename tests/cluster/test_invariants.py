@@ -23,7 +23,7 @@ Object = dict[str, Any]
 Story = list[AuditEvent]
 
 
-def _event(version: int | None, verb: str, resource: str, answer: Object | None, **more: Any) -> AuditEvent:
+def _event(version: int | None, verb: str, resource: str, answer: Mapping[str, Any] | None, **more: Any) -> AuditEvent:
     answer = deepcopy(answer)
     if answer is not None and version is not None:
         answer["metadata"]["resourceVersion"] = str(version)
@@ -137,7 +137,7 @@ def with_life(seconds: int | None, completed: str | None) -> AuditEvent:
 
 def found(remaining: tuple[Object, ...] = (told("Complete"),), **changes: AuditEvent | None) -> list[str]:
     """What is wrong with the story when some of it went another way; keys have `_` for the blank."""
-    story = STORY | {key.replace("_", " "): event for key, event in changes.items()}
+    story = {**STORY, **{key.replace("_", " "): event for key, event in changes.items()}}
     return violations([event for event in story.values() if event is not None], [OPERATOR], remaining)
 
 
@@ -161,7 +161,7 @@ def test_of_a_sweep_that_is_suspended_or_has_failed_any_pod_may_be_deleted(halt:
 
 
 def test_answers_may_be_logged_in_another_order_than_they_came_about():
-    assert violations(reversed(STORY.values()), [OPERATOR]) == []
+    assert violations(reversed([*STORY.values()]), [OPERATOR]) == []
 
 
 def test_what_was_refused_or_only_tried_did_not_happen():
@@ -172,7 +172,7 @@ def test_what_was_refused_or_only_tried_did_not_happen():
 
 def unanswered(event: AuditEvent, base: int | None = None) -> AuditEvent:
     """A write of this content, made from a version, whose client hung up before it was answered."""
-    content = deepcopy(event.answer) or {}
+    content = deepcopy(dict(event.answer or {}))
     content["metadata"] = {k: v for k, v in content["metadata"].items() if k not in ("resourceVersion", "uid")}
     if base is not None:
         content["metadata"]["resourceVersion"] = str(base)
@@ -244,7 +244,7 @@ def test_a_status_that_was_written_alone_is_that_of_the_whole_object():
     minimizes = sweep(1, "create", USER)
     assert done.answer is not None
     assert minimizes.answer is not None
-    del done.answer["spec"]
+    done = replace(done, answer={key: part for key, part in done.answer.items() if key != "spec"})
     minimizes.answer["spec"]["trainer"]["metric"]["goal"] = "minimize"
     late_cut = cut(14)
     assert _about(found(sweep=minimizes, cut=None, deleted_2=None, done=done, late_cut=late_cut), "I4")

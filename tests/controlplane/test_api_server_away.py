@@ -12,7 +12,7 @@ from kubernetes.aio.config import new_client_from_config
 
 import records
 from cluster.controlplane import ControlPlane
-from cluster.episode_pods import START, Pods, eventually
+from cluster.episode_pods import START, Pods, eventually, status_of, uid_of
 from cluster.fleet import Fleet
 from cluster.objects import install_kinds
 from cluster.recorded import Cluster
@@ -52,16 +52,16 @@ async def test_trainers_go_on_while_the_api_server_is_away(control_plane: Contro
     ):
         pods = Pods(client, namespace)
         name = await pods.create()
-        pod = await pods.until(name, lambda pod: pod.metadata.uid in trainers.record.attempts)
+        pod = await pods.until(name, lambda pod: uid_of(pod) in trainers.record.attempts)
 
         async def over() -> float | None:
-            return trainers.record.attempts[pod.metadata.uid].ended
+            return trainers.record.attempts[uid_of(pod)].ended
 
         await asyncio.to_thread(control_plane.kill_api_server)
         await eventually(over)
         await asyncio.to_thread(control_plane.start_api_server)
         again = await pods.create(start=replace(START, episode=EpisodeId(3, 4)))
-        assert [(await pods.ended(each)).status.phase for each in (name, again)] == ["Succeeded"] * 2
+        assert [status_of(await pods.ended(each)).phase for each in (name, again)] == ["Succeeded"] * 2
 
 
 def test_the_view_goes_on_after_the_api_server_was_away(

@@ -13,9 +13,9 @@ from ruamel.yaml import YAML
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from invalid_sweeps import INVALID, OWN, TASK, InvalidSweep
-from seedsweep.api.crd import GROUP, KINDS
 from seedsweep.api.episode import Attempt, EpisodeStatus, RungScore
-from seedsweep.api.parse import InvalidSweepError, load_sweep, parse_sweep
+from seedsweep.api.reading.parse import InvalidSweepError, load_sweep, parse_sweep
+from seedsweep.api.schema.crd import GROUP, KINDS
 from seedsweep.api.status import Best, Summary, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from sweeps import FINE_TUNING, changed
@@ -40,6 +40,7 @@ def raw(text: str) -> Object:
 # --- what is installed
 
 
+@pytest.mark.usefixtures("kinds")
 def test_the_definitions_are_established_and_structural(control_plane: ControlPlane):
     for kind in KINDS:
         found = json.loads(run_kubectl(control_plane, "get", "crd", f"{kind.plural}.{GROUP}", "-o", "json"))
@@ -48,6 +49,7 @@ def test_the_definitions_are_established_and_structural(control_plane: ControlPl
         assert "NonStructuralSchema" not in conditions
 
 
+@pytest.mark.usefixtures("kinds")
 def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPlane, namespace: str):
     for name in ("ssw", "epi", "cuts", "seedsweep"):
         assert run_kubectl(control_plane, "get", name, "-n", namespace) == ""
@@ -65,6 +67,7 @@ def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPl
         ("cuts.data.threshold", "Score of the last episode that was kept."),
     ],
 )
+@pytest.mark.usefixtures("kinds")
 def test_kubectl_explains_a_field_by_itself(control_plane: ControlPlane, field: str, said: str):
     assert said in " ".join(run_kubectl(control_plane, "explain", field).split())
 

@@ -18,7 +18,7 @@ from cluster.recorded import Cluster
 from needs import lack
 from runners import read_until, runner
 from seedsweep.report.record import read_record
-from seedsweep_trainer.durable import whole_folder
+from seedsweep_trainer.storage.durable import whole_folder
 
 TESTS = Path(__file__).parents[1]
 PATIENCE = 200
@@ -59,7 +59,7 @@ def test_real_weights_come_through_the_api_servers_proxy_with_the_record_and_loa
     if subprocess.run([*ENTER, "true"], capture_output=True, timeout=60, check=False).returncode != 0:
         lack("netns", "right to make a network of one's own (unshare --map-root-user --net)")
     claim, to = tmp_path / "claim", tmp_path / "winner"
-    config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, vocab_size=1000, num_labels=2)
+    config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, vocab_size=1000)
     model = AutoModelForSequenceClassification.from_config(config)
     (claim / FOLDER).parent.mkdir(parents=True)
     with whole_folder(claim / FOLDER) as folder:

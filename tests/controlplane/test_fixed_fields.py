@@ -9,13 +9,13 @@ from ruamel.yaml import YAML
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from largest import BYTES, largest_cut, largest_episode_status
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
+from seedsweep.api.reading.stored import read_cut, read_episode
 from seedsweep.api.seeds import MAX_EPISODES, MAX_PAIRS
 from seedsweep.api.status import Best, SweepStatus
-from seedsweep.api.stored import read_cut, read_episode
 from seedsweep.api.sweep import API_VERSION
 from sweeps import FINE_TUNING
 
@@ -256,7 +256,8 @@ def test_a_column_of_a_cut_with_an_entry_too_few_or_too_many_is_refused(store: S
 def test_a_cut_is_a_record_and_asks_for_nothing(store: Store):
     live = store.create(cut(8))
     assert live.keys() == {"apiVersion", "kind", "metadata", "data"}
-    for absent in ({"data": None}, {"data": {}}):
+    without: list[Object] = [{"data": None}, {"data": {}}]
+    for absent in without:
         assert "Required value" in refusal(store.try_create({**cut(8), **absent}))
     for part in ("spec", "status"):
         assert f'unknown field "{part}"' in refusal(store.try_create({**cut(8), part: {"keep": 5}}))

@@ -26,7 +26,7 @@ Object = dict[str, Any]
 
 
 async def pod_of(trial: Trial, episode: str = VICTIM) -> Object:
-    _, pod = await trial.request("GET", trial.path("pods", f"demo-{episode}"))
+    pod: Object = (await trial.request("GET", trial.path("pods", f"demo-{episode}")))[1]
     return pod
 
 

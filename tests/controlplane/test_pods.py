@@ -10,7 +10,7 @@ import pytest
 
 from cluster.controlplane import ControlPlane
 from pod_sweeps import EVERYTHING, START, sweep_with
-from seedsweep.api.parse import load_sweep
+from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.pods.facts import PodFacts, facts_of
 from seedsweep.kube.pods.manifest import PodSettings, pod_manifest, pod_problems

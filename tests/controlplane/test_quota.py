@@ -11,7 +11,7 @@ from cluster.commits import in_commit_order
 from cluster.rights import USER
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import Object, Trial, eventually, on_trial, sweep_of
 
 SCRIPT = Script(seconds=0.2)
 QUOTA = "few"
@@ -71,7 +71,7 @@ def stalls(trial: Trial) -> list[str]:
     for event in in_commit_order(trial.audit()):
         if event.resource == "seedsweeps" and event.user == USER and event.answer is not None:
             conditions = (event.answer.get("status") or {}).get("conditions", ())
-            stalled = next((c for c in conditions if (c["type"], c["status"]) == ("Stalled", "True")), {})
+            stalled: Object = next((c for c in conditions if (c["type"], c["status"]) == ("Stalled", "True")), {})
             told += [stalled.get("reason", "")] if stalled.get("reason", "") != told[-1] else []
     return [reason for reason in told if reason]
 

@@ -10,8 +10,9 @@ from time import monotonic
 import aiohttp
 import pytest
 
-from cluster.operator import USER, Operator, OperatorError
+from cluster.operator import Operator, OperatorError
 from cluster.proxy import Answer, Rule
+from cluster.rights import USER
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Object, Trial, eventually, on_trial, sweep_of
 from ports import free_port

@@ -7,7 +7,7 @@ from cluster.proxy import Answer, Rule
 from cluster.rights import USER, right_of, rights
 from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Trial, eventually, on_trial, refuse_twice, sweep_of
+from cluster.trial import NAME, Object, Trial, eventually, on_trial, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.names import LABEL_SWEEP_UID
 
@@ -59,7 +59,7 @@ async def told_of(trial: Trial, name: str) -> bool:
 
     async def look() -> bool | None:
         conditions = (await trial.status()).get("conditions", ())
-        stalled = next((c for c in conditions if c["type"] == "Stalled"), {})
+        stalled: Object = next((c for c in conditions if c["type"] == "Stalled"), {})
         return (stalled.get("reason") == "NameTaken" and name in stalled["message"]) or None
 
     return await eventually(look)

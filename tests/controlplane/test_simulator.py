@@ -10,13 +10,13 @@ from kubernetes.aio.client import V1Pod
 from kubernetes.aio.config import new_client_from_config
 
 from cluster.controlplane import ControlPlane
-from cluster.episode_pods import PORT, START, Pods, eventually
+from cluster.episode_pods import PORT, START, Pods, eventually, state_of, status_of, uid_of
 from cluster.simulator.faults import Fault, Halt, Quirk, crash, diverge, evict, preempt, run_out_of_memory, stall
 from cluster.simulator.processes import run_trainers
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import simulate
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.parse import load_sweep, parse_sweep
+from seedsweep.api.reading.parse import load_sweep, parse_sweep
 from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.metrics_client import fetch, metrics_session
 from seedsweep.contract.protocol import Message, Outcome, decode_message
@@ -33,11 +33,13 @@ async def pods(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Pod
 
 
 def url(pod: V1Pod) -> str:
-    return f"http://{pod.status.pod_ip}:{PORT}/metrics"
+    return f"http://{status_of(pod).pod_ip}:{PORT}/metrics"
 
 
 def last_words(pod: V1Pod) -> Message | None:
-    return decode_message(pod.status.container_statuses[0].state.terminated.message or "")
+    terminated = state_of(pod).terminated
+    assert terminated is not None
+    return decode_message(terminated.message or "")
 
 
 async def test_trained_pod_succeeds_with_its_whole_curve_in_its_message(pods: Pods) -> None:
@@ -45,11 +47,11 @@ async def test_trained_pod_succeeds_with_its_whole_curve_in_its_message(pods: Po
     async with simulate(pods.client, script, pods.namespace) as trainers:
         pod = await pods.ended(await pods.create())
     message = last_words(pod)
-    assert pod.status.phase == "Succeeded"
+    assert status_of(pod).phase == "Succeeded"
     assert message is not None
-    assert (message.info.uid, message.outcome) == (pod.metadata.uid, Outcome.DONE)
+    assert (message.info.uid, message.outcome) == (uid_of(pod), Outcome.DONE)
     assert message.scores == script.behaviour(START.episode, 0).curve.scores
-    attempt = trainers.record.attempts[pod.metadata.uid]
+    attempt = trainers.record.attempts[uid_of(pod)]
     assert (attempt.steps_trained, len(attempt.visible)) == (100, 10)
 
 
@@ -57,12 +59,12 @@ async def test_running_pod_serves_its_own_metrics_until_it_is_deleted(pods: Pods
     script = Script(seconds=0.1, faults=(Fault(stall(after=2)),))
     async with simulate(pods.client, script, pods.namespace) as trainers, metrics_session() as session:
         name = await pods.create()
-        pod = await pods.until(name, lambda pod: pod.metadata.uid in trainers.record.attempts)
-        attempt = trainers.record.attempts[pod.metadata.uid]
+        pod = await pods.until(name, lambda pod: uid_of(pod) in trainers.record.attempts)
+        attempt = trainers.record.attempts[uid_of(pod)]
 
         async def two_scores() -> bool | None:
             body = await fetch(session, url(pod), 5)
-            return len(parse_reading(body, Expected("wi1-do2", pod.metadata.uid)).scores) == 2 or None
+            return len(parse_reading(body, Expected("wi1-do2", uid_of(pod))).scores) == 2 or None
 
         async def ended() -> float | None:
             return attempt.ended
@@ -116,7 +118,8 @@ async def test_faults_end_pods_as_a_kubelet_would(
 ) -> None:
     async with simulate(pods.client, Script(faults=(Fault(halt),)), pods.namespace):
         pod = await pods.ended(await pods.create())
-    terminated, message = pod.status.container_statuses[0].state.terminated, last_words(pod)
+    terminated, message = state_of(pod).terminated, last_words(pod)
+    assert terminated is not None
     assert (terminated.exit_code, terminated.reason) == (code, reason)
     assert (None if message is None else message.outcome) == outcome
     assert message is None or len(message.scores) == 2
@@ -125,8 +128,8 @@ async def test_faults_end_pods_as_a_kubelet_would(
 async def test_evicted_pod_says_so(pods: Pods) -> None:
     async with simulate(pods.client, Script(faults=(Fault(evict(2)),)), pods.namespace):
         pod = await pods.ended(await pods.create())
-    assert pod.status.reason == "Evicted"
-    assert any(c.type == "DisruptionTarget" and c.status == "True" for c in pod.status.conditions)
+    assert status_of(pod).reason == "Evicted"
+    assert any(c.type == "DisruptionTarget" and c.status == "True" for c in status_of(pod).conditions or [])
 
 
 async def test_preempted_pod_is_gone_and_only_the_attempt_that_was_told_to_be(pods: Pods) -> None:
@@ -135,13 +138,13 @@ async def test_preempted_pod_is_gone_and_only_the_attempt_that_was_told_to_be(po
         name = await pods.create()
         await pods.gone(name)
         again = await pods.ended(await pods.create(start=replace(START, attempt=1)))
-    assert again.status.phase == "Succeeded"
+    assert status_of(again).phase == "Succeeded"
 
 
 async def test_silent_trainer_ends_well_and_leaves_nothing(pods: Pods) -> None:
     async with simulate(pods.client, Script(faults=(Fault(Quirk.MUTE),)), pods.namespace):
         pod = await pods.ended(await pods.create())
-    assert (pod.status.phase, last_words(pod)) == ("Succeeded", None)
+    assert (status_of(pod).phase, last_words(pod)) == ("Succeeded", None)
 
 
 async def test_trainer_that_nobody_can_reach_or_that_is_too_quick_leaves_its_whole_curve(pods: Pods) -> None:
@@ -152,21 +155,28 @@ async def test_trainer_that_nobody_can_reach_or_that_is_too_quick_leaves_its_who
     assert (message.outcome, len(message.scores)) == (Outcome.DONE, 10)
 
 
+def has_pending_container(pod: V1Pod) -> bool:
+    status = status_of(pod)
+    return status.phase == "Pending" and bool(status.container_statuses)
+
+
 async def test_image_that_cannot_be_pulled_keeps_its_pod_pending(pods: Pods) -> None:
     script = Script(faults=(Fault(Quirk.UNPULLABLE, "wi1-do2"),))
     async with simulate(pods.client, script, pods.namespace):
         waiting = await pods.create()
         other = await pods.create(start=replace(START, episode=EpisodeId(3, 4)))
         await pods.ended(other)
-        pod = await pods.until(waiting, lambda pod: pod.status.phase == "Pending" and pod.status.container_statuses)
-    assert pod.status.container_statuses[0].state.waiting.reason == "ImagePullBackOff"
+        pod = await pods.until(waiting, has_pending_container)
+    waits = state_of(pod).waiting
+    assert waits is not None
+    assert waits.reason == "ImagePullBackOff"
 
 
 async def test_two_gauges_are_all_that_a_trainer_of_level_zero_tells(pods: Pods) -> None:
     script = Script(level="L0", gauges=("my_score", "my_progress"), faults=(Fault(stall(after=5)),))
     async with simulate(pods.client, script, pods.namespace) as trainers, metrics_session() as session:
         name = await pods.create()
-        pod = await pods.until(name, lambda pod: pod.metadata.uid in trainers.record.attempts)
+        pod = await pods.until(name, lambda pod: uid_of(pod) in trainers.record.attempts)
         body = (await fetch(session, url(pod), 5)).decode()
     assert [line.split()[0] for line in body.splitlines()] == ["my_score", "my_progress"]
 
@@ -175,7 +185,7 @@ async def test_real_trainer_runs_behind_a_pod(pods: Pods, tmp_path: Path) -> Non
     sweep = load_sweep(QUICKSTART)
     async with run_trainers(pods.client, tmp_path, pods.namespace), metrics_session() as session:
         name = await pods.create(sweep, replace(START, stop_after=1, rungs=(1,)))
-        pod = await pods.until(name, lambda pod: pod.status.phase == "Running")
+        pod = await pods.until(name, lambda pod: status_of(pod).phase == "Running")
 
         async def metrics() -> bytes | None:
             try:
@@ -183,10 +193,10 @@ async def test_real_trainer_runs_behind_a_pod(pods: Pods, tmp_path: Path) -> Non
             except ScrapeError:
                 return None
 
-        parse_reading(await eventually(metrics), Expected("wi1-do2", pod.metadata.uid))
+        parse_reading(await eventually(metrics), Expected("wi1-do2", uid_of(pod)))
         ended = await pods.ended(name)
     message = last_words(ended)
-    assert ended.status.phase == "Succeeded"
+    assert status_of(ended).phase == "Succeeded"
     assert message is not None
     assert (message.outcome, len(message.scores), message.evaluations_planned) == (Outcome.STOPPED, 1, 10)
 
@@ -204,11 +214,11 @@ async def test_command_of_a_pod_is_run_with_its_variables_and_told_to_end(pods: 
     sweep = parse_sweep(changed("spec.trainer.command", command, text))
     async with run_trainers(pods.client, tmp_path, pods.namespace):
         name = await pods.create(sweep)
-        pod = await pods.until(name, lambda pod: (tmp_path / pod.metadata.uid / "seen").exists())
+        pod = await pods.until(name, lambda pod: (tmp_path / uid_of(pod) / "seen").exists())
         await pods.delete(name)
 
         async def told() -> str | None:
-            seen = (tmp_path / pod.metadata.uid / "seen").read_text()
+            seen = (tmp_path / uid_of(pod) / "seen").read_text()
             return seen if "told" in seen else None
 
         assert await eventually(told) == "seeds 1 2\ntold to end\n"

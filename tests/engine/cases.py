@@ -1,7 +1,7 @@
 """Made-up sweeps with known true curves: what every world, whatever befalls it, has to find out."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,7 +65,7 @@ class Case:
 
 
 def make_sweep(
-    pairs: Sequence[tuple[int, int]], evaluations: int, stopping: dict[str, object] | None, **options: object
+    pairs: Sequence[tuple[int, int]], evaluations: int, stopping: Mapping[str, object] | None, **options: object
 ) -> SeedSweep:
     """A sweep over these (WI, DO); options: `ours`, `goal`, `declared`, and any field of the spec by its wire name.
 

@@ -21,9 +21,8 @@ from seedsweep.api.episode import (
     StopReason,
 )
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.attempt_records import MAX_OUTPUTS
 from seedsweep.engine.decisions import (
-    Conclude,
+    HandOverWinner,
     Plan,
     Prune,
     RecordCut,
@@ -32,6 +31,7 @@ from seedsweep.engine.decisions import (
     StopAttempt,
     WarmUp,
 )
+from seedsweep.engine.facts.attempt_records import MAX_OUTPUTS
 
 if TYPE_CHECKING:
     from engine.simulator import World
@@ -67,7 +67,7 @@ class Watch:
         assert_leaves_alone(todo, frozen, self._stops_on_record())
         self._live_before = sum(1 for t in world.trainees if t.live)
         tried = {(r.cut.bracket, r.cut.rung) for r in todo.records if isinstance(r, RecordCut)}
-        assert not any(world.uncut[key].until > moment(world.now) for key in tried & world.uncut.keys())
+        assert not any(world.refused_cuts[key].until > moment(world.now) for key in tried & world.refused_cuts.keys())
         finals = {episode.name: status.rung_scores for episode, status in world.records.items()}
         for record in todo.records:
             if isinstance(record, RecordEpisode):
@@ -260,13 +260,13 @@ class Watch:
             assert durable or (record is not None and record.durable), f"{decision} rests on nothing durable"
         elif isinstance(decision, Prune):
             assert decision.episode not in {t.episode for t in self.world.trainees if t.live}
-        elif isinstance(decision, Conclude):
+        elif isinstance(decision, HandOverWinner):
             if self.expected is not None:
                 assert self.expected.best is not None
                 winner, _, evaluation = self.expected.best
                 assert (decision.episode, decision.evaluation) == (winner, evaluation)
-            assert self.world.conclusion is None
-            assert self.world.concluding is None
+            assert self.world.hand_over is None
+            assert self.world.handing_over is None
             assert not any(t.live for t in self.world.trainees)
 
     def _cut_exists(self, episode: EpisodeId, status: EpisodeStatus) -> bool:

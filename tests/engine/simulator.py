@@ -17,8 +17,8 @@ from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import (
-    Conclude,
     Decision,
+    HandOverWinner,
     Plan,
     Prune,
     RecordCut,
@@ -26,9 +26,9 @@ from seedsweep.engine.decisions import (
     StartEpisode,
     StopAttempt,
 )
-from seedsweep.engine.observation import Conclusion, Observation, Refusal
+from seedsweep.engine.observation import HandOverOutcome, Observation, Refusal
 from seedsweep.engine.plan import plan
-from seedsweep.engine.scrape_pace import OFTEN
+from seedsweep.engine.policies.scrape_pace import OFTEN
 
 MAX_TURNS = 4000
 TURNS_PER_EPISODE = 400
@@ -63,7 +63,7 @@ class World:
         """Until when the record of an episode cannot be written."""
         self.unrecorded: dict[EpisodeId, Refusal] = {}
         """What the loop knows of that."""
-        self.uncut: dict[tuple[int, int], Refusal] = {}
+        self.refused_cuts: dict[tuple[int, int], Refusal] = {}
         self.trainees: list[Trainee] = []
         self.checkpoints: dict[EpisodeId, int] = {}
         self.curves: dict[EpisodeId, tuple[float | None, ...]] = {}
@@ -75,9 +75,9 @@ class World:
         self.arrivals: list[int] = []
         """When further GPUs appear."""
         self.suspended = False
-        self.concluding: int | None = None
-        self.conclusion: Conclusion | None = None
-        self.conclude_faults = 0
+        self.handing_over: int | None = None
+        self.hand_over: HandOverOutcome | None = None
+        self.hand_over_faults = 0
         self.news = False
         """A fault or an end in the middle of this turn: the loop will hear of it."""
         self.often: frozenset[str] = frozenset()
@@ -99,14 +99,14 @@ class World:
             cuts=dict(self.cuts),
             attempts=tuple(trainee.seen() for trainee in self.trainees),
             unrecorded=dict(self.unrecorded),
-            uncut=dict(self.uncut),
+            refused_cuts=dict(self.refused_cuts),
             suspend=self.suspended,
             has_failed=has_failed(self.status),
             parallelism=self.parallelism,
             stored=stored,
             resumable=self.hazards.resumable,
-            conclusion=self.conclusion,
-            concluding=self.concluding is not None,
+            hand_over=self.hand_over,
+            handing_over=self.handing_over is not None,
         )
 
     def turn(self) -> Plan:
@@ -147,7 +147,7 @@ class World:
         wakes = [self.now + 1] if self.news else []
         if todo.look_again_in is not None:
             wakes.append(self.now + math.ceil(todo.look_again_in.total_seconds()))
-        elif not self.news and not self.trainees and not self.suspended and self.concluding is None:
+        elif not self.news and not self.trainees and not self.suspended and self.handing_over is None:
             raise AssertionError(f"nothing runs and nothing is awaited: {self.status.message}")
         upcoming = self._next()
         if upcoming is not None:
@@ -178,12 +178,12 @@ class World:
                 key = record.cut.bracket, record.cut.rung
                 if not durable or key in self.cuts or self.rng.random() < self.hazards.denied:
                     if key not in self.cuts:
-                        self.uncut[key] = self._refusal()
+                        self.refused_cuts[key] = self._refusal()
                     self.news = True
                     durable = False
                     continue
                 self.cuts[key] = record.cut
-                self.uncut.pop(key, None)
+                self.refused_cuts.pop(key, None)
             elif self._is_denied(record.episode):
                 self._refuse(record)
                 durable = durable and not record.durable
@@ -237,8 +237,8 @@ class World:
                 self.checkpoints.pop(decision.episode, None)
                 if not decision.keep_best:
                     self.weights.discard(decision.episode)
-            case Conclude() if self.concluding is None and self.conclusion is None:
-                self.concluding = self.now + 30
+            case HandOverWinner() if self.handing_over is None and self.hand_over is None:
+                self.handing_over = self.now + 30
 
     def _start(self, decision: StartEpisode) -> None:
         # The name of the pod: one object of an episode at a time, ended and unrecorded ones included.
@@ -281,8 +281,8 @@ class World:
     def _next(self) -> int | None:
         times = [self.script[0][0]] if self.script else []
         times += self.arrivals
-        if self.concluding is not None:
-            times.append(self.concluding)
+        if self.handing_over is not None:
+            times.append(self.handing_over)
         for trainee in self.trainees:
             if not trainee.live:
                 continue
@@ -295,9 +295,9 @@ class World:
         return min(times, default=None)
 
     def _happen(self) -> None:
-        if self.concluding is not None and self.concluding <= self.now:
+        if self.handing_over is not None and self.handing_over <= self.now:
             assert self.status.best is not None  # else nothing could be handed over
-            self.concluding, self.conclusion = None, Conclusion(self.status.best.episode, weights="file://best")
+            self.handing_over, self.hand_over = None, HandOverOutcome(self.status.best.episode, weights="file://best")
         while self.script and self.script[0][0] <= self.now:
             self._obey(*self.script.pop(0)[1:])
         here = [at for at in self.arrivals if at <= self.now]
@@ -370,8 +370,8 @@ class World:
     def _restart(self) -> None:
         """What was only in the loop's memory is gone; it watches again from now on."""
         self.news = True
-        self.concluding = None
-        self.unrecorded, self.uncut = {}, {}
+        self.handing_over = None
+        self.unrecorded, self.refused_cuts = {}, {}
         for trainee in self.trainees:
             if trainee.live:
                 trainee.reading = None

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from engine.cases import make_sweep, percent_for
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import (
     Attempt,
@@ -174,6 +174,13 @@ def decisions(todo: Plan, kind: type[Kind]) -> list[Kind]:
 def recorded(todo: Plan, i: int) -> EpisodeStatus:
     """The record of an episode as the plan leaves it."""
     return next(r.status for r in todo.records if isinstance(r, RecordEpisode) and r.episode == episode(i))
+
+
+def verdict_of(todo: Plan, i: int) -> Verdict:
+    """What the plan's record of an episode says of it at last."""
+    found = recorded(todo, i).verdict
+    assert found is not None, f"no verdict on {episode(i).name}"
+    return found
 
 
 def is_recorded(todo: Plan, i: int) -> bool:

@@ -19,11 +19,12 @@ from engine.situations import (
     stopped_at_rung,
     stops,
     study,
+    verdict_of,
 )
 from seedsweep.api.checks import rung_evaluation
 from seedsweep.api.early_stopping import Hyperband
 from seedsweep.api.episode import EndReason, StopReason, Verdict
-from seedsweep.engine.decisions import Conclude
+from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout, hyperband_brackets
 
 LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
@@ -59,7 +60,7 @@ def test_a_dominated_episode_that_is_flagged_runs_on():
     layout = audited_study(3, flagged=1)
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.9)}
     todo = look(layout, running(1, 0.1, 0.2, 0.3), running(2, 0.1), records=records)
-    assert recorded(todo, 1).verdict.outcome == "LostByDominance"
+    assert verdict_of(todo, 1).outcome == "LostByDominance"
     assert stops(todo) == []
 
 
@@ -118,7 +119,7 @@ def test_the_sweep_is_complete_only_when_the_audit_is():
     records = {0: finished(0, *(10 * [0.5])), 1: lost}
     todo = look(layout, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
     assert not todo.finished
-    assert decisions(todo, Conclude) == []
+    assert decisions(todo, HandOverWinner) == []
     assert condition(todo, "Complete").status == "False"
 
 

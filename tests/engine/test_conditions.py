@@ -1,6 +1,7 @@
 """What people read: states, counts, and conditions in the order in which they matter."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,14 +20,14 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, Interruption
+from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import MAX_CONDITIONS, SweepStatus
 from seedsweep.api.status import TestScore as Score
-from seedsweep.api.stored import read_status
-from seedsweep.engine import conditions
 from seedsweep.engine.draft import timestamp
-from seedsweep.engine.observation import Conclusion, Housekeeping, Refusal, WarmedUp
+from seedsweep.engine.observation import HandOverOutcome, Housekeeping, Refusal, WarmedUp
+from seedsweep.engine.status import conditions
 
 THREE = study(3, (3, 1), parallelism=3)
 QUOTA = Refusal("QuotaExceeded", "exceeded quota: pods=2", moment(130))
@@ -158,7 +159,7 @@ def test_what_another_release_wrote_outlives_a_new_status_at_every_depth():
     seen = (running(1, 0.1), ended(running(2, 0.3), EndReason.INTERRUPTED, interruption=Interruption.EVICTED))
     records = {0: on_record(*(10 * [0.5]), rungs=(3,), attempts=[entry("a", EndReason.DONE, evaluations=10)])}
     cuts = [cut_of(THREE, kept=[0], lost=[1, 2])]
-    facts = {"records": records, "cuts": cuts, "conclusion": Conclusion("wi0-do0", test=TEST)}
+    facts: dict[str, Any] = {"records": records, "cuts": cuts, "hand_over": HandOverOutcome("wi0-do0", test=TEST)}
     before = look(THREE, *seen, **facts).status
     assert before.best is not None
     assert before.interruptions

@@ -21,6 +21,7 @@ from engine.situations import (
     stopped_at_rung,
     stops,
     study,
+    verdict_of,
 )
 from seedsweep.api.episode import MAX_DOMINATORS, EndReason, RungScore, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
@@ -132,7 +133,7 @@ def test_ties_go_to_the_lower_validation_loss():
 
 def test_exact_ties_go_by_the_tie_seed_and_favour_no_index():
     records = {i: stopped_at_rung(i, 0.1, 0.2, 0.5) for i in range(8)}
-    firsts = set()
+    firsts: set[str] = set()
     for seed in range(12):
         [cut] = cuts_made(look(study(8, (3, 1), stopping={"tieSeed": seed}), records=records))
         firsts |= cut.kept
@@ -187,8 +188,7 @@ def test_fewer_eligible_than_kept_all_go_on():
 def test_divergence_before_the_rung_makes_an_episode_ineligible_even_if_fewer_remain_than_are_kept():
     attempt = ended(running(1, 0.9, 0.95, diverged_at=3), EndReason.DIVERGED, exit_code=0)
     todo = look(study(2, (3, 2)), attempt, records={0: stopped_at_rung(0, 0.1, 0.2, 0.3)})
-    assert recorded(todo, 1).verdict is not None
-    assert recorded(todo, 1).verdict.outcome == "Diverged"
+    assert verdict_of(todo, 1).outcome == "Diverged"
     assert recorded(todo, 1).scores == [0.9, 0.95]
     [cut] = cuts_made(todo)
     assert cut.kept == {episode(0).name}
@@ -249,8 +249,7 @@ def test_a_survivor_that_fails_for_good_is_not_replaced():
     attempt = ended(running(0, 0.1, 0.2, 0.9, 0.95), EndReason.FAILED, exit_code=1)
     todo = look(layout, attempt, records=records, cuts=[cut_of(layout, kept=[0], lost=[1, 2])])
     assert starts(todo) == []
-    assert recorded(todo, 0).verdict is not None
-    assert recorded(todo, 0).verdict.outcome == "Failed"
+    assert verdict_of(todo, 0).outcome == "Failed"
     assert condition(todo, "Failed").reason == "NoEpisodeFinished"
 
 

@@ -6,9 +6,9 @@ from engine.situations import ended, entry, look, on_record, running, study
 from engine.trainees import moment
 from seedsweep.api.episode import EndReason
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.conditions import transitions
 from seedsweep.engine.decisions import Event, Plan
 from seedsweep.engine.draft import timestamp
+from seedsweep.engine.status.conditions import transitions
 
 
 def told(todo: Plan, reason: str) -> Event:

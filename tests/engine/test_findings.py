@@ -3,10 +3,10 @@
 import pytest
 
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.recorded import MAX_MESSAGE
 from seedsweep.engine.draft import timestamp
-from seedsweep.engine.findings import Finding, condition_of
+from seedsweep.engine.status.findings import Finding, condition_of
 
 FINDING = Finding("Stalled", True, "Forbidden", "cannot create pods")
 

@@ -8,7 +8,7 @@ from engine.cases import make_sweep, uniform_case
 from engine.fate import Hazards
 from engine.simulator import World, simulate
 from engine.situations import study
-from seedsweep.engine.footprint import Footprint, in_words
+from seedsweep.engine.questions.footprint import Footprint, in_words
 
 BUCKET = {"uri": "s3://bucket/sweep"}
 ALL_STAYS = {**BUCKET, "retentionPolicy": {"whenFinished": "KeepAll"}}

@@ -20,8 +20,8 @@ from engine.situations import (
 )
 from engine.trainees import moment
 from seedsweep.api.episode import EndReason, Interruption, StopReason
-from seedsweep.engine.decisions import StartEpisode, StopAttempt
-from seedsweep.engine.stops import LOST_AFTER
+from seedsweep.engine.decisions import RecordEpisode, StartEpisode, StopAttempt
+from seedsweep.engine.policies.stops import LOST_AFTER
 
 ONE = study(1, (3, 1), backoffLimitPerEpisode=0, progressDeadlineSeconds=600)
 LATE = 100 + int(LOST_AFTER.total_seconds())
@@ -55,7 +55,9 @@ def test_one_that_was_told_to_end_by_us_keeps_our_reason():
     paused = on_record(0.5, attempts=[entry("uid-0", stop=StopReason.PAUSED)])
     todo = look(ONE, TAKEN, records={0: paused}, now=LATE)
     assert [d.force for d in decisions(todo, StopAttempt)] == [True]
-    assert StopReason.NODE_LOST not in {a.stop for r in todo.records for a in r.status.attempts}
+    assert StopReason.NODE_LOST not in {
+        a.stop for r in todo.records if isinstance(r, RecordEpisode) for a in r.status.attempts
+    }
 
 
 def test_one_whose_node_says_nothing_at_all_is_given_up_after_as_long_as_any_may_be_without_progress():

@@ -18,7 +18,7 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, StopReason
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.draft import timestamp

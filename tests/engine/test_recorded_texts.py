@@ -8,7 +8,7 @@ import pytest
 from engine.situations import condition, cuts_made, ended, entry, episode, look, on_record, recorded, running, study
 from engine.trainees import moment
 from largest import refused
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import EndReason, Episode, EpisodeStatus, StopReason
 from seedsweep.api.status import SweepStatus

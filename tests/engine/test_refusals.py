@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +32,7 @@ from engine.situations import (
     stopped_at_rung,
     stops,
     study,
+    verdict_of,
 )
 from engine.trainees import moment
 from seedsweep.api.episode import EndReason, EpisodeId, StopReason, Verdict
@@ -60,8 +62,8 @@ def test_the_cut_waits_for_an_episode_whose_record_cannot_be_written_and_everybo
     todo = look(THREE, *ALL_PAST, records=records_of(0, 1, 2), unrecorded=frozen(2))
     assert not is_recorded(todo, 2)
     assert [len(recorded(todo, i).rung_scores) for i in (0, 1)] == [1, 1]
-    assert recorded(todo, 0).verdict.outcome == "LostByDominance"
-    assert recorded(todo, 0).verdict.dominators == [episode(1).name]
+    assert verdict_of(todo, 0).outcome == "LostByDominance"
+    assert verdict_of(todo, 0).dominators == [episode(1).name]
     assert stops(todo) == [(0, StopReason.DOMINATED)]
     assert cuts_made(todo) == []
 
@@ -109,15 +111,16 @@ def test_a_loser_of_the_cut_keeps_the_sweep_from_ending_until_its_verdict_is_rec
     assert (todo.records, todo.finished) == ((), False)
     assert condition(todo, "Complete").status == "False"
     after = look(layout, records=records, cuts=cuts, unrecorded=frozen(1), now=LATER)
-    assert recorded(after, 1).verdict.outcome == "LostByCut"
+    assert verdict_of(after, 1).outcome == "LostByCut"
     assert after.finished
 
 
 def test_nothing_of_it_is_freed():
     lost = stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=Verdict(outcome="LostByDominance", rung=0))
-    options = {"records": {1: lost}, "stored": {episode(1): True}}
-    assert look(THREE, running(0), **options).decisions != look(THREE, running(0), unrecorded=frozen(1), **options)
-    assert_leaves_alone(look(THREE, running(0), unrecorded=frozen(1), **options), frozen(1), StopsOnRecord())
+    options: dict[str, Any] = {"records": {1: lost}, "stored": {episode(1): True}}
+    left_alone = look(THREE, running(0), unrecorded=frozen(1), **options)
+    assert look(THREE, running(0), **options).decisions != left_alone.decisions
+    assert_leaves_alone(left_alone, frozen(1), StopsOnRecord())
 
 
 def test_what_it_trained_counts_meanwhile():
@@ -213,7 +216,7 @@ def test_while_a_cut_cannot_be_created_all_but_its_bracket_goes_on():
     layout = study(4, parallelism=4, stopping=brackets)
     one, other = ([e.weight_init for e in members] for members in layout.members)
     records = {i: stopped_at_rung(i, 0.1, 0.2, 0.3 + i / 10) for i in (*one, *other)}
-    options = {"records": records, "resumable": False, "uncut": {(0, 0): NO}}
+    options: dict[str, Any] = {"records": records, "resumable": False, "refused_cuts": {(0, 0): NO}}
     todo = look(layout, **options)
     assert [cut.bracket for cut in cuts_made(todo)] == [1]
     todo = look(layout, **options, cuts=[cut_of(layout, other[:1], other[1:], bracket=1)])
@@ -279,7 +282,7 @@ def test_refusals_are_told_by_their_weight():
     pulled = pending(2, trouble="ErrImagePull")
     facts = {
         "hindrances": [gone_wrong],
-        "uncut": {(0, 0): cut},
+        "refused_cuts": {(0, 0): cut},
         "unrecorded": frozen(0),
         "refused": {episode(0): QUOTA},
     }
@@ -303,7 +306,7 @@ def test_trouble_of_an_attempt_is_told_by_its_kind(kind):
 
 def test_a_pod_of_an_episode_that_there_is_not_is_left_alone_and_told():
     other = SeenAttempt(EpisodeId(9, 9), "uid-9", moment(0), bound=moment(0), reading=running(0, 0.1).reading)
-    foreign = {
+    foreign: dict[str, Any] = {
         "refused": {EpisodeId(9, 9): QUOTA},
         "unrecorded": {EpisodeId(9, 9): NO},
         "stored": {EpisodeId(9, 9): True},

@@ -21,11 +21,11 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.decisions import Conclude, Prune, StopAttempt
-from seedsweep.engine.observation import Conclusion
+from seedsweep.engine.decisions import HandOverWinner, Prune, StopAttempt
+from seedsweep.engine.observation import HandOverOutcome
 
 LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
 TWO = study(2, (3, 1))
@@ -35,15 +35,15 @@ OVER = {0: finished(0, 0.1, 0.2, 0.9, *(7 * [0.5])), 1: stopped_at_rung(1, 0.1, 
 
 def test_the_winner_is_handed_over_once_all_is_settled():
     todo = look(TWO, records=OVER, cuts=[CUT])
-    assert decisions(todo, Conclude) == [Conclude(episode(0), evaluation=3)]
+    assert decisions(todo, HandOverWinner) == [HandOverWinner(episode(0), evaluation=3)]
     assert not todo.finished
     assert todo.status.phase == "Concluding"
-    assert decisions(look(TWO, records=OVER, cuts=[CUT], concluding=True), Conclude) == []
+    assert decisions(look(TWO, records=OVER, cuts=[CUT], handing_over=True), HandOverWinner) == []
 
 
 def test_the_sweep_is_complete_when_the_winner_was_handed_over():
-    conclusion = Conclusion(episode(0).name, weights="file:///best")
-    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=conclusion)
+    outcome = HandOverOutcome(episode(0).name, weights="file:///best")
+    todo = look(TWO, records=OVER, cuts=[CUT], hand_over=outcome)
     assert todo.finished
     assert todo.decisions == ()
     assert condition(todo, "Complete").status == "True"
@@ -61,8 +61,8 @@ def test_a_rejected_sweep_that_is_mended_when_nothing_is_left_to_do_ends_then():
             Condition(type="Accepted", status="False", reason="Invalid", last_transition_time=since),
         ],
     )
-    conclusion = Conclusion(episode(0).name, weights="file:///best")
-    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=conclusion, status=rejected, now=100)
+    outcome = HandOverOutcome(episode(0).name, weights="file:///best")
+    todo = look(TWO, records=OVER, cuts=[CUT], hand_over=outcome, status=rejected, now=100)
     assert condition(todo, "Complete").status == "True"
     assert condition(todo, "Failed").status == "False"
     assert todo.status.over
@@ -70,34 +70,38 @@ def test_a_rejected_sweep_that_is_mended_when_nothing_is_left_to_do_ends_then():
     assert datetime.fromisoformat(todo.status.completion_time) == moment(100)
 
 
-BROKEN = Conclusion(episode(0).name, error="disk full")
+BROKEN = HandOverOutcome(episode(0).name, error="disk full")
 
 
 def test_a_hand_over_that_failed_is_a_failure_and_the_winner_stands():
-    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=BROKEN)
+    todo = look(TWO, records=OVER, cuts=[CUT], hand_over=BROKEN)
     assert todo.finished
     assert condition(todo, "Complete").status == "False"
     failed, handed_over = condition(todo, "Failed"), condition(todo, "HandedOver")
     assert (failed.status, failed.reason, failed.message) == ("True", "HandOverFailed", "disk full")
     assert (handed_over.status, handed_over.reason) == ("False", "HandOverFailed")
+    assert todo.status.best is not None
     assert (todo.status.phase, todo.status.best.episode) == ("Failed", episode(0).name)
     assert todo.status.hand_over_failed
 
 
 def test_a_hand_over_that_failed_is_tried_again_and_may_succeed():
-    failed = look(TWO, records=OVER, cuts=[CUT], conclusion=BROKEN).status
+    failed = look(TWO, records=OVER, cuts=[CUT], hand_over=BROKEN).status
     again = look(TWO, records=OVER, cuts=[CUT], status=failed)
-    assert decisions(again, Conclude) == [Conclude(episode(0), evaluation=3)]
+    assert decisions(again, HandOverWinner) == [HandOverWinner(episode(0), evaluation=3)]
     assert (again.status.phase, again.status.completion_time) == ("Concluding", None)
-    done = look(TWO, records=OVER, cuts=[CUT], status=again.status, conclusion=Conclusion(episode(0).name, "file:///x"))
+    done = look(
+        TWO, records=OVER, cuts=[CUT], status=again.status, hand_over=HandOverOutcome(episode(0).name, "file:///x")
+    )
     assert (condition(done, "Complete").status, condition(done, "Failed").status) == ("True", "False")
     assert condition(done, "HandedOver").status == "True"
 
 
 def test_a_copy_that_could_not_be_made_is_a_hand_over_that_failed():
-    conclusion = Conclusion(episode(0).name, weights="file:///best", error="no credentials")
-    todo = look(TWO, records=OVER, cuts=[CUT], conclusion=conclusion)
+    outcome = HandOverOutcome(episode(0).name, weights="file:///best", error="no credentials")
+    todo = look(TWO, records=OVER, cuts=[CUT], hand_over=outcome)
     assert condition(todo, "Failed").reason == "HandOverFailed"
+    assert todo.status.best is not None
     assert todo.status.best.weights == "file:///best"
 
 
@@ -129,13 +133,13 @@ def test_one_score_is_enough_for_a_winner():
 def test_a_loser_that_wins_is_handed_over_at_its_rung():
     winner = stopped_at_rung(1, 0.95, 0.2, 0.3).evolve(verdict=LOST)
     todo = look(TWO, records=OVER | {1: winner}, cuts=[CUT])
-    assert decisions(todo, Conclude) == [Conclude(episode(1), evaluation=1)]
+    assert decisions(todo, HandOverWinner) == [HandOverWinner(episode(1), evaluation=1)]
 
 
 def test_a_trainer_of_ones_own_hands_over_by_itself():
     layout = study(2, (3, 1), ours=False)
     todo = look(layout, records=OVER, cuts=[CUT])
-    assert decisions(todo, Conclude) == []
+    assert decisions(todo, HandOverWinner) == []
     assert todo.finished
 
 
@@ -265,4 +269,6 @@ def test_the_best_so_far_is_up_to_date_also_after_a_turn_with_more_news_than_it_
     news = ended(running(0, 0.1, 0.2, 0.3, 0.9), EndReason.INTERRUPTED)
     todo = look(layout, news, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
     assert todo.decisions == ()
-    assert recorded(todo, 0).best.score == 0.9
+    best = recorded(todo, 0).best
+    assert best is not None
+    assert best.score == 0.9

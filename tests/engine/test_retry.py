@@ -18,13 +18,14 @@ from engine.situations import (
     stopped_at_rung,
     stops,
     study,
+    verdict_of,
 )
 from engine.trainees import moment
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, Interruption, StopReason
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.attempt_records import MAX_OUTPUTS
 from seedsweep.engine.decisions import StopAttempt
-from seedsweep.engine.retry import retry_at
+from seedsweep.engine.facts.attempt_records import MAX_OUTPUTS
+from seedsweep.engine.facts.retry import retry_at
 
 RETRIED = study(1, (3, 1), backoffLimitPerEpisode=2)
 
@@ -165,7 +166,7 @@ def test_metrics_are_unavailable_after_two_clean_ends_without_a_score():
     clean = ended(running(0, stop_after=3), EndReason.DONE, exit_code=0)
     todo = look(RETRIED, clean, records={0: ends(EndReason.METRICS_UNAVAILABLE)})
     assert verdict_after(todo) == "Failed"
-    assert recorded(todo, 0).verdict.reason.startswith("MetricsUnavailable")
+    assert verdict_of(todo, 0).reason.startswith("MetricsUnavailable")
 
 
 def test_a_clean_end_without_the_last_evaluation_does_not_finish_a_survivor():
@@ -278,7 +279,7 @@ def test_an_episode_that_has_used_as_many_attempts_as_its_record_holds_is_given_
     assert [i for i, _ in starts(look(RETRIED, records={0: on_record(attempts=paused[1:])}))] == [0]
     todo = look(RETRIED, records={0: on_record(attempts=paused)})
     assert starts(todo) == []
-    assert recorded(todo, 0).verdict.reason.startswith("TooManyAttempts")
+    assert verdict_of(todo, 0).reason.startswith("TooManyAttempts")
 
 
 def test_an_attempt_beyond_those_that_the_record_holds_is_not_recorded():

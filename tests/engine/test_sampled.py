@@ -104,6 +104,7 @@ def early(done: int, **fields: object) -> SeenAttempt:
 def test_a_training_that_chose_to_end_early_is_done_with_the_curve_it_has():
     record = recorded(situations.look(study(1), early(4)), 0)
     assert (record.scores, len(record.losses)) == ([0.5] * 10, 10)
+    assert record.best is not None
     assert (record.attempts[-1].reason, record.best.evaluation) == (EndReason.DONE, 1)
 
 

@@ -20,14 +20,14 @@ from engine.situations import (
     study,
 )
 from engine.trainees import moment
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, EpisodeStatus, Freed, Verdict
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.conditions import transitions
 from seedsweep.engine.decisions import Plan, Prune, StartEpisode, WarmUp
 from seedsweep.engine.draft import timestamp
-from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
-from seedsweep.engine.storage import stored_of
+from seedsweep.engine.facts.freed import stored_of
+from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
+from seedsweep.engine.status.conditions import transitions
 
 BUCKET = {"uri": "s3://bucket"}
 LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
@@ -35,12 +35,12 @@ TWO = study(2, (3, 1), storage=BUCKET)
 CUT = cut_of(TWO, kept=[0], lost=[1])
 OVER = {0: finished(0, 0.1, 0.2, 0.9, *(7 * [0.5])), 1: stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=LOST)}
 STORED = {episode(0): True, episode(1): True}
-HANDED_OVER = Conclusion(episode(0).name, weights="s3://bucket/best")
+HANDED_OVER = HandOverOutcome(episode(0).name, weights="s3://bucket/best")
 IDLE = Housekeeping()
 
 
 def at_the_end(housekeeping: Housekeeping | None, **fields: object) -> Plan:
-    values: dict[str, object] = {"stored": STORED, "conclusion": HANDED_OVER, **fields}
+    values: dict[str, object] = {"stored": STORED, "hand_over": HANDED_OVER, **fields}
     return look(TWO, records=OVER, cuts=[CUT], housekeeping=housekeeping, **values)  # type: ignore[arg-type]
 
 
@@ -92,7 +92,7 @@ def test_what_was_freed_goes_on_record_with_the_attempts_it_was_true_for():
 def test_what_is_on_record_as_freed_is_not_written_again():
     records = {0: OVER[0].evolve(freed=freed(True)), 1: OVER[1].evolve(freed=freed(False))}
     housekeeping = Housekeeping(freed={episode(0): True, episode(1): False})
-    assert look(TWO, records=records, cuts=[CUT], housekeeping=housekeeping, conclusion=HANDED_OVER).records == ()
+    assert look(TWO, records=records, cuts=[CUT], housekeeping=housekeeping, hand_over=HANDED_OVER).records == ()
 
 
 def test_what_an_episode_has_stored_follows_from_its_record():
@@ -110,7 +110,7 @@ def test_what_an_episode_has_stored_follows_from_its_record():
 def test_best_weights_of_one_that_led_for_a_while_go_once_another_leads():
     records = {0: OVER[0], 1: OVER[1].evolve(freed=freed(True))}
     stored = {episode(0): True, episode(1): False}
-    todo = look(TWO, records=records, cuts=[CUT], housekeeping=IDLE, stored=stored, conclusion=HANDED_OVER)
+    todo = look(TWO, records=records, cuts=[CUT], housekeeping=IDLE, stored=stored, hand_over=HANDED_OVER)
     assert Prune(episode(1), keep_best=False) in todo.decisions
 
 
@@ -128,12 +128,12 @@ def test_those_who_could_resume_keep_what_they_have_until_the_failure_is_on_reco
     records = {0: on_record(0.1, 0.2, 0.9, rungs=(3,), attempts=[entry("a", EndReason.INTERRUPTED, checkpoint=3)])}
     layout = study(2, (3, 1), storage=BUCKET, activeDeadlineSeconds=50)
     stored = {episode(0): True}
-    before = look(layout, records=records, housekeeping=IDLE, stored=stored, conclusion=HANDED_OVER)
+    before = look(layout, records=records, housekeeping=IDLE, stored=stored, hand_over=HANDED_OVER)
     assert condition(before, "Failed").reason == "DeadlineExceeded"
     assert decisions(before, Prune) == []
     assert not before.finished
     assert before.look_again_in is not None
-    after = look(layout, records=records, housekeeping=IDLE, stored=stored, conclusion=HANDED_OVER, status=failing())
+    after = look(layout, records=records, housekeeping=IDLE, stored=stored, hand_over=HANDED_OVER, status=failing())
     assert decisions(after, Prune) == [Prune(episode(0), keep_best=True)]
 
 
@@ -147,10 +147,10 @@ def test_a_sweep_whose_rejected_spec_was_mended_keeps_what_it_can_resume_from():
 
 def test_keep_all_leaves_what_survivors_have_and_frees_losers_all_the_same():
     layout = study(2, (3, 1), storage={**BUCKET, "retentionPolicy": {"whenFinished": "KeepAll"}})
-    todo = look(layout, records=OVER, cuts=[CUT], housekeeping=IDLE, stored=STORED, conclusion=HANDED_OVER)
+    todo = look(layout, records=OVER, cuts=[CUT], housekeeping=IDLE, stored=STORED, hand_over=HANDED_OVER)
     assert decisions(todo, Prune) == [Prune(episode(1), keep_best=False)]
     rest = {episode(0): True}
-    assert look(layout, records=OVER, cuts=[CUT], housekeeping=IDLE, stored=rest, conclusion=HANDED_OVER).finished
+    assert look(layout, records=OVER, cuts=[CUT], housekeeping=IDLE, stored=rest, hand_over=HANDED_OVER).finished
 
 
 def test_storage_of_a_trainer_of_ones_own_is_freed_whole_or_left_alone():
@@ -253,7 +253,7 @@ def test_what_became_of_the_storage_is_told_once():
 
 
 def test_the_hand_over_is_told_with_its_place():
-    todo = at_the_end(IDLE, stored={}, conclusion=replace(HANDED_OVER, exported="hf://me/model"))
+    todo = at_the_end(IDLE, stored={}, hand_over=replace(HANDED_OVER, exported="hf://me/model"))
     (told,) = [event for event in todo.events if event.reason == "HandedOver"]
     assert told.message == "the weights of wi0-do0 are at s3://bucket/best, and a copy at hf://me/model"
     assert todo.status.best is not None

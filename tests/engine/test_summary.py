@@ -1,7 +1,7 @@
 """What `kubectl get` shows is said in words that need no arithmetic."""
 
 from seedsweep.api.status import Best, Cost, EpisodeCounts
-from seedsweep.engine.summary import summarize
+from seedsweep.engine.status.summary import summarize
 
 BEST = Best(episode="wi3-do1", weight_init=3, data_order=1, score=0.77256, evaluation=9)
 

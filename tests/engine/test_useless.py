@@ -16,6 +16,7 @@ from engine.situations import (
     stopped_at_rung,
     stops,
     study,
+    verdict_of,
 )
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
@@ -77,13 +78,14 @@ def test_its_end_is_a_failure_that_spends_the_budget_whatever_it_was():
         attempt = recorded(todo, 1).attempts[0]
         assert (attempt.reason, attempt.message, attempt.steps) == (EndReason.METRICS_UNAVAILABLE, "plans 12", 0)
         assert recorded(todo, 1).verdict is None
-        assert recorded(look(ONCE, ended(LIAR, reason), records=STOPPED), 1).verdict.outcome == "Failed"
+        assert verdict_of(look(ONCE, ended(LIAR, reason), records=STOPPED), 1).outcome == "Failed"
 
 
 def test_one_that_ends_before_it_could_be_stopped_is_told_apart_too():
     todo = look(ONCE, ended(LIAR, EndReason.DONE, exit_code=0), records=TOLD)
     status = recorded(todo, 1)
     assert status.attempts[0].reason == EndReason.METRICS_UNAVAILABLE
+    assert status.verdict is not None
     assert "plans 12 evaluations, not 10" in status.verdict.reason
 
 
@@ -122,9 +124,9 @@ def test_an_episode_trains_no_oftener_without_a_score_than_its_budget_allows_and
     layout = study(1, (3, 1), backoffLimitPerEpisode=limit)
     silent = [entry(f"a{i}", EndReason.METRICS_UNAVAILABLE) for i in range(ends - 1)]
     last = ended(running(0, stop_after=3), EndReason.DONE, exit_code=0)
-    given_up = recorded(look(layout, last, records={0: on_record(attempts=silent)}), 0)
-    assert given_up.verdict.outcome == "Failed"
-    assert "it ended without an error and without a score" in given_up.verdict.reason
+    given_up = verdict_of(look(layout, last, records={0: on_record(attempts=silent)}), 0)
+    assert given_up.outcome == "Failed"
+    assert "it ended without an error and without a score" in given_up.reason
     if silent:
         one_less = recorded(look(layout, last, records={0: on_record(attempts=silent[1:])}), 0)
         assert one_less.verdict is None

@@ -71,7 +71,7 @@ class FakeApi:
     def condition(self, name: str, kind: str) -> tuple[str, str, str]:
         """Status, reason and message of a sweep's condition."""
         conditions = self.status(name).get("conditions", ())
-        found = next((c for c in conditions if c["type"] == kind), {})
+        found: Object = next((c for c in conditions if c["type"] == kind), {})
         return found.get("status", ""), found.get("reason", ""), found.get("message", "")
 
     def edit(self, path: str, change: Callable[[Object], None]) -> Object:
@@ -161,7 +161,7 @@ class FakeCluster:
             self.api,  # type: ignore[arg-type]  # it has the methods that are used
             PodSettings(),
             self._scraper,
-            recorder,  # type: ignore[arg-type]
+            recorder,
             Freshness(30.0),
             Watches(),
             self._relist_seconds,

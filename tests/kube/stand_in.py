@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 
 @dataclass
 class StandIn:
     """A running one; the next answers are as its fields say."""
 
-    server: TestServer
+    server: BaseTestServer
     status: int = 200
     body: Any = None
 

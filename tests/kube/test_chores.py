@@ -45,7 +45,8 @@ def manifest_of(sweep: SeedSweep = OURS, task: HousekeepingTask = TASK, attempt:
 
 
 def container_of(sweep: SeedSweep = OURS) -> Object:
-    (container,) = manifest_of(sweep)["spec"]["containers"]
+    containers: list[Object] = manifest_of(sweep)["spec"]["containers"]
+    (container,) = containers
     return container
 
 

@@ -23,7 +23,7 @@ COUNTING = (
     'Operation cannot be fulfilled on resourcequotas "few": the object has been modified; '
     "please apply your changes to the latest version and try again"
 )
-KEY = ConnectionKey("127.0.0.1", 6443, True, None, None, None, None)
+KEY = ConnectionKey("127.0.0.1", 6443, True, True, None, None, None)
 
 
 def refused(body: str | None, status: int = 403) -> ApiError:

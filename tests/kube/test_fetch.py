@@ -19,7 +19,6 @@ from pod_sweeps import CLAIM, EVERYTHING, sweep_with
 from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster import download, fetch_pod
-from seedsweep.cluster.download import MANIFEST
 from seedsweep.cluster.fetch import Fetcher, Request, fetch_sweep, place_of_winner
 from seedsweep.cluster.fetch_pod import fetch_manifest
 from seedsweep.cluster.remote import UriSource
@@ -28,6 +27,7 @@ from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.names import LABEL_SWEEP_UID
 from seedsweep.kube.pods.manifest import CONTAINER, STORAGE
 from seedsweep.kube.weights import ClaimFolder, Uri, parse_place
+from seedsweep_trainer.durable import MANIFEST
 
 FILES = {"model.safetensors": bytes(range(256)) * 100, "config.json": b"{}", "empty": b""}
 BROKEN_OFF = ApiError(503, "ServiceUnavailable", "the proxy is gone")
@@ -241,7 +241,8 @@ def test_without_a_cluster_it_says_how_to_name_one(tmp_path: Path, monkeypatch: 
 async def test_the_word_for_the_live_view_is_not_part_of_the_record(tmp_path: Path) -> None:
     class NoObjects:
         async def list(self, *_: str) -> AsyncIterator[object]:
-            for item in ():
+            nothing: tuple[object, ...] = ()
+            for item in nothing:
                 yield item
 
     sweep = records.finished().with_status(live_key="word").sweep

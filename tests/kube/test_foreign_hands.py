@@ -146,7 +146,7 @@ async def test_a_sweep_whose_status_makes_no_sense_keeps_no_other_from_being_com
         assert [home.name for home, _ in cluster.sweeps.statuses()] == ["odd"]
 
 
-async def test_a_pod_that_has_ended_and_lingers_draws_few_requests():
+async def test_a_pod_that_has_ended_and_lingers_draws_few_requests(monkeypatch: pytest.MonkeyPatch):
     async with FakeCluster() as cluster:
         api = cluster.api
         cluster.apply(body_of(parallelism=8, backoffLimitPerEpisode=5))
@@ -161,7 +161,7 @@ async def test_a_pod_that_has_ended_and_lingers_draws_few_requests():
             elif at in api.objects:
                 del api.objects[at]
 
-        api.delete = delete  # type: ignore[method-assign]
+        monkeypatch.setattr(api, "delete", delete)
         # No last words that count: it is replayed.
         cluster.end_pod(lingering, message="?")
         await until(lambda: ("DELETE", path) in api.calls)

@@ -46,7 +46,7 @@ def pod_of(number: int, sweep: str = UID, component: str = "housekeeping") -> Ob
 
 async def test_pods_whose_end_no_watch_showed_are_forgotten_once_a_list_lacks_them():
     async with FakeCluster(relist_seconds=0.3) as cluster:
-        fresh = cast("Freshness", cluster.sweeps._shared.freshness)
+        fresh = cluster.sweeps._shared.freshness
         cluster.apply(body_of(parallelism=2))
         await until(lambda: len(cluster.api.pods()) == 2)
         for pod in cluster.api.pods():
@@ -63,7 +63,7 @@ async def test_pods_whose_end_no_watch_showed_are_forgotten_once_a_list_lacks_th
 
 async def test_sweeps_whose_end_no_watch_showed_are_forgotten_once_a_list_lacks_them():
     async with FakeCluster() as cluster:
-        fresh = cast("Freshness", cluster.sweeps._shared.freshness)
+        fresh = cluster.sweeps._shared.freshness
         for number in range(MANY):
             body = body_of(parallelism=1)
             body["metadata"] |= {"uid": f"sweep-{number}", "deletionTimestamp": "2026-01-01T00:00:00Z"}

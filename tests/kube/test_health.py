@@ -15,7 +15,7 @@ from seedsweep.kube.process.livekey import HEADER, live_key
 from seedsweep.kube.server import Health, Server
 from seedsweep.kube.watching.freshness import Freshness
 from seedsweep.kube.watching.watches import Watches
-from seedsweep.live import load_observation
+from seedsweep.observation_json import load_observation
 
 
 class OneSweep:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pod_sweeps import CLAIM, sweep_with
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import Best, SweepStatus
@@ -110,8 +110,8 @@ class House:
         return self.keeper.seen(self.sweep, self.status, EPISODES)
 
     @property
-    def conclusion(self):
-        return self.keeper.conclusion(self.sweep, self.status)
+    def hand_over(self):
+        return self.keeper.hand_over_outcome(self.sweep, self.status)
 
 
 async def test_what_is_wanted_while_a_pod_is_at_work_waits_for_the_next():
@@ -161,12 +161,12 @@ async def test_the_next_operator_goes_on_counting_failures():
     for _ in range(MAX_FAILURES[HANDING_OVER] - 1):
         house = House(house.server)
         await house.keeper.load()
-        assert house.conclusion is None
+        assert house.hand_over is None
         await house.act(HAND_OVER, after=MAX_BACK_OFF.total_seconds())
         house.end('{"error":"the bucket is away"}', 1)
-    assert house.conclusion is not None
-    assert "the bucket is away" in house.conclusion.error
-    assert (await reloaded(house)).conclusion == house.conclusion
+    assert house.hand_over is not None
+    assert "the bucket is away" in house.hand_over.error
+    assert (await reloaded(house)).hand_over == house.hand_over
 
 
 async def reloaded(house: House) -> House:
@@ -195,23 +195,23 @@ async def test_what_is_done_is_not_undone_by_what_failed_after_it():
     for _ in range(MAX_FAILURES[HANDING_OVER]):
         house.end('{"error":"no such repository","weights":"/var/lib/seedsweep/team/sweep-uid/best"}', 1)
         await house.act(HAND_OVER, after=MAX_BACK_OFF.total_seconds())
-        if house.conclusion is not None:
+        if house.hand_over is not None:
             break
-    assert house.conclusion is not None
-    assert house.conclusion.weights == "persistentVolumeClaim/weights:team/sweep-uid/best"
-    assert house.conclusion.error == "no such repository"
+    assert house.hand_over is not None
+    assert house.hand_over.weights == "persistentVolumeClaim/weights:team/sweep-uid/best"
+    assert house.hand_over.error == "no such repository"
 
 
 async def test_what_is_to_be_freed_is_still_freed_after_a_hand_over_that_was_given_up():
     house = House()
     await house.act(HAND_OVER)
     house.end('{"error":"no such repository"}', 78)
-    assert house.conclusion is not None
+    assert house.hand_over is not None
     assert not house.seen.exhausted
     await house.act(FREE_ONE)
     assert house.seen.freeing == {ONE}
     house.end('{"error":"the bucket is away"}', 1)
-    assert house.conclusion.error == "no such repository"
+    assert house.hand_over.error == "no such repository"
 
 
 def hand_over_to(uri: str) -> Wanted:
@@ -228,14 +228,14 @@ async def test_a_winner_that_was_copied_elsewhere_than_the_spec_says_by_now_is_h
     await house.act(hand_over_to("s3://old/best"))
     house.sweep = exporting("s3://new/best")
     house.end('{"weights":"/w","exported":"s3://old/best"}')
-    assert house.conclusion is None
+    assert house.hand_over is None
     await house.act(hand_over_to("s3://new/best"))
     asked = house.server.task().hand_over
     assert asked is not None
     assert asked.export == Export(uri="s3://new/best")
     house.end('{"weights":"/w","exported":"s3://new/best"}')
-    assert house.conclusion is not None
-    assert house.conclusion.exported == "s3://new/best"
+    assert house.hand_over is not None
+    assert house.hand_over.exported == "s3://new/best"
 
 
 async def test_what_was_given_up_is_tried_at_once_and_counted_anew_with_another_export():
@@ -243,28 +243,28 @@ async def test_what_was_given_up_is_tried_at_once_and_counted_anew_with_another_
     house.sweep = exporting("hub://no/such")
     await house.act(hand_over_to("hub://no/such"))
     house.end('{"error":"no such repository"}', 78)
-    assert house.conclusion is not None
+    assert house.hand_over is not None
     house.sweep = exporting("s3://new/best")
-    assert house.conclusion is None
+    assert house.hand_over is None
     await house.act(hand_over_to("s3://new/best"))
     (pod,) = house.server.pods.values()
     assert pod["metadata"]["annotations"]["seedsweep.io/attempt"] == "0"
     house.end('{"weights":"/w","exported":"s3://new/best"}')
-    assert house.conclusion is not None
-    assert house.conclusion.error == ""
+    assert house.hand_over is not None
+    assert house.hand_over.error == ""
 
 
 async def test_what_was_given_up_is_tried_anew_once_a_person_wants_it():
     house = House()
     await house.act(HAND_OVER)
     house.end('{"error":"no such repository"}', 78)
-    assert house.conclusion is not None
+    assert house.hand_over is not None
     house.keeper.begin_again()
-    assert house.conclusion is None
+    assert house.hand_over is None
     await house.act(HAND_OVER)
     house.end('{"weights":"/w"}')
-    assert house.conclusion is not None
-    assert house.conclusion.error == ""
+    assert house.hand_over is not None
+    assert house.hand_over.error == ""
 
 
 async def test_a_refused_configuration_is_not_tried_again():

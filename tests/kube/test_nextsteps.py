@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import records
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep, Storage
 from seedsweep.cluster.next_steps import next_steps

@@ -30,7 +30,8 @@ SWEEP = own_trainer()
 
 
 def container_of(sweep: SeedSweep, start: StartEpisode = START) -> Object:
-    (container,) = pod_manifest(sweep, start)["spec"]["containers"]
+    containers: list[Object] = pod_manifest(sweep, start)["spec"]["containers"]
+    (container,) = containers
     return container
 
 

@@ -18,7 +18,7 @@ from seedsweep.contract.metrics_client import MAX_BYTES
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.contract.trouble import UNUSABLE_TIMES
 from seedsweep.engine.observation import Reading
-from seedsweep.engine.scrape_pace import OFTEN
+from seedsweep.engine.policies.scrape_pace import OFTEN
 from seedsweep.kube.process.metrics import SCRAPES
 from seedsweep.kube.scraping import scraper as scraping
 from seedsweep.kube.scraping.scraper import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target

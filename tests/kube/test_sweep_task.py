@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, FakeCluster, body_of, settle, until
-from seedsweep.kube import fleet, supervise
+from seedsweep.kube import supervise
 from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube.apiserver.client import ApiError
 
@@ -35,8 +35,8 @@ async def test_whatever_ends_a_sweeps_task_it_is_started_again(monkeypatch: pyte
             raise AssertionError("broken")
         await original(*_)  # type: ignore[arg-type]
 
-    original = fleet.Sweep.run
-    monkeypatch.setattr(fleet.Sweep, "run", breaks)
+    original = sweep_module.Sweep.run
+    monkeypatch.setattr(sweep_module.Sweep, "run", breaks)
     async with FakeCluster() as cluster:
         cluster.apply(body_of(parallelism=2))
         await until(lambda: len(cluster.api.pods()) == 2)

@@ -5,7 +5,8 @@ from typing import cast
 
 import pytest
 
-from seedsweep.kube.apiserver.client import Api, ApiError
+from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.apiserver.gates import GatedApi
 from seedsweep.kube.pods import log_tail
 
 
@@ -26,7 +27,7 @@ class Logs:
 
 
 async def read(logs: Logs) -> str:
-    return await log_tail.read_tail(cast(Api, logs), "/api/v1/namespaces/team/pods/demo-wi3-do7")
+    return await log_tail.read_tail(cast(GatedApi, logs), "/api/v1/namespaces/team/pods/demo-wi3-do7")
 
 
 async def test_only_a_few_lines_of_the_trainer_are_asked_for():

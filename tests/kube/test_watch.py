@@ -24,7 +24,7 @@ from rich.console import Console
 
 import records
 from runners import read_until, runner
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Attempt, Episode
 from seedsweep.cluster import observer, watch
@@ -33,7 +33,7 @@ from seedsweep.cluster.watch import Request, Watcher
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ONCE, Api
-from seedsweep.live import dump_observation
+from seedsweep.observation_json import dump_observation
 
 OPERATOR = Service("seedsweep-system", "seedsweep-operator", "http")
 UID = "uid-of-rte"

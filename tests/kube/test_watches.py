@@ -147,14 +147,13 @@ async def test_a_watch_that_ends_at_once_is_not_asked_for_at_once(
 
 
 async def test_the_session_outlives_kopfs_watches_when_the_operator_ends_and_none_before(api: StandIn) -> None:
-    watches = Watches()
     for ending in (False, True):
+        watches = Watches()
         watches.ending = ending
         found = await watches.log_in(settings=kopf.OperatorSettings())
         await found.aiohttp_session.close()
         assert found.aiohttp_session.closed is not ending
-        watches = Watches()
-    await found.aiohttp_session._session.close()
+        await watches.close()
 
 
 @pytest.mark.usefixtures("api")

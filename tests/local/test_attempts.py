@@ -10,7 +10,7 @@ import pytest
 
 from fake_sweeps import FakeSweep
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.parse import load_sweep
+from seedsweep.api.reading.parse import load_sweep
 from seedsweep.contract.metrics_client import UnreachableError
 from seedsweep.contract.trouble import UNREACHED_AFTER, UNREACHED_TIMES
 from seedsweep.engine.decisions import StartEpisode

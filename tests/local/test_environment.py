@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import sweeps
-from seedsweep.api.core import EnvVar
+from seedsweep.api.core.objects import EnvVar
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import Metric
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import Config, Trainer
 from seedsweep.local.environment import Start, contract_variables, launch_form, resolve_paths
 

@@ -11,9 +11,9 @@ import pytest
 import records
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import Export
-from seedsweep.engine.decisions import Conclude
+from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Conclusion
+from seedsweep.engine.observation import HandOverOutcome
 from seedsweep.local.rundir import RunDirectory
 from seedsweep.local.storage import Storage
 
@@ -48,7 +48,7 @@ class Commands:
         return codes.pop(0) if len(codes) > 1 else codes[0]
 
 
-async def concluded(root: Path, commands: Commands, export: Export | None) -> Conclusion:
+async def handed_over(root: Path, commands: Commands, export: Export | None) -> HandOverOutcome:
     sweep = records.finished().sweep
     layout = Layout.of(sweep.evolve(spec=sweep.spec.evolve(export=export)))
     directory = RunDirectory(root)
@@ -57,9 +57,9 @@ async def concluded(root: Path, commands: Commands, export: Export | None) -> Co
     best.mkdir(parents=True)
     (best / "best.json").write_text(json.dumps({"evaluation": 20}))
     storage = Storage(directory, layout, commands, root)  # type: ignore[arg-type]
-    await storage._conclude(Conclude(WINNER, 20), "# The card\n")
-    assert storage.conclusion is not None
-    return storage.conclusion
+    await storage._make_best(HandOverWinner(WINNER, 20), "# The card\n")
+    assert storage.hand_over is not None
+    return storage.hand_over
 
 
 TO_BUCKET = Export(uri="s3://team/winner")
@@ -67,7 +67,7 @@ TO_BUCKET = Export(uri="s3://team/winner")
 
 async def test_the_copy_is_where_the_trainer_says(tmp_path: Path) -> None:
     commands = Commands({"conclude": [0], "export": [0]})
-    found = await concluded(tmp_path, commands, TO_BUCKET)
+    found = await handed_over(tmp_path, commands, TO_BUCKET)
     assert (found.weights, found.exported, found.error) == (str(tmp_path / "best"), "s3://team/winner", "")
     assert commands.ran[-1][-1] == '{"uri":"s3://team/winner"}'
     assert commands.cards == ["# The card\n"]
@@ -75,26 +75,26 @@ async def test_the_copy_is_where_the_trainer_says(tmp_path: Path) -> None:
 
 async def test_a_copy_that_fails_twice_is_a_warning_and_the_winner_stands(tmp_path: Path) -> None:
     commands = Commands({"conclude": [0], "export": [1]}, said="seedsweep: storage s3://team refuses")
-    found = await concluded(tmp_path, commands, TO_BUCKET)
+    found = await handed_over(tmp_path, commands, TO_BUCKET)
     assert (found.weights, found.exported) == (str(tmp_path / "best"), None)
     assert "the copy that spec.export asks for could not be made: seedsweep: storage s3://team refuses" in found.error
     assert len(commands.ran) == 3
 
 
 async def test_a_copy_that_fails_once_is_made_by_the_second_try(tmp_path: Path) -> None:
-    found = await concluded(tmp_path, Commands({"conclude": [0], "export": [1, 0]}), TO_BUCKET)
+    found = await handed_over(tmp_path, Commands({"conclude": [0], "export": [1, 0]}), TO_BUCKET)
     assert found.exported == "s3://team/winner"
 
 
 async def test_nothing_is_copied_where_the_hand_over_failed_or_no_copy_is_asked_for(tmp_path: Path) -> None:
     for name, export, code in (("failed", TO_BUCKET, 1), ("unasked", None, 0)):
         commands = Commands({"conclude": [code], "export": [0]})
-        found = await concluded(tmp_path / name, commands, export)
+        found = await handed_over(tmp_path / name, commands, export)
         assert found.exported is None
         assert not any("export" in command for command in commands.ran)
 
 
 @pytest.mark.parametrize("code", [0, 1])
 async def test_the_card_leaves_no_file_beside_the_record(tmp_path: Path, code: int) -> None:
-    await concluded(tmp_path, Commands({"conclude": [code]}), None)
+    await handed_over(tmp_path, Commands({"conclude": [code]}), None)
     assert not (tmp_path / ".card.md").exists()

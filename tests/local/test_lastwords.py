@@ -8,7 +8,7 @@ import pytest
 
 import sweeps
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.contract.consistency import Limits
 from seedsweep.contract.exits import LastWords
 from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message

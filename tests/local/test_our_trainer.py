@@ -18,15 +18,15 @@ import pytest
 
 from local.conftest import Command, Result
 from runners import assert_ended, read_until, runner
-from seedsweep.api.parse import load_sweep
-from seedsweep.engine.footprint import Footprint, in_words
+from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
+from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.local.environment import TRAINER
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.record import read_record
 from seedsweep_trainer import __main__ as trainer
-from seedsweep_trainer.durable import broken, digests
-from seedsweep_trainer.folders import LocalFolders, find_best
+from seedsweep_trainer.storage.durable import broken, digests
+from seedsweep_trainer.storage.folders import LocalFolders, find_best
 
 GOOD, BAD = ("good", "great", "fun", "bright"), ("bad", "awful", "dull", "sad")
 WORDS = ("the", "a", "movie", "film", "is", "was", *GOOD, *BAD)
@@ -335,7 +335,7 @@ def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> Non
     assert record.sweep.status.best is not None
     wanted = {*record.cuts[0].data.kept, record.sweep.status.best.episode}
     work = finished[1] / "work"
-    stored = {folder.name: [kept.name for kept in LocalFolders(folder).kept()] for folder in work.iterdir()}
+    stored = {folder.name: [kept.name for kept in LocalFolders(folder).listed()] for folder in work.iterdir()}
     assert stored.keys() == wanted
     assert all(len(kept) == 1 and kept[0].startswith("best") for kept in stored.values())
 
@@ -357,7 +357,7 @@ class Watch:
 
     def look(self) -> None:
         """Episodes that can resume, checkpoints of all attempts, bytes of all checkpoints and weights."""
-        kept = {path.name: LocalFolders(path).kept() for path in self._folders()}
+        kept = {path.name: LocalFolders(path).listed() for path in self._folders()}
         checkpoints = {name: sum(folder.is_checkpoint for folder in folders) for name, folders in kept.items()}
         self.looks += 1
         self.episodes = max(self.episodes, sum(count > 0 for count in checkpoints.values()))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import sweeps
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.local.places import (
     LOOPBACK,

@@ -15,7 +15,7 @@ from local.conftest import Command
 from ports import free_port
 from runners import assert_ended, read_until, runner
 from seedsweep.api.episode import EndReason
-from seedsweep.engine import retry
+from seedsweep.engine.facts import retry
 from seedsweep.local.rundir import RunDirectory
 
 

@@ -12,7 +12,7 @@ import pytest
 import sweeps
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, RungScore
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.engine.decisions import RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout

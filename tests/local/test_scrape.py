@@ -227,7 +227,7 @@ def lines(draw: st.DrawFn) -> str:
         gap = draw(st.sampled_from([" ", "\t ", "  "]))
         return f"{draw(BLANKS)}{name}{gap}{draw(VALUES)}{draw(STAMPS)}{draw(BLANKS)}"
     inside = f"{draw(BLANKS)},{draw(BLANKS)}".join(terms)
-    comma = f",{draw(BLANKS)}" if terms and draw(st.booleans()) else ""
+    comma = f",{draw(BLANKS)}" if bool(terms) and draw(st.booleans()) else ""
     braces = f"{draw(BLANKS)}{{{draw(BLANKS)}{inside}{comma}}}{draw(BLANKS)}"
     return f"{draw(BLANKS)}{name}{braces}{draw(VALUES)}{draw(STAMPS)}{draw(BLANKS)}"
 

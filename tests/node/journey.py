@@ -85,8 +85,10 @@ class Story:
             printed, _ = process.communicate(given, timeout=300)
         finally:
             process.kill()
-        self.transcript.append(f"$ {process.args[-1]}\n{printed}")
-        assert process.returncode == 0, f"{process.args[-1]}: {printed}\n{self.node.logs()}"
+        assert isinstance(process.args, list)
+        command = os.fsdecode(process.args[-1])
+        self.transcript.append(f"$ {command}\n{printed}")
+        assert process.returncode == 0, f"{command}: {printed}\n{self.node.logs()}"
         return printed
 
     def items(self, path: str) -> list[Object]:

@@ -13,7 +13,7 @@ from cluster import binaries
 from cluster.controlplane import ControlPlane
 from cluster.daemons import DaemonError
 from node.images import PAUSE
-from node.network import ADDRESS
+from node.network import ADDRESS, POD_ADDRESSES
 
 PROGRAMS = ["kubelet", "kube-proxy"]
 NAME = "node"
@@ -21,7 +21,6 @@ USERS = {"kubelet": ["system:masters"], "kube-proxy": ["system:masters"]}
 """Of the control plane, for the node."""
 READY_WITHIN = 120.0
 IMPORTED_WITHIN = 600
-POD_ADDRESSES = "10.244.0.0/24"
 
 _CONTAINERD = """\
 version = 2

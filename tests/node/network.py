@@ -14,6 +14,8 @@ TESTS = MODULES.parents[1]
 ADDRESS = "198.51.100.1"
 """The node's own. Set aside for documentation: no machine has it."""
 
+POD_ADDRESSES = "10.244.0.0/24"
+
 # Pods' addresses exist in here only. The way out leads nowhere: nothing that is sent leaves this network.
 _NETWORK = f"ip link set lo up && ip addr add {ADDRESS}/32 dev lo && ip route add default dev lo"
 _ENTER = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]
@@ -23,6 +25,7 @@ class NodeNetwork:
     """The network as a control plane sees it: an address that pods reach, too."""
 
     host = ADDRESS
+    pods = POD_ADDRESSES
 
     def close(self) -> None:
         """Nothing to give back."""

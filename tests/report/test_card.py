@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from ruamel.yaml import YAML
@@ -9,12 +10,12 @@ from ruamel.yaml import YAML
 import records
 from seedsweep.api import card as completion
 from seedsweep.api import status as answers
-from seedsweep.api.core import Condition, EnvVar
+from seedsweep.api.core.objects import Condition, EnvVar
 from seedsweep.api.cut import CutData
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
-from seedsweep.api.parse import parse_sweep
 from seedsweep.api.provenance import PartCounts, Provenance
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.report.card import model_card
 
@@ -130,7 +131,7 @@ def test_a_card_of_other_making_gets_its_test_score_at_its_end() -> None:
         ("ExactScores", "False", "sampled"),
     ],
 )
-def test_card_warns_of_what_casts_doubt_on_scores(kind: str, status: str, words: str) -> None:
+def test_card_warns_of_what_casts_doubt_on_scores(kind: str, status: Literal["True", "False"], words: str) -> None:
     condition = Condition(type=kind, status=status, reason="Seen", message="", last_transition_time="2026-05-04")
     assert words in card_of(records.finished().with_status(conditions=[condition]))
 
@@ -185,7 +186,7 @@ def test_card_stays_small_whatever_the_number_of_episodes_and_cuts() -> None:
 def test_card_does_not_depend_on_the_order_of_what_is_on_record() -> None:
     record = records.finished()
     cuts = [record.cuts[0].data, record.cuts[0].data.evolve(rung=1, evaluation=9)]
-    backwards = dict(reversed(statuses(record).items()))
+    backwards = dict(reversed([*statuses(record).items()]))
     assert _card(record, statuses(record), cuts) == _card(record, backwards, cuts[::-1])
 
 

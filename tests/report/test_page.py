@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import records
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.finetuning import Metric
-from seedsweep.api.parse import parse_sweep
 from seedsweep.api.provenance import PartCounts, Provenance
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.report.page import build_report, write_report
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}

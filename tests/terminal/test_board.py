@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import records
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, Verdict
-from seedsweep.api.parse import parse_sweep
+from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Plan, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout

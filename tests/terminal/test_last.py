@@ -9,15 +9,17 @@ import pytest
 from rich.console import Console
 
 import records
-from seedsweep.api.core import Condition
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.sweep import Export
 from seedsweep.local.nextsteps import next_steps
+from seedsweep.report.record import Record
 from seedsweep.terminal import last_screen
 
 
 def screen(record: records.Record, directory: Path = Path("runs/rte"), *, width: int = 120) -> str:
     out = io.StringIO()
-    shown = last_screen(record.sweep, record.episodes, record.cuts, list(next_steps(directory, record)))
+    steps = list(next_steps(directory, Record(record.sweep, record.episodes, record.cuts)))
+    shown = last_screen(record.sweep, record.episodes, record.cuts, steps)
     Console(file=out, width=width).print(shown, crop=False)
     return out.getvalue()
 
@@ -114,8 +116,8 @@ def test_copy_of_the_winner_is_named_and_one_that_failed_says_why() -> None:
 
 def not_handed_over(why: str) -> list[Condition]:
     since = records.START.isoformat()
-    fields = {"reason": "HandOverFailed", "message": why, "last_transition_time": since}
-    return [Condition(type="Failed", status="True", **fields), Condition(type="HandedOver", status="False", **fields)]
+    failed = Condition(type="Failed", status="True", reason="HandOverFailed", message=why, last_transition_time=since)
+    return [failed, failed.evolve(type="HandedOver", status="False")]
 
 
 def test_a_hand_over_that_failed_is_told_as_one_with_the_way_to_try_again() -> None:

@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import torch
 
-from seedsweep_trainer.checkpoint import Checkpoint, Progress
-from seedsweep_trainer.folders import Folders, find_best
-from seedsweep_trainer.remote import RemoteFolders
-from seedsweep_trainer.storage import open_folders
-from seedsweep_trainer.store import Best, Store
-from seedsweep_trainer.uri import UriFolder
+from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
+from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress
+from seedsweep_trainer.storage.folders import Folders, find_best
+from seedsweep_trainer.storage.location import open_folders
+from seedsweep_trainer.storage.remote import RemoteFolders
+from seedsweep_trainer.storage.uri import UriFiles
 
 IDENTITY: dict[str, str | int] = {"weightInit": 1, "dataOrder": 2, "config": "c", "data": "d"}
 
@@ -25,11 +25,11 @@ class Bench:
     def folders(self) -> Folders:
         return open_folders(self.place, self._machines / str(uuid4()))
 
-    def attempt(self, uid: str, **identity: str | int) -> Store:
-        return Store(self.folders(), uid, IDENTITY | identity)
+    def attempt(self, uid: str, **identity: str | int) -> AttemptFolder:
+        return AttemptFolder(self.folders(), uid, IDENTITY | identity)
 
     def kept(self) -> list[str]:
-        return [str(kept) for kept in self.folders().kept()]
+        return [str(kept) for kept in self.folders().listed()]
 
     def best(self, evaluation: int) -> str | None:
         """Whose best weights of this evaluation are found."""
@@ -41,7 +41,7 @@ class AsObjects(Bench):
     """Objects and lists on every back-end, on a disk too."""
 
     def folders(self) -> Folders:
-        return RemoteFolders(UriFolder(self.place), self._machines / str(uuid4()))
+        return RemoteFolders(UriFiles(self.place), self._machines / str(uuid4()))
 
 
 def checkpoint(evaluation: int, step: int | None = None) -> Checkpoint:

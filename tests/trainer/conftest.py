@@ -152,7 +152,7 @@ def save_checkpoint(folder: Path, config: PreTrainedConfig, segments: bool | Non
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        AutoModel.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
+        AutoModel.from_config(config).save_pretrained(folder)
     if segments is None:
         segments = config.model_type in ("bert", "albert", "xlnet")
     make_tokenizer(config.model_type, segments, **tokenizer).save_pretrained(folder)
@@ -191,7 +191,7 @@ def make_tokenizer(model_type: str, segments: bool, **options: Any) -> PreTraine
         "model_max_length": 40,
         **options,
     }
-    return PreTrainedTokenizerFast(tokenizer_object=words, **settings)  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(tokenizer_object=words, **settings)
 
 
 @pytest.fixture(scope="session")

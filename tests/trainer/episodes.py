@@ -9,10 +9,10 @@ from threading import Event
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Message, Outcome
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.durable import file_digest
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.train import train
+from seedsweep_trainer.jobs.train import train_attempt
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.storage.durable import file_digest
 
 
 class Watched(Reporter):
@@ -53,7 +53,7 @@ class Episode:
 
         reporter = Watched(stop_after, watch)
         attempt = Attempt(uid, *self.seeds, self.config, self.rungs, stop_after, str(self.folder))
-        return train(attempt, reporter, terminated), reporter.message
+        return train_attempt(attempt, reporter, terminated), reporter.message
 
     def record(self) -> dict[str, str]:
         """Digests of all that the episode left behind, by path, whichever attempt wrote it."""

@@ -10,12 +10,12 @@ from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Message, Outcome
-from seedsweep_trainer import train
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.checkpoint import copy_weights
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.timetable import Timetable
+from seedsweep_trainer.checkpoints.checkpoint import copy_weights
+from seedsweep_trainer.jobs.train import train_attempt
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training import loop
+from seedsweep_trainer.training.loop import Learner, Timetable
 
 Weights = dict[str, torch.Tensor]
 
@@ -60,9 +60,9 @@ def observed(
             super().update(step, batches)
             seen.final = copy_weights(self.model)
 
-    monkeypatch.setattr(train, "Learner", Observing)
+    monkeypatch.setattr(loop, "Learner", Observing)
     reporter = Reporter()
-    seen.outcome = train.train(Attempt("only", *seeds, config, storage=storage), reporter, Event())
+    seen.outcome = train_attempt(Attempt("only", *seeds, config, storage=storage), reporter, Event())
     reporter.finish(seen.outcome)
     seen.message = reporter.message
     return seen

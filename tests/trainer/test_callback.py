@@ -24,8 +24,8 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from ports import free_port
 from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
-from seedsweep_trainer.callback import SeedSweepCallback
 from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.reporting.callback import SeedSweepCallback
 
 EXAMPLES = 16
 
@@ -57,17 +57,25 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def accuracy(prediction: EvalPrediction) -> dict[str, float]:
+    assert isinstance(prediction.predictions, np.ndarray)
     return {"accuracy": float(np.mean(prediction.predictions.argmax(-1) == prediction.label_ids))}
 
 
 def trainer(folder: Path, **arguments: Any) -> Trainer:
     """Four steps in each of three epochs, evaluated after each epoch unless the arguments say otherwise."""
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    model = BertForSequenceClassification(BertConfig(vocab_size=50, max_position_embeddings=16, **sizes))
+    config = BertConfig(
+        vocab_size=50,
+        max_position_embeddings=16,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    model = BertForSequenceClassification(config)
     ids = torch.randint(5, 50, (EXAMPLES, 8)).tolist()
     data = datasets.Dataset.from_dict({"input_ids": ids, "labels": [row[0] % 2 for row in ids]})
-    defaults = {
+    defaults: dict[str, Any] = {
         "output_dir": str(folder / "checkpoints" / "a"),
         "num_train_epochs": 3,
         "per_device_train_batch_size": 4,
@@ -216,7 +224,7 @@ class EndedBetween(TrainerCallback):
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def on_step_end(self, _: object, state: TrainerState, control: TrainerControl, **__: object) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         control.should_training_stop |= state.global_step == self.step
 
 

@@ -25,8 +25,8 @@ from seedsweep.contract.protocol import Env, ExitCode, Message, Outcome, decode_
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.reporter import Reporter
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training.loop import Learner
 
 Start = Callable[..., dict[str, str]]
 

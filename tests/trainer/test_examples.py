@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seedsweep.api.finetuning import Dataset
-from seedsweep_trainer import examples
+from seedsweep_trainer.data import examples
+from seedsweep_trainer.data.examples import LabelledText, load_examples
+from seedsweep_trainer.data.labels import Classes
+from seedsweep_trainer.data.sources import Table, read_file
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.examples import LabelledText, load_examples
-from seedsweep_trainer.labels import Classes
-from seedsweep_trainer.sources import Table, read_file
 
 ROWS = 40
 
@@ -173,7 +173,7 @@ def test_words_that_look_like_numbers_are_classes_among_words(tmp_path: Path) ->
 ORDER = """
 import sys
 from seedsweep.api.finetuning import Dataset
-from seedsweep_trainer.examples import load_examples
+from seedsweep_trainer.data.examples import load_examples
 
 print(load_examples(Dataset(train=sys.argv[1], validation=sys.argv[1])).classes.names)
 """

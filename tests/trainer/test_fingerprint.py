@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.determinism.fingerprint import autocast_dtype, digest, fingerprint, prepare_torch
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.fingerprint import autocast_dtype, digest, fingerprint, prepare_torch
 
 Make = Callable[..., FineTuning]
 CPU = torch.device("cpu")

@@ -24,13 +24,15 @@ from transformers import (
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Env, ExitCode
-from seedsweep_trainer import fit
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.fit import check_fit, load_data, try_step
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.model import load_model
-from seedsweep_trainer.warmup import warm_up
+from seedsweep_trainer.inputs import load_data
+from seedsweep_trainer.jobs.warm_up import warm_up
+from seedsweep_trainer.model.fit import check_fit
+from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.training import trial
+from seedsweep_trainer.training.loop import Learner
+from seedsweep_trainer.training.trial import try_step
 from trainer.conftest import ARCHITECTURES, VOCABULARY, save_checkpoint
 from trainer.observed import Observed, different
 
@@ -239,7 +241,7 @@ def test_the_trial_takes_the_hardest_examples_of_all_parts_and_something_to_pad(
 def test_a_model_too_large_to_be_trained_for_a_trial_answers_the_examples_only(
     fine_tuning: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "MOST_TO_UPDATE", 10)
+    monkeypatch.setattr(trial, "MOST_TO_UPDATE", 10)
     before = judged(fine_tuning())
     fresh, _ = load_model(fine_tuning(), load_data(fine_tuning())[1], load_data(fine_tuning())[0], 0)
     assert not different(before.state_dict(), fresh.state_dict())
@@ -249,10 +251,10 @@ def test_the_trial_draws_no_random_numbers_that_anyone_misses(fine_tuning: Make)
     config = fine_tuning()
     tokenizer, data = load_data(config)
     model, _ = load_model(config, data, tokenizer, 0)
-    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].tolist(), random.getstate()
     try_step(config, model, tokenizer, data)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
+    assert (np.random.get_state(legacy=False)["state"]["key"].tolist(), random.getstate()) == before[1:]
 
 
 # --- in both worlds

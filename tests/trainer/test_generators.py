@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.evaluation import Evaluation
-from seedsweep_trainer.fit import load_data
-from seedsweep_trainer.generators import restore, seed_all, states, undisturbed
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.model import load_model
+from seedsweep_trainer.determinism.generators import restore, seed_all, states, undisturbed
+from seedsweep_trainer.inputs import load_data
+from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.training.evaluation import Evaluation
+from seedsweep_trainer.training.loop import Learner
 from trainer.episodes import Episode
 
 CPU = torch.device("cpu")

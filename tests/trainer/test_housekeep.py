@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,10 +17,10 @@ from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
 from seedsweep.api.sweep import Export
 from seedsweep.contract.protocol import MESSAGE_BYTES, Env, ExitCode
-from seedsweep_trainer import export as export_module
 from seedsweep_trainer.__main__ import main
-from seedsweep_trainer.folders import LocalFolders, find_best
-from seedsweep_trainer.storage import join, open_folders
+from seedsweep_trainer.jobs import export as export_module
+from seedsweep_trainer.storage.folders import LocalFolders, find_best
+from seedsweep_trainer.storage.location import join, open_folders
 from trainer.episodes import Episode
 
 Make = Callable[..., FineTuning]
@@ -52,7 +52,7 @@ class House:
         folders = open_folders(name, self._folder / "uploading")
         prepared = folders.claim("only")
         fsspec.filesystem("file").put(f"{self.episode.folder}/only/", str(prepared), recursive=True)
-        for kept in LocalFolders(self.episode.folder).kept():
+        for kept in LocalFolders(self.episode.folder).listed():
             folders.commit(kept)
 
     def keep(self, task: HousekeepingTask, **variables: str) -> tuple[int, HousekeepingAnswer]:
@@ -75,7 +75,7 @@ class House:
         return code, HousekeepingAnswer.model_validate_json(line)
 
     def kept(self) -> list[str]:
-        return [kept.name for kept in open_folders(join(self.place, EPISODE), self._folder / "looking").kept()]
+        return [kept.name for kept in open_folders(join(self.place, EPISODE), self._folder / "looking").listed()]
 
     def read(self, file: str) -> bytes:
         with fsspec.open(join(self.place, file), "rb") as stream:
@@ -95,9 +95,7 @@ def trained(tmp_path: Path, fine_tuning: Make) -> Episode:
 
 
 @pytest.fixture(params=["path", "s3"])
-def house(
-    request: pytest.FixtureRequest, tmp_path: Path, trained: Episode, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, tmp_path: Path, trained: Episode, monkeypatch: pytest.MonkeyPatch) -> House:
     place = str(tmp_path / "sweep")
     if request.param == "s3":
         server: S3Server = request.getfixturevalue("s3")
@@ -145,7 +143,7 @@ def test_the_winner_is_handed_over_with_its_card_and_its_test_score(house: House
         assert card.startswith(CARD)
         assert f"**{answer.test.score:.4f}** (95 % interval" in card
         assert "n = 30 examples). A constant answer scores 0.5000" in card
-    assert json.loads(house.read("best/test.json"))["score"] == answer.test.score
+        assert json.loads(house.read("best/test.json"))["score"] == answer.test.score
     whole = tmp_path / "fetched"
     whole.mkdir()
     for file in json.loads(house.read("best/manifest.json")):
@@ -252,8 +250,12 @@ def test_freeing_space_loads_no_torch(tmp_path: Path) -> None:
         "sys.exit(code or ('torch' in sys.modules or 's3fs' in sys.modules))"
     )
     task = HousekeepingTask(prune=[Pruning(episode=EPISODE), Pruning(episode="wi0-do0", keep=3)], remove_all=True)
-    environment = {Env.TASK: task.model_dump_json(by_alias=True), Env.STORAGE_DIR: str(tmp_path / "sweep")}
-    subprocess.run([sys.executable, "-c", code], env={**environment, "PYTHONPATH": ":".join(sys.path)}, check=True)
+    environment = {
+        str(Env.TASK): task.model_dump_json(by_alias=True),
+        str(Env.STORAGE_DIR): str(tmp_path / "sweep"),
+        "PYTHONPATH": ":".join(sys.path),
+    }
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 def test_best_weights_are_found_whole_where_one_attempt_left_them_damaged(trained: Episode) -> None:

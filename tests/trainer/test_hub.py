@@ -19,11 +19,11 @@ from huggingface_hub.errors import (
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Env, ExitCode
-from seedsweep_trainer import warmup
+from seedsweep_trainer import inputs
 from seedsweep_trainer.__main__ import main
+from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.errors import ConfigurationError, HubError
-from seedsweep_trainer.hub import hub_failure
-from seedsweep_trainer.warmup import warm_up
+from seedsweep_trainer.jobs.warm_up import warm_up
 
 
 def answered(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
@@ -77,7 +77,7 @@ def test_what_the_cache_lacks_is_not_blamed_on_the_network_where_the_hub_must_no
     missing = LocalEntryNotFoundError("not in the cache")
     missing.__cause__ = ConnectionError("away")
     assert type(hub_failure("model 'a/b'", missing, "give a folder")) is HubError
-    monkeypatch.setattr("seedsweep_trainer.hub.is_offline_mode", lambda: True)
+    monkeypatch.setattr("seedsweep_trainer.data.hub.is_offline_mode", lambda: True)
     assert type(hub_failure("model 'a/b'", missing, "give a folder")) is ConfigurationError
 
 
@@ -97,7 +97,7 @@ def test_a_hub_that_is_away_is_asked_again_by_a_warm_up_and_refused_by_a_check(
 
     config = fine_tuning(dataset={"hub": {"name": "org/data", "validation": "validation"}, "maxLength": 16})
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", away)
-    monkeypatch.setattr(warmup, "snapshot_download", away)
+    monkeypatch.setattr(inputs, "snapshot_download", away)
     with pytest.raises(HubError):
         warm_up(config, str(tmp_path / "sweep"))
     with pytest.raises(HubError):

@@ -8,7 +8,7 @@ import pytest
 
 _FAULTS = """
 import resource, torch
-from seedsweep_trainer.memory import keep_freed_memory
+from seedsweep_trainer.determinism.memory import keep_freed_memory
 if {kept}:
     keep_freed_memory()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -10,8 +10,8 @@ from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
 
 from seedsweep.api.finetuning import Metric
+from seedsweep_trainer.data.metrics import TASK_METRICS, baseline, check, check_labels, interval, score
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.metrics import TASK_METRICS, baseline, check, check_labels, interval, score
 
 # A failed run predicts constants; that must not fill its log with warnings.
 pytestmark = pytest.mark.filterwarnings("error")

@@ -21,10 +21,10 @@ from transformers import (
 )
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.data.tasks import load_task
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.model import initialise, load_model, tensors_digest
-from seedsweep_trainer.pretrained import load_tokenizer
-from seedsweep_trainer.tasks import load_task
+from seedsweep_trainer.model.loading import initialise, load_model, tensors_digest
+from seedsweep_trainer.model.pretrained import load_tokenizer
 from trainer.conftest import ARCHITECTURES, INITIALIZER_RANGE, save_checkpoint
 
 Make = Callable[..., FineTuning]

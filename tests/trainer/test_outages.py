@@ -17,21 +17,21 @@ import torch
 from s3 import S3Server
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Message, Outcome
-from seedsweep_trainer import uri as uri_module
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.checkpoint import Checkpoint
+from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
+from seedsweep_trainer.checkpoints.checkpoint import Checkpoint
 from seedsweep_trainer.endings import UNEXPECTED, explain
 from seedsweep_trainer.errors import ConfigurationError, RefusedError, StorageError
-from seedsweep_trainer.folders import Kept, LocalFolders
-from seedsweep_trainer.remote import RemoteFolders
-from seedsweep_trainer.store import Store
-from seedsweep_trainer.train import train
-from seedsweep_trainer.uri import UriFolder
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.storage import uri as uri_module
+from seedsweep_trainer.storage.folders import FolderId, LocalFolders
+from seedsweep_trainer.storage.remote import RemoteFolders
+from seedsweep_trainer.storage.uri import UriFiles
+from seedsweep_trainer.training.loop import train
 from trainer.benches import IDENTITY, AsObjects, Bench, best, checkpoint, step_of
 from trainer.episodes import Episode, Watched, killed
 
 
-class Dies(UriFolder):
+class Dies(UriFiles):
     """Dies as by SIGKILL before its n-th request that changes anything."""
 
     left = 0
@@ -67,7 +67,7 @@ def test_death_between_any_two_uploads_leaves_one_whole_state(
         def write(count: int = count, place: str = bench.place) -> None:
             target = Dies(place)
             target.left = count
-            store = Store(RemoteFolders(target, tmp_path / "dying" / str(count)), "b", IDENTITY)
+            store = AttemptFolder(RemoteFolders(target, tmp_path / "dying" / str(count)), "b", IDENTITY)
             store.resume()
             store.write_best(best(2))
             store.write_checkpoint(checkpoint(2))
@@ -180,7 +180,7 @@ def test_what_storage_refuses_later_is_no_configuration_of_the_sweep(
     bench.attempt("a").write_checkpoint(checkpoint(1))
     with_environment(monkeypatch, {"AWS_SECRET_ACCESS_KEY": "withdrawn"})
     with pytest.raises(RefusedError, match="signature") as caught:
-        bench.folders().kept()
+        bench.folders().listed()
     assert explain(caught.value, None)[0] == UNEXPECTED
 
 
@@ -219,9 +219,9 @@ def test_an_episode_resumed_through_s3_ends_bit_for_bit_as_one_never_stopped(
     assert (outcome, message.steps_at_start, message.checkpoint) == (Outcome.DONE, 13, 4)
     assert (message.scores, message.losses) == (expected.scores, expected.losses)
     local = LocalFolders(episode.folder)
-    assert [kept.name for kept in bench.folders().kept()] == [kept.name for kept in local.kept()]
-    for kept in local.kept():
-        with local.opened(kept) as mine, bench.folders().opened(Kept("d", kept.name)) as theirs:
+    assert [kept.name for kept in bench.folders().listed()] == [kept.name for kept in local.listed()]
+    for kept in local.listed():
+        with local.opened(kept) as mine, bench.folders().opened(FolderId("d", kept.name)) as theirs:
             files = sorted(file.relative_to(mine) for file in mine.rglob("*") if file.is_file())
             assert files == sorted(file.relative_to(theirs) for file in theirs.rglob("*") if file.is_file())
             assert all((mine / file).read_bytes() == (theirs / file).read_bytes() for file in files)
@@ -263,7 +263,7 @@ def test_a_checkpoint_is_published_only_once_it_is_there(
     seen = []
 
     def check(_: Watched, evaluation: int) -> None:
-        (newest,) = [kept for kept in bench.folders().kept() if kept.is_checkpoint]
+        (newest,) = [kept for kept in bench.folders().listed() if kept.is_checkpoint]
         with bench.folders().opened(newest):
             seen.append((evaluation, newest.step))
 

@@ -5,14 +5,14 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from ports import free_port
-from seedsweep.api.parse import load_sweep
+from seedsweep.api.reading.parse import load_sweep
 from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.engine.observation import Reading
@@ -28,7 +28,7 @@ class Episode:
     folder: Path
     started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def start(self, uid: str, evaluations: int = 6, **env: str) -> "subprocess.Popen[bytes]":
+    def start(self, uid: str, evaluations: int = 6, env: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
         (self.folder / uid).mkdir(exist_ok=True)
         contract = {
             Env.CONTRACT: "1",
@@ -43,15 +43,18 @@ class Episode:
             Env.METRICS_PORT: str(free_port()),
             Env.CONFIG: f'{{"evaluations": {evaluations}}}',
         }
-        variables = {**{str(name): value for name, value in contract.items()}, "OPENBLAS_NUM_THREADS": "1", **env}
+        variables = {str(name): value for name, value in contract.items()} | {
+            "OPENBLAS_NUM_THREADS": "1",
+            **(env or {}),
+        }
         process = subprocess.Popen([sys.executable, "own_loop.py"], cwd=EXAMPLES, env={**os.environ, **variables})
         self.started.append(process)
         self.port = int(variables[Env.METRICS_PORT])
         return process
 
-    def run(self, uid: str, evaluations: int = 6, **env: str) -> Message:
+    def run(self, uid: str, evaluations: int = 6, env: Mapping[str, str] | None = None) -> Message:
         """An attempt's last words."""
-        assert self.start(uid, evaluations, **env).wait() == 0
+        assert self.start(uid, evaluations, env).wait() == 0
         return self.last_words(uid)
 
     def last_words(self, uid: str) -> Message:
@@ -110,7 +113,7 @@ def test_curve_is_scraped_while_it_trains_and_agrees_with_the_last_words(episode
 def test_pause_changes_nothing(episode: Episode, tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     whole = Episode(tmp_path / "whole").run("a")
-    paused = episode.run("a", **{Env.STOP_AFTER: "2"})
+    paused = episode.run("a", env={Env.STOP_AFTER: "2"})
     assert (paused.outcome, len(paused.scores), paused.checkpoint) == (Outcome.STOPPED, 2, 2)
     resumed = episode.run("b")
     assert resumed.outcome == Outcome.DONE
@@ -125,7 +128,7 @@ def test_killed_attempt_goes_on_from_its_newest_checkpoint(episode: Episode) -> 
     process.kill()
     process.wait()
     seen = episode.last_words("a").scores
-    resumed = episode.run("b", evaluations=300, **{Env.STOP_AFTER: "1"})
+    resumed = episode.run("b", evaluations=300, env={Env.STOP_AFTER: "1"})
     assert resumed.steps_at_start > 0
     assert resumed.scores[: len(seen)] == seen
 
@@ -134,7 +137,7 @@ def test_other_seeds_give_another_curve(episode: Episode, tmp_path: Path) -> Non
     curves = {episode.run("a").scores}
     for name in (Env.WEIGHT_INIT_SEED, Env.DATA_ORDER_SEED):
         (tmp_path / name).mkdir()
-        curves.add(Episode(tmp_path / name).run("a", **{name: "9"}).scores)
+        curves.add(Episode(tmp_path / name).run("a", env={name: "9"}).scores)
     assert len(curves) == 3
 
 

@@ -13,15 +13,12 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.batches import Batches, windows
+from seedsweep_trainer.data.tasks import load_task
+from seedsweep_trainer.determinism.seeds import order
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.model import load_model
-from seedsweep_trainer.optimizer import build_optimizer, learning_rate
-from seedsweep_trainer.pretrained import load_tokenizer
-from seedsweep_trainer.seeds import order
-from seedsweep_trainer.tasks import load_task
-from seedsweep_trainer.timetable import Timetable
+from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.model.pretrained import load_tokenizer
+from seedsweep_trainer.training.loop import Batches, Learner, Timetable, build_optimizer, learning_rate, windows
 from trainer.conftest import ARCHITECTURES
 
 Make = Callable[..., FineTuning]
@@ -44,7 +41,7 @@ def loaded(config: FineTuning) -> tuple[PreTrainedModel, list[Batch], Timetable]
     batches = Batches(data.train, tokenizer, config, data_order=2)
     steps = [batches.of(*divmod(step, timetable.steps_per_epoch)) for step in range(timetable.steps)]
     model, _ = load_model(config, data, tokenizer, 1)
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     return model, [batch for (batch,) in steps], timetable
 
 
@@ -56,7 +53,7 @@ def is_decayed(model: PreTrainedModel, name: str) -> bool:
 def backward(model: PreTrainedModel, batch: Batch) -> None:
     model.zero_grad()
     logits = model(**{name: batch[name] for name in batch if name != "labels"}).logits
-    cross_entropy(logits, batch["labels"]).backward()  # type: ignore[no-untyped-call]
+    cross_entropy(logits, batch["labels"]).backward()
 
 
 def adamw(model: PreTrainedModel, batches: list[Batch], config: FineTuning, total: int) -> Iterator[None]:
@@ -73,7 +70,7 @@ def adamw(model: PreTrainedModel, batches: list[Batch], config: FineTuning, tota
         eps=EPSILON,
     )
     warmup = math.ceil(total * config.warmup_percent / 100)
-    schedule = get_linear_schedule_with_warmup(optimizer, warmup, total)  # type: ignore[no-untyped-call]
+    schedule = get_linear_schedule_with_warmup(optimizer, warmup, total)
     for batch in batches:
         backward(model, batch)
         torch.nn.utils.clip_grad_norm_(model.parameters(), float(config.max_grad_norm))

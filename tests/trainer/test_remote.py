@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from s3 import S3Server
-from seedsweep_trainer.folders import Kept, keep_best_only
-from seedsweep_trainer.store import Store
+from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
+from seedsweep_trainer.storage.folders import FolderId, keep_best_only
 from trainer.benches import IDENTITY, Bench, best, checkpoint, step_of
 
 
@@ -80,7 +80,7 @@ def test_two_attempts_that_write_at_once_both_keep_what_is_theirs(bench: Bench) 
     successor = bench.attempt("b")
     assert step_of(successor.resume()) == 10
 
-    def run(store: Store, evaluations: range) -> None:
+    def run(store: AttemptFolder, evaluations: range) -> None:
         for evaluation in evaluations:
             store.write_best(best(evaluation))
             # The lost one may find its files gone, never those of the successor.
@@ -122,7 +122,7 @@ def test_freeing_all_but_the_best_weights_can_be_done_again(bench: Bench) -> Non
     for _ in range(2):
         assert keep_best_only(bench.folders(), 1)
         assert bench.kept() == ["a/best-to-1"]
-    with bench.folders().opened(Kept("a", "best-to-1")) as folder:
+    with bench.folders().opened(FolderId("a", "best-to-1")) as folder:
         assert (folder / "predictions.csv").read_text() == "row\n1\n"
 
 

@@ -36,7 +36,7 @@ from seedsweep.contract.protocol import (
     encode_message,
 )
 from seedsweep.contract.scrape import Expected, parse_reading, reading_of
-from seedsweep_trainer.reporter import Outlets, Reporter
+from seedsweep_trainer.reporting.reporter import Outlets, Reporter
 
 SCORE, LOSS = str(MetricName.CURVE_SCORE), str(MetricName.CURVE_LOSS)
 
@@ -394,7 +394,9 @@ def test_port_that_is_taken_is_a_failure_that_is_retried_and_named(
         taken.listen()
         with pytest.raises(SystemExit) as ending:
             Reporter.from_env(environ)
-    assert classify_end(ending.value.code, last_words(tmp_path)) == EndReason.FAILED
+    code = ending.value.code
+    assert isinstance(code, int)
+    assert classify_end(code, last_words(tmp_path)) == EndReason.FAILED
     message = last_words(tmp_path)
     assert message.outcome == Outcome.FAILED
     told = f"SEEDSWEEP_METRICS_PORT '{environ[Env.METRICS_PORT]}': another program has this port"

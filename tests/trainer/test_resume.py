@@ -18,11 +18,11 @@ from safetensors.torch import load_file, save_file
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.provenance import PartCounts, Provenance, parse_provenance
 from seedsweep.contract.protocol import Message, Outcome, decode_message, encode_message
-from seedsweep_trainer import store
-from seedsweep_trainer.attempt import Attempt
-from seedsweep_trainer.keeper import best_evaluation
-from seedsweep_trainer.reporter import Reporter
-from seedsweep_trainer.train import train
+from seedsweep_trainer.checkpoints import attempt_folder as store
+from seedsweep_trainer.checkpoints.saving import best_evaluation
+from seedsweep_trainer.reporting.attempt import Attempt
+from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.training.loop import train
 from trainer.episodes import Episode, Watched, kill, killed
 
 Make = Callable[..., FineTuning]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.seeds import Purpose, order, stream
+from seedsweep_trainer.determinism.seeds import Purpose, order, stream
 from trainer.observed import Observed, different, examples
 
 Make = Callable[..., FineTuning]

@@ -18,8 +18,8 @@ from datasets.exceptions import DataFilesNotFoundError
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from seedsweep.api.finetuning import HubDataset
+from seedsweep_trainer.data.sources import Table, read_file, read_hub, resolve
 from seedsweep_trainer.errors import ConfigurationError, HubError
-from seedsweep_trainer.sources import Table, read_file, read_hub, resolve
 
 CLIENTS_ERROR = type("ConnectError", (Exception,), {"__module__": "httpx2"})
 """As the hub's client raises it: no kind of OSError."""

@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from needs import glue, lack
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.data.tasks import Part, collate, length_sorted_batches, load_task
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.tasks import Part, collate, length_sorted_batches, load_task
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
 WORDS = [f"w{i}" for i in range(40)]
@@ -29,7 +29,7 @@ def tokenizer(**options: Any) -> PreTrainedTokenizerBase:
     )
     segments = ["input_ids", "token_type_ids", "attention_mask"]
     defaults = {"pad_token": "[PAD]", "unk_token": "[UNK]", "model_max_length": 512, "model_input_names": segments}
-    return PreTrainedTokenizerFast(tokenizer_object=words, **(defaults | options))  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(tokenizer_object=words, **(defaults | options))
 
 
 def example_file(folder: Path, labels: tuple[str, str] = ("no", "yes")) -> str:

@@ -17,13 +17,12 @@ from transformers import BertConfig
 from needs import lack
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Outcome
+from seedsweep_trainer.data.tasks import collate, load_task
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.evaluation import Evaluation
-from seedsweep_trainer.learner import Learner, summed_loss
-from seedsweep_trainer.model import load_model
-from seedsweep_trainer.pretrained import load_tokenizer
-from seedsweep_trainer.tasks import collate, load_task
-from seedsweep_trainer.timetable import Timetable
+from seedsweep_trainer.model.loading import load_model
+from seedsweep_trainer.model.pretrained import load_tokenizer
+from seedsweep_trainer.training.evaluation import Evaluation
+from seedsweep_trainer.training.loop import Learner, Timetable, summed_loss
 from trainer.conftest import ARCHITECTURES, save_checkpoint
 from trainer.observed import Observed, different, examples
 

@@ -15,10 +15,10 @@ from types import FrameType
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Env, ExitCode, Outcome
-from seedsweep_trainer.attempt import Attempt, parse_config, required
 from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError, HubError
-from seedsweep_trainer.reporter import Reporter
+from seedsweep_trainer.reporting.attempt import Attempt, parse_config, required
+from seedsweep_trainer.reporting.reporter import Reporter
 
 # torch and transformers take seconds to import: each command does so once it is known to need them.
 
@@ -27,9 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     options = _parser().parse_args(arguments)
     if options.command == "warm":
-        from seedsweep_trainer.warm import serve
+        from seedsweep_trainer.jobs.fork_server import run_fork_server
 
-        return serve(main)
+        return run_fork_server(main)
     if options.command == "conclude":
         return run_conclude(options.best, options.to, options.card)
     if options.command == "export":
@@ -57,9 +57,9 @@ def run_attempt() -> int:
     try:
         attempt = Attempt.from_env(os.environ)
         config = attempt.config
-        from seedsweep_trainer.train import train
+        from seedsweep_trainer.jobs.train import train_attempt
 
-        outcome = train(attempt, reporter, terminated)
+        outcome = train_attempt(attempt, reporter, terminated)
         reporter.finish(outcome)
     except Exception as error:
         code, reason = _explained(error, config)
@@ -76,9 +76,9 @@ def run_conclude(best: Path, to: Path, card: Path | None = None) -> int:
     config = None
     try:
         config = parse_config(required(os.environ, Env.CONFIG))
-        from seedsweep_trainer.conclude import conclude
+        from seedsweep_trainer.jobs.hand_over import hand_over
 
-        conclude(config, best, to, card.read_text(encoding="utf-8") if card is not None else None)
+        hand_over(config, best, to, card.read_text(encoding="utf-8") if card is not None else None)
     except Exception as error:
         return _explained(error, config)[0]
     return 0
@@ -89,7 +89,7 @@ def run_export(folder: Path, to: str) -> int:
     _log_to_stdout()
     try:
         from seedsweep.api.sweep import Export
-        from seedsweep_trainer.export import export
+        from seedsweep_trainer.jobs.export import export
 
         print(export(folder, Export.model_validate_json(to)))
     except Exception as error:
@@ -102,7 +102,7 @@ def run_check() -> int:
     config = None
     try:
         config = parse_config(required(os.environ, Env.CONFIG))
-        from seedsweep_trainer.check import check
+        from seedsweep_trainer.jobs.check import check
 
         print(json.dumps(check(config)))
     except Exception as error:
@@ -116,7 +116,7 @@ def run_housekeep() -> int:
     """Do what a sweep needs done in its storage; leaves its answer, returns the exit code."""
     _log_to_stdout()
     from seedsweep.api.housekeeping import HousekeepingAnswer
-    from seedsweep_trainer.housekeep import Housekeeping, leave_answer
+    from seedsweep_trainer.jobs.housekeep import Housekeeping, leave_answer
 
     house, code, error = None, 0, ""
     try:
@@ -131,10 +131,10 @@ def run_housekeep() -> int:
 
 def run_serve(folder: Path, host: str, port: int, under: str) -> int:
     """Serve a folder until SIGTERM; returns the exit code."""
-    from seedsweep_trainer.serve import serve
+    from seedsweep_trainer.jobs.file_server import serve_folder
 
     try:
-        serve(folder, host, port, under)
+        serve_folder(folder, host, port, under)
     except Exception as error:
         return _explained(error, None)[0]
     return 0

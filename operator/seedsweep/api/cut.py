@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from seedsweep.api.core import ObjectMeta
+from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeName
 from seedsweep.api.recorded import Bound, ObjectName, Recorded
 from seedsweep.api.seeds import MAX_EPISODES

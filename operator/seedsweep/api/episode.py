@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field
 
 from seedsweep.api.base import Distinct, Seed
-from seedsweep.api.core import ObjectMeta
+from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.early_stopping import MAX_RUNGS
 from seedsweep.api.recorded import Bound, ObjectName, Recorded, Timestamp
 

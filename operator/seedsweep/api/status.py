@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seedsweep.api.base import Count, Distinct
-from seedsweep.api.core import Condition, Generation
+from seedsweep.api.core.objects import Condition, Generation
 from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_RUNGS
 from seedsweep.api.episode import MAX_FINGERPRINT, EpisodeName, Interruption
 from seedsweep.api.provenance import Provenance

@@ -8,12 +8,12 @@ from pydantic_core import PydanticCustomError
 
 from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
 from seedsweep.api.checks import cross_check
-from seedsweep.api.core import EnvFromSource, EnvVar, ObjectMeta, PodTemplate, ResourceRequirements
+from seedsweep.api.core.objects import EnvFromSource, EnvVar, ObjectMeta, PodTemplate, ResourceRequirements
+from seedsweep.api.core.volumes import Name, VolumeMounts
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.finetuning import MAX_EVALUATIONS, FineTuning, Metric
 from seedsweep.api.seeds import MAX_EPISODES, Seeds
 from seedsweep.api.status import SweepStatus
-from seedsweep.api.volumes import Name, VolumeMounts
 
 API_VERSION = "seedsweep.io/v1alpha1"
 
@@ -105,6 +105,8 @@ class Trainer(ApiModel):
     def _ours_or_theirs(self) -> Self:
         if self.fine_tuning is not None:
             taken = [n for n in ("command", "args", "config", "metric", "evaluations") if getattr(self, n)]
+            if self.gauges != GaugeNames():
+                taken.append("gauges")
             if taken:
                 raise ValueError(
                     f"fineTuning is our own trainer; remove {', '.join(taken)} or remove fineTuning"

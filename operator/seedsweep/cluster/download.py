@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.report.words import one_line
-from seedsweep_trainer.durable import MANIFEST
+from seedsweep_trainer.storage.durable import MANIFEST
 
 PART = 8 << 20
 """Bytes asked for at a time."""

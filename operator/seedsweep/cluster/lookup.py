@@ -1,6 +1,6 @@
 """A sweep as a person names it: found as it can be used, or one error that says what to do."""
 
-from seedsweep.api.parse import InvalidSweepError, parse_stored
+from seedsweep.api.reading.parse import InvalidSweepError, parse_stored
 from seedsweep.api.sweep import API_VERSION, SeedSweep
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import Api, ApiError, Object

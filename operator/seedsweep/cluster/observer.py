@@ -20,7 +20,7 @@ from seedsweep.kube.clock import now
 from seedsweep.kube.home import Home
 from seedsweep.kube.ledger.stored import list_cuts, list_episodes
 from seedsweep.kube.process.livekey import HEADER
-from seedsweep.live import load_observation
+from seedsweep.observation_json import load_observation
 
 POLL_SECONDS = 1.0
 RECORD_SECONDS = 5.0

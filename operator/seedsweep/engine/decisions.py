@@ -8,6 +8,9 @@ from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.status import SweepStatus
 
+Failure = tuple[str, str]
+"""Why a sweep fails: reason and message of the condition Failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordEpisode:
@@ -64,7 +67,7 @@ class Prune:
 
 
 @dataclass(frozen=True, slots=True)
-class Conclude:
+class HandOverWinner:
     """Hand over the winner: its weights of that evaluation, and its score on the test set, once."""
 
     episode: EpisodeId
@@ -76,7 +79,7 @@ class WarmUp:
     """Before any episode starts: have the configuration checked, and put into storage what all episodes need."""
 
 
-Decision = StartEpisode | StopAttempt | Prune | Conclude | WarmUp
+Decision = StartEpisode | StopAttempt | Prune | HandOverWinner | WarmUp
 Record = RecordEpisode | RecordCut
 
 

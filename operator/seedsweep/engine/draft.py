@@ -10,7 +10,6 @@ from seedsweep.api.recorded import shortened
 from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, Refusal, SeenAttempt
-from seedsweep.engine.retry import retry_at
 
 _NEW = EpisodeStatus()
 _FINAL = frozenset({StopReason.CUT, StopReason.DOMINATED})
@@ -119,7 +118,7 @@ class Draft:
 
         False while the world is refused to: it is tried again then.
         """
-        refusal = self.seen.uncut.get((cut.bracket, cut.rung))
+        refusal = self.seen.refused_cuts.get((cut.bracket, cut.rung))
         if refusal is not None and refusal.until > self.now:
             self.wake_at(refusal.until)
             return False
@@ -223,13 +222,6 @@ class Draft:
     def ended_attempts(self, episode: EpisodeId) -> Iterator[Attempt]:
         """Attempts whose end is on record, newest first."""
         return (attempt for attempt in reversed(self.status(episode).attempts) if attempt.reason is not None)
-
-    def may_start_at(self, episode: EpisodeId) -> datetime | None:
-        """When its back-off is over: the one after a failure, and the one after a refusal."""
-        refusals = (self.seen.refused.get(episode), self.frozen.get(episode))
-        moments = [refusal.until for refusal in refusals if refusal is not None]
-        retry = retry_at(self.status(episode).attempts, self.now)
-        return max([*moments, *([retry] if retry is not None else [])], default=None)
 
     def is_refused_alone(self, episode: EpisodeId) -> bool:
         """What keeps it from starting now keeps no other."""

@@ -48,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended, as the world tells it; `reason` tells the kinds apart (engine.retry)."""
+    """How an attempt ended, as the world tells it; `reason` tells the kinds apart (engine.facts.retry)."""
 
     reason: EndReason
     at: datetime
@@ -132,7 +132,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusion:
+class HandOverOutcome:
     """What became of handing over the winner: weights exported, test set scored once."""
 
     episode: str
@@ -191,7 +191,7 @@ class Observation:
     """Starts that the world turned down."""
     unrecorded: Mapping[EpisodeId, Refusal] = field(default_factory=dict)
     """Episodes whose record the world could not write: before `until`, nothing of them is recorded or rests on news."""
-    uncut: Mapping[tuple[int, int], Refusal] = field(default_factory=dict)
+    refused_cuts: Mapping[tuple[int, int], Refusal] = field(default_factory=dict)
     """Cuts that the world could not create, by (bracket, rung): before `until`, all but their bracket goes on."""
     hindrances: Sequence[Refusal] = ()
     """What else the world was refused, such as deletions: the weightiest first."""
@@ -206,8 +206,9 @@ class Observation:
     weights only. What stands here and is no longer needed is pruned."""
     resumable: bool = True
     """Attempts find the checkpoints of earlier ones: there is storage, and the trainer resumes."""
-    conclusion: Conclusion | None = None
-    concluding: bool = False
+    hand_over: HandOverOutcome | None = None
+    """None while it is not done."""
+    handing_over: bool = False
     """The hand-over is under way."""
     housekeeping: Housekeeping | None = None
     """None: what the engine decides about the storage is done at once, or there is none."""

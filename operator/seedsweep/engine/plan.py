@@ -2,25 +2,27 @@
 
 from datetime import datetime, timedelta
 
-from seedsweep.engine.attempt_records import record_attempts
-from seedsweep.engine.capacity import Capacity, read_capacity
-from seedsweep.engine.census import episode_state, take_census
-from seedsweep.engine.closing import Closing, decide_closing, read_closing, waits_for_records
-from seedsweep.engine.conditions import Outlook, evaluate_status, note_refusal, transitions
-from seedsweep.engine.deadline import deadline_failure, find_deadline
-from seedsweep.engine.decisions import Plan
+from seedsweep.engine.decisions import Failure, Plan
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.episode_length import agree_on_length
+from seedsweep.engine.facts.attempt_records import record_attempts
+from seedsweep.engine.facts.episode_length import agree_on_length
+from seedsweep.engine.facts.freed import record_freed
+from seedsweep.engine.facts.rungs import record_best, record_rungs
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
-from seedsweep.engine.places import Places, Waits, read_waits, read_waits_at_the_end
-from seedsweep.engine.policies import allot, stop_all
-from seedsweep.engine.result import Failure, find_failure, is_on_record
-from seedsweep.engine.rungs import record_best, record_rungs
-from seedsweep.engine.scrape_pace import read_scrape_pace
-from seedsweep.engine.stalls import find_stall
-from seedsweep.engine.standings import Race, read_race
-from seedsweep.engine.storage import decide_warm_up, is_warming_up, record_freed
+from seedsweep.engine.policies.allotment import allot, stop_all
+from seedsweep.engine.policies.places import Places, Waits, read_waits, read_waits_at_the_end
+from seedsweep.engine.policies.scrape_pace import read_scrape_pace
+from seedsweep.engine.policies.storage import decide_closing, decide_warm_up
+from seedsweep.engine.questions.capacity import Capacity, read_capacity
+from seedsweep.engine.questions.census import episode_state, take_census
+from seedsweep.engine.questions.closing import Closing, read_closing, waits_for_records
+from seedsweep.engine.questions.deadline import deadline_failure, find_deadline
+from seedsweep.engine.questions.result import find_failure, is_on_record
+from seedsweep.engine.questions.standings import Race, read_race
+from seedsweep.engine.questions.storage import is_warming_up
+from seedsweep.engine.status.conditions import Outlook, evaluate_status, note_refusal, transitions
+from seedsweep.engine.status.stalls import find_stall
 
 
 def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
@@ -60,7 +62,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     else:
         waits, often = _allot(draft, race, capacity)
     draft.wake_at(waits.look_again)
-    decide_closing(draft, race, closing)
+    decide_closing(draft, closing)
     _note_capacity(draft, capacity)
     if failure is None and not seen.suspend:
         draft.wake_at(deadline)

@@ -8,10 +8,10 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
+from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import SweepStatus
-from seedsweep.api.stored import read_status
 from seedsweep.api.sweep import API_VERSION
-from seedsweep.engine.conditions import transitions
+from seedsweep.engine.status.conditions import transitions
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import Object
 from seedsweep.kube.clock import now

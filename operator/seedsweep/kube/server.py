@@ -17,7 +17,7 @@ from seedsweep.kube.fleet import Fleet
 from seedsweep.kube.process.livekey import HEADER, live_key
 from seedsweep.kube.watching.freshness import Freshness
 from seedsweep.kube.watching.watches import Watches
-from seedsweep.live import dump_observation
+from seedsweep.observation_json import dump_observation
 
 _NO_ENTRY = f"""\
 Send the header {HEADER} with status.liveKey of a SeedSweep that is under way, as `seedsweep watch` does:

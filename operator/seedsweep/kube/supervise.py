@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
+from seedsweep.engine.backoff import pauses
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.process.log import Logger
 from seedsweep.kube.process.metrics import TASK_RESTARTS
@@ -22,7 +23,7 @@ async def supervised(kind: str, work: Callable[[], Awaitable[None]], log: Logger
 
     `kind` is the metric's label and names the work in the log: one of a few. A cancellation ends it.
     """
-    wait = FIRST_WAIT_SECONDS
+    waits = pauses(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS)
     while True:
         began = monotonic()
         try:
@@ -36,10 +37,10 @@ async def supervised(kind: str, work: Callable[[], Awaitable[None]], log: Logger
         except Exception as error:
             trouble = error
         if monotonic() - began >= STEADY_SECONDS:
-            wait = FIRST_WAIT_SECONDS
+            waits = pauses(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS)
+        wait = next(waits)
         note_error(kind, trouble, wait, log)
         await asyncio.sleep(wait)
-        wait = min(2 * wait, MAX_WAIT_SECONDS)
 
 
 def note_error(kind: str, error: BaseException, wait: float, log: Logger) -> None:

@@ -10,6 +10,7 @@ from time import monotonic
 
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.backoff import pauses
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
 from seedsweep.kube import names
@@ -134,9 +135,9 @@ class Sweep:
 
     async def run(self) -> None:
         """Until it is over; errors are shown and tried again, for ever. Raises GoneError."""
-        wait = RETRY_SECONDS
+        waits = pauses(RETRY_SECONDS, MAX_RETRY_SECONDS)
         while True:
-            began = monotonic()
+            began, wait = monotonic(), next(waits)
             try:
                 await self._run()
                 return
@@ -153,7 +154,8 @@ class Sweep:
                 await self._acceptance.tell_stalled(self.home, error)
             self._judged = None
             await asyncio.sleep(wait)
-            wait = RETRY_SECONDS if monotonic() - began > MAX_SLEEP_SECONDS else min(2 * wait, MAX_RETRY_SECONDS)
+            if monotonic() - began > MAX_SLEEP_SECONDS:
+                waits = pauses(RETRY_SECONDS, MAX_RETRY_SECONDS)
 
     @property
     def _is_changed(self) -> bool:

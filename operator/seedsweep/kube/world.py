@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt, WarmUp
+from seedsweep.engine.decisions import Decision, Event, HandOverWinner, Prune, Record, StartEpisode, StopAttempt, WarmUp
+from seedsweep.engine.facts.freed import stored_of
 from seedsweep.engine.observation import Observation, Refusal
-from seedsweep.engine.storage import stored_of
 from seedsweep.kube.apiserver.client import ApiError, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, Gates, Refusals
 from seedsweep.kube.clock import now
@@ -107,7 +107,7 @@ class KubeWorld:
             attempts=attempts,
             refused=dict(self._attempts.refused.standing),
             unrecorded=dict(self._records.unrecorded.standing),
-            uncut=dict(self._records.uncut.standing),
+            refused_cuts=dict(self._records.refused_cuts.standing),
             hindrances=tuple(self._hindrances(now())),
             suspend=spec.suspend,
             has_failed=self._record.written.failed,
@@ -115,8 +115,8 @@ class KubeWorld:
             generation=self.sweep.metadata.generation,
             stored=stored_of(episodes) if house is not None and not house.unable else {},
             resumable=stored and resumes,
-            conclusion=self._housekeeper.conclusion(self.sweep, self.status),
-            concluding=self._housekeeper.concluding,
+            hand_over=self._housekeeper.hand_over_outcome(self.sweep, self.status),
+            handing_over=self._housekeeper.handing_over,
             housekeeping=house,
         )
         return self.seen
@@ -166,9 +166,9 @@ class KubeWorld:
                 best = self._records.episodes[decision.episode].best if decision.keep_best else None
                 keep = best.evaluation if best is not None else None
                 prune[decision.episode] = Pruning(episode=decision.episode.name, keep=keep)
-            elif isinstance(decision, Conclude) and self._tells_of(decision):
+            elif isinstance(decision, HandOverWinner) and self._tells_of(decision):
                 hand_over = self._hand_over(decision)
-            elif isinstance(decision, Conclude):
+            elif isinstance(decision, HandOverWinner):
                 self._housekeeper.look_again_soon()
         wanted = Wanted(prune, hand_over, any(isinstance(decision, WarmUp) for decision in decisions))
         await self._housekeeper.act(self.sweep, wanted, self._is_on_record)
@@ -177,14 +177,14 @@ class KubeWorld:
     def _ours(self) -> bool:
         return self.sweep.spec.trainer.fine_tuning is not None
 
-    def _tells_of(self, decision: Conclude) -> bool:
+    def _tells_of(self, decision: HandOverWinner) -> bool:
         """Whether the status that was planned last is that of the end, for the winner's card."""
         best = self.status.best
         if best is None or not (self.status.phase == "Concluding" or self.status.failed):
             return False
         return (best.episode, best.evaluation) == (decision.episode.name, decision.evaluation)
 
-    def _hand_over(self, decision: Conclude) -> HandOver:
+    def _hand_over(self, decision: HandOverWinner) -> HandOver:
         records = self._records
         card = model_card(self.sweep, self.status, records.episodes, records.cuts.values())
         name, export = decision.episode.name, self.sweep.spec.export

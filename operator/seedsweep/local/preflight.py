@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from seedsweep.api.checks import Problem
-from seedsweep.api.parse import InvalidSweepError
+from seedsweep.api.reading.parse import InvalidSweepError
 from seedsweep.api.sweep import Trainer
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config

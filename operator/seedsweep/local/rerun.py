@@ -11,7 +11,7 @@ from rich.console import Console
 
 from seedsweep.api.checks import Problem
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
-from seedsweep.api.parse import InvalidSweepError, load_sweep
+from seedsweep.api.reading.parse import InvalidSweepError, load_sweep
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.codes import Exit
 from seedsweep.contract.exits import LastWords

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from seedsweep.api.checks import Problem
-from seedsweep.api.parse import InvalidSweepError, load_sweep
+from seedsweep.api.reading.parse import InvalidSweepError, load_sweep
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import Exit, exit_of
 from seedsweep.engine.layout import Layout

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from seedsweep.api.core import ObjectMeta
+from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.cut import Cut, CutData, cut_name
 from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from seedsweep.api.parse import InvalidSweepError
+from seedsweep.api.reading.parse import InvalidSweepError
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
-from seedsweep.engine.footprint import Footprint, in_words
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.plan import plan
+from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.local.attempts import ProcessAttempts
 from seedsweep.local.environment import literal_environment
 from seedsweep.local.lastwords import left_over
@@ -108,8 +108,8 @@ async def _train(sweep: SeedSweep, setting: Setting, launcher: Launcher, console
         raise
     finally:
         reader.cancel()
-        if storage.conclusion is not None and storage.conclusion.error:
-            console.print(f"warning: {storage.conclusion.error}", style="red", soft_wrap=True)
+        if storage.hand_over is not None and storage.hand_over.error:
+            console.print(f"warning: {storage.hand_over.error}", style="red", soft_wrap=True)
 
 
 async def _loop(layout: Layout, world: LocalWorld, view: LiveView, interrupted: Callable[[], bool]) -> Plan | None:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from seedsweep.api.checks import Problem
-from seedsweep.engine.footprint import in_words
+from seedsweep.engine.questions.footprint import in_words
 
 
 def space_problems(folder: Path, needed: int) -> list[Problem]:

@@ -1,7 +1,7 @@
 """Checkpoints on this machine's disk: who has some, what is thrown away, and the winner's hand-over.
 
-seedsweep_trainer/folders.py says what our trainer keeps in OUT/work/EPISODE. What a trainer of one's own keeps there is
-its own affair: it is removed whole or left alone.
+seedsweep_trainer/storage/folders.py says what our trainer keeps in OUT/work/EPISODE. What a trainer of one's own keeps
+there is its own affair: it is removed whole or left alone.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.status import TestScore
 from seedsweep.contract.exits import last_line
 from seedsweep.contract.protocol import Env
-from seedsweep.engine.decisions import Conclude
+from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Conclusion
+from seedsweep.engine.observation import HandOverOutcome
 from seedsweep.files import write_whole
 from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
 from seedsweep.local.lastwords import tail
 from seedsweep.local.processes import Launcher
 from seedsweep.local.rundir import RunDirectory, remove_tree
-from seedsweep_trainer.folders import LocalFolders, find_best, keep_best_only
+from seedsweep_trainer.storage.folders import LocalFolders, find_best, keep_best_only
 
 _TRIES = 2
 
@@ -33,14 +33,14 @@ class Storage:
 
     def __init__(self, directory: RunDirectory, layout: Layout, launcher: Launcher, base: Path) -> None:
         """`base` is the folder that relative paths in the sweep's file start from."""
-        self.conclusion: Conclusion | None = None
+        self.hand_over: HandOverOutcome | None = None
         self._directory = directory
         self._trainer = layout.spec.trainer
         self._ours = layout.ours
         self._export_to = layout.spec.export
         self._launcher = launcher
         self._base = base
-        self._hand_over: asyncio.Task[None] | None = None
+        self._handing_over: asyncio.Task[None] | None = None
         folders = {episode: directory.checkpoints(episode) for episode in layout.episodes}
         self._stored = {e: self._can_resume(folder) for e, folder in folders.items() if folder.exists()}
 
@@ -50,9 +50,9 @@ class Storage:
         return self._stored
 
     @property
-    def concluding(self) -> bool:
+    def handing_over(self) -> bool:
         """See Observation."""
-        return self._hand_over is not None and not self._hand_over.done()
+        return self._handing_over is not None and not self._handing_over.done()
 
     def fill(self, episode: EpisodeId) -> None:
         """An attempt of this episode may write there from now on."""
@@ -69,18 +69,18 @@ class Storage:
             keep_best_only(LocalFolders(folder), best)
         self._stored[episode] = False
 
-    def conclude(self, decision: Conclude, card: str, then: Callable[[], None]) -> None:
-        """Begin to hand over the winner with its card, in the background; call `then` once `conclusion` is there."""
-        self._hand_over = asyncio.create_task(self._conclude(decision, card))
-        self._hand_over.add_done_callback(lambda _: then())
+    def hand_over_winner(self, decision: HandOverWinner, card: str, then: Callable[[], None]) -> None:
+        """Begin to hand over the winner with its card, in the background; call `then` once `hand_over` is there."""
+        self._handing_over = asyncio.create_task(self._make_best(decision, card))
+        self._handing_over.add_done_callback(lambda _: then())
 
-    async def _conclude(self, decision: Conclude, card: str) -> None:
+    async def _make_best(self, decision: HandOverWinner, card: str) -> None:
         name = decision.episode.name
         folder = self._directory.checkpoints(decision.episode)
         best = find_best(LocalFolders(folder), decision.evaluation)
         if best is None:
             error = f"no weights of evaluation {decision.evaluation} of {name} are in {self._directory.work}"
-            self.conclusion = Conclusion(name, error=error)
+            self.hand_over = HandOverOutcome(name, error=error)
             return
         text = self._directory.root / ".card.md"
         write_whole(text, card.encode())
@@ -90,22 +90,22 @@ class Storage:
         done = await self._run("conclude", arguments, log)
         text.unlink()
         if done:
-            self.conclusion = await self._export(_conclusion(name, weights))
+            self.hand_over = await self._export(_outcome(name, weights))
         else:
-            self.conclusion = Conclusion(
+            self.hand_over = HandOverOutcome(
                 name, error=f"the winner could not be handed over: {last_line(tail(log))} (see {log})"
             )
 
-    async def _export(self, conclusion: Conclusion) -> Conclusion:
+    async def _export(self, made: HandOverOutcome) -> HandOverOutcome:
         """With a copy where the sweep wants one; the result stands without it."""
         if self._export_to is None:
-            return conclusion
+            return made
         to = self._export_to.model_dump_json(by_alias=True, exclude_unset=True)
         log = self._directory.logs / "export.log"
         if await self._run("export", ["--folder", str(self._directory.best), "--to", to], log):
-            return replace(conclusion, exported=last_line(tail(log)))
+            return replace(made, exported=last_line(tail(log)))
         error = f"the copy that spec.export asks for could not be made: {last_line(tail(log))} (see {log})"
-        return replace(conclusion, error="; ".join(filter(None, [conclusion.error, error])))
+        return replace(made, error="; ".join(filter(None, [made.error, error])))
 
     async def _run(self, what: str, arguments: Sequence[str], log: Path) -> bool:
         """A command of the trainer, tried again if it fails; whether it has succeeded."""
@@ -120,14 +120,14 @@ class Storage:
         return False
 
     def _can_resume(self, folder: Path) -> bool:
-        return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).kept())
+        return not self._ours or any(kept.is_checkpoint for kept in LocalFolders(folder).listed())
 
 
-def _conclusion(episode: str, best: Path) -> Conclusion:
+def _outcome(episode: str, best: Path) -> HandOverOutcome:
     """What was handed over; a sweep without a test set has no test score."""
     path = best / "test.json"
     try:
         test = TestScore.model_validate_json(path.read_bytes()) if path.exists() else None
     except (OSError, ValidationError):
-        return Conclusion(episode, weights=str(best), error=f"{path} is no test score: run the same command again")
-    return Conclusion(episode, weights=str(best), test=test)
+        return HandOverOutcome(episode, weights=str(best), error=f"{path} is no test score: run the same command again")
+    return HandOverOutcome(episode, weights=str(best), test=test)

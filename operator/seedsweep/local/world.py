@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.decisions import Conclude, Decision, Event, Prune, Record, StartEpisode, StopAttempt
+from seedsweep.engine.decisions import Decision, Event, HandOverWinner, Prune, Record, StartEpisode, StopAttempt
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, SeenAttempt
 from seedsweep.local.attempts import ProcessAttempts
@@ -34,7 +34,7 @@ class LocalWorld:
         """The last observation."""
         self.left_over: tuple[SeenAttempt, ...] = ()
         """Attempts of an earlier runner whose end is not on record yet."""
-        self._to_conclude: Conclude | None = None
+        self._to_hand_over: HandOverWinner | None = None
 
     async def observe(self) -> Observation:
         """See Backend."""
@@ -47,8 +47,8 @@ class LocalWorld:
             parallelism=len(self._places),
             stored=self._storage.stored,
             resumable=self._attempts.resumable,
-            conclusion=self._storage.conclusion,
-            concluding=self._storage.concluding,
+            hand_over=self._storage.hand_over,
+            handing_over=self._storage.handing_over,
         )
         return self.seen
 
@@ -71,17 +71,17 @@ class LocalWorld:
                 case Prune():
                     best = self._ledger.episodes[decision.episode].best if decision.keep_best else None
                     self._storage.prune(decision.episode, best.evaluation if best is not None else None)
-                case Conclude():
-                    self._to_conclude = decision
+                case HandOverWinner():
+                    self._to_hand_over = decision
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
         """See Backend; the view shows the events of the plan."""
         self._ledger.publish(status)
-        if self._to_conclude is not None:
+        if self._to_hand_over is not None:
             # Only now all that the winner's card tells is on record.
-            decision, self._to_conclude = self._to_conclude, None
+            decision, self._to_hand_over = self._to_hand_over, None
             card = model_card(self._ledger.sweep, status, self._ledger.episodes, self._ledger.cuts.values())
-            self._storage.conclude(decision, card, then=self._attempts.news.set)
+            self._storage.hand_over_winner(decision, card, then=self._attempts.news.set)
 
     async def news(self, wait: timedelta | None) -> None:
         """Return when something has become known, or after this time."""

@@ -12,7 +12,7 @@ from pydantic.main import IncEx
 
 import seedsweep
 from seedsweep.api.card import PLACE_FOR_TEST
-from seedsweep.api.core import ObjectMeta
+from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.cut import Cut, CutData, cut_name
 from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.provenance import Provenance

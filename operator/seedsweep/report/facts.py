@@ -11,7 +11,7 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from seedsweep.api.episode import Episode
-from seedsweep.api.scalars import TooLargeError, resolve
+from seedsweep.api.reading.scalars import TooLargeError, resolve
 from seedsweep.api.status import Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
 from seedsweep.report.words import one_line

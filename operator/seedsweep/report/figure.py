@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.census import step_of
 from seedsweep.engine.layout import Layout
+from seedsweep.engine.questions.census import step_of
 from seedsweep.report.analysis import known_baseline
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted, metric_words, score_text

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
 from seedsweep.engine.decisions import Plan, RecordCut, RecordEpisode
+from seedsweep.engine.facts.ranking import Score, score_key
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
-from seedsweep.engine.ranking import Score, score_key
 from seedsweep.report.words import score_text
 
 _NEW = EpisodeStatus()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from seedsweep.engine.ranking import Score
+from seedsweep.engine.facts.ranking import Score
 from seedsweep.report.words import score_text
 from seedsweep.terminal.board import Board, Divider, Entry, Row
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from heapq import heapreplace
 from itertools import pairwise
 
-from seedsweep.engine.census import step_of
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
+from seedsweep.engine.questions.census import step_of
 from seedsweep.terminal.board import Board, Row
 
 

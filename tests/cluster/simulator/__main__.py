@@ -27,7 +27,7 @@ def main() -> None:
 
 
 async def _play(kubeconfig: str | None, script: Script | None, folder: Path) -> None:
-    client = await new_client_from_config(kubeconfig)  # type: ignore[no-untyped-call]
+    client = await new_client_from_config(kubeconfig)
     async with client, run_trainers(client, folder) if script is None else simulate(client, script):
         print("The trainers of all sweeps are under way. Ctrl-C ends them.", flush=True)
         await asyncio.Event().wait()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
+from seedsweep.engine import backoff
 from seedsweep.kube.apiserver.client import Api, ApiError
 
 RETRY_SECONDS = 10.0
@@ -11,10 +12,7 @@ MAX_RETRY_SECONDS = 300.0
 
 def pauses() -> Iterator[float]:
     """Seconds between one try and the next: from 10 doubling up to 300."""
-    pause = RETRY_SECONDS
-    while True:
-        yield pause
-        pause = min(2 * pause, MAX_RETRY_SECONDS)
+    return backoff.pauses(RETRY_SECONDS, MAX_RETRY_SECONDS)
 
 
 async def delete_at_last(api: Api, path: str, uid: str, tell: Callable[[str], None]) -> None:

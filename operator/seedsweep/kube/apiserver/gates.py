@@ -53,7 +53,8 @@ class _Gate:
     under_way: int = 0
     error: ApiError | None = None
     """Why it is closed."""
-    pause: timedelta = PAUSE
+    times: int = 0
+    """How often in a row it was closed by a request that tried again."""
     due: datetime = _LONG_AGO
     """When one request may try again."""
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
@@ -135,10 +136,11 @@ class Gates:
         if gate.error is None or refusal_reason(gate.error) != refusal_reason(error):
             self._log.warning("cannot %s: %s", kind, error)
         if gate.error is None:
-            gate.pause = PAUSE
+            gate.times = 1
         elif self._clock() >= gate.due:
-            gate.pause = min(2 * gate.pause, MAX_PAUSE)
-        gate.error, gate.limit, gate.due = error, 1, self._clock() + gate.pause
+            gate.times += 1
+        gate.error, gate.limit = error, 1
+        gate.due = self._clock() + backoff(gate.times, PAUSE, MAX_PAUSE)
 
     def _open(self, gate: _Gate, kind: str) -> None:
         if gate.error is not None:

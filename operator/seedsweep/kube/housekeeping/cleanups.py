@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from time import monotonic
 
-from seedsweep.api.parse import InvalidSweepError, parse_stored
+from seedsweep.api.reading.parse import InvalidSweepError, parse_stored
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.foreign import mapping, text
 from seedsweep.engine.decisions import Event

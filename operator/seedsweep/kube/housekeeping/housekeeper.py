@@ -12,7 +12,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.observation import Conclusion, Housekeeping, WarmedUp
+from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
@@ -138,11 +138,11 @@ class Housekeeper:
         )
 
     @property
-    def concluding(self) -> bool:
+    def handing_over(self) -> bool:
         """The winner is being handed over."""
         return self._working and self._pod is not None and self._pod.task.hand_over is not None
 
-    def conclusion(self, sweep: SeedSweep, status: SweepStatus) -> Conclusion | None:
+    def hand_over_outcome(self, sweep: SeedSweep, status: SweepStatus) -> HandOverOutcome | None:
         """What became of handing over the winner, as far as that is known."""
         best, done, export = status.best, self._answered(), sweep.spec.export
         if best is None:
@@ -150,14 +150,14 @@ class Housekeeper:
         given_up = self._failures.given_up
         # One that was asked for another export does not count: it is done once more, which harms nothing.
         if given_up is not None and given_up.export == export:
-            return _conclusion(sweep, best.episode, given_up.answer)
+            return _outcome(sweep, best.episode, given_up.answer)
         asked = self._pod.task.hand_over if self._pod is not None else None
         if done is not None and asked is not None and asked.export == export:
-            return _conclusion(sweep, asked.episode, done)
+            return _outcome(sweep, asked.episode, done)
         if best.weights is None or status.hand_over_failed:
             return None
         # Nothing of it is left but the record.
-        return Conclusion(best.episode, best.weights, best.exported, best.test)
+        return HandOverOutcome(best.episode, best.weights, best.exported, best.test)
 
     @property
     def _working(self) -> bool:
@@ -307,7 +307,7 @@ def _pruned(task: HousekeepingTask, episodes: Mapping[str, EpisodeId]) -> Iterat
             yield episodes[pruning.episode], pruning.keep is not None
 
 
-def _conclusion(sweep: SeedSweep, episode: str, answer: HousekeepingAnswer) -> Conclusion:
+def _outcome(sweep: SeedSweep, episode: str, answer: HousekeepingAnswer) -> HandOverOutcome:
     weights = readable_place(sweep, answer.weights) if answer.weights is not None else None
     error = answer.error or ("" if weights is not None else "the hand-over left no weights")
-    return Conclusion(episode, weights, answer.exported, answer.test, error)
+    return HandOverOutcome(episode, weights, answer.exported, answer.test, error)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from seedsweep.api.cut import CutData, cut_name
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
-from seedsweep.api.stored import UnreadableRecordError, read_cut, read_episode
+from seedsweep.api.reading.stored import UnreadableRecordError, read_cut, read_episode
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
@@ -43,7 +43,7 @@ class Records:
         self.cuts: dict[tuple[int, int], CutData] = {}
         self.unrecorded = Refusals[EpisodeId](clock, news)
         """Episodes whose record cannot be written, or cannot be read."""
-        self.uncut = Refusals[tuple[int, int]](clock, news)
+        self.refused_cuts = Refusals[tuple[int, int]](clock, news)
         """Cuts that cannot be created, or cannot be read, by (bracket, rung)."""
         self._api = api
         self._home = home
@@ -86,7 +86,7 @@ class Records:
                 async with self._locks[episode]:
                     await self._read_again(episode)
         listed = await self._listed_versions("cuts")
-        for key in [key for key in self.uncut.standing if key not in cuts]:
+        for key in [key for key in self.refused_cuts.standing if key not in cuts]:
             name = cut_name(self._home.name, *key)
             if name in listed:
                 await self._obey(key, name)
@@ -254,9 +254,9 @@ class Records:
         try:
             self.cuts[key] = read_cut(item).data
         except UnreadableRecordError as error:
-            self.uncut.add_lasting(key, "UnreadableRecord", str(error))
+            self.refused_cuts.add_lasting(key, "UnreadableRecord", str(error))
         else:
-            self.uncut.done(key)
+            self.refused_cuts.done(key)
 
     async def _listed_versions(self, plural: str) -> dict[str, str]:
         """resourceVersion by name of the objects that are there now."""
@@ -275,22 +275,22 @@ class Records:
             if error.reason == "AlreadyExists":
                 await self._obey(key, name)
             else:
-                self.uncut.add(key, refusal_reason(error), str(error), error)
+                self.refused_cuts.add(key, refusal_reason(error), str(error), error)
             return False
         self.cuts[key] = cut
-        self.uncut.done(key)
+        self.refused_cuts.done(key)
         return True
 
     async def _obey(self, key: tuple[int, int], name: str) -> None:
         try:
             found = await self._api.get(f"{self._home.collection('cuts')}/{name}")
         except ApiError as error:
-            self.uncut.add(key, refusal_reason(error), str(error), error)
+            self.refused_cuts.add(key, refusal_reason(error), str(error), error)
             return
         if belongs_to(self._home, found):
             self._take_cut(key, found)
         else:
-            self.uncut.add(key, "NameTaken", _taken("Cut", found))
+            self.refused_cuts.add(key, "NameTaken", _taken("Cut", found))
 
     def _body(self, episode: EpisodeId, status: EpisodeStatus | None) -> Object:
         """The whole object, with the version it is made from."""

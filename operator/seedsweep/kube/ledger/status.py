@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import SweepStatus
-from seedsweep.api.stored import read_status
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.apiserver.client import ApiError, Object
 from seedsweep.kube.apiserver.gates import GatedApi

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode
-from seedsweep.api.stored import read_cut, read_episode
+from seedsweep.api.reading.stored import read_cut, read_episode
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import Api, Object
 from seedsweep.kube.home import Home

@@ -9,10 +9,10 @@ from typing import Any
 
 from seedsweep.api.base import ApiModel
 from seedsweep.api.checks import Problem
+from seedsweep.api.core.labels import is_own
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.gpus import gpu_problems
-from seedsweep.api.labels import is_own
 from seedsweep.api.sweep import SeedSweep, SweepSpec
 from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, Env
 from seedsweep.contract.variables import config_text, episode_variables, literal

@@ -23,7 +23,7 @@ from seedsweep.contract.metrics_client import fetch, metrics_session
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.contract.trouble import InternalError, Trouble
 from seedsweep.engine.observation import Reading
-from seedsweep.engine.scrape_pace import OFTEN
+from seedsweep.engine.policies.scrape_pace import OFTEN
 from seedsweep.kube.clock import now
 from seedsweep.kube.process.metrics import SCRAPE_SECONDS, SCRAPES
 from seedsweep.kube.scraping.slots import Slots

@@ -1,0 +1,1 @@
+"""The parts of Kubernetes' own types that a sweep may carry, under their own names."""

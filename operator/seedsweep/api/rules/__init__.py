@@ -1,0 +1,1 @@
+"""What the API server checks by itself: rules in CEL, from the types."""

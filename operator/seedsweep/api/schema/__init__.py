@@ -1,0 +1,1 @@
+"""What is written from the types: the CustomResourceDefinitions and docs/sweep.md."""

@@ -1,0 +1,1 @@
+"""What is put on record: attempts, scores, verdicts, cuts. The first step of a plan."""

@@ -1,0 +1,70 @@
+"""Which attempts are worth reading more often, since others wait for the GPUs that they hold."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.observation import SeenAttempt
+from seedsweep.engine.questions.standings import Need, Race
+
+OFTEN = 5
+"""Times in one `spec.scrape.intervalSeconds`."""
+_AHEAD = 2
+"""Intervals before an attempt is expected at its rung: its pace is known only as exactly as it is read."""
+
+_PATIENCE = 2
+"""Evaluations past its rung in which its checkpoint there should have come."""
+
+
+class ScrapePace(NamedTuple):
+    """Who is read more often."""
+
+    often: frozenset[str]
+    """UIDs of attempts."""
+    look_again: datetime | None
+    """When the next one joins them."""
+
+
+def read_scrape_pace(draft: Draft, race: Race) -> ScrapePace:
+    """More often: attempts about to reach a rung at which nobody told them to stop, while others wait.
+
+    What such an attempt trains between its rung and the reading that shows it may be for nothing.
+    """
+    waited_for = any(a.bound is None for a in draft.live.values()) or any(
+        s.need in (Need.RUNG, Need.END) and e not in draft.live for e, s in race.standings.items()
+    )
+    if not waited_for:
+        return ScrapePace(frozenset(), None)
+    since = {a.uid: _nears_its_rung_at(draft, race, a) for a in draft.live.values()}
+    often = frozenset(uid for uid, at in since.items() if at is not None and at <= draft.now)
+    return ScrapePace(often, min((at for at in since.values() if at is not None and at > draft.now), default=None))
+
+
+def _nears_its_rung_at(draft: Draft, race: Race, attempt: SeenAttempt) -> datetime | None:
+    """From when on it is worth more readings, as far as its pace tells; None where it is not."""
+    standing, reading = race.standings.get(attempt.episode), attempt.reading
+    if attempt.stopping or attempt.uid in draft.stopped or standing is None or reading is None:
+        return None
+    if standing.need not in (Need.RUNG, Need.CUT) or standing.goal is None or reading.checkpoint >= standing.goal:
+        return None
+    if attempt.heeds_stop_after or (standing.need is Need.CUT and not draft.seen.resumable):
+        return None
+    to_go = standing.goal - len(reading.scores)
+    if to_go <= 0:
+        # Where no checkpoint comes soon, none may ever come.
+        return draft.now if to_go >= -_PATIENCE else None
+    pace = _pace(draft, attempt)
+    if pace is None:
+        return None
+    assert attempt.progressed is not None  # where there is a pace
+    interval = timedelta(seconds=draft.layout.spec.scrape.interval_seconds)
+    return attempt.progressed + to_go * pace - _AHEAD * interval
+
+
+def _pace(draft: Draft, attempt: SeenAttempt) -> timedelta | None:
+    """Time from one evaluation to the next, its start-up spread over them; None before its first."""
+    placed = draft.placed_at(attempt)
+    if attempt.reading is None or placed is None or attempt.progressed is None:
+        return None
+    made = len(attempt.reading.scores) - draft.begun_at(attempt)
+    return (attempt.progressed - placed) / made if made > 0 else None

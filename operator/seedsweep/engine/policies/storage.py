@@ -1,0 +1,24 @@
+"""What becomes of the storage: it is warmed up first; at the end the winner is handed over and the rest freed."""
+
+from seedsweep.engine.decisions import HandOverWinner, Prune, WarmUp
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.questions.closing import Closing
+from seedsweep.engine.questions.storage import warm_up_of
+
+
+def decide_warm_up(draft: Draft) -> None:
+    """Have it begin, if it has not."""
+    warmed = warm_up_of(draft)
+    if warmed is not None and not (warmed.under_way or warmed.refused or draft.seen.suspend):
+        draft.decide(WarmUp())
+
+
+def decide_closing(draft: Draft, closing: Closing) -> None:
+    """Hand the winner over once nothing runs any more, and free what is due."""
+    if closing.hands_over and closing.winner is not None and not draft.live and not draft.seen.handing_over:
+        best = draft.status(closing.winner).best
+        assert best is not None  # that is what made it the winner
+        draft.decide(HandOverWinner(closing.winner, best.evaluation))
+    for leftover in closing.leftovers:
+        if leftover.due:
+            draft.decide(Prune(leftover.episode, keep_best=leftover.keep_best))

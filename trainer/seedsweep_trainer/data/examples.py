@@ -1,0 +1,211 @@
+"""Which rows become training, validation and test examples: where, split, subset and classes of a data set."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedsweep.api.finetuning import Columns, Dataset, Task
+from seedsweep_trainer.data.labels import Classes, class_values, encode
+from seedsweep_trainer.data.references import source_files
+from seedsweep_trainer.data.sources import Table, read_file, read_hub
+from seedsweep_trainer.errors import ConfigurationError, unknown_name
+
+
+@dataclass(frozen=True, slots=True)
+class GlueTask:
+    """How a GLUE task's TSV files are laid out."""
+
+    columns: Columns
+    classes: dict[str, str]
+    """Label in the file -> class name, in the order of the class ids that GLUE uses."""
+    positive: str
+    header: tuple[str, ...] | None = None
+    """Column names, for files without a header line."""
+
+
+GLUE: dict[Task, GlueTask] = {
+    "mrpc": GlueTask(
+        Columns(text="#1 String", text_pair="#2 String", label="Quality"),
+        {"0": "not_equivalent", "1": "equivalent"},
+        positive="equivalent",
+    ),
+    "rte": GlueTask(
+        Columns(text="sentence1", text_pair="sentence2"),
+        {"entailment": "entailment", "not_entailment": "not_entailment"},
+        positive="entailment",
+    ),
+    "cola": GlueTask(
+        Columns(text="sentence"),
+        {"0": "unacceptable", "1": "acceptable"},
+        positive="acceptable",
+        header=("source", "label", "mark", "sentence"),
+    ),
+    "sst2": GlueTask(Columns(text="sentence"), {"0": "negative", "1": "positive"}, positive="positive"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The examples of one part, n of them."""
+
+    text: list[str]
+    pair: list[str] | None
+    labels: np.ndarray
+    """int64 class ids, or float32 values for regression; shape (n,)."""
+    rows: np.ndarray
+    """int64 row numbers in the source, from 0; shape (n,)."""
+
+    def take(self, positions: np.ndarray) -> "Examples":
+        """The examples at these positions, in this order."""
+        return Examples(
+            text=[self.text[i] for i in positions],
+            pair=None if self.pair is None else [self.pair[i] for i in positions],
+            labels=self.labels[positions],
+            rows=self.rows[positions],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """A whole data set before tokenising."""
+
+    parts: dict[str, Examples]
+    """train, validation and, where there is one, test."""
+    classes: Classes | None
+    """None for regression."""
+    commit: str | None
+    """The hub commit the data set came from."""
+
+
+def load_examples(dataset: Dataset) -> LabelledText:
+    """Read, filter, label, split and cut down a data set: always the same examples in the same order.
+
+    Raises ConfigurationError for everything in the configuration that the data does not bear out.
+    """
+    glue = _glue(dataset)
+    columns = glue.columns if glue else dataset.columns
+    tables, commit = _tables(dataset, glue)
+    rows = {part: _matching(table, dataset.where) for part, table in tables.items()}
+    labels = {part: table.strings(columns.label, "dataset.columns.label", rows[part]) for part, table in tables.items()}
+    classes = None
+    if dataset.kind == "classification":
+        classes = _classes(dataset, glue, tables["train"], labels["train"], rows["train"])
+    parts = {}
+    for part, table in tables.items():
+        pair = columns.text_pair
+        parts[part] = Examples(
+            text=_texts(table, columns.text, "dataset.columns.text", rows[part]),
+            pair=_texts(table, pair, "dataset.columns.textPair", rows[part]) if pair else None,
+            labels=encode(labels[part], rows[part], classes, table),
+            rows=rows[part],
+        )
+    return LabelledText(_cut_down(_set_aside(parts, dataset), dataset), classes, commit)
+
+
+def _glue(dataset: Dataset) -> GlueTask | None:
+    if dataset.task is None:
+        return None
+    theirs = {
+        "columns": dataset.columns != Columns(),
+        "labels": dataset.labels is not None,
+        "kind": dataset.kind == "regression",
+    }
+    for name, given in theirs.items():
+        if given:
+            raise ConfigurationError(
+                f"dataset.{name} follows from dataset.task {dataset.task!r}: remove it, "
+                "or name the files in dataset.train and dataset.validation instead of a task"
+            )
+    return GLUE[dataset.task]
+
+
+def _tables(dataset: Dataset, glue: GlueTask | None) -> tuple[dict[str, Table], str | None]:
+    """What was read, by part, and the hub commit."""
+    given, prefix = (dataset.hub, "dataset.hub") if dataset.hub else (dataset, "dataset")
+    for part in ("validation", "test"):
+        named, drawn = getattr(given, part), getattr(dataset.split, part)
+        if named and drawn:
+            raise ConfigurationError(
+                f"dataset.split.{part} {drawn}: {prefix}.{part} {named!r} is given too; keep one of them"
+            )
+    if dataset.hub:
+        return read_hub(dataset.hub)
+    header = glue.header if glue else None
+    return {part: read_file(file, field, header) for part, (file, field) in source_files(dataset).items()}, None
+
+
+def _matching(table: Table, where: dict[str, str]) -> np.ndarray:
+    """Numbers of the rows that hold the wanted values."""
+    keep = np.ones(len(table.data), dtype=bool)
+    for column, wanted in where.items():
+        keep &= np.array([value == wanted for value in table.strings(column, f"dataset.where.{column}")], dtype=bool)
+    if not keep.any():
+        found = f"no row matches dataset.where {where}" if where else "it holds no examples"
+        raise ConfigurationError(f"{table.field} {table.origin!r}: {found}; correct the one or the other")
+    return np.flatnonzero(keep)
+
+
+def _texts(table: Table, column: str, field: str, rows: np.ndarray) -> list[str]:
+    texts = []
+    for text, row in zip(table.strings(column, field, rows), rows, strict=True):
+        if not text:
+            raise ConfigurationError(
+                f"{field} {column!r}: row {row} of {table.field} {table.origin!r} (from 0) has no text: "
+                "fill it in or remove the row"
+            )
+        texts.append(text)
+    return texts
+
+
+def _classes(
+    dataset: Dataset, glue: GlueTask | None, table: Table, labels: list[str | None], rows: np.ndarray
+) -> Classes:
+    """The classes of a data set, of whose train `table` holds the `labels` in these `rows`."""
+    declared = None if glue else table.class_names(dataset.columns.label)
+    if glue:
+        values, names = list(glue.classes), list(glue.classes.values())
+    else:
+        values = names = dataset.labels or declared or class_values(labels, rows, table)
+    if len(values) < 2:
+        raise ConfigurationError(
+            f"dataset.labels: classification needs at least two classes, found {values}; "
+            "check dataset.columns.label and dataset.where, or set dataset.kind to regression"
+        )
+    wanted = dataset.positive_label or (glue.positive if glue else None)
+    if wanted is not None and wanted not in names:
+        raise unknown_name("dataset.positiveLabel", wanted, names, "a label")
+    positive = names.index(wanted) if wanted else 1 if len(names) == 2 else None
+    return Classes(tuple(values), tuple(names), positive)
+
+
+def _drawn(examples: Examples, purpose: str, seed: int) -> np.ndarray:
+    """Positions in a random order that depends on purpose, seed and row numbers alone, on any machine for ever."""
+    keys = [hashlib.sha256(f"{purpose} {seed} {row}".encode()).digest() for row in examples.rows]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+
+
+def _set_aside(parts: dict[str, Examples], dataset: Dataset) -> dict[str, Examples]:
+    """Take the split's test, then validation examples out of train; all stay in the order of the source."""
+    split, train = dataset.split, parts["train"]
+    if not split.test and not split.validation:
+        return parts
+    if split.test + split.validation >= len(train.rows):
+        raise ConfigurationError(
+            f"dataset.split sets {split.validation} validation and {split.test} test examples aside, "
+            f"but train has {len(train.rows)}: lower them so that something is left to train on"
+        )
+    # Test first: the reported set stays the same when the size of the validation set changes.
+    test, validation, rest = np.split(_drawn(train, "split", split.seed), [split.test, split.test + split.validation])
+    taken = {"train": rest, "validation": validation, "test": test}
+    return parts | {part: train.take(np.sort(drawn)) for part, drawn in taken.items() if len(drawn)}
+
+
+def _cut_down(parts: dict[str, Examples], dataset: Dataset) -> dict[str, Examples]:
+    """At most so many examples of each part as `subset` says, in the order of the source."""
+    sizes = dataset.subset.model_dump(exclude={"seed"}, exclude_none=True)
+    chosen = {}
+    for part, examples in parts.items():
+        drawn = _drawn(examples, f"subset {part}", dataset.subset.seed)[: sizes[part]] if part in sizes else None
+        chosen[part] = examples if drawn is None else examples.take(np.sort(drawn))
+    return chosen

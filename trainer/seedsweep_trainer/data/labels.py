@@ -1,0 +1,117 @@
+"""What a column of labels stands for: classes, or values to predict."""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedsweep_trainer.data.sources import HIDDEN_LABEL, Table
+from seedsweep_trainer.errors import ConfigurationError, unknown_name
+
+LARGEST, SMALLEST = 1e18, 1e-18
+"""Sizes of a value to be predicted: the squares of both fit into a float32."""
+
+COARSEST = 0.01
+"""How much of their standard deviation a float32 may round values by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes in the order of their ids."""
+
+    values: tuple[str, ...]
+    """As the data writes them."""
+    names: tuple[str, ...]
+    positive: int | None
+    """Id of the class that F1 is about; None where there are more than two and none is named."""
+
+
+def class_values(labels: list[str | None], rows: np.ndarray, table: Table) -> list[str]:
+    """The classes among the labels of train: by size where all are whole numbers (a rating of 10 comes after 9), else
+    by letter. Raises ConfigurationError for two that look alike, and for numbers that are none."""
+    first: dict[str, int] = {}
+    for label, row in zip(labels, rows, strict=True):
+        if label and label.strip():
+            first.setdefault(label, int(row))
+    where = f"of {table.field} {table.origin!r} (from 0)"
+    numbers = {label: number for label in first if (number := _as_number(label)) is not None}
+    for label, number in numbers.items():
+        if not _is_finite(number) and len(numbers) == len(first):
+            raise ConfigurationError(
+                f"dataset.columns.label: row {first[label]} {where} has no label but {label!r}, which is not a finite "
+                "number: correct or remove the row, or list it in dataset.labels"
+            )
+    alike: dict[str | float, str] = {}
+    for label in first:
+        other = alike.setdefault(numbers.get(label, label.strip()), label)
+        if other != label:
+            raise ConfigurationError(
+                f"dataset.columns.label: {other!r} (row {first[other]}) and {label!r} (row {first[label]}) {where} "
+                "look alike: write one class in one way, or list both in dataset.labels if they are two"
+            )
+    try:
+        return sorted(first, key=lambda label: (int(label), label))
+    except ValueError:
+        return sorted(first)
+
+
+def _as_number(text: str) -> float | None:
+    """Exactly, where it is whole: long identifiers differ in digits that a float does not have."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return None
+
+
+def _is_finite(number: float) -> bool:
+    # Whole numbers may be too large to become a float.
+    return isinstance(number, int) or math.isfinite(number)
+
+
+def encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None, table: Table) -> np.ndarray:
+    """Class ids (int64), or values (float32) for regression."""
+    where = f"of {table.field} {table.origin!r} (from 0)"
+    if HIDDEN_LABEL not in (classes.values if classes else ()) and set(labels) <= {None, "", HIDDEN_LABEL}:
+        raise ConfigurationError(
+            f"{table.field} {table.origin!r} has no labels, they are all missing or {HIDDEN_LABEL}: "
+            "name labelled data, or set examples of train aside with dataset.split"
+        )
+    ids = {value: i for i, value in enumerate(classes.values)} if classes else None
+    encoded: list[float] = []
+    for label, row in zip(labels, rows, strict=True):
+        if not label or (not label.strip() and (ids is None or label not in ids)):
+            raise ConfigurationError(
+                f"dataset.columns.label: row {row} {where} has no label: fill it in or remove the row"
+            )
+        if ids is None:
+            encoded.append(_number(label, f"row {row} {where}"))
+        elif label in ids:
+            encoded.append(ids[label])
+        else:
+            raise unknown_name("dataset.labels: the label", label, ids, f"among the classes (row {row} {where})")
+    if classes:
+        return np.array(encoded, dtype=np.int64)
+    exact = np.array(encoded)
+    rounded = exact.astype(np.float32)
+    if exact.min() < exact.max() and np.abs(rounded - exact).max() > COARSEST * exact.std():
+        raise ConfigurationError(
+            f"dataset.columns.label: the values {where.removesuffix(' (from 0)')} differ by too little for their size "
+            f"to be trained on in 32 bits ({exact.min():.17g} to {exact.max():.17g}): subtract their mean"
+        )
+    return rounded
+
+
+def _number(label: str, where: str) -> float:
+    value = _as_number(label)
+    if value is None or not _is_finite(value):
+        raise ConfigurationError(
+            f"dataset.columns.label: {label!r}, {where}, is not a finite number: "
+            "correct it, or set dataset.kind to classification"
+        )
+    if not (value == 0 or SMALLEST <= abs(value) <= LARGEST):
+        raise ConfigurationError(
+            f"dataset.columns.label: {label!r}, {where}, is not a finite number once it is trained on, in 32 bits: "
+            f"values have to be 0, or from {SMALLEST:g} to {LARGEST:g} in size; correct it, or scale the column"
+        )
+    return float(value)

@@ -1,0 +1,242 @@
+"""Where examples come from: files, installed packages and the hub, read into tables held in memory.
+
+Nothing is cached beside what the hub's own client caches, so a read-only home is enough for local files.
+"""
+
+import csv
+import re
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import huggingface_hub
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets.exceptions import DataFilesNotFoundError
+from huggingface_hub.errors import OfflineModeIsEnabled
+
+from seedsweep.api.finetuning import HubDataset
+from seedsweep_trainer.data.damage import KINDS, find_damage, not_utf8
+from seedsweep_trainer.data.hub import hub_failure
+from seedsweep_trainer.data.references import resolve
+from seedsweep_trainer.endings import is_out_of_resources
+from seedsweep_trainer.errors import ConfigurationError, unknown_name
+
+HIDDEN_LABEL = "-1"
+"""What hub data sets hold where a label is withheld, as in GLUE's test sets."""
+
+_OFFLINE = "name files of this machine in dataset.train"
+_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+_PLAIN_TYPES = re.compile(r"(large_)?string|u?int\d+|float\d+|bool")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Examples as they were read, with what to call them in an error."""
+
+    field: str
+    """The configuration's field that named them, like dataset.train."""
+    origin: str
+    """That field's value."""
+    data: datasets.Dataset
+
+    def strings(self, column: str, field: str, rows: np.ndarray | None = None) -> list[str | None]:
+        """One column as text, whatever its type in the file; all rows, or those numbered in `rows`.
+
+        `field` is the configuration's field that names the column. Class numbers of the hub become class names.
+        Raises ConfigurationError for a column that is missing or holds neither text, numbers nor booleans.
+        """
+        if column not in self.data.column_names:
+            raise unknown_name(field, column, self.data.column_names, f"a column of {self.field} {self.origin!r}")
+        feature = self.data.features[column]
+        where = f"{field} {column!r} of {self.field} {self.origin!r}"
+        values = self.data.data.column(column)
+        if rows is not None:
+            values = values.take(pa.array(rows))
+        if isinstance(feature, datasets.ClassLabel):
+            return [None if i is None else feature.names[i] if i >= 0 else HIDDEN_LABEL for i in values.to_pylist()]
+        if not isinstance(feature, datasets.Value) or not _PLAIN_TYPES.fullmatch(feature.dtype):
+            return self._mixed(column, where, rows)
+        if pa.types.is_floating(values.type):
+            # What writes JSON and Parquet from Python writes NaN where there is nothing.
+            if values.type == pa.float16():
+                values = values.cast(pa.float32())
+            values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+        try:
+            texts: list[str | None] = values.cast(pa.large_string()).to_pylist()
+        except ValueError:
+            raise ConfigurationError(
+                f"{where}: row {_first_broken(values, rows)} (from 0) is not UTF-8; write the file as UTF-8"
+            ) from None
+        return texts
+
+    def _mixed(self, column: str, where: str, rows: np.ndarray | None) -> list[str | None]:
+        """A column of no plain type as text, if all it holds beside text is nothing, like NaN in JSON.
+
+        Raises ConfigurationError with what else it holds.
+        """
+        values = self.data[column]
+        kinds: dict[str, int] = {}
+        for row, value in enumerate(values):
+            if value is not None and value == value:
+                kinds.setdefault(KINDS.get(type(value).__name__, type(value).__name__), row)
+        if list(kinds) == [KINDS["str"]]:
+            chosen = range(len(values)) if rows is None else rows
+            return [value if isinstance(value := values[int(row)], str) else None for row in chosen]
+        if len(kinds) > 1:
+            shown = ", ".join(f"{kind} in row {row}" for kind, row in kinds.items())
+            raise ConfigurationError(
+                f"{where} holds {shown} (from 0): write all of its values as the same kind, such as text in quotes"
+            )
+        held = next(iter(kinds), KINDS["NoneType"])
+        raise ConfigurationError(f"{where} holds {held} in every row: name a column of plain text, numbers or booleans")
+
+    def class_names(self, column: str) -> list[str] | None:
+        """The class names that the data set itself declares for `column`, in the order of their ids."""
+        feature = self.data.features.get(column)
+        return list(feature.names) if isinstance(feature, datasets.ClassLabel) else None
+
+
+def read_file(reference: str, field: str, header: Sequence[str] | None = None) -> Table:
+    """All rows of a CSV, TSV, JSON, JSON lines or Parquet file, in its order.
+
+    `header` names the columns of a file that has no header line. Values of CSV and TSV files stay text: `NA` is a
+    word and `007` is not 7. Quotes quote in CSV (RFC 4180); in TSV they are plain characters, as IANA's
+    text/tab-separated-values has it and as GLUE is written. Raises ConfigurationError where the file is missing,
+    empty or malformed.
+    """
+    path = Path(resolve(reference, field))
+    if not path.is_file():
+        raise ConfigurationError(f"{field} {reference!r}: there is no such file; give the path of an existing one")
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ConfigurationError(f"{field} {reference!r}: the name must end in one of {', '.join(_SUFFIXES)}")
+    what = f"{field} {reference!r} cannot be read"
+    try:
+        # What reads JSON lines takes any bytes for text.
+        damage = not_utf8(path) if path.suffix.lower() in (".json", ".jsonl") else None
+        data = _read(path, header) if damage is None else None
+    except OSError as error:
+        if is_out_of_resources(error):
+            raise
+        raise ConfigurationError(
+            f"{what}: {error.strerror or type(error).__name__}; let the trainer's user read it"
+        ) from error
+    except Exception as error:
+        if is_out_of_resources(error) or is_out_of_resources(error.__cause__ or error):
+            raise
+        raise ConfigurationError(f"{what}: {find_damage(path, header)}") from error
+    if data is None:
+        raise ConfigurationError(f"{what}: {damage}")
+    return Table(field, reference, data)
+
+
+def read_hub(hub: HubDataset) -> tuple[dict[str, Table], str]:
+    """The named splits of a data set on the hub, by part, and the commit they came from.
+
+    Raises ConfigurationError where the data set, its revision, its configuration or a split does not exist.
+    """
+    commit = _commit(hub)
+    datasets.disable_progress_bars()
+    what = f"dataset.hub.name {hub.name!r}"
+    try:
+        splits = datasets.load_dataset(hub.name, hub.config, revision=commit)
+    except Exception as error:
+        if is_out_of_resources(error):
+            raise
+        raise _not_loaded(hub, what, error) from error
+    tables = {}
+    for part, split in (("train", hub.train), ("validation", hub.validation), ("test", hub.test)):
+        if split is None:
+            continue
+        if split not in splits:
+            raise unknown_name(f"dataset.hub.{part}", split, splits, f"a split of {hub.name!r}")
+        tables[part] = Table(f"dataset.hub.{part}", split, splits[split])
+    return tables, commit
+
+
+def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
+    datasets.disable_progress_bars()
+    suffix = path.suffix.lower()
+    with tempfile.TemporaryDirectory(prefix="seedsweep-") as cache:
+        where: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
+        if suffix == ".parquet":
+            return datasets.Dataset.from_parquet(str(path), **where)
+        if suffix in (".json", ".jsonl"):
+            return datasets.Dataset.from_json(str(path), **where)
+        layout: dict[str, Any] = {"sep": "\t", "quoting": csv.QUOTE_NONE} if suffix == ".tsv" else {}
+        columns = list(header) if header else _header(path, layout)
+        with warnings.catch_warnings():
+            # pandas drops surplus fields with no more than this warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return datasets.Dataset.from_csv(
+                str(path),
+                features=datasets.Features({name: datasets.Value("large_string") for name in columns}),
+                names=columns,
+                header=None if header else 0,
+                index_col=False,
+                keep_default_na=False,
+                **layout,
+                **where,
+            )
+
+
+def _header(path: Path, layout: dict[str, Any]) -> list[str]:
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        names = next(csv.reader(lines, delimiter=layout.get("sep", ","), quoting=layout.get("quoting", 0)), [])
+    if not names:
+        raise ValueError("the file is empty")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"column {repeated[0]!r} appears more than once")
+    return names
+
+
+def _commit(hub: HubDataset) -> str:
+    """The commit behind the revision, so that a branch that moves cannot mix two data sets in one sweep."""
+    if hub.revision and re.fullmatch(r"[0-9a-f]{40}", hub.revision):
+        return hub.revision
+    what = f"dataset.hub.name {hub.name!r}" + (f" at revision {hub.revision!r}" if hub.revision else "")
+    try:
+        return str(huggingface_hub.HfApi().dataset_info(hub.name, revision=hub.revision).sha)
+    except OfflineModeIsEnabled:
+        raise ConfigurationError(
+            f"dataset.hub.revision {hub.revision!r} cannot be resolved while HF_HUB_OFFLINE forbids to ask the hub: "
+            f"give the full commit hash of a copy in the hub's cache, unset it, or {_OFFLINE}"
+        ) from None
+    except Exception as error:
+        if (failure := hub_failure(what, error, _OFFLINE)) is not None:
+            raise failure from error
+        raise
+
+
+def _not_loaded(hub: HubDataset, what: str, error: Exception) -> Exception:
+    """What to raise for a data set that the hub has, or that was not reached."""
+    if isinstance(error, DataFilesNotFoundError):
+        return ConfigurationError(
+            f"{what}: it has no data files that can be read; give another data set, or {_OFFLINE}"
+        )
+    if (failure := hub_failure(what, error, _OFFLINE)) is not None:
+        return failure
+    # No configuration of this name, or none given where there are several: the message ends in a list of them.
+    listed = str(error).rpartition("[")[2] if isinstance(error, ValueError) and "onfig" in str(error) else ""
+    if names := re.findall(r"'([^']*)'", listed):
+        return unknown_name("dataset.hub.config", hub.config or "", names, f"one that {hub.name!r} has")
+    return ConfigurationError(
+        f"{what}, config {hub.config!r}: its files cannot be read as a data set; check dataset.hub.config, "
+        f"or {_OFFLINE}"
+    )
+
+
+def _first_broken(values: pa.ChunkedArray, rows: np.ndarray | None) -> int:
+    """The row, from 0, of the first text that is not UTF-8."""
+    for i, value in enumerate(values):
+        try:
+            value.as_py()
+        except UnicodeDecodeError:
+            return i if rows is None else int(rows[i])
+    return 0

@@ -1,0 +1,1 @@
+"""What makes equal seeds give equal bits: seeds, generators and the arithmetic of this machine."""

@@ -1,0 +1,1 @@
+"""The pre-trained model: found, loaded, initialised."""

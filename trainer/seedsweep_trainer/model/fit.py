@@ -1,0 +1,108 @@
+"""Whether data, tokenizer and model fit together, judged by their numbers.
+
+Each may be whole and yet not fit the others: more positions than the model has, a token or a segment that it does not
+know. Left to the episodes, each of them would fail at the first such example, again and again.
+"""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.data.tasks import Padding, Part, TaskData, parts_of
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.model.loading import position_tables
+
+MOST_UNREAD = 0.5
+"""Share of examples that a tokenizer may know less than half of."""
+
+log = logging.getLogger(__name__)
+
+
+def check_words(config: FineTuning, tokenizer: PreTrainedTokenizerBase, data: TaskData) -> None:
+    """Raise ConfigurationError for examples of which the tokenizer makes nothing, or a part that it cannot read."""
+    for name, part in parts_of(data).items():
+        _check_words(config, tokenizer, name, part)
+
+
+def check_fit(config: FineTuning, model: PreTrainedModel, padding: Padding, data: TaskData) -> None:
+    """Raise ConfigurationError where the numbers of the model, its tokenizer and the data contradict each other."""
+    _check_positions(config, model)
+    _check_padding(config, model, padding)
+    _check_ids(config, model, data, "input_ids", "vocab_size")
+    _check_ids(config, model, data, "token_type_ids", "type_vocab_size")
+
+
+def _check_words(config: FineTuning, tokenizer: PreTrainedTokenizerBase, name: str, part: Part) -> None:
+    if not (lengths := part.lengths).all():
+        raise ConfigurationError(
+            f"dataset.columns.text: the tokenizer of model {config.model!r} makes nothing of row "
+            f"{part.rows[lengths.argmin()]} of {name} (from 0): fill it in or remove the row"
+        )
+    unknown = _counts(part, part.input_ids == tokenizer.unk_token_id)
+    others = {tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id}
+    if tokenizer.unk_token_id in {*others, tokenizer.sep_token_id}:
+        unknown[:] = 0
+    known = _counts(part, ~np.isin(part.input_ids, tokenizer.all_special_ids))
+    unread = known <= unknown
+    if unread.mean() > MOST_UNREAD:
+        raise ConfigurationError(
+            f"model {config.model!r}: its tokenizer does not know most words of {int(unread.sum())} of {len(part)} "
+            f"examples of {name} (the first is row {part.rows[unread.argmax()]}, from 0): use the tokenizer that the "
+            "model was trained with, or a model for this language"
+        )
+
+
+def _counts(part: Part, tokens: np.ndarray) -> np.ndarray:
+    """How many of its tokens each example has of those that are chosen by a mask."""
+    return np.add.reduceat(tokens.astype(np.int64), part.offsets[:-1])
+
+
+def _check_positions(config: FineTuning, model: PreTrainedModel) -> None:
+    """Of every input up to maxLength, not only of those that the data has today."""
+    limits = [limit for limit in _position_limits(model) if limit > 0]
+    if limits and config.dataset.max_length > min(limits):
+        raise ConfigurationError(
+            f"dataset.maxLength {config.dataset.max_length} is more than the model takes: at most {min(limits)}, the "
+            f"positions that model {config.model!r} has"
+        )
+
+
+def _position_limits(model: PreTrainedModel) -> Iterator[int]:
+    # In a table that has a padding token, as RoBERTa's, positions are counted from behind it.
+    for table in position_tables(model):
+        reserved = table.padding_idx + 1 if table.padding_idx is not None else int(getattr(table, "offset", 0))
+        yield table.num_embeddings - reserved
+    stated = getattr(model.config, "max_position_embeddings", None)
+    if isinstance(stated, int):
+        yield stated
+
+
+def _check_padding(config: FineTuning, model: PreTrainedModel, padding: Padding) -> None:
+    size, token = getattr(model.config, "vocab_size", None), int(padding.pad_token_id)
+    if isinstance(size, int) and not 0 <= token < size:
+        raise ConfigurationError(
+            f"model {config.model!r}: its tokenizer pads with token {token}, and its config.json has a vocab_size of "
+            f"{size}: set pad_token in tokenizer_config.json to a token that the model has, such as its end of sequence"
+        )
+
+
+def _check_ids(config: FineTuning, model: PreTrainedModel, data: TaskData, what: str, field: str) -> None:
+    """`what`: an array of Part, of which `field` of the model's config.json is the count of different values."""
+    size = getattr(model.config, field, None)
+    # A model without segments ignores them.
+    if not isinstance(size, int) or size == 0:
+        return
+    kind = "token" if what == "input_ids" else "segment"
+    for name, part in parts_of(data).items():
+        ids = getattr(part, what)
+        if ids is None or not len(ids) or ids.max() < size:
+            continue
+        place = int(ids.argmax())
+        row = part.rows[np.searchsorted(part.offsets, place, side="right") - 1]
+        raise ConfigurationError(
+            f"model {config.model!r}: its tokenizer gives {kind} {ids[place]} (row {row} of {name}, from 0), and its "
+            f"config.json has a {field} of {size}: use the tokenizer and the config.json that it was trained with"
+        )

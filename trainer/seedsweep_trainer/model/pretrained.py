@@ -1,0 +1,129 @@
+"""The tokenizer and the configuration that a model comes with, read from a folder or a hub and made to agree."""
+
+import errno
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from safetensors import SafetensorError, safe_open
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.data.hub import hub_failure
+from seedsweep_trainer.data.references import resolve
+from seedsweep_trainer.endings import is_out_of_resources
+from seedsweep_trainer.errors import ConfigurationError
+
+_OFFLINE = "give a folder that holds the model"
+_SEGMENTS = "token_type_ids"
+_PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE)
+"""What a disk, a network file system or a busy machine says, and takes back."""
+
+
+def load_tokenizer(config: FineTuning, folder: Path | None = None) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, from a copy of the model in `folder` if given.
+
+    It pads with the end of a sequence where it has no padding token, and tells no segments to a model that has one
+    only. Raises ConfigurationError where there is none, or an empty one.
+    """
+    architecture = load_architecture(config, folder)
+    path = folder or resolve(config.model)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            path, revision=config.model_revision, trust_remote_code=False
+        )
+    except Exception as error:
+        refuse_model(config, path, error)
+    if not _words(tokenizer):
+        # transformers makes up an empty one where the files are missing.
+        raise ConfigurationError(
+            f"model {config.model!r} has no tokenizer: put the files of its tokenizer beside its weights, "
+            f"as {type(tokenizer).__name__}.save_pretrained writes them"
+        )
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            raise ConfigurationError(
+                f"model {config.model!r}: its tokenizer has neither a padding token nor an end of sequence: "
+                "set pad_token in tokenizer_config.json to a token that the model has"
+            )
+        tokenizer.pad_token = tokenizer.eos_token
+    if getattr(architecture, "type_vocab_size", None) == 1:
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != _SEGMENTS]
+    return tokenizer
+
+
+def load_architecture(config: FineTuning, folder: Path | None = None) -> PreTrainedConfig:
+    """What the model's config.json says, from a copy in `folder` if given; raises ConfigurationError."""
+    path = folder or resolve(config.model)
+    try:
+        loaded: PreTrainedConfig = AutoConfig.from_pretrained(
+            path, revision=config.model_revision, trust_remote_code=False
+        )
+    except Exception as error:
+        refuse_model(config, path, error)
+    return loaded
+
+
+def refuse_model(config: FineTuning, path: str | Path, error: Exception) -> NoReturn:
+    """Raise what is wrong with a model that cannot be loaded, and the remedy; an error that may pass as it is."""
+    if is_out_of_resources(error) or getattr(error, "errno", None) in _PASSING:
+        raise error
+    raise _unusable(config, path, error) from error
+
+
+def _unusable(config: FineTuning, path: str | Path, error: Exception) -> Exception:
+    what = f"model {config.model!r}"
+    folder = Path(path)
+    if folder.is_dir():
+        reason = next(_damages(folder), None) or _mismatch(folder)
+        return ConfigurationError(f"{what} cannot be loaded: {reason}")
+    failure = hub_failure(
+        what if not config.model_revision else f"{what} at {config.model_revision!r}", error, _OFFLINE
+    )
+    if failure is not None:
+        return failure
+    return ConfigurationError(
+        f"{what} cannot be loaded; give a hub name or a folder with config.json, a tokenizer and model.safetensors, "
+        "all of an architecture that transformers can classify sequences with"
+    )
+
+
+def _words(tokenizer: PreTrainedTokenizerBase) -> set[str]:
+    """The vocabulary without special and added tokens."""
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    return set(tokenizer.get_vocab()) - added - set(tokenizer.all_special_tokens)
+
+
+def _damages(folder: Path) -> Iterator[str]:
+    """What is missing or broken among the files of a model."""
+    if not (folder / "config.json").is_file():
+        yield f"{folder} has no config.json; give a folder that save_pretrained has written"
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            yield f"{file.name} cannot be read: {error.strerror}; let the trainer's user read it"
+        except ValueError:
+            yield f"{file.name} is not whole JSON; copy it anew"
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        yield f"{folder} has no model.safetensors; save the model with save_pretrained, as safetensors"
+    for file in weights:
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except (OSError, SafetensorError):
+            yield f"{file.name} is not a whole safetensors file; copy it anew"
+
+
+def _mismatch(folder: Path) -> str:
+    """Of files that are whole, but not of a model that we can train."""
+    theirs = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    kind = theirs.get("model_type") if isinstance(theirs, dict) else None
+    if "auto_map" in theirs:
+        return f"its config.json (model_type {kind!r}) asks for code of its own, which is not run; use another model"
+    return (
+        f"its config.json names model_type {kind!r}, which transformers cannot classify sequences with, or its "
+        "weights or its tokenizer are of another kind: use the files that were saved together, or another model"
+    )

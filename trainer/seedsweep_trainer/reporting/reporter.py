@@ -1,0 +1,321 @@
+"""Reports an episode's progress the way docs/trainer-contract.md asks: two lines for any Python loop.
+
+    reporter = Reporter.from_env()
+    reporter.planned(evaluations=30, steps=3000)
+    for ...:
+        reporter.evaluated(step=step, score=accuracy)
+        if reporter.should_stop:
+            break
+    reporter.finish(Outcome.STOPPED if reporter.should_stop else Outcome.DONE)
+
+Outside a sweep, and on ranks other than 0, all of this does nothing and harms nothing. Needs no torch.
+"""
+
+import errno
+import json
+import math
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.contract.consistency import Limits, contradiction, label, published, whole
+from seedsweep.contract.protocol import (
+    CONTRACT_VERSION,
+    DEFAULT_METRICS_PORT,
+    DEFAULT_TERMINATION_LOG,
+    MAX_STEPS,
+    Env,
+    ExitCode,
+    Message,
+    MetricName,
+    Outcome,
+    TrainerInfo,
+    encode_message,
+)
+from seedsweep.files import write_whole
+from seedsweep_trainer.errors import ConfigurationError, PortTakenError
+from seedsweep_trainer.reporting.attempt import asked_metric, required, whole_number
+
+RESULT = "result.json"
+_FAILED = 1
+"""Exit code of a failure that another attempt may not meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """The files that an attempt speaks through beside its metrics; None: not wanted."""
+
+    termination_log: Path | None = None
+    work_dir: Path | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Outlets":
+        """As the contract's variables have them."""
+        log = Path(environ.get(Env.TERMINATION_LOG) or DEFAULT_TERMINATION_LOG)
+        work_dir = environ.get(Env.WORK_DIR)
+        # Nobody outside Kubernetes reads the default place.
+        wanted = log.exists() or Env.TERMINATION_LOG in environ
+        return cls(log if wanted else None, Path(work_dir) if work_dir else None)
+
+
+class Reporter(Collector):
+    """Keeps what an attempt has to tell as one Message, and tells it on every channel.
+
+    The message is replaced as a whole, so that a scrape at any moment sees one consistent state. Numbers may be of any
+    kind: int, numpy, torch. What SeedSweep would refuse to read raises ValueError at once, also outside a sweep.
+    """
+
+    def __init__(self, info: TrainerInfo | None = None, outlets: Outlets | None = None, stop_after: int | None = None):
+        """Without outlets nothing is told to anyone."""
+        self._message = Message(
+            info=info or TrainerInfo("", ""),
+            outcome=Outcome.RUNNING,
+            evaluations_planned=0,
+            steps_done=0,
+            steps_planned=0,
+        )
+        self._outlets = outlets or Outlets()
+        self._stop_after = stop_after
+        # Checkpoints become durable on a thread of their own.
+        self._lock = threading.Lock()
+        self._warned = False
+        self._limits = Limits()
+        self._evaluated_at: int | None = None
+        """Optimizer steps done at the last evaluation."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ, *, level: str = "L1") -> Self:
+        """Start reporting, and serving metrics, as the environment says.
+
+        `level` is what the loop keeps of the contract: L1 its curve, L2 also stop-after and resuming.
+        A bad variable ends the process with exit code 78, as a bad command line would; a port that is taken with 1, for
+        another attempt may find it free, or gets another.
+        """
+        stop_after = environ.get(Env.STOP_AFTER)
+        if Env.CONTRACT not in environ or environ.get("RANK", "0") != "0":
+            return cls(stop_after=int(stop_after) if stop_after else None)
+        outlets = Outlets.from_env(environ)
+        info = TrainerInfo(environ.get(Env.EPISODE, ""), environ.get(Env.ATTEMPT_UID, ""), level=level)
+        reporter = cls(info, outlets)
+        try:
+            _check_contract(environ)
+            reporter._stop_after = whole_number(stop_after, Env.STOP_AFTER) if stop_after else None
+            reporter._limits = Limits.of(asked_metric(environ))
+            reporter._serve(environ)
+        except (ConfigurationError, PortTakenError) as error:
+            print(f"seedsweep: {error}", file=sys.stderr, flush=True)
+            reporter.finish(Outcome.FAILED, str(error))
+            bad = isinstance(error, ConfigurationError)
+            raise SystemExit(ExitCode.BAD_CONFIGURATION if bad else _FAILED) from None
+        return reporter
+
+    @property
+    def message(self) -> Message:
+        """All that is known so far."""
+        return self._message
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the evaluation after which this attempt was asked to stop is done."""
+        return self._stop_after is not None and len(self._message.scores) >= self._stop_after
+
+    def planned(self, *, evaluations: int, steps: int, baseline: float | None = None) -> None:
+        """Declare a whole episode, however far this attempt goes; before the first evaluation.
+
+        `baseline` is the score of always giving the same answer.
+        """
+        self._tell(
+            evaluations_planned=whole(evaluations, "planned(evaluations=)", 1, MAX_EVALUATIONS),
+            steps_planned=whole(steps, "planned(steps=)", 1, MAX_STEPS),
+            baseline=None if baseline is None else published(baseline, "planned(baseline=)"),
+        )
+
+    def described(
+        self, *, fingerprint: str = "", data: str = "", initialization: str = "", provenance: str = ""
+    ) -> None:
+        """Declare the texts of TrainerInfo."""
+        info = replace(
+            self._message.info,
+            fingerprint=label(fingerprint, "described(fingerprint=)"),
+            data=label(data, "described(data=)"),
+            initialization=label(initialization, "described(initialization=)"),
+            provenance=label(provenance, "described(provenance=)"),
+        )
+        self._tell(info=info)
+
+    def resumed(self, *, step: int, scores: Sequence[float], losses: Sequence[float] | None = None) -> None:
+        """Publish the whole curve of the checkpoint that this attempt starts from, taken after `step` steps."""
+        if losses is not None and len(losses) != len(scores):
+            raise ValueError(
+                f"resumed() has {len(scores)} scores but {len(losses)} losses: give a loss for each or none"
+            )
+        done = whole(step, "resumed(step=)", 0, MAX_STEPS)
+        self._tell(
+            steps_at_start=done,
+            steps_done=done,
+            checkpoint=len(scores),
+            scores=tuple(published(score, "resumed(scores=)") for score in scores),
+            losses=None if not losses else tuple(published(loss, "resumed(losses=)") for loss in losses),
+        )
+        self._evaluated_at = done if scores else None
+
+    def stepped(self, step: int) -> None:
+        """Optimizer steps done, for watchers between evaluations; takes microseconds."""
+        done = self._onward(step, "stepped")
+        with self._lock:
+            self._replace(steps_done=done)
+
+    def evaluated(self, *, step: int, score: float, loss: float | None = None) -> None:
+        """Publish the next evaluation: NaN is an undefined score; a loss with every evaluation or with none.
+
+        Raises ValueError where `planned` was not called, for more evaluations than planned, for a second score after
+        the same step, or for a missing loss.
+        """
+        seen = self._message
+        if len(seen.scores) >= seen.evaluations_planned:
+            raise ValueError(
+                f"evaluation {len(seen.scores) + 1} of {seen.evaluations_planned} planned: "
+                "call planned(evaluations=, steps=) first, with the evaluations of a whole episode"
+            )
+        if seen.scores and (loss is None) != (seen.losses is None):
+            raise ValueError("give a loss with every evaluation or with none")
+        done = self._onward(step, "evaluated")
+        if done == self._evaluated_at:
+            raise ValueError(
+                f"evaluated(step={done}) is a second score after the same step: "
+                "report one score for each evaluation, and the optimizer steps done until then"
+            )
+        losses = None if loss is None else (*(seen.losses or ()), published(loss, "evaluated(loss=)"))
+        scores = (*seen.scores, published(score, "evaluated(score=)"))
+        if (excess := self._limits.excess(scores)) is not None:
+            raise ValueError(excess)
+        self._tell(steps_done=done, scores=scores, losses=losses)
+        self._evaluated_at = done
+
+    def checkpointed(self, evaluation: int) -> None:
+        """Publish that a checkpoint taken at this evaluation or after it is complete and durable."""
+        self._tell(checkpoint=whole(evaluation, "checkpointed()", 0, MAX_EVALUATIONS))
+
+    def finish(self, outcome: Outcome, reason: str = "") -> None:
+        """Say how the attempt ended, in its termination message and in result.json. The process should end now."""
+        diverged_at = len(self._message.scores) + 1 if outcome is Outcome.DIVERGED else None
+        self._tell(outcome=outcome, reason=reason, diverged_at=diverged_at)
+        if self._outlets.work_dir is not None:
+            write_whole(self._outlets.work_dir / RESULT, _result(self._message))
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of this moment, for a Prometheus registry."""
+        return families(self._message)
+
+    def _onward(self, step: int, method: str) -> int:
+        done = whole(step, f"{method}(step=)", 0, MAX_STEPS)
+        if done < self._message.steps_done:
+            raise ValueError(
+                f"{method}(step={done}) goes back from step {self._message.steps_done}: "
+                "count the optimizer steps of all epochs, and call resumed() before the first of a resumed attempt"
+            )
+        return done
+
+    def _replace(self, **changes: object) -> None:
+        """Take in changes that can be; the caller holds the lock. Raises ValueError for others."""
+        message = replace(self._message, **changes)  # type: ignore[arg-type]
+        reason = contradiction(message)
+        if reason is not None:
+            raise ValueError(reason)
+        self._message = message
+
+    def _tell(self, **changes: object) -> None:
+        with self._lock:
+            self._replace(**changes)
+            if self._outlets.termination_log is not None:
+                self._leave_word(self._outlets.termination_log)
+
+    def _leave_word(self, log: Path) -> None:
+        try:
+            _rewrite(log, encode_message(self._message))
+        except OSError as error:
+            # Scores reach the operator through the metrics too: hours of training are worth more than last words.
+            if not self._warned:
+                print(f"seedsweep: the termination message cannot be written: {error}", file=sys.stderr, flush=True)
+            self._warned = True
+
+    def _serve(self, environ: Mapping[str, str]) -> None:
+        registry = CollectorRegistry()
+        registry.register(self)
+        host = environ.get(Env.METRICS_HOST) or "0.0.0.0"
+        port = environ.get(Env.METRICS_PORT) or str(DEFAULT_METRICS_PORT)
+        try:
+            start_http_server(int(port), host, registry)
+        except (OSError, ValueError, OverflowError) as error:
+            where = f"metrics cannot be served on {host}, {Env.METRICS_PORT} {port!r}"
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                remedy = "end that program, or have the next attempt use another port"
+                raise PortTakenError(f"{where}: another program has this port; {remedy}") from None
+            raise ConfigurationError(f"{where}: give a port from 1 to 65535 that this user may open") from None
+
+
+def families(message: Message) -> Iterator[Metric]:
+    """A message as the contract's metrics."""
+    labels = asdict(message.info)
+    info = GaugeMetricFamily(MetricName.INFO, "The trainer and what it runs on.", labels=list(labels))
+    info.add_metric(list(labels.values()), 1)
+    yield info
+    for name, help_text, scores in (
+        (MetricName.CURVE_SCORE, "Validation score of each evaluation.", message.scores),
+        (MetricName.CURVE_LOSS, "Validation loss of each evaluation.", message.losses or ()),
+    ):
+        curve = GaugeMetricFamily(name, help_text, labels=["evaluation"])
+        for i, score in enumerate(scores):
+            curve.add_metric([str(i + 1)], score)
+        yield curve
+    if message.scores:
+        yield GaugeMetricFamily(MetricName.SCORE, "Latest validation score.", value=message.scores[-1])
+    if message.baseline is not None:
+        yield GaugeMetricFamily(MetricName.BASELINE, "Score of a constant answer.", value=message.baseline)
+    if message.evaluations_planned:
+        yield GaugeMetricFamily(MetricName.EVALUATIONS_PLANNED, "Of an episode.", value=message.evaluations_planned)
+        yield GaugeMetricFamily(MetricName.STEPS_PLANNED, "Of an episode.", value=message.steps_planned)
+    for name, help_text, count in (
+        (MetricName.STEPS_DONE, "Optimizer steps done.", message.steps_done),
+        (MetricName.STEPS_AT_START, "Optimizer step this attempt resumed at.", message.steps_at_start),
+        (MetricName.CHECKPOINT, "Newest evaluation with a durable checkpoint.", message.checkpoint),
+        (MetricName.EVALUATIONS_DONE, "Evaluations done.", len(message.scores)),
+    ):
+        yield GaugeMetricFamily(name, help_text, value=count)
+
+
+def _check_contract(environ: Mapping[str, str]) -> None:
+    if environ[Env.CONTRACT] != str(CONTRACT_VERSION):
+        raise ConfigurationError(
+            f"{Env.CONTRACT} is {environ[Env.CONTRACT]!r}, this trainer speaks version {CONTRACT_VERSION}: "
+            "use an image of the same release as the operator"
+        )
+    required(environ, Env.EPISODE)
+    required(environ, Env.ATTEMPT_UID)
+
+
+def _rewrite(path: Path, content: bytes) -> None:
+    """Replace a file's content in place: it is a mount, which nothing can be renamed over."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, content)
+        os.ftruncate(descriptor, len(content))
+    finally:
+        os.close(descriptor)
+
+
+def _result(message: Message) -> bytes:
+    fields = asdict(message)
+    for curve in ("scores", "losses"):
+        if fields[curve] is not None:
+            fields[curve] = [None if math.isnan(value) else value for value in fields[curve]]
+    return (json.dumps(fields, indent=1) + "\n").encode()

@@ -1,0 +1,202 @@
+"""The whole folders that an episode's attempts leave behind, on a disk or behind a URI (remote.py).
+
+    EPISODE/<attempt uid>/evaluation-<e>-step-<s>/   a checkpoint, which an attempt resumes from
+    EPISODE/<attempt uid>/best/                      weights at the best evaluation so far
+    EPISODE/<attempt uid>/best-to-<r>/               the same at or before rung r, for each rung that was passed
+
+An attempt writes below its own uid only, so that no two processes ever write one path: one that lives on where its node
+was given up for lost harms nothing. What it removes of others is its predecessors', never a successor's. Needs no
+torch: `seedsweep run` and housekeeping look here too.
+"""
+
+import errno
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.storage.durable import broken, is_partial, make_folder, subfolders
+
+BEST = "best"
+BEST_FACTS = "best.json"
+_CHECKPOINT = re.compile(r"evaluation-\d+-step-(\d+)")
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class BrokenFolderError(Exception):
+    """A folder is not as it was written; the message says in what."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FolderId:
+    """One folder of one attempt."""
+
+    owner: str
+    """The attempt's uid."""
+    name: str
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether an attempt can resume from it; else it holds best weights."""
+        return _CHECKPOINT.fullmatch(self.name) is not None
+
+    @property
+    def step(self) -> int:
+        """The optimizer step of a checkpoint; 0 for best weights."""
+        match = _CHECKPOINT.fullmatch(self.name)
+        return int(match[1]) if match else 0
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+class Folders(Protocol):
+    """An episode's folders: each is there whole or not at all."""
+
+    def claim(self, owner: str) -> Path:
+        """Where on this machine an attempt prepares its folders; raises ConfigurationError where it cannot write."""
+
+    def commit(self, kept: FolderId) -> None:
+        """Make durable what was prepared; a folder of this name that was there before is replaced."""
+
+    def owners(self) -> set[str]:
+        """Attempts that have left anything, whole or not."""
+
+    def listed(self) -> list[FolderId]:
+        """All folders that seem to be there."""
+
+    def opened(self, kept: FolderId) -> AbstractContextManager[Path]:
+        """A folder, every byte of it checked, to read on this machine; raises BrokenFolderError."""
+
+    def read(self, kept: FolderId, file: str) -> bytes:
+        """One file of a folder; raises BrokenFolderError."""
+
+    def remove(self, kept: FolderId) -> None:
+        """Remove a folder; none is fine."""
+
+    def remove_owner(self, owner: str) -> None:
+        """Remove all that an attempt has left."""
+
+    def remove_all(self) -> None:
+        """Remove the episode's folder."""
+
+
+class LocalFolders:
+    """On a disk, or a claim that is mounted: what is prepared is in its place already."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def claim(self, owner: str) -> Path:
+        """See Folders."""
+        folder = self._root / owner
+        try:
+            make_folder(folder)
+            # Of an earlier life of this attempt.
+            for entry in folder.iterdir():
+                if is_partial(entry):
+                    shutil.rmtree(entry)
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+            remedy = "let the trainer's user write there (podTemplate.spec.securityContext.fsGroup)"
+            raise ConfigurationError(f"storage {self._root} cannot be written: {error.strerror}; {remedy}") from None
+        return folder
+
+    def commit(self, kept: FolderId) -> None:
+        """See Folders: `whole_folder` has done it."""
+
+    def owners(self) -> set[str]:
+        """See Folders."""
+        if not self._root.exists():
+            return set()
+        return {entry.name for entry in self._root.iterdir() if entry.is_dir()}
+
+    def listed(self) -> list[FolderId]:
+        """See Folders."""
+        found = []
+        for owner in self.owners():
+            entries = self._root.joinpath(owner).glob("*")
+            found += [FolderId(owner, entry.name) for entry in entries if entry.is_dir() and not is_partial(entry)]
+        return sorted(found)
+
+    @contextmanager
+    def opened(self, kept: FolderId) -> Iterator[Path]:
+        """See Folders."""
+        folder = self._path(kept)
+        for part in (folder, *subfolders(folder)):
+            if (reason := broken(part)) is not None:
+                raise BrokenFolderError(reason)
+        yield folder
+
+    def read(self, kept: FolderId, file: str) -> bytes:
+        """See Folders."""
+        try:
+            return (self._path(kept) / file).read_bytes()
+        except OSError as error:
+            raise BrokenFolderError(f"incomplete: {error}") from None
+
+    def remove(self, kept: FolderId) -> None:
+        """See Folders."""
+        shutil.rmtree(self._path(kept), ignore_errors=True)
+
+    def remove_owner(self, owner: str) -> None:
+        """See Folders."""
+        shutil.rmtree(self._root / owner, ignore_errors=True)
+
+    def remove_all(self) -> None:
+        """See Folders."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _path(self, kept: FolderId) -> Path:
+        return self._root / kept.owner / kept.name
+
+
+def find_best(folders: Folders, evaluation: int) -> FolderId | None:
+    """The best weights of this evaluation, whichever attempt kept them; None where it was no best one."""
+    candidates = [
+        kept for kept in folders.listed() if not kept.is_checkpoint and _evaluation(folders, kept) == evaluation
+    ]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    return next((kept for kept in candidates if _is_whole(folders, kept)), None)
+
+
+def keep_best_only(folders: Folders, evaluation: int) -> bool:
+    """Remove everything but the best weights of this evaluation; doing it again changes nothing.
+
+    Where they are not to be found, it removes checkpoints only, and returns False.
+    """
+    best = find_best(folders, evaluation)
+    if best is None:
+        for kept in folders.listed():
+            if kept.is_checkpoint:
+                folders.remove(kept)
+        return False
+    for owner in folders.owners() - {best.owner}:
+        folders.remove_owner(owner)
+    for kept in folders.listed():
+        if kept != best:
+            folders.remove(kept)
+    return True
+
+
+def _evaluation(folders: Folders, kept: FolderId) -> int | None:
+    try:
+        evaluation: int = json.loads(folders.read(kept, BEST_FACTS))["evaluation"]
+    except (BrokenFolderError, ValueError, KeyError, TypeError):
+        return None
+    return evaluation
+
+
+def _is_whole(folders: Folders, kept: FolderId) -> bool:
+    try:
+        with folders.opened(kept):
+            return True
+    except BrokenFolderError:
+        return False
