@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from cluster import audit as audit
 from cluster.controlplane import ControlPlane as ControlPlane
 from cluster.fleet import Fleet
 from cluster.objects import install_kinds
@@ -61,10 +62,11 @@ def _bind(plane: ControlPlane) -> None:
 
 
 @contextmanager
-def operator(plane: ControlPlane) -> Iterator[psutil.Process]:
-    """The operator, until the end of the context."""
+def operator(plane: ControlPlane, holds: Path | None = None) -> Iterator[psutil.Process]:
+    """The operator, until the end of the context; `holds`: where it tells then what held its loop (loop_holds.py)."""
     port = free_port()
-    command = [sys.executable, "-m", "seedsweep.kube", f"--port={port}"]
+    started = ["-m", "seedsweep.kube"] if holds is None else [str(Path(__file__).parent / "loop_holds.py"), str(holds)]
+    command = [sys.executable, *started, f"--port={port}"]
     environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig(OPERATOR))}
     with (plane.folder / "operator.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

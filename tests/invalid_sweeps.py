@@ -130,8 +130,8 @@ INVALID = [
         "lower weightInits or dataOrders, or list pairs",
         "lower weightInits or dataOrders, or list pairs",
     ),
-    InvalidSweep("spec.seeds", {"single": {"count": 5_001}}, "single.count", "at most 5000", "equal to 5000"),
-    InvalidSweep("spec.parallelism", 5_001, "spec.parallelism", "at most 5000", "equal to 5000"),
+    InvalidSweep("spec.seeds", {"single": {"count": 10_001}}, "single.count", "at most 10000", "equal to 10000"),
+    InvalidSweep("spec.parallelism", 10_001, "spec.parallelism", "at most 10000", "equal to 10000"),
     InvalidSweep("spec.seeds", {}, "spec.seeds", "exactly one of grid, pairs", "exactly one of grid, pairs or single"),
     InvalidSweep(
         "spec.seeds",

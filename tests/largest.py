@@ -8,6 +8,7 @@ from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.early_stopping import MAX_RUNGS
 from seedsweep.api.episode import (
     MAX_ATTEMPTS,
+    MAX_DOMINATORS,
     MAX_ENDING,
     MAX_EVALUATIONS_ON_RECORD,
     MAX_FAILURE,
@@ -35,7 +36,8 @@ BYTES = 1_000_000
 """What a record has to stay below: two thirds of what an API server stores."""
 FAILURES = 104
 """Attempts that have words of their own: backoffLimitPerEpisode and one more, and what ends an episode at once."""
-LONG_FLOAT = -1.23456789e-38
+LONG_FLOAT = -1.2345678901234567e-06
+"""The API server writes no double with more characters: -0.0000012345678901234567."""
 STEPS = 2**53
 
 Object = dict[str, Any]
@@ -86,7 +88,7 @@ def largest_episode_status() -> EpisodeStatus:
             outcome="LostByDominance",
             rung=MAX_RUNGS,
             cut="c" * 63,
-            dominators=[episode(i).name for i in range(MAX_EPISODES)],
+            dominators=[episode(i).name for i in range(MAX_DOMINATORS)],
             reason="r" * MAX_VERDICT,
         ),
         baseline=LONG_FLOAT,
@@ -99,7 +101,7 @@ def largest_cut(out: int, why: str) -> CutData:
     scored = {e: RungScore(rung=0, evaluation=299, score=LONG_FLOAT, loss=LONG_FLOAT) for e in everyone[out:]}
     contest = Contest("s" * 40, 19, 19, 299, keep=1, maximize=True, latest=True, full_order=True)
     ranked = rank(scored, {e: i for i, e in enumerate(everyone)}, contest)
-    return make_cut(contest, ranked, scored, dict.fromkeys(everyone[:out], why), everyone)
+    return make_cut(contest, ranked, scored, dict.fromkeys(everyone[:out], why))
 
 
 def refused(kind: type[Cut | Episode | SeedSweep], part: str, value: object) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from seedsweep.api.core.objects import Condition, ObjectMeta
-from seedsweep.api.cut import Cut, CutData, ExcludedEpisode, RankedEpisode, cut_name
+from seedsweep.api.cut import Cut, CutData, ExcludedEpisode, cut_name
 from seedsweep.api.episode import (
     Attempt,
     BestEvaluation,
@@ -116,10 +116,9 @@ def finished(weight_inits: int = 4, data_orders: int = 2) -> Record:
             evaluation=RUNG,
             keep=KEEP,
             rank_by="best",
-            ranked=[
-                RankedEpisode(episode=name, score=_score(at_rung[name]), loss=0.6 + i / 1000, kept=i < KEEP)
-                for i, name in enumerate(ranked)
-            ],
+            ranked=ranked,
+            scores=[_score(at_rung[name]) for name in ranked],
+            losses=[0.6 + i / 1000 for i in range(len(ranked))],
             excluded=[
                 ExcludedEpisode(episode=DIVERGED, reason=f"Diverged: {DIVERGED_REASON}"),
                 ExcludedEpisode(episode=FAILED, reason=f"Failed: {FAILED_REASON}"),
@@ -229,7 +228,7 @@ def after_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
     record = finished(weight_inits, data_orders)
     layout = Layout.of(record.sweep)
     now = START + timedelta(minutes=10)
-    kept = [entry.episode for entry in record.cuts[0].data.ranked if entry.kept]
+    kept = [entry.episode for entry in record.cuts[0].data.rows if entry.kept]
     statuses = {}
     attempts: list[SeenAttempt] = []
     for episode in record.episodes:
@@ -299,7 +298,7 @@ def _final_status(name: str, scores: list[float | None], cut: CutData) -> Episod
         attempts = [_attempt(name, 3, EndReason.DIVERGED).model_copy(update={"diverged_at": 4})]
         verdict = Verdict(outcome="Diverged", rung=0, reason=DIVERGED_REASON)
         return _status("Diverged", scores[:3], attempts, verdict)
-    entry = next(e for e in cut.ranked if e.episode == name)
+    entry = next(e for e in cut.rows if e.episode == name)
     rung_score = RungScore(rung=0, evaluation=cut.evaluation, score=entry.score, loss=entry.loss)
     if entry.kept:
         attempts = [_attempt(name, RUNG, EndReason.STOPPED_AT_RUNG), _attempt(name, EVALUATIONS, EndReason.DONE)]

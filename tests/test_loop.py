@@ -1,6 +1,9 @@
 """The one loop: what is done and told in a turn in which something could not be recorded."""
 
+import asyncio
 from collections.abc import Sequence
+from datetime import datetime
+from threading import Event as Signal
 
 import pytest
 
@@ -9,7 +12,9 @@ from engine.trainees import moment
 from seedsweep.api.episode import EndReason, EpisodeId, Verdict
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Decision, Event, Plan, Record, StartEpisode
+from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
+from seedsweep.engine.plan import plan
 from seedsweep.loop import reconcile
 
 LAYOUT = study(4, (3, 2), parallelism=2, ours=False)
@@ -82,3 +87,18 @@ async def test_a_sweep_is_not_over_while_its_last_record_is_not_written():
     )
     assert (await turn(World(seen))).finished
     assert not (await turn(World(seen, frozenset({B.name})))).finished
+
+
+async def test_while_a_large_sweep_is_planned_others_get_their_turn(monkeypatch: pytest.MonkeyPatch):
+    turned = Signal()
+
+    def slow_plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
+        assert turned.wait(30), "nothing else happened while it was planned"
+        return plan(layout, seen, now)
+
+    monkeypatch.setattr("seedsweep.loop.plan", slow_plan)
+    monkeypatch.setattr("seedsweep.loop.ASIDE_FROM", len(LAYOUT.episodes))
+    planned = asyncio.ensure_future(turn(World(observation())))
+    await asyncio.sleep(0)
+    turned.set()
+    assert (await planned).decisions

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from garbage import DEEP, JSON, Path, altered
-from seedsweep.api.cut import CutData, RankedEpisode
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.observation import Ending, HandOverOutcome, Observation, Reading, Refusal, SeenAttempt
@@ -25,7 +25,8 @@ CUT = CutData(
     evaluation=3,
     keep=1,
     rank_by="best",
-    ranked=[RankedEpisode(episode=EPISODE.name, score=0.5, kept=True)],
+    ranked=[EPISODE.name],
+    scores=[0.5],
 )
 READING = Reading(scores=(0.5, None), losses=(1.5, None), evaluations_planned=10, steps_done=20, steps_planned=100)
 LIVE = SeenAttempt(

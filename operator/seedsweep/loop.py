@@ -1,5 +1,6 @@
 """The one loop of both worlds: observe, plan, record, execute, publish; and what it asks of a world."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,12 +12,15 @@ from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
 from seedsweep.engine.plan import plan
 
+ASIDE_FROM = 1_000
+"""Episodes from which a sweep is planned on a thread of its own: that takes longer than the news of others can wait."""
+
 
 class Backend(Protocol):
     """A machine with processes, or a cluster with pods. Every method may be repeated after a crash."""
 
     async def observe(self) -> Observation:
-        """What is on record and what lives now."""
+        """What is on record and what lives now; it stays as it is, whatever happens while it is planned from."""
         ...
 
     async def record(self, records: Sequence[Record]) -> frozenset[str] | None:
@@ -39,10 +43,16 @@ class Backend(Protocol):
 
 async def reconcile(layout: Layout, backend: Backend, clock: Callable[[], datetime]) -> Plan:
     """One turn. Nothing is done before all that it may rest on is durable."""
-    todo = plan(layout, await backend.observe(), clock())
+    todo = await _plan(layout, await backend.observe(), clock())
     left = await backend.record(todo.records)
     await backend.execute(todo.decisions if left is None else ())
     # What was not recorded is planned again, and its event with it.
     told = [event for event in todo.events if not left or event.episode is None or event.episode.name not in left]
     await backend.publish(todo.status, told)
     return replace(todo, finished=todo.finished and left is None)
+
+
+async def _plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
+    if len(layout.episodes) < ASIDE_FROM:
+        return plan(layout, seen, now)
+    return await asyncio.to_thread(plan, layout, seen, now)

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from largest import BYTES, largest_cut, largest_episode_status, refused
 from seedsweep.api.checks import Problem, in_one_line
@@ -15,7 +15,7 @@ from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode, EpisodeId
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.recorded import reason_word, shortened, stored_size
-from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, Seeds
+from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, MAX_PAIRS, Seeds
 from seedsweep.engine.layout import Layout, expand
 from sweeps import changed
 
@@ -74,14 +74,23 @@ def test_as_many_seeds_as_there_may_be_are_counted_without_being_listed():
     assert many.count == MAX_EPISODES
 
 
+def test_fewer_episodes_may_be_listed_one_by_one_than_a_grid_may_have():
+    pairs = [{"weightInit": i, "dataOrder": 0} for i in range(MAX_PAIRS + 1)]
+    with pytest.raises(ValidationError, match=f"at most {MAX_PAIRS} items"):
+        Seeds.model_validate({"pairs": pairs})
+    axis = {"values": [pair["weightInit"] for pair in pairs]}
+    found = Seeds.model_validate({"grid": {"weightInits": axis, "dataOrders": {"count": 1}}})
+    assert found.count == len(pairs)
+
+
 def test_the_largest_sweep_of_all_brackets_is_laid_out():
     brackets = [
-        {"episodes": 250, "rungs": [{"atPercent": 5 * i, "keep": 200 - i} for i in range(1, 20)]} for _ in range(20)
+        {"episodes": 500, "rungs": [{"atPercent": 5 * i, "keep": 400 - i} for i in range(1, 20)]} for _ in range(20)
     ]
     sample = {"weightInits": {"count": SIDE}, "dataOrders": {"count": SIDE}, "sample": {"size": MAX_EPISODES}}
     text = changed("spec.earlyStopping", {"brackets": brackets, "audit": {"percent": 50}})
     layout = Layout.of(parse_sweep(changed("spec.seeds", {"grid": sample}, text)))
-    assert layout.sizes == (250,) * 20
+    assert layout.sizes == (500,) * 20
 
 
 # --- records

@@ -44,8 +44,8 @@ EPISODE = {
         "verdict": {"outcome": "LostByCut", "rung": 0, "cut": "demo-b0-r0"},
     },
 }
-RANKED = [{"episode": "wi0-do1", "score": 0.5, "kept": True}]
-CUT_DATA = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 2, "rankBy": "best", "ranked": RANKED}
+RANKED = {"ranked": ["wi0-do1"], "scores": [0.5]}
+CUT_DATA = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 2, "rankBy": "best", **RANKED}
 
 
 def body(status: object = None, **metadata: object) -> Object:

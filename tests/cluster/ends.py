@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.rules import kept, rows
 from cluster.simulator.script import Script
 from engine.brute import work_out
 from engine.cases import Case, Truth
@@ -59,7 +60,7 @@ def end_of(status: Object, episodes: Iterable[Object], cuts: Iterable[Object]) -
         best=(best["episode"], best["score"], best["evaluation"]) if best else None,
         cuts={
             (cut["data"]["bracket"], cut["data"]["rung"]): tuple(
-                (row["episode"], row.get("score"), row["kept"]) for row in cut["data"]["ranked"]
+                (row.episode, row.score, row.episode in kept(cut["data"])) for row in rows(cut["data"])
             )
             for cut in cuts
         },

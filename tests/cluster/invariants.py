@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from cluster.audit import AuditEvent
 from cluster.commits import in_commit_order, is_final
-from cluster.rules import Body, changed_for_good, kept, losers, rung_score, worth, wrong_in_cut
+from cluster.rules import Body, changed_for_good, kept, losers, rows, rung_score, worth, wrong_in_cut
+from seedsweep.api.episode import MAX_DOMINATORS
 from seedsweep.kube.names import (
     CLEAN_UP,
     HOUSEKEEPING,
@@ -170,7 +171,7 @@ class History:
     def _check_dominators(self, key: Key, body: Body, verdict: Body) -> None:
         rung, dominators = verdict["rung"], verdict.get("dominators") or []
         keep = self._keep(key[0], body["spec"].get("bracket", 0), rung)
-        if keep is not None and len(set(dominators)) != keep:
+        if keep is not None and len(set(dominators)) != min(keep, MAX_DOMINATORS):
             self.found.append(f"I3: {key[1]} names {len(set(dominators))} dominators of {keep}")
         own = rung_score(body.get("status") or {}, rung)
         scores = [rung_score(self._status((key[0], name)), rung) for name in dominators]
@@ -188,12 +189,12 @@ class History:
         where = f"the cut of bracket {data['bracket']} at rung {data['rung']}"
         if any((c["bracket"], c["rung"]) == (data["bracket"], data["rung"]) for c in self.cuts[uid]):
             self.found.append(f"I3: {where} was made twice")
-        for row in data["ranked"]:
-            on_record = rung_score(self._status((uid, row["episode"])), data["rung"])
-            if on_record is None or on_record.get("score") != row.get("score"):
-                self.found.append(f"I3: {where} ranks {row['episode']} by a score that is not on record")
+        for row in rows(data):
+            on_record = rung_score(self._status((uid, row.episode)), data["rung"])
+            if on_record is None or on_record.get("score") != row.score:
+                self.found.append(f"I3: {where} ranks {row.episode} by a score that is not on record")
         before = [kept(c) for c in self.cuts[uid] if (c["bracket"], c["rung"]) == (data["bracket"], data["rung"] - 1)]
-        named = [entry["episode"] for entry in (*data["ranked"], *data.get("excluded", ()))]
+        named = [*data["ranked"], *(entry["episode"] for entry in data.get("excluded", ()))]
         if len(named) != len(set(named)) or (before and set(named) != before[0]):
             self.found.append(f"I3: {where} is not made of the survivors of the one before it")
         tie_seed = self._spec(uid).get("earlyStopping", {}).get("tieSeed", 0)

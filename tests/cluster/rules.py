@@ -5,40 +5,55 @@ Pure, and without any engine: the rules worked out a second time, by the plaines
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from itertools import starmap
+from typing import Any, NamedTuple
 
 Body = Mapping[str, Any]
 
 
+class Row(NamedTuple):
+    """A ranked episode of a cut."""
+
+    episode: str
+    score: float | None
+    loss: float | None
+
+
 def kept(cut: Body) -> set[str]:
     """Survivors of a cut."""
-    return {row["episode"] for row in cut["ranked"] if row["kept"]}
+    return set(cut["ranked"][: cut["keep"]])
 
 
 def losers(cut: Body) -> set[str]:
-    """Those whom a cut stops: ranked, and neither kept nor audited."""
-    return {row["episode"] for row in cut["ranked"]} - kept(cut) - set(cut.get("audited", ()))
+    """Those who lose by a cut: ranked, and not kept."""
+    return set(cut["ranked"]) - kept(cut)
+
+
+def rows(cut: Body) -> list[Row]:
+    """The ranked episodes with what they were ranked by, the best first."""
+    losses = cut.get("losses") or [None] * len(cut["ranked"])
+    return list(starmap(Row, zip(cut["ranked"], cut["scores"], losses, strict=True)))
 
 
 def wrong_in_cut(cut: Body, maximize: bool, tie_seed: int) -> list[str]:
     """I4 and I5: the cut worked out anew from its own rows, by the plainest means."""
-    found, rows = [], cut["ranked"]
-    use_loss = all(row.get("loss") is not None for row in rows if row.get("score") is not None)
+    found, ranked = [], rows(cut)
+    use_loss = all(row.loss is not None for row in ranked if row.score is not None)
 
-    def place(row: Body) -> tuple[float, float, int]:
-        score, loss = row.get("score"), row.get("loss") if use_loss else None
-        worth = float("inf") if score is None else -score if maximize else score
-        return worth, float("inf") if loss is None else loss, _tie(tie_seed, row["episode"])
+    def place(row: Row) -> tuple[float, float, int]:
+        worth = float("inf") if row.score is None else -row.score if maximize else row.score
+        loss = float("inf") if row.loss is None or not use_loss else row.loss
+        return worth, loss, _tie(tie_seed, row.episode)
 
-    right = [row["episode"] for row in sorted(rows, key=place)]
-    if [row["episode"] for row in rows] != right:
+    right = [row.episode for row in sorted(ranked, key=place)]
+    if cut["ranked"] != right:
         found.append(f"I4: the order should be {right}")
-    if {row["episode"] for row in rows if row["kept"]} != set(right[: cut["keep"]]):
+    if kept(cut) != set(right[: cut["keep"]]):
         found.append(f"I5: kept should be {right[: cut['keep']]}")
-    last = rows[min(cut["keep"], len(rows)) - 1].get("score") if rows else None
+    last = ranked[min(cut["keep"], len(ranked)) - 1].score if ranked else None
     if cut.get("threshold") != last:
         found.append(f"I4: the threshold should be {last}")
-    if cut.get("tiedAtThreshold") != sum(row.get("score") == last for row in rows):
+    if cut.get("tiedAtThreshold") != sum(row.score == last for row in ranked):
         found.append("I4: a wrong number is tied at the threshold")
     return found
 

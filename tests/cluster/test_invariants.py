@@ -78,13 +78,12 @@ def scored(version: int, name: str, **status: Any) -> AuditEvent:
     return episode(version, name, rungScores=[{"rung": 0, "evaluation": 3, "score": SCORES[name]}], **status)
 
 
-def _rows(*names: str, keep: int = 1) -> list[Object]:
-    return [{"episode": name, "score": SCORES[name], "kept": i < keep} for i, name in enumerate(names)]
+RANKED = ("wi0-do0", "wi2-do2", "wi1-do1")
 
 
-def cut(version: int, ranked: list[Object] | None = None, **changes: Any) -> AuditEvent:
-    ranked = ranked or _rows("wi0-do0", "wi2-do2", "wi1-do1")
-    data = {"bracket": 0, "rung": 0, "keep": 1, "ranked": ranked, "threshold": 0.9, "tiedAtThreshold": 1, **changes}
+def cut(version: int, ranked: tuple[str, ...] = RANKED, **changes: Any) -> AuditEvent:
+    columns = {"ranked": list(ranked), "scores": [SCORES[name] for name in ranked]}
+    data = {"bracket": 0, "rung": 0, "keep": 1, **columns, "threshold": 0.9, "tiedAtThreshold": 1, **changes}
     return _event(version, "create", "cuts", {"metadata": _metadata(), "data": data}, code=201)
 
 
@@ -260,9 +259,9 @@ def test_a_second_cut_is_made_of_the_survivors_of_the_first():
     one = scored(11, "wi0-do0")
     assert one.answer is not None
     one.answer["status"]["rungScores"].append({"rung": 1, "evaluation": 6, "score": 0.9})
-    second = cut(12, _rows("wi0-do0"), rung=1)
+    second = cut(12, ("wi0-do0",), rung=1)
     assert found(score_again=one, second=second) == []
-    assert _about(found(score_again=one, second=cut(12, _rows("wi0-do0", "wi2-do2"), rung=1)), "survivors of the one")
+    assert _about(found(score_again=one, second=cut(12, ("wi0-do0", "wi2-do2"), rung=1)), "survivors of the one")
 
 
 def test_an_ended_pod_makes_way_for_the_next_attempt():
@@ -379,9 +378,9 @@ WRONG: dict[str, tuple[str, Callable[[], list[str]]]] = {
             more=scored(14, "wi0-do0", attempts=[{"uid": "a", "reason": "Failed"}]),
         ),
     ),
-    "ranks out of order": ("I4", lambda: found(cut=cut(10, _rows("wi0-do0", "wi1-do1", "wi2-do2")))),
+    "ranks out of order": ("I4", lambda: found(cut=cut(10, ("wi0-do0", "wi1-do1", "wi2-do2")))),
     "a wrong threshold": ("I4", lambda: found(cut=cut(10, threshold=0.8))),
-    "too many kept": ("I5", lambda: found(cut=cut(10, _rows("wi0-do0", "wi2-do2", "wi1-do1", keep=2)))),
+    "the wrong ones kept": ("I5", lambda: found(cut=cut(10, ("wi2-do2", "wi0-do0", "wi1-do1")))),
     "a pod that outlived its sweep": (
         "I7",
         lambda: found(
@@ -419,10 +418,9 @@ def test_it_catches(what: str):
 
 
 def _cut_of(*rows: tuple[str, float | None, float | None], keep: int, **changes: Any) -> Object:
-    ranked = [
-        {"episode": name, "score": score, "loss": loss, "kept": i < keep} for i, (name, score, loss) in enumerate(rows)
-    ]
-    return {"keep": keep, "ranked": ranked, "threshold": None, "tiedAtThreshold": len(rows), **changes}
+    names, scores, losses = map(list, zip(*rows, strict=True))
+    columns = {"ranked": names, "scores": scores, "losses": losses}
+    return {"keep": keep, **columns, "threshold": None, "tiedAtThreshold": len(rows), **changes}
 
 
 def test_what_is_missing_ranks_last_in_either_direction():

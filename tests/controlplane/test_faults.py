@@ -79,7 +79,8 @@ FOREIGN_EPISODE = {"spec": {"sweep": "demo", "weightInit": 0, "dataOrder": 0, "i
 FOREIGN_CUT = {
     "data": {
         **{"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best"},
-        "ranked": [{"episode": "wi0-do0", "score": 1.0, "kept": True}],
+        "ranked": ["wi0-do0"],
+        "scores": [1.0],
     }
 }
 FOREIGN = {

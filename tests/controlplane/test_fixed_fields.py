@@ -8,13 +8,13 @@ from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
-from largest import largest_cut, largest_episode_status
+from largest import BYTES, largest_cut, largest_episode_status
 from seedsweep.api.core.objects import Condition
-from seedsweep.api.cut import CutData, RankedEpisode
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.reading.stored import read_cut, read_episode
-from seedsweep.api.seeds import MAX_EPISODES
+from seedsweep.api.seeds import MAX_EPISODES, MAX_PAIRS
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import API_VERSION
 from sweeps import FINE_TUNING
@@ -234,16 +234,23 @@ def test_a_verdict_is_final(store: Store):
 
 
 def cut(size: int) -> Object:
-    ranked = [{"episode": f"wi{i}-do{i}", "score": 1 / (i + 1), "loss": None, "kept": i < 5} for i in range(size)]
-    data = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 5, "rankBy": "best", "ranked": ranked}
+    ranked = {"ranked": [f"wi{i}-do{i}" for i in range(size)], "scores": [1 / (i + 1) for i in range(size)]}
+    data = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 5, "rankBy": "best", **ranked}
     return {"apiVersion": API_VERSION, "kind": "Cut", "metadata": {"name": "demo-b0-r0"}, "data": data}
 
 
 def test_a_cut_never_changes(store: Store):
     live = store.create(cut(8))
     assert "never changes" in refusal(store.try_replace(with_change(live, "data.keep", 6)))
-    ranked = [{**entry, "kept": True} for entry in live["data"]["ranked"]]
+    ranked = live["data"]["ranked"][::-1]
     assert "never changes" in refusal(store.try_replace(with_change(live, "data.ranked", ranked)))
+
+
+@pytest.mark.parametrize(("column", "entries"), [("scores", 7), ("scores", 0), ("losses", 7), ("losses", 9)])
+def test_a_column_of_a_cut_with_an_entry_too_few_or_too_many_is_refused(store: Store, column: str, entries: int):
+    body = with_change(cut(8), f"data.{column}", [0.5] * entries)
+    assert "needs one entry for each ranked episode" in refusal(store.try_create(body))
+    store.create(with_change(cut(8), "data.losses", [None, *[0.5] * 7]))
 
 
 def test_a_cut_is_a_record_and_asks_for_nothing(store: Store):
@@ -266,8 +273,9 @@ DOUBLES = [
 def test_scores_come_back_from_the_api_server_to_the_last_bit(
     store: Store, control_plane: ControlPlane, namespace: str
 ):
-    ranked = [RankedEpisode(episode=f"wi{i}-do0", score=x, loss=x, kept=True) for i, x in enumerate(DOUBLES)]
-    data = CutData.model_validate(cut(0)["data"]).evolve(ranked=ranked, threshold=DOUBLES[-1])
+    ranked = [f"wi{i}-do0" for i in range(len(DOUBLES))]
+    data = CutData.model_validate(cut(0)["data"])
+    data = data.evolve(ranked=ranked, scores=DOUBLES, losses=DOUBLES, threshold=DOUBLES[-1])
     body = {**cut(0), "data": data.model_dump(by_alias=True)}
     live = store.create(body)
     assert read_cut(live).data == data
@@ -276,7 +284,7 @@ def test_scores_come_back_from_the_api_server_to_the_last_bit(
     printed = run_kubectl(control_plane, "get", "cut", "demo-b0-r0", "-n", namespace, "-o", "json")
     in_yaml = run_kubectl(control_plane, "get", "cut", "demo-b0-r0", "-n", namespace, "-o", "yaml")
     for found in (again, json.loads(printed), YAML(typ="safe", pure=True).load(in_yaml)):
-        read = [row.score for row in read_cut(found).data.ranked]
+        read = [x for x in read_cut(found).data.scores if x is not None]
         # Only a zero has no sign there; it compares the same.
         assert [x.hex() for x in read if x] == [x.hex() for x in DOUBLES if x]
         assert read == DOUBLES
@@ -286,10 +294,15 @@ def test_scores_come_back_from_the_api_server_to_the_last_bit(
 
 
 @pytest.mark.parametrize("out", [0, MAX_EPISODES // 2])
-def test_a_cut_of_as_many_episodes_as_there_may_be_is_accepted_and_stays(store: Store, out: int):
+def test_a_cut_of_as_many_episodes_as_there_may_be_is_accepted_and_stays_below_a_megabyte(
+    store: Store, control_plane: ControlPlane, namespace: str, out: int
+):
     data = largest_cut(out, "Failed: " + "m" * 2_000).model_dump(mode="json", by_alias=True)
     live = store.create({**cut(0), "data": data})
     assert len(read_cut(live).data.ranked) == MAX_EPISODES - out
+    # As the API server writes its numbers, which is not as Python does.
+    path = f"/apis/{API_VERSION}/namespaces/{namespace}/cuts/demo-b0-r0"
+    assert len(run_kubectl(control_plane, "get", "--raw", path).encode()) < BYTES
     store.replace(with_change(live, "metadata.labels", {"a": "b"}))
 
 
@@ -301,7 +314,7 @@ def test_an_episode_at_all_bounds_is_accepted_and_read_back(store: Store):
 
 
 def test_a_sweep_of_as_many_listed_pairs_as_there_may_be_is_checked_at_creation_and_at_a_change(store: Store):
-    pairs = [{"weightInit": 2**31 - 1, "dataOrder": i} for i in range(MAX_EPISODES)]
+    pairs = [{"weightInit": 2**31 - 1, "dataOrder": i} for i in range(MAX_PAIRS)]
     sweep = with_change(document(FINE_TUNING), "spec.trainer.fineTuning.head", "keep")
     live = store.create(with_change(sweep, "spec.seeds", {"pairs": pairs}))
     live = store.replace(with_change(live, "spec.parallelism", 7))

@@ -150,7 +150,7 @@ def assert_same(record: Record, status: Object, cut: Object, on_cluster: dict[st
     for key in ("episode", "score", "evaluation", "test"):
         assert status["best"][key] == best[key], key
     assert [cut["data"]] == [as_written(cut.data) for cut in record.cuts]
-    kept = {row["episode"] for row in cut["data"]["ranked"] if row["kept"]}
+    kept = set(cut["data"]["ranked"][: cut["data"]["keep"]])
     assert len(record.episodes) == len(on_cluster) == EPISODES
     for episode in record.episodes:
         name, here = episode.spec.id.name, as_written(episode.status)

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from engine.brute import Outcome, work_out
 from engine.trainees import moment
 from seedsweep.api.cut import CutData
-from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeId, EpisodeStatus, RungScore, StopReason
+from seedsweep.api.episode import (
+    MAX_ATTEMPTS,
+    MAX_DOMINATORS,
+    EndReason,
+    EpisodeId,
+    EpisodeStatus,
+    RungScore,
+    StopReason,
+)
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import (
     HandOverWinner,
@@ -207,7 +215,7 @@ class Watch:
         assert cut is None or episode.name not in cut.kept, f"survivor {episode.name} lost"
         if status.verdict.outcome == "LostByDominance":
             names = status.verdict.dominators
-            assert len(set(names)) == self.world.case.layout.rungs[bracket][rung].keep
+            assert len(set(names)) == min(self.world.case.layout.rungs[bracket][rung].keep, MAX_DOMINATORS)
             assert all(len(finals.get(name, ())) > rung for name in names), "a verdict before the scores it rests on"
             own = self._worth(status.rung_scores[rung].score)
             assert all(self._worth(finals[name][rung].score) >= own for name in names)
@@ -216,17 +224,17 @@ class Watch:
 
     def _check_cut(self, cut: CutData, finals: Finals) -> None:
         """It is a pure function of the scores on record, and these are the true ones."""
-        assert [e.score for e in cut.ranked] == [finals[e.episode][cut.rung].score for e in cut.ranked]
-        worths = [self._worth(entry.score) for entry in cut.ranked]
+        assert cut.scores == [finals[name][cut.rung].score for name in cut.ranked]
+        worths = [self._worth(score) for score in cut.scores]
         assert worths == sorted(worths, reverse=True)
-        assert [entry.kept for entry in cut.ranked] == [i < cut.keep for i in range(len(cut.ranked))]
+        assert [entry.kept for entry in cut.rows] == [i < cut.keep for i in range(len(cut.ranked))]
         bracket = self.world.case.layout.members[cut.bracket]
         before = self.world.cuts[cut.bracket, cut.rung - 1].kept if cut.rung else {e.name for e in bracket}
-        names = [*(entry.episode for entry in cut.ranked), *(entry.episode for entry in cut.excluded)]
+        names = [*cut.ranked, *(entry.episode for entry in cut.excluded)]
         assert sorted(names) == sorted(before)
         if self.expected is not None:
             ranking = [(e.name, score) for e, score in self.expected.rankings[cut.bracket, cut.rung]]
-            assert [(entry.episode, entry.score) for entry in cut.ranked] == ranking
+            assert list(zip(cut.ranked, cut.scores, strict=True)) == ranking
 
     def _worth(self, score: float | None) -> float:
         if score is None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from engine.cases import make_sweep, percent_for
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
-from seedsweep.api.cut import CutData, RankedEpisode
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import (
     Attempt,
     BestEvaluation,
@@ -118,10 +118,17 @@ def finished(i: int, *scores: float | None) -> EpisodeStatus:
 
 def cut_of(layout: Layout, kept: Sequence[int], lost: Sequence[int], rung: int = 0, bracket: int = 0) -> CutData:
     """A cut that was made."""
-    ranked = [RankedEpisode(episode=episode(i).name, score=0.9, kept=i in kept) for i in (*kept, *lost)]
+    ranked = [episode(i).name for i in (*kept, *lost)]
     mark = layout.rung_evaluations(EVALUATIONS)[bracket][rung]
     return CutData(
-        sweep=layout.name, bracket=bracket, rung=rung, evaluation=mark, keep=len(kept), rank_by="best", ranked=ranked
+        sweep=layout.name,
+        bracket=bracket,
+        rung=rung,
+        evaluation=mark,
+        keep=len(kept),
+        rank_by="best",
+        ranked=ranked,
+        scores=[0.9] * len(ranked),
     )
 
 

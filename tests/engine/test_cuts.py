@@ -23,7 +23,7 @@ from engine.situations import (
     study,
     verdict_of,
 )
-from seedsweep.api.episode import EndReason, RungScore, StopReason, Verdict
+from seedsweep.api.episode import MAX_DOMINATORS, EndReason, RungScore, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import RecordCut, RecordEpisode, StopAttempt
 
@@ -94,6 +94,17 @@ def test_an_equal_score_dominates_only_where_the_whole_order_is_known():
     assert recorded(theirs, 1).verdict is None
 
 
+def test_of_many_episodes_that_outrank_a_loser_only_the_lowest_are_named():
+    keep = MAX_DOMINATORS + 3
+    records = {i: stopped_at_rung(i, 0.1, 0.2, 0.9 - i / 1000) for i in range(keep)}
+    layout = study(keep + 2, (3, keep))
+    loser, pending = running(keep, 0.1, 0.2, 0.3), running(keep + 1, 0.1)
+    todo = look(layout, loser, pending, records=records)
+    verdict = recorded(todo, keep).verdict
+    assert verdict is not None
+    assert verdict.dominators == [layout.names[e] for e in layout.episodes[3:keep]]
+
+
 def test_no_cut_is_made_while_one_episode_may_still_get_its_score():
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.9)}
     assert cuts_made(look(study(2, (3, 1)), running(1, 0.1, 0.2), records=records)) == []
@@ -103,7 +114,7 @@ def test_the_cut_holds_the_ranked_inputs_those_out_and_the_threshold():
     failed = on_record(verdict=Verdict(outcome="Failed", rung=0, reason="OutOfMemory"))
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.5), 1: stopped_at_rung(1, 0.1, 0.2, 0.9), 3: failed}
     [cut] = cuts_made(look(study(4, (3, 2)), running(2, 0.1, 0.2, 0.3), records=records))
-    assert [(r.episode, r.score, r.kept) for r in cut.ranked] == [
+    assert [(r.episode, r.score, r.kept) for r in cut.rows] == [
         (episode(1).name, 0.9, True),
         (episode(0).name, 0.5, True),
         (episode(2).name, 0.3, False),
@@ -226,7 +237,7 @@ def test_undefined_evaluations_are_never_the_best_and_rank_below_all_numbers():
     attempts = (running(0, None, None, None), running(1, None, -5.0, None), running(2, -7.0, None, None))
     todo = look(study(3, (3, 2), parallelism=3), *attempts)
     [cut] = cuts_made(todo)
-    assert [(r.episode, r.score) for r in cut.ranked] == list(zip(names(1, 2, 0), [-5.0, -7.0, None], strict=True))
+    assert [(r.episode, r.score) for r in cut.rows] == list(zip(names(1, 2, 0), [-5.0, -7.0, None], strict=True))
 
 
 def test_a_survivor_that_fails_for_good_is_not_replaced():

@@ -1,6 +1,8 @@
 """Memory stays bounded: many of what comes and goes leave nothing behind, whatever no watch has shown."""
 
 import copy
+import gc
+import weakref
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -69,6 +71,22 @@ async def test_sweeps_whose_end_no_watch_showed_are_forgotten_once_a_list_lacks_
         assert len(fresh.known()) == MANY
         await cluster.sweeps.compare([])
         assert sum(sizes(fresh).values()) == 0
+
+
+async def test_what_is_known_of_episodes_goes_with_their_sweep_and_waits_for_no_collection_of_garbage():
+    async with FakeCluster() as cluster:
+        body = body_of(parallelism=2)
+        cluster.apply(body)
+        await until(lambda: len(cluster.api.pods()) == 2)
+        world = cluster.sweeps.find("team", "demo")
+        known = [weakref.ref(world), weakref.ref(world._records), weakref.ref(world._attempts)]  # type: ignore[union-attr]
+        del world
+        gc.disable()
+        try:
+            cluster.sweeps.saw_sweep(copy.deepcopy(body), deleted=True)
+            await until(lambda: all(ref() is None for ref in known))
+        finally:
+            gc.enable()
 
 
 async def test_pods_beyond_what_a_record_holds_are_forgotten_once_they_are_gone():

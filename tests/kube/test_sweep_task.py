@@ -174,3 +174,17 @@ def over_by(reason: str, generation: int) -> dict[str, object]:
     since = "2026-03-02T08:00:00Z"
     failed = {"type": "Failed", "status": "True", "reason": reason, "message": "", "lastTransitionTime": since}
     return {"phase": "Failed", "completionTime": since, "observedGeneration": generation, "conditions": [failed]}
+
+
+async def test_a_turn_starts_and_stops_so_many_and_the_status_is_written_before_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 4)
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of(parallelism=12, seeds={"single": {"count": 12}}))
+        await until(lambda: len(cluster.api.pods()) == 12)
+        calls = [(verb, path) for verb, path in cluster.api.calls if (verb, path) == ("POST", PODS) or verb == "PUT"]
+        first = next(i for i, (verb, _) in enumerate(calls) if verb == "PUT")
+        assert first <= 4
+        cluster.edit_sweep("demo", suspend=True)
+        await until(lambda: not cluster.api.pods())

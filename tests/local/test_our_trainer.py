@@ -341,7 +341,7 @@ def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> Non
 
 
 def test_episode_is_the_same_in_a_process_of_its_own(finished: tuple[Path, Path], seedsweep: Command) -> None:
-    winner = read_record(finished[1]).cuts[0].data.ranked[0].episode
+    winner = read_record(finished[1]).cuts[0].data.ranked[0]
     seeds = winner.removeprefix("wi").replace("-do", ",")
     result = seedsweep("run", str(finished[0]), "--out", str(finished[1]), "--episode", seeds)
     assert result.code == 0, result.out

@@ -34,7 +34,7 @@ def test_cut_record_is_summarised_at_the_cut_over_all_episodes() -> None:
     record = records.finished()
     [found] = analyses(of(record))
     diverged = max(s for s in next(e for e in record.episodes if e.spec.id.name == records.DIVERGED).status.scores if s)
-    scores = [entry.score for entry in record.cuts[0].data.ranked if entry.score is not None] + [diverged]
+    scores = [score for score in record.cuts[0].data.scores if score is not None] + [diverged]
     assert found.summary.n == 7
     assert found.summary.mean == pytest.approx(sum(scores) / 7)
     assert "evaluation 6" in found.source
@@ -44,7 +44,7 @@ def test_cut_record_is_summarised_at_the_cut_over_all_episodes() -> None:
 def test_what_survivors_reached_after_the_cut_never_enters_its_statistics() -> None:
     record = records.finished()
     [found] = analyses(of(record))
-    assert found.summary.maximum == record.cuts[0].data.ranked[0].score
+    assert found.summary.maximum == record.cuts[0].data.scores[0]
     assert record.status.best is not None
     assert found.summary.maximum < record.status.best.score
 

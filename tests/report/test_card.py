@@ -138,7 +138,7 @@ def test_card_warns_of_what_casts_doubt_on_scores(kind: str, status: Literal["Tr
 
 def test_winner_that_lost_the_cut_is_said_to_have() -> None:
     record = records.finished()
-    loser = next(entry for entry in record.cuts[0].data.ranked if not entry.kept)
+    loser = next(entry for entry in record.cuts[0].data.rows if not entry.kept)
     assert record.status.best is not None
     best = record.status.best.evolve(episode=loser.episode)
     assert "This episode itself lost there" in card_of(record.with_status(best=best))

@@ -53,7 +53,7 @@ def test_failed_and_diverged_episodes_are_marked_where_they_ended() -> None:
 
 def test_evaluations_after_a_loss_are_drawn_apart() -> None:
     record = records.finished()
-    loser = record.cuts[0].data.ranked[-1].episode
+    loser = record.cuts[0].data.ranked[-1]
     assert f'id="after-{loser}"' not in draw_curves(of(record))
     assert f'id="after-{loser}"' in draw_curves(with_scores(record, loser, [0.55] * 9))
 

@@ -131,7 +131,7 @@ def test_page_says_what_it_withholds_and_why() -> None:
 def test_cut_table_has_everyone_with_the_reason_of_those_left_out() -> None:
     record = records.finished()
     words = words_of(page_of(record))
-    for entry in record.cuts[0].data.ranked:
+    for entry in record.cuts[0].data.rows:
         assert f"{entry.episode} {entry.score:.4f}" in words
     assert f"{records.FAILED} – – Failed: {records.FAILED_REASON}" in words
 

@@ -64,7 +64,7 @@ def replaced(document: Any, path: str, value: Any) -> bytes:
         ("sweep", "status.phase", "Exploring", "status.phase: is not known to this release (found 'Exploring')"),
         ("sweep", "spec.newInV2", 1, "spec.newInV2: is not known to this release (found 1)"),
         ("sweep", "spec.parallelism", "many", "spec.parallelism: is not known to this release (found 'many')"),
-        ("cuts/*", "data.ranked.0.kept", "perhaps", "data.ranked[0].kept: is not known to this release"),
+        ("cuts/*", "data.excluded.0.reason", 7, "data.excluded[0].reason: is not known to this release"),
     ],
 )
 def test_a_file_that_this_release_cannot_read_is_named_with_its_field_and_the_remedy(

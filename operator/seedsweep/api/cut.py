@@ -2,33 +2,31 @@
 
 It asks for nothing, and so it has no spec and no status: like a ControllerRevision it has `data`. Scores are numbers,
 not strings: a double is written with as many digits as tell it from all others, and everybody who reads JSON has it
-back (docs/operator.md).
+back (docs/operator.md). They stand in columns, as the curves of an Episode do, so that 10,000 episodes fit into 1 MB:
+what follows from the order is not repeated for each of them.
 """
 
-from typing import Annotated, Literal
+from itertools import repeat
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeName
 from seedsweep.api.recorded import Bound, ObjectName, Recorded
 from seedsweep.api.seeds import MAX_EPISODES
 
-MAX_EXCLUSION = 100
+MAX_EXCLUSION = 45
 """Bytes of JSON: of as many episodes as a sweep may have, a Cut has to stay below 1 MB."""
 
 
-class RankedEpisode(Recorded):
+class RankedEpisode(NamedTuple):
     """An eligible episode at its place in the ranking."""
 
-    episode: EpisodeName
-    """Name of the episode, wiI-doJ after its seeds."""
-    score: float | None = None
-    """Score of the episode at the rung. Absent: every evaluation was undefined."""
-    loss: float | None = None
-    """Validation loss at the evaluation that the score is from, which decides ties. Absent: not told."""
+    episode: str
+    score: float | None
+    loss: float | None
     kept: bool
-    """Whether the episode trains on."""
 
 
 class ExcludedEpisode(Recorded):
@@ -55,12 +53,15 @@ class CutData(Recorded):
     """Number of episodes that train on at most, p."""
     rank_by: Literal["best", "latest"]
     """Score that episodes were ranked by: `best`, their best one up to the rung, or `latest`, the one at the rung."""
-    ranked: Annotated[list[RankedEpisode], Bound(MAX_EPISODES)]
-    """All episodes that were compared, the best first."""
+    ranked: Annotated[list[EpisodeName], Bound(MAX_EPISODES)]
+    """Names of all episodes that were compared, the best first. The first of them, as many as `keep`, train on."""
+    scores: Annotated[list[float | None], Bound(MAX_EPISODES)] = Field(default_factory=list)
+    """Scores of the ranked episodes at the rung, in the same order; null where every evaluation was undefined."""
+    losses: Annotated[list[float | None], Bound(MAX_EPISODES)] = Field(default_factory=list)
+    """Validation losses at the evaluations that the scores are from, in the same order, which decide ties; null where
+    not told. Empty: none was told."""
     excluded: Annotated[list[ExcludedEpisode], Bound(MAX_EPISODES)] = Field(default_factory=list)
     """The episodes without a final score at the rung, and why."""
-    audited: Annotated[list[EpisodeName], Bound(MAX_EPISODES)] = Field(default_factory=list)
-    """Names of the losers that train on for the audit."""
     threshold: float | None = None
     """Score of the last episode that was kept. Absent: it has no defined score."""
     tied_at_threshold: int = 0
@@ -69,7 +70,21 @@ class CutData(Recorded):
     @property
     def kept(self) -> frozenset[str]:
         """Names of the survivors."""
-        return frozenset(entry.episode for entry in self.ranked if entry.kept)
+        return frozenset(self.ranked[: self.keep])
+
+    @property
+    def rows(self) -> list[RankedEpisode]:
+        """The ranked episodes, the best first, each with what it was ranked by."""
+        columns = zip(self.ranked, self.scores, self.losses or repeat(None), strict=False)
+        return [RankedEpisode(name, score, loss, i < self.keep) for i, (name, score, loss) in enumerate(columns)]
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> Self:
+        lengths = {"scores": len(self.scores), "losses": len(self.losses) or len(self.ranked)}
+        for name, length in lengths.items():
+            if length != len(self.ranked):
+                raise ValueError(f"{name} has {length} entries for {len(self.ranked)} ranked episodes")
+        return self
 
 
 class Cut(Recorded):

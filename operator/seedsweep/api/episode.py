@@ -10,7 +10,6 @@ from seedsweep.api.base import Distinct, Seed
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.early_stopping import MAX_RUNGS
 from seedsweep.api.recorded import Bound, ObjectName, Recorded, Timestamp
-from seedsweep.api.seeds import MAX_EPISODES
 
 MAX_ATTEMPTS = 400
 """Of one episode, which is given up then: its record has to stay below 1 MB."""
@@ -25,6 +24,8 @@ MAX_ENDING = 300
 MAX_DEVICE = 128
 MAX_IMAGE = 300
 MAX_FINGERPRINT = 128
+MAX_DOMINATORS = 32
+"""Named by each verdict: in a large sweep most episodes have one, and a rung may keep thousands."""
 MAX_VERDICT = 1_200
 """Bytes of JSON of a verdict's reason: a failure, and how often it was tried."""
 
@@ -176,8 +177,8 @@ class Verdict(Recorded):
     """Number of the rung at which the episode lost, or that it never reached, from 0. Absent: it trained to the end."""
     cut: ObjectName | None = None
     """Name of the Cut by which the episode lost. Absent: it lost by none."""
-    dominators: Annotated[list[EpisodeName], Bound(MAX_EPISODES)] = Field(default_factory=list)
-    """Names of the episodes that outranked it, as many as the rung keeps."""
+    dominators: Annotated[list[EpisodeName], Bound(MAX_DOMINATORS)] = Field(default_factory=list)
+    """Names of the episodes that outranked it, as many as the rung keeps; where that is more than 32, the 32 lowest."""
     reason: Annotated[str, Bound(MAX_VERDICT)] = ""
     """How the episode ended, in words for people."""
 

@@ -7,9 +7,10 @@ from pydantic import Field, model_validator
 
 from seedsweep.api.base import ApiModel, Distinct, OneOf, Seed
 
-MAX_EPISODES = 5_000
-"""Of one sweep: a Cut that ranks as many stays below 1 MB, and so does a SeedSweep that lists as many pairs, of each of
-which the API server keeps account."""
+MAX_EPISODES = 10_000
+"""Of one sweep: a Cut that ranks as many stays below 1 MB."""
+MAX_PAIRS = 5_000
+"""Of one sweep: one that lists as many stays below 1 MB, for the API server keeps account of each."""
 MAX_CELLS = 250_000
 """Of a grid before it is sampled: every cell is hashed, a million of them in two seconds."""
 
@@ -77,9 +78,7 @@ class SeedPair(ApiModel):
     """Data-order seed: it seeds the order of the training examples."""
 
 
-Pairs = Annotated[
-    list[SeedPair], Field(min_length=1, max_length=MAX_EPISODES), Distinct(keys=("weightInit", "dataOrder"))
-]
+Pairs = Annotated[list[SeedPair], Field(min_length=1, max_length=MAX_PAIRS), Distinct(keys=("weightInit", "dataOrder"))]
 
 
 class Seeds(OneOf):

@@ -17,8 +17,9 @@ _OF_SWEEP = frozenset({StopReason.DEADLINE, StopReason.FINISHED})
 """Reasons to stop everything, once the sweep has failed."""
 _NOT_SAVED = frozenset({StopReason.STUCK, StopReason.FINISHED, StopReason.METRICS_UNAVAILABLE})
 MAX_WRITES = 128
-"""Records changed by one plan. More news than that is taken in over several turns, so that no sweep,
-however large, holds up the others on the same event loop."""
+WRITES_PER_EPISODE = 1 / 16
+"""Records changed by one plan, and more of them in a large sweep, for each of whose episodes every plan takes its time.
+More news than that is taken in over several turns, so that no sweep, however large, holds up the others."""
 
 
 def timestamp(moment: datetime) -> str:
@@ -63,6 +64,7 @@ class Draft:
         self.events: list[Event] = []
         self.next_look: datetime | None = None
         self._written: dict[EpisodeId, bool] = {}
+        self._max_writes = max(MAX_WRITES, int(WRITES_PER_EPISODE * len(layout.episodes)))
         self._cuts: list[CutData] = []
         if self.frozen:
             self._hold_back_news()
@@ -92,7 +94,7 @@ class Draft:
     @property
     def full(self) -> bool:
         """No more records may be changed in this turn."""
-        return len(self._written) >= MAX_WRITES
+        return len(self._written) >= self._max_writes
 
     def may_write(self, episode: EpisodeId) -> bool:
         """Its record may be changed in this turn."""

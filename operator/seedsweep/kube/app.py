@@ -22,6 +22,7 @@ from seedsweep.kube.apiserver.client import PAGE
 from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.fleet import Fleet
 from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.process.garbage import short_collections
 from seedsweep.kube.process.log import LogFormat, SweepLog, set_up_logging
 from seedsweep.kube.process.metrics import TASK_RESTARTS
 from seedsweep.kube.scraping.scraper import Scraper
@@ -36,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 PATIENCE_DIVISOR = 10
 """A watch may lag behind a list for this part of the time between two lists."""
+IDLE_SECONDS = 0.2
+"""For which kopf waits for another event of an object before it forgets this one."""
 ENDS_WITHIN_SECONDS = 30.0
 """After that kopf ends the process, whatever still runs."""
 GROUP, VERSION = API_VERSION.split("/")
@@ -143,6 +146,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # On the server: pods of others never reach us.
     settings.watching.label_selectors["pods"] = names.LABEL_SWEEP_UID
     settings.watching.chunk_size = PAGE
+    # Until then an object's worker holds on to its last body, and pods come by thousands.
+    settings.queueing.idle_timeout = IDLE_SECONDS
     settings.networking.error_backoffs = Backoffs()
     # A node's kubelet would wait no longer.
     settings.process.ultimate_exiting_timeout = ENDS_WITHIN_SECONDS
@@ -152,7 +157,7 @@ def run_operator(options: Options) -> Exit:
     """Run until SIGTERM or SIGINT, or until it cannot go on, which the last line of the log explains."""
     set_up_logging(options.log_format)
     try:
-        with listen(options.port) as listening:
+        with listen(options.port) as listening, short_collections():
             asyncio.run(_operate(options, listening))
     except CommandError as error:
         _log.error("seedsweep operator: %s", error)

@@ -20,6 +20,7 @@ from seedsweep.kube.expiry import Expiry
 from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.cleanups import CleanUps
 from seedsweep.kube.pods.facts import moment_or_none
+from seedsweep.kube.process.garbage import look_through_all
 from seedsweep.kube.process.log import SweepLog
 from seedsweep.kube.supervise import note_error, supervised
 from seedsweep.kube.sweep import GoneError, Shared, Sweep, is_over
@@ -180,6 +181,7 @@ class Fleet:
         self._sweeps.pop(sweep.home.uid, None)
         self._tasks.pop(sweep.home.uid, None)
         self._shared.scraper.forget_sweep(sweep.home.uid)
+        self._let_go(sweep)
         if sweep.home.uid in self._over:
             # Its spec may have changed while it ended.
             self._take(sweep.body, gone=False)
@@ -214,9 +216,16 @@ class Fleet:
             ends = [event for event in transitions(SweepStatus(), status) if event.reason in ENDS]
             self._shared.recorder.remind(home, ends)
 
+    def _let_go(self, sweep: Sweep) -> None:
+        sweep.release()
+        if not self._sweeps:
+            look_through_all()
+
     def _forget(self, uid: str) -> None:
         """It is gone."""
-        self._sweeps.pop(uid, None)
+        sweep = self._sweeps.pop(uid, None)
+        if sweep is not None:
+            self._let_go(sweep)
         self._shared.freshness.forget_pods(uid)
         self._over.pop(uid, None)
         self._expiry.forget(uid)

@@ -36,7 +36,8 @@ from seedsweep.loop import reconcile
 
 PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_PER_EPISODE = 0.00025
-"""Between two turns at least: news comes in bursts, and no sweep, however large, may take the loop for itself."""
+"""Between two turns at least: news comes in bursts, and no sweep, however large, may take the loop for itself. What is
+known already, and was more than one turn takes in, does not wait for more."""
 MAX_SLEEP_SECONDS = 60.0
 """Nothing that was forgotten waits for longer."""
 RETRY_SECONDS = 1.0
@@ -123,6 +124,10 @@ class Sweep:
             self._attempts.saw_deleted(pod)
         else:
             self._attempts.saw(pod)
+
+    def release(self) -> None:
+        """It is over or gone: let go of what is known of its episodes, though this object may be referred to still."""
+        self.world = self.last = self.layout = self._attempts = None
 
     def wake(self) -> None:
         """Something of it has changed, such as the metrics of one of its pods."""
@@ -257,7 +262,7 @@ class Sweep:
             self._changes.is_over("")
             if self.last.finished and not world.behind:
                 return True
-            await asyncio.sleep(max(PAUSE_SECONDS, PAUSE_SECONDS_PER_EPISODE * len(layout.episodes)))
+            await asyncio.sleep(_pause(layout, self.last.look_again_in, world))
             await self._sleep(world, self.last.look_again_in, self._list_at(attempts, listed) - began)
             if monotonic() > self._list_at(attempts, listed):
                 listed = await self._compare(attempts, world)
@@ -297,10 +302,17 @@ class Sweep:
         if world.held_back:
             # To plan the same at once would be refused as well.
             seconds = RETRY_SECONDS
-        elif world.behind:
+        elif world.behind or world.unfinished:
             seconds = min(seconds, RETRY_SECONDS)
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
             return
+
+
+def _pause(layout: Layout, wait: timedelta | None, world: KubeWorld) -> float:
+    """Seconds before the next turn at least."""
+    if wait == timedelta(0) or world.unfinished:
+        return PAUSE_SECONDS
+    return max(PAUSE_SECONDS, PAUSE_SECONDS_PER_EPISODE * len(layout.episodes))

@@ -25,6 +25,9 @@ from seedsweep.report.card import model_card
 
 STATUS_PAUSE = timedelta(seconds=10)
 """Between two writes of a status in which only counts and costs changed."""
+MAX_ACTS = 512
+"""Starts of one turn, stops, and deletions of what has ended. At 30 a second, as a busy API server takes them, 10,000
+would take minutes, in which no score is recorded, no loser stopped and no status written."""
 MAX_UNTOLD = 1_000
 """Events that wait for the status to be written; the oldest give way, for they only tell what the record holds."""
 _RESUMING_LEVELS = frozenset({"L2", "L3"})
@@ -60,6 +63,8 @@ class KubeWorld:
         """The last observation."""
         self.behind = False
         """The status on record lacks something that is known."""
+        self.unfinished = False
+        """More was decided than is done in one turn: it is decided anew at once, by what is known then."""
         self.held_back = False
         """Something could not be recorded, and waits for the next turn with all that rests on it."""
         self._home = home
@@ -95,13 +100,14 @@ class KubeWorld:
         )
         self.seen = Observation(
             status=self.status,
-            # As they stand now: another hand's write may be read before what is planned from these is recorded.
+            # As they stand now: another hand's write may be read before what is planned from these is recorded, and
+            # a plan of thousands is made beside all that goes on.
             episodes=dict(episodes),
-            cuts=self._records.cuts,
+            cuts=dict(self._records.cuts),
             attempts=attempts,
-            refused=self._attempts.refused.standing,
-            unrecorded=self._records.unrecorded.standing,
-            refused_cuts=self._records.refused_cuts.standing,
+            refused=dict(self._attempts.refused.standing),
+            unrecorded=dict(self._records.unrecorded.standing),
+            refused_cuts=dict(self._records.refused_cuts.standing),
             hindrances=tuple(self._hindrances(now())),
             suspend=spec.suspend,
             has_failed=self._record.written.failed,
@@ -123,12 +129,15 @@ class KubeWorld:
 
     async def execute(self, decisions: Sequence[Decision]) -> None:
         """See Backend."""
-        stops = [self._attempts.stop(decision) for decision in decisions if isinstance(decision, StopAttempt)]
+        stops = [decision for decision in decisions if isinstance(decision, StopAttempt)]
         starts = [decision for decision in decisions if isinstance(decision, StartEpisode)]
-        ended = self._attempts.remove_recorded(self._records.episodes)
+        ended = self._attempts.left_over(self._records.episodes)
+        self.unfinished = max(map(len, (stops, starts, ended))) > MAX_ACTS
         # What has ended first: it may hold the last place under a quota.
-        await asyncio.gather(ended, *stops, self._keep_house(decisions))
-        await self._attempts.start(starts)
+        await asyncio.gather(
+            self._attempts.remove(ended[:MAX_ACTS]), self._attempts.stop(stops[:MAX_ACTS]), self._keep_house(decisions)
+        )
+        await self._attempts.start(starts[:MAX_ACTS])
 
     def tries_again_at(self, moment: datetime) -> datetime | None:
         """The next moment at which something is tried again that was refused; None where nothing is."""
@@ -206,8 +215,7 @@ class KubeWorld:
         self.status = status
         # A cut that could not be created is planned again, and told then.
         true = [event for event in events if not (self.held_back and event.rests_on == "Cut")]
-        self._untold += [event for event in true if event not in self._untold]
-        del self._untold[:-MAX_UNTOLD]
+        self._untold = list(dict.fromkeys((*self._untold, *true)))[-MAX_UNTOLD:]
         self.behind = status != written
         if self.behind and _is_news(written, status):
             self.behind = not await self._write(status, moment)

@@ -94,7 +94,7 @@ def known_baseline(status: SweepStatus, episodes: Iterable[Episode]) -> float | 
 
 def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Analysis | None:
     data = cut.data
-    recorded = {entry.episode: entry.score for entry in data.ranked}
+    recorded = dict(zip(data.ranked, data.scores, strict=True))
     baseline = known_baseline(SweepStatus(), members)
     scores = _Scores([], [])
     for episode in members:

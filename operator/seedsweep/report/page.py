@@ -62,6 +62,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         shown_from=shown_from(record),
         analyses=analyses(record),
         withheld=withheld(status),
+        audited={episode.spec.id.name for episode in episodes if episode.spec.audited},
         cuts=[_cut_table(cut.data, many=len(cuts) > 1) for cut in cuts],
         casualties=casualties(episodes),
         warnings=warnings(status),
@@ -89,7 +90,7 @@ def write_report(directory: Path) -> Path:
 
 
 def _cut_table(data: CutData, *, many: bool) -> CutTable:
-    scores = {entry.episode: entry.score for entry in data.ranked if entry.score is not None}
+    scores = {entry.episode: entry.score for entry in data.rows if entry.score is not None}
     low, high = (min(scores.values()), max(scores.values())) if scores else (0.0, 0.0)
     span = high - low or 1.0
     places = {name: (score - low) / span for name, score in scores.items()}

@@ -121,6 +121,13 @@ _LADDER = (
 )
 
 _CHOSEN_METRICS = ", ".join(f"'{name}'" for name in METRIC_NAMES)
+_OF_EACH = "needs one entry for each ranked episode"
+
+
+def _length(column: str) -> str:
+    return f"(has({column}) ? size({column}) : 0)"
+
+
 _FIXED = Rule("self == oldSelf", "never changes once it is written")
 
 RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
@@ -247,5 +254,9 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         ),
     ],
     RungScore: [Rule("self == oldSelf", "a rung score is final: the first record wins")],
-    CutData: [_FIXED],
+    CutData: [
+        _FIXED,
+        Rule(f"{_length('self.scores')} == size(self.ranked)", _OF_EACH, "scores"),
+        Rule(f"{_length('self.losses')} in [0, size(self.ranked)]", _OF_EACH, "losses"),
+    ],
 }

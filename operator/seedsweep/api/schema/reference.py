@@ -15,7 +15,7 @@ from seedsweep.api.core.labels import MAX_ANNOTATIONS, OWN_LABELS, OWN_PREFIX
 from seedsweep.api.finetuning import MAX_DATASET_TEXT, MAX_EVALUATIONS
 from seedsweep.api.reading.document import MAX_BYTES
 from seedsweep.api.reading.parse import model_of
-from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES
+from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, MAX_PAIRS
 from seedsweep.api.sweep import MAX_TRAINER_TEXT, SweepSpec
 
 # Kubernetes' own types, documented there.
@@ -42,6 +42,7 @@ _BOUNDS = f"""Everything has a bound. The API server and `seedsweep run` enforce
 | | at most |
 | --- | --- |
 | episodes | {MAX_EPISODES:,} |
+| episodes that are listed one by one, as `pairs` | {MAX_PAIRS:,} |
 | cells of a grid, before it is sampled | {MAX_CELLS:,} |
 | evaluations of an episode, where the spec states them | {MAX_EVALUATIONS} |
 | characters of command, args, env and config together | {MAX_TRAINER_TEXT:,} |

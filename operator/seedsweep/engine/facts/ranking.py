@@ -1,9 +1,9 @@
 """Scores at a rung, the order of episodes, dominance and the cut. Pure functions of recorded values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seedsweep.api.cut import MAX_EXCLUSION, CutData, ExcludedEpisode, RankedEpisode
+from seedsweep.api.cut import MAX_EXCLUSION, CutData, ExcludedEpisode
 from seedsweep.api.episode import BestEvaluation, EpisodeId, RungScore
 from seedsweep.api.recorded import shortened
 
@@ -81,11 +81,11 @@ def make_cut(
     ranked: Sequence[EpisodeId],
     scored: Mapping[EpisodeId, RungScore],
     excluded: Mapping[EpisodeId, str],
-    audited: Iterable[EpisodeId],
 ) -> CutData:
     """The decision with all its inputs: survivors are the first min(keep, eligible)."""
     kept = min(contest.keep, len(ranked))
     threshold = scored[ranked[kept - 1]].score if kept else None
+    losses = [scored[e].loss for e in ranked]
     return CutData(
         sweep=contest.sweep,
         bracket=contest.bracket,
@@ -93,14 +93,12 @@ def make_cut(
         evaluation=contest.evaluation,
         keep=contest.keep,
         rank_by="latest" if contest.latest else "best",
-        ranked=[
-            RankedEpisode(episode=e.name, score=scored[e].score, loss=scored[e].loss, kept=i < kept)
-            for i, e in enumerate(ranked)
-        ],
+        ranked=[e.name for e in ranked],
+        scores=[scored[e].score for e in ranked],
+        losses=losses if any(loss is not None for loss in losses) else [],
         excluded=[
             ExcludedEpisode(episode=e.name, reason=shortened(reason, MAX_EXCLUSION)) for e, reason in excluded.items()
         ],
-        audited=sorted(e.name for e in set(audited) & set(ranked[kept:])),
         threshold=threshold,
         tied_at_threshold=sum(1 for e in ranked if scored[e].score == threshold) if kept else 0,
     )

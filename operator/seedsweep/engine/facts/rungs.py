@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from seedsweep.api.cut import cut_name
-from seedsweep.api.episode import BestEvaluation, EpisodeId, RungScore, Verdict
+from seedsweep.api.episode import MAX_DOMINATORS, BestEvaluation, EpisodeId, RungScore, Verdict
 from seedsweep.api.recorded import keep_unknown
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
@@ -180,15 +180,17 @@ def _record_decided(draft: Draft, contest: Contest, ranking: Ranking) -> None:
         if ranking.scored:
             _record_cut(draft, contest, ranking)
         return
-    layout, champions = draft.layout, ranking.ranked[: contest.keep]
-    verdict = Verdict(outcome="LostByDominance", rung=contest.rung, dominators=[layout.names[e] for e in champions])
+    # The lowest of them: who is outranked by these is outranked by all.
+    champions = ranking.ranked[: contest.keep][-MAX_DOMINATORS:]
+    dominators = [draft.layout.names[e] for e in champions]
+    verdict = Verdict(outcome="LostByDominance", rung=contest.rung, dominators=dominators)
     for episode in dominated(ranking.ranked, ranking.scored, contest):
         if draft.status(episode).verdict is None and draft.may_write(episode):
             record_loss(draft, episode, verdict, durable=True)
 
 
 def _record_cut(draft: Draft, contest: Contest, ranking: Ranking) -> None:
-    cut = make_cut(contest, ranking.ranked, ranking.scored, ranking.excluded, draft.layout.audited)
+    cut = make_cut(contest, ranking.ranked, ranking.scored, ranking.excluded)
     if draft.make_cut(cut):
         of = len(ranking.scored) + len(ranking.excluded)
         kept = f"kept {min(contest.keep, len(ranking.ranked))} of {of} at evaluation {contest.evaluation}"

@@ -33,8 +33,8 @@ MAX_AT_ONCE = 64
 TIMEOUT_SECONDS = 30.0
 MAX_WAIT_SECONDS = 10.0
 """Between two tries of one request, whatever Retry-After says."""
-PAGE = 500
-"""Objects a page of a list."""
+PAGE = 100
+"""Objects a page of a list: of pods about 1 MB, which holds the event loop for some 20 ms."""
 PATIENCE = Backoff(steps=5, duration=0.2, factor=3.0, jitter=0.5)
 ONCE = Backoff(steps=1, duration=0.0, factor=1.0)
 """For people who wait: they are told at once, and who asks tries again."""

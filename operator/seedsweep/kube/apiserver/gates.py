@@ -216,9 +216,9 @@ class GatedApi:
         async for item in pages:
             yield item
 
-    async def create(self, path: str, body: Object) -> Object:
-        """See Api."""
-        return await self._gates.send("POST", path, lambda: self._api.create(path, body))
+    async def create(self, path: str, make: Callable[[], Object]) -> Object:
+        """See Api. The object is made once there is room for its request, and not where that is not sent."""
+        return await self._gates.send("POST", path, lambda: self._api.create(path, make()))
 
     async def replace(self, path: str, body: Object) -> str:
         """See Api."""

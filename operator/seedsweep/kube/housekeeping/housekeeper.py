@@ -250,7 +250,7 @@ class Housekeeper:
     async def _create(self, sweep: SeedSweep, task: HousekeepingTask, attempt: int) -> None:
         manifest = housekeeping_manifest(sweep, self._settings, task, attempt)
         try:
-            created = await self._api.create(self._home.pods, manifest)
+            created = await self._api.create(self._home.pods, lambda: manifest)
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 await self._find_out(manifest["metadata"]["name"], task, attempt)

@@ -16,13 +16,16 @@ from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
+from seedsweep.kube.apiserver.crowd import for_each
 from seedsweep.kube.apiserver.gates import GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.ledger.stored import belongs_to
 
 LAZY_SECONDS = 5.0
 """How long a record that nothing rests on may wait for a later one to take its place."""
-LAZY_AT_ONCE = 8
+LAZY_PAUSE_SECONDS = 0.05
+"""Between two of them: they come by thousands when a large sweep starts, and what decisions wait for goes first. Most
+are then overtaken by a score or an end, and are never written by themselves."""
 
 
 class ForeignObjectError(Exception):
@@ -126,25 +129,20 @@ class Records:
             await self._due.wait()
             await asyncio.sleep(LAZY_SECONDS)
             self._due.clear()
-            waiting = asyncio.Queue[EpisodeId]()
-            for episode in self._lazy:
-                waiting.put_nowait(episode)
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(LAZY_AT_ONCE, waiting.qsize())):
-                    group.create_task(self._drain(waiting))
+            for episode in list(self._lazy):
+                if episode not in self._lazy:
+                    continue
+                if not await self._write_waiting(episode, lazily=True):
+                    self._due.set()
+                await asyncio.sleep(LAZY_PAUSE_SECONDS)
 
     async def flush(self) -> bool:
         """Write all that waits; false where some of it could not be written."""
-        return all(await asyncio.gather(*(self._write_waiting(episode) for episode in self._lazy)))
+        return all(await for_each(self._lazy, self._write_waiting))
 
     def _write_later(self, episode: EpisodeId) -> None:
         self._lazy.add(episode)
         self._due.set()
-
-    async def _drain(self, waiting: asyncio.Queue[EpisodeId]) -> None:
-        while not waiting.empty():
-            if not await self._write_waiting(waiting.get_nowait(), lazily=True):
-                self._due.set()
 
     def _stands(self, episode: EpisodeId, planned_from: Mapping[EpisodeId, EpisodeStatus]) -> bool:
         """What is known of it is what the plan was made from: no other hand's write has been read since."""
@@ -154,7 +152,7 @@ class Records:
         self, records: Sequence[RecordEpisode], planned_from: Mapping[EpisodeId, EpisodeStatus]
     ) -> list[RecordEpisode]:
         """Those that are on record now."""
-        written = await asyncio.gather(*(self._write_one(record, planned_from) for record in records))
+        written = await for_each(records, lambda record: self._write_one(record, planned_from))
         return [record for record, done in zip(records, written, strict=True) if done]
 
     async def _write_one(self, record: RecordEpisode, planned_from: Mapping[EpisodeId, EpisodeStatus]) -> bool:
@@ -203,9 +201,8 @@ class Records:
 
     async def _create(self, episode: EpisodeId) -> None:
         """Raises ApiError, also where another hand made it and wrote its status: that one has to be read first."""
-        body = self._body(episode, None)
         try:
-            created = await self._api.create(self._home.collection("episodes"), body)
+            created = await self._api.create(self._home.collection("episodes"), lambda: self._body(episode, None))
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
@@ -269,10 +266,11 @@ class Records:
     async def _create_cut(self, cut: CutData) -> bool:
         """Create it; false if another has to be obeyed, or if it could not be created."""
         key, name = (cut.bracket, cut.rung), cut_name(cut.sweep, cut.bracket, cut.rung)
-        metadata = self._home.metadata(name)
-        body = {"apiVersion": API_VERSION, "kind": "Cut", "metadata": metadata, "data": cut.model_dump(by_alias=True)}
+        body = {"apiVersion": API_VERSION, "kind": "Cut", "metadata": self._home.metadata(name)}
         try:
-            await self._api.create(self._home.collection("cuts"), body)
+            await self._api.create(
+                self._home.collection("cuts"), lambda: {**body, "data": cut.model_dump(by_alias=True)}
+            )
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 await self._obey(key, name)

@@ -14,6 +14,7 @@ from seedsweep.engine.decisions import StartEpisode, StopAttempt
 from seedsweep.engine.observation import Ending, SeenAttempt
 from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
+from seedsweep.kube.apiserver.crowd import for_each
 from seedsweep.kube.apiserver.gates import GatedApi, Refusals
 from seedsweep.kube.home import Home
 from seedsweep.kube.pods.attempt import PodAttempt, wants_log
@@ -122,8 +123,7 @@ class PodAttempts:
 
     async def look_for_missing(self) -> None:
         """Find out which of the pods that lists and watches no longer show are gone: some may have lost a label."""
-        missing = list(self._missing)
-        await asyncio.gather(*map(self._look_for, missing))
+        await for_each(self._missing, self._look_for)
 
     def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
         """Drop what is gone and whose end is on record, or never can be."""
@@ -145,10 +145,13 @@ class PodAttempts:
 
     async def start(self, decisions: Iterable[StartEpisode]) -> None:
         """Create pods, all that the API server lets pass."""
-        await asyncio.gather(*map(self._start, decisions))
+        await for_each(decisions, self._start)
 
-    async def stop(self, decision: StopAttempt) -> None:
-        """Delete a pod by its UID; one that could not be deleted is still there for the next plan."""
+    async def stop(self, decisions: Iterable[StopAttempt]) -> None:
+        """Delete pods by their UIDs; one that could not be deleted is still there for the next plan."""
+        await for_each(decisions, self._stop)
+
+    async def _stop(self, decision: StopAttempt) -> None:
         attempt = self._attempts.get(decision.uid)
         if attempt is None or not attempt.exists or self.deletions.is_forced(decision.uid):
             return
@@ -159,14 +162,17 @@ class PodAttempts:
         if await self.deletions.delete(attempt, grace):
             attempt.stop = decision.reason
 
-    async def remove_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
-        """Delete pods that have ended, once their end is on record: they count against quotas, and tell no more."""
-        ended = [
+    def left_over(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[PodAttempt]:
+        """Those that have ended, whose end is on record, and whose pods are still there."""
+        return [
             attempt
             for attempt in self._attempts.values()
             if self._is_left_over(attempt) and attempt.is_recorded(episodes.get(attempt.facts.episode))
         ]
-        await asyncio.gather(*map(self.deletions.delete, ended))
+
+    async def remove(self, ended: Iterable[PodAttempt]) -> None:
+        """Delete their pods: they count against quotas, and tell no more."""
+        await for_each(ended, self.deletions.delete)
 
     def read_often(self, uids: Collection[str]) -> None:
         """Read the metrics of these pods more often than those of the others."""
@@ -217,7 +223,7 @@ class PodAttempts:
             # That is told, and planned again.
             return
         try:
-            created = await self._api.create(self._home.pods, pod_manifest(self.sweep, decision))
+            created = await self._api.create(self._home.pods, lambda: pod_manifest(self.sweep, decision))
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 await self._find_out_whose(episode)
