@@ -120,7 +120,7 @@ def test_an_audit_tells_how_many_losers_would_have_won_and_bounds_the_regret_in_
     words = words_of(record)
     assert "2 of 3 losers trained on to the end" in words
     assert "1 of them would have beaten the result: 50 %, exact 95 % interval 1 % to 99 %" in words
-    assert f"Regret is at most {regret:.4f} (95 % interval 0.0000 to" in words
+    assert f"Regret is at most {regret:.4f} (95 % interval 0.00" in words
     assert WOULD_HAVE_WON not in words
     card = card_of(record)
     assert "2 of 3 losers trained on for the audit, and 1 would have beaten the winner" in card
