@@ -112,22 +112,22 @@ def variance_components(grid: Grid) -> Components:
     rows, columns = np.nonzero(np.isfinite(grid))
     if min(len(np.unique(rows)), len(np.unique(columns))) < 2:
         raise ValueError("needs at least two weight-init and two data-order seeds")
-    y = grid[rows, columns]
+    # Centred: differences of large squares would lose digits.
+    y = grid[rows, columns] - np.nanmean(grid)
     z = [np.eye(grid.shape[axis])[index] for axis, index in enumerate((rows, columns))]
     one = np.ones((len(y), 1))
-    full = _projection(np.hstack([one, *z]))
-    residual_freedom = len(y) - round(float(np.trace(full)))
+    full = _basis(np.hstack([one, *z]))
+    residual_freedom = len(y) - full.shape[1]
     if residual_freedom < 1:
         raise ValueError("leaves no degrees of freedom: needs more cells than rows and columns less one")
-    residual = float(y @ y - y @ full @ y) / residual_freedom
+    residual = (_squares(y) - _squares(full.T @ y)) / residual_freedom
     complete = bool(np.isfinite(grid).all())
     found = []
     for axis in (0, 1):
-        without = _projection(np.hstack([one, z[1 - axis]]))
-        difference = full - without
-        freedom = round(float(np.trace(difference)))
-        weight = float(np.trace(z[axis].T @ difference @ z[axis])) / freedom
-        square = float(y @ difference @ y) / freedom
+        without = _basis(np.hstack([one, z[1 - axis]]))
+        freedom = full.shape[1] - without.shape[1]
+        weight = (_squares(full.T @ z[axis]) - _squares(without.T @ z[axis])) / freedom
+        square = (_squares(full.T @ y) - _squares(without.T @ y)) / freedom
         variance = (square - residual) / weight
         interval = None
         if complete:
@@ -156,12 +156,15 @@ def _ting(first: float, n: int, second: float, m: int) -> tuple[float, float]:
     return first - second - np.sqrt(max(0.0, low)), first - second + np.sqrt(max(0.0, high))
 
 
-def _projection(x: Grid) -> Grid:
-    """Onto the columns of x, which may depend on each other."""
+def _basis(x: Grid) -> Grid:
+    """An orthonormal basis of what the columns of x span; they may depend on each other."""
     left, sizes, _ = np.linalg.svd(x, full_matrices=False)
-    kept = left[:, sizes > 1e-9 * sizes[0]]
-    projection: Grid = kept @ kept.T
-    return projection
+    basis: Grid = left[:, sizes > 1e-9 * sizes[0]]
+    return basis
+
+
+def _squares(values: Grid) -> float:
+    return float((values**2).sum())
 
 
 def _check(grid: Grid) -> None:
