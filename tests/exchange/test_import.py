@@ -10,6 +10,7 @@ import pytest
 import needs
 from seedsweep.api.status import SweepStatus
 from seedsweep.cli import main
+from seedsweep.exchange import build, tables
 from seedsweep.exchange.importing import parse_where
 from seedsweep.exchange.points import ImportProblemError, episode_in
 from seedsweep.report.page import build_report
@@ -236,6 +237,53 @@ def test_a_parquet_table_says_the_same_as_its_csv(tmp_path: Path) -> None:
 def test_what_is_no_parquet_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = refusal(capsys, tmp_path, table(tmp_path, "seed,score\n", "runs.parquet"), *UP)
     assert "is no Parquet file, or not whole: write it again" in said
+
+
+@pytest.mark.parametrize("baseline", ["nan", "inf"])
+def test_a_baseline_that_is_no_number_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], baseline: str
+) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, GRID), *UP, "--baseline", baseline)
+    assert "--baseline: is no finite number: give the score of a constant answer" in said
+
+
+def test_a_table_too_large_to_be_read_whole_is_refused_unread(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MAX_BYTES", 10)
+    assert "split it, or write it as Parquet" in refusal(capsys, tmp_path, table(tmp_path, GRID), *UP)
+
+
+def test_more_runs_than_a_sweep_may_have_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MAX_EPISODES", 3)
+    said = refusal(capsys, tmp_path, table(tmp_path, GRID), *UP)
+    assert "has 4 runs, more than the 3 of a sweep: split it with --by or --where" in said
+
+
+def test_more_evaluations_than_an_episode_may_have_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MAX_EVALUATIONS", 1)
+    said = refusal(capsys, tmp_path, table(tmp_path, GRID), *UP)
+    assert "a run has 2 evaluations, more than 1: take fewer with --evaluations" in said
+
+
+def test_a_name_of_a_metric_that_no_sweep_may_have_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seedsweep("import", table(tmp_path, GRID), "--to", tmp_path / "out", *UP, "--metric", "m" * 64) == 2
+    assert "spec.trainer.metric.name" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_nothing_of_it_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert seedsweep("import", table(tmp_path, GRID), "--to", tmp_path / "file" / "out", *UP) == 1
+    assert "cannot be written (Not a directory): give another place" in capsys.readouterr().err
 
 
 def test_a_folder_that_holds_something_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """`seedsweep import`: what others recorded becomes the folder that `seedsweep report` reads, whole or not at all."""
 
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,10 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
         raise ImportProblemError(
             "--goal: nothing in the source says whether a higher or a lower score is better: give --goal maximize, or "
             "--goal minimize"
+        )
+    if request.baseline is not None and not math.isfinite(request.baseline):
+        raise ImportProblemError(
+            "--baseline: is no finite number: give the score of a constant answer, or leave it out"
         )
     if request.to.exists() and (not request.to.is_dir() or any(request.to.iterdir())):
         raise ImportProblemError(f"--to: {request.to} is there and not empty: give a new folder")

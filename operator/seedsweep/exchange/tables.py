@@ -20,6 +20,8 @@ from seedsweep.exchange.points import (
 Row = Mapping[str, object]
 Group = tuple[str, ...]
 """The values of the columns that tell records apart."""
+MAX_BYTES = 1 << 30
+"""Of a CSV file, which is read whole."""
 SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
@@ -178,6 +180,8 @@ def _text(value: object) -> str:
 
 
 def _separated(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
+    if path.stat().st_size > MAX_BYTES:
+        raise ImportProblemError(f"{path}: is larger than {MAX_BYTES >> 30} GB: split it, or write it as Parquet")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

@@ -140,7 +140,8 @@ def variance_components(grid: Grid) -> Components:
     if complete:
         low, high = (residual_freedom * residual / stats.chi2.ppf(q, residual_freedom) for q in (1 - tail, tail))
         limits = (float(np.sqrt(low)), float(np.sqrt(high)))
-    return Components(*found, Component(float(np.sqrt(max(0.0, residual))), limits))
+    of_rows, of_columns = found
+    return Components(of_rows, of_columns, Component(float(np.sqrt(max(0.0, residual))), limits))
 
 
 def _ting(first: float, n: int, second: float, m: int) -> tuple[float, float]:
