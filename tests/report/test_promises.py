@@ -10,6 +10,7 @@ import records
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.seeds import Seeds
+from seedsweep.api.sweep import Trainer
 from seedsweep.engine.layout import Layout
 from seedsweep.report.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, withheld
 from seedsweep.report.card import model_card
@@ -50,7 +51,7 @@ def test_every_remedy_of_a_cut_is_one_of_those_that_are_followed_here() -> None:
 def test_without_early_stopping_there_is_the_expected_best_of_n_in_page_and_card() -> None:
     record = records.fully_trained()
     words = words_of(record)
-    assert "n unbiased plug-in one evaluation an epoch only the last evaluation 1 0." in words
+    assert "n unbiased plug-in one evaluation an epoch only the last evaluation relative error reduction 1 0." in words
     assert "| expected best |" in card_of(record)
     assert EXPECTED_BEST in words
     assert "cannot carry: Expected best" not in words
@@ -62,6 +63,24 @@ def test_the_expected_best_is_lower_where_episodes_are_evaluated_less_often() ->
     epoch, last = expected.fewer["one evaluation an epoch"], expected.fewer["only the last evaluation"]
     for often, some, once in zip(expected.unbiased, epoch, last, strict=True):
         assert often >= some >= once
+
+
+def test_a_metric_with_a_best_value_has_relative_error_reductions() -> None:
+    expected = whole_runs(of(records.fully_trained())).expected
+    assert expected is not None
+    one, most = expected.unbiased[0], expected.unbiased[-1]
+    assert expected.error_reduction[0] == 0
+    assert expected.error_reduction[-1] == pytest.approx((most - one) / (1 - one))
+
+
+def test_a_metric_without_a_best_value_has_none() -> None:
+    record = records.fully_trained()
+    trainer = Trainer.model_validate({"metric": {"name": "reward", "goal": "maximize"}})
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    expected = whole_runs(of(record)).expected
+    assert expected is not None
+    assert expected.error_reduction == ()
+    assert "relative error reduction" not in words_of(record)
 
 
 def test_without_early_stopping_and_with_a_grid_it_is_told_which_seed_matters() -> None:

@@ -15,6 +15,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
 from seedsweep.report.analysis import EVIDENCE, Analysis, Withheld, analyses, known_baseline
 from seedsweep.report.record import Record
+from seedsweep.report.words import metric_name
 from seedsweep.science.evidence import Evidence, evidence
 from seedsweep.science.expected import expected_best, plug_in_expected_best
 from seedsweep.science.grid import (
@@ -29,6 +30,7 @@ from seedsweep.science.grid import (
 FEWEST_FOR_EVIDENCE = 20
 """Episodes: with fewer, a rank correlation is known to no better than 0.4."""
 _DRAWN = 12
+_AT_MOST_ONE = frozenset({"accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman"})
 _WORDS = ("weight-init", "data-order")
 
 
@@ -41,6 +43,9 @@ class ExpectedBest:
     plug_in: tuple[float, ...]
     fewer: dict[str, tuple[float, ...]]
     """The unbiased estimate where episodes are evaluated less often, by how often."""
+    error_reduction: tuple[float, ...]
+    """Of the expected error of one run, the share by which that of the best of n is less; empty where the metric has no
+    best value, or one run reaches it."""
     independent: bool
     """Whether no two episodes share a seed."""
 
@@ -113,13 +118,33 @@ def _expected(record: Record, layout: Layout, analysis: Analysis) -> ExpectedBes
 
     seeds = [(e.spec.weight_init, e.spec.data_order) for e in record.episodes]
     independent = all(len({pair[axis] for pair in seeds}) == len(seeds) for axis in (0, 1))
+    found = unbiased(scores)
     return ExpectedBest(
         runs,
-        unbiased(scores),
+        found,
         tuple(plug_in_expected_best(scores, n, design="full", maximize=maximize) for n in runs),
         {words: unbiased(values) for words, values in _evaluated_less(record, layout, analysis)},
+        _error_reduction(found, _best_possible(layout)),
         independent,
     )
+
+
+def _error_reduction(expected: Sequence[float], best: float | None) -> tuple[float, ...]:
+    """(best of n - one run) / (best possible - one run), as in the last figure of Dodge et al. (2020)."""
+    if best is None or best == expected[0]:
+        return ()
+    return tuple((value - expected[0]) / (best - expected[0]) for value in expected)
+
+
+def _best_possible(layout: Layout) -> float | None:
+    """The metric's best value, as its range in the sweep's file has it, or as every one of these metrics has."""
+    metric = layout.spec.trainer.ranking_metric
+    if metric is not None and metric.range is not None:
+        stated = metric.range.max if layout.maximize else metric.range.min
+        if stated is not None:
+            return float(stated)
+    ours = layout.ours and layout.maximize
+    return 1.0 if ours and metric_name(layout.spec.trainer) in _AT_MOST_ONE else None
 
 
 def _evaluated_less(record: Record, layout: Layout, analysis: Analysis) -> Iterator[tuple[str, list[float]]]:
