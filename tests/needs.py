@@ -21,3 +21,12 @@ def glue(task: str) -> Path:
     if not (folder / "train.tsv").exists():
         lack("glue", f"{task}/train.tsv in SEEDSWEEP_GLUE or ../shared/data/glue")
     return folder
+
+
+def seed_runs(name: str) -> Path:
+    """A file with recorded runs of others, such as bertlarge/RTE.csv."""
+    default = Path(__file__).parents[1] / ".." / "shared" / "data" / "seeds"
+    path = Path(os.environ.get("SEEDSWEEP_SEED_RUNS", default)) / name
+    if not path.exists():
+        lack("seeds", f"{name} in SEEDSWEEP_SEED_RUNS or ../shared/data/seeds")
+    return path

@@ -2,13 +2,14 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from seedsweep.api.core.objects import Condition, ObjectMeta
 from seedsweep.api.cut import Cut, CutData, ExcludedEpisode, cut_name
+from seedsweep.api.early_stopping import Audit
 from seedsweep.api.episode import (
     Attempt,
     BestEvaluation,
@@ -154,9 +155,9 @@ def write(folder: Path, record: Record) -> Path:
     return folder
 
 
-def fully_trained() -> Record:
+def fully_trained(weight_inits: int = 4, data_orders: int = 2) -> Record:
     """No early stopping: every episode has its whole curve."""
-    sweep = parse(early_stopping=False)
+    sweep = parse(weight_inits, data_orders, early_stopping=False)
     episodes = [
         Episode(
             metadata=ObjectMeta(name=f"rte-{e.name}"),
@@ -174,6 +175,28 @@ def fully_trained() -> Record:
     ]
     status = _final_sweep_status(episodes, None)
     return Record(sweep.model_copy(update={"status": status}), episodes, [])
+
+
+def audited(finals: Mapping[str, float]) -> Record:
+    """As `finished`, but these losers were drawn with a chance of 40 % and trained on, to a best score each."""
+    record = finished()
+    stopping = record.sweep.spec.early_stopping
+    assert stopping is not None
+    losers = {e.spec.id.name for e in record.episodes if e.status.state == "Lost"}
+    for seed in range(10_000):
+        spec = record.sweep.spec.evolve(early_stopping=stopping.evolve(audit=Audit(percent=40, seed=seed)))
+        layout = Layout.of(record.sweep.evolve(spec=spec))
+        if {e.name for e in layout.audited} & losers == set(finals):
+            break
+    episodes = []
+    for episode in record.episodes:
+        name, status = episode.spec.id.name, episode.status
+        if name in finals:
+            scores = [*status.scores, *[BASELINE] * (EVALUATIONS - RUNG - 1), finals[name]]
+            status = status.evolve(state="Audited", scores=scores)
+        episodes.append(episode.evolve(spec=layout.episode_spec(episode.spec.id), status=status))
+    design = record.status.evolve(design="cut+audit")
+    return Record(record.sweep.evolve(spec=spec, status=design), episodes, record.cuts)
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from seedsweep.api.core.volumes import Resources
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.reading.parse import InvalidSweepError
 from seedsweep.codes import CommandError
+from seedsweep.exchange import commands as exchange
 from seedsweep.kube.process.log import LogFormat
 from seedsweep.report.record import RecordError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-OF_OPERATOR = frozenset({"kopf", "kubernetes"})
-"""Packages that only the commands for a cluster need."""
+EXTRAS = {"kopf": "operator", "kubernetes": "operator", "pyarrow": "tables"}
+"""Packages that only some commands need, and the extra that has them."""
 
 _RUN_HELP = """
 Train a sweep on this machine, or go on with one that was interrupted.
@@ -89,6 +90,10 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The ru
 
     write_report(directory)
     print(directory / "report.html")
+
+
+app.command("import", help=exchange.IMPORT_HELP)(exchange.import_command)
+app.command("export", help=exchange.EXPORT_HELP)(exchange.export_command)
 
 
 def _quantities(text: str) -> dict[str, str]:
@@ -240,9 +245,10 @@ def main(arguments: list[str] | None = None) -> None:
         print(error, file=sys.stderr)
         sys.exit(error.code)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in OF_OPERATOR:
+        extra = EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
             raise
-        print(f"{error.name} is not installed: pip install 'seedsweep[operator]'", file=sys.stderr)
+        print(f"{error.name} is not installed: pip install 'seedsweep[{extra}]'", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -166,3 +166,16 @@ def test_a_spread_over_orders_is_exactly_nothing_for_us_and_not_for_all(methods,
     assert len(ours) == 5
     assert all((s.deviation, s.widest, s.other_kept) == (0, 0, 0) for s in ours)
     assert max(s.deviation for s in found) > 0
+
+
+def test_runs_of_bert_large_are_replayed_with_their_steps_and_every_method_beside_no_stopping(methods):
+    import compare_bertlarge
+    from stopping_pays import Runs
+
+    curves = made_up(20)
+    runs = Runs(curves.scores, curves.losses, curves.scores[:, -1], 0.5, 0.01)
+    replayed = compare_bertlarge.curves_of(runs, "RTE")
+    assert replayed.steps == tuple(range(23, 231, 23))
+    found = dict(compare_bertlarge.differences(replayed, 4, 3))
+    assert list(found)[:3] == ["rung at 40 %", "rung at 50 %", "Ray ASHA"]
+    assert all(cell.endswith("%") for cell in found.values())

@@ -125,7 +125,7 @@ def test_statistics_come_with_n_and_their_source() -> None:
 def test_page_says_what_it_withholds_and_why() -> None:
     words = words_of(page_of(records.finished()))
     assert "This record is of the design “cut”. It cannot carry: Expected best of n runs" in words
-    assert "Withheld" not in words_of(page_of(records.fully_trained()))
+    assert "Withheld" not in words_of(page_of(records.fully_trained(5, 4)))
 
 
 def test_cut_table_has_everyone_with_the_reason_of_those_left_out() -> None:

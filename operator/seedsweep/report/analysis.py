@@ -1,7 +1,7 @@
 """Which statistics a record can carry, each with what it was computed from, and which it cannot, with the reason."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import BestEvaluation, Episode
@@ -11,6 +11,11 @@ from seedsweep.report.record import Record
 from seedsweep.report.words import counted
 from seedsweep.science.summary import Share, Summary, failed_runs, summarize
 
+EXPECTED_BEST = "Expected best of n runs"
+OF_FINALS = "Mean and spread of final scores, and the shares of either seed in it"
+EVIDENCE = "What a cut would have seen of the end"
+WOULD_HAVE_WON = "Whether a loser would have won"
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
@@ -19,13 +24,19 @@ class Analysis:
     title: str
     source: str
     """What the scores are and how many episodes gave one."""
-    scores: tuple[float, ...]
+    by_episode: dict[str, float]
+    """The score of each episode that is in n."""
     summary: Summary
     failed: Share | None
     """Runs no better than the constant baseline; None where no trainer published one."""
     baseline: float | None
     notes: tuple[str, ...]
     """Episodes that are in n with a stand-in, or not in n, and why."""
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """Those in n, in the order of the episodes."""
+        return tuple(self.by_episode.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +51,16 @@ class Withheld:
 class _Scores:
     """Scores being collected, with what had to be said about some of them."""
 
-    values: list[float]
-    notes: list[str]
+    values: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, episode: Episode, score: float | None, stand_in: float | None, why: str) -> None:
         """Take the score; where there is none, the stand-in, for leaving the worst out would flatter."""
         name = episode.spec.id.name
         if score is not None:
-            self.values.append(score)
+            self.values[name] = score
         elif stand_in is not None:
-            self.values.append(stand_in)
+            self.values[name] = stand_in
             self.notes.append(f"{name} {why}: counted with the constant baseline.")
         else:
             self.notes.append(f"{name} {why}: not in n, for no baseline is known.")
@@ -58,6 +69,9 @@ class _Scores:
 def analyses(record: Record) -> list[Analysis]:
     """Scores over all t episodes: at the first cut of each bracket, or of whole runs where nothing is cut."""
     layout = Layout.of(record.sweep)
+    if not any(layout.rungs):
+        whole = _whole_runs(layout, record.episodes, "")
+        return [whole] if whole is not None else []
     first_cuts = {cut.data.bracket: cut for cut in record.cuts if cut.data.rung == 0}
     found = []
     for bracket, ladder in enumerate(layout.rungs):
@@ -75,13 +89,15 @@ def withheld(status: SweepStatus) -> list[Withheld]:
     if status.design == "full":
         return []
     selected = "the survivors ran to the end because they were ahead, so their final scores are no sample of all runs"
+    remedy = "Run the sweep without earlyStopping to get"
     missing = [
-        Withheld("Expected best of n runs", f"{selected}. Run the sweep without earlyStopping to get it."),
-        Withheld("Mean, spread or density of final scores, and shares of variance by seed", f"{selected}."),
+        Withheld(EXPECTED_BEST, f"{selected}. {remedy} it."),
+        Withheld(OF_FINALS, f"{selected}. {remedy} them, with a grid of seeds."),
+        Withheld(EVIDENCE, f"losers have no end to compare with. {remedy} it."),
     ]
     if status.design == "cut":
         why = "no loser was trained on to find out. Set earlyStopping.audit to get an estimate."
-        missing.append(Withheld("Whether a loser would have won", why))
+        missing.append(Withheld(WOULD_HAVE_WON, why))
     return missing
 
 
@@ -96,7 +112,7 @@ def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Ana
     data = cut.data
     recorded = dict(zip(data.ranked, data.scores, strict=True))
     baseline = known_baseline(SweepStatus(), members)
-    scores = _Scores([], [])
+    scores = _Scores()
     for episode in members:
         name, status = episode.spec.id.name, episode.status
         if name in recorded:
@@ -115,7 +131,7 @@ def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Ana
 
 def _whole_runs(layout: Layout, members: list[Episode], where: str) -> Analysis | None:
     baseline = known_baseline(SweepStatus(), members)
-    scores = _Scores([], [])
+    scores = _Scores()
     for episode in members:
         name, status = episode.spec.id.name, episode.status
         outcome = status.verdict.outcome if status.verdict is not None else None
@@ -140,12 +156,13 @@ def _of(scores: _Scores, members: list[Episode]) -> str:
 def _analysis(title: str, source: str, scores: _Scores, baseline: float | None, layout: Layout) -> Analysis | None:
     if not scores.values:
         return None
-    failed = failed_runs(scores.values, baseline, maximize=layout.maximize) if baseline is not None else None
+    values = tuple(scores.values.values())
+    failed = failed_runs(values, baseline, maximize=layout.maximize) if baseline is not None else None
     return Analysis(
         title=title[0].upper() + title[1:],
         source=source,
-        scores=tuple(scores.values),
-        summary=summarize(scores.values),
+        by_episode=scores.values,
+        summary=summarize(values),
         failed=failed,
         baseline=baseline,
         notes=tuple(scores.notes),

@@ -19,7 +19,8 @@ from seedsweep.api.provenance import Provenance
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
-from seedsweep.report.analysis import Analysis, Withheld, analyses, withheld
+from seedsweep.report.analysis import EXPECTED_BEST, WOULD_HAVE_WON, Analysis, Withheld, analyses, withheld
+from seedsweep.report.audited import Audit, audit_of
 from seedsweep.report.facts import saved_share, steps_trained, warnings, yaml_text
 from seedsweep.report.record import Record
 from seedsweep.report.words import (
@@ -236,6 +237,7 @@ def _scores(layout: Layout, status: SweepStatus, record: Record) -> Iterator[str
             yield f"{counted(len(found) - ROWS, 'bracket')} more: see the record."
     yield ""
     yield from _expected(layout, status, found)
+    yield from _audited(record)
     yield ""
 
 
@@ -255,7 +257,9 @@ def _expected(layout: Layout, status: SweepStatus, found: list[Analysis]) -> Ite
     """The best of n from full runs; of any other record, why it is withheld."""
     if status.design != "full":
         for item in withheld(status):
-            yield _withheld(item)
+            # The others are the report's to give.
+            if item.what in (EXPECTED_BEST, WOULD_HAVE_WON):
+                yield _withheld(item)
         return
     for analysis in found:
         yield "Expected validation score of the best of n runs (unbiased, from the scores above):"
@@ -268,6 +272,23 @@ def _expected(layout: Layout, status: SweepStatus, found: list[Analysis]) -> Ite
         if layout.spec.seeds.grid is not None:
             yield ""
             yield "The cells of a grid share seeds, so the runs are not independent and this is an approximation."
+
+
+def _audited(record: Record) -> Iterator[str]:
+    """What the losers that ran on tell of the cut."""
+    found = audit_of(record)
+    if isinstance(found, Withheld):
+        yield _withheld(found)
+    elif isinstance(found, Audit):
+        e = found.estimate
+        share = f"{share_text(e.winners.low, 1)} to {share_text(e.winners.high, 1)}"
+        interval = f" (95 % interval {score_text(e.interval[0])} to {score_text(e.interval[1])})" if e.interval else ""
+        yield ""
+        yield (
+            f"What the cut cost: {e.winners.n} of {counted(found.losers, 'loser')} trained on for the audit, and "
+            f"{e.winners.count} would have beaten the winner (exact 95 % interval of the share: {share}). "
+            f"Regret is at most {score_text(e.regret)}{interval}, by an unbiased estimate."
+        )
 
 
 def _withheld(item: Withheld) -> str:

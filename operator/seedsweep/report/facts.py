@@ -23,6 +23,8 @@ _WARNINGS = {
     "HeterogeneousHardware": "Episodes trained under different fingerprints: scores are not bit-comparable",
     "ExactScores": "Scores were sampled while episodes trained, not published as curves",
 }
+IMPORTED = "Imported"
+"""Reason of the condition Complete of a record that something else trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ def casualties(episodes: Iterable[Episode]) -> list[Casualty]:
                 )
             )
     return found
+
+
+def counting_evaluations(episode: Episode) -> int:
+    """How many of its evaluations can be the result: a loser's up to the rung where it lost."""
+    status = episode.status
+    if status.verdict is not None and status.verdict.outcome.startswith("Lost") and status.rung_scores:
+        return min(status.rung_scores[-1].evaluation, len(status.scores))
+    return len(status.scores)
 
 
 def steps_trained(cost: Cost) -> int:
@@ -92,6 +102,12 @@ def warnings(status: SweepStatus) -> list[str]:
             detail = one_line(condition.message)
             said.append(f"{_WARNINGS[kind]}{f': {detail}' if detail else ''}.")
     return said
+
+
+def imported_from(status: SweepStatus) -> str | None:
+    """Where a record that something else trained is from, in words; None for one of ours."""
+    complete = status.condition("Complete")
+    return one_line(complete.message) if complete is not None and complete.reason == IMPORTED else None
 
 
 def has_test_set(trainer: Trainer) -> bool:

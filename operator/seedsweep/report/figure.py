@@ -16,6 +16,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.census import step_of
 from seedsweep.report.analysis import known_baseline
+from seedsweep.report.facts import counting_evaluations
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted, metric_words, score_text
 
@@ -135,7 +136,7 @@ def _curve(axes: Axes, status: SweepStatus, episode: Episode, winner: str | None
     color, width = (BEST, 2.6) if name == winner else (FAINT, 1.0) if lost else (KEPT, 1.5)
     x = _positions(status, len(scores))
     y = [math.nan if score is None else score for score in scores]
-    counts = _counting(episode)
+    counts = counting_evaluations(episode)
     opacity = min(1.0, max(0.4, 60 / crowd)) if lost else 1.0
     marker = "." if counts == 1 else None
     axes.plot(x[:counts], y[:counts], marker=marker, color=color, lw=width, alpha=opacity, gid=f"curve-{name}")
@@ -147,14 +148,6 @@ def _curve(axes: Axes, status: SweepStatus, episode: Episode, winner: str | None
     if ends and episode.status.verdict is not None and episode.status.verdict.outcome in _OUT:
         shape = "x" if episode.status.verdict.outcome == "Diverged" else "v"
         axes.plot(*ends[-1], shape, color=BAD, markersize=7, markeredgewidth=2, zorder=4, gid=f"end-{name}")
-
-
-def _counting(episode: Episode) -> int:
-    """How many of its evaluations can be the result: a loser's up to the rung where it lost."""
-    status = episode.status
-    if status.verdict is not None and status.verdict.outcome.startswith("Lost") and status.rung_scores:
-        return min(status.rung_scores[-1].evaluation, len(status.scores))
-    return len(status.scores)
 
 
 def _limit(axes: Axes, record: Record) -> None:

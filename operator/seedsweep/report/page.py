@@ -12,11 +12,13 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.files import write_whole
-from seedsweep.report.analysis import analyses, withheld
+from seedsweep.report.analysis import Withheld, analyses, withheld
+from seedsweep.report.audited import Audit, audit_of
 from seedsweep.report.facts import (
     casualties,
     full_seconds,
     has_test_set,
+    imported_from,
     saved_share,
     steps_trained,
     wall_seconds,
@@ -26,7 +28,17 @@ from seedsweep.report.facts import (
 )
 from seedsweep.report.figure import draw_curves, shown_from
 from seedsweep.report.record import Record, read_record
-from seedsweep.report.words import counted, data_words, duration_text, metric_words, one_line, score_text, share_text
+from seedsweep.report.whole import whole_runs
+from seedsweep.report.words import (
+    counted,
+    data_words,
+    duration_text,
+    metric_words,
+    one_line,
+    p_text,
+    score_text,
+    share_text,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
     """The page as HTML: figures inlined, nothing fetched from anywhere."""
     record = Record(sweep, list(episodes), list(cuts))
     status = sweep.status or SweepStatus()
+    whole, audit = whole_runs(record), audit_of(record)
     environment = Environment(
         loader=PackageLoader("seedsweep.report"),
         autoescape=True,
@@ -51,7 +64,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (counted, data_words, duration_text, one_line, score_text, share_text)
+    words = (counted, data_words, duration_text, one_line, p_text, score_text, share_text)
     environment.filters.update({function.__name__: function for function in words})
     return environment.get_template("report.html").render(
         sweep=sweep,
@@ -61,8 +74,10 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         figure=draw_curves(record),
         shown_from=shown_from(record),
         analyses=analyses(record),
-        withheld=withheld(status),
         audited={episode.spec.id.name for episode in episodes if episode.spec.audited},
+        whole=whole,
+        audit=audit if isinstance(audit, Audit) else None,
+        withheld=[*withheld(status), *whole.withheld, *([audit] if isinstance(audit, Withheld) else [])],
         cuts=[_cut_table(cut.data, many=len(cuts) > 1) for cut in cuts],
         casualties=casualties(episodes),
         warnings=warnings(status),
@@ -71,6 +86,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         wall=wall_seconds(status),
         full_seconds=full_seconds(status.cost),
         sweep_yaml=yaml_text(sweep),
+        imported=imported_from(status),
         untested=why_untested(sweep),
         has_test_set=has_test_set(sweep.spec.trainer),
         episodes=episodes,

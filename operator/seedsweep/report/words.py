@@ -52,6 +52,11 @@ def share_text(part: float, whole: float) -> str:
     return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
 
 
+def p_text(p: float) -> str:
+    """A p-value: three decimals, or two digits of a smaller one."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+
+
 def duration_text(seconds: float) -> str:
     """A duration in its two largest units."""
     if seconds < 59.5:

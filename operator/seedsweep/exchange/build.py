@@ -1,0 +1,292 @@
+"""Evaluations that others recorded become a record: the same resources that a sweep of ours leaves."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Literal
+
+from seedsweep.api.core.objects import Condition, ObjectMeta
+from seedsweep.api.episode import BestEvaluation, Episode, EpisodeId, EpisodeStatus, Verdict
+from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
+from seedsweep.api.seeds import MAX_EPISODES
+from seedsweep.api.status import Best, Cost, EpisodeCounts, SweepStatus
+from seedsweep.api.sweep import API_VERSION, SeedSweep
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.questions.census import step_of
+from seedsweep.exchange.points import ImportProblemError, Point
+from seedsweep.report.facts import IMPORTED
+from seedsweep.report.record import Record
+from seedsweep.report.words import counted
+
+Goal = Literal["maximize", "minimize"]
+Short = Literal["failed", "diverged"]
+_WORDS = {
+    "failed": "crashed, and is not to be in n",
+    "diverged": "became non-finite, and counts with its best score",
+}
+
+
+@dataclass(frozen=True)
+class About:
+    """What the source does not say."""
+
+    name: str
+    metric: str
+    goal: Goal
+    source: str
+    """Where the record is from, in a line for people."""
+    now: datetime
+    baseline: float | None = None
+    evaluations: int | None = None
+    """At most so many of each run are taken."""
+    short: Short | None = None
+    """What became of runs with fewer evaluations than the others; None refuses them."""
+
+
+@dataclass(frozen=True)
+class _Curve:
+    scores: list[float | None]
+    losses: list[float | None]
+    steps: list[int | None]
+    where: str
+
+
+def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[str]]:
+    """The record, and what has to be said about it.
+
+    Raises:
+        ImportProblemError: an evaluation is there twice or missing, runs differ in length, or there are too many.
+    """
+    curves = {episode: _cut_to(curve, about.evaluations) for episode, curve in _curves(points).items()}
+    if len(curves) > MAX_EPISODES:
+        raise ImportProblemError(
+            f"{about.name}: has {len(curves):,} runs, more than the {MAX_EPISODES:,} of a sweep: split it with --by "
+            "or --where"
+        )
+    planned = max(len(curve.scores) for curve in curves.values())
+    if planned > MAX_EVALUATIONS:
+        raise ImportProblemError(
+            f"{about.name}: a run has {planned} evaluations, more than {MAX_EVALUATIONS}: take fewer with --evaluations"
+        )
+    short = _short(curves, planned, about)
+    steps, notes = _steps(curves, planned)
+    sweep = _sweep(list(curves), planned, about)
+    layout = Layout.of(sweep)
+    episodes = [
+        Episode(
+            metadata=ObjectMeta(name=f"{layout.name}-{episode.name}"),
+            spec=layout.episode_spec(episode),
+            status=_status(curves[episode], about, planned, lost=episode in short),
+        )
+        for episode in layout.episodes
+    ]
+    status = _sweep_status(episodes, planned, steps, about)
+    undefined = sum(score is None for curve in curves.values() for score in curve.scores)
+    if undefined:
+        notes.append(f"{counted(undefined, 'score')} undefined: kept as such")
+    if short:
+        notes.append(f"{len(short):,} of {len(curves):,} runs are shorter and count as {about.short}")
+    return Record(sweep.evolve(status=status), episodes, []), notes
+
+
+def record_name(text: str) -> str:
+    """A text as the name of a sweep: lower case letters, digits and '-', at most 40 characters."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
+    return name or "imported"
+
+
+def _curves(points: Sequence[Point]) -> dict[EpisodeId, _Curve]:
+    """By episode, in the order of the seeds."""
+    by_episode: dict[EpisodeId, list[Point]] = {}
+    for point in points:
+        by_episode.setdefault(point.episode, []).append(point)
+    if not by_episode:
+        raise ImportProblemError("there is no evaluation with a score: nothing to import")
+    first = min(
+        (p.evaluation for own in by_episode.values() for p in own if p.evaluation is not None),
+        default=1,
+    )
+    if first > 1:
+        where = next(p.where for p in points if p.evaluation == first)
+        raise ImportProblemError(f"{where}: the first evaluation is {first}: count them from 0 or 1")
+    return {episode: _curve(by_episode[episode], 1 - first) for episode in sorted(by_episode)}
+
+
+def _curve(points: list[Point], shift: int) -> _Curve:
+    keys = [_key(point) for point in points]
+    ordered = sorted(zip(keys, points, strict=True), key=lambda pair: pair[0])
+    for (key, one), (after, other) in pairwise(ordered):
+        if key == after:
+            raise ImportProblemError(_doubled(one, other))
+    for number, (key, point) in enumerate(ordered, start=1):
+        if point.evaluation is not None and key + shift != number:
+            raise ImportProblemError(
+                f"{point.where}: evaluation {key} of {point.episode.name} comes without the one before it: add a row "
+                "with an empty score where it is undefined"
+            )
+    return _Curve(
+        [point.score for _, point in ordered],
+        [point.loss for _, point in ordered],
+        [point.step for _, point in ordered],
+        ordered[-1][1].where,
+    )
+
+
+def _key(point: Point) -> int:
+    """What orders the evaluations of a run; a run without either has one."""
+    return point.evaluation if point.evaluation is not None else point.step if point.step is not None else 0
+
+
+def _doubled(one: Point, other: Point) -> str:
+    what = "two rows, which no evaluation or step tells apart"
+    remedy = "name the column that does with --evaluation or --step, or tell records apart with --by"
+    if other.evaluation is not None or other.step is not None:
+        what = f"step {other.step} twice" if other.evaluation is None else f"evaluation {other.evaluation} twice"
+        remedy = "remove one of the two, tell records apart with --by, or choose rows with --where"
+    return f"{other.where}: {other.episode.name} has {what} (first in {one.where}): {remedy}"
+
+
+def _cut_to(curve: _Curve, evaluations: int | None) -> _Curve:
+    return _Curve(curve.scores[:evaluations], curve.losses[:evaluations], curve.steps[:evaluations], curve.where)
+
+
+def _short(curves: dict[EpisodeId, _Curve], planned: int, about: About) -> frozenset[EpisodeId]:
+    found = [episode for episode, curve in curves.items() if len(curve.scores) < planned]
+    if found and about.short is None:
+        fewest = min(len(curves[episode].scores) for episode in found)
+        meanings = "; ".join(f"--short {word} if it {meaning}" for word, meaning in _WORDS.items())
+        raise ImportProblemError(
+            f"{curves[found[0]].where}: {found[0].name} ends after evaluation {len(curves[found[0]].scores)} of "
+            f"{planned}, like {len(found):,} of {len(curves):,} runs. Say why: {meanings}. Runs that a scheduler "
+            f"stopped are no sample of whole runs: compare all at the same length with --evaluations {fewest}"
+        )
+    return frozenset(found)
+
+
+def _steps(curves: dict[EpisodeId, _Curve], planned: int) -> tuple[int | None, list[str]]:
+    """S, the step of the last evaluation, where all runs agree on every step."""
+    full = next(curve for curve in curves.values() if len(curve.scores) == planned)
+    if any(step is None for step in full.steps):
+        return None, []
+    for episode, curve in curves.items():
+        if curve.steps != full.steps[: len(curve.steps)]:
+            at = next(i for i, step in enumerate(curve.steps) if step != full.steps[i])
+            return None, [
+                f"steps are left out: evaluation {at + 1} follows step {full.steps[at]} in one run and "
+                f"{curve.steps[at]} in {episode.name}"
+            ]
+    last = full.steps[-1]
+    assert last is not None  # all were looked at
+    if last < planned:
+        return None, [f"steps are left out: {planned} evaluations cannot end at step {last}"]
+    if any(step != step_of(i, planned, last) for i, step in enumerate(full.steps, start=1)):
+        return last, [f"evaluations are not evenly spaced: figures show evaluation i at step i x {last} / {planned}"]
+    return last, []
+
+
+def _sweep(episodes: Sequence[EpisodeId], planned: int, about: About) -> SeedSweep:
+    """A sweep with these episodes.
+
+    Raises:
+        ImportProblemError: what was given makes no valid one.
+    """
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": "SeedSweep",
+        "metadata": {"name": about.name},
+        "spec": {
+            "seeds": _seeds(episodes),
+            "parallelism": 1,
+            "trainer": {"metric": {"name": about.metric, "goal": about.goal}, "evaluations": planned},
+        },
+    }
+    try:
+        return parse_sweep(json.dumps(document), source=about.name)
+    except InvalidSweepError as error:
+        raise ImportProblemError(str(error)) from None
+
+
+def _seeds(episodes: Sequence[EpisodeId]) -> dict[str, Any]:
+    """The shortest form that gives these episodes."""
+    weight_inits, data_orders = (sorted({episode[axis] for episode in episodes}) for axis in (0, 1))
+    if all(w == d for w, d in episodes):
+        return {"single": {"values": weight_inits}}
+    if len(episodes) == len(weight_inits) * len(data_orders):
+        return {"grid": {"weightInits": {"values": weight_inits}, "dataOrders": {"values": data_orders}}}
+    return {"pairs": [{"weightInit": w, "dataOrder": d} for w, d in episodes]}
+
+
+def _status(curve: _Curve, about: About, planned: int, *, lost: bool) -> EpisodeStatus:
+    maximize = about.goal == "maximize"
+    losses = curve.losses if any(loss is not None for loss in curve.losses) else []
+    best = BestEvaluation.of(curve.scores, losses, len(curve.scores), maximize=maximize)
+    done = f"its source has {len(curve.scores)} of {planned} evaluations"
+    outcome: Literal["Finished", "Failed", "Diverged"] = "Finished"
+    if lost:
+        outcome = "Diverged" if about.short == "diverged" else "Failed"
+    return EpisodeStatus(
+        state=outcome,
+        scores=curve.scores,
+        losses=losses,
+        best=best,
+        baseline=about.baseline,
+        verdict=Verdict(outcome=outcome, reason=done if lost else ""),
+    )
+
+
+def _sweep_status(episodes: Sequence[Episode], planned: int, steps: int | None, about: About) -> SweepStatus:
+    outcomes = [episode.status.verdict.outcome for episode in episodes if episode.status.verdict is not None]
+    trained = sum(_trained(episodes, planned, steps))
+    when = about.now.isoformat(timespec="seconds")
+    complete = Condition(
+        type="Complete", status="True", reason=IMPORTED, message=about.source, last_transition_time=when
+    )
+    return SweepStatus(
+        phase="Complete",
+        message=about.source,
+        completion_time=when,
+        evaluations=planned,
+        steps=steps,
+        design="full",
+        counts=EpisodeCounts(
+            finished=outcomes.count("Finished"), failed=outcomes.count("Failed"), diverged=outcomes.count("Diverged")
+        ),
+        conditions=[complete],
+        best=_best(episodes, about),
+        cost=Cost(
+            useful_steps=trained,
+            planned_steps=steps * len(episodes) if steps is not None else None,
+            full_steps=steps * len(episodes) if steps is not None else None,
+        ),
+    )
+
+
+def _trained(episodes: Sequence[Episode], planned: int, steps: int | None) -> Iterator[int]:
+    for episode in episodes:
+        yield step_of(len(episode.status.scores), planned, steps) if steps is not None else 0
+
+
+def _best(episodes: Sequence[Episode], about: About) -> Best | None:
+    """The best score of all; of equal ones that of the earliest evaluation, then of the first episode."""
+    sign = -1 if about.goal == "maximize" else 1
+    ranked = [
+        (sign * own.score, own.evaluation, i)
+        for i, own in enumerate(episode.status.best for episode in episodes)
+        if own is not None
+    ]
+    if not ranked:
+        return None
+    winner = episodes[min(ranked)[2]]
+    assert winner.status.best is not None  # only such were ranked
+    return Best(
+        episode=winner.spec.id.name,
+        weight_init=winner.spec.weight_init,
+        data_order=winner.spec.data_order,
+        score=winner.status.best.score,
+        evaluation=winner.status.best.evaluation,
+        baseline=about.baseline,
+    )

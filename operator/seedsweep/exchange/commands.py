@@ -1,0 +1,167 @@
+"""`seedsweep import` and `seedsweep export` as they are typed."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedsweep.codes import CommandError, Exit
+
+IMPORT_HELP = """
+Make a record of runs that something else trained, for `seedsweep report` and the other commands that read records.
+
+SOURCE is a table with one row an evaluation (.csv, .tsv, .parquet), the CSV that a panel of W&B exports, a
+trainer_state.json of transformers' Trainer, or a folder with such files or with TensorBoard's event files, one run a
+folder. Undefined scores (empty cells, NaN) and runs that failed are kept. Nothing is written unless all of it is read.
+
+Exit codes: 0 imported; 1 the folder cannot be written; 2 bad input.
+"""
+
+EXPORT_HELP = """
+Write a record as one Parquet table, a row an evaluation, which pandas and `datasets` read.
+
+Exit codes: 0 exported; 1 the file cannot be written; 2 bad input.
+"""
+
+
+class Goal(StrEnum):
+    """Which scores are better."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+class Short(StrEnum):
+    """What became of runs that are shorter than others."""
+
+    FAILED = "failed"
+    DIVERGED = "diverged"
+
+
+def import_command(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A table, or a file or folder of runs.")],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make; new or empty.")],
+    goal: Annotated[Goal | None, typer.Option(help="Which scores are better. Required.", show_default=False)] = None,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The scores: a column, a key of log_history, or a tag. Of a table it may be given again: the first "
+            "with values counts.",
+            show_default="score",
+        ),
+    ] = None,
+    loss: Annotated[str | None, typer.Option(metavar="COLUMN", help="Validation losses.", show_default=False)] = None,
+    seed: Annotated[str | None, typer.Option(metavar="COLUMN", help="One seed for both.", show_default="seed")] = None,
+    weight_init: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Weight-init seeds.", show_default="weight_init")
+    ] = None,
+    data_order: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Data-order seeds.", show_default="data_order")
+    ] = None,
+    evaluation: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Numbers of evaluations, from 0 or 1.", show_default="evaluation"),
+    ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Optimizer steps; they order evaluations without numbers.", show_default="step"
+        ),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Make a record of each of its values; may be given again."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Read only rows with this value; may be given again."),
+    ] = None,
+    seeds_in: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="How names of runs hold the seeds: with {seed}, or {weight_init} and {data_order}.",
+            show_default="seed-{seed}, wi{weight_init}-do{data_order} and the like",
+        ),
+    ] = None,
+    number_runs: Annotated[
+        bool, typer.Option("--number-runs", help="Seeds are not known: number the runs from 0.")
+    ] = False,
+    skip_empty: Annotated[
+        bool, typer.Option("--skip-empty", help="Rows without a score are no evaluations; else it is undefined there.")
+    ] = False,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="Take at most so many of each run.", show_default="all")
+    ] = None,
+    short: Annotated[
+        Short | None,
+        typer.Option(help="What became of runs that are shorter than others.", show_default="they are refused"),
+    ] = None,
+    baseline: Annotated[
+        float | None, typer.Option(help="Score of a constant answer: runs no better have failed.", show_default=False)
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Name of the metric.", show_default="the name of the scores")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the record.", show_default="that of SOURCE")] = None,
+) -> None:
+    """Import runs."""
+    from seedsweep.exchange import importing
+    from seedsweep.exchange.tables import Columns
+
+    columns = Columns(
+        score=tuple(score or ()),
+        loss=loss,
+        seed=seed,
+        weight_init=weight_init,
+        data_order=data_order,
+        evaluation=evaluation,
+        step=step,
+        by=tuple(by or ()),
+        where=importing.parse_where(where or []),
+        skip_empty=skip_empty,
+        number_runs=number_runs,
+    )
+    request = importing.Request(
+        source=source,
+        to=to,
+        goal=goal.value if goal is not None else None,
+        metric=metric,
+        name=name,
+        columns=columns,
+        seeds_in=seeds_in,
+        baseline=baseline,
+        evaluations=evaluations,
+        short=short.value if short is not None else None,
+    )
+    try:
+        found = importing.import_runs(request, datetime.now(UTC))
+    except OSError as error:
+        raise _unwritable(to, error) from error
+    for imported in found:
+        print(f"{imported.folder}: {imported.size}")
+        for note in imported.notes:
+            print(f"  {note}")
+    print(f"Next: seedsweep report {found[0].folder}")
+
+
+def export_command(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The .parquet file to write.")],
+) -> None:
+    """Export a record."""
+    from seedsweep.exchange.export import export_record
+    from seedsweep.report.record import read_record
+
+    try:
+        rows = export_record(read_record(directory), to)
+    except OSError as error:
+        raise _unwritable(to, error) from error
+    print(f"{to}: {rows:,} evaluations")
+
+
+def _unwritable(path: Path, error: OSError) -> CommandError:
+    return CommandError(f"{path}: cannot be written ({error.strerror or error}): give another place", Exit.FAILED)

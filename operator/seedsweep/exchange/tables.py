@@ -1,0 +1,228 @@
+"""Tables with named columns, CSV, TSV or Parquet: one row an evaluation of a run."""
+
+import csv
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seedsweep.api.episode import EpisodeId
+from seedsweep.exchange.points import (
+    MAX_POINTS,
+    MAX_SEED,
+    ImportProblemError,
+    Point,
+    number_of,
+    numbered,
+    whole_number,
+)
+
+Row = Mapping[str, object]
+Group = tuple[str, ...]
+"""The values of the columns that tell records apart."""
+MAX_BYTES = 1 << 30
+"""Of a CSV file, which is read whole."""
+SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns hold what; None: the default where there is such a column."""
+
+    score: tuple[str, ...] = ()
+    """The first of these that has a value in a record; empty: `score`."""
+    loss: str | None = None
+    seed: str | None = None
+    weight_init: str | None = None
+    data_order: str | None = None
+    evaluation: str | None = None
+    step: str | None = None
+    by: tuple[str, ...] = ()
+    """One record for each combination of their values."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Rows that are read: the value that a column must have."""
+    skip_empty: bool = False
+    """Rows without a score are no evaluations."""
+    number_runs: bool = False
+
+    def resolved(self, source: str, header: Sequence[str]) -> "Columns":
+        """With its defaults, of which every column is there.
+
+        Raises:
+            ImportProblemError: a column is not there, or none says which run a row is of.
+        """
+        named = [*self.score, *self.by, *self.where]
+        named += [
+            name
+            for name in (self.loss, self.seed, self.weight_init, self.data_order, self.evaluation, self.step)
+            if name
+        ]
+        for name in named:
+            check_column(source, header, name)
+        if not self.score:
+            check_column(source, header, "score", "--score")
+        if (self.weight_init is None) != (self.data_order is None):
+            raise ImportProblemError("--weight-init and --data-order come together: give both, or --seed alone")
+        told = self.seed is not None or self.weight_init is not None
+        pair = not told and {"weight_init", "data_order"} <= set(header)
+        found = Columns(
+            score=self.score or ("score",),
+            loss=self.loss or (None if self.score else _there(header, "loss")),
+            seed=self.seed or (_there(header, "seed") if not told and not pair else None),
+            weight_init=self.weight_init or ("weight_init" if pair else None),
+            data_order=self.data_order or ("data_order" if pair else None),
+            evaluation=self.evaluation or _there(header, "evaluation"),
+            step=self.step or _there(header, "step"),
+            by=self.by,
+            where=self.where,
+            skip_empty=self.skip_empty,
+            number_runs=self.number_runs,
+        )
+        if found.seed is None and found.weight_init is None and not self.number_runs:
+            raise ImportProblemError(
+                f"{source}: no column says which run a row is of: name it with --seed, or with --weight-init and "
+                f"--data-order, or number the rows with --number-runs (columns: {', '.join(header)})"
+            )
+        return found
+
+
+def read_rows(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
+    """The names of the columns, and every row with its place.
+
+    Raises:
+        ImportProblemError: unreadable, empty, not a table, or too long.
+    """
+    try:
+        header, rows = _parquet(path) if path.suffix == ".parquet" else _separated(path)
+    except OSError as error:
+        raise ImportProblemError(f"{path}: cannot be read ({error.strerror or error}): give a file that can") from None
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise ImportProblemError(f"{path}: two columns are called {twice!r}: rename one of them")
+    return header, rows
+
+
+def read_table(path: Path, columns: Columns) -> tuple[dict[Group, list[Point]], dict[Group, str]]:
+    """The evaluations of every record in a table, and the column that its scores are from.
+
+    Raises:
+        ImportProblemError: see `read_rows` and `Columns.resolved`; no row is left; a value is no number.
+    """
+    header, rows = read_rows(path)
+    chosen = columns.resolved(str(path), header)
+    groups: dict[Group, list[tuple[str, Row]]] = {}
+    for where, row in rows:
+        if all(_text(row[name]) == value for name, value in chosen.where.items()):
+            groups.setdefault(tuple(_text(row[name]) for name in chosen.by), []).append((where, row))
+    if not groups:
+        told = " with " + ", ".join(f"{n}={v}" for n, v in chosen.where.items()) if chosen.where else ""
+        raise ImportProblemError(f"{path}: no row{told}: there is nothing to import")
+    scores = {group: _score_column(chosen, rows) for group, rows in groups.items()}
+    return {group: list(_points(rows, scores[group], chosen)) for group, rows in groups.items()}, scores
+
+
+def check_column(source: str, header: Sequence[str], name: str, option: str | None = None) -> None:
+    """Raises ImportProblemError unless there is such a column."""
+    if name in header:
+        return
+    near = difflib.get_close_matches(name, header, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    remedy = f"name the column with {option}; " if option is not None else ""
+    raise ImportProblemError(f"{source}: no column {name!r}: {hint}{remedy}its columns are {', '.join(header)}")
+
+
+def _points(rows: Sequence[tuple[str, Row]], score: str, columns: Columns) -> Iterator[Point]:
+    if columns.skip_empty:
+        rows = [(where, row) for where, row in rows if _text(row[score]) != ""]
+    episodes = _episodes(rows, columns)
+    for (where, row), episode in zip(rows, episodes, strict=True):
+        yield Point(
+            episode=episode,
+            evaluation=_whole(row, columns.evaluation, where),
+            step=_whole(row, columns.step, where),
+            score=number_of(row[score], where, score),
+            loss=number_of(row[columns.loss], where, columns.loss) if columns.loss is not None else None,
+            where=where,
+        )
+
+
+def _episodes(rows: Sequence[tuple[str, Row]], columns: Columns) -> list[EpisodeId]:
+    if columns.weight_init is not None and columns.data_order is not None:
+        names = (columns.weight_init, columns.data_order)
+        return [EpisodeId(*(whole_number(row[n], where, n, MAX_SEED) for n in names)) for where, row in rows]
+    if columns.seed is None:
+        return [EpisodeId(i, i) for i in range(len(rows))]
+    if columns.number_runs:
+        known = numbered([_text(row[columns.seed]) for _, row in rows])
+        return [known[_text(row[columns.seed])] for _, row in rows]
+    seeds = (whole_number(row[columns.seed], where, columns.seed, MAX_SEED) for where, row in rows)
+    return [EpisodeId(seed, seed) for seed in seeds]
+
+
+def _score_column(columns: Columns, rows: Sequence[tuple[str, Row]]) -> str:
+    """The first that has a value here: tasks in one table may have metrics of their own."""
+    return next((name for name in columns.score if any(_text(row[name]) != "" for _, row in rows)), columns.score[0])
+
+
+def _whole(row: Row, column: str | None, where: str) -> int | None:
+    return whole_number(row[column], where, column) if column is not None else None
+
+
+def _there(header: Sequence[str], name: str) -> str | None:
+    return name if name in header else None
+
+
+def _text(value: object) -> str:
+    """A value as it stands in a CSV file; empty where there is none."""
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value).strip()
+
+
+def _separated(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
+    if path.stat().st_size > MAX_BYTES:
+        raise ImportProblemError(f"{path}: is larger than {MAX_BYTES >> 30} GB: split it, or write it as Parquet")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ImportProblemError(f"{path}: is not UTF-8 text: save it as UTF-8") from None
+    # Our own tables begin with lines that say what they are.
+    lines = text.splitlines()
+    above = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    reader = csv.reader(lines[above:], delimiter="\t" if path.suffix == ".tsv" else ",")
+    header = next(reader, [])
+    if not header:
+        raise ImportProblemError(f"{path}: is empty: its first line must name the columns")
+    return header, _lines(path, header, reader, above)
+
+
+def _lines(path: Path, header: list[str], reader: Iterator[list[str]], above: int) -> Iterator[tuple[str, Row]]:
+    try:
+        for number, cells in enumerate(reader, start=1):
+            if number > MAX_POINTS:
+                raise ImportProblemError(f"{path}: has more than {MAX_POINTS:,} rows: split it")
+            if not cells:
+                continue
+            where = f"{path}, row {above + number + 1}"
+            if len(cells) != len(header):
+                raise ImportProblemError(
+                    f"{where}: has {len(cells)} cells, and there are {len(header)} columns: correct it"
+                )
+            yield where, dict(zip(header, cells, strict=True))
+    except csv.Error:
+        raise ImportProblemError(
+            f"{path}: is no CSV: save it as CSV, with quotes around cells that need them"
+        ) from None
+
+
+def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
+    from pyarrow import ArrowInvalid, parquet
+
+    try:
+        table = parquet.ParquetFile(path)
+    except ArrowInvalid:
+        raise ImportProblemError(f"{path}: is no Parquet file, or not whole: write it again") from None
+    if table.metadata.num_rows > MAX_POINTS:
+        raise ImportProblemError(f"{path}: has more than {MAX_POINTS:,} rows: split it")
+    rows = ((f"{path}, row {i + 1}", row) for i, row in enumerate(table.read().to_pylist()))
+    return list(table.schema_arrow.names), rows

@@ -1,0 +1,248 @@
+"""What a record of whole runs tells beyond its summary: the expected best of n, which seed matters, and where to cut.
+
+Each is computed, or withheld with its reason and how to get it.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedsweep.api.episode import BestEvaluation
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.layout import Layout
+from seedsweep.report.analysis import EVIDENCE, Analysis, Withheld, analyses, known_baseline
+from seedsweep.report.record import Record
+from seedsweep.report.words import metric_name
+from seedsweep.science.evidence import Evidence, evidence
+from seedsweep.science.expected import expected_best, plug_in_expected_best
+from seedsweep.science.grid import (
+    Components,
+    Contrast,
+    contrast,
+    shuffled_whole,
+    shuffled_within_columns,
+    variance_components,
+)
+
+FEWEST_FOR_EVIDENCE = 20
+"""Episodes: with fewer, a rank correlation is known to no better than 0.4."""
+_DRAWN = 12
+_AT_MOST_ONE = frozenset({"accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman"})
+_WORDS = ("weight-init", "data-order")
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedBest:
+    """The expected best of n runs, by n."""
+
+    runs: tuple[int, ...]
+    unbiased: tuple[float, ...]
+    plug_in: tuple[float, ...]
+    fewer: dict[str, tuple[float, ...]]
+    """The unbiased estimate where episodes are evaluated less often, by how often."""
+    error_reduction: tuple[float, ...]
+    """Of the expected error of one run, the share by which that of the best of n is less; empty where the metric has no
+    best value, or one run reaches it."""
+    independent: bool
+    """Whether no two episodes share a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneSeed:
+    """What one kind of seed does to the final scores."""
+
+    kind: str
+    best: int
+    worst: int
+    contrast: Contrast
+    within: float
+    """p-value by shuffles within the other seed."""
+    whole: float
+    """p-value of the test of Dodge et al. (2020)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """Which seed matters."""
+
+    kinds: tuple[OneSeed, ...]
+    components: Components
+    shares: tuple[float, float, float]
+    """Of the sum of the three variances."""
+    missing: int
+    """Cells of the grid without a score."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhereToCut:
+    """Evidence for f, by evaluation and signal."""
+
+    rows: dict[int, dict[str, Evidence]]
+    drawn: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All of it; None where it is withheld."""
+
+    expected: ExpectedBest | None
+    seeds: Seeds | None
+    where_to_cut: WhereToCut | None
+    withheld: tuple[Withheld, ...]
+
+
+def whole_runs(record: Record) -> Whole:
+    """What this record carries; of any but a full one nothing, for which `analysis.withheld` has the reasons."""
+    status = record.sweep.status or SweepStatus()
+    found = analyses(record) if status.design == "full" else []
+    if not found:
+        return Whole(None, None, None, ())
+    [analysis] = found
+    layout = Layout.of(record.sweep)
+    expected = _expected(record, layout, analysis)
+    missing: list[Withheld] = []
+    seeds = _seeds(layout, analysis, missing)
+    return Whole(expected, seeds, _where_to_cut(record, layout, missing), tuple(missing))
+
+
+def _expected(record: Record, layout: Layout, analysis: Analysis) -> ExpectedBest:
+    scores, maximize = analysis.scores, layout.maximize
+    runs = tuple(_some_of(len(scores)))
+
+    def unbiased(values: Sequence[float]) -> tuple[float, ...]:
+        return tuple(expected_best(values, n, design="full", maximize=maximize) for n in runs)
+
+    seeds = [(e.spec.weight_init, e.spec.data_order) for e in record.episodes]
+    independent = all(len({pair[axis] for pair in seeds}) == len(seeds) for axis in (0, 1))
+    found = unbiased(scores)
+    return ExpectedBest(
+        runs,
+        found,
+        tuple(plug_in_expected_best(scores, n, design="full", maximize=maximize) for n in runs),
+        {words: unbiased(values) for words, values in _evaluated_less(record, layout, analysis)},
+        _error_reduction(found, _best_possible(layout)),
+        independent,
+    )
+
+
+def _error_reduction(expected: Sequence[float], best: float | None) -> tuple[float, ...]:
+    """(best of n - one run) / (best possible - one run), as in the last figure of Dodge et al. (2020)."""
+    if best is None or best == expected[0]:
+        return ()
+    return tuple((value - expected[0]) / (best - expected[0]) for value in expected)
+
+
+def _best_possible(layout: Layout) -> float | None:
+    """The metric's best value, as its range in the sweep's file has it, or as every one of these metrics has."""
+    metric = layout.spec.trainer.ranking_metric
+    if metric is not None and metric.range is not None:
+        stated = metric.range.max if layout.maximize else metric.range.min
+        if stated is not None:
+            return float(stated)
+    ours = layout.ours and layout.maximize
+    return 1.0 if ours and metric_name(layout.spec.trainer) in _AT_MOST_ONE else None
+
+
+def _evaluated_less(record: Record, layout: Layout, analysis: Analysis) -> Iterator[tuple[str, list[float]]]:
+    """The same episodes with the evaluations that a sparser schedule would have made."""
+    status = record.sweep.status or SweepStatus()
+    planned = status.evaluations
+    if planned is None or planned < 2:
+        return
+    tuning = record.sweep.spec.trainer.fine_tuning
+    if tuning is not None and tuning.epochs > 1 and tuning.evaluations_per_epoch > 1:
+        each = tuning.evaluations_per_epoch
+        yield "one evaluation an epoch", _best_at(record, layout, analysis, range(each, planned + 1, each))
+    yield "only the last evaluation", _best_at(record, layout, analysis, range(planned, planned + 1))
+
+
+def _best_at(record: Record, layout: Layout, analysis: Analysis, at: range) -> list[float]:
+    baseline = known_baseline(SweepStatus(), record.episodes)
+    found = []
+    for episode in record.episodes:
+        if episode.spec.id.name not in analysis.by_episode:
+            continue
+        scores = [episode.status.scores[i - 1] for i in at if i <= len(episode.status.scores)]
+        best = BestEvaluation.of(scores, (), len(scores), maximize=layout.maximize)
+        # A run that has nothing there is worth a constant answer, or what it had before.
+        stand_in = baseline if baseline is not None else analysis.by_episode[episode.spec.id.name]
+        found.append(best.score if best is not None else stand_in)
+    return found
+
+
+def _seeds(layout: Layout, analysis: Analysis, missing: list[Withheld]) -> Seeds | None:
+    chosen = layout.spec.seeds.grid
+    if chosen is None:
+        why = "each episode has seeds of its own. Run a grid of weight-init and data-order seeds to get it."
+        missing.append(Withheld("Which seed matters", why))
+        return None
+    axes = [sorted({episode[axis] for episode in layout.episodes}) for axis in (0, 1)]
+    grid = np.full((len(axes[0]), len(axes[1])), math.nan)
+    for episode in layout.episodes:
+        if episode.name in analysis.by_episode:
+            grid[axes[0].index(episode.weight_init), axes[1].index(episode.data_order)] = analysis.by_episode[
+                episode.name
+            ]
+    try:
+        components = variance_components(grid)
+        kinds = tuple(
+            _one_seed(kind, axis, scores, layout.maximize)
+            for kind, axis, scores in zip(_WORDS, axes, (grid, grid.T), strict=True)
+        )
+    except ValueError as error:
+        why = f"the grid {_grid_words(grid)} {error}. Run more seeds of either kind to get it."
+        missing.append(Withheld("Which seed matters", why))
+        return None
+    parts = (components.rows, components.columns, components.residual)
+    variances = [part.deviation**2 for part in parts]
+    total = math.fsum(variances) or 1.0
+    first, second, rest = (variance / total for variance in variances)
+    return Seeds(kinds, components, (first, second, rest), int(np.isnan(grid).sum()))
+
+
+def _grid_words(grid: NDArray[np.float64]) -> str:
+    return f"of {grid.shape[0]} x {grid.shape[1]} seeds with {int(np.isfinite(grid).sum())} scores"
+
+
+def _one_seed(kind: str, seeds: Sequence[int], grid: NDArray[np.float64], maximize: bool) -> OneSeed:
+    found = contrast(grid, maximize=maximize)
+    return OneSeed(
+        kind, seeds[found.best], seeds[found.worst], found, shuffled_within_columns(grid), shuffled_whole(grid)
+    )
+
+
+def _where_to_cut(record: Record, layout: Layout, missing: list[Withheld]) -> WhereToCut | None:
+    status = record.sweep.status or SweepStatus()
+    planned = status.evaluations
+    finished = [e for e in record.episodes if planned is not None and len(e.status.scores) == planned]
+    if planned is None or planned < 2 or len(finished) < FEWEST_FOR_EVIDENCE:
+        why = (
+            f"{len(finished)} whole curves are too few. Run {FEWEST_FOR_EVIDENCE} or more episodes to get it."
+            if planned is None or planned > 1
+            else "there is one evaluation a run. Evaluate more often to get it."
+        )
+        missing.append(Withheld(EVIDENCE, why))
+        return None
+    scores = np.array([_numbers(e.status.scores) for e in finished])
+    told = all(len(e.status.losses) == planned for e in finished)
+    losses = np.array([_numbers(e.status.losses) for e in finished]) if told else None
+    at = sorted({max(1, round(planned * part / 10)) for part in range(1, 10)} - {planned})
+    design = (min(_DRAWN, len(finished)), _DRAWN // 3)
+    rows: dict[int, dict[str, Evidence]] = {}
+    for item in evidence(scores, losses, at, design, maximize=layout.maximize):
+        rows.setdefault(item.evaluation, {})[item.signal] = item
+    return WhereToCut(rows, *design)
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
+
+
+def _some_of(many: int) -> list[int]:
+    """1, 2, 3, 5, 10, 20, 30, 50, ... up to all."""
+    steps = [m * 10**power for power in range(len(str(many))) for m in (1, 2, 3, 5)]
+    return [n for n in steps if n < many] + [many]

@@ -1,0 +1,470 @@
+"""`seedsweep import`: what others recorded becomes a record, whole or not at all, or a refusal with its remedy."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import needs
+from seedsweep.api.status import SweepStatus
+from seedsweep.cli import main
+from seedsweep.exchange import build, tables
+from seedsweep.exchange.importing import parse_where
+from seedsweep.exchange.points import ImportProblemError, episode_in
+from seedsweep.report.page import build_report
+from seedsweep.report.record import Record, read_record
+
+BOARDS = Path(__file__).parent / "boards"
+UP = ("--goal", "maximize")
+
+
+def seedsweep(*arguments: object) -> int:
+    """The exit code of the command."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        return int(error.code or 0)
+    return 0
+
+
+def table(folder: Path, text: str, name: str = "runs.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def imported(folder: Path, source: Path, *options: object) -> Record:
+    assert seedsweep("import", source, "--to", folder / "out", *options) == 0
+    return read_record(folder / "out")
+
+
+def refusal(capsys: pytest.CaptureFixture[str], folder: Path, source: Path, *options: object) -> str:
+    """What a refused import says; nothing was written."""
+    before = sorted(folder.rglob("*"))
+    assert seedsweep("import", source, "--to", folder / "out", *options) == 2
+    assert sorted(folder.rglob("*")) == before
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said
+    return said
+
+
+def curves(record: Record) -> dict[str, list[float | None]]:
+    return {episode.spec.id.name: episode.status.scores for episode in record.episodes}
+
+
+def status_of(record: Record) -> SweepStatus:
+    assert record.sweep.status is not None
+    return record.sweep.status
+
+
+GRID = """weight_init,data_order,evaluation,step,score,loss
+0,0,1,10,0.5,0.7
+0,0,2,20,0.7,0.6
+0,1,1,10,0.6,0.7
+0,1,2,20,,0.5
+1,0,1,10,0.55,0.8
+1,0,2,20,nan,0.9
+1,1,1,10,0.5,0.7
+1,1,2,20,0.7,0.65
+"""
+
+
+def test_our_own_columns_need_no_options_but_the_direction(tmp_path: Path) -> None:
+    record = imported(tmp_path, table(tmp_path, GRID), *UP)
+    assert curves(record)["wi0-do0"] == [0.5, 0.7]
+    assert record.episodes[0].status.losses == [0.7, 0.6]
+    status = status_of(record)
+    assert (status.evaluations, status.steps, status.design) == (2, 20, "full")
+    assert record.sweep.spec.seeds.grid is not None
+
+
+def test_undefined_scores_are_kept_as_undefined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = imported(tmp_path, table(tmp_path, GRID), *UP)
+    assert curves(record)["wi0-do1"] == [0.6, None]
+    assert curves(record)["wi1-do0"] == [0.55, None]
+    assert "2 scores undefined: kept as such" in capsys.readouterr().out
+
+
+def test_the_winner_is_the_earliest_best_score_in_the_direction_given(tmp_path: Path) -> None:
+    best = status_of(imported(tmp_path, table(tmp_path, GRID), *UP)).best
+    assert best is not None
+    assert (best.episode, best.score, best.evaluation) == ("wi0-do0", 0.7, 2)
+
+
+def test_the_direction_minimize_picks_the_lowest(tmp_path: Path) -> None:
+    best = status_of(imported(tmp_path, table(tmp_path, GRID), "--goal", "minimize")).best
+    assert best is not None
+    assert (best.episode, best.score, best.evaluation) == ("wi0-do0", 0.5, 1)
+
+
+def test_without_a_direction_it_is_refused_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "give --goal maximize, or --goal minimize" in refusal(capsys, tmp_path, table(tmp_path, GRID))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GRID + "1,1,2,20,0.7,0.65\n", "row 10: wi1-do1 has evaluation 2 twice (first in"),
+        ("seed,step,score\n1,5,0.5\n1,5,0.6\n", "row 3: wi1-do1 has step 5 twice (first in"),
+        ("seed,score\n1,0.5\n1,0.5\n", "row 3: wi1-do1 has two rows, which no evaluation or step tells apart"),
+        ("", "is empty: its first line must name the columns"),
+        ("seed,score\n", "no row: there is nothing to import"),
+        ("seed,seed,score\n1,1,1\n", "two columns are called 'seed': rename one of them"),
+        ("run,score\n1,0.5\n", "no column says which run a row is of: name it with --seed"),
+        ("seed,accuracy\n1,0.5\n", "no column 'score': name the column with --score; its columns are seed, accuracy"),
+        ("seed,score\n1,high\n", "row 2: score is 'high', and no number"),
+        ("seed,score\nx,0.5\n", "row 2: seed is 'x', and no number"),
+        ("seed,score\n1.5,0.5\n", "row 2: seed is '1.5', and no whole number"),
+        ("seed,score\n-1,0.5\n", "row 2: seed is '-1', and no whole number"),
+        ("seed,score\n9999999999,0.5\n", "row 2: seed is '9999999999', and no whole number"),
+        ("seed,score\n,0.5\n", "row 2: seed is '', and no whole number"),
+        ("seed,score\n1,0.5,2\n", "row 2: has 3 cells, and there are 2 columns: correct it"),
+        ("seed,evaluation,score\n1,1,0.5\n1,3,0.6\n", "evaluation 3 of wi1-do1 comes without the one before it"),
+        ("seed,evaluation,score\n1,4,0.5\n1,5,0.5\n", "the first evaluation is 4: count them from 0 or 1"),
+    ],
+)
+def test_a_table_that_is_no_record_is_refused_with_its_place_and_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    assert said in refusal(capsys, tmp_path, table(tmp_path, text), *UP)
+
+
+def test_runs_of_different_length_are_refused_until_it_is_said_what_became_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = table(tmp_path, GRID.replace("1,1,2,20,0.7,0.65\n", ""))
+    said = refusal(capsys, tmp_path, source, *UP)
+    assert "wi1-do1 ends after evaluation 1 of 2" in said
+    assert "--short failed" in said
+    assert "--evaluations 1" in said
+
+
+@pytest.mark.parametrize(("short", "outcome"), [("failed", "Failed"), ("diverged", "Diverged")])
+def test_a_short_run_is_kept_as_what_it_is_said_to_be(tmp_path: Path, short: str, outcome: str) -> None:
+    source = table(tmp_path, GRID.replace("1,1,2,20,0.7,0.65\n", ""))
+    last = imported(tmp_path, source, *UP, "--short", short).episodes[-1]
+    assert last.status.verdict is not None
+    assert (last.status.scores, last.status.verdict.outcome) == ([0.5], outcome)
+
+
+def test_a_run_without_any_defined_score_is_kept(tmp_path: Path) -> None:
+    record = imported(tmp_path, table(tmp_path, "seed,score\n1,\n2,0.5\n"), *UP)
+    assert curves(record) == {"wi1-do1": [None], "wi2-do2": [0.5]}
+
+
+def test_no_defined_score_at_all_gives_a_record_without_a_winner(tmp_path: Path) -> None:
+    record = imported(tmp_path, table(tmp_path, "seed,score\n1,\n2,nan\n"), *UP)
+    assert status_of(record).best is None
+    assert "There is no result" in build_report(*record)
+
+
+def test_evaluations_are_numbered_by_their_steps_where_no_column_does(tmp_path: Path) -> None:
+    text = "seed,global,score\n1,20,0.6\n1,10,0.5\n2,10,0.4\n2,20,0.3\n"
+    record = imported(tmp_path, table(tmp_path, text), *UP, "--step", "global")
+    assert curves(record) == {"wi1-do1": [0.5, 0.6], "wi2-do2": [0.4, 0.3]}
+    assert status_of(record).steps == 20
+
+
+def test_evaluations_may_be_counted_from_zero(tmp_path: Path) -> None:
+    record = imported(tmp_path, table(tmp_path, "seed,evaluation,score\n1,0,0.5\n1,1,0.6\n"), *UP)
+    assert curves(record) == {"wi1-do1": [0.5, 0.6]}
+
+
+def test_steps_that_differ_between_runs_are_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "seed,evaluation,step,score\n1,1,10,0.5\n2,1,11,0.6\n"
+    record = imported(tmp_path, table(tmp_path, text), *UP)
+    assert status_of(record).steps is None
+    assert "steps are left out: evaluation 1 follows step 10 in one run and 11 in wi2-do2" in capsys.readouterr().out
+
+
+def test_each_value_of_a_column_becomes_a_record_of_its_own(tmp_path: Path) -> None:
+    source = table(tmp_path, "seed,recipe,score\n1,Old One,0.5\n1,new,0.6\n2,new,0.7\n")
+    assert seedsweep("import", source, "--to", tmp_path / "out", "--by", "recipe", *UP) == 0
+    assert len(read_record(tmp_path / "out" / "old-one").episodes) == 1
+    record = read_record(tmp_path / "out" / "new")
+    assert (len(record.episodes), record.sweep.metadata.name) == (2, "runs-new")
+
+
+def test_only_rows_with_the_value_asked_for_are_read(tmp_path: Path) -> None:
+    source = table(tmp_path, "seed,set,score\n1,dev,0.5\n1,test,0.6\n")
+    assert curves(imported(tmp_path, source, "--where", "set=dev", *UP)) == {"wi1-do1": [0.5]}
+
+
+def test_the_score_of_a_record_is_the_first_of_those_named_that_has_values(tmp_path: Path) -> None:
+    source = table(tmp_path, "seed,task,mcc,acc\n1,a,,0.5\n1,b,0.3,0.6\n")
+    options = ("--by", "task", "--score", "mcc", "--score", "acc")
+    assert seedsweep("import", source, "--to", tmp_path / "out", *options, *UP) == 0
+    a, b = (read_record(tmp_path / "out" / name) for name in ("a", "b"))
+    assert (curves(a), curves(b)) == ({"wi1-do1": [0.5]}, {"wi1-do1": [0.3]})
+    assert a.sweep.spec.trainer.metric is not None
+    assert a.sweep.spec.trainer.metric.name == "acc"
+
+
+def test_a_misspelt_column_is_named_with_the_one_that_was_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, "seed,val_acc\n1,0.5\n"), "--score", "val_ac", *UP)
+    assert "no column 'val_ac': did you mean val_acc?" in said
+
+
+def test_runs_without_seeds_are_numbered_on_request(tmp_path: Path) -> None:
+    record = imported(tmp_path, table(tmp_path, "score\n0.5\n0.6\n"), "--number-runs", *UP)
+    assert curves(record) == {"wi0-do0": [0.5], "wi1-do1": [0.6]}
+
+
+def test_rows_between_evaluations_are_passed_over_on_request(tmp_path: Path) -> None:
+    source = table(tmp_path, "run,_step,acc\na,1,\na,2,0.5\nb,1,\nb,2,0.6\n")
+    options = ("--seed", "run", "--number-runs", "--step", "_step", "--score", "acc", "--skip-empty")
+    assert curves(imported(tmp_path, source, *options, *UP)) == {"wi0-do0": [0.5], "wi1-do1": [0.6]}
+
+
+def test_a_parquet_table_says_the_same_as_its_csv(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    source = table(tmp_path, GRID)
+    parquet.write_table(csv.read_csv(source), tmp_path / "runs.parquet")
+    assert isinstance(pa.table({"a": [1]}), pa.Table)
+    expected = curves(imported(tmp_path, source, *UP))
+    assert seedsweep("import", tmp_path / "runs.parquet", "--to", tmp_path / "again", *UP) == 0
+    assert curves(read_record(tmp_path / "again")) == expected
+
+
+def test_what_is_no_parquet_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, "seed,score\n", "runs.parquet"), *UP)
+    assert "is no Parquet file, or not whole: write it again" in said
+
+
+@pytest.mark.parametrize("baseline", ["nan", "inf"])
+def test_a_baseline_that_is_no_number_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], baseline: str
+) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, GRID), *UP, "--baseline", baseline)
+    assert "--baseline: is no finite number: give the score of a constant answer" in said
+
+
+def test_a_table_too_large_to_be_read_whole_is_refused_unread(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MAX_BYTES", 10)
+    assert "split it, or write it as Parquet" in refusal(capsys, tmp_path, table(tmp_path, GRID), *UP)
+
+
+def test_more_runs_than_a_sweep_may_have_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MAX_EPISODES", 3)
+    said = refusal(capsys, tmp_path, table(tmp_path, GRID), *UP)
+    assert "has 4 runs, more than the 3 of a sweep: split it with --by or --where" in said
+
+
+def test_more_evaluations_than_an_episode_may_have_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MAX_EVALUATIONS", 1)
+    said = refusal(capsys, tmp_path, table(tmp_path, GRID), *UP)
+    assert "a run has 2 evaluations, more than 1: take fewer with --evaluations" in said
+
+
+def test_a_name_of_a_metric_that_no_sweep_may_have_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seedsweep("import", table(tmp_path, GRID), "--to", tmp_path / "out", *UP, "--metric", "m" * 64) == 2
+    assert "spec.trainer.metric.name" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_nothing_of_it_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert seedsweep("import", table(tmp_path, GRID), "--to", tmp_path / "file" / "out", *UP) == 1
+    assert "cannot be written (Not a directory): give another place" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_something_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    assert "is there and not empty: give a new folder" in refusal(capsys, tmp_path, table(tmp_path, GRID), *UP)
+
+
+def test_a_report_of_an_imported_record_says_where_it_is_from(tmp_path: Path) -> None:
+    record = imported(tmp_path, table(tmp_path, GRID), *UP, "--baseline", "0.5")
+    page = build_report(*record)
+    assert "imported from runs.csv" in page
+    assert "Not over yet" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "seeds"),
+    [
+        ("run-seed-3", None, (3, 3)),
+        ("runs/seed_12/logs", None, (12, 12)),
+        ("wi2-do9", None, (2, 9)),
+        ("seed1/seed2", None, (2, 2)),
+        ("bert.7", "bert.{seed}", (7, 7)),
+        ("o4_i5", "o{data_order}_i{weight_init}", (5, 4)),
+        ("unseed3", None, None),
+        ("dazzling-fire", None, None),
+    ],
+)
+def test_seeds_are_read_from_the_names_of_runs(name: str, pattern: str | None, seeds: Sequence[int] | None) -> None:
+    assert episode_in(name, pattern) == seeds
+
+
+def test_a_condition_on_rows_that_cannot_hold_is_refused() -> None:
+    with pytest.raises(ImportProblemError, match="cannot be both 'x' and 'y'"):
+        parse_where(["a=x", "a=y"])
+    with pytest.raises(ImportProblemError, match="is not COLUMN=VALUE"):
+        parse_where(["a"])
+
+
+PANEL = """"Step","run seed-1 - acc","run seed-1 - acc__MIN","run seed-1 - acc__MAX","run seed-2 - acc","run seed-2 - acc__MIN","run seed-2 - acc__MAX"
+"10","0.5","0.5","0.5","0.4","0.4","0.4"
+"15","","","","","",""
+"20","0.7","0.7","0.7","NaN","NaN","NaN"
+"""  # noqa: E501
+
+
+def test_a_panel_of_wandb_is_read_with_its_gaps_and_undefined_scores(tmp_path: Path) -> None:
+    record = imported(tmp_path, table(tmp_path, PANEL), "--score", "acc", *UP)
+    assert curves(record) == {"wi1-do1": [0.5, 0.7], "wi2-do2": [0.4, None]}
+    assert status_of(record).steps == 20
+
+
+def test_a_panel_without_the_metric_is_refused_with_those_that_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, PANEL), "--score", "f1", *UP)
+    assert "name a metric with --score; there are acc" in said
+
+
+def test_a_panel_whose_runs_have_no_seeds_is_refused_with_both_remedies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, PANEL.replace("seed-", "fire-")), "--score", "acc", *UP)
+    assert "--seeds-in" in said
+    assert "--number-runs" in said
+
+
+def trained(folder: Path, seed: int, scores: Sequence[float], checkpoint: str = "") -> Path:
+    """What transformers' Trainer leaves of a run."""
+    log: list[dict[str, float]] = []
+    for i, score in enumerate(scores, start=1):
+        log.append({"epoch": i / 2, "loss": 0.9, "learning_rate": 1e-5, "step": 10 * i})
+        log.append({"epoch": i / 2, "eval_accuracy": score, "eval_loss": 1 - score, "step": 10 * i})
+    path = folder / f"run-seed-{seed}" / checkpoint / "trainer_state.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"global_step": 10 * len(scores), "log_history": log}))
+    return path
+
+
+def test_states_of_the_trainer_are_read_a_run_a_folder(tmp_path: Path) -> None:
+    trained(tmp_path / "runs", 1, [0.5, 0.6])
+    trained(tmp_path / "runs", 2, [0.5, math.nan])
+    record = imported(tmp_path, tmp_path / "runs", "--score", "eval_accuracy", "--loss", "eval_loss", *UP)
+    assert curves(record) == {"wi1-do1": [0.5, 0.6], "wi2-do2": [0.5, None]}
+    assert record.episodes[0].status.losses == [0.5, 0.4]
+    assert status_of(record).steps == 20
+
+
+def test_of_several_checkpoints_the_furthest_one_has_the_run(tmp_path: Path) -> None:
+    trained(tmp_path / "runs", 1, [0.5], "checkpoint-10")
+    trained(tmp_path / "runs", 1, [0.5, 0.6], "checkpoint-20")
+    record = imported(tmp_path, tmp_path / "runs", "--score", "eval_accuracy", *UP)
+    assert curves(record) == {"wi1-do1": [0.5, 0.6]}
+
+
+def test_a_state_without_the_score_is_refused_with_those_that_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trained(tmp_path / "runs", 1, [0.5])
+    said = refusal(capsys, tmp_path, path, "--score", "eval_f1", *UP)
+    assert "there are eval_accuracy, eval_loss" in said
+    path.write_text("{")
+    assert "is no JSON, or not whole" in refusal(capsys, tmp_path, path, "--score", "eval_f1", *UP)
+    path.write_text("{}")
+    assert "has no log_history" in refusal(capsys, tmp_path, path, "--score", "eval_f1", *UP)
+
+
+def test_two_runs_with_one_seed_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(tmp_path / "runs" / "a", 1, [0.5])
+    trained(tmp_path / "runs" / "b", 1, [0.6])
+    said = refusal(capsys, tmp_path, tmp_path / "runs", "--score", "eval_accuracy", *UP)
+    assert "(wi1-do1): remove one of the two runs, or import each in a record of its own" in said
+
+
+def test_folders_of_tensorboard_are_read_old_and_new_scalars_alike(tmp_path: Path) -> None:
+    # Written by torch.utils.tensorboard: seed 3 with simple values, seed 7 with tensors.
+    record = imported(tmp_path, BOARDS, "--score", "eval/accuracy", "--loss", "eval/loss", *UP)
+    assert curves(record)["wi3-do3"] == pytest.approx([0.5, 0.7, 0.65], abs=1e-7)
+    seven = curves(record)["wi7-do7"]
+    assert (seven[1], seven[2]) == (None, pytest.approx(0.71, abs=1e-7))
+    assert status_of(record).steps == 30
+
+
+def test_a_damaged_event_file_is_refused_and_one_that_was_cut_short_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = next((BOARDS / "run-seed-3").iterdir()).read_bytes()
+    path = tmp_path / "boards" / "seed-1" / "events.out.tfevents.1"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(whole[:300] + bytes([whole[300] ^ 1]) + whole[301:])
+    options = (tmp_path / "boards", "--score", "eval/accuracy", *UP)
+    assert "is damaged" in refusal(capsys, tmp_path, *options)
+    path.write_bytes(whole[:-3])
+    assert curves(imported(tmp_path, *options))["wi1-do1"] == pytest.approx([0.5, 0.7, 0.65], abs=1e-7)
+
+
+def test_a_board_without_the_tag_is_refused_with_those_that_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, tmp_path, BOARDS, "--score", "accuracy", *UP)
+    assert "there are eval/accuracy, eval/loss, train/loss" in said
+
+
+@pytest.mark.parametrize("options", [("--by", "x"), ("--where", "x=1"), ("--seed", "x"), ("--step", "x"), ()])
+def test_options_for_tables_are_refused_for_other_sources(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    said = refusal(capsys, tmp_path, BOARDS, *(("--score", "eval/accuracy") if options else ()), *options, *UP)
+    assert said.startswith("--")
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "."])
+def test_a_source_that_holds_no_runs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert ": give a " in refusal(capsys, tmp_path, tmp_path / name, *UP)
+
+
+BY_RECIPE = ("--by", "recipe", "--loss", "val_loss", "--evaluations", "10")
+SEEDS = ("--weight-init", "init_rank_best_first", "--data-order", "order_rank_worst_first")
+SCORES = ("--score", "val_mcc", "--score", "val_spearmanr", "--score", "val_acc_and_f1", "--score", "val_acc")
+LOWRES = ("--by", "task", "--by", "recipe", "--by", "train_size", "--weight-init", "seed", "--data-order", "subset")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "records", "runs"),
+    [
+        ("bertlarge/RTE.csv", (*BY_RECIPE, "--score", "val_acc"), 3, 150),
+        ("bertlarge/MRPC.csv", (*BY_RECIPE, "--score", "val_acc_and_f1"), 3, 150),
+        ("lowres/curves.csv", (*LOWRES, *SCORES, "--loss", "val_loss"), 60, 1455),
+        ("dodge2020/best_validation.csv", ("--by", "task", *SEEDS, "--score", "best_val_score"), 3, 1475),
+        ("tang2020/esim.csv", ("--number-runs", "--score", "dev"), 1, 300),
+        ("tang2020/sse.csv", ("--number-runs", "--score", "dev"), 1, 200),
+        ("tang2020/bbase-sst2-3e-05.tsv", ("--seed=--seed", "--score", "acc"), 1, 75),
+        ("tang2020/blarge-sst2-3e-05.tsv", ("--seed=--seed", "--score", "acc"), 1, 75),
+        ("tang2020/blarge-sst2-4e-05.tsv", ("--seed=--seed", "--score", "acc"), 1, 74),
+    ],
+)
+def test_recorded_runs_of_others_import_with_one_command(
+    tmp_path: Path, name: str, options: tuple[str, ...], records: int, runs: int
+) -> None:
+    source = needs.seed_runs(name)
+    assert seedsweep("import", source, "--to", tmp_path / "out", *options, *UP) == 0
+    found = [read_record(path.parent) for path in (tmp_path / "out").rglob("sweep.json")]
+    assert len(found) == records
+    assert sum(len(record.episodes) for record in found) == runs

@@ -1,0 +1,178 @@
+"""Whatever a report or a card withholds and says how to get: whoever does so gets it."""
+
+import html
+import re
+from dataclasses import replace
+
+import pytest
+
+import records
+from seedsweep.api.early_stopping import EarlyStopping
+from seedsweep.api.episode import EpisodeId
+from seedsweep.api.seeds import Seeds
+from seedsweep.api.sweep import Trainer
+from seedsweep.engine.layout import Layout
+from seedsweep.report.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, withheld
+from seedsweep.report.card import model_card
+from seedsweep.report.page import build_report
+from seedsweep.report.record import Record
+from seedsweep.report.whole import whole_runs
+
+LOSERS = [e.spec.id.name for e in records.finished().episodes if e.status.state == "Lost"]
+
+
+def words_of(record: records.Record) -> str:
+    page = build_report(record.sweep, record.episodes, record.cuts)
+    body = re.sub(r"<(style|svg).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def card_of(record: records.Record) -> str:
+    statuses = {episode.spec.id: episode.status for episode in record.episodes}
+    return model_card(record.sweep, record.status, statuses, [cut.data for cut in record.cuts])
+
+
+def of(record: records.Record) -> Record:
+    return Record(record.sweep, record.episodes, record.cuts)
+
+
+def with_seeds(record: records.Record, seeds: Seeds) -> records.Record:
+    return replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(seeds=seeds)))
+
+
+def test_every_remedy_of_a_cut_is_one_of_those_that_are_followed_here() -> None:
+    told = {item.what: item.why for item in withheld(records.finished().status)}
+    assert set(told) == {EXPECTED_BEST, OF_FINALS, EVIDENCE, WOULD_HAVE_WON}
+    for what in (EXPECTED_BEST, OF_FINALS, EVIDENCE):
+        assert "Run the sweep without earlyStopping to get" in told[what]
+    assert "Set earlyStopping.audit to get an estimate" in told[WOULD_HAVE_WON]
+
+
+def test_without_early_stopping_there_is_the_expected_best_of_n_in_page_and_card() -> None:
+    record = records.fully_trained()
+    words = words_of(record)
+    assert "n unbiased plug-in one evaluation an epoch only the last evaluation relative error reduction 1 0." in words
+    assert "| expected best |" in card_of(record)
+    assert EXPECTED_BEST in words
+    assert "cannot carry: Expected best" not in words
+
+
+def test_the_expected_best_is_lower_where_episodes_are_evaluated_less_often() -> None:
+    expected = whole_runs(of(records.fully_trained())).expected
+    assert expected is not None
+    epoch, last = expected.fewer["one evaluation an epoch"], expected.fewer["only the last evaluation"]
+    for often, some, once in zip(expected.unbiased, epoch, last, strict=True):
+        assert often >= some >= once
+
+
+def test_a_metric_with_a_best_value_has_relative_error_reductions() -> None:
+    expected = whole_runs(of(records.fully_trained())).expected
+    assert expected is not None
+    one, most = expected.unbiased[0], expected.unbiased[-1]
+    assert expected.error_reduction[0] == 0
+    assert expected.error_reduction[-1] == pytest.approx((most - one) / (1 - one))
+
+
+def test_a_metric_without_a_best_value_has_none() -> None:
+    record = records.fully_trained()
+    trainer = Trainer.model_validate({"metric": {"name": "reward", "goal": "maximize"}})
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    expected = whole_runs(of(record)).expected
+    assert expected is not None
+    assert expected.error_reduction == ()
+    assert "relative error reduction" not in words_of(record)
+
+
+def test_without_early_stopping_and_with_a_grid_it_is_told_which_seed_matters() -> None:
+    words = words_of(records.fully_trained(5, 4))
+    assert "Which seed matters effect of standard deviation 95 % interval share of variance weight-init seed" in words
+    assert "p, shuffled within the other seed" in words
+    assert "best, worst seed F p of F p, selection repeated weight-init" in words
+
+
+def test_twenty_whole_curves_tell_what_a_cut_would_have_seen() -> None:
+    few, many = whole_runs(of(records.fully_trained(4, 2))), whole_runs(of(records.fully_trained(5, 4)))
+    assert few.where_to_cut is None
+    assert any("Run 20 or more episodes to get it" in item.why for item in few.withheld)
+    assert many.where_to_cut is not None
+    assert "What a cut would have seen of the end cut at evaluation best so far latest smoothed" in words_of(
+        records.fully_trained(5, 4)
+    )
+
+
+def test_seeds_of_ones_own_withhold_which_seed_matters_and_name_the_grid() -> None:
+    record = records.fully_trained(3, 1)
+    ids = [EpisodeId(i, i) for i in range(3)]
+    episodes = [
+        e.evolve(spec=e.spec.evolve(weight_init=i, data_order=i)) for i, e in enumerate(record.episodes) if i < len(ids)
+    ]
+    single = Seeds.model_validate({"single": {"count": 3}})
+    record = replace(with_seeds(record, single), episodes=episodes)
+    words = words_of(record)
+    assert "Run a grid of weight-init and data-order seeds to get it" in words
+    assert "Episodes share seeds" not in words
+
+
+def test_a_grid_too_small_to_tell_which_seed_matters_says_so_and_what_to_run() -> None:
+    words = words_of(records.fully_trained(4, 1))
+    assert "Which seed matters : the grid of 4 x 1 seeds with 4 scores needs at least two weight-init" in words
+    assert "Run more seeds of either kind to get it" in words
+
+
+def test_a_missing_cell_withholds_the_intervals_alone() -> None:
+    record = records.fully_trained(4, 3)
+    first = record.episodes[0]
+    verdict = first.status.verdict
+    assert verdict is not None
+    failed = first.status.evolve(state="Failed", scores=[], best=None, verdict=verdict.evolve(outcome="Failed"))
+    record.episodes[0] = first.evolve(status=failed)
+    words = words_of(record)
+    assert "Intervals need every cell, and 1 cell of the grid has no score" in words
+    assert "weight-init seed 0.0" in words
+
+
+def test_an_audit_tells_how_many_losers_would_have_won_and_bounds_the_regret_in_page_and_card() -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75})
+    best = record.status.best
+    assert best is not None
+    regret = (0.75 - best.score) / 0.4
+    words = words_of(record)
+    assert "2 of 3 losers trained on to the end" in words
+    assert "1 of them would have beaten the result: 50 %, exact 95 % interval 1 % to 99 %" in words
+    assert f"Regret is at most {regret:.4f} (95 % interval 0.00" in words
+    assert WOULD_HAVE_WON not in words
+    card = card_of(record)
+    assert "2 of 3 losers trained on for the audit, and 1 would have beaten the winner" in card
+    assert f"Regret is at most {regret:.4f}" in card
+
+
+def test_an_audit_that_drew_no_loser_says_so_and_how_to_draw_more() -> None:
+    words = words_of(records.audited({}))
+    assert "Whether a loser would have won : of 3 losers none was drawn for the audit" in words
+    assert "Raise earlyStopping.audit.percent to get an estimate" in words
+    assert "Raise earlyStopping.audit.percent" in card_of(records.audited({}))
+
+
+def test_an_audited_loser_that_is_not_at_its_end_does_not_count() -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75})
+    at = next(i for i, e in enumerate(record.episodes) if e.spec.id.name == LOSERS[1])
+    short = record.episodes[at]
+    record.episodes[at] = short.evolve(status=short.status.evolve(scores=short.status.scores[:-1]))
+    words = words_of(record)
+    assert "1 of 3 losers trained on to the end" in words
+    assert f"{LOSERS[1]} has not trained to the end" in words
+    assert "there is no interval of it" in words
+
+
+def test_brackets_that_cut_nobody_are_one_full_record() -> None:
+    record = records.fully_trained(4, 2)
+    brackets = EarlyStopping.model_validate({"brackets": [{"episodes": 3, "rungs": []}, {"episodes": 5, "rungs": []}]})
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(early_stopping=brackets)))
+    assert not any(Layout.of(record.sweep).rungs)
+    assert "Computed from the best score of the whole run of all 8 episodes" in words_of(record)
+
+
+@pytest.mark.parametrize("record", [records.finished(), records.audited({LOSERS[0]: 0.9})], ids=["cut", "audited"])
+def test_a_record_with_a_cut_never_tells_what_only_whole_runs_can(record: records.Record) -> None:
+    found = whole_runs(of(record))
+    assert (found.expected, found.seeds, found.where_to_cut) == (None, None, None)
