@@ -119,7 +119,11 @@ def ours(config: FineTuning, storage: bool, turns: Turns) -> None:
     data = prepare(config.model_dump_json(by_alias=True))[1]
     timetable = Timetable.of(config, len(data.train))
     measured = _Measured(timetable, turns)
-    clock = Clock(now=lambda: 60 * MINUTES * measured.message.steps_done / timetable.steps)
+
+    def seconds() -> float:
+        return 60 * MINUTES * measured.message.steps_done / timetable.steps
+
+    clock = Clock(now=seconds, processor=seconds)
     with _folder(storage) as folder, patch.object(keeper, "ThreadPoolExecutor", _AtOnce):
         attempt = Attempt("bench", 0, DATA_ORDER, config, checkpoints=str(folder) if folder else None)
         train(attempt, measured, Event(), clock)

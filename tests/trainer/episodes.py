@@ -95,7 +95,7 @@ class Episode:
         attempt = Attempt(uid, *self.seeds, self.config, self.rungs, stop_after, str(self.folder))
         executor = AtOnce if self.step_seconds else keeper.ThreadPoolExecutor
         with patch.object(keeper, "ThreadPoolExecutor", executor), patch.object(train_module, "Learner", learner):
-            clock = Clock(now=lambda: time, processor=lambda: 0.0)
+            clock = Clock(now=lambda: time, processor=lambda: time, writer=lambda: 0.0)
             return train(attempt, reporter, terminated, clock), reporter.message
 
     def record(self) -> dict[str, str]:

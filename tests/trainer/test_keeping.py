@@ -18,7 +18,7 @@ from seedsweep_trainer.durable import broken, file_digest
 from seedsweep_trainer.folders import LocalFolders, find_best
 from seedsweep_trainer.hostcopy import HostCopies
 from seedsweep_trainer.keeper import Clock
-from seedsweep_trainer.pace import LOSS_SECONDS, PARTS, is_due
+from seedsweep_trainer.pace import LOSS_SECONDS, PARTS, Spent, is_due
 from seedsweep_trainer.store import Store
 from seedsweep_trainer.tensorfile import write_tensors
 from trainer.episodes import Episode, Watched, kill, killed
@@ -44,10 +44,19 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize(
     ("since", "cost", "due"),
-    [(59.9, 0.0, False), (60.0, 0.0, True), (60.0, 3.0, True), (60.0, 3.1, False), (199.0, 10.0, False)],
+    [
+        (Spent(59.9, 59.9), Spent(), False),
+        (Spent(60.0, 0.0), Spent(), True),
+        (Spent(60.0, 60.0), Spent(3.0, 3.0), True),
+        (Spent(60.0, 60.0), Spent(3.1, 0.0), False),
+        (Spent(60.0, 60.0), Spent(0.0, 3.1), False),
+        # A busy machine: of a minute this process got six seconds.
+        (Spent(60.0, 6.0), Spent(0.0, 1.0), False),
+        (Spent(200.0, 20.0), Spent(0.0, 1.0), True),
+    ],
 )
 def test_a_checkpoint_is_due_after_a_minute_or_once_its_cost_is_a_twentieth(
-    since: float, cost: float, due: bool
+    since: Spent, cost: Spent, due: bool
 ) -> None:
     assert is_due(since, cost) == due
 
@@ -59,7 +68,7 @@ def test_checkpoints_cost_at_most_a_twentieth_of_the_time_beside_the_last_one(de
     longest = 0.0
     while time < 20_000:
         time += draw.uniform(0.01, 0.5)
-        if is_due(time - since, cost):
+        if is_due(Spent(time - since), Spent(cost)):
             longest = max(longest, time - since)
             cost = draw.uniform(0, dearest)
             time += cost
@@ -68,24 +77,31 @@ def test_checkpoints_cost_at_most_a_twentieth_of_the_time_beside_the_last_one(de
     assert longest <= max(LOSS_SECONDS, PARTS * dearest) + 1
 
 
+@pytest.mark.parametrize(("copying", "writing", "saved_at"), [(0, 0, [4, 8, 12]), (2, 0, [4, 10]), (0, 5, [4, 11])])
 def test_what_training_waited_for_and_the_writers_processor_time_are_the_cost(
-    tmp_path: Path, fine_tuning: Make, written: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    fine_tuning: Make,
+    written: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    copying: float,
+    writing: float,
+    saved_at: list[int],
 ) -> None:
-    """Each copy takes a second and each write two: the next one is due after 20 times as much, not after a minute."""
-    seconds = {"now": 0.0, "processor": 0.0}
+    """Each copy takes two seconds and each write five: the next one is due after 20 times as much."""
+    seconds = {"now": 0.0, "writer": 0.0}
     real_copy, real_write = HostCopies.take, Store.write_checkpoint
 
     def slow_copy(*arguments: Any) -> Any:
-        seconds["now"] += 1
+        seconds["now"] += copying
         return real_copy(*arguments)
 
     def slow_write(*arguments: Any) -> None:
-        seconds["processor"] += 2
+        seconds["writer"] += writing
         real_write(*arguments)
 
     monkeypatch.setattr(HostCopies, "take", slow_copy)
     monkeypatch.setattr(Store, "write_checkpoint", slow_write)
-    clock = Clock(lambda: seconds["now"], lambda: seconds["processor"])
+    clock = Clock(lambda: seconds["now"], lambda: seconds["now"], lambda: seconds["writer"])
     monkeypatch.setattr("trainer.episodes.Clock", lambda **_: clock)
     saved: list[int] = []
 
@@ -96,8 +112,8 @@ def test_what_training_waited_for_and_the_writers_processor_time_are_the_cost(
     episode = Episode(tmp_path / "e", fine_tuning(), step_seconds=1.0)
     monkeypatch.setattr(keeper_module, "best_evaluation", lambda *_: None)
     assert episode.attempt("a", at_step=step)[0] is Outcome.DONE
-    # One after a minute, of 4 seconds; the next one 80 seconds later.
-    assert [step for step, (before, after) in enumerate(pairwise(saved), 1) if after > before] == [4, 10]
+    # The first one after a minute; the next one after another minute, were it not for its cost.
+    assert [step for step, (before, after) in enumerate(pairwise(saved), 1) if after > before] == saved_at
 
 
 def test_an_episode_of_seconds_writes_a_checkpoint_at_its_rung_alone(

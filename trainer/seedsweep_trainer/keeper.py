@@ -24,7 +24,7 @@ from seedsweep_trainer.checkpoint import Checkpoint, Progress, state_of, weights
 from seedsweep_trainer.fingerprint import precision_name
 from seedsweep_trainer.hostcopy import HostCopies, HostCopy
 from seedsweep_trainer.learner import Learner
-from seedsweep_trainer.pace import is_due
+from seedsweep_trainer.pace import Spent, is_due
 from seedsweep_trainer.reporter import Reporter
 from seedsweep_trainer.store import Best, Store
 from seedsweep_trainer.tasks import Part, TaskData
@@ -36,8 +36,14 @@ class Clock(NamedTuple):
     """Readings in seconds."""
 
     now: Callable[[], float] = time.monotonic
-    processor: Callable[[], float] = time.thread_time
-    """Of the processor's time that the calling thread has used."""
+    processor: Callable[[], float] = time.process_time
+    """Of the processor's time that this process has used."""
+    writer: Callable[[], float] = time.thread_time
+    """And of it the calling thread."""
+
+    def spent(self) -> Spent:
+        """Since some moment in the past."""
+        return Spent(self.now(), self.processor())
 
 
 CLOCK = Clock()
@@ -78,9 +84,9 @@ class Keeper:
         self._best: _Best | None = None
         """Not given to the writer yet."""
         self._saved = Progress()
-        self._saved_at = clock.now()
-        self._cost = 0.0
-        """Seconds of training that the last checkpoint took."""
+        self._saved_at = clock.spent()
+        self._cost = Spent()
+        """Of the last checkpoint."""
 
     def stepped(self, learner: Learner, progress: Progress) -> None:
         """Keep a checkpoint after a step that no evaluation follows, if one is due."""
@@ -128,7 +134,8 @@ class Keeper:
             if not self._pending.done():
                 return False
             self._wait()
-        return is_due(self._clock.now() - self._saved_at, self._cost)
+        now, then = self._clock.spent(), self._saved_at
+        return is_due(Spent(now.time - then.time, now.processor - then.processor), self._cost)
 
     def _save(self, store: Store, learner: Learner, progress: Progress, rung: int | None = None) -> None:
         began = self._clock.now()
@@ -140,8 +147,8 @@ class Keeper:
             weights = self._copy(learner, weights_of(learner.model))
         rest = self._copy(learner, state_of(learner))
         state = _State(progress, weights, rest, precision_name(learner.autocast))
-        self._saved, self._saved_at = progress, self._clock.now()
-        self._cost = self._saved_at - began
+        self._saved, self._saved_at = progress, self._clock.spent()
+        self._cost = Spent(self._saved_at.time - began)
         self._write(store, state, rung)
 
     def _hold(self, best: _Best) -> None:
@@ -160,7 +167,7 @@ class Keeper:
         best, self._best = self._best, None
 
         def write() -> None:
-            began = self._clock.processor()
+            began = self._clock.writer()
             if best is not None:
                 store.write_best(self._described(best))
             if rung is not None:
@@ -169,7 +176,7 @@ class Keeper:
                 weights, rest = state.weights.wait(), state.rest.wait()
                 store.write_checkpoint(Checkpoint(state.progress, weights, rest, state.precision))
                 self._reporter.checkpointed(state.progress.evaluation)
-                self._cost += self._taken_from_training(began)
+                self._cost = self._cost._replace(processor=self._taken_from_training(began))
             self._give_back(best, state)
 
         self._pending = self._executor.submit(write)
@@ -180,9 +187,9 @@ class Keeper:
         return Best(progress.evaluation, progress.step, progress.scores[-1], weights, table)
 
     def _taken_from_training(self, began: float) -> float:
-        """Seconds: where a GPU trains, this thread's time is no loss."""
+        """Seconds of the processor: where a GPU trains, they are no loss."""
         trains_on_cpu = self._copies is None or not self._copies.of_a_gpu
-        return self._clock.processor() - began if trains_on_cpu else 0.0
+        return self._clock.writer() - began if trains_on_cpu else 0.0
 
     def _give_back(self, best: _Best | None, state: _State | None) -> None:
         used = {*([best.weights] if best is not None else []), *([state.weights, state.rest] if state else [])}
