@@ -45,7 +45,7 @@ class Block:
         found: list[int] = []
         for _ in range(2 * SIZE):
             port = next(self._ports)
-            in_use = not _nobody_listens(port)
+            in_use = not nobody_listens(port)
             found = [] if in_use else [*found, port] if found and port == found[-1] + 1 else [port]
             if len(found) == in_a_row:
                 return found[0]
@@ -72,7 +72,8 @@ def _block() -> Block:
     return reserve()
 
 
-def _nobody_listens(port: int) -> bool:
+def nobody_listens(port: int) -> bool:
+    """Whether a server may have this port now, at any address."""
     with socket.socket() as probe:
         # As servers do: what ended may linger there.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -16,10 +16,13 @@ TESTS = Path(__file__).parent
 
 @pytest.fixture
 def block() -> Iterator[ports.Block]:
-    """One of which nothing is in use, as it may be of the one that all tests of this process share."""
-    reserved = ports.reserve()
-    yield reserved
-    reserved.close()
+    """One of which nothing is in use, as it may be where a test process left a server behind."""
+    reserved = [ports.reserve()]
+    while not all(map(ports.nobody_listens, range(reserved[-1].first + 1, reserved[-1].first + ports.SIZE))):
+        reserved.append(ports.reserve())
+    yield reserved[-1]
+    for each in reserved:
+        each.close()
 
 
 def test_no_port_is_one_that_the_kernel_gives_to_outgoing_connections():

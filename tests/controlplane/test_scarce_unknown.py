@@ -19,8 +19,8 @@ SLOW = Script(seconds=0.4, spread=0.2)
 async def test_where_nobody_said_that_gpus_are_few_episodes_past_their_rung_make_room(control_plane, namespace: str):
     options = {"parallelism": T, "storage": STORAGE, "waitForCapacitySeconds": 2}
     status, record, _ = await play(control_plane, namespace, 16, 1.0, SLOW, **options)
-    # The next pod may be seen to be bound before the last one is seen to have ended.
-    assert status["observedPlaces"] <= 16 + 2
+    # At any place the next pod may be seen to be bound before the last one is seen to have ended.
+    assert status["observedPlaces"] <= 2 * 16
     assert_one_at_a_time(record)
     assert_goes_on_where_it_was(record, SLOW)
     # Those that were kept, leaders that were overtaken, and who had been started before it was found out.
