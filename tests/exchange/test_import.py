@@ -343,6 +343,11 @@ def test_a_panel_without_the_metric_is_refused_with_those_that_it_has(
     assert "name a metric with --score; there are acc" in said
 
 
+def test_a_panel_over_something_else_than_steps_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, PANEL.replace('"10"', '"0.5"')), "--score", "acc", *UP)
+    assert "Step is '0.5', and no step: export the panel with Step as its x-axis" in said
+
+
 def test_a_panel_whose_runs_have_no_seeds_is_refused_with_both_remedies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

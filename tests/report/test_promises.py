@@ -176,3 +176,16 @@ def test_brackets_that_cut_nobody_are_one_full_record() -> None:
 def test_a_record_with_a_cut_never_tells_what_only_whole_runs_can(record: records.Record) -> None:
     found = whole_runs(of(record))
     assert (found.expected, found.seeds, found.where_to_cut) == (None, None, None)
+
+
+def test_a_sweep_whose_episodes_all_diverged_has_a_page() -> None:
+    record = records.fully_trained(5, 4)
+    for i, episode in enumerate(record.episodes):
+        verdict = episode.status.verdict
+        assert verdict is not None
+        gone = {"scores": [None], "best": None, "verdict": verdict.evolve(outcome="Diverged")}
+        record.episodes[i] = episode.evolve(status=episode.status.evolve(**gone))
+    words = words_of(record.with_status(best=None))
+    assert "20 of 20, 100 %" in words
+    assert f"1 {records.BASELINE:.4f} {records.BASELINE:.4f}" in words
+    assert "weight-init seed 0.0000 0.0000 to 0.0000" in words

@@ -76,6 +76,33 @@ def test_no_difference_at_all_is_never_significant() -> None:
     assert variance_components(scores).rows.deviation == 0
 
 
+@given(st.floats(-1e3, 1e3), st.integers(2, 5), st.integers(2, 5))
+@settings(max_examples=50, deadline=None)
+def test_scores_without_any_spread_have_components_of_nothing(score: float, rows: int, columns: int) -> None:
+    found = variance_components(np.full((rows, columns), score))
+    for part in (found.rows, found.columns, found.residual):
+        assert part.deviation == pytest.approx(0, abs=1e-9)
+        assert part.interval == pytest.approx((0, 0), abs=1e-9)
+
+
+@given(st.floats(-1e3, 1e3), st.integers(2, 5), st.integers(3, 6))
+@settings(max_examples=10, deadline=None)
+def test_equal_scores_are_never_significant_whatever_rounding_leaves(score: float, rows: int, columns: int) -> None:
+    scores = np.full((rows, columns), score)
+    scores[0, 0] = np.nan
+    found = contrast(scores, maximize=True)
+    assert (found.f, found.p, found.p_selected) == (0.0, 1.0, 1.0)
+    assert shuffled_within_columns(scores) == 1.0
+
+
+def test_seeds_that_explain_everything_leave_no_residual() -> None:
+    scores = np.arange(5.0)[:, None] + np.zeros((1, 4))
+    found = variance_components(scores)
+    assert found.residual.deviation == pytest.approx(0, abs=1e-6)
+    assert found.rows.deviation == pytest.approx(np.std(np.arange(5), ddof=1))
+    assert contrast(scores, maximize=True).f == np.inf
+
+
 def test_a_missing_cell_is_left_out_and_not_counted_as_a_score() -> None:
     scores = made_up(5, 6)
     scores[2] += 0.3

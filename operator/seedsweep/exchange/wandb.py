@@ -33,7 +33,7 @@ def read_panel(path: Path, named: Named) -> list[Point]:
     episodes = seeds_of_runs(list(runs.values()), named.seeds_in, named.number_runs)
     points = []
     for where, row in rows:
-        step = whole_number(row[header[0]], where, header[0])
+        step = _step(row[header[0]], where, header[0])
         for column, run in runs.items():
             if row[column] == "":
                 continue
@@ -41,3 +41,12 @@ def read_panel(path: Path, named: Named) -> list[Point]:
             score = number_of(row[column], where, column)
             points.append(Point(episodes[run], None, step, score, number_of(loss, where, str(named.loss)), where))
     return points
+
+
+def _step(value: object, where: str, column: str) -> int:
+    try:
+        return whole_number(value, where, column)
+    except ImportProblemError:
+        raise ImportProblemError(
+            f"{where}: {column} is {str(value)[:60]!r}, and no step: export the panel with Step as its x-axis"
+        ) from None

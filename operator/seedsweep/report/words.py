@@ -53,8 +53,10 @@ def share_text(part: float, whole: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value: three decimals, or two digits of a smaller one."""
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+    """A p-value: three decimals, four of one below 0.001, or two digits of a still smaller one."""
+    if p >= 0.001:
+        return f"{p:.3f}"
+    return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
 
 
 def duration_text(seconds: float) -> str:

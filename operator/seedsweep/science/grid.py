@@ -15,6 +15,8 @@ Grid = NDArray[np.float64]
 SHUFFLES = 1_999
 """The smallest p-value is 1 in so many and one."""
 _CELLS_AT_ONCE = 2_000_000
+_ROUNDING = 1e-12
+"""Of the largest score."""
 CONFIDENCE = 0.95
 
 
@@ -79,6 +81,8 @@ def shuffled_within_columns(grid: Grid) -> float:
     """
     _check(grid)
     centred = grid - np.nanmean(grid, axis=0)
+    # What rounding leaves of equal scores is no difference.
+    centred[np.abs(centred) <= _ROUNDING * np.nanmax(np.abs(grid))] = 0.0
     found = _row_squares(centred[None])[0]
     above = sum(int((_row_squares(s) >= found * (1 - 1e-9)).sum()) for s in _shuffles(centred))
     return (above + 1) / (SHUFFLES + 1)
@@ -120,14 +124,15 @@ def variance_components(grid: Grid) -> Components:
     residual_freedom = len(y) - full.shape[1]
     if residual_freedom < 1:
         raise ValueError("leaves no degrees of freedom: needs more cells than rows and columns less one")
-    residual = (_squares(y) - _squares(full.T @ y)) / residual_freedom
+    # Rounding must not make a sum of squares negative.
+    residual = max(0.0, _squares(y) - _squares(full.T @ y)) / residual_freedom
     complete = bool(np.isfinite(grid).all())
     found = []
     for axis in (0, 1):
         without = _basis(np.hstack([one, z[1 - axis]]))
         freedom = full.shape[1] - without.shape[1]
         weight = (_squares(full.T @ z[axis]) - _squares(without.T @ z[axis])) / freedom
-        square = (_squares(full.T @ y) - _squares(without.T @ y)) / freedom
+        square = max(0.0, _squares(full.T @ y) - _squares(without.T @ y)) / freedom
         variance = (square - residual) / weight
         interval = None
         if complete:
@@ -141,7 +146,7 @@ def variance_components(grid: Grid) -> Components:
         low, high = (residual_freedom * residual / stats.chi2.ppf(q, residual_freedom) for q in (1 - tail, tail))
         limits = (float(np.sqrt(low)), float(np.sqrt(high)))
     of_rows, of_columns = found
-    return Components(of_rows, of_columns, Component(float(np.sqrt(max(0.0, residual))), limits))
+    return Components(of_rows, of_columns, Component(float(np.sqrt(residual)), limits))
 
 
 def _ting(first: float, n: int, second: float, m: int) -> tuple[float, float]:
@@ -209,7 +214,9 @@ def _f_of(grids: Grid, best: NDArray[np.intp], worst: NDArray[np.intp]) -> Grid:
     sizes = [np.isfinite(part).sum(axis=1) for part in (one, other)]
     means = [np.nanmean(part, axis=1) for part in (one, other)]
     within = sum(np.nansum((part - mean[:, None]) ** 2, axis=1) for part, mean in zip((one, other), means, strict=True))
-    between = (means[0] - means[1]) ** 2 * sizes[0] * sizes[1] / (sizes[0] + sizes[1])
+    apart = np.abs(means[0] - means[1])
+    apart = np.where(apart <= _ROUNDING * np.nanmax(np.abs(grids)), 0.0, apart)
+    between = apart**2 * sizes[0] * sizes[1] / (sizes[0] + sizes[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         f: Grid = between / (within / (sizes[0] + sizes[1] - 2))
     return np.where(between == 0, 0.0, f)
