@@ -18,14 +18,14 @@ _began = 0.0
 
 
 def _watch_turns() -> None:
-    run_once = asyncio.BaseEventLoop._run_once
+    run_once = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]  # the one place that sees every turn
 
     def timed(loop: asyncio.BaseEventLoop) -> None:
         began = time.thread_time()
         run_once(loop)
         _longest["turn"] = max(_longest["turn"], time.thread_time() - began)
 
-    asyncio.BaseEventLoop._run_once = timed
+    asyncio.BaseEventLoop._run_once = timed  # type: ignore[attr-defined]
 
 
 def _note_collection(phase: str, info: dict[str, int]) -> None:

@@ -27,9 +27,10 @@ import torch
 from madeup import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.determinism.fingerprint import fingerprint, prepare_torch
+from seedsweep_trainer.inputs import load_data
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.training.loop import Timetable, prepare, train
+from seedsweep_trainer.training.loop import Timetable, train
 from trainer_speed import EVALUATION, TRAINING, WHOLE, race
 from turns import speed
 
@@ -117,7 +118,7 @@ def main() -> int:
                 config = config.model_copy(update={"evaluations_per_epoch": 4})
             one_epoch = config.model_copy(update={"epochs": 1})
             print(f"{shape}: {fingerprint(config, prepare_torch(config))}, {platform.platform()}", flush=True)
-            steps = Timetable.of(one_epoch, len(prepare(config.model_dump_json(by_alias=True))[1].train)).steps
+            steps = Timetable.of(one_epoch, len(load_data(config)[1].train)).steps
             curves: set[str] = set()
             # Before this process takes memory of the GPU.
             for count in options.at_once:

@@ -53,7 +53,7 @@ from seedsweep_trainer.inputs import load_data
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.training.loop import Batches, Timetable, build_optimizer, learning_rate, prepare, train
+from seedsweep_trainer.training.loop import Batches, Timetable, build_optimizer, learning_rate, train
 from turns import Turns, speed, take_turns
 
 DATA_ORDER = 1
@@ -115,7 +115,7 @@ def _folder(wanted: bool) -> Iterator[Path | None]:
 
 def ours(config: FineTuning, storage: bool, turns: Turns) -> None:
     """A whole episode."""
-    data = prepare(config.model_dump_json(by_alias=True))[1]
+    data = load_data(config)[1]
     timetable = Timetable.of(config, len(data.train))
     measured = _Measured(timetable, turns)
 
@@ -165,7 +165,7 @@ def _bare(config: FineTuning, folder: Path | None, turns: Turns) -> None:
         optimizer.zero_grad()
         if step + 1 in _evaluated_steps(timetable):
             turns.ends(TRAINING)
-            model.eval()  # type: ignore[no-untyped-call]
+            model.eval()
             answers = []
             with torch.no_grad():
                 for collated in validation:

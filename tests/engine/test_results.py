@@ -19,6 +19,7 @@ from engine.situations import (
     starts,
     stopped_at_rung,
     study,
+    verdict_of,
 )
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
@@ -138,8 +139,10 @@ def test_of_a_failed_episode_counts_what_was_in_a_checkpoint(ours: bool, checkpo
     before = on_record(0.1, 0.8, 0.3, rungs=(3,))
     failed = ended(running(0, 0.1, 0.8, 0.3, 0.4, 0.9, 0.2, checkpoint=checkpoint), EndReason.FAILED)
     todo = look(layout, failed, records={0: before, 1: OVER[1]}, cuts=[cut_of(layout, kept=[0], lost=[1])])
-    assert recorded(todo, 0).verdict.outcome == "Failed"
-    assert recorded(todo, 0).best.evaluation == evaluation
+    assert verdict_of(todo, 0).outcome == "Failed"
+    best = recorded(todo, 0).best
+    assert best is not None
+    assert best.evaluation == evaluation
 
 
 def test_a_loser_that_wins_is_handed_over_at_its_rung():

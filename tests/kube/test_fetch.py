@@ -27,7 +27,7 @@ from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.names import LABEL_SWEEP_UID
 from seedsweep.kube.pods.manifest import CONTAINER, STORAGE
 from seedsweep.kube.weights import ClaimFolder, Uri, parse_place
-from seedsweep_trainer.durable import MANIFEST
+from seedsweep_trainer.storage.durable import MANIFEST
 
 FILES = {"model.safetensors": bytes(range(256)) * 100, "config.json": b"{}", "empty": b""}
 BROKEN_OFF = ApiError(503, "ServiceUnavailable", "the proxy is gone")

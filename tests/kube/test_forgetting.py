@@ -79,7 +79,8 @@ async def test_what_is_known_of_episodes_goes_with_their_sweep_and_waits_for_no_
         cluster.apply(body)
         await until(lambda: len(cluster.api.pods()) == 2)
         world = cluster.sweeps.find("team", "demo")
-        known = [weakref.ref(world), weakref.ref(world._records), weakref.ref(world._attempts)]  # type: ignore[union-attr]
+        assert world is not None
+        known: list[weakref.ref[object]] = [weakref.ref(it) for it in (world, world._records, world._attempts)]
         del world
         gc.disable()
         try:

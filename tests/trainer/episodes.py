@@ -4,7 +4,7 @@ import hashlib
 import os
 import signal
 from collections.abc import Callable, Container, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -93,7 +93,7 @@ class Episode:
 
         reporter = Watched(stop_after, watch)
         attempt = Attempt(uid, *self.seeds, self.config, self.rungs, stop_after, str(self.folder))
-        executor = AtOnce if self.step_seconds else saving.ThreadPoolExecutor
+        executor = AtOnce if self.step_seconds else ThreadPoolExecutor
         with patch.object(saving, "ThreadPoolExecutor", executor), patch.object(loop, "Learner", learner):
             clock = Clock(now=lambda: time, processor=lambda: time, writer=lambda: 0.0)
             return train_attempt(attempt, reporter, terminated, clock), reporter.message

@@ -21,7 +21,7 @@ def test_answers_are_the_same_in_every_bit(
     config = fine_tuning(architecture)
     tokenizer = load_tokenizer(config)
     data = load_task(config, tokenizer)
-    model = load_model(config, data, tokenizer, 1)[0].eval()  # type: ignore[no-untyped-call]
+    model = load_model(config, data, tokenizer, 1)[0].eval()
     lengths = np.diff(data.train.offsets)
     chosen = np.arange(8) if padded else np.flatnonzero(lengths == lengths[0])
     batch = collate(data.train, chosen, tokenizer)

@@ -78,7 +78,7 @@ def test_death_between_any_two_uploads_leaves_one_whole_state(
         assert step_of(resumed) in (10, 20)
         new = step_of(resumed) == 20
         successor.write_checkpoint(checkpoint(3))
-        assert bench.listed() == ["c/best", "c/evaluation-3-step-30"]
+        assert bench.kept() == ["c/best", "c/evaluation-3-step-30"]
         assert (bench.best(1), bench.best(2)) == ((None, "c/best") if new else ("c/best", None))
         outcomes.append(new)
         if not died:

@@ -132,7 +132,7 @@ class KubeWorld:
         stops = [decision for decision in decisions if isinstance(decision, StopAttempt)]
         starts = [decision for decision in decisions if isinstance(decision, StartEpisode)]
         ended = self._attempts.left_over(self._records.episodes)
-        self.unfinished = max(map(len, (stops, starts, ended))) > MAX_ACTS
+        self.unfinished = max(len(stops), len(starts), len(ended)) > MAX_ACTS
         # What has ended first: it may hold the last place under a quota.
         await asyncio.gather(
             self._attempts.remove(ended[:MAX_ACTS]), self._attempts.stop(stops[:MAX_ACTS]), self._keep_house(decisions)
