@@ -28,7 +28,9 @@ class HostCopies:
     """Takes copies: of a GPU's tensors on a stream of its own, into pinned memory that is used again."""
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._spare: list[Mapping[str, torch.Tensor]] = []
 
     @property
@@ -46,7 +48,7 @@ class HostCopies:
         with torch.cuda.stream(self._stream):
             for name, tensor in sources.items():
                 buffers[name].copy_(tensor, non_blocking=True)
-            ready = torch.cuda.Event()
+            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
             ready.record()
         return HostCopy(buffers, ready, sources)
 

@@ -48,4 +48,4 @@ def _blocks(tensors: Mapping[str, torch.Tensor]) -> Iterator[memoryview]:
     header += b" " * (-len(header) % _ALIGNMENT)
     yield memoryview(len(header).to_bytes(8, "little") + header)
     for _, tensor in ordered:
-        yield memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
+        yield tensor.reshape(-1).view(torch.uint8).numpy().data
