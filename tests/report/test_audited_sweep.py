@@ -6,7 +6,7 @@ import pytest
 from bench.made_up import in_order, made_up
 from compare_clock import replay
 from compare_ours import Engine
-from seedsweep.api.core import ObjectMeta
+from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.cut import Cut, cut_name
 from seedsweep.api.episode import Episode
 from seedsweep.api.sweep import SeedSweep
