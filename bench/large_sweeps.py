@@ -22,7 +22,7 @@ from on_cluster import OPERATOR, SWEEPS, ControlPlane, Script, audit, cluster, c
 
 SECONDS, INTERVAL = 12.0, 15
 """An evaluation takes so long, and metrics are read so often."""
-SLOW_FROM, SLOWER = 5000, 5
+SLOW_FROM, SLOWER = 2000, 5
 """With so many episodes all is so many times as slow: the machine has to carry their simulated trainers as well."""
 RUNG = 3
 MAX_MEGABYTES, MAX_TURN_SECONDS, MAX_WRITES = 512, 0.15, 5.5
