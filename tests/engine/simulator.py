@@ -69,6 +69,8 @@ class World:
         self.curves: dict[EpisodeId, tuple[float | None, ...]] = {}
         """The curves in the checkpoints."""
         self.weights: set[EpisodeId] = set()
+        self.saved: dict[EpisodeId, int] = {}
+        """The best of so many evaluations is in storage."""
         self.parallelism = case.sweep.spec.parallelism
         count = hazards.gpus if hazards.gpus is not None else len(case.truths)
         self.gpus = Gpus(count, hazards.spread, self.rng)
@@ -238,6 +240,7 @@ class World:
                 if not decision.keep_best:
                     self.weights.discard(decision.episode)
             case HandOverWinner() if self.handing_over is None and self.hand_over is None:
+                assert decision.evaluation <= self.saved.get(decision.episode, 0)
                 self.handing_over = self.now + 30
 
     def _start(self, decision: StartEpisode) -> None:
@@ -349,6 +352,9 @@ class World:
         self.watch.ended(trainee)
         self.gpus.give_back(trainee.uid)
         trainee.ended = self.now
+        if self.hazards.resumable and trainee.over_as in ("clean", "diverged"):
+            done = trainee.evaluations_done(self.now)
+            self.saved[trainee.episode] = max(done, self.saved.get(trainee.episode, 0))
         if trainee.over_as in ("interrupted", "stopped") and self.rng.random() < self.hazards.vanish:
             return
         trainee.end(self.now, leaves_message=not self.fate.loses_words(trainee.episode, trainee.over_as))
@@ -357,6 +363,7 @@ class World:
         for trainee in self.trainees:
             if trainee.live and trainee.bound is not None:
                 saved = trainee.durable(self.now)
+                self.saved[trainee.episode] = max(saved, self.saved.get(trainee.episode, 0))
                 if saved > self.checkpoints.get(trainee.episode, 0):
                     self.checkpoints[trainee.episode] = saved
                     self.curves[trainee.episode] = trainee.scores

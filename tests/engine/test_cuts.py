@@ -256,7 +256,7 @@ def test_a_survivor_that_fails_for_good_is_not_replaced():
 @pytest.mark.parametrize(("survivor", "winner"), [(0.8, 1), (0.95, 0)])
 def test_the_result_counts_losers_up_to_their_rung_and_nothing_after(survivor, winner):
     layout = study(2, (3, 1))
-    lost = on_record(0.9, 0.2, 0.2, rungs=(3,), attempts=[entry("old-1", EndReason.STOPPED)])
+    lost = on_record(0.9, 0.2, 0.2, rungs=(3,), attempts=[entry("old-1", EndReason.STOPPED, checkpoint=3)])
     loser = lost.evolve(scores=[0.9, 0.2, 0.2, 0.99], verdict=Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0"))
     records = {0: finished(0, *(9 * [0.5]), survivor), 1: loser}
     todo = look(layout, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from seedsweep.engine.decisions import Failure, Plan
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.attempt_records import record_attempts
+from seedsweep.engine.facts.best import record_best, record_lost_weights
 from seedsweep.engine.facts.episode_length import agree_on_length
 from seedsweep.engine.facts.freed import record_freed
-from seedsweep.engine.facts.rungs import record_best, record_rungs
+from seedsweep.engine.facts.rungs import record_rungs
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
 from seedsweep.engine.policies.allotment import allot, stop_all
@@ -41,6 +42,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     brackets = record_rungs(draft)
     race = read_race(draft, brackets)
     record_best(draft, race.limits)
+    record_lost_weights(draft)
     if draft.only_records:
         return _plan_to_record(draft, race)
 

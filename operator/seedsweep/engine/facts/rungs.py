@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import MAX_DOMINATORS, BestEvaluation, EpisodeId, RungScore, Verdict
-from seedsweep.api.recorded import keep_unknown
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.attempt_records import continued
@@ -74,20 +73,6 @@ def record_rungs(draft: Draft) -> list[Bracket]:
             bracket.ranking = Ranking.of(draft, bracket.contest, bracket.participants)
             _record_decided(draft, bracket.contest, bracket.ranking)
     return brackets
-
-
-def record_best(draft: Draft, limits: dict[EpisodeId, int]) -> None:
-    """Bring the best so far of those still in the race up to date, for a sweep that ends at its deadline.
-
-    `limits`: the last evaluation that counts, by episode.
-    """
-    for episode in draft.written():
-        status = draft.status(episode)
-        limit = limits.get(episode)
-        compared = bool(status.rung_scores) or not draft.layout.rungs[draft.layout.bracket_of[episode]]
-        if limit is not None and compared and status.verdict is None:
-            best = BestEvaluation.of(status.scores, status.losses, limit, maximize=draft.layout.maximize)
-            draft.statuses[episode] = status.evolve(best=keep_unknown(best, status.best))
 
 
 def _brackets(draft: Draft) -> Iterator[Bracket]:

@@ -12,6 +12,7 @@ from seedsweep.api.episode import (
 from seedsweep.api.recorded import keep_unknown, shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.facts.best import evaluations_with_weights
 from seedsweep.engine.facts.retry import given_up
 
 LOST = {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}
@@ -73,7 +74,7 @@ def _evaluations_with_weights(draft: Draft, status: EpisodeStatus, verdict: Verd
     """
     if verdict.outcome != "Failed" or not (draft.layout.ours and draft.seen.resumable):
         return len(status.scores)
-    return max((attempt.checkpoint for attempt in status.attempts), default=0)
+    return evaluations_with_weights(status)
 
 
 def _event(episode: EpisodeId, verdict: Verdict) -> Event:

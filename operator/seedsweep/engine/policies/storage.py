@@ -15,7 +15,9 @@ def decide_warm_up(draft: Draft) -> None:
 
 def decide_closing(draft: Draft, closing: Closing) -> None:
     """Hand the winner over once nothing runs any more, and free what is due."""
-    if closing.hands_over and closing.winner is not None and not draft.live and not draft.seen.handing_over:
+    known = closing.settled or draft.seen.status.failure is not None
+    # Once a failure is known, the best is one whose weights there are.
+    if closing.hands_over and known and closing.winner is not None and not draft.live and not draft.seen.handing_over:
         best = draft.status(closing.winner).best
         assert best is not None  # that is what made it the winner
         draft.decide(HandOverWinner(closing.winner, best.evaluation))

@@ -53,7 +53,7 @@ def read_closing(draft: Draft, race: Race, failure: Failure | None) -> Closing:
 
 def waits_for_records(draft: Draft, closing: Closing, begins_to_fail: bool) -> bool:
     """What is to be freed or stopped can be once this plan is on record: to be looked at again at once."""
-    if begins_to_fail and not draft.frozen.keys().isdisjoint(draft.live):
+    if begins_to_fail and (closing.hands_over or not draft.frozen.keys().isdisjoint(draft.live)):
         # What stops those whose own record cannot be written is on record by then.
         return True
     housekeeping = draft.seen.housekeeping or Housekeeping()

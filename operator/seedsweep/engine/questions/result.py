@@ -1,11 +1,10 @@
 """The best so far, and why a sweep fails."""
 
-from math import inf
-
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.status import HAND_OVER_FAILED, INVALID, Best
 from seedsweep.engine.decisions import Failure
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.facts.best import best_episode
 from seedsweep.engine.questions.census import Census
 from seedsweep.engine.questions.standings import Race
 
@@ -18,16 +17,10 @@ DEADLINE_EXCEEDED = "DeadlineExceeded"
 
 
 def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
-    """The best evaluation that counts; ties: lower validation loss, then the hash."""
-    tie, candidates = draft.layout.tie, {e: s.best for e, s in draft.statuses.items() if s.best is not None}
-    if not candidates:
+    """The best evaluation that counts."""
+    winner = best_episode(draft)
+    if winner is None:
         return None
-    scores = [best.score for best in candidates.values()]
-    highest = max(scores) if draft.layout.maximize else min(scores)
-    tied = [
-        (inf if best.loss is None else best.loss, tie[e], e) for e, best in candidates.items() if best.score == highest
-    ]
-    winner = min(tied)[2]
     status = draft.statuses[winner]
     assert status.best is not None  # the winner was chosen among those
     outcome = draft.seen.hand_over

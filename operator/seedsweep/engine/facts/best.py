@@ -1,0 +1,74 @@
+"""The best evaluation of each episode, and which episode has the best of all."""
+
+from math import inf
+
+from seedsweep.api.episode import BestEvaluation, EndReason, EpisodeId, EpisodeStatus
+from seedsweep.api.recorded import keep_unknown
+from seedsweep.engine.draft import Draft
+
+_WROTE_ALL = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG, EndReason.DIVERGED})
+"""Ends before which our trainer writes its best weights."""
+_TRAINED_ALL = frozenset({"Finished", "Diverged"})
+
+
+def best_episode(draft: Draft) -> EpisodeId | None:
+    """Whose best is the sweep's; ties: lower validation loss, then the hash. None where nobody has a score."""
+    tie, candidates = draft.layout.tie, {e: s.best for e, s in draft.statuses.items() if s.best is not None}
+    if not candidates:
+        return None
+    scores = [best.score for best in candidates.values()]
+    highest = max(scores) if draft.layout.maximize else min(scores)
+    tied = [
+        (inf if best.loss is None else best.loss, tie[e], e) for e, best in candidates.items() if best.score == highest
+    ]
+    return min(tied)[2]
+
+
+def record_best(draft: Draft, limits: dict[EpisodeId, int]) -> None:
+    """Bring the best so far of those still in the race up to date, for a sweep that ends at its deadline.
+
+    `limits`: the last evaluation that counts, by episode.
+    """
+    for episode in draft.written():
+        status = draft.status(episode)
+        limit = limits.get(episode)
+        compared = bool(status.rung_scores) or not draft.layout.rungs[draft.layout.bracket_of[episode]]
+        if limit is not None and compared and status.verdict is None:
+            if _trains_no_more(draft, episode, status):
+                limit = min(limit, evaluations_with_weights(status))
+            best = BestEvaluation.of(status.scores, status.losses, limit, maximize=draft.layout.maximize)
+            draft.statuses[episode] = status.evolve(best=keep_unknown(best, status.best))
+
+
+def record_lost_weights(draft: Draft) -> None:
+    """Let the sweep's best be one whose weights there are, once nobody trains that episode any more.
+
+    Our trainer's best weights wait in its memory for the next checkpoint, or its end: a crash loses them, and so does
+    the deletion of a loser's pod.
+    """
+    if not (draft.layout.ours and draft.seen.resumable):
+        return
+    while (episode := best_episode(draft)) is not None and draft.may_write(episode):
+        status = draft.status(episode)
+        weights = evaluations_with_weights(status)
+        assert status.best is not None  # that is what made it the best
+        if not _trains_no_more(draft, episode, status) or status.best.evaluation <= weights:
+            return
+        upto = min(weights, status.best.evaluation)
+        best = BestEvaluation.of(status.scores, status.losses, upto, maximize=draft.layout.maximize)
+        draft.write(episode, status.evolve(best=keep_unknown(best, status.best)), durable=True)
+
+
+def evaluations_with_weights(status: EpisodeStatus) -> int:
+    """The best of so many evaluations is in storage: what an attempt lost after its last checkpoint is not."""
+    ends = [a.evaluations if a.reason in _WROTE_ALL else a.checkpoint for a in status.attempts]
+    return max(ends, default=0)
+
+
+def _trains_no_more(draft: Draft, episode: EpisodeId, status: EpisodeStatus) -> bool:
+    """Some of its weights may be lost, and nobody trains them again."""
+    if draft.is_open(episode):
+        return False
+    if status.verdict is None:
+        return draft.seen.status.failure is not None
+    return status.verdict.outcome not in _TRAINED_ALL
