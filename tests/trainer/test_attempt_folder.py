@@ -20,7 +20,7 @@ from seedsweep_trainer.checkpoints.pace import LOSS_SECONDS
 from seedsweep_trainer.checkpoints.tensor_file import write_tensors
 from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.storage.durable import Written, broken
-from seedsweep_trainer.storage.folders import LocalFolders
+from seedsweep_trainer.storage.folders import LocalFolders, find_best, keep_best_only
 from trainer.benches import IDENTITY, best, checkpoint, step_of
 from trainer.episodes import Episode, kill, killed
 
@@ -295,6 +295,35 @@ def test_death_at_any_moment_of_writing_leaves_one_whole_state(
     assert outcomes == sorted(outcomes)
     assert not died
     assert outcomes.count(False) > 5
+
+
+def test_death_at_any_moment_of_freeing_leaves_the_wanted_weights(
+    tmp_path: Path, die_before: Callable[[int], None]
+) -> None:
+    """They are within a checkpoint alone at first."""
+    old = tmp_path / "old"
+    writer = attempt(old, "a")
+    writer.write_best(best(1))
+    writer.write_checkpoint(checkpoint(1))
+    writer.write_best(best(2))
+    for count in range(100):
+        folder = tmp_path / str(count)
+        shutil.copytree(old, folder)
+
+        def free(folder: Path = folder, count: int = count) -> None:
+            die_before(count)
+            keep_best_only(LocalFolders(folder), 1)
+
+        died = killed(free)
+        found = find_best(LocalFolders(folder), 1)
+        assert kept_best(folder, str(found)) == "row\n1\n"
+        assert keep_best_only(LocalFolders(folder), 1)
+        assert [entry.name for entry in (folder / "a").iterdir()] == ["best"]
+        assert kept_best(folder, "a/best") == "row\n1\n"
+        if not died:
+            break
+    assert not died
+    assert count > 5
 
 
 class Disk:

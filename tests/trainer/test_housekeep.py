@@ -151,6 +151,19 @@ def test_the_winner_is_handed_over_with_its_card_and_its_test_score(house: House
     AutoModelForSequenceClassification.from_pretrained(whole)
 
 
+def test_the_winner_is_handed_over_where_a_checkpoint_alone_holds_it(house: House, tmp_path: Path) -> None:
+    house.fill()
+    (inside,) = house.episode.folder.glob("only/evaluation-*/best/best.json")
+    folders = open_folders(join(house.place, EPISODE), tmp_path / "removing")
+    for kept in folders.listed():
+        if not kept.is_checkpoint:
+            folders.remove(kept)
+    task = hand_over(json.loads(inside.read_text())["evaluation"])
+    for _ in range(2):
+        code, answer = house.keep(task)
+        assert (code, answer.error, answer.weights) == (0, "", f"{house.place}/best")
+
+
 def test_a_copy_goes_where_the_sweep_says(house: House, tmp_path: Path, s3: S3Server) -> None:
     best = house.fill()
     for place in (str(tmp_path / "copy"), s3.uri(str(uuid4()))):

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from seedsweep_trainer.checkpoints.host_copy import HostCopies
 from seedsweep_trainer.checkpoints.pace import LOSS_SECONDS, PARTS, Spent, is_due
 from seedsweep_trainer.checkpoints.saving import Clock
 from seedsweep_trainer.checkpoints.tensor_file import write_tensors
+from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.jobs.hand_over import hand_over
 from seedsweep_trainer.storage.durable import broken, file_digest
-from seedsweep_trainer.storage.folders import LocalFolders, find_best
+from seedsweep_trainer.storage.folders import LocalFolders, find_best, keep_best_only
 from trainer.episodes import Episode, Watched, kill, killed
 
 Make = Callable[..., FineTuning]
@@ -40,6 +42,11 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(AttemptFolder, name, spy)
     return calls
+
+
+def checkpoints(episode: Episode) -> list[str]:
+    """Those of attempt a."""
+    return [path.name for path in (episode.folder / "a").glob("evaluation-*")]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +131,7 @@ def test_an_episode_of_seconds_writes_a_checkpoint_at_its_rung_alone(
     assert (outcome, message.checkpoint) == (Outcome.DONE, 2)
     assert written.count("write_checkpoint") == written.count("pass_rung") == 1
     assert written.count("write_best") <= 2
-    assert [path.name for path in (tmp_path / "e" / "a").glob("evaluation-*")] == ["evaluation-2-step-8"]
+    assert checkpoints(episode) == ["evaluation-2-step-8"]
 
 
 def test_nothing_of_the_optimizer_is_written_after_the_last_step(tmp_path: Path, fine_tuning: Make) -> None:
@@ -191,6 +198,49 @@ def test_the_best_weights_are_there_however_an_attempt_ends(tmp_path: Path, fine
     assert find_best(LocalFolders(episode.folder), 2) is not None
 
 
+def test_a_failed_episodes_best_up_to_its_last_checkpoint_is_handed_over(tmp_path: Path, fine_tuning: Make) -> None:
+    episode = Episode(tmp_path / "e", fine_tuning(**BY_LOSS), step_seconds=7.5)
+
+    def fail(reporter: Watched, step: int) -> None:
+        if step == 13:
+            scores.extend(reporter.message.scores)
+            raise ZeroDivisionError("as in a step")
+
+    scores: list[float] = []
+    with pytest.raises(ZeroDivisionError):
+        episode.attempt("a", at_step=fail)
+    assert checkpoints(episode) == ["evaluation-2-step-8"]
+    assert scores[2] < min(scores[:2]), "evaluation 3 is a best one"
+    counted = scores.index(min(scores[:2])) + 1
+    assert keep_best_only(LocalFolders(episode.folder), counted)
+    assert checkpoints(episode) == []
+    found = find_best(LocalFolders(episode.folder), counted)
+    hand_over(episode.config, episode.folder / str(found), tmp_path / "best")
+    assert broken(tmp_path / "best") is None
+
+
+def test_a_checkpoint_that_could_not_be_written_is_told_when_the_attempt_fails_before_it_is_missed(
+    tmp_path: Path, fine_tuning: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = Event()
+
+    def refuse(*_: object) -> None:
+        failing.wait()
+        raise OSError(28, "No space left on device")
+
+    def fail(_: Watched, step: int) -> None:
+        if step == 13:
+            failing.set()
+            raise ZeroDivisionError("as in a step")
+
+    monkeypatch.setattr(AttemptFolder, "write_checkpoint", refuse)
+    episode = Episode(tmp_path / "e", fine_tuning(**BY_LOSS), rungs=(2,))
+    with pytest.raises(ZeroDivisionError):
+        episode.attempt("a", at_step=fail)
+    assert find_best(LocalFolders(episode.folder), 3) is not None
+    assert caplog.text.count("could not be written: [Errno 28] No space left on device") == 1
+
+
 def test_a_failed_write_ends_the_attempt_at_its_next_step(
     tmp_path: Path, fine_tuning: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,7 +264,12 @@ def test_copies_are_of_the_moment_they_were_taken_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int8", "uint8", "bool"]
+    "dtype",
+    [
+        *("float64", "float32", "float16", "bfloat16", "complex64"),
+        *("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"),
+        *("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool"),
+    ],
 )
 def test_a_tensor_file_is_what_was_given_and_hashed_as_it_is(tmp_path: Path, dtype: str) -> None:
     values = torch.tensor([[0.0, -1.5, 3.0], [1.0, 0.0, 2.0]]).abs().to(getattr(torch, dtype))
@@ -223,4 +278,11 @@ def test_a_tensor_file_is_what_was_given_and_hashed_as_it_is(tmp_path: Path, dty
     assert written == (file_digest(tmp_path / "file"), (tmp_path / "file").stat().st_size)
     read = load_file(tmp_path / "file")
     assert read.keys() == tensors.keys()
-    assert all(read[name].dtype == tensors[name].dtype and torch.equal(read[name], tensors[name]) for name in tensors)
+    for name, tensor in tensors.items():
+        assert (read[name].dtype, read[name].shape) == (tensor.dtype, tensor.shape)
+        assert torch.equal(read[name].reshape(-1).view(torch.uint8), tensor.reshape(-1).view(torch.uint8))
+
+
+def test_a_tensor_that_the_format_cannot_hold_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"layer\.phase is complex128, which cannot be kept"):
+        write_tensors({"layer.phase": torch.zeros(1, dtype=torch.complex128)}, tmp_path / "file")

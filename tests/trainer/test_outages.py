@@ -23,7 +23,7 @@ from seedsweep_trainer.endings import UNEXPECTED, explain
 from seedsweep_trainer.errors import ConfigurationError, RefusedError, StorageError
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.storage import uri as uri_module
-from seedsweep_trainer.storage.folders import FolderId, LocalFolders
+from seedsweep_trainer.storage.folders import FolderId, LocalFolders, keep_best_only
 from seedsweep_trainer.storage.remote import RemoteFolders
 from seedsweep_trainer.storage.uri import UriFiles
 from seedsweep_trainer.training.loop import train
@@ -86,6 +86,35 @@ def test_death_between_any_two_uploads_leaves_one_whole_state(
     assert not died
     assert outcomes == sorted(outcomes)
     assert outcomes.count(False) > 5 / every
+
+
+def test_death_at_any_moment_of_freeing_leaves_the_wanted_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are within a checkpoint alone at first."""
+    monkeypatch.setitem(fsspec.config.conf, "file", {"auto_mkdir": True})
+    for count in range(60):
+        bench = AsObjects(f"file://{tmp_path}/{count}/wi1-do2", tmp_path / "machines")
+        writer = bench.attempt("a")
+        writer.write_best(best(1))
+        writer.write_checkpoint(checkpoint(1))
+        writer.write_best(best(2))
+
+        def free(count: int = count, place: str = bench.place) -> None:
+            target = Dies(place)
+            target.left = count
+            keep_best_only(RemoteFolders(target, tmp_path / "dying" / str(count)), 1)
+
+        died = killed(free)
+        assert bench.best(1) in ("a/evaluation-1-step-10/best", "a/best")
+        assert keep_best_only(bench.folders(), 1)
+        assert bench.kept() == ["a/best"]
+        with bench.folders().opened(FolderId("a", "best")) as folder:
+            assert (folder / "predictions.csv").read_text() == "row\n1\n"
+        if not died:
+            break
+    assert not died
+    assert count > 2
 
 
 @pytest.fixture

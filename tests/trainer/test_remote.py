@@ -10,6 +10,7 @@ from uuid import uuid4
 import fsspec
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from s3 import S3Server
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
@@ -124,6 +125,35 @@ def test_freeing_all_but_the_best_weights_can_be_done_again(bench: Bench) -> Non
         assert bench.kept() == ["a/best-to-1"]
     with bench.folders().opened(FolderId("a", "best-to-1")) as folder:
         assert (folder / "predictions.csv").read_text() == "row\n1\n"
+
+
+def test_best_weights_that_a_checkpoint_alone_holds_are_found_and_outlive_it(bench: Bench) -> None:
+    writer = bench.attempt("a")
+    writer.write_best(best(1))
+    writer.write_checkpoint(checkpoint(1))
+    writer.write_best(best(2))
+    assert (bench.best(1), bench.best(2)) == ("a/evaluation-1-step-10/best", "a/best")
+    folders = bench.folders()
+    with folders.opened(FolderId("a", "evaluation-1-step-10/best")) as folder:
+        assert (folder / "predictions.csv").read_text() == "row\n1\n"
+    for _ in range(2):
+        assert keep_best_only(bench.folders(), 1)
+        assert bench.kept() == ["a/best"]
+    with bench.folders().opened(FolderId("a", "best")) as folder:
+        assert (folder / "predictions.csv").read_text() == "row\n1\n"
+        assert torch.equal(load_file(folder / "model.safetensors")["w"], best(1).weights["w"])
+
+
+def test_best_weights_up_to_a_rung_that_a_checkpoint_alone_holds_are_found(bench: Bench) -> None:
+    writer = bench.attempt("a")
+    writer.write_best(best(1))
+    writer.pass_rung(1)
+    writer.write_best(best(2))
+    writer.write_checkpoint(checkpoint(2))
+    bench.folders().remove(FolderId("a", "best-to-1"))
+    assert bench.best(1) == "a/evaluation-2-step-20/best-to-1"
+    assert keep_best_only(bench.folders(), 1)
+    assert bench.kept() == ["a/best-to-1"]
 
 
 def test_best_weights_that_are_not_those_asked_for_stay(bench: Bench) -> None:

@@ -23,7 +23,7 @@ from seedsweep.local.environment import TRAINER, literal_environment, trainer_co
 from seedsweep.local.lastwords import tail
 from seedsweep.local.processes import Launcher
 from seedsweep.local.rundir import RunDirectory, remove_tree
-from seedsweep_trainer.storage.folders import LocalFolders, find_best, keep_best_only
+from seedsweep_trainer.storage.folders import LocalFolders, keep_best_only, take_out_best
 
 _TRIES = 2
 
@@ -77,7 +77,8 @@ class Storage:
     async def _make_best(self, decision: HandOverWinner, card: str) -> None:
         name = decision.episode.name
         folder = self._directory.checkpoints(decision.episode)
-        best = find_best(LocalFolders(folder), decision.evaluation)
+        # What is pruned meanwhile leaves what is taken out.
+        best = take_out_best(LocalFolders(folder), decision.evaluation)
         if best is None:
             error = f"no weights of evaluation {decision.evaluation} of {name} are in {self._directory.work}"
             self.hand_over = HandOverOutcome(name, error=error)

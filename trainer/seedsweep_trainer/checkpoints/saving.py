@@ -121,14 +121,16 @@ class Saver:
         try:
             if kind is None:
                 self._wait()
+            else:
+                self._log_failure()
             if self._folder is not None and self._best is not None:
                 self._write(self._folder, None, None)
         finally:
             self._executor.shutdown()
         if kind is None:
             self._wait()
-        elif self._pending is not None and (error := self._pending.exception()) is not None:
-            log.warning("the last checkpoint or best weights could not be written: %s", error)
+        else:
+            self._log_failure()
 
     def _is_due(self) -> bool:
         if self._pending is not None:
@@ -197,6 +199,11 @@ class Saver:
         for copy in used:
             if self._copies is not None:
                 self._copies.give_back(copy)
+
+    def _log_failure(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None and (error := pending.exception()) is not None:
+            log.warning("the last checkpoint or best weights could not be written: %s", error)
 
     def _wait(self) -> None:
         if self._pending is not None:

@@ -19,7 +19,7 @@ from seedsweep.api.status import TestScore
 from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, MESSAGE_BYTES, Env
 from seedsweep_trainer.errors import ConfigurationError, StorageError
 from seedsweep_trainer.reporting.attempt import parse_config, required
-from seedsweep_trainer.storage.folders import BEST, BrokenFolderError, find_best, keep_best_only
+from seedsweep_trainer.storage.folders import BEST, BrokenFolderError, keep_best_only, take_out_best
 from seedsweep_trainer.storage.location import join, local_path, open_folders
 
 Found = dict[str, Any]
@@ -80,7 +80,7 @@ class Housekeeping:
 
         config = parse_config(required(self._environ, Env.CONFIG))
         folders = open_folders(join(self._storage, task.episode), self._work)
-        best = find_best(folders, task.evaluation)
+        best = take_out_best(folders, task.evaluation)
         if best is None:
             raise StorageError(f"no weights of evaluation {task.evaluation} of {task.episode} are in {self._storage}")
         weights = join(self._storage, BEST)

@@ -1,6 +1,6 @@
 """The whole folders that an episode's attempts leave behind, on a disk or behind a URI (remote.py).
 
-    EPISODE/<attempt uid>/evaluation-<e>-step-<s>/   a checkpoint, which an attempt resumes from
+    EPISODE/<attempt uid>/evaluation-<e>-step-<s>/   a checkpoint, which an attempt resumes from; in it, the two below
     EPISODE/<attempt uid>/best/                      weights at the best evaluation so far
     EPISODE/<attempt uid>/best-to-<r>/               the same at or before rung r, for each rung that was passed
 
@@ -13,14 +13,14 @@ import errno
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.storage.durable import broken, is_partial, make_folder, subfolders
+from seedsweep_trainer.storage.durable import broken, is_partial, link_folder, make_folder, subfolders
 
 BEST = "best"
 BEST_FACTS = "best.json"
@@ -39,6 +39,7 @@ class FolderId:
     owner: str
     """The attempt's uid."""
     name: str
+    """With best weights that a checkpoint holds: checkpoint/best."""
 
     @property
     def is_checkpoint(self) -> bool:
@@ -50,6 +51,11 @@ class FolderId:
         """The optimizer step of a checkpoint; 0 for best weights."""
         match = _CHECKPOINT.fullmatch(self.name)
         return int(match[1]) if match else 0
+
+    @property
+    def outside(self) -> "FolderId":
+        """Where best weights lie once they are no longer within a checkpoint."""
+        return FolderId(self.owner, self.name.rpartition("/")[2])
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.name}"
@@ -69,6 +75,12 @@ class Folders(Protocol):
 
     def listed(self) -> list[FolderId]:
         """All folders that seem to be there."""
+
+    def within(self, checkpoint: FolderId) -> list[FolderId]:
+        """The best weights that a checkpoint holds; none where it cannot be read."""
+
+    def take_out(self, kept: FolderId) -> None:
+        """Make best weights within a checkpoint durable at `kept.outside`, in place of what is there."""
 
     def opened(self, kept: FolderId) -> AbstractContextManager[Path]:
         """A folder, every byte of it checked, to read on this machine; raises BrokenFolderError."""
@@ -125,6 +137,17 @@ class LocalFolders:
             found += [FolderId(owner, entry.name) for entry in entries if entry.is_dir() and not is_partial(entry)]
         return sorted(found)
 
+    def within(self, checkpoint: FolderId) -> list[FolderId]:
+        """See Folders."""
+        parts = subfolders(self._path(checkpoint))
+        return sorted(FolderId(checkpoint.owner, f"{checkpoint.name}/{part.name}") for part in parts)
+
+    def take_out(self, kept: FolderId) -> None:
+        """See Folders."""
+        # Removed, not moved aside: a crash between leaves nothing that doing it again would not remove.
+        self.remove(kept.outside)
+        link_folder(self._path(kept), self._path(kept.outside))
+
     @contextmanager
     def opened(self, kept: FolderId) -> Iterator[Path]:
         """See Folders."""
@@ -158,13 +181,26 @@ class LocalFolders:
 
 
 def find_best(folders: Folders, evaluation: int) -> FolderId | None:
-    """The best weights of this evaluation, whichever attempt kept them; None where it was no best one."""
-    candidates = [
-        kept for kept in folders.listed() if not kept.is_checkpoint and _evaluation(folders, kept) == evaluation
-    ]
-    if len(candidates) < 2:
-        return candidates[0] if candidates else None
-    return next((kept for kept in candidates if _is_whole(folders, kept)), None)
+    """The best weights of this evaluation, whichever attempt kept them; None where it was no best one.
+
+    Of an attempt that fails after its last checkpoint, a better one may have replaced them: then they are within that
+    checkpoint alone.
+    """
+    listed = folders.listed()
+    best = _first_of(evaluation, folders, (kept for kept in listed if not kept.is_checkpoint))
+    if best is not None:
+        return best
+    checkpoints = (kept for kept in listed if kept.is_checkpoint)
+    return _first_of(evaluation, folders, (best for kept in checkpoints for best in folders.within(kept)))
+
+
+def take_out_best(folders: Folders, evaluation: int) -> FolderId | None:
+    """`find_best`, made to outlive the checkpoint that it may be in; doing it again changes nothing."""
+    best = find_best(folders, evaluation)
+    if best is None or best == best.outside:
+        return best
+    folders.take_out(best)
+    return best.outside
 
 
 def keep_best_only(folders: Folders, evaluation: int) -> bool:
@@ -172,7 +208,7 @@ def keep_best_only(folders: Folders, evaluation: int) -> bool:
 
     Where they are not to be found, it removes checkpoints only, and returns False.
     """
-    best = find_best(folders, evaluation)
+    best = take_out_best(folders, evaluation)
     if best is None:
         for kept in folders.listed():
             if kept.is_checkpoint:
@@ -184,6 +220,13 @@ def keep_best_only(folders: Folders, evaluation: int) -> bool:
         if kept != best:
             folders.remove(kept)
     return True
+
+
+def _first_of(evaluation: int, folders: Folders, best: Iterable[FolderId]) -> FolderId | None:
+    candidates = [kept for kept in best if _evaluation(folders, kept) == evaluation]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    return next((kept for kept in candidates if _is_whole(folders, kept)), None)
 
 
 def _evaluation(folders: Folders, kept: FolderId) -> int | None:

@@ -36,6 +36,11 @@ class _Manifest(BaseModel):
     def objects(self) -> set[str]:
         return set(self.files.values())
 
+    def within(self, part: str) -> "_Manifest":
+        """Of a folder within this one."""
+        inside = {path: digest for path, digest in self.files.items() if path.startswith(f"{part}/")}
+        return _Manifest(files={path.removeprefix(f"{part}/"): digest for path, digest in inside.items()})
+
 
 class RemoteFolders:
     """Implements folders.Folders; what is prepared lies in a scratch folder until it has been uploaded."""
@@ -69,9 +74,7 @@ class RemoteFolders:
             if digest not in present:
                 self._place.upload(prepared / file, self._object(kept.owner, digest))
                 present.add(digest)
-        self._place.write(_path(kept), manifest.model_dump_json().encode())
-        if former is not None:
-            self._remove_objects(kept.owner, former.objects - manifest.objects, others.values())
+        self._replace(kept, former, manifest, others.values())
         if kept.is_checkpoint:
             # Best weights are wanted for the next checkpoint.
             shutil.rmtree(prepared)
@@ -88,6 +91,20 @@ class RemoteFolders:
             if "/" not in name and name.endswith(_MANIFEST):
                 found.append(FolderId(owner, name.removesuffix(_MANIFEST)))
         return sorted(found)
+
+    def within(self, checkpoint: FolderId) -> list[FolderId]:
+        """See Folders."""
+        try:
+            files = self._manifest(checkpoint).files
+        except BrokenFolderError:
+            return []
+        parts = {file.partition("/")[0] for file in files if "/" in file}
+        return sorted(FolderId(checkpoint.owner, f"{checkpoint.name}/{part}") for part in parts)
+
+    def take_out(self, kept: FolderId) -> None:
+        """See Folders."""
+        manifest, others = self._manifest(kept), self._manifests(kept.owner)
+        self._replace(kept.outside, others.pop(kept.outside.name, None), manifest, others.values())
 
     @contextmanager
     def opened(self, kept: FolderId) -> Iterator[Path]:
@@ -143,9 +160,18 @@ class RemoteFolders:
             self.remove_owner(owner)
         self._place.remove_tree("")
 
+    def _replace(
+        self, kept: FolderId, former: _Manifest | None, manifest: _Manifest, others: Iterable[_Manifest]
+    ) -> None:
+        self._place.write(_path(kept), manifest.model_dump_json().encode())
+        if former is not None:
+            self._remove_objects(kept.owner, former.objects - manifest.objects, others)
+
     def _manifest(self, kept: FolderId) -> _Manifest:
+        name, _, part = kept.name.partition("/")
         try:
-            return _Manifest.model_validate_json(self._place.read(_path(kept)))
+            whole = _Manifest.model_validate_json(self._place.read(_path(FolderId(kept.owner, name))))
+            return whole.within(part) if part else whole
         except UnreadableError as error:
             raise BrokenFolderError(f"the list of its files: {error}") from None
         except ValidationError:
