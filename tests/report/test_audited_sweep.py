@@ -9,7 +9,7 @@ from compare_ours import Engine
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.cut import Cut, cut_name
 from seedsweep.api.episode import Episode
-from seedsweep.api.sweep import SeedSweep
+from seedsweep.api.sweep import SeedSweep, SweepMeta
 from seedsweep.report.audited import Audit, audit_of
 from seedsweep.report.record import Record
 from seedsweep.science.audit import estimate_regret
@@ -22,7 +22,7 @@ def record_of(engine: Engine) -> Record:
     sweep = SeedSweep(
         api_version="seedsweep.io/v1alpha1",
         kind="SeedSweep",
-        metadata={"name": layout.name},
+        metadata=SweepMeta(name=layout.name),
         spec=layout.spec,
         status=engine.status,
     )
