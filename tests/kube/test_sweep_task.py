@@ -226,3 +226,15 @@ async def test_what_waits_to_be_written_still_does_after_a_change_of_the_spec(mo
         cluster.end_pod(api.pods()[0])
         await until(lambda: api.status("demo").get("phase") == "Complete")
         assert len(api.objects[path]["status"]["scores"]) == 10
+
+
+async def test_all_pods_that_have_ended_are_removed_before_a_sweep_is_let_go(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 1)
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=12, seeds={"single": {"count": 12}}, earlyStopping=...))
+        await until(lambda: len(api.pods()) == 12)
+        for pod in api.pods():
+            cluster.end_pod(pod)
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+        await until(lambda: not api.pods())

@@ -231,6 +231,7 @@ class Sweep:
         if over:
             await self._housekeeper.close()
             await records.flush()
+            await attempts.remove(attempts.left_over(records.episodes))
         return over
 
     async def _records_of(self, layout: Layout) -> Records:
