@@ -130,6 +130,7 @@ class Sweep:
     def release(self) -> None:
         """It is over or gone: let go of what is known of its episodes, though this object may be referred to still."""
         self.world = self.last = self.layout = self._attempts = self._records = None
+        self.status.release()
 
     def wake(self) -> None:
         """Something of it has changed, such as the metrics of one of its pods."""
