@@ -5,6 +5,7 @@ import copy
 import logging
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -119,10 +120,14 @@ async def test_what_waits_is_written_where_the_writing_was_cancelled_and_begun_a
     gated = GatedApi(api, Gates(logging.getLogger(__name__), now))  # type: ignore[arg-type]
     records = Records(gated, home, layout, now, lambda: None)
     status = EpisodeStatus(scores=[0.5])
+
+    def has_written(number: int) -> bool:
+        return sum("status" in found for found in api.objects.values()) == number
+
     await records.write([RecordEpisode(e, status, durable=False) for e in layout.episodes[:2]], {})
     for written in (1, 2):
         lazily = asyncio.create_task(records.write_lazily())
-        await until(lambda written=written: sum("status" in found for found in api.objects.values()) == written)
+        await until(partial(has_written, written))
         lazily.cancel()
 
 

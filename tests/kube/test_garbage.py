@@ -55,7 +55,7 @@ def test_what_became_garbage_after_it_had_survived_is_found_once_much_more_has(l
             held = [Cycle() for _ in range(100)]
             gc.collect()
             del held
-            more = [[] for _ in range(gc.get_freeze_count() // 4 + MORE_OBJECTS + 1_000)]
+            more: list[list[int]] = [[] for _ in range(gc.get_freeze_count() // 4 + MORE_OBJECTS + 1_000)]
             gc.collect()
             # By now it has grown by so much.
             gc.collect()
@@ -70,7 +70,7 @@ def test_what_has_survived_is_left_alone_while_little_more_has():
         held = [Cycle() for _ in range(100)]
         gc.collect()
         del held
-        more = [[] for _ in range(MORE_OBJECTS // 2)]
+        more: list[list[int]] = [[] for _ in range(MORE_OBJECTS // 2)]
         gc.collect()
         gc.collect()
         gc.unfreeze()

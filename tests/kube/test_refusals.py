@@ -337,7 +337,8 @@ async def test_starts_whose_names_are_held_by_pods_that_cannot_be_deleted_hold_u
         kept = [pod["metadata"]["name"] for pod in api.pods()[:2]]
         held = ApiError(422, "Invalid", "it cannot be deleted")
         api.refuse = refusing("DELETE", f"{PODS}/({'|'.join(kept)})", held)
+        evicted = {"phase": "Failed", "reason": "Evicted"}
         for pod in api.pods():
-            path, evicted = f"{PODS}/{pod['metadata']['name']}", {"phase": "Failed", "reason": "Evicted"}
-            cluster.show_pod(api.edit(path, lambda found, status=evicted: found.update(status=status)))
+            path = f"{PODS}/{pod['metadata']['name']}"
+            cluster.show_pod(api.edit(path, lambda found: found.update(status=evicted)))
         await until(lambda: len({pod["metadata"]["uid"] for pod in api.pods()} - before) == 2)
