@@ -1,9 +1,11 @@
 """What other hands and other releases do to a sweep's objects is neither lost nor taken for ours."""
 
+import asyncio
 import copy
 import logging
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -30,6 +32,7 @@ from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.apiserver.gates import GatedApi, Gates
 from seedsweep.kube.clock import now
 from seedsweep.kube.home import Home
+from seedsweep.kube.ledger import records as records_module
 from seedsweep.kube.ledger.records import Records
 
 OWNER = [{"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}]
@@ -107,6 +110,25 @@ async def test_what_another_hand_wrote_after_a_plan_was_made_is_not_written_over
     newer = RecordEpisode(episode, records.episodes[episode].evolve(scores=[0.5, 0.6]), durable=True)
     await records.write([newer], dict(records.episodes))
     assert api.objects[path]["status"]["scores"] == [0.5, 0.6]
+
+
+async def test_what_waits_is_written_where_the_writing_was_cancelled_and_begun_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records_module, "LAZY_SECONDS", 0.0)
+    monkeypatch.setattr(records_module, "LAZY_PAUSE_SECONDS", 600.0)
+    api, home = FakeApi(), Home("team", "demo", UID)
+    layout = Layout.of(sweep_with({"spec.trainer": OWN_TRAINER}))
+    gated = GatedApi(api, Gates(logging.getLogger(__name__), now))  # type: ignore[arg-type]
+    records = Records(gated, home, layout, now, lambda: None)
+    status = EpisodeStatus(scores=[0.5])
+
+    def has_written(number: int) -> bool:
+        return sum("status" in found for found in api.objects.values()) == number
+
+    await records.write([RecordEpisode(e, status, durable=False) for e in layout.episodes[:2]], {})
+    for written in (1, 2):
+        lazily = asyncio.create_task(records.write_lazily())
+        await until(partial(has_written, written))
+        lazily.cancel()
 
 
 async def test_a_pod_in_another_namespace_is_another_tenants_whatever_it_says():

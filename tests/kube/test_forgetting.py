@@ -80,8 +80,11 @@ async def test_what_is_known_of_episodes_goes_with_their_sweep_and_waits_for_no_
         await until(lambda: len(cluster.api.pods()) == 2)
         world = cluster.sweeps.find("team", "demo")
         assert world is not None
-        known: list[weakref.ref[object]] = [weakref.ref(it) for it in (world, world._records, world._attempts)]
-        del world
+        sweep = cluster.sweeps._sweeps[UID]
+        known: list[weakref.ref[object]] = [
+            weakref.ref(it) for it in (world, world._records, world._attempts, sweep, sweep.status)
+        ]
+        del world, sweep
         gc.disable()
         try:
             cluster.sweeps.saw_sweep(copy.deepcopy(body), deleted=True)

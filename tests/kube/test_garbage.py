@@ -2,7 +2,9 @@
 
 import gc
 
-from seedsweep.kube.process.garbage import look_through_all, short_collections
+import pytest
+
+from seedsweep.kube.process.garbage import MORE_OBJECTS, look_through_all, short_collections
 
 
 class Cycle:
@@ -43,6 +45,37 @@ def test_once_nobody_waits_all_is_looked_through_again():
         gc.collect()
         gc.unfreeze()
         assert cycles() == 0
+
+
+@pytest.mark.parametrize("lived", [1, 3])
+def test_what_became_garbage_after_it_had_survived_is_found_once_much_more_has(lived: int):
+    """`lived`: how often as much survived before, so that the share counts and not the number alone."""
+    with short_collections():
+        for _ in range(lived):
+            held = [Cycle() for _ in range(100)]
+            gc.collect()
+            del held
+            more: list[list[int]] = [[] for _ in range(gc.get_freeze_count() // 4 + MORE_OBJECTS + 1_000)]
+            gc.collect()
+            # By now it has grown by so much.
+            gc.collect()
+            gc.unfreeze()
+            assert cycles() == 0
+            gc.collect()
+            del more
+
+
+def test_what_has_survived_is_left_alone_while_little_more_has():
+    with short_collections():
+        held = [Cycle() for _ in range(100)]
+        gc.collect()
+        del held
+        more: list[list[int]] = [[] for _ in range(MORE_OBJECTS // 2)]
+        gc.collect()
+        gc.collect()
+        gc.unfreeze()
+        assert cycles() == 100
+        del more
 
 
 def test_at_its_end_the_collector_is_as_it_was():

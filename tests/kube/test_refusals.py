@@ -5,6 +5,8 @@ import re
 import pytest
 
 from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, UID, FakeCluster, Object, body_of, settle, until
+from seedsweep.api.episode import StopReason
+from seedsweep.engine.decisions import StopAttempt
 from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube.apiserver import gates
 from seedsweep.kube.apiserver.client import ApiError
@@ -278,3 +280,65 @@ async def test_names_that_are_taken_leave_the_other_places_to_others():
 
 def owned(pod: Object) -> bool:
     return any(owner["uid"] == UID for owner in pod["metadata"].get("ownerReferences", ()))
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("ended", [True, False])
+async def test_pods_whose_deletion_is_refused_hold_up_no_others(
+    monkeypatch: pytest.MonkeyPatch, first: bool, ended: bool
+):
+    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 2)
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=9, seeds={"single": {"count": 9}}))
+        await until(lambda: cluster.told["Started"] == 9)
+        *pods, _ = api.pods()
+        kept = {pod["metadata"]["name"] for pod in (pods[:4] if first else pods[4:])}
+        held = ApiError(422, "Invalid", "it cannot be deleted")
+        api.refuse = refusing("DELETE", f"{PODS}/({'|'.join(kept)})", held)
+        if ended:
+            for pod in pods:
+                cluster.end_pod(pod)
+        else:
+            cluster.edit_sweep("demo", suspend=True)
+        left = len(kept) + ended
+        await until(lambda: len(api.pods()) == left)
+        world = cluster.sweeps.find("team", "demo")
+        assert world is not None
+        await until(lambda: not world.unfinished)
+
+
+async def test_what_cannot_be_asked_for_is_not_among_the_acts_of_a_turn():
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of(parallelism=2, seeds={"single": {"count": 2}}))
+        await until(lambda: cluster.told["Started"] == 2)
+        world = cluster.sweeps.find("team", "demo")
+        assert world is not None
+        attempts, (seen, other) = world._attempts, world.seen.attempts
+        assert attempts.can_stop(seen.uid)
+        assert not attempts.can_stop("another")
+        await attempts.stop([StopAttempt(seen.episode, seen.uid, StopReason.SUSPENDED, save=True)])
+        assert attempts.can_stop(seen.uid)
+        await attempts.stop([StopAttempt(seen.episode, seen.uid, StopReason.NODE_LOST, save=False)])
+        assert not attempts.can_stop(seen.uid)
+        attempts.gone(other.uid)
+        assert not attempts.can_stop(other.uid)
+
+
+async def test_starts_whose_names_are_held_by_pods_that_cannot_be_deleted_hold_up_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 1)
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=4, seeds={"single": {"count": 4}}))
+        await until(lambda: cluster.told["Started"] == 4)
+        before = {pod["metadata"]["uid"] for pod in api.pods()}
+        kept = [pod["metadata"]["name"] for pod in api.pods()[:2]]
+        held = ApiError(422, "Invalid", "it cannot be deleted")
+        api.refuse = refusing("DELETE", f"{PODS}/({'|'.join(kept)})", held)
+        evicted = {"phase": "Failed", "reason": "Evicted"}
+        for pod in api.pods():
+            path = f"{PODS}/{pod['metadata']['name']}"
+            cluster.show_pod(api.edit(path, lambda found: found.update(status=evicted)))
+        await until(lambda: len({pod["metadata"]["uid"] for pod in api.pods()} - before) == 2)

@@ -8,6 +8,7 @@ from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, FakeCluster, body_of, se
 from seedsweep.kube import supervise
 from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.ledger import records as records_module
 
 
 async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once_it_is_mended():
@@ -188,3 +189,52 @@ async def test_a_turn_starts_and_stops_so_many_and_the_status_is_written_before_
         assert first <= 4
         cluster.edit_sweep("demo", suspend=True)
         await until(lambda: not cluster.api.pods())
+
+
+async def test_a_sweep_is_suspended_before_what_nothing_rests_on_is_written(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records_module, "LAZY_SECONDS", 600.0)
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=12, seeds={"single": {"count": 12}}))
+        await until(lambda: cluster.told["Started"] == 12)
+        cluster.edit_sweep("demo", suspend=True)
+        await until(lambda: not api.pods())
+        first = next(i for i, (verb, _) in enumerate(api.calls) if verb == "DELETE")
+        written = [path for verb, path in api.calls[:first] if verb == "PUT" and path.startswith(EPISODES)]
+        # Each once: why it is stopped.
+        assert len(written) == len(set(written)) == 12
+
+
+async def test_what_waits_to_be_written_still_does_after_a_change_of_the_spec(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records_module, "LAZY_SECONDS", 600.0)
+    async with FakeCluster(relist_seconds=0.3) as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=2, seeds={"single": {"count": 2}}, earlyStopping=...))
+        await until(lambda: len(api.pods()) == 2)
+        ended = api.pods()[0]
+        path = f"{EPISODES}/{ended['metadata']['name']}"
+        cluster.end_pod(ended)
+        await until(lambda: len(api.pods()) == 1)
+        # Its scores are known to the operator alone.
+        del api.objects[path]
+        before = api.count("LIST", CUTS)
+        await until(lambda: api.count("LIST", CUTS) > before + 1)
+        cluster.edit_sweep("demo", parallelism=3)
+        await until(lambda: api.status("demo").get("observedGeneration") == 2)
+        await settle()
+        assert len(api.pods()) == 1
+        cluster.end_pod(api.pods()[0])
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+        assert len(api.objects[path]["status"]["scores"]) == 10
+
+
+async def test_all_pods_that_have_ended_are_removed_before_a_sweep_is_let_go(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 1)
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=12, seeds={"single": {"count": 12}}, earlyStopping=...))
+        await until(lambda: len(api.pods()) == 12)
+        for pod in api.pods():
+            cluster.end_pod(pod)
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+        await until(lambda: not api.pods())

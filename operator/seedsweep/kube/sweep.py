@@ -99,6 +99,8 @@ class Sweep:
         self._confirmed = -inf
         """When it was last seen to exist: what showed it first may be older than its deletion."""
         self._attempts: PodAttempts | None = None
+        self._records: Records | None = None
+        """Kept when the spec changes: what waits to be written still does. Read anew after an error."""
         self._housekeeper = Housekeeper(self._api, self.home, shared.settings, self._wake.set, now)
         self.status = StatusRecord(self._api, self.home, self.changed)
         self.status.saw(body)
@@ -127,7 +129,8 @@ class Sweep:
 
     def release(self) -> None:
         """It is over or gone: let go of what is known of its episodes, though this object may be referred to still."""
-        self.world = self.last = self.layout = self._attempts = None
+        self.world = self.last = self.layout = self._attempts = self._records = None
+        self.status.release()
 
     def wake(self) -> None:
         """Something of it has changed, such as the metrics of one of its pods."""
@@ -152,7 +155,7 @@ class Sweep:
                 TURN_FAILURES.inc()
                 note_error("sweep", error, wait, self._log)
                 await self._acceptance.tell_stalled(self.home, error)
-            self._judged = None
+            self._judged = self._records = None
             await asyncio.sleep(wait)
             if monotonic() - began > MAX_SLEEP_SECONDS:
                 waits = pauses(RETRY_SECONDS, MAX_RETRY_SECONDS)
@@ -204,8 +207,7 @@ class Sweep:
         if self._attempts is None:
             self._log.info("accepted: %d episodes, %d at once", len(layout.episodes), sweep.spec.parallelism)
         attempts = self._attempts_of(sweep, layout)
-        records = Records(self._api, self.home, layout, now, self._wake.set)
-        await records.load()
+        records = await self._records_of(layout)
         await self._load_pods(attempts, sweep)
         known = self.status.written
         if known.hand_over_failed and known.observed_generation != self._judged:
@@ -229,8 +231,16 @@ class Sweep:
             lazily.cancel()
         if over:
             await self._housekeeper.close()
-        await records.flush()
+            await records.flush()
+            await attempts.remove(attempts.left_over(records.episodes))
         return over
+
+    async def _records_of(self, layout: Layout) -> Records:
+        if self._records is None:
+            records = Records(self._api, self.home, layout, now, self._wake.set)
+            await records.load()
+            self._records = records
+        return self._records
 
     def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> PodAttempts:
         if self._attempts is None:

@@ -129,8 +129,9 @@ class KubeWorld:
 
     async def execute(self, decisions: Sequence[Decision]) -> None:
         """See Backend."""
-        stops = [decision for decision in decisions if isinstance(decision, StopAttempt)]
-        starts = [decision for decision in decisions if isinstance(decision, StartEpisode)]
+        # What cannot be done now takes nobody's place among those of this turn.
+        stops = [d for d in decisions if isinstance(d, StopAttempt) and self._attempts.can_stop(d.uid)]
+        starts = [d for d in decisions if isinstance(d, StartEpisode) and self._attempts.can_start(d.episode)]
         ended = self._attempts.left_over(self._records.episodes)
         self.unfinished = max(len(stops), len(starts), len(ended)) > MAX_ACTS
         # What has ended first: it may hold the last place under a quota.

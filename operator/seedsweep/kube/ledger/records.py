@@ -125,6 +125,9 @@ class Records:
 
     async def write_lazily(self) -> None:
         """Write, for ever, what nothing rests on: a little at a time, and after a while in which more may come."""
+        if self._lazy:
+            # Cancelled before all was written, and begun again.
+            self._due.set()
         while True:
             await self._due.wait()
             await asyncio.sleep(LAZY_SECONDS)

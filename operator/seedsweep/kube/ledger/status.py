@@ -30,6 +30,10 @@ class StatusRecord:
         self._shown = shown
         self._version = 0
 
+    def release(self) -> None:
+        """Its sweep is over or gone: nothing more is shown to it, so that it is freed with its last reference."""
+        self._shown = _ignore
+
     def saw(self, body: Object) -> None:
         """The sweep's object as a watch, a list or an answer shows it; an older one than is known tells nothing."""
         version = int(body["metadata"]["resourceVersion"])
@@ -71,3 +75,7 @@ class StatusRecord:
         if found["metadata"]["uid"] == self._home.uid:
             self.saw(found)
             self._shown(found)
+
+
+def _ignore(_: Object) -> None:
+    pass

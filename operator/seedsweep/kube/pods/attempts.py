@@ -151,10 +151,20 @@ class PodAttempts:
         """Delete pods by their UIDs; one that could not be deleted is still there for the next plan."""
         await for_each(decisions, self._stop)
 
+    def can_stop(self, uid: str) -> bool:
+        """Whether there is a pod whose deletion can be asked for now."""
+        attempt = self._attempts.get(uid)
+        return attempt is not None and attempt.exists and self.deletions.can_ask(uid)
+
+    def can_start(self, episode: EpisodeId) -> bool:
+        """Whether no pod has the episode's name whose deletion cannot be asked for now."""
+        left = (self._attempts[uid] for uid in self._of_episode.get(episode, ()))
+        return all(self.deletions.can_ask(attempt.facts.uid) for attempt in left if self._is_left_over(attempt))
+
     async def _stop(self, decision: StopAttempt) -> None:
-        attempt = self._attempts.get(decision.uid)
-        if attempt is None or not attempt.exists or self.deletions.is_forced(decision.uid):
+        if not self.can_stop(decision.uid):
             return
+        attempt = self._attempts[decision.uid]
         grace = 0 if decision.force else None if decision.save else NO_GRACE_SECONDS
         if decision.reason is StopReason.STUCK and not attempt.output:
             # Where it hangs; nobody can ask once it is gone.
@@ -163,11 +173,13 @@ class PodAttempts:
             attempt.stop = decision.reason
 
     def left_over(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[PodAttempt]:
-        """Those that have ended, whose end is on record, and whose pods are still there."""
+        """Those that have ended, whose end is on record, and whose pods are there and can be deleted now."""
         return [
             attempt
             for attempt in self._attempts.values()
-            if self._is_left_over(attempt) and attempt.is_recorded(episodes.get(attempt.facts.episode))
+            if self._is_left_over(attempt)
+            and self.deletions.can_ask(attempt.facts.uid)
+            and attempt.is_recorded(episodes.get(attempt.facts.episode))
         ]
 
     async def remove(self, ended: Iterable[PodAttempt]) -> None:

@@ -37,9 +37,9 @@ class Deletions:
         held = monotonic() - HELD_AFTER_SECONDS
         return min((since for since in self._accepted.values() if since > held), default=None)
 
-    def is_forced(self, uid: str) -> bool:
-        """Whether nothing more can be asked for."""
-        return uid in self._forced
+    def can_ask(self, uid: str) -> bool:
+        """Whether more can be asked for, and is not refused for now."""
+        return uid not in self._forced and not self.refused.waits(uid)
 
     async def delete(self, attempt: PodAttempt, grace_seconds: int | None = None) -> bool:
         """Delete a pod; false where it could not be, and is still there for the next plan. 0 seconds force it."""
