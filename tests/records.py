@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from seedsweep.api.core.objects import Condition, ObjectMeta
-from seedsweep.api.cut import Cut, CutData, ExcludedEpisode, cut_name
+from seedsweep.api.cut import MAX_EXCLUSION, Cut, CutData, ExcludedEpisode, cut_name
 from seedsweep.api.early_stopping import Audit
 from seedsweep.api.episode import (
     Attempt,
@@ -23,6 +23,7 @@ from seedsweep.api.episode import (
 )
 from seedsweep.api.finetuning import Split
 from seedsweep.api.reading.parse import parse_sweep
+from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Best, Cost, CutSummary, EpisodeCounts, SweepStatus, TestScore
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Plan
@@ -121,8 +122,8 @@ def finished(weight_inits: int = 4, data_orders: int = 2) -> Record:
             scores=[_score(at_rung[name]) for name in ranked],
             losses=[0.6 + i / 1000 for i in range(len(ranked))],
             excluded=[
-                ExcludedEpisode(episode=DIVERGED, reason=f"Diverged: {DIVERGED_REASON}"),
-                ExcludedEpisode(episode=FAILED, reason=f"Failed: {FAILED_REASON}"),
+                ExcludedEpisode(episode=DIVERGED, reason=shortened(f"Diverged: {DIVERGED_REASON}", MAX_EXCLUSION)),
+                ExcludedEpisode(episode=FAILED, reason=shortened(f"Failed: {FAILED_REASON}", MAX_EXCLUSION)),
             ],
             threshold=_score(at_rung[ranked[KEEP - 1]]),
             tied_at_threshold=1,

@@ -15,7 +15,7 @@ class Cycle:
 
 
 def cycles() -> int:
-    return sum(isinstance(found, Cycle) for found in gc.get_objects())
+    return sum(type(found) is Cycle for found in gc.get_objects())
 
 
 def test_what_has_survived_a_whole_collection_is_not_looked_through_again():

@@ -48,9 +48,10 @@ class ApiServer:
             raise ApiError(404, "NotFound", f"pods {name} not found")
         return self.pods[name]
 
-    async def create(self, path: str, body: Object) -> Object:
+    async def create(self, path: str, make: Callable[[], Object]) -> Object:
         if self.error is not None:
             raise self.error
+        body = make()
         name = body["metadata"]["name"]
         if name in self.pods:
             raise ApiError(409, "AlreadyExists", f"pods {name} already exists")
@@ -343,7 +344,7 @@ async def test_a_pod_of_that_name_that_is_not_ours_is_told_and_never_touched():
     house = House()
     foreign = housekeeping_manifest(sweep_with({"spec.storage": CLAIM}), PodSettings(), HousekeepingTask(), 0)
     foreign["metadata"]["ownerReferences"][0]["uid"] = "another"
-    await house.server.create("", foreign)
+    await house.server.create("", lambda: foreign)
     await house.act(FREE_ONE)
     assert "is not this sweep's" in house.seen.trouble
     assert house.server.deleted == []

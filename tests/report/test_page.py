@@ -9,9 +9,11 @@ import pytest
 
 import records
 from seedsweep.api.core.objects import Condition
+from seedsweep.api.cut import MAX_EXCLUSION
 from seedsweep.api.finetuning import Metric
 from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.api.reading.parse import parse_sweep
+from seedsweep.api.recorded import shortened
 from seedsweep.report.page import build_report, write_report
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -133,7 +135,8 @@ def test_cut_table_has_everyone_with_the_reason_of_those_left_out() -> None:
     words = words_of(page_of(record))
     for entry in record.cuts[0].data.rows:
         assert f"{entry.episode} {entry.score:.4f}" in words
-    assert f"{records.FAILED} – – Failed: {records.FAILED_REASON}" in words
+    reason = shortened(f"Failed: {records.FAILED_REASON}", MAX_EXCLUSION)
+    assert f"{records.FAILED} – – {reason}" in words
 
 
 def test_ties_at_the_threshold_are_told() -> None:

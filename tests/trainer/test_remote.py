@@ -83,9 +83,9 @@ def test_two_attempts_that_write_at_once_both_keep_what_is_theirs(bench: Bench) 
 
     def run(store: AttemptFolder, evaluations: range) -> None:
         for evaluation in evaluations:
-            store.write_best(best(evaluation))
             # The lost one may find its files gone, never those of the successor.
             try:
+                store.write_best(best(evaluation))
                 store.write_checkpoint(checkpoint(evaluation))
             except OSError:
                 assert store is lost
