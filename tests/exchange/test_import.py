@@ -181,6 +181,61 @@ def test_steps_that_differ_between_runs_are_left_out_and_said(
     assert "steps are left out: evaluation 1 follows step 10 in one run and 11 in wi2-do2" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("to", [".", "..", "/", "../here"])
+def test_a_folder_that_is_no_new_one_is_refused_and_not_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    source = table(tmp_path, GRID)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert seedsweep("import", source, "--to", to, *UP) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"--to: {to} is ")
+    assert said.endswith(": give the name of a new folder\n")
+    assert Path.cwd() == tmp_path / "here"
+
+
+def with_steps(*steps: int) -> str:
+    rows = (f"1,{number},{step},0.5\n" for number, step in enumerate(steps, start=1))
+    return "seed,evaluation,step,score\n" + "".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ((*range(34, 341, 34), 345), "(evaluation 1 is at step 34, not 32); --evaluations 10 makes them so"),
+        ((0, 10, 20, 30), "(evaluation 1 is at step 0, not 8)"),
+        ((10, 30), "(evaluation 1 is at step 10, not 15)"),
+    ],
+)
+def test_steps_that_are_not_evenly_spaced_are_left_out_and_never_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], steps: tuple[int, ...], said: str
+) -> None:
+    record = imported(tmp_path, table(tmp_path, with_steps(*steps)), *UP)
+    assert status_of(record).steps is None
+    assert f"steps are left out: evaluations are not evenly spaced {said}\n" in capsys.readouterr().out
+
+
+def test_the_length_that_makes_steps_even_keeps_them(tmp_path: Path) -> None:
+    source = table(tmp_path, with_steps(*range(34, 341, 34), 345))
+    assert status_of(imported(tmp_path, source, "--evaluations", 10, *UP)).steps == 340
+
+
+@pytest.mark.parametrize("steps", [(30, 20, 10), (10, 10, 20)])
+def test_steps_that_do_not_increase_are_refused_with_both_places(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], steps: tuple[int, ...]
+) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, with_steps(*steps)), *UP)
+    assert f"row 3: evaluation 2 of wi1-do1 is at step {steps[1]}, and the one before it at step {steps[0]}" in said
+    assert "rename the column of steps to import without it" in said
+
+
+def test_steps_that_some_evaluations_lack_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "seed,evaluation,step,score\n1,1,10,0.5\n1,2,,0.6\n"
+    assert status_of(imported(tmp_path, table(tmp_path, text), *UP)).steps is None
+    assert "steps are left out: evaluation 2 of wi1-do1 has none" in capsys.readouterr().out
+
+
 def test_each_value_of_a_column_becomes_a_record_of_its_own(tmp_path: Path) -> None:
     source = table(tmp_path, "seed,recipe,score\n1,Old One,0.5\n1,new,0.6\n2,new,0.7\n")
     assert seedsweep("import", source, "--to", tmp_path / "out", "--by", "recipe", *UP) == 0

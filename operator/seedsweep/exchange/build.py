@@ -18,6 +18,7 @@ from seedsweep.api.sweep import API_VERSION, SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.census import step_of
 from seedsweep.exchange.points import ImportProblemError, Point
+from seedsweep.exchange.steps import common_steps
 from seedsweep.report.facts import IMPORTED
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted
@@ -73,7 +74,7 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
             f"{about.name}: a run has {planned} evaluations, more than {MAX_EVALUATIONS}: take fewer with --evaluations"
         )
     short = _short(curves, planned, about)
-    steps, notes = _steps(curves, planned)
+    steps, notes = common_steps({episode: curve.steps for episode, curve in curves.items()}, planned)
     sweep = _sweep(list(curves), planned, about)
     layout = Layout.of(sweep)
     episodes = [
@@ -122,6 +123,12 @@ def _curve(points: list[Point], shift: int) -> _Curve:
     for (key, one), (after, other) in pairwise(ordered):
         if key == after:
             raise ImportProblemError(_doubled(one, other))
+        if one.step is not None and other.step is not None and other.step <= one.step:
+            raise ImportProblemError(
+                f"{other.where}: evaluation {after} of {other.episode.name} is at step {other.step}, and the one "
+                f"before it at step {one.step} ({one.where}): correct one of them, or rename the column of steps to import "
+                "without it"
+            )
     for number, (key, point) in enumerate(ordered, start=1):
         if point.evaluation is not None and key + shift != number:
             raise ImportProblemError(
@@ -165,27 +172,6 @@ def _short(curves: dict[EpisodeId, _Curve], planned: int, about: About) -> froze
             f"stopped are no sample of whole runs: compare all at the same length with --evaluations {fewest}"
         )
     return frozenset(found)
-
-
-def _steps(curves: dict[EpisodeId, _Curve], planned: int) -> tuple[int | None, list[str]]:
-    """S, the step of the last evaluation, where all runs agree on every step."""
-    full = next(curve for curve in curves.values() if len(curve.scores) == planned)
-    if any(step is None for step in full.steps):
-        return None, []
-    for episode, curve in curves.items():
-        if curve.steps != full.steps[: len(curve.steps)]:
-            at = next(i for i, step in enumerate(curve.steps) if step != full.steps[i])
-            return None, [
-                f"steps are left out: evaluation {at + 1} follows step {full.steps[at]} in one run and "
-                f"{curve.steps[at]} in {episode.name}"
-            ]
-    last = full.steps[-1]
-    assert last is not None  # all were looked at
-    if last < planned:
-        return None, [f"steps are left out: {planned} evaluations cannot end at step {last}"]
-    if any(step != step_of(i, planned, last) for i, step in enumerate(full.steps, start=1)):
-        return last, [f"evaluations are not evenly spaced: figures show evaluation i at step i x {last} / {planned}"]
-    return last, []
 
 
 def _sweep(episodes: Sequence[EpisodeId], planned: int, about: About) -> SeedSweep:

@@ -68,6 +68,7 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
         raise ImportProblemError(
             "--baseline: is no finite number: give the score of a constant answer, or leave it out"
         )
+    _check_place(request.to)
     if request.to.exists() and (not request.to.is_dir() or any(request.to.iterdir())):
         raise ImportProblemError(f"--to: {request.to} is there and not empty: give a new folder")
     groups, scores = _read(request)
@@ -96,6 +97,13 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
         records[folder] = build_record(groups[group], about)
     _write(request.to, {folder: record for folder, (record, _) in records.items()})
     return [Imported(request.to / folder, record, tuple(notes)) for folder, (record, notes) in records.items()]
+
+
+def _check_place(to: Path) -> None:
+    if to.absolute() == Path.cwd() or to.resolve() == Path.cwd():
+        raise ImportProblemError(f"--to: {to} is the folder you are in: give the name of a new folder")
+    if to.name in ("", ".."):
+        raise ImportProblemError(f"--to: {to} is a folder that is there: give the name of a new folder")
 
 
 def _source(request: Request, group: Group) -> str:

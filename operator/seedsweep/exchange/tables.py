@@ -139,7 +139,7 @@ def _points(rows: Sequence[tuple[str, Row]], score: str, columns: Columns) -> It
         yield Point(
             episode=episode,
             evaluation=_whole(row, columns.evaluation, where),
-            step=_whole(row, columns.step, where),
+            step=_step(row, columns, where),
             score=number_of(row[score], where, score),
             loss=number_of(row[columns.loss], where, columns.loss) if columns.loss is not None else None,
             where=where,
@@ -166,6 +166,13 @@ def _score_column(columns: Columns, rows: Sequence[tuple[str, Row]]) -> str:
 
 def _whole(row: Row, column: str | None, where: str) -> int | None:
     return whole_number(row[column], where, column) if column is not None else None
+
+
+def _step(row: Row, columns: Columns, where: str) -> int | None:
+    """An empty cell is an unknown step, unless steps are what orders evaluations."""
+    if columns.step is None or (columns.evaluation is not None and _text(row[columns.step]) == ""):
+        return None
+    return whole_number(row[columns.step], where, columns.step)
 
 
 def _there(header: Sequence[str], name: str) -> str | None:
