@@ -115,7 +115,8 @@ def test_without_a_direction_it_is_refused_with_the_remedy(tmp_path: Path, capsy
         ("run,score\n1,0.5\n", "no column says which run a row is of: name it with --seed"),
         ("seed,accuracy\n1,0.5\n", "no column 'score': name the column with --score; its columns are seed, accuracy"),
         ("seed,score\n1,high\n", "row 2: score is 'high', and no number"),
-        ("seed,score\nx,0.5\n", "row 2: seed is 'x', and no number"),
+        ("seed,score\nx,0.5\n", "row 2: seed is 'x', and no whole number: name another column, or number these"),
+        ("seed,step,score\n1,x,0.5\n", "row 2: step is 'x', and no whole number: correct it, or name another column"),
         ("seed,score\n1.5,0.5\n", "row 2: seed is '1.5', and no whole number"),
         ("seed,score\n-1,0.5\n", "row 2: seed is '-1', and no whole number"),
         ("seed,score\n9999999999,0.5\n", "row 2: seed is '9999999999', and no whole number"),
@@ -269,6 +270,37 @@ def test_a_misspelt_column_is_named_with_the_one_that_was_meant(
 def test_runs_without_seeds_are_numbered_on_request(tmp_path: Path) -> None:
     record = imported(tmp_path, table(tmp_path, "score\n0.5\n0.6\n"), "--number-runs", *UP)
     assert curves(record) == {"wi0-do0": [0.5], "wi1-do1": [0.6]}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        ("run,step,score\na,1,0.5\n", (), "--number-runs: name the column that tells runs apart with --seed (columns:"),
+        ("run,nr,score\na,1,0.5\n", ("--evaluation", "nr"), "--number-runs: name the column that tells runs apart"),
+        ("run,score\na,0.5\n,0.6\n", ("--seed", "run"), "row 3: run is empty: correct it"),
+        (GRID, (), "--number-runs: two columns of seeds tell the runs: leave it out"),
+    ],
+)
+def test_runs_are_not_numbered_where_nothing_tells_them_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, options: tuple[str, ...], said: str
+) -> None:
+    assert said in refusal(capsys, tmp_path, table(tmp_path, text), "--number-runs", *options, *UP)
+
+
+def test_a_table_whose_runs_have_names_is_refused_with_the_options_that_read_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = table(tmp_path, "run,score\namber,0.5\n")
+    said = refusal(capsys, tmp_path, source, *UP)
+    assert said.endswith("; with names in place of numbers: --seed COLUMN --number-runs")
+    said = refusal(capsys, tmp_path, source, "--seed", "run", *UP)
+    assert "run is 'amber', and no whole number: name another column, or number these names with --number-runs" in said
+
+
+def test_one_seed_for_both_beside_two_seeds_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--seed", "weight_init", "--weight-init", "weight_init", "--data-order", "data_order")
+    said = refusal(capsys, tmp_path, table(tmp_path, GRID), *options, *UP)
+    assert "--seed: is one seed for both: leave it out, or --weight-init and --data-order" in said
 
 
 def test_rows_between_evaluations_are_passed_over_on_request(tmp_path: Path) -> None:

@@ -63,14 +63,17 @@ def number_of(value: object, where: str, column: str) -> float | None:
     raise ImportProblemError(f"{where}: {column} is {str(value)[:60]!r}, and no number: name another column")
 
 
-def whole_number(value: object, where: str, column: str, most: int = 2**53) -> int:
+def whole_number(
+    value: object, where: str, column: str, most: int = 2**53, remedy: str = "correct it, or name another column"
+) -> int:
     """A seed, an evaluation or a step; raises ImportProblemError unless it is a whole number from 0 to `most`."""
-    found = number_of(value, where, column)
+    limits = f" from 0 to {most}"
+    try:
+        found = number_of(value, where, column)
+    except ImportProblemError:
+        found, limits = None, ""
     if found is None or found != int(found) or not 0 <= found <= most:
-        raise ImportProblemError(
-            f"{where}: {column} is {str(value)[:60]!r}, and no whole number from 0 to {most}: correct it, or name "
-            "another column"
-        )
+        raise ImportProblemError(f"{where}: {column} is {str(value)[:60]!r}, and no whole number{limits}: {remedy}")
     return int(found)
 
 

@@ -63,6 +63,8 @@ class Columns:
             check_column(source, header, "score", "--score")
         if (self.weight_init is None) != (self.data_order is None):
             raise ImportProblemError("--weight-init and --data-order come together: give both, or --seed alone")
+        if self.seed is not None and self.weight_init is not None:
+            raise ImportProblemError("--seed: is one seed for both: leave it out, or --weight-init and --data-order")
         told = self.seed is not None or self.weight_init is not None
         pair = not told and {"weight_init", "data_order"} <= set(header)
         found = Columns(
@@ -81,7 +83,14 @@ class Columns:
         if found.seed is None and found.weight_init is None and not self.number_runs:
             raise ImportProblemError(
                 f"{source}: no column says which run a row is of: name it with --seed, or with --weight-init and "
-                f"--data-order, or number the rows with --number-runs (columns: {', '.join(header)})"
+                f"--data-order, or number the rows with --number-runs (columns: {', '.join(header)}); with names in "
+                "place of numbers: --seed COLUMN --number-runs"
+            )
+        if self.number_runs and found.weight_init is not None:
+            raise ImportProblemError("--number-runs: two columns of seeds tell the runs: leave it out")
+        if self.number_runs and found.seed is None and (found.step or found.evaluation):
+            raise ImportProblemError(
+                f"--number-runs: name the column that tells runs apart with --seed (columns: {', '.join(header)})"
             )
         return found
 
@@ -153,9 +162,13 @@ def _episodes(rows: Sequence[tuple[str, Row]], columns: Columns) -> list[Episode
     if columns.seed is None:
         return [EpisodeId(i, i) for i in range(len(rows))]
     if columns.number_runs:
+        nameless = next((where for where, row in rows if _text(row[columns.seed]) == ""), None)
+        if nameless is not None:
+            raise ImportProblemError(f"{nameless}: {columns.seed} is empty: correct it, or name another column")
         known = numbered([_text(row[columns.seed]) for _, row in rows])
         return [known[_text(row[columns.seed])] for _, row in rows]
-    seeds = (whole_number(row[columns.seed], where, columns.seed, MAX_SEED) for where, row in rows)
+    remedy = "name another column, or number these names with --number-runs"
+    seeds = (whole_number(row[columns.seed], where, columns.seed, MAX_SEED, remedy) for where, row in rows)
     return [EpisodeId(seed, seed) for seed in seeds]
 
 
