@@ -155,10 +155,23 @@ def test_a_run_without_any_defined_score_is_kept(tmp_path: Path) -> None:
     assert curves(record) == {"wi1-do1": [None], "wi2-do2": [0.5]}
 
 
-def test_no_defined_score_at_all_gives_a_record_without_a_winner(tmp_path: Path) -> None:
-    record = imported(tmp_path, table(tmp_path, "seed,score\n1,\n2,nan\n"), *UP)
-    assert status_of(record).best is None
-    assert "There is no result" in build_report(*record)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "runs-b: no run has a defined score (tried: mcc, acc): name another with --score"),
+        (("--skip-empty",), "runs-b: no run has a defined score (tried: mcc, acc)"),
+        (
+            ("--where", "task=c", "--evaluations", 1),
+            "runs-c: no run has a defined score in its first 1 evaluation (tried",
+        ),
+    ],
+)
+def test_a_record_without_any_defined_score_is_refused_with_the_columns_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str | int, ...], said: str
+) -> None:
+    text = "seed,evaluation,task,mcc,acc\n1,1,a,0.5,\n1,2,a,0.5,\n1,1,b,,\n1,2,b,,\n1,1,c,nan,\n1,2,c,0.5,\n"
+    scores = ("--score", "mcc", "--score", "acc", "--by", "task")
+    assert said in refusal(capsys, tmp_path, table(tmp_path, text), *scores, *options, *UP)
 
 
 def test_evaluations_are_numbered_by_their_steps_where_no_column_does(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class About:
     baseline: float | None = None
     evaluations: int | None = None
     """At most so many of each run are taken."""
+    tried: tuple[str, ...] = ()
+    """The names that scores were looked for under."""
     short: Short | None = None
     """What became of runs with fewer evaluations than the others; None refuses them."""
 
@@ -60,14 +62,19 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
     """The record, and what has to be said about it.
 
     Raises:
-        ImportProblemError: an evaluation is there twice or missing, runs differ in length, or there are too many.
+        ImportProblemError: no score is defined, an evaluation is there twice or missing, steps do not increase, runs
+            differ in length, or there are too many.
     """
+    if all(point.score is None for point in points):
+        raise ImportProblemError(_scoreless(about))
     curves = {episode: _cut_to(curve, about.evaluations) for episode, curve in _curves(points).items()}
     if len(curves) > MAX_EPISODES:
         raise ImportProblemError(
             f"{about.name}: has {len(curves):,} runs, more than the {MAX_EPISODES:,} of a sweep: split it with --by "
             "or --where"
         )
+    if all(score is None for curve in curves.values() for score in curve.scores):
+        raise ImportProblemError(_scoreless(about))
     planned = max(len(curve.scores) for curve in curves.values())
     if planned > MAX_EVALUATIONS:
         raise ImportProblemError(
@@ -100,13 +107,17 @@ def record_name(text: str) -> str:
     return name or "imported"
 
 
+def _scoreless(about: About) -> str:
+    among = f" in its first {counted(about.evaluations, 'evaluation')}" if about.evaluations is not None else ""
+    tried = f" (tried: {', '.join(about.tried)})" if about.tried else ""
+    return f"{about.name}: no run has a defined score{among}{tried}: name another with --score, or take other rows"
+
+
 def _curves(points: Sequence[Point]) -> dict[EpisodeId, _Curve]:
     """By episode, in the order of the seeds."""
     by_episode: dict[EpisodeId, list[Point]] = {}
     for point in points:
         by_episode.setdefault(point.episode, []).append(point)
-    if not by_episode:
-        raise ImportProblemError("there is no evaluation with a score: nothing to import")
     first = min(
         (p.evaluation for own in by_episode.values() for p in own if p.evaluation is not None),
         default=1,
@@ -126,8 +137,8 @@ def _curve(points: list[Point], shift: int) -> _Curve:
         if one.step is not None and other.step is not None and other.step <= one.step:
             raise ImportProblemError(
                 f"{other.where}: evaluation {after} of {other.episode.name} is at step {other.step}, and the one "
-                f"before it at step {one.step} ({one.where}): correct one of them, or rename the column of steps to import "
-                "without it"
+                f"before it at step {one.step} ({one.where}): correct one of them, or rename the column of steps to "
+                "import without it"
             )
     for number, (key, point) in enumerate(ordered, start=1):
         if point.evaluation is not None and key + shift != number:

@@ -92,6 +92,7 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
             now=now,
             baseline=request.baseline,
             evaluations=request.evaluations,
+            tried=request.columns.score or ("score",),
             short=request.short,
         )
         records[folder] = build_record(groups[group], about)
