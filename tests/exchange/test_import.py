@@ -496,6 +496,50 @@ def test_a_state_without_the_score_is_refused_with_those_that_it_has(
     assert "has no log_history" in refusal(capsys, tmp_path, path, "--score", "eval_f1", *UP)
 
 
+def again(path: Path, step: int, **values: float) -> None:
+    """One more evaluation in a state of the Trainer."""
+    state = json.loads(path.read_text())
+    state["log_history"].append({"epoch": 9, "step": step, **values})
+    path.write_text(json.dumps(state))
+
+
+def test_an_evaluation_that_was_recorded_again_with_the_same_score_is_one(tmp_path: Path) -> None:
+    again(trained(tmp_path / "runs", 1, [0.5, 0.6]), 20, eval_accuracy=0.6)
+    record = imported(tmp_path, tmp_path / "runs", "--score", "eval_accuracy", "--loss", "eval_loss", *UP)
+    assert curves(record) == {"wi1-do1": [0.5, 0.6]}
+    assert record.episodes[0].status.losses == [0.5, 0.4]
+
+
+def test_an_evaluation_with_two_scores_is_refused_with_a_remedy_that_this_source_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again(trained(tmp_path / "runs", 1, [0.5, 0.6]), 20, eval_accuracy=0.7)
+    said = refusal(capsys, tmp_path, tmp_path / "runs", "--score", "eval_accuracy", *UP)
+    assert "wi1-do1 has step 20 twice, with the scores 0.6 and 0.7" in said
+    assert said.endswith(": keep the trainer_state.json of one attempt")
+
+
+def test_a_run_without_an_evaluation_beside_others_is_refused_with_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(tmp_path / "runs", 1, [0.5, 0.6])
+    path = trained(tmp_path / "runs", 2, [])
+    said = refusal(capsys, tmp_path, tmp_path / "runs", "--score", "eval_accuracy", *UP)
+    assert said == f"{path}: has no evaluation with 'eval_accuracy', unlike 1 other run: remove its folder"
+
+
+def test_a_loss_that_no_run_has_is_refused_with_the_names_that_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(tmp_path / "runs", 1, [0.5, 0.6])
+    said = refusal(capsys, tmp_path, tmp_path / "runs", "--score", "eval_accuracy", "--loss", "eval_los", *UP)
+    assert "--loss: no run has 'eval_los': name another, or leave it out; there are eval_accuracy, eval_loss" in said
+    said = refusal(capsys, tmp_path, BOARDS, "--score", "eval/accuracy", "--loss", "los", *UP)
+    assert "there are eval/accuracy, eval/loss, train/loss" in said
+    said = refusal(capsys, tmp_path, table(tmp_path, PANEL), "--score", "acc", "--loss", "los", *UP)
+    assert "there are acc" in said
+
+
 def test_two_runs_with_one_seed_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(tmp_path / "runs" / "a", 1, [0.5])
     trained(tmp_path / "runs" / "b", 1, [0.6])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seedsweep.exchange.points import ImportProblemError, Point, number_of, seeds_of_runs, whole_number
-from seedsweep.exchange.runs import Named
+from seedsweep.exchange.runs import Named, check_loss, distinct
 from seedsweep.exchange.tables import read_rows
 
 _SEPARATOR = " - "
@@ -23,13 +23,14 @@ def read_panel(path: Path, named: Named) -> list[Point]:
     """
     header, rows = read_rows(path)
     ending = f"{_SEPARATOR}{named.score}"
+    metrics = sorted({name.rsplit(_SEPARATOR, 1)[1] for name in header[1:] if _SEPARATOR in name})
+    metrics = [metric for metric in metrics if not metric.endswith(("__MIN", "__MAX"))]
     runs = {name: name.removesuffix(ending) for name in header if name.endswith(ending)}
     if not runs:
-        metrics = sorted({name.rsplit(_SEPARATOR, 1)[1] for name in header[1:] if _SEPARATOR in name})
-        metrics = [metric for metric in metrics if not metric.endswith(("__MIN", "__MAX"))]
         raise ImportProblemError(
             f"{path}: no column ends with {ending!r}: name a metric with --score; there are {', '.join(metrics)}"
         )
+    check_loss(named, metrics)
     episodes = seeds_of_runs(list(runs.values()), named.seeds_in, named.number_runs)
     points = []
     for where, row in rows:
@@ -40,7 +41,7 @@ def read_panel(path: Path, named: Named) -> list[Point]:
             loss = row.get(f"{run}{_SEPARATOR}{named.loss}") if named.loss is not None else None
             score = number_of(row[column], where, column)
             points.append(Point(episodes[run], None, step, score, number_of(loss, where, str(named.loss)), where))
-    return points
+    return distinct(points, "remove one of the two rows")
 
 
 def _step(value: object, where: str, column: str) -> int:
