@@ -258,6 +258,21 @@ def test_each_value_of_a_column_becomes_a_record_of_its_own(tmp_path: Path) -> N
     assert (len(record.episodes), record.sweep.metadata.name) == (2, "runs-new")
 
 
+def test_names_of_records_are_shortened_in_what_they_share_and_never_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "x" * 50
+    values = ["rte", "mrpc", "A b", "a-b", long + "1", long + "2"]
+    text = "seed,task,score\n" + "".join(f"1,{value},0.5\n" for value in values)
+    source = table(tmp_path, text, f"{'all-the-runs-of-' * 4}.csv")
+    assert seedsweep("import", source, "--to", tmp_path / "out", "--by", "task", *UP) == 0
+    names = {path.parent.name: read_record(path.parent).sweep.metadata.name for path in tmp_path.rglob("sweep.json")}
+    assert names["rte"] == "all-the-runs-of-all-the-runs-of-all-rte"
+    assert len(names) == len(set(names.values())) == len(values)
+    assert max(len(name) for name in [*names, *names.values()]) == 40
+    assert capsys.readouterr().out.endswith("(and 5 more)\n")
+
+
 def test_only_rows_with_the_value_asked_for_are_read(tmp_path: Path) -> None:
     source = table(tmp_path, "seed,set,score\n1,dev,0.5\n1,test,0.6\n")
     assert curves(imported(tmp_path, source, "--where", "set=dev", *UP)) == {"wi1-do1": [0.5]}

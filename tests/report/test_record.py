@@ -36,6 +36,16 @@ def test_folder_without_a_sweep_is_named_with_the_remedy(tmp_path: Path) -> None
         read_record(tmp_path)
 
 
+def test_a_folder_of_several_records_is_refused_with_one_of_them(tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        (tmp_path / name).mkdir()
+        records.write(tmp_path / name, records.finished())
+    with pytest.raises(RecordError) as caught:
+        read_record(tmp_path)
+    said = f"{tmp_path}: no sweep.json in it; it holds records below it: give {tmp_path / 'a'} or one of 2 more"
+    assert str(caught.value) == said
+
+
 def replaced(document: Any, path: str, value: Any) -> bytes:
     """The JSON of a document with another value in one place; `...` removes what is there."""
     *parents, last = path.split(".")

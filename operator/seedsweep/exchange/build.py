@@ -1,7 +1,6 @@
 """Evaluations that others recorded become a record: the same resources that a sweep of ours leaves."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -99,12 +98,6 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
     if short:
         notes.append(f"{len(short):,} of {len(curves):,} runs are shorter and count as {about.short}")
     return Record(sweep.evolve(status=status), episodes, []), notes
-
-
-def record_name(text: str) -> str:
-    """A text as the name of a sweep: lower case letters, digits and '-', at most 40 characters."""
-    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
-    return name or "imported"
 
 
 def _scoreless(about: About) -> str:

@@ -145,7 +145,8 @@ def import_command(
         print(f"{imported.folder}: {imported.size}")
         for note in imported.notes:
             print(f"  {note}")
-    print(f"Next: seedsweep report {found[0].folder}")
+    more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
+    print(f"Next: seedsweep report {found[0].folder}{more}")
 
 
 def export_command(

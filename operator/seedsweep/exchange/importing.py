@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from seedsweep.exchange.build import About, Goal, Short, build_record, record_name
+from seedsweep.exchange.build import About, Goal, Short, build_record
+from seedsweep.exchange.names import group_name, record_name, unique_name
 from seedsweep.exchange.points import ImportProblemError, Point
 from seedsweep.exchange.runs import EVENTS, STATE, Named, find_boards, find_states, read_boards, read_states
 from seedsweep.exchange.tables import SUFFIXES, Columns, Group, read_rows, read_table
@@ -80,10 +81,8 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
     base = request.name or request.source.resolve().stem
     records: dict[str, tuple[Record, list[str]]] = {}
     for group in sorted(groups):
-        name = record_name("-".join([base, *group]))
-        folder = record_name("-".join(group)) if group else ""
-        if folder in records:
-            raise ImportProblemError(f"--by: two records would be called {folder}: choose rows with --where")
+        name = group_name(base, group, {record.sweep.metadata.name for record, _ in records.values()})
+        folder = unique_name(record_name("-".join(group)), records) if group else ""
         about = About(
             name=name,
             metric=request.metric or scores[group],

@@ -36,7 +36,7 @@ def read_record(directory: Path) -> Record:
         RecordError: no sweep there, or a file that is not what its place says.
     """
     if not (directory / "sweep.json").is_file():
-        raise RecordError(f"{directory}: no sweep.json in it; give the folder that `seedsweep run` wrote")
+        raise RecordError(f"{directory}: no sweep.json in it; {_instead_of(directory)}")
     sweep = _read(directory / "sweep.json", SeedSweep)
     episodes = [_read(path, Episode) for path in sorted(directory.glob("episodes/*.json"))]
     cuts = [_read(path, Cut) for path in sorted(directory.glob("cuts/*.json"))]
@@ -65,6 +65,15 @@ def write_record(directory: Path, record: Record) -> None:
 def resource_json(resource: ApiModel) -> bytes:
     """A resource as it stands in its file."""
     return resource.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
+
+
+def _instead_of(directory: Path) -> str:
+    """What to give in place of a folder without a record."""
+    below = sorted(path.parent for path in directory.glob("*/sweep.json"))
+    if not below:
+        return "give the folder that `seedsweep run`, `fetch` or `import` wrote"
+    more = f" or one of {len(below) - 1:,} more" if len(below) > 1 else ""
+    return f"it holds records below it: give {below[0]}{more}"
 
 
 def _read(path: Path, model: type[Resource]) -> Resource:
