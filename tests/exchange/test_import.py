@@ -362,6 +362,30 @@ def test_a_baseline_that_is_no_number_is_refused(
     assert "--baseline: is no finite number: give the score of a constant answer" in said
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--goal", "best"), "--goal: 'best' is no direction: give maximize where a higher score is better, else"),
+        (("--short", "lost"), "--short: 'lost' is not known: give failed where"),
+        (("--evaluations", "0"), "--evaluations: '0' is no whole number from 1: give how many to take"),
+        (("--evaluations", "-1"), "--evaluations: '-1' is no whole number from 1"),
+        (("--evaluations", "2.5"), "--evaluations: '2.5' is no whole number from 1"),
+        (("--baseline", "abc"), "--baseline: 'abc' is no number: give the score of a constant answer"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_in_one_line_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
+) -> None:
+    assert refusal(capsys, tmp_path, table(tmp_path, GRID), *UP, *options).startswith(said)
+
+
+def test_without_a_folder_to_make_it_is_refused_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seedsweep("import", table(tmp_path, GRID), *UP) == 2
+    assert capsys.readouterr().err == "--to: say where the record goes: give the name of a new folder\n"
+
+
 def test_a_table_too_large_to_be_read_whole_is_refused_unread(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,9 @@
 """`seedsweep import` and `seedsweep export` as they are typed."""
 
+import re
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -26,24 +26,51 @@ Exit codes: 0 exported; 1 the file cannot be written; 2 bad input.
 """
 
 
-class Goal(StrEnum):
-    """Which scores are better."""
-
-    MAXIMIZE = "maximize"
-    MINIMIZE = "minimize"
+# What an option refuses is said here: typer has words of its own, and no remedy.
 
 
-class Short(StrEnum):
-    """What became of runs that are shorter than others."""
+def _bad(text: str) -> CommandError:
+    return CommandError(text, Exit.BAD_INPUT)
 
-    FAILED = "failed"
-    DIVERGED = "diverged"
+
+def _goal(text: str) -> str:
+    if text not in ("maximize", "minimize"):
+        raise _bad(f"--goal: {text!r} is no direction: give maximize where a higher score is better, else minimize")
+    return text
+
+
+def _short(text: str) -> str:
+    if text not in ("failed", "diverged"):
+        raise _bad(
+            f"--short: {text!r} is not known: give failed where short runs crashed, diverged where they diverged"
+        )
+    return text
+
+
+def _evaluations(text: str) -> int:
+    if re.fullmatch("0*[1-9][0-9]{0,8}", text) is None:
+        raise _bad(f"--evaluations: {text[:60]!r} is no whole number from 1: give how many to take of each run")
+    return int(text)
+
+
+def _baseline(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise _bad(f"--baseline: {text[:60]!r} is no number: give the score of a constant answer") from None
 
 
 def import_command(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A table, or a file or folder of runs.")],
-    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make; new or empty.")],
-    goal: Annotated[Goal | None, typer.Option(help="Which scores are better. Required.", show_default=False)] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder to make; new or empty. Required.", show_default=False)
+    ] = None,
+    goal: Annotated[
+        str | None,
+        typer.Option(
+            parser=_goal, metavar="maximize|minimize", help="Which scores are better. Required.", show_default=False
+        ),
+    ] = None,
     score: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,14 +121,26 @@ def import_command(
         bool, typer.Option("--skip-empty", help="Rows without a score are no evaluations; else it is undefined there.")
     ] = False,
     evaluations: Annotated[
-        int | None, typer.Option(min=1, help="Take at most so many of each run.", show_default="all")
+        int | None,
+        typer.Option(parser=_evaluations, metavar="N", help="Take at most so many of each run.", show_default="all"),
     ] = None,
     short: Annotated[
-        Short | None,
-        typer.Option(help="What became of runs that are shorter than others.", show_default="they are refused"),
+        str | None,
+        typer.Option(
+            parser=_short,
+            metavar="failed|diverged",
+            help="What became of runs that are shorter than others.",
+            show_default="they are refused",
+        ),
     ] = None,
     baseline: Annotated[
-        float | None, typer.Option(help="Score of a constant answer: runs no better have failed.", show_default=False)
+        float | None,
+        typer.Option(
+            parser=_baseline,
+            metavar="SCORE",
+            help="Score of a constant answer: runs no better have failed.",
+            show_default=False,
+        ),
     ] = None,
     metric: Annotated[
         str | None, typer.Option(help="Name of the metric.", show_default="the name of the scores")
@@ -112,6 +151,8 @@ def import_command(
     from seedsweep.exchange import importing
     from seedsweep.exchange.tables import Columns
 
+    if to is None:
+        raise _bad("--to: say where the record goes: give the name of a new folder")
     columns = Columns(
         score=tuple(score or ()),
         loss=loss,
@@ -128,14 +169,14 @@ def import_command(
     request = importing.Request(
         source=source,
         to=to,
-        goal=goal.value if goal is not None else None,
+        goal=cast(importing.Goal | None, goal),
         metric=metric,
         name=name,
         columns=columns,
         seeds_in=seeds_in,
         baseline=baseline,
         evaluations=evaluations,
-        short=short.value if short is not None else None,
+        short=cast(importing.Short | None, short),
     )
     try:
         found = importing.import_runs(request, datetime.now(UTC))
@@ -151,12 +192,16 @@ def import_command(
 
 def export_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.")],
-    to: Annotated[Path, typer.Option(metavar="FILE", help="The .parquet file to write.")],
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The .parquet file to write. Required.", show_default=False)
+    ] = None,
 ) -> None:
     """Export a record."""
     from seedsweep.exchange.export import export_record
     from seedsweep.report.record import read_record
 
+    if to is None:
+        raise _bad("--to: say where the table goes: give the name of a new .parquet file")
     try:
         rows = export_record(read_record(directory), to)
     except OSError as error:
