@@ -354,6 +354,43 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert "is no Parquet file, or not whole: write it again" in said
 
 
+@pytest.mark.parametrize(
+    ("baseline", "goal", "scores", "said"),
+    [
+        (
+            "0.527",
+            "maximize",
+            (0.52708, 0.52708, 0.7),
+            "2 runs share the lowest best score, just above --baseline 0.527",
+        ),
+        ("52.7", "maximize", (52.708, 52.708, 70), "unrounded: --baseline 52.708"),
+        (
+            "0.53",
+            "minimize",
+            (0.52708, 0.52708, 0.3),
+            "2 runs share the highest best score, just below --baseline 0.53",
+        ),
+        ("0.9", "maximize", (0.6, 0.7), "no run is better than --baseline 0.9, so all count as failed"),
+        ("60", "minimize", (70, 80), "no run is better than --baseline 60.0"),
+        ("0.5", "maximize", (0.52708, 0.52708, 0.7), None),
+        ("0.527", "maximize", (0.52708, 0.6, 0.7), None),
+        ("0.52708", "maximize", (0.52708, 0.52708, 0.7), None),
+    ],
+)
+def test_a_baseline_that_seems_rounded_or_wrong_is_noted(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    baseline: str,
+    goal: str,
+    scores: Sequence[float],
+    said: str | None,
+) -> None:
+    text = "seed,score\n" + "".join(f"{i},{score}\n" for i, score in enumerate(scores))
+    imported(tmp_path, table(tmp_path, text), "--goal", goal, "--baseline", baseline)
+    out = capsys.readouterr().out
+    assert said in out if said is not None else "--baseline" not in out
+
+
 @pytest.mark.parametrize("baseline", ["nan", "inf"])
 def test_a_baseline_that_is_no_number_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], baseline: str

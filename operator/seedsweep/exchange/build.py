@@ -16,6 +16,7 @@ from seedsweep.api.status import Best, Cost, EpisodeCounts, SweepStatus
 from seedsweep.api.sweep import API_VERSION, SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.census import step_of
+from seedsweep.exchange.baseline import doubts
 from seedsweep.exchange.points import ImportProblemError, Point
 from seedsweep.exchange.steps import common_steps
 from seedsweep.report.facts import IMPORTED
@@ -97,6 +98,8 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
         notes.append(f"{counted(undefined, 'score')} undefined: kept as such")
     if short:
         notes.append(f"{len(short):,} of {len(curves):,} runs are shorter and count as {about.short}")
+    bests = [episode.status.best.score for episode in episodes if episode.status.best is not None]
+    notes += doubts(about.baseline, bests, maximize=about.goal == "maximize")
     return Record(sweep.evolve(status=status), episodes, []), notes
 
 
