@@ -6,8 +6,12 @@ import pandas as pd
 import pytest
 
 import records
+from seedsweep.api.episode import Verdict
 from seedsweep.cli import main
+from seedsweep.exchange.export import SCHEMA
+from seedsweep.exchange.told import COLUMNS
 from seedsweep.report.record import read_record
+from seedsweep.report.words import metric_name
 
 
 def exported(folder: Path, record: records.Record) -> Path:
@@ -70,6 +74,68 @@ def test_what_was_exported_imports_as_the_same_curves(tmp_path: Path) -> None:
     assert [e.status.scores for e in again.episodes] == [e.status.scores for e in record.episodes]
     assert again.sweep.status is not None
     assert again.sweep.status.steps == records.STEPS
+
+
+def test_export_then_import_keeps_metric_goal_baseline_and_outcomes(tmp_path: Path) -> None:
+    record = records.fully_trained()
+    last = record.episodes[-1]
+    cut = last.status.evolve(
+        scores=last.status.scores[:-1], state="Diverged", verdict=Verdict(outcome="Diverged", reason="loss is NaN")
+    )
+    record.episodes[-1] = last.evolve(status=cut)
+    path = exported(tmp_path, record)
+    main_ok("import", str(path), "--to", str(tmp_path / "again"))
+    again = read_record(tmp_path / "again")
+    assert again.sweep.spec.trainer.metric is not None
+    assert again.sweep.spec.trainer.metric.name == metric_name(record.sweep.spec.trainer)
+    assert again.sweep.spec.trainer.metric.goal == "maximize"
+    assert again.sweep.status is not None
+    assert again.sweep.status.best is not None
+    assert again.sweep.status.best.baseline == records.BASELINE
+    states = [episode.status.state for episode in again.episodes]
+    assert (states[-1], set(states[:-1])) == ("Diverged", {"Finished"})
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_a_goal_against_that_of_an_exported_table_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = exported(tmp_path, records.fully_trained())
+    said = refused(capsys, "import", str(path), "--to", str(tmp_path / "again"), "--goal", "minimize")
+    assert said == "--goal: is minimize, and the table says maximize: leave --goal out\n"
+
+
+def test_exported_tables_in_one_are_told_apart_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = pd.read_parquet(exported(tmp_path, records.fully_trained()))
+    pd.concat([one, one.assign(sweep="other", metric="loss", goal="minimize")]).to_csv(
+        tmp_path / "two.csv", index=False
+    )
+    path, to = str(tmp_path / "two.csv"), tmp_path / "again"
+    assert "tell records apart with --by sweep" in refused(capsys, "import", path, "--to", str(to))
+    main_ok("import", path, "--to", str(to), "--by", "sweep")
+    metric = read_record(to / "other").sweep.spec.trainer.metric
+    assert metric is not None
+    assert (metric.name, metric.goal) == ("loss", "minimize")
+
+
+def test_a_record_without_steps_imports_again(tmp_path: Path) -> None:
+    record = records.fully_trained()
+    path = exported(tmp_path, record)
+    pd.read_parquet(path).assign(step=None).to_parquet(path)
+    main_ok("import", str(path), "--to", str(tmp_path / "again"))
+    again = read_record(tmp_path / "again").sweep.status
+    assert again is not None
+    assert again.steps is None
+
+
+def test_the_columns_that_import_knows_are_those_of_the_export() -> None:
+    assert tuple(SCHEMA.names) == COLUMNS
 
 
 @pytest.mark.parametrize(

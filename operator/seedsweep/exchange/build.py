@@ -1,8 +1,8 @@
 """Evaluations that others recorded become a record: the same resources that a sweep of ours leaves."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
@@ -19,11 +19,11 @@ from seedsweep.engine.questions.census import step_of
 from seedsweep.exchange.baseline import doubts
 from seedsweep.exchange.points import ImportProblemError, Point
 from seedsweep.exchange.steps import common_steps
+from seedsweep.exchange.told import Goal, Loss
 from seedsweep.report.facts import IMPORTED
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted
 
-Goal = Literal["maximize", "minimize"]
 Short = Literal["failed", "diverged"]
 _WORDS = {
     "failed": "crashed, and is not to be in n",
@@ -46,6 +46,8 @@ class About:
     """At most so many of each run are taken."""
     tried: tuple[str, ...] = ()
     """The names that scores were looked for under."""
+    outcomes: Mapping[EpisodeId, Loss] = field(default_factory=dict)
+    """What the source says became of runs, whatever their length."""
     short: Short | None = None
     """What became of runs with fewer evaluations than the others; None refuses them."""
 
@@ -67,7 +69,8 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
     """
     if all(point.score is None for point in points):
         raise ImportProblemError(_scoreless(about))
-    curves = {episode: _cut_to(curve, about.evaluations) for episode, curve in _curves(points).items()}
+    recorded = _curves(points)
+    curves = {episode: _cut_to(curve, about.evaluations) for episode, curve in recorded.items()}
     if len(curves) > MAX_EPISODES:
         raise ImportProblemError(
             f"{about.name}: has {len(curves):,} runs, more than the {MAX_EPISODES:,} of a sweep: split it with --by "
@@ -80,7 +83,10 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
         raise ImportProblemError(
             f"{about.name}: a run has {planned} evaluations, more than {MAX_EVALUATIONS}: take fewer with --evaluations"
         )
-    short = _short(curves, planned, about)
+    # A run that is cut to the length of the others has not come to its end there.
+    told = {e: end for e, end in about.outcomes.items() if e in curves and recorded[e].scores == curves[e].scores}
+    short = _short({episode: curve for episode, curve in curves.items() if episode not in told}, planned, about)
+    lost = told | short
     steps, notes = common_steps({episode: curve.steps for episode, curve in curves.items()}, planned)
     sweep = _sweep(list(curves), planned, about)
     layout = Layout.of(sweep)
@@ -88,7 +94,7 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
         Episode(
             metadata=ObjectMeta(name=f"{layout.name}-{episode.name}"),
             spec=layout.episode_spec(episode),
-            status=_status(curves[episode], about, planned, lost=episode in short),
+            status=_status(curves[episode], about, planned, lost.get(episode)),
         )
         for episode in layout.episodes
     ]
@@ -96,6 +102,8 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
     undefined = sum(score is None for curve in curves.values() for score in curve.scores)
     if undefined:
         notes.append(f"{counted(undefined, 'score')} undefined: kept as such")
+    if told:
+        notes.append(f"{len(told):,} of {len(curves):,} runs failed or diverged, as the source says")
     if short:
         notes.append(f"{len(short):,} of {len(curves):,} runs are shorter and count as {about.short}")
     bests = [episode.status.best.score for episode in episodes if episode.status.best is not None]
@@ -168,7 +176,7 @@ def _cut_to(curve: _Curve, evaluations: int | None) -> _Curve:
     return _Curve(curve.scores[:evaluations], curve.losses[:evaluations], curve.steps[:evaluations], curve.where)
 
 
-def _short(curves: dict[EpisodeId, _Curve], planned: int, about: About) -> frozenset[EpisodeId]:
+def _short(curves: dict[EpisodeId, _Curve], planned: int, about: About) -> dict[EpisodeId, Loss]:
     found = [episode for episode, curve in curves.items() if len(curve.scores) < planned]
     if found and about.short is None:
         fewest = min(len(curves[episode].scores) for episode in found)
@@ -178,7 +186,7 @@ def _short(curves: dict[EpisodeId, _Curve], planned: int, about: About) -> froze
             f"{planned}, like {len(found):,} of {len(curves):,} runs. Say why: {meanings}. Runs that a scheduler "
             f"stopped are no sample of whole runs: compare all at the same length with --evaluations {fewest}"
         )
-    return frozenset(found)
+    return dict.fromkeys(found, "Diverged" if about.short == "diverged" else "Failed")
 
 
 def _sweep(episodes: Sequence[EpisodeId], planned: int, about: About) -> SeedSweep:
@@ -213,14 +221,12 @@ def _seeds(episodes: Sequence[EpisodeId]) -> dict[str, Any]:
     return {"pairs": [{"weightInit": w, "dataOrder": d} for w, d in episodes]}
 
 
-def _status(curve: _Curve, about: About, planned: int, *, lost: bool) -> EpisodeStatus:
+def _status(curve: _Curve, about: About, planned: int, lost: Loss | None) -> EpisodeStatus:
     maximize = about.goal == "maximize"
     losses = curve.losses if any(loss is not None for loss in curve.losses) else []
     best = BestEvaluation.of(curve.scores, losses, len(curve.scores), maximize=maximize)
     done = f"its source has {len(curve.scores)} of {planned} evaluations"
-    outcome: Literal["Finished", "Failed", "Diverged"] = "Finished"
-    if lost:
-        outcome = "Diverged" if about.short == "diverged" else "Failed"
+    outcome = lost or "Finished"
     return EpisodeStatus(
         state=outcome,
         scores=curve.scores,

@@ -68,7 +68,10 @@ def import_command(
     goal: Annotated[
         str | None,
         typer.Option(
-            parser=_goal, metavar="maximize|minimize", help="Which scores are better. Required.", show_default=False
+            parser=_goal,
+            metavar="maximize|minimize",
+            help="Which scores are better. Required, but for a table that export wrote.",
+            show_default=False,
         ),
     ] = None,
     score: Annotated[
@@ -148,7 +151,7 @@ def import_command(
     name: Annotated[str | None, typer.Option(help="Name of the record.", show_default="that of SOURCE")] = None,
 ) -> None:
     """Import runs."""
-    from seedsweep.exchange import importing
+    from seedsweep.exchange import build, importing, told
     from seedsweep.exchange.tables import Columns
 
     if to is None:
@@ -169,14 +172,14 @@ def import_command(
     request = importing.Request(
         source=source,
         to=to,
-        goal=cast(importing.Goal | None, goal),
+        goal=cast(told.Goal | None, goal),
         metric=metric,
         name=name,
         columns=columns,
         seeds_in=seeds_in,
         baseline=baseline,
         evaluations=evaluations,
-        short=cast(importing.Short | None, short),
+        short=cast(build.Short | None, short),
     )
     try:
         found = importing.import_runs(request, datetime.now(UTC))

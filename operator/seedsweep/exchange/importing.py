@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from seedsweep.exchange.build import About, Goal, Short, build_record
+from seedsweep.exchange.build import About, Short, build_record
 from seedsweep.exchange.names import group_name, record_name, unique_name
 from seedsweep.exchange.points import ImportProblemError, Point
 from seedsweep.exchange.runs import EVENTS, STATE, Named, find_boards, find_states, read_boards, read_states
 from seedsweep.exchange.tables import SUFFIXES, Columns, Group, read_rows, read_table
+from seedsweep.exchange.told import Goal, Told
 from seedsweep.exchange.wandb import is_panel, read_panel
 from seedsweep.report.record import Record, write_record
 from seedsweep.report.words import counted
@@ -60,11 +61,6 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
         ImportProblemError: nothing was written; the message says why and what to do.
         OSError: the folder cannot be written.
     """
-    if request.goal is None:
-        raise ImportProblemError(
-            "--goal: nothing in the source says whether a higher or a lower score is better: give --goal maximize, or "
-            "--goal minimize"
-        )
     if request.baseline is not None and not math.isfinite(request.baseline):
         raise ImportProblemError(
             "--baseline: is no finite number: give the score of a constant answer, or leave it out"
@@ -72,7 +68,7 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
     _check_place(request.to)
     if request.to.exists() and (not request.to.is_dir() or any(request.to.iterdir())):
         raise ImportProblemError(f"--to: {request.to} is there and not empty: give a new folder")
-    groups, scores = _read(request)
+    groups, told = _read(request)
     if len(groups) > MAX_RECORDS:
         raise ImportProblemError(
             f"--by: gives {len(groups):,} records, more than {MAX_RECORDS:,}: choose rows with --where, or name other "
@@ -85,18 +81,31 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
         folder = unique_name(record_name("-".join(group)), records) if group else ""
         about = About(
             name=name,
-            metric=request.metric or scores[group],
-            goal=request.goal,
+            metric=request.metric or told[group].metric,
+            goal=_goal(request.goal, told[group].goal),
             source=_source(request, group),
             now=now,
-            baseline=request.baseline,
+            baseline=request.baseline if request.baseline is not None else told[group].baseline,
             evaluations=request.evaluations,
+            outcomes=told[group].outcomes,
             tried=request.columns.score or ("score",),
             short=request.short,
         )
         records[folder] = build_record(groups[group], about)
     _write(request.to, {folder: record for folder, (record, _) in records.items()})
     return [Imported(request.to / folder, record, tuple(notes)) for folder, (record, notes) in records.items()]
+
+
+def _goal(given: Goal | None, told: Goal | None) -> Goal:
+    if given is not None and told is not None and given != told:
+        raise ImportProblemError(f"--goal: is {given}, and the table says {told}: leave --goal out")
+    goal = given or told
+    if goal is None:
+        raise ImportProblemError(
+            "--goal: nothing in the source says whether a higher or a lower score is better: give --goal maximize, or "
+            "--goal minimize"
+        )
+    return goal
 
 
 def _check_place(to: Path) -> None:
@@ -112,18 +121,18 @@ def _source(request: Request, group: Group) -> str:
     return f"imported from {request.source.name}" + (f" ({', '.join(told)})" if told else "")
 
 
-def _read(request: Request) -> tuple[Mapping[Group, list[Point]], Mapping[Group, str]]:
+def _read(request: Request) -> tuple[Mapping[Group, list[Point]], Mapping[Group, Told]]:
     source, columns = request.source, request.columns
     if not source.exists():
         raise ImportProblemError(f"{source}: is not there: give a file or a folder")
     if source.suffix in SUFFIXES and source.is_file():
         if source.suffix == ".csv" and is_panel(read_rows(source)[0]):
             named = _named(request, "a run's column is called 'NAME - METRIC'")
-            return {(): read_panel(source, named)}, {(): named.score}
+            return {(): read_panel(source, named)}, {(): Told(named.score)}
         return read_table(source, columns)
     if source.name == STATE and source.is_file():
         named = _named(request, "give a key of log_history, like eval_accuracy")
-        return {(): read_states([source], named)}, {(): named.score}
+        return {(): read_states([source], named)}, {(): Told(named.score)}
     if source.is_dir():
         return _read_folder(request)
     raise ImportProblemError(
@@ -132,16 +141,16 @@ def _read(request: Request) -> tuple[Mapping[Group, list[Point]], Mapping[Group,
     )
 
 
-def _read_folder(request: Request) -> tuple[Mapping[Group, list[Point]], Mapping[Group, str]]:
+def _read_folder(request: Request) -> tuple[Mapping[Group, list[Point]], Mapping[Group, Told]]:
     # The Trainer writes event files too: its own state says more, and says it exactly.
     states = find_states(request.source)
     if states:
         named = _named(request, "give a key of log_history, like eval_accuracy")
-        return {(): read_states(states, named)}, {(): named.score}
+        return {(): read_states(states, named)}, {(): Told(named.score)}
     boards = find_boards(request.source)
     if boards:
         named = _named(request, "give the tag of a scalar, like eval/accuracy")
-        return {(): read_boards(boards, named)}, {(): named.score}
+        return {(): read_boards(boards, named)}, {(): Told(named.score)}
     raise ImportProblemError(
         f"{request.source}: holds no {STATE} and no event files ({EVENTS}): give a folder with runs, or a table"
     )

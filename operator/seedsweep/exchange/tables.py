@@ -16,6 +16,7 @@ from seedsweep.exchange.points import (
     numbered,
     whole_number,
 )
+from seedsweep.exchange.told import COLUMNS, Told, told_by
 
 Row = Mapping[str, object]
 Group = tuple[str, ...]
@@ -111,8 +112,8 @@ def read_rows(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
     return header, rows
 
 
-def read_table(path: Path, columns: Columns) -> tuple[dict[Group, list[Point]], dict[Group, str]]:
-    """The evaluations of every record in a table, and the column that its scores are from.
+def read_table(path: Path, columns: Columns) -> tuple[dict[Group, list[Point]], dict[Group, Told]]:
+    """The evaluations of every record in a table, and what it says beside them.
 
     Raises:
         ImportProblemError: see `read_rows` and `Columns.resolved`; no row is left; a value is no number.
@@ -126,8 +127,14 @@ def read_table(path: Path, columns: Columns) -> tuple[dict[Group, list[Point]], 
     if not groups:
         told = " with " + ", ".join(f"{n}={v}" for n, v in chosen.where.items()) if chosen.where else ""
         raise ImportProblemError(f"{path}: no row{told}: there is nothing to import")
-    scores = {group: _score_column(chosen, rows) for group, rows in groups.items()}
-    return {group: list(_points(rows, scores[group], chosen)) for group, rows in groups.items()}, scores
+    points: dict[Group, list[Point]] = {}
+    told: dict[Group, Told] = {}
+    for group, rows_of in groups.items():
+        score = _score_column(chosen, rows_of)
+        points[group] = list(_points(rows_of, score, chosen))
+        ours = score == "score" and set(header) >= set(COLUMNS)
+        told[group] = told_by(rows_of, _episodes(rows_of, chosen)) if ours else Told(score)
+    return points, told
 
 
 def check_column(source: str, header: Sequence[str], name: str, option: str | None = None) -> None:
