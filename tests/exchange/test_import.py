@@ -278,6 +278,47 @@ def test_only_rows_with_the_value_asked_for_are_read(tmp_path: Path) -> None:
     assert curves(imported(tmp_path, source, "--where", "set=dev", *UP)) == {"wi1-do1": [0.5]}
 
 
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        (("set=dve",), "no row with set=dve: name another value with --where; set has 'dev', 'test'"),
+        (("set=dev", "seed=2"), "no row with set=dev, seed=2 together, though there are rows with each"),
+    ],
+)
+def test_a_condition_that_no_row_meets_is_refused_with_the_values_that_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], conditions: tuple[str, ...], said: str
+) -> None:
+    source = table(tmp_path, "seed,set,score\n1,dev,0.5\n2,test,0.6\n")
+    options = [word for condition in conditions for word in ("--where", condition)]
+    assert said in refusal(capsys, tmp_path, source, *options, *UP)
+
+
+@pytest.mark.parametrize(("name", "sign"), [("RUNS.CSV", ","), ("runs.Tsv", "\t")])
+def test_the_case_of_a_suffix_does_not_matter(tmp_path: Path, name: str, sign: str) -> None:
+    source = table(tmp_path, "seed,score\n1,0.5\n".replace(",", sign), name)
+    assert curves(imported(tmp_path, source, *UP)) == {"wi1-do1": [0.5]}
+
+
+@pytest.mark.parametrize(
+    ("name", "sign", "said"),
+    [
+        ("runs.csv", ";", "semicolons separate its columns: save it with commas"),
+        ("runs.csv", "\t", "tabs separate its columns: save it with commas, or name it .tsv"),
+        ("runs.tsv", ",", "commas separate its columns: save it with tabs, or name it .csv"),
+    ],
+)
+def test_a_table_with_another_separator_is_refused_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, sign: str, said: str
+) -> None:
+    source = table(tmp_path, "seed,score\n1,0.5\n".replace(",", sign), name)
+    assert said in refusal(capsys, tmp_path, source, *UP)
+
+
+def test_a_column_may_begin_with_a_hash(tmp_path: Path) -> None:
+    source = table(tmp_path, "# made by hand\n#seed,score\n1,0.5\n")
+    assert curves(imported(tmp_path, source, "--seed", "#seed", *UP)) == {"wi1-do1": [0.5]}
+
+
 def test_the_score_of_a_record_is_the_first_of_those_named_that_has_values(tmp_path: Path) -> None:
     source = table(tmp_path, "seed,task,mcc,acc\n1,a,,0.5\n1,b,0.3,0.6\n")
     options = ("--by", "task", "--score", "mcc", "--score", "acc")

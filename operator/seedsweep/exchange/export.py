@@ -42,7 +42,7 @@ def export_record(record: Record, to: Path) -> int:
         ImportProblemError: the record holds no evaluation, or the file is there already or is no .parquet.
         OSError: it cannot be written; nothing is left of it.
     """
-    if to.suffix != ".parquet":
+    if to.suffix.lower() != ".parquet":
         raise ImportProblemError(f"--to: {to} does not end with .parquet: give a name that does")
     if to.exists():
         raise ImportProblemError(f"--to: {to} is there already: give another name, or remove it")

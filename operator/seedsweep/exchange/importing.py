@@ -125,8 +125,8 @@ def _read(request: Request) -> tuple[Mapping[Group, list[Point]], Mapping[Group,
     source, columns = request.source, request.columns
     if not source.exists():
         raise ImportProblemError(f"{source}: is not there: give a file or a folder")
-    if source.suffix in SUFFIXES and source.is_file():
-        if source.suffix == ".csv" and is_panel(read_rows(source)[0]):
+    if source.suffix.lower() in SUFFIXES and source.is_file():
+        if source.suffix.lower() == ".csv" and is_panel(read_rows(source)[0]):
             named = _named(request, "a run's column is called 'NAME - METRIC'")
             return {(): read_panel(source, named)}, {(): Told(named.score)}
         return read_table(source, columns)

@@ -47,10 +47,10 @@ def read_states(paths: Iterable[Path], named: Named) -> list[Point]:
     logs = {str(path): (episodes[run], log) for run, (_, path, log) in furthest.items()}
     check_names({path: _evaluated(log, named.score) for path, (_, log) in logs.items()}, "log_history", named)
     points = []
-    for path, (episode, log) in logs.items():
+    for place, (episode, log) in logs.items():
         entries = (entry for entry in log if named.score in entry)
         for number, entry in enumerate(entries, start=1):
-            where = f"{path}, evaluation {number}"
+            where = f"{place}, evaluation {number}"
             step = whole_number(entry.get("step"), where, "step")
             loss = number_of(entry.get(named.loss), where, named.loss) if named.loss is not None else None
             score = number_of(entry[named.score], where, named.score)

@@ -23,6 +23,9 @@ Group = tuple[str, ...]
 """The values of the columns that tell records apart."""
 MAX_BYTES = 1 << 30
 """Of a CSV file, which is read whole."""
+MAX_LISTED = 20
+"""Values of a column in a message."""
+_SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas"}
 SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
@@ -103,7 +106,7 @@ def read_rows(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
         ImportProblemError: unreadable, empty, not a table, or too long.
     """
     try:
-        header, rows = _parquet(path) if path.suffix == ".parquet" else _separated(path)
+        header, rows = _parquet(path) if path.suffix.lower() == ".parquet" else _separated(path)
     except OSError as error:
         raise ImportProblemError(f"{path}: cannot be read ({error.strerror or error}): give a file that can") from None
     if len(set(header)) < len(header):
@@ -121,12 +124,14 @@ def read_table(path: Path, columns: Columns) -> tuple[dict[Group, list[Point]], 
     header, rows = read_rows(path)
     chosen = columns.resolved(str(path), header)
     groups: dict[Group, list[tuple[str, Row]]] = {}
+    there: dict[str, set[str]] = {name: set() for name in chosen.where}
     for where, row in rows:
+        for name, values in there.items():
+            values.add(_text(row[name]))
         if all(_text(row[name]) == value for name, value in chosen.where.items()):
             groups.setdefault(tuple(_text(row[name]) for name in chosen.by), []).append((where, row))
     if not groups:
-        told = " with " + ", ".join(f"{n}={v}" for n, v in chosen.where.items()) if chosen.where else ""
-        raise ImportProblemError(f"{path}: no row{told}: there is nothing to import")
+        raise ImportProblemError(_unmatched(path, chosen.where, there))
     points: dict[Group, list[Point]] = {}
     told: dict[Group, Told] = {}
     for group, rows_of in groups.items():
@@ -135,6 +140,19 @@ def read_table(path: Path, columns: Columns) -> tuple[dict[Group, list[Point]], 
         ours = score == "score" and set(header) >= set(COLUMNS)
         told[group] = told_by(rows_of, _episodes(rows_of, chosen)) if ours else Told(score)
     return points, told
+
+
+def _unmatched(path: Path, where: Mapping[str, str], there: Mapping[str, set[str]]) -> str:
+    if not any(there.values()):
+        return f"{path}: no row: there is nothing to import"
+    for name, value in where.items():
+        values = sorted(there[name])
+        if value not in values:
+            more = f" and {len(values) - MAX_LISTED:,} more" if len(values) > MAX_LISTED else ""
+            listed = ", ".join(repr(found[:60]) for found in values[:MAX_LISTED])
+            return f"{path}: no row with {name}={value}: name another value with --where; {name} has {listed}{more}"
+    told = ", ".join(f"{name}={value}" for name, value in where.items())
+    return f"{path}: no row with {told} together, though there are rows with each: leave one out"
 
 
 def check_column(source: str, header: Sequence[str], name: str, option: str | None = None) -> None:
@@ -215,9 +233,16 @@ def _separated(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
         raise ImportProblemError(f"{path}: is not UTF-8 text: save it as UTF-8") from None
     # Our own tables begin with lines that say what they are.
     lines = text.splitlines()
-    above = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    reader = csv.reader(lines[above:], delimiter="\t" if path.suffix == ".tsv" else ",")
+    above = next((i for i, line in enumerate(lines) if not (line + " ").startswith("# ")), len(lines))
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    reader = csv.reader(lines[above:], delimiter=delimiter)
     header = next(reader, [])
+    other = next((sign for sign in _SEPARATORS if len(header) == 1 and sign in header[0]), None)
+    if other is not None:
+        or_as = {",": ", or name it .csv", "\t": ", or name it .tsv"}.get(other, "")
+        raise ImportProblemError(
+            f"{path}: {_SEPARATORS[other]} separate its columns: save it with {_SEPARATORS[delimiter]}{or_as}"
+        )
     if not header:
         raise ImportProblemError(f"{path}: is empty: its first line must name the columns")
     return header, _lines(path, header, reader, above)

@@ -50,11 +50,11 @@ def told_by(rows: Sequence[tuple[str, Mapping[str, object]]], episodes: Iterable
     if goal not in ("maximize", "minimize"):
         raise ImportProblemError(f"{where}: goal is {goal[:60]!r}, not maximize or minimize: correct it")
     where, baseline = _only(rows, "baseline")
-    outcomes = {
-        episode: cast(Loss, row["outcome"])
-        for (_, row), episode in zip(rows, episodes, strict=True)
-        if row["outcome"] in ("Failed", "Diverged")
-    }
+    outcomes: dict[EpisodeId, Loss] = {}
+    for (_, row), episode in zip(rows, episodes, strict=True):
+        outcome = row["outcome"]
+        if outcome == "Failed" or outcome == "Diverged":
+            outcomes[episode] = outcome
     metric = _only(rows, "metric")[1]
     return Told(metric or "score", cast(Goal, goal), number_of(baseline, where, "baseline"), outcomes)
 
