@@ -8,11 +8,12 @@ import pytest
 
 import records
 from seedsweep.api.early_stopping import EarlyStopping
-from seedsweep.api.episode import EpisodeId
+from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.api.seeds import Seeds
 from seedsweep.api.sweep import Trainer
 from seedsweep.engine.layout import Layout
 from seedsweep.report.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, withheld
+from seedsweep.report.audited import Audit, audit_of
 from seedsweep.report.card import model_card
 from seedsweep.report.page import build_report
 from seedsweep.report.record import Record
@@ -38,6 +39,16 @@ def of(record: records.Record) -> Record:
 
 def with_seeds(record: records.Record, seeds: Seeds) -> records.Record:
     return replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(seeds=seeds)))
+
+
+def ended_early(record: records.Record, name: str, reason: EndReason, scores: int = records.RUNG) -> records.Record:
+    """One audited loser came no further than so many evaluations, for this reason."""
+    at = next(i for i, e in enumerate(record.episodes) if e.spec.id.name == name)
+    status = record.episodes[at].status
+    attempts = [*status.attempts, status.attempts[-1].evolve(reason=reason)]
+    status = status.evolve(scores=status.scores[:scores], attempts=attempts)
+    record.episodes[at] = record.episodes[at].evolve(status=status)
+    return record
 
 
 def test_every_remedy_of_a_cut_is_one_of_those_that_are_followed_here() -> None:
@@ -137,13 +148,78 @@ def test_an_audit_tells_how_many_losers_would_have_won_and_bounds_the_regret_in_
     assert best is not None
     regret = (0.75 - best.score) / 0.4
     words = words_of(record)
-    assert "2 of 3 losers trained on to the end" in words
+    assert "2 of 3 losers trained on for the audit, drawn before the start" in words
     assert "1 of them would have beaten the result: 50 %, exact 95 % interval 1 % to 99 %" in words
-    assert f"Regret is at most {regret:.4f} (95 % interval 0.00" in words
+    assert (
+        f"An upper bound on the regret is estimated at {regret:.4f} (95 % interval {0.75 - best.score:.4f} to" in words
+    )
     assert WOULD_HAVE_WON not in words
     card = card_of(record)
     assert "2 of 3 losers trained on for the audit, and 1 would have beaten the winner" in card
-    assert f"Regret is at most {regret:.4f}" in card
+    assert f"An upper bound on the regret is estimated at {regret:.4f} (95 % interval" in card
+    assert "without bias" in card
+    assert "egret is at most" not in words + card
+
+
+def test_an_audit_in_which_no_loser_beat_the_winner_gives_no_number_for_the_regret() -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.5})
+    words, card = words_of(record), card_of(record)
+    assert "None beat the result, so the regret has no estimate: the share above says" in words
+    assert "0 would have beaten the winner (exact 95 % interval of the share: 0 % to 84 %)" in card
+    assert "upper bound on the regret" not in words + card
+
+
+def test_an_audit_of_a_metric_without_a_best_value_says_that_the_interval_has_no_upper_limit() -> None:
+    record = records.audited({LOSERS[0]: 0.75})
+    trainer = Trainer.model_validate({"metric": {"name": "reward", "goal": "maximize"}})
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    assert "or more, without an upper limit, for the metric has no best value" in words_of(record)
+    assert "or more)" in card_of(record)
+
+
+def test_a_loser_that_diverged_in_its_audit_counts_with_what_it_had() -> None:
+    record = ended_early(records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75}), LOSERS[1], EndReason.DIVERGED)
+    found = audit_of(of(record))
+    assert isinstance(found, Audit)
+    assert found.complete
+    assert found.estimate.winners.n == 2
+    assert found.estimate.winners.count == 0
+    assert f"{LOSERS[1]} diverged: counted with its best score until then." in words_of(record)
+    assert "1 audited loser counted with a stand-in or not at all" in card_of(record)
+
+
+def test_a_loser_that_diverged_in_its_audit_before_any_score_counts_with_the_baseline() -> None:
+    record = ended_early(records.audited({LOSERS[0]: 0.75, LOSERS[1]: 0.5}), LOSERS[1], EndReason.DIVERGED, scores=0)
+    found = audit_of(of(record))
+    assert isinstance(found, Audit)
+    assert found.estimate.mean == pytest.approx((0.75 + records.BASELINE) / 2)
+    assert f"{LOSERS[1]} diverged before any score: counted with the constant baseline." in words_of(record)
+
+
+def test_losers_that_crashed_in_their_audit_are_made_up_for_by_the_others() -> None:
+    record = ended_early(records.audited({LOSERS[0]: 0.75, LOSERS[1]: 0.5}), LOSERS[1], EndReason.FAILED)
+    best = record.status.best
+    assert best is not None
+    found = audit_of(of(record))
+    assert isinstance(found, Audit)
+    assert found.estimate.regret == pytest.approx((0.75 - best.score) / (0.4 * 1 / 2))
+    words, card = words_of(record), card_of(record)
+    assert "1 of 2 drawn: the others have no final score" in words
+    assert "1 of 2 drawn: the others have no final score" in card
+    assert "which is unbiased" not in words
+    assert "without bias" not in card
+
+
+@pytest.mark.parametrize("phase", ["Running", "Suspended"])
+def test_an_audit_tells_nothing_before_the_sweep_is_over(phase: str) -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75}).with_status(phase=phase, completion_time=None)
+    assert "the sweep is not over. The estimate is made at the end." in words_of(record)
+    assert "upper bound on the regret" not in words_of(record)
+
+
+def test_the_card_that_is_handed_over_while_a_sweep_concludes_has_its_audit() -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75}).with_status(phase="Concluding", completion_time=None)
+    assert "An upper bound on the regret is estimated at" in card_of(record)
 
 
 def test_an_audit_that_drew_no_loser_says_so_and_how_to_draw_more() -> None:
@@ -159,9 +235,9 @@ def test_an_audited_loser_that_is_not_at_its_end_does_not_count() -> None:
     short = record.episodes[at]
     record.episodes[at] = short.evolve(status=short.status.evolve(scores=short.status.scores[:-1]))
     words = words_of(record)
-    assert "1 of 3 losers trained on to the end" in words
-    assert f"{LOSERS[1]} has not trained to the end" in words
-    assert "there is no interval of it" in words
+    assert "1 of 3 losers trained on for the audit (1 of 2 drawn" in words
+    assert f"{LOSERS[1]} did not train to the end" in words
+    assert "the regret has no estimate" in words
 
 
 def test_brackets_that_cut_nobody_are_one_full_record() -> None:

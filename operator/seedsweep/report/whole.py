@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from seedsweep.api.episode import BestEvaluation
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
-from seedsweep.report.analysis import EVIDENCE, Analysis, Withheld, analyses, known_baseline
+from seedsweep.report.analysis import (
+    EVIDENCE,
+    Analysis,
+    Withheld,
+    analyses,
+    best_possible,
+    known_baseline,
+    share_no_seed,
+)
 from seedsweep.report.record import Record
-from seedsweep.report.words import metric_name
 from seedsweep.science.evidence import Evidence, evidence
 from seedsweep.science.expected import expected_best, plug_in_expected_best
 from seedsweep.science.grid import (
@@ -30,7 +37,6 @@ from seedsweep.science.grid import (
 FEWEST_FOR_EVIDENCE = 20
 """Episodes: with fewer, a rank correlation is known to no better than 0.4."""
 _DRAWN = 12
-_AT_MOST_ONE = frozenset({"accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman"})
 _WORDS = ("weight-init", "data-order")
 
 
@@ -116,16 +122,14 @@ def _expected(record: Record, layout: Layout, analysis: Analysis) -> ExpectedBes
     def unbiased(values: Sequence[float]) -> tuple[float, ...]:
         return tuple(expected_best(values, n, design="full", maximize=maximize) for n in runs)
 
-    seeds = [(e.spec.weight_init, e.spec.data_order) for e in record.episodes]
-    independent = all(len({pair[axis] for pair in seeds}) == len(seeds) for axis in (0, 1))
     found = unbiased(scores)
     return ExpectedBest(
         runs,
         found,
         tuple(plug_in_expected_best(scores, n, design="full", maximize=maximize) for n in runs),
         {words: unbiased(values) for words, values in _evaluated_less(record, layout, analysis)},
-        _error_reduction(found, _best_possible(layout)),
-        independent,
+        _error_reduction(found, best_possible(layout)),
+        share_no_seed(episode.spec.id for episode in record.episodes),
     )
 
 
@@ -134,17 +138,6 @@ def _error_reduction(expected: Sequence[float], best: float | None) -> tuple[flo
     if best is None or best == expected[0]:
         return ()
     return tuple((value - expected[0]) / (best - expected[0]) for value in expected)
-
-
-def _best_possible(layout: Layout) -> float | None:
-    """The metric's best value, as its range in the sweep's file has it, or as every one of these metrics has."""
-    metric = layout.spec.trainer.ranking_metric
-    if metric is not None and metric.range is not None:
-        stated = metric.range.max if layout.maximize else metric.range.min
-        if stated is not None:
-            return float(stated)
-    ours = layout.ours and layout.maximize
-    return 1.0 if ours and metric_name(layout.spec.trainer) in _AT_MOST_ONE else None
 
 
 def _evaluated_less(record: Record, layout: Layout, analysis: Analysis) -> Iterator[tuple[str, list[float]]]:
