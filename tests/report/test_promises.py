@@ -3,12 +3,13 @@
 import html
 import re
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
 import records
 from seedsweep.api.early_stopping import EarlyStopping
-from seedsweep.api.episode import EndReason, EpisodeId
+from seedsweep.api.episode import EndReason, EpisodeId, Verdict
 from seedsweep.api.seeds import Seeds
 from seedsweep.api.sweep import Trainer
 from seedsweep.engine.layout import Layout
@@ -127,7 +128,98 @@ def test_seeds_of_ones_own_withhold_which_seed_matters_and_name_the_grid() -> No
 def test_a_grid_too_small_to_tell_which_seed_matters_says_so_and_what_to_run() -> None:
     words = words_of(records.fully_trained(4, 1))
     assert "Which seed matters : the grid of 4 x 1 seeds with 4 scores needs at least two weight-init" in words
-    assert "Run more seeds of either kind to get it" in words
+    assert "Run a whole grid of more seeds to get it" in words
+
+
+def as_pairs(record: records.Record, leave_out: int) -> records.Record:
+    """The same episodes but one, their seeds given as pairs."""
+    episodes = [e for i, e in enumerate(record.episodes) if i != leave_out]
+    pairs = [{"weightInit": e.spec.weight_init, "dataOrder": e.spec.data_order} for e in episodes]
+    return replace(with_seeds(record, Seeds.model_validate({"pairs": pairs})), episodes=episodes)
+
+
+def test_pairs_that_share_seeds_tell_which_seed_matters() -> None:
+    record = as_pairs(records.fully_trained(4, 3), leave_out=5)
+    found = whole_runs(of(record)).seeds
+    assert found is not None
+    assert found.missing == 1
+    assert "each episode has seeds of its own" not in words_of(record)
+
+
+def test_pairs_too_sparse_to_tell_which_seed_matters_are_said_to_be_so() -> None:
+    words = words_of(as_pairs(records.fully_trained(2, 2), leave_out=3))
+    assert "the grid of 2 x 2 seeds with 3 scores leaves no degrees of freedom" in words
+    assert "each episode has seeds of its own" not in words
+
+
+def test_pairs_of_very_many_seeds_are_refused_before_a_grid_is_made_of_them() -> None:
+    record = records.fully_trained(2, 1)
+    many = [{"weightInit": i // 2, "dataOrder": i} for i in range(1_000)]
+    [withheld_here] = [
+        item
+        for item in whole_runs(of(with_seeds(record, Seeds.model_validate({"pairs": many})))).withheld
+        if item.what == "Which seed matters"
+    ]
+    assert "500,000 pairs of seeds. Run a whole grid of fewer seeds to get it." in withheld_here.why
+
+
+def ended_as(record: records.Record, at: int, outcome: Literal["Diverged", "Failed"], upto: int) -> None:
+    """One episode of the record came to this end after so many evaluations."""
+    episode = record.episodes[at]
+    status = episode.status.evolve(
+        state=outcome, scores=episode.status.scores[:upto], verdict=Verdict(outcome=outcome), best=None
+    )
+    record.episodes[at] = episode.evolve(status=status)
+
+
+def test_a_cut_is_judged_by_diverged_episodes_too_and_tells_who_is_left_out() -> None:
+    record = records.fully_trained(6, 4)
+    ended_as(record, 0, "Diverged", 5)
+    ended_as(record, 1, "Diverged", 0)
+    ended_as(record, 2, "Failed", 5)
+    found = whole_runs(of(record)).where_to_cut
+    assert found is not None
+    assert (found.n, found.diverged, found.left_out) == (23, 2, (record.episodes[2].spec.id.name,))
+    words = words_of(record)
+    assert "From 23 curves, 2 of which diverged: where such a curve has ended, it ranks last." in words
+    assert f"Left out, because they failed or are not finished: {record.episodes[2].spec.id.name}." in words
+
+
+def test_a_cut_is_judged_by_the_losses_of_diverged_episodes_too() -> None:
+    record = records.fully_trained(5, 4)
+    for i, episode in enumerate(record.episodes):
+        losses = [-score if score is not None else None for score in episode.status.scores]
+        record.episodes[i] = episode.evolve(status=episode.status.evolve(losses=losses))
+    gone = record.episodes[3].status
+    verdict = Verdict(outcome="Diverged")
+    short = gone.evolve(scores=gone.scores[:4], losses=gone.losses[:4], verdict=verdict)
+    record.episodes[3] = record.episodes[3].evolve(status=short)
+    found = whole_runs(of(record)).where_to_cut
+    assert found is not None
+    assert all("validation loss" in signals for signals in found.rows.values())
+
+
+def test_where_all_diverged_without_a_score_no_cut_is_judged() -> None:
+    record = records.fully_trained(5, 4)
+    for i in range(20):
+        ended_as(record, i, "Diverged", 0)
+    [why] = [item.why for item in whole_runs(of(record)).withheld if item.what == EVIDENCE]
+    assert why.startswith("no episode has a defined score")
+
+
+def test_where_runs_failed_the_residual_has_no_interval_and_the_page_says_why() -> None:
+    record = records.fully_trained(5, 4)
+    first = record.episodes[0]
+    scores = [records.BASELINE - 0.01] * records.EVALUATIONS
+    record.episodes[0] = first.evolve(status=first.status.evolve(scores=scores))
+    found = whole_runs(of(record)).seeds
+    assert found is not None
+    assert found.components.residual.interval is None
+    assert found.components.rows.interval is not None
+    assert "That of the residual is withheld, for 1 run failed" in words_of(record)
+    healthy = whole_runs(of(records.fully_trained(5, 4))).seeds
+    assert healthy is not None
+    assert healthy.components.residual.interval is not None
 
 
 def test_a_missing_cell_withholds_the_intervals_alone() -> None:

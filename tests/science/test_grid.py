@@ -169,6 +169,13 @@ def test_cells_too_few_for_a_residual_are_refused() -> None:
         variance_components(np.array([[0.5, 0.6], [0.7, np.nan]]))
 
 
+def test_columns_that_each_have_one_row_alone_are_refused() -> None:
+    scores = np.full((2, 4), np.nan)
+    scores[0, :2], scores[1, 2:] = 0.5, 0.6
+    with pytest.raises(ValueError, match="degrees of freedom"):
+        variance_components(scores)
+
+
 def test_many_shuffles_of_a_large_grid_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = made_up(5, 5, 0.05)
     monkeypatch.setattr(science, "_CELLS_AT_ONCE", 100)

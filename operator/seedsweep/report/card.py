@@ -295,8 +295,8 @@ def _audited(record: Record) -> Iterator[str]:
         among = "" if found.complete else f" ({e.winners.n} of {found.drawn} drawn: the others have no final score)"
         yield ""
         yield (
-            f"What the cut cost: {e.winners.n} of {counted(found.losers, 'loser')} trained on for the audit{among}, and "
-            f"{e.winners.count} would have beaten the winner (exact 95 % interval of the share: {share})."
+            f"What the cut cost: {e.winners.n} of {counted(found.losers, 'loser')} trained on for the audit{among}, "
+            f"and {e.winners.count} would have beaten the winner (exact 95 % interval of the share: {share})."
         )
         if e.interval is not None:
             low, high = e.interval

@@ -18,6 +18,8 @@ _CELLS_AT_ONCE = 2_000_000
 _ROUNDING = 1e-12
 """Of the largest score."""
 CONFIDENCE = 0.95
+_KINDS = ("weight-init", "data-order")
+_NO_FREEDOM = "leaves no degrees of freedom: needs more cells than rows and columns less one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,14 @@ def variance_components(grid: Grid) -> Components:
     two mean squares, that of the residual is chi-squared's; both need every cell.
 
     Raises:
-        ValueError: fewer than two rows or columns, or no degrees of freedom are left for the residual.
+        ValueError: fewer than two rows or columns, or no degrees of freedom are left for the residual or an effect.
     """
     rows, columns = np.nonzero(np.isfinite(grid))
     if min(len(np.unique(rows)), len(np.unique(columns))) < 2:
         raise ValueError("needs at least two weight-init and two data-order seeds")
+    # What is this sparse is refused before its bases are computed.
+    if len(np.unique(rows)) + len(np.unique(columns)) > len(rows):
+        raise ValueError(_NO_FREEDOM)
     # Centred: differences of large squares would lose digits.
     y = grid[rows, columns] - np.nanmean(grid)
     z = [np.eye(grid.shape[axis])[index] for axis, index in enumerate((rows, columns))]
@@ -123,7 +128,7 @@ def variance_components(grid: Grid) -> Components:
     full = _basis(np.hstack([one, *z]))
     residual_freedom = len(y) - full.shape[1]
     if residual_freedom < 1:
-        raise ValueError("leaves no degrees of freedom: needs more cells than rows and columns less one")
+        raise ValueError(_NO_FREEDOM)
     # Rounding must not make a sum of squares negative.
     residual = max(0.0, _squares(y) - _squares(full.T @ y)) / residual_freedom
     complete = bool(np.isfinite(grid).all())
@@ -131,6 +136,10 @@ def variance_components(grid: Grid) -> Components:
     for axis in (0, 1):
         without = _basis(np.hstack([one, z[1 - axis]]))
         freedom = full.shape[1] - without.shape[1]
+        if freedom < 1:
+            raise ValueError(
+                f"has one {_KINDS[axis]} seed for each {_KINDS[1 - axis]} seed: their effects are the same"
+            )
         weight = (_squares(full.T @ z[axis]) - _squares(without.T @ z[axis])) / freedom
         square = max(0.0, _squares(full.T @ y) - _squares(without.T @ y)) / freedom
         variance = (square - residual) / weight
