@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 import records
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EndReason, EpisodeId, Verdict
 from seedsweep.api.seeds import Seeds
@@ -16,9 +17,11 @@ from seedsweep.engine.layout import Layout
 from seedsweep.report.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, withheld
 from seedsweep.report.audited import Audit, audit_of
 from seedsweep.report.card import model_card
+from seedsweep.report.facts import IMPORTED
 from seedsweep.report.page import build_report
 from seedsweep.report.record import Record
 from seedsweep.report.whole import whole_runs
+from seedsweep.report.words import p_text
 
 LOSERS = [e.spec.id.name for e in records.finished().episodes if e.status.state == "Lost"]
 
@@ -357,3 +360,26 @@ def test_a_sweep_whose_episodes_all_diverged_has_a_page() -> None:
     assert "20 of 20, 100 %" in words
     assert f"1 {records.BASELINE:.4f} {records.BASELINE:.4f}" in words
     assert "weight-init seed 0.0000 0.0000 to 0.0000" in words
+
+
+def test_seeds_without_spread_are_said_to_have_none_and_no_p_is_zero() -> None:
+    record = records.fully_trained(5, 4)
+    for i, episode in enumerate(record.episodes):
+        scores = [0.6 + 0.01 * episode.spec.weight_init] * records.EVALUATIONS
+        record.episodes[i] = episode.evolve(status=episode.status.evolve(scores=scores))
+    words = words_of(record)
+    assert "weight-init 0.0005 0.0005 4, 0 no spread within – 0.0005" in words
+    assert "inf" not in words.split("best, worst seed")[1].split("Read the first p")[0]
+    assert p_text(0.0) == "under 1e-300"
+
+
+def test_an_import_names_what_its_curves_cannot_tell() -> None:
+    record = records.fully_trained(3, 2)
+    trainer = Trainer.model_validate({"metric": {"name": "score", "goal": "maximize"}, "evaluations": 20})
+    since = records.START.isoformat()
+    imported = Condition(type="Complete", status="True", reason=IMPORTED, message="x", last_transition_time=since)
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    words = words_of(record.with_status(conditions=[imported]))
+    assert "Relative error reduction, and one evaluation an epoch : an imported curve" in words
+    assert "relative error reduction 1" not in words
+    assert "Relative error reduction, and one evaluation an epoch" not in words_of(records.fully_trained(3, 2))

@@ -23,6 +23,7 @@ from seedsweep.report.analysis import (
     known_baseline,
     share_no_seed,
 )
+from seedsweep.report.facts import imported_from
 from seedsweep.report.record import Record
 from seedsweep.science.evidence import Evidence, evidence
 from seedsweep.science.expected import expected_best, plug_in_expected_best
@@ -69,6 +70,11 @@ class OneSeed:
     """p-value by shuffles within the other seed."""
     whole: float
     """p-value of the test of Dodge et al. (2020)."""
+
+    @property
+    def spread(self) -> bool:
+        """Whether the scores of the best and the worst seed spread at all: else F is infinite."""
+        return math.isfinite(self.contrast.f)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,12 @@ def whole_runs(record: Record) -> Whole:
     expected = _expected(record, layout, analysis)
     missing: list[Withheld] = []
     seeds = _seeds(layout, analysis, missing)
+    if imported_from(status) is not None and not expected.error_reduction:
+        why = (
+            "an imported curve tells neither the metric's best value nor its epochs. "
+            "Train with `seedsweep run` and a trainer.metric.range to get them."
+        )
+        missing.append(Withheld("Relative error reduction, and one evaluation an epoch", why))
     return Whole(expected, seeds, _where_to_cut(record, layout, missing), tuple(missing))
 
 

@@ -210,9 +210,17 @@ def _means(grids: Grid) -> Grid:
 
 
 def _extremes(grids: Grid, maximize: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The best and the worst row of each; rows with fewer than two scores have no variance and are passed over."""
+    """The best and the worst row of each; rows with fewer than two scores have no variance and are passed over.
+
+    Of rows whose means tie, but for rounding, the one that spreads least: it gives the largest F.
+    """
     means = np.where(np.isfinite(grids).sum(axis=2) >= 2, _means(grids), np.nan)
-    high, low = np.nanargmax(means, axis=1), np.nanargmin(means, axis=1)
+    spread = _squares_within(grids)
+    bound = _rounding_of(grids)
+    high, low = (
+        np.where(np.abs(means - extreme(means, axis=1, keepdims=True)) <= bound, spread, np.inf).argmin(axis=1)
+        for extreme in (np.nanmax, np.nanmin)
+    )
     return (high, low) if maximize else (low, high)
 
 
@@ -221,14 +229,25 @@ def _f_of(grids: Grid, best: NDArray[np.intp], worst: NDArray[np.intp]) -> Grid:
     at = np.arange(len(grids))
     one, other = grids[at, best], grids[at, worst]
     sizes = [np.isfinite(part).sum(axis=1) for part in (one, other)]
-    means = [np.nanmean(part, axis=1) for part in (one, other)]
-    within = sum(np.nansum((part - mean[:, None]) ** 2, axis=1) for part, mean in zip((one, other), means, strict=True))
-    apart = np.abs(means[0] - means[1])
-    apart = np.where(apart <= _ROUNDING * np.nanmax(np.abs(grids)), 0.0, apart)
+    squares = _squares_within(grids)
+    within = squares[at, best] + squares[at, worst]
+    apart = np.abs(np.nanmean(one, axis=1) - np.nanmean(other, axis=1))
+    apart = np.where(apart <= _rounding_of(grids), 0.0, apart)
     between = apart**2 * sizes[0] * sizes[1] / (sizes[0] + sizes[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         f: Grid = between / (within / (sizes[0] + sizes[1] - 2))
     return np.where(between == 0, 0.0, f)
+
+
+def _squares_within(grids: Grid) -> Grid:
+    """Of each row's scores about their mean; what rounding leaves of equal scores is none."""
+    squares: Grid = np.nansum((grids - _means(grids)[:, :, None]) ** 2, axis=2)
+    return np.where(squares <= _rounding_of(grids) ** 2 * np.isfinite(grids).sum(axis=2), 0.0, squares)
+
+
+def _rounding_of(grids: Grid) -> float:
+    """By how much means of equal scores may differ."""
+    return float(_ROUNDING * np.nanmax(np.abs(grids)))
 
 
 def _row_squares(grids: Grid) -> Grid:
