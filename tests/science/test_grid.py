@@ -177,7 +177,8 @@ def test_of_rows_whose_means_tie_the_one_that_spreads_least_is_compared(order: t
     found = contrast(scores[list(order)], maximize=True)
     assert (order[found.best], order[found.worst]) == (1, 3)
     mirrored = contrast(-scores[list(order)], maximize=False)
-    assert (mirrored.best, mirrored.worst, mirrored.f) == (found.best, found.worst, pytest.approx(found.f))
+    assert (mirrored.best, mirrored.worst) == (found.best, found.worst)
+    assert mirrored.f == pytest.approx(found.f)
 
 
 @given(st.floats(0.1, 1e3), st.integers(2, 9))
