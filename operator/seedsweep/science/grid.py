@@ -18,8 +18,6 @@ _CELLS_AT_ONCE = 2_000_000
 _ROUNDING = 1e-12
 """Of the largest score."""
 CONFIDENCE = 0.95
-_KINDS = ("weight-init", "data-order")
-_NO_FREEDOM = "leaves no degrees of freedom: needs more cells than rows and columns less one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +111,20 @@ def variance_components(grid: Grid) -> Components:
     two mean squares, that of the residual is chi-squared's; both need every cell.
 
     Raises:
-        ValueError: fewer than two rows or columns, or no degrees of freedom are left for the residual or an effect.
+        ValueError: fewer than two rows or columns, or too few cells to leave degrees of freedom.
     """
     rows, columns = np.nonzero(np.isfinite(grid))
     if min(len(np.unique(rows)), len(np.unique(columns))) < 2:
         raise ValueError("needs at least two weight-init and two data-order seeds")
-    # What is this sparse is refused before its bases are computed.
+    # With so many cells, one a pair of seeds, the residual and both effects have degrees of freedom.
     if len(np.unique(rows)) + len(np.unique(columns)) > len(rows):
-        raise ValueError(_NO_FREEDOM)
+        raise ValueError("leaves no degrees of freedom: needs more cells than rows and columns less one")
     # Centred: differences of large squares would lose digits.
     y = grid[rows, columns] - np.nanmean(grid)
     z = [np.eye(grid.shape[axis])[index] for axis, index in enumerate((rows, columns))]
     one = np.ones((len(y), 1))
     full = _basis(np.hstack([one, *z]))
     residual_freedom = len(y) - full.shape[1]
-    if residual_freedom < 1:
-        raise ValueError(_NO_FREEDOM)
     # Rounding must not make a sum of squares negative.
     residual = max(0.0, _squares(y) - _squares(full.T @ y)) / residual_freedom
     complete = bool(np.isfinite(grid).all())
