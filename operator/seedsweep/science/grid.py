@@ -132,10 +132,6 @@ def variance_components(grid: Grid) -> Components:
     for axis in (0, 1):
         without = _basis(np.hstack([one, z[1 - axis]]))
         freedom = full.shape[1] - without.shape[1]
-        if freedom < 1:
-            raise ValueError(
-                f"has one {_KINDS[axis]} seed for each {_KINDS[1 - axis]} seed: their effects are the same"
-            )
         weight = (_squares(full.T @ z[axis]) - _squares(without.T @ z[axis])) / freedom
         square = max(0.0, _squares(full.T @ y) - _squares(without.T @ y)) / freedom
         variance = (square - residual) / weight
