@@ -48,4 +48,5 @@ def test_a_sweep_with_an_audit_tells_of_all_its_losers_that_were_drawn(workers):
     assert found.notes == ()
     assert engine.status.best is not None
     assert found.estimate == estimate_regret(drawn, engine.status.best.score, 0.4, maximize=True)
+    assert found.complete
     assert found.estimate.mean == pytest.approx(np.mean(drawn))

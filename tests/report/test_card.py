@@ -16,6 +16,7 @@ from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.api.reading.parse import parse_sweep
+from seedsweep.api.seeds import Seeds
 from seedsweep.engine.layout import Layout
 from seedsweep.report.card import model_card
 
@@ -66,7 +67,28 @@ def test_card_of_full_runs_tells_the_expected_best_of_every_n() -> None:
     assert "| n | 1 | 2 | 5 | 8 |" in card
     assert "| expected best | 0.6475 |" in card
     assert card.count("0.7054 |\n") == 2, "the best of all 8 is the maximum"
-    assert "cells of a grid share seeds" in card
+    assert "(an approximation, from the scores above):" in card
+    assert "Episodes share seeds, so they are not independent" in card
+
+
+@pytest.mark.parametrize(
+    ("pairs", "shared"), [([(0, 5), (1, 6), (2, 7)], False), ([(0, 5), (0, 6), (2, 7)], True)], ids=["own", "shared"]
+)
+def test_card_calls_the_expected_best_unbiased_only_where_no_seed_is_shared(
+    pairs: list[tuple[int, int]], shared: bool
+) -> None:
+    record = records.fully_trained(3, 1)
+    episodes = [
+        e.evolve(spec=e.spec.evolve(weight_init=w, data_order=d))
+        for e, (w, d) in zip(record.episodes, pairs, strict=True)
+    ]
+    seeds = Seeds.model_validate({"pairs": [{"weightInit": w, "dataOrder": d} for w, d in pairs]})
+    sweep = record.sweep.evolve(spec=record.sweep.spec.evolve(seeds=seeds))
+    assert record.status.best is not None
+    best = record.status.best.evolve(episode=episodes[0].spec.id.name)
+    card = card_of(replace(record, sweep=sweep, episodes=episodes).with_status(best=best))
+    assert ("(unbiased, from the scores above)" in card) is not shared
+    assert ("not independent" in card) is shared
 
 
 def test_hub_reads_the_base_model_and_the_metric_but_no_result_that_the_choice_has_spoilt() -> None:

@@ -3,20 +3,25 @@
 import html
 import re
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
 import records
+from seedsweep.api.core.objects import Condition
 from seedsweep.api.early_stopping import EarlyStopping
-from seedsweep.api.episode import EpisodeId
+from seedsweep.api.episode import EndReason, EpisodeId, Verdict
 from seedsweep.api.seeds import Seeds
 from seedsweep.api.sweep import Trainer
 from seedsweep.engine.layout import Layout
 from seedsweep.report.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, withheld
+from seedsweep.report.audited import Audit, audit_of
 from seedsweep.report.card import model_card
+from seedsweep.report.facts import IMPORTED
 from seedsweep.report.page import build_report
 from seedsweep.report.record import Record
 from seedsweep.report.whole import whole_runs
+from seedsweep.report.words import p_text
 
 LOSERS = [e.spec.id.name for e in records.finished().episodes if e.status.state == "Lost"]
 
@@ -38,6 +43,16 @@ def of(record: records.Record) -> Record:
 
 def with_seeds(record: records.Record, seeds: Seeds) -> records.Record:
     return replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(seeds=seeds)))
+
+
+def ended_early(record: records.Record, name: str, reason: EndReason, scores: int = records.RUNG) -> records.Record:
+    """One audited loser came no further than so many evaluations, for this reason."""
+    at = next(i for i, e in enumerate(record.episodes) if e.spec.id.name == name)
+    status = record.episodes[at].status
+    attempts = [*status.attempts, status.attempts[-1].evolve(reason=reason)]
+    status = status.evolve(scores=status.scores[:scores], attempts=attempts)
+    record.episodes[at] = record.episodes[at].evolve(status=status)
+    return record
 
 
 def test_every_remedy_of_a_cut_is_one_of_those_that_are_followed_here() -> None:
@@ -116,7 +131,98 @@ def test_seeds_of_ones_own_withhold_which_seed_matters_and_name_the_grid() -> No
 def test_a_grid_too_small_to_tell_which_seed_matters_says_so_and_what_to_run() -> None:
     words = words_of(records.fully_trained(4, 1))
     assert "Which seed matters : the grid of 4 x 1 seeds with 4 scores needs at least two weight-init" in words
-    assert "Run more seeds of either kind to get it" in words
+    assert "Run a whole grid of more seeds to get it" in words
+
+
+def as_pairs(record: records.Record, leave_out: int) -> records.Record:
+    """The same episodes but one, their seeds given as pairs."""
+    episodes = [e for i, e in enumerate(record.episodes) if i != leave_out]
+    pairs = [{"weightInit": e.spec.weight_init, "dataOrder": e.spec.data_order} for e in episodes]
+    return replace(with_seeds(record, Seeds.model_validate({"pairs": pairs})), episodes=episodes)
+
+
+def test_pairs_that_share_seeds_tell_which_seed_matters() -> None:
+    record = as_pairs(records.fully_trained(4, 3), leave_out=5)
+    found = whole_runs(of(record)).seeds
+    assert found is not None
+    assert found.missing == 1
+    assert "each episode has seeds of its own" not in words_of(record)
+
+
+def test_pairs_too_sparse_to_tell_which_seed_matters_are_said_to_be_so() -> None:
+    words = words_of(as_pairs(records.fully_trained(2, 2), leave_out=3))
+    assert "the grid of 2 x 2 seeds with 3 scores leaves no degrees of freedom" in words
+    assert "each episode has seeds of its own" not in words
+
+
+def test_pairs_of_very_many_seeds_are_refused_before_a_grid_is_made_of_them() -> None:
+    record = records.fully_trained(2, 1)
+    many = [{"weightInit": i // 2, "dataOrder": i} for i in range(1_000)]
+    [withheld_here] = [
+        item
+        for item in whole_runs(of(with_seeds(record, Seeds.model_validate({"pairs": many})))).withheld
+        if item.what == "Which seed matters"
+    ]
+    assert "500,000 pairs of seeds. Run a whole grid of fewer seeds to get it." in withheld_here.why
+
+
+def ended_as(record: records.Record, at: int, outcome: Literal["Diverged", "Failed"], upto: int) -> None:
+    """One episode of the record came to this end after so many evaluations."""
+    episode = record.episodes[at]
+    status = episode.status.evolve(
+        state=outcome, scores=episode.status.scores[:upto], verdict=Verdict(outcome=outcome), best=None
+    )
+    record.episodes[at] = episode.evolve(status=status)
+
+
+def test_a_cut_is_judged_by_diverged_episodes_too_and_tells_who_is_left_out() -> None:
+    record = records.fully_trained(6, 4)
+    ended_as(record, 0, "Diverged", 5)
+    ended_as(record, 1, "Diverged", 0)
+    ended_as(record, 2, "Failed", 5)
+    found = whole_runs(of(record)).where_to_cut
+    assert found is not None
+    assert (found.n, found.diverged, found.left_out) == (23, 2, (record.episodes[2].spec.id.name,))
+    words = words_of(record)
+    assert "From 23 curves, 2 of which diverged: where such a curve has ended, it ranks last." in words
+    assert f"Left out, because they failed or are not finished: {record.episodes[2].spec.id.name}." in words
+
+
+def test_a_cut_is_judged_by_the_losses_of_diverged_episodes_too() -> None:
+    record = records.fully_trained(5, 4)
+    for i, episode in enumerate(record.episodes):
+        losses = [-score if score is not None else None for score in episode.status.scores]
+        record.episodes[i] = episode.evolve(status=episode.status.evolve(losses=losses))
+    gone = record.episodes[3].status
+    verdict = Verdict(outcome="Diverged")
+    short = gone.evolve(scores=gone.scores[:4], losses=gone.losses[:4], verdict=verdict)
+    record.episodes[3] = record.episodes[3].evolve(status=short)
+    found = whole_runs(of(record)).where_to_cut
+    assert found is not None
+    assert all("validation loss" in signals for signals in found.rows.values())
+
+
+def test_where_all_diverged_without_a_score_no_cut_is_judged() -> None:
+    record = records.fully_trained(5, 4)
+    for i in range(20):
+        ended_as(record, i, "Diverged", 0)
+    [why] = [item.why for item in whole_runs(of(record)).withheld if item.what == EVIDENCE]
+    assert why.startswith("no episode has a defined score")
+
+
+def test_where_runs_failed_the_residual_has_no_interval_and_the_page_says_why() -> None:
+    record = records.fully_trained(5, 4)
+    first = record.episodes[0]
+    scores = [records.BASELINE - 0.01] * records.EVALUATIONS
+    record.episodes[0] = first.evolve(status=first.status.evolve(scores=scores))
+    found = whole_runs(of(record)).seeds
+    assert found is not None
+    assert found.components.residual.interval is None
+    assert found.components.rows.interval is not None
+    assert "That of the residual is withheld, for 1 run failed" in words_of(record)
+    healthy = whole_runs(of(records.fully_trained(5, 4))).seeds
+    assert healthy is not None
+    assert healthy.components.residual.interval is not None
 
 
 def test_a_missing_cell_withholds_the_intervals_alone() -> None:
@@ -137,13 +243,78 @@ def test_an_audit_tells_how_many_losers_would_have_won_and_bounds_the_regret_in_
     assert best is not None
     regret = (0.75 - best.score) / 0.4
     words = words_of(record)
-    assert "2 of 3 losers trained on to the end" in words
+    assert "2 of 3 losers trained on for the audit, drawn before the start" in words
     assert "1 of them would have beaten the result: 50 %, exact 95 % interval 1 % to 99 %" in words
-    assert f"Regret is at most {regret:.4f} (95 % interval 0.00" in words
+    assert (
+        f"An upper bound on the regret is estimated at {regret:.4f} (95 % interval {0.75 - best.score:.4f} to" in words
+    )
     assert WOULD_HAVE_WON not in words
     card = card_of(record)
     assert "2 of 3 losers trained on for the audit, and 1 would have beaten the winner" in card
-    assert f"Regret is at most {regret:.4f}" in card
+    assert f"An upper bound on the regret is estimated at {regret:.4f} (95 % interval" in card
+    assert "without bias" in card
+    assert "egret is at most" not in words + card
+
+
+def test_an_audit_in_which_no_loser_beat_the_winner_gives_no_number_for_the_regret() -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.5})
+    words, card = words_of(record), card_of(record)
+    assert "None beat the result, so the regret has no estimate: the share above says" in words
+    assert "0 would have beaten the winner (exact 95 % interval of the share: 0 % to 84 %)" in card
+    assert "upper bound on the regret" not in words + card
+
+
+def test_an_audit_of_a_metric_without_a_best_value_says_that_the_interval_has_no_upper_limit() -> None:
+    record = records.audited({LOSERS[0]: 0.75})
+    trainer = Trainer.model_validate({"metric": {"name": "reward", "goal": "maximize"}})
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    assert "or more, without an upper limit, for the metric has no best value" in words_of(record)
+    assert "or more)" in card_of(record)
+
+
+def test_a_loser_that_diverged_in_its_audit_counts_with_what_it_had() -> None:
+    record = ended_early(records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75}), LOSERS[1], EndReason.DIVERGED)
+    found = audit_of(of(record))
+    assert isinstance(found, Audit)
+    assert found.complete
+    assert found.estimate.winners.n == 2
+    assert found.estimate.winners.count == 0
+    assert f"{LOSERS[1]} diverged: counted with its best score until then." in words_of(record)
+    assert "1 audited loser counted with a stand-in or not at all" in card_of(record)
+
+
+def test_a_loser_that_diverged_in_its_audit_before_any_score_counts_with_the_baseline() -> None:
+    record = ended_early(records.audited({LOSERS[0]: 0.75, LOSERS[1]: 0.5}), LOSERS[1], EndReason.DIVERGED, scores=0)
+    found = audit_of(of(record))
+    assert isinstance(found, Audit)
+    assert found.estimate.mean == pytest.approx((0.75 + records.BASELINE) / 2)
+    assert f"{LOSERS[1]} diverged before any score: counted with the constant baseline." in words_of(record)
+
+
+def test_losers_that_crashed_in_their_audit_are_made_up_for_by_the_others() -> None:
+    record = ended_early(records.audited({LOSERS[0]: 0.75, LOSERS[1]: 0.5}), LOSERS[1], EndReason.FAILED)
+    best = record.status.best
+    assert best is not None
+    found = audit_of(of(record))
+    assert isinstance(found, Audit)
+    assert found.estimate.regret == pytest.approx((0.75 - best.score) / (0.4 * 1 / 2))
+    words, card = words_of(record), card_of(record)
+    assert "1 of 2 drawn: the others have no final score" in words
+    assert "1 of 2 drawn: the others have no final score" in card
+    assert "which is unbiased" not in words
+    assert "without bias" not in card
+
+
+@pytest.mark.parametrize("phase", ["Running", "Suspended"])
+def test_an_audit_tells_nothing_before_the_sweep_is_over(phase: str) -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75}).with_status(phase=phase, completion_time=None)
+    assert "the sweep is not over. The estimate is made at the end." in words_of(record)
+    assert "upper bound on the regret" not in words_of(record)
+
+
+def test_the_card_that_is_handed_over_while_a_sweep_concludes_has_its_audit() -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75}).with_status(phase="Concluding", completion_time=None)
+    assert "An upper bound on the regret is estimated at" in card_of(record)
 
 
 def test_an_audit_that_drew_no_loser_says_so_and_how_to_draw_more() -> None:
@@ -159,9 +330,9 @@ def test_an_audited_loser_that_is_not_at_its_end_does_not_count() -> None:
     short = record.episodes[at]
     record.episodes[at] = short.evolve(status=short.status.evolve(scores=short.status.scores[:-1]))
     words = words_of(record)
-    assert "1 of 3 losers trained on to the end" in words
-    assert f"{LOSERS[1]} has not trained to the end" in words
-    assert "there is no interval of it" in words
+    assert "1 of 3 losers trained on for the audit (1 of 2 drawn" in words
+    assert f"{LOSERS[1]} did not train to the end" in words
+    assert "the regret has no estimate" in words
 
 
 def test_brackets_that_cut_nobody_are_one_full_record() -> None:
@@ -189,3 +360,26 @@ def test_a_sweep_whose_episodes_all_diverged_has_a_page() -> None:
     assert "20 of 20, 100 %" in words
     assert f"1 {records.BASELINE:.4f} {records.BASELINE:.4f}" in words
     assert "weight-init seed 0.0000 0.0000 to 0.0000" in words
+
+
+def test_seeds_without_spread_are_said_to_have_none_and_no_p_is_zero() -> None:
+    record = records.fully_trained(5, 4)
+    for i, episode in enumerate(record.episodes):
+        scores = [0.6 + 0.01 * episode.spec.weight_init] * records.EVALUATIONS
+        record.episodes[i] = episode.evolve(status=episode.status.evolve(scores=scores))
+    words = words_of(record)
+    assert "weight-init 0.0005 0.0005 4, 0 no spread within – 0.0005" in words
+    assert "inf" not in words.split("best, worst seed")[1].split("Read the first p")[0]
+    assert p_text(0.0) == "under 1e-300"
+
+
+def test_an_import_names_what_its_curves_cannot_tell() -> None:
+    record = records.fully_trained(3, 2)
+    trainer = Trainer.model_validate({"metric": {"name": "score", "goal": "maximize"}, "evaluations": 20})
+    since = records.START.isoformat()
+    imported = Condition(type="Complete", status="True", reason=IMPORTED, message="x", last_transition_time=since)
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    words = words_of(record.with_status(conditions=[imported]))
+    assert "Relative error reduction, and one evaluation an epoch : an imported curve" in words
+    assert "relative error reduction 1" not in words
+    assert "Relative error reduction, and one evaluation an epoch" not in words_of(records.fully_trained(3, 2))

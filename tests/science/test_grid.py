@@ -169,6 +169,33 @@ def test_cells_too_few_for_a_residual_are_refused() -> None:
         variance_components(np.array([[0.5, 0.6], [0.7, np.nan]]))
 
 
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_of_rows_whose_means_tie_the_one_that_spreads_least_is_compared(order: tuple[int, ...]) -> None:
+    # The first two have equal means, but for rounding.
+    scores = np.array([[0.1, 0.2, 0.3, 0.6], [0.3, 0.3, 0.3, 0.3], [0.05, 0.2, 0.1, 0.1], [0.1, 0.11, 0.12, 0.12]])
+    scores[3] += scores[2].mean() - scores[3].mean()
+    found = contrast(scores[list(order)], maximize=True)
+    assert (order[found.best], order[found.worst]) == (1, 3)
+    mirrored = contrast(-scores[list(order)], maximize=False)
+    assert (mirrored.best, mirrored.worst) == (found.best, found.worst)
+    assert mirrored.f == pytest.approx(found.f)
+
+
+@given(st.floats(0.1, 1e3), st.integers(2, 9))
+@settings(max_examples=30, deadline=None)
+def test_rows_without_spread_have_an_infinite_f_whatever_rounding_leaves(score: float, columns: int) -> None:
+    scores = np.array([np.full(columns, score), np.full(columns, score / 3)])
+    found = contrast(scores, maximize=True)
+    assert (found.f, found.p) == (np.inf, 0.0)
+
+
+def test_columns_that_each_have_one_row_alone_are_refused() -> None:
+    scores = np.full((2, 4), np.nan)
+    scores[0, :2], scores[1, 2:] = 0.5, 0.6
+    with pytest.raises(ValueError, match="degrees of freedom"):
+        variance_components(scores)
+
+
 def test_many_shuffles_of_a_large_grid_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = made_up(5, 5, 0.05)
     monkeypatch.setattr(science, "_CELLS_AT_ONCE", 100)

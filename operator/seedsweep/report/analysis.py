@@ -4,17 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from seedsweep.api.cut import Cut
-from seedsweep.api.episode import BestEvaluation, Episode
+from seedsweep.api.episode import BestEvaluation, Episode, EpisodeId
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
 from seedsweep.report.record import Record
-from seedsweep.report.words import counted
+from seedsweep.report.words import counted, metric_name
 from seedsweep.science.summary import Share, Summary, failed_runs, summarize
 
 EXPECTED_BEST = "Expected best of n runs"
 OF_FINALS = "Mean and spread of final scores, and the shares of either seed in it"
 EVIDENCE = "What a cut would have seen of the end"
 WOULD_HAVE_WON = "Whether a loser would have won"
+_AT_MOST_ONE = frozenset({"accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,23 @@ def known_baseline(status: SweepStatus, episodes: Iterable[Episode]) -> float | 
     if status.best is not None and status.best.baseline is not None:
         return status.best.baseline
     return next((e.status.baseline for e in episodes if e.status.baseline is not None), None)
+
+
+def best_possible(layout: Layout) -> float | None:
+    """The metric's best value, as its range in the sweep's file has it, or as every one of these metrics has."""
+    metric = layout.spec.trainer.ranking_metric
+    if metric is not None and metric.range is not None:
+        stated = metric.range.max if layout.maximize else metric.range.min
+        if stated is not None:
+            return float(stated)
+    ours = layout.ours and layout.maximize
+    return 1.0 if ours and metric_name(layout.spec.trainer) in _AT_MOST_ONE else None
+
+
+def share_no_seed(episodes: Iterable[EpisodeId]) -> bool:
+    """Whether no two episodes share a seed, so that they are independent."""
+    seeds = list(episodes)
+    return all(len({pair[axis] for pair in seeds}) == len(seeds) for axis in (0, 1))
 
 
 def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Analysis | None:

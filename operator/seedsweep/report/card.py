@@ -19,7 +19,15 @@ from seedsweep.api.provenance import Provenance
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
-from seedsweep.report.analysis import EXPECTED_BEST, WOULD_HAVE_WON, Analysis, Withheld, analyses, withheld
+from seedsweep.report.analysis import (
+    EXPECTED_BEST,
+    WOULD_HAVE_WON,
+    Analysis,
+    Withheld,
+    analyses,
+    share_no_seed,
+    withheld,
+)
 from seedsweep.report.audited import Audit, audit_of
 from seedsweep.report.facts import saved_share, steps_trained, warnings, yaml_text
 from seedsweep.report.record import Record
@@ -261,17 +269,19 @@ def _expected(layout: Layout, status: SweepStatus, found: list[Analysis]) -> Ite
             if item.what in (EXPECTED_BEST, WOULD_HAVE_WON):
                 yield _withheld(item)
         return
+    independent = share_no_seed(layout.episodes)
+    kind = "unbiased" if independent else "an approximation"
     for analysis in found:
-        yield "Expected validation score of the best of n runs (unbiased, from the scores above):"
+        yield f"Expected validation score of the best of n runs ({kind}, from the scores above):"
         yield ""
         some = _some_of(len(analysis.scores))
         best = (expected_best(analysis.scores, n, design=status.design, maximize=layout.maximize) for n in some)
         yield f"| n | {' | '.join(f'{n:,}' for n in some)} |"
         yield f"| --- |{' --: |' * len(some)}"
         yield f"| expected best | {' | '.join(map(score_text, best))} |"
-        if layout.spec.seeds.grid is not None:
+        if not independent:
             yield ""
-            yield "The cells of a grid share seeds, so the runs are not independent and this is an approximation."
+            yield "Episodes share seeds, so they are not independent: that is why it is an approximation."
 
 
 def _audited(record: Record) -> Iterator[str]:
@@ -282,13 +292,19 @@ def _audited(record: Record) -> Iterator[str]:
     elif isinstance(found, Audit):
         e = found.estimate
         share = f"{share_text(e.winners.low, 1)} to {share_text(e.winners.high, 1)}"
-        interval = f" (95 % interval {score_text(e.interval[0])} to {score_text(e.interval[1])})" if e.interval else ""
+        among = "" if found.complete else f" ({e.winners.n} of {found.drawn} drawn: the others have no final score)"
         yield ""
         yield (
-            f"What the cut cost: {e.winners.n} of {counted(found.losers, 'loser')} trained on for the audit, and "
-            f"{e.winners.count} would have beaten the winner (exact 95 % interval of the share: {share}). "
-            f"Regret is at most {score_text(e.regret)}{interval}, by an unbiased estimate."
+            f"What the cut cost: {e.winners.n} of {counted(found.losers, 'loser')} trained on for the audit{among}, "
+            f"and {e.winners.count} would have beaten the winner (exact 95 % interval of the share: {share})."
         )
+        if e.interval is not None:
+            low, high = e.interval
+            reach = f"{score_text(low)} to {score_text(high)}" if high is not None else f"{score_text(low)} or more"
+            how = "without bias" if found.complete else "as if those without a final score were like the others"
+            yield f"An upper bound on the regret is estimated at {score_text(e.regret)} (95 % interval {reach}), {how}."
+        if found.notes:
+            yield f"{counted(len(found.notes), 'audited loser')} counted with a stand-in or not at all; see the report."
 
 
 def _withheld(item: Withheld) -> str:

@@ -5,17 +5,26 @@ Each is computed, or withheld with its reason and how to get it.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedsweep.api.episode import BestEvaluation
+from seedsweep.api.episode import BestEvaluation, Episode
+from seedsweep.api.seeds import MAX_CELLS
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
-from seedsweep.report.analysis import EVIDENCE, Analysis, Withheld, analyses, known_baseline
+from seedsweep.report.analysis import (
+    EVIDENCE,
+    Analysis,
+    Withheld,
+    analyses,
+    best_possible,
+    known_baseline,
+    share_no_seed,
+)
+from seedsweep.report.facts import imported_from
 from seedsweep.report.record import Record
-from seedsweep.report.words import metric_name
 from seedsweep.science.evidence import Evidence, evidence
 from seedsweep.science.expected import expected_best, plug_in_expected_best
 from seedsweep.science.grid import (
@@ -30,7 +39,6 @@ from seedsweep.science.grid import (
 FEWEST_FOR_EVIDENCE = 20
 """Episodes: with fewer, a rank correlation is known to no better than 0.4."""
 _DRAWN = 12
-_AT_MOST_ONE = frozenset({"accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman"})
 _WORDS = ("weight-init", "data-order")
 
 
@@ -63,6 +71,11 @@ class OneSeed:
     whole: float
     """p-value of the test of Dodge et al. (2020)."""
 
+    @property
+    def spread(self) -> bool:
+        """Whether the scores of the best and the worst seed spread at all: else F is infinite."""
+        return math.isfinite(self.contrast.f)
+
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
@@ -74,6 +87,8 @@ class Seeds:
     """Of the sum of the three variances."""
     missing: int
     """Cells of the grid without a score."""
+    failed: int
+    """Runs no better than a constant answer: where there is one, the residual has no interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,11 @@ class WhereToCut:
     rows: dict[int, dict[str, Evidence]]
     drawn: int
     keep: int
+    n: int
+    diverged: int
+    """Of the n, those whose curve ends early: they rank last from there on."""
+    left_out: tuple[str, ...]
+    """Episodes that crashed or are not finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +126,12 @@ def whole_runs(record: Record) -> Whole:
     expected = _expected(record, layout, analysis)
     missing: list[Withheld] = []
     seeds = _seeds(layout, analysis, missing)
+    if imported_from(status) is not None and not expected.error_reduction:
+        why = (
+            "an imported curve tells neither the metric's best value nor its epochs. "
+            "Train with `seedsweep run` and a trainer.metric.range to get them."
+        )
+        missing.append(Withheld("Relative error reduction, and one evaluation an epoch", why))
     return Whole(expected, seeds, _where_to_cut(record, layout, missing), tuple(missing))
 
 
@@ -116,16 +142,14 @@ def _expected(record: Record, layout: Layout, analysis: Analysis) -> ExpectedBes
     def unbiased(values: Sequence[float]) -> tuple[float, ...]:
         return tuple(expected_best(values, n, design="full", maximize=maximize) for n in runs)
 
-    seeds = [(e.spec.weight_init, e.spec.data_order) for e in record.episodes]
-    independent = all(len({pair[axis] for pair in seeds}) == len(seeds) for axis in (0, 1))
     found = unbiased(scores)
     return ExpectedBest(
         runs,
         found,
         tuple(plug_in_expected_best(scores, n, design="full", maximize=maximize) for n in runs),
         {words: unbiased(values) for words, values in _evaluated_less(record, layout, analysis)},
-        _error_reduction(found, _best_possible(layout)),
-        independent,
+        _error_reduction(found, best_possible(layout)),
+        share_no_seed(episode.spec.id for episode in record.episodes),
     )
 
 
@@ -134,17 +158,6 @@ def _error_reduction(expected: Sequence[float], best: float | None) -> tuple[flo
     if best is None or best == expected[0]:
         return ()
     return tuple((value - expected[0]) / (best - expected[0]) for value in expected)
-
-
-def _best_possible(layout: Layout) -> float | None:
-    """The metric's best value, as its range in the sweep's file has it, or as every one of these metrics has."""
-    metric = layout.spec.trainer.ranking_metric
-    if metric is not None and metric.range is not None:
-        stated = metric.range.max if layout.maximize else metric.range.min
-        if stated is not None:
-            return float(stated)
-    ours = layout.ours and layout.maximize
-    return 1.0 if ours and metric_name(layout.spec.trainer) in _AT_MOST_ONE else None
 
 
 def _evaluated_less(record: Record, layout: Layout, analysis: Analysis) -> Iterator[tuple[str, list[float]]]:
@@ -175,33 +188,43 @@ def _best_at(record: Record, layout: Layout, analysis: Analysis, at: range) -> l
 
 
 def _seeds(layout: Layout, analysis: Analysis, missing: list[Withheld]) -> Seeds | None:
-    chosen = layout.spec.seeds.grid
-    if chosen is None:
+    if share_no_seed(layout.episodes):
         why = "each episode has seeds of its own. Run a grid of weight-init and data-order seeds to get it."
         missing.append(Withheld("Which seed matters", why))
         return None
     axes = [sorted({episode[axis] for episode in layout.episodes}) for axis in (0, 1)]
+    cells = len(axes[0]) * len(axes[1])
+    if cells > MAX_CELLS:
+        why = f"the episodes have scores in few of {cells:,} pairs of seeds. Run a whole grid of fewer seeds to get it."
+        missing.append(Withheld("Which seed matters", why))
+        return None
     grid = np.full((len(axes[0]), len(axes[1])), math.nan)
+    places = [{seed: place for place, seed in enumerate(seeds)} for seeds in axes]
     for episode in layout.episodes:
-        if episode.name in analysis.by_episode:
-            grid[axes[0].index(episode.weight_init), axes[1].index(episode.data_order)] = analysis.by_episode[
-                episode.name
-            ]
+        score = analysis.by_episode.get(episode.name, math.nan)
+        grid[places[0][episode.weight_init], places[1][episode.data_order]] = score
+    failed = analysis.failed.count if analysis.failed is not None else 0
     try:
-        components = variance_components(grid)
+        components = _components(grid, failed)
         kinds = tuple(
             _one_seed(kind, axis, scores, layout.maximize)
             for kind, axis, scores in zip(_WORDS, axes, (grid, grid.T), strict=True)
         )
     except ValueError as error:
-        why = f"the grid {_grid_words(grid)} {error}. Run more seeds of either kind to get it."
+        why = f"the grid {_grid_words(grid)} {error}. Run a whole grid of more seeds to get it."
         missing.append(Withheld("Which seed matters", why))
         return None
     parts = (components.rows, components.columns, components.residual)
     variances = [part.deviation**2 for part in parts]
     total = math.fsum(variances) or 1.0
     first, second, rest = (variance / total for variance in variances)
-    return Seeds(kinds, components, (first, second, rest), int(np.isnan(grid).sum()))
+    return Seeds(kinds, components, (first, second, rest), int(np.isnan(grid).sum()), failed)
+
+
+def _components(grid: NDArray[np.float64], failed: int) -> Components:
+    """Without the residual's interval where runs failed: it then holds the truth far too seldom."""
+    found = variance_components(grid)
+    return replace(found, residual=replace(found.residual, interval=None)) if failed else found
 
 
 def _grid_words(grid: NDArray[np.float64]) -> str:
@@ -218,28 +241,45 @@ def _one_seed(kind: str, seeds: Sequence[int], grid: NDArray[np.float64], maximi
 def _where_to_cut(record: Record, layout: Layout, missing: list[Withheld]) -> WhereToCut | None:
     status = record.sweep.status or SweepStatus()
     planned = status.evaluations
-    finished = [e for e in record.episodes if planned is not None and len(e.status.scores) == planned]
-    if planned is None or planned < 2 or len(finished) < FEWEST_FOR_EVIDENCE:
-        why = (
-            f"{len(finished)} whole curves are too few. Run {FEWEST_FOR_EVIDENCE} or more episodes to get it."
-            if planned is None or planned > 1
-            else "there is one evaluation a run. Evaluate more often to get it."
-        )
+    whole = [e for e in record.episodes if len(e.status.scores) == planned or _diverged(e)]
+    why = _too_little(planned, whole)
+    if planned is None or why:
         missing.append(Withheld(EVIDENCE, why))
         return None
-    scores = np.array([_numbers(e.status.scores) for e in finished])
-    told = all(len(e.status.losses) == planned for e in finished)
-    losses = np.array([_numbers(e.status.losses) for e in finished]) if told else None
+    scores = _curves([e.status.scores for e in whole], planned)
+    told = all(len(e.status.losses) == len(e.status.scores) for e in whole)
+    losses = _curves([e.status.losses for e in whole], planned) if told else None
     at = sorted({max(1, round(planned * part / 10)) for part in range(1, 10)} - {planned})
-    design = (min(_DRAWN, len(finished)), _DRAWN // 3)
+    design = (min(_DRAWN, len(whole)), _DRAWN // 3)
     rows: dict[int, dict[str, Evidence]] = {}
     for item in evidence(scores, losses, at, design, maximize=layout.maximize):
         rows.setdefault(item.evaluation, {})[item.signal] = item
-    return WhereToCut(rows, *design)
+    here = {e.spec.id for e in whole}
+    left_out = tuple(e.spec.id.name for e in record.episodes if e.spec.id not in here)
+    return WhereToCut(rows, *design, len(whole), sum(map(_diverged, whole)), left_out)
 
 
-def _numbers(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else value for value in values]
+def _too_little(planned: int | None, whole: Sequence[Episode]) -> str:
+    """Why these curves tell nothing of where to cut; empty where they do."""
+    if planned == 1:
+        return "there is one evaluation a run. Evaluate more often to get it."
+    if planned is None or len(whole) < FEWEST_FOR_EVIDENCE:
+        return f"{len(whole)} whole curves are too few. Run {FEWEST_FOR_EVIDENCE} or more episodes to get it."
+    if all(score is None for e in whole for score in e.status.scores):
+        return "no episode has a defined score. Run episodes that do not all diverge to get it."
+    return ""
+
+
+def _diverged(episode: Episode) -> bool:
+    return episode.status.verdict is not None and episode.status.verdict.outcome == "Diverged"
+
+
+def _curves(values: Sequence[Sequence[float | None]], planned: int) -> NDArray[np.float64]:
+    """One a row; NaN where undefined, and after the end of one that diverged."""
+    curves = np.full((len(values), planned), math.nan)
+    for row, curve in zip(curves, values, strict=True):
+        row[: len(curve)] = [math.nan if value is None else value for value in curve[:planned]]
+    return curves
 
 
 def _some_of(many: int) -> list[int]:

@@ -53,7 +53,9 @@ def share_text(part: float, whole: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value: three decimals, four of one below 0.001, or two digits of a still smaller one."""
+    """A p-value: three decimals, four of one below 0.001, or two digits of a still smaller one, which is never 0."""
+    if p < 1e-300:
+        return "under 1e-300"
     if p >= 0.001:
         return f"{p:.3f}"
     return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"

@@ -111,19 +111,20 @@ def variance_components(grid: Grid) -> Components:
     two mean squares, that of the residual is chi-squared's; both need every cell.
 
     Raises:
-        ValueError: fewer than two rows or columns, or no degrees of freedom are left for the residual.
+        ValueError: fewer than two rows or columns, or too few cells to leave degrees of freedom.
     """
     rows, columns = np.nonzero(np.isfinite(grid))
     if min(len(np.unique(rows)), len(np.unique(columns))) < 2:
         raise ValueError("needs at least two weight-init and two data-order seeds")
+    # With so many cells, one a pair of seeds, the residual and both effects have degrees of freedom.
+    if len(np.unique(rows)) + len(np.unique(columns)) > len(rows):
+        raise ValueError("leaves no degrees of freedom: needs more cells than rows and columns less one")
     # Centred: differences of large squares would lose digits.
     y = grid[rows, columns] - np.nanmean(grid)
     z = [np.eye(grid.shape[axis])[index] for axis, index in enumerate((rows, columns))]
     one = np.ones((len(y), 1))
     full = _basis(np.hstack([one, *z]))
     residual_freedom = len(y) - full.shape[1]
-    if residual_freedom < 1:
-        raise ValueError("leaves no degrees of freedom: needs more cells than rows and columns less one")
     # Rounding must not make a sum of squares negative.
     residual = max(0.0, _squares(y) - _squares(full.T @ y)) / residual_freedom
     complete = bool(np.isfinite(grid).all())
@@ -201,9 +202,17 @@ def _means(grids: Grid) -> Grid:
 
 
 def _extremes(grids: Grid, maximize: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The best and the worst row of each; rows with fewer than two scores have no variance and are passed over."""
+    """The best and the worst row of each; rows with fewer than two scores have no variance and are passed over.
+
+    Of rows whose means tie, but for rounding, the one that spreads least: it gives the largest F.
+    """
     means = np.where(np.isfinite(grids).sum(axis=2) >= 2, _means(grids), np.nan)
-    high, low = np.nanargmax(means, axis=1), np.nanargmin(means, axis=1)
+    spread = _squares_within(grids)
+    bound = _rounding_of(grids)
+    high, low = (
+        np.where(np.abs(means - extreme(means, axis=1, keepdims=True)) <= bound, spread, np.inf).argmin(axis=1)
+        for extreme in (np.nanmax, np.nanmin)
+    )
     return (high, low) if maximize else (low, high)
 
 
@@ -212,14 +221,25 @@ def _f_of(grids: Grid, best: NDArray[np.intp], worst: NDArray[np.intp]) -> Grid:
     at = np.arange(len(grids))
     one, other = grids[at, best], grids[at, worst]
     sizes = [np.isfinite(part).sum(axis=1) for part in (one, other)]
-    means = [np.nanmean(part, axis=1) for part in (one, other)]
-    within = sum(np.nansum((part - mean[:, None]) ** 2, axis=1) for part, mean in zip((one, other), means, strict=True))
-    apart = np.abs(means[0] - means[1])
-    apart = np.where(apart <= _ROUNDING * np.nanmax(np.abs(grids)), 0.0, apart)
+    squares = _squares_within(grids)
+    within = squares[at, best] + squares[at, worst]
+    apart = np.abs(np.nanmean(one, axis=1) - np.nanmean(other, axis=1))
+    apart = np.where(apart <= _rounding_of(grids), 0.0, apart)
     between = apart**2 * sizes[0] * sizes[1] / (sizes[0] + sizes[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         f: Grid = between / (within / (sizes[0] + sizes[1] - 2))
     return np.where(between == 0, 0.0, f)
+
+
+def _squares_within(grids: Grid) -> Grid:
+    """Of each row's scores about their mean; what rounding leaves of equal scores is none."""
+    squares: Grid = np.nansum((grids - _means(grids)[:, :, None]) ** 2, axis=2)
+    return np.where(squares <= _rounding_of(grids) ** 2 * np.isfinite(grids).sum(axis=2), 0.0, squares)
+
+
+def _rounding_of(grids: Grid) -> float:
+    """By how much means of equal scores may differ."""
+    return float(_ROUNDING * np.nanmax(np.abs(grids)))
 
 
 def _row_squares(grids: Grid) -> Grid:
