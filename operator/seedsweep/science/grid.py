@@ -204,7 +204,7 @@ def _means(grids: Grid) -> Grid:
 def _extremes(grids: Grid, maximize: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The best and the worst row of each; rows with fewer than two scores have no variance and are passed over.
 
-    Of rows whose means tie, but for rounding, the one that spreads least: it gives the largest F.
+    Of rows whose means tie, but for rounding, the one that spreads least.
     """
     means = np.where(np.isfinite(grids).sum(axis=2) >= 2, _means(grids), np.nan)
     spread = _squares_within(grids)
