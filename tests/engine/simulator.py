@@ -240,7 +240,9 @@ class World:
                 if not decision.keep_best:
                     self.weights.discard(decision.episode)
             case HandOverWinner() if self.handing_over is None and self.hand_over is None:
-                assert decision.evaluation <= self.saved.get(decision.episode, 0)
+                verdict = self.records[decision.episode].verdict
+                if verdict is None or verdict.outcome not in ("LostByCut", "LostByDominance"):
+                    assert decision.evaluation <= self.saved.get(decision.episode, 0)
                 self.handing_over = self.now + 30
 
     def _start(self, decision: StartEpisode) -> None:

@@ -151,7 +151,9 @@ class Draft:
             changed = [a.evolve(**stopped) if a.uid == attempt.uid and a.stop is None else a for a in status.attempts]
             if changed != status.attempts:
                 self.write(attempt.episode, status.evolve(attempts=changed), durable=True)
-        save = not final and reason not in _NOT_SAVED
+        # Ranked by its latest score, a loser may have had the best one before, whose weights are not written yet.
+        may_be_best = self.layout.ours and self.layout.latest and self.seen.resumable
+        save = (not final or may_be_best) and reason not in _NOT_SAVED
         self.decisions.append(StopAttempt(attempt.episode, attempt.uid, reason, save=save))
         return True
 

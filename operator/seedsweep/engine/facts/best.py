@@ -8,7 +8,6 @@ from seedsweep.engine.draft import Draft
 
 _WROTE_ALL = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG, EndReason.DIVERGED})
 """Ends before which our trainer writes its best weights."""
-_TRAINED_ALL = frozenset({"Finished", "Diverged"})
 
 
 def best_episode(draft: Draft) -> EpisodeId | None:
@@ -41,10 +40,9 @@ def record_best(draft: Draft, limits: dict[EpisodeId, int]) -> None:
 
 
 def record_lost_weights(draft: Draft) -> None:
-    """Let the sweep's best be one whose weights there are, once nobody trains that episode any more.
+    """Let the best of a sweep that has failed be one whose weights there are.
 
-    Our trainer's best weights wait in its memory for the next checkpoint, or its end: a crash loses them, and so does
-    the deletion of a loser's pod.
+    Our trainer's best weights wait in its memory for the next checkpoint, or its end: a crash loses them.
     """
     if not (draft.layout.ours and draft.seen.resumable):
         return
@@ -66,9 +64,5 @@ def evaluations_with_weights(status: EpisodeStatus) -> int:
 
 
 def _trains_no_more(draft: Draft, episode: EpisodeId, status: EpisodeStatus) -> bool:
-    """Some of its weights may be lost, and nobody trains them again."""
-    if draft.is_open(episode):
-        return False
-    if status.verdict is None:
-        return draft.seen.status.failure is not None
-    return status.verdict.outcome not in _TRAINED_ALL
+    """The sweep has failed before this episode came to its end, which nobody trains to any more."""
+    return status.verdict is None and draft.seen.status.failure is not None and not draft.is_open(episode)
