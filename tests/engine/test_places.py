@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from engine.situations import (
     condition,
     ended,
@@ -210,6 +212,20 @@ def test_the_best_so_far_of_survivors_is_kept_at_the_deadline():
     todo = look(layout, ended(running(0, 0.2, 0.8, 0.4), EndReason.INTERRUPTED), records=records, now=101)
     assert todo.status.best is not None
     assert (todo.status.best.score, todo.status.best.evaluation) == (0.8, 2)
+
+
+@pytest.mark.parametrize(
+    ("ours", "resumable", "best"), [(True, True, 0.2), (True, False, 0.8), (False, True, 0.8), (False, False, 0.8)]
+)
+def test_weights_that_a_failed_sweep_never_stored_are_lost_to_our_trainer_alone(ours, resumable, best):
+    layout = study(2, parallelism=2, activeDeadlineSeconds=100, ours=ours)
+    records = {0: on_record(attempts=[entry("uid-0", stop=StopReason.DEADLINE)])}
+    last = ended(running(0, 0.2, 0.8, 0.4, checkpoint=1), EndReason.INTERRUPTED)
+    before = look(layout, running(1), now=101).status
+    assert before.failed
+    todo = look(layout, last, records=records, now=102, status=before, resumable=resumable)
+    assert todo.status.best is not None
+    assert todo.status.best.score == best
 
 
 def test_overshoot_of_the_undecided_is_not_the_best_so_far():

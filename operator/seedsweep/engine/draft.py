@@ -92,6 +92,11 @@ class Draft:
         self._written[episode] = durable or self._written.get(episode, False)
 
     @property
+    def stores_weights(self) -> bool:
+        """Our trainer keeps best weights in a storage: those of the winner are handed over."""
+        return self.layout.ours and self.seen.resumable
+
+    @property
     def full(self) -> bool:
         """No more records may be changed in this turn."""
         return len(self._written) >= self._max_writes
@@ -152,7 +157,7 @@ class Draft:
             if changed != status.attempts:
                 self.write(attempt.episode, status.evolve(attempts=changed), durable=True)
         # Ranked by its latest score, a loser may have had the best one before, whose weights are not written yet.
-        may_be_best = self.layout.ours and self.layout.latest and self.seen.resumable
+        may_be_best = self.stores_weights and self.layout.latest
         save = (not final or may_be_best) and reason not in _NOT_SAVED
         self.decisions.append(StopAttempt(attempt.episode, attempt.uid, reason, save=save))
         return True

@@ -33,8 +33,6 @@ def record_best(draft: Draft, limits: dict[EpisodeId, int]) -> None:
         limit = limits.get(episode)
         compared = bool(status.rung_scores) or not draft.layout.rungs[draft.layout.bracket_of[episode]]
         if limit is not None and compared and status.verdict is None:
-            if _trains_no_more(draft, episode, status):
-                limit = min(limit, evaluations_with_weights(status))
             best = BestEvaluation.of(status.scores, status.losses, limit, maximize=draft.layout.maximize)
             draft.statuses[episode] = status.evolve(best=keep_unknown(best, status.best))
 
@@ -44,25 +42,25 @@ def record_lost_weights(draft: Draft) -> None:
 
     Our trainer's best weights wait in its memory for the next checkpoint, or its end: a crash loses them.
     """
-    if not (draft.layout.ours and draft.seen.resumable):
+    if not draft.stores_weights or draft.seen.status.failure is None:
         return
     while (episode := best_episode(draft)) is not None and draft.may_write(episode):
         status = draft.status(episode)
-        weights = evaluations_with_weights(status)
+        weights = evaluations_with_weights(draft, status)
         assert status.best is not None  # that is what made it the best
-        if not _trains_no_more(draft, episode, status) or status.best.evaluation <= weights:
+        # One that lives may still write its own; a verdict says what counts.
+        if draft.is_open(episode) or status.verdict is not None or status.best.evaluation <= weights:
             return
-        upto = min(weights, status.best.evaluation)
-        best = BestEvaluation.of(status.scores, status.losses, upto, maximize=draft.layout.maximize)
+        best = BestEvaluation.of(status.scores, status.losses, weights, maximize=draft.layout.maximize)
         draft.write(episode, status.evolve(best=keep_unknown(best, status.best)), durable=True)
 
 
-def evaluations_with_weights(status: EpisodeStatus) -> int:
-    """The best of so many evaluations is in storage: what an attempt lost after its last checkpoint is not."""
+def evaluations_with_weights(draft: Draft, status: EpisodeStatus) -> int:
+    """The best of so many evaluations is in storage: what an attempt lost after its last checkpoint is not.
+
+    Nothing is handed over of a trainer of one's own, nor without storage: there all that are on record count.
+    """
+    if not draft.stores_weights:
+        return len(status.scores)
     ends = [a.evaluations if a.reason in _WROTE_ALL else a.checkpoint for a in status.attempts]
     return max(ends, default=0)
-
-
-def _trains_no_more(draft: Draft, episode: EpisodeId, status: EpisodeStatus) -> bool:
-    """The sweep has failed before this episode came to its end, which nobody trains to any more."""
-    return status.verdict is None and draft.seen.status.failure is not None and not draft.is_open(episode)

@@ -5,7 +5,6 @@ from seedsweep.api.episode import (
     BestEvaluation,
     EndReason,
     EpisodeId,
-    EpisodeStatus,
     StopReason,
     Verdict,
 )
@@ -60,21 +59,12 @@ def record_end(draft: Draft, episode: EpisodeId, verdict: Verdict) -> None:
     """An episode without a live attempt has come to its end; one that was never ranked cannot be the result."""
     status = draft.status(episode)
     ranked_somewhere = verdict.rung is None or bool(status.rung_scores)
-    upto = _evaluations_with_weights(draft, status, verdict)
+    # What a failed one lost after its last checkpoint, nobody repeats.
+    upto = evaluations_with_weights(draft, status) if verdict.outcome == "Failed" else len(status.scores)
     best = BestEvaluation.of(status.scores, status.losses, upto, maximize=draft.layout.maximize)
     best = keep_unknown(best, status.best) if ranked_somewhere else None
     draft.write(episode, status.evolve(verdict=verdict, best=best), durable=True)
     draft.events.append(_event(episode, verdict))
-
-
-def _evaluations_with_weights(draft: Draft, status: EpisodeStatus, verdict: Verdict) -> int:
-    """How many of its evaluations can be handed over: what a failed one lost after its last checkpoint, nobody repeats.
-
-    Nothing is handed over of a trainer of one's own.
-    """
-    if verdict.outcome != "Failed" or not (draft.layout.ours and draft.seen.resumable):
-        return len(status.scores)
-    return evaluations_with_weights(status)
 
 
 def _event(episode: EpisodeId, verdict: Verdict) -> Event:

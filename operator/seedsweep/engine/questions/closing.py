@@ -42,8 +42,7 @@ def read_closing(draft: Draft, race: Race, failure: Failure | None) -> Closing:
     winner, best = found if found is not None else (None, None)
     settled = not race.standings and not draft.frozen
     ending = settled or failure is not None
-    stored = draft.layout.ours and draft.seen.resumable
-    hands_over = ending and winner is not None and stored and draft.seen.hand_over is None
+    hands_over = ending and winner is not None and draft.stores_weights and draft.seen.hand_over is None
     leftovers = find_leftovers(draft, race, winner, failing=failure is not None)
     exhausted = draft.seen.housekeeping is not None and draft.seen.housekeeping.exhausted
     idle = not draft.live and not draft.frozen
