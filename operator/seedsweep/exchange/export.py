@@ -9,6 +9,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.census import step_of
 from seedsweep.exchange.points import ImportProblemError
+from seedsweep.files import write_whole
 from seedsweep.report.analysis import known_baseline
 from seedsweep.report.facts import counting_evaluations
 from seedsweep.report.record import Record
@@ -49,13 +50,9 @@ def export_record(record: Record, to: Path) -> int:
     rows = _rows(record)
     if not rows:
         raise ImportProblemError(f"{record.sweep.metadata.name}: no episode has an evaluation yet: nothing to export")
-    partial = to.with_name(f".{to.name}.partial")
-    try:
-        parquet.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial)
-        partial.replace(to)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    table = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), table)
+    write_whole(to, table.getvalue().to_pybytes())
     return len(rows)
 
 

@@ -1,6 +1,6 @@
 """Which statistics a record can carry, each with what it was computed from, and which it cannot, with the reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from seedsweep.api.cut import Cut
@@ -118,6 +118,12 @@ def best_possible(layout: Layout) -> float | None:
             return float(stated)
     ours = layout.ours and layout.maximize
     return 1.0 if ours and metric_name(layout.spec.trainer) in _AT_MOST_ONE else None
+
+
+def round_numbers(many: int, leading: Sequence[int]) -> list[int]:
+    """From 1 up to `many`, itself included: those of one digit that leads, as 1, 2, 5, 10, 20, ..."""
+    steps = [digit * 10**power for power in range(len(str(many))) for digit in leading]
+    return [n for n in steps if n < many] + [many]
 
 
 def share_no_seed(episodes: Iterable[EpisodeId]) -> bool:

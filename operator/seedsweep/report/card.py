@@ -25,6 +25,7 @@ from seedsweep.report.analysis import (
     Analysis,
     Withheld,
     analyses,
+    round_numbers,
     share_no_seed,
     withheld,
 )
@@ -274,7 +275,7 @@ def _expected(layout: Layout, status: SweepStatus, found: list[Analysis]) -> Ite
     for analysis in found:
         yield f"Expected validation score of the best of n runs ({kind}, from the scores above):"
         yield ""
-        some = _some_of(len(analysis.scores))
+        some = round_numbers(len(analysis.scores), (1, 2, 5))
         best = (expected_best(analysis.scores, n, design=status.design, maximize=layout.maximize) for n in some)
         yield f"| n | {' | '.join(f'{n:,}' for n in some)} |"
         yield f"| --- |{' --: |' * len(some)}"
@@ -309,12 +310,6 @@ def _audited(record: Record) -> Iterator[str]:
 
 def _withheld(item: Withheld) -> str:
     return f"- **{item.what}** is withheld: {item.why}"
-
-
-def _some_of(many: int) -> list[int]:
-    """1, 2, 5, 10, 20, ... up to all."""
-    steps = [m * 10**power for power in range(len(str(many))) for m in (1, 2, 5)]
-    return [n for n in steps if n < many] + [many]
 
 
 def _cost(status: SweepStatus) -> Iterator[str]:

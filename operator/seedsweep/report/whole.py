@@ -21,6 +21,7 @@ from seedsweep.report.analysis import (
     analyses,
     best_possible,
     known_baseline,
+    round_numbers,
     share_no_seed,
 )
 from seedsweep.report.facts import imported_from
@@ -137,7 +138,7 @@ def whole_runs(record: Record) -> Whole:
 
 def _expected(record: Record, layout: Layout, analysis: Analysis) -> ExpectedBest:
     scores, maximize = analysis.scores, layout.maximize
-    runs = tuple(_some_of(len(scores)))
+    runs = tuple(round_numbers(len(scores), (1, 2, 3, 5)))
 
     def unbiased(values: Sequence[float]) -> tuple[float, ...]:
         return tuple(expected_best(values, n, design="full", maximize=maximize) for n in runs)
@@ -280,9 +281,3 @@ def _curves(values: Sequence[Sequence[float | None]], planned: int) -> NDArray[n
     for row, curve in zip(curves, values, strict=True):
         row[: len(curve)] = [math.nan if value is None else value for value in curve[:planned]]
     return curves
-
-
-def _some_of(many: int) -> list[int]:
-    """1, 2, 3, 5, 10, 20, 30, 50, ... up to all."""
-    steps = [m * 10**power for power in range(len(str(many))) for m in (1, 2, 3, 5)]
-    return [n for n in steps if n < many] + [many]

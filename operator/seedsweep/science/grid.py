@@ -63,12 +63,9 @@ def contrast(grid: Grid, *, maximize: bool) -> Contrast:
         ValueError: fewer than two rows with two scores each.
     """
     _check(grid)
-    best, worst = (int(i[0]) for i in _extremes(grid[None], maximize))
-    f = float(_f_of(grid[None], np.array([best]), np.array([worst]))[0])
+    best, worst, f = (found[0].item() for found in _contrasts(grid[None], maximize))
     sizes = [int(np.isfinite(grid[row]).sum()) for row in (best, worst)]
-    above = sum(
-        int((_f_of(shuffled, *_extremes(shuffled, maximize)) >= f * (1 - 1e-9)).sum()) for shuffled in _shuffles(grid)
-    )
+    above = sum(int((_contrasts(s, maximize)[2] >= f * (1 - 1e-9)).sum()) for s in _shuffles(grid))
     p = float(stats.f.sf(f, 1, sum(sizes) - 2)) if np.isfinite(f) else 0.0
     return Contrast(best, worst, f, p, (above + 1) / (SHUFFLES + 1))
 
@@ -201,45 +198,29 @@ def _means(grids: Grid) -> Grid:
     return means
 
 
-def _extremes(grids: Grid, maximize: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The best and the worst row of each; rows with fewer than two scores have no variance and are passed over.
+def _contrasts(grids: Grid, maximize: bool) -> tuple[NDArray[np.intp], NDArray[np.intp], Grid]:
+    """The best and the worst row of each, and their one-way F: infinite where only their means differ, 0 where nothing.
 
-    Of rows whose means tie, but for rounding, the one that spreads least.
+    Rows with fewer than two scores have no variance and are passed over. Of rows whose means tie, but for rounding, the
+    one that spreads least is taken.
     """
-    means = np.where(np.isfinite(grids).sum(axis=2) >= 2, _means(grids), np.nan)
-    spread = _squares_within(grids)
-    bound = _rounding_of(grids)
+    at, sizes, means = np.arange(len(grids)), np.isfinite(grids).sum(axis=2), _means(grids)
+    # By how much means of equal scores may differ.
+    bound = float(_ROUNDING * np.nanmax(np.abs(grids)))
+    squares = np.nansum((grids - means[:, :, None]) ** 2, axis=2)
+    squares = np.where(squares <= bound**2 * sizes, 0.0, squares)
+    able = np.where(sizes >= 2, means, np.nan)
     high, low = (
-        np.where(np.abs(means - extreme(means, axis=1, keepdims=True)) <= bound, spread, np.inf).argmin(axis=1)
+        np.where(np.abs(able - extreme(able, axis=1, keepdims=True)) <= bound, squares, np.inf).argmin(axis=1)
         for extreme in (np.nanmax, np.nanmin)
     )
-    return (high, low) if maximize else (low, high)
-
-
-def _f_of(grids: Grid, best: NDArray[np.intp], worst: NDArray[np.intp]) -> Grid:
-    """One-way F of two rows; infinite where only their means differ, 0 where nothing does."""
-    at = np.arange(len(grids))
-    one, other = grids[at, best], grids[at, worst]
-    sizes = [np.isfinite(part).sum(axis=1) for part in (one, other)]
-    squares = _squares_within(grids)
-    within = squares[at, best] + squares[at, worst]
-    apart = np.abs(np.nanmean(one, axis=1) - np.nanmean(other, axis=1))
-    apart = np.where(apart <= _rounding_of(grids), 0.0, apart)
-    between = apart**2 * sizes[0] * sizes[1] / (sizes[0] + sizes[1])
+    apart = means[at, high] - means[at, low]
+    both = sizes[at, high] + sizes[at, low]
+    between = np.where(apart <= bound, 0.0, apart) ** 2 * sizes[at, high] * sizes[at, low] / both
     with np.errstate(divide="ignore", invalid="ignore"):
-        f: Grid = between / (within / (sizes[0] + sizes[1] - 2))
-    return np.where(between == 0, 0.0, f)
-
-
-def _squares_within(grids: Grid) -> Grid:
-    """Of each row's scores about their mean; what rounding leaves of equal scores is none."""
-    squares: Grid = np.nansum((grids - _means(grids)[:, :, None]) ** 2, axis=2)
-    return np.where(squares <= _rounding_of(grids) ** 2 * np.isfinite(grids).sum(axis=2), 0.0, squares)
-
-
-def _rounding_of(grids: Grid) -> float:
-    """By how much means of equal scores may differ."""
-    return float(_ROUNDING * np.nanmax(np.abs(grids)))
+        f = between / ((squares[at, high] + squares[at, low]) / (both - 2))
+    f = np.where(between == 0, 0.0, f)
+    return (high, low, f) if maximize else (low, high, f)
 
 
 def _row_squares(grids: Grid) -> Grid:

@@ -6,9 +6,9 @@
     best/, best-to-<r>/
         model.safetensors, predictions.csv, best.json, manifest.json
 
-Where these folders are is the business of folders.py. On a disk, equal files are hard links. The copies inside a
-checkpoint let an attempt that resumes behind the best evaluation find the best weights of its own past, not those of a
-future that may not recur.
+Where these folders are is the business of storage/folders.py. On a disk, equal files are hard links. The copies inside
+a checkpoint let an attempt that resumes behind the best evaluation find the best weights of its own past, not those of
+a future that may not recur.
 """
 
 import json

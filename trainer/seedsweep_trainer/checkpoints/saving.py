@@ -118,19 +118,15 @@ class Saver:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # An error under way is not to be hidden by another.
+        settle = self._wait if kind is None else self._log_failure
         try:
-            if kind is None:
-                self._wait()
-            else:
-                self._log_failure()
+            settle()
             if self._folder is not None and self._best is not None:
                 self._write(self._folder, None, None)
         finally:
             self._executor.shutdown()
-        if kind is None:
-            self._wait()
-        else:
-            self._log_failure()
+        settle()
 
     def _is_due(self) -> bool:
         if self._pending is not None:
