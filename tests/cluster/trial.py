@@ -35,7 +35,7 @@ KINDS = {"seedsweeps": "SeedSweep", "pods": "Pod", "episodes": "Episode", "cuts"
 """Of what is left of a sweep."""
 PATIENCE = 90.0
 """Seconds, as all times here."""
-SETTLES_WITHIN = 180.0
+SETTLES_WITHIN = 60.0
 PERIOD = 0.1
 
 Object = dict[str, Any]
