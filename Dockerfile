@@ -63,7 +63,7 @@ ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="seedsweep-operator" \
       org.opencontainers.image.description="Carries out SeedSweeps on a cluster" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0 AND MIT"
 # The user has no name in the base, and kopf and torch ask for one.
 ENV PATH=/opt/seedsweep/bin:$PATH LOGNAME=seedsweep PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=operator-dependencies /opt/seedsweep /opt/seedsweep
@@ -77,7 +77,7 @@ ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="seedsweep-trainer" \
       org.opencontainers.image.description="Fine-tunes one episode of a SeedSweep" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0 AND MIT"
 # The user has no name in the base, and kopf and torch ask for one.
 ENV PATH=/opt/seedsweep/bin:$PATH LOGNAME=seedsweep PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=trainer-dependencies /opt/seedsweep /opt/seedsweep

@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test cluster images node lint format crds constraints bench clean
+.PHONY: help env demo test cluster images node lint format crds monitoring constraints bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -23,11 +23,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## eight episodes, one cut, a winner: the quickstart on real sentences
 	$(BIN)/seedsweep run examples/quickstart.yaml
 
-test: $(READY) ## all tests; the first time it also builds Kubernetes (ten minutes) and both images (five)
+test: $(READY) ## all tests; the first time it also builds Kubernetes and Kueue (15 minutes) and both images (five)
 	@# Here its progress can be seen. What cannot be built is said, and its tests are skipped.
 	-@PYTHONPATH=tests $(BIN)/python -m cluster build > /dev/null
 	-@PYTHONPATH=tests $(BIN)/python -m node images > /dev/null
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 cluster: $(READY) ## a Kubernetes control plane with fake GPU nodes to play with, until Ctrl-C
 	PYTHONPATH=tests $(BIN)/python -m cluster up
@@ -50,6 +50,9 @@ format: $(READY) ## write the format
 
 crds: $(READY) ## write charts/seedsweep/crds from the types
 	$(BIN)/python -m seedsweep.api.schema.crd charts/seedsweep/crds
+
+monitoring: $(READY) ## write docs/metrics.md and the chart's dashboards
+	$(BIN)/python monitoring/write.py
 
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --upgrade --no-emit-index-url --universal --all-extras --no-annotate --no-header \

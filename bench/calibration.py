@@ -11,9 +11,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from seedsweep.science import grid as science
-from seedsweep.science.audit import estimate_regret
+from seedsweep.science import bimodality
+from seedsweep.science.bands import median_bands
 from seedsweep.science.expected import expected_best, plug_in_expected_best
+from seedsweep.science.seeds import grid as science
+from seedsweep.science.stopping.audit import estimate_regret
 from seedsweep.science.summary import share
 
 SHUFFLES = 199
@@ -156,6 +158,48 @@ def print_expected(many: int) -> None:
             print(f"| {name} | {n} | {truth:.3f} | " + " | ".join(f"{value:.3f}" for value in found) + " |")
 
 
+BAND_RUNS = (1, 2, 5, 10, 20)
+
+
+def print_bands(many: int) -> None:
+    print("\n| scores | 10 runs | 20 runs | 50 runs |")
+    print("| --- | --- | --- | --- |")
+    rng = np.random.default_rng(5)
+    rounded: dict[str, Noise] = {"normal, to one digit": lambda rng, shape: np.round(rng.normal(size=shape), 1)}
+    for name, noise in (NOISES | rounded).items():
+        population = noise(rng, (400_000,))
+        true = [np.quantile(population, 0.5 ** (1 / n), method="inverted_cdf") for n in BAND_RUNS]
+        cells = []
+        for size in (10, 20, 50):
+            held = 0
+            for _ in range(many):
+                bands = median_bands(noise(rng, (size,)).tolist(), BAND_RUNS, maximize=True)
+                held += all(
+                    (band.low is None or band.low <= value) and (band.high is None or value <= band.high)
+                    for band, value in zip(bands, true, strict=True)
+                )
+            cells.append(f"{held / many:.1%}")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def print_bimodality(many: int) -> None:
+    print("\n| scores | 10 runs | 25 runs | 100 runs |")
+    print("| --- | --- | --- | --- |")
+    rng = np.random.default_rng(6)
+    others: dict[str, Noise] = {
+        "uniform": lambda rng, shape: rng.random(shape),
+        "exponential": lambda rng, shape: rng.exponential(size=shape),
+        "accuracies of 400 examples, all alike": lambda rng, shape: rng.binomial(400, 0.7, size=shape) / 400,
+    }
+    bimodality.DRAWS = 199
+    for name, noise in (NOISES | FEW_FAIL | others).items():
+        cells = []
+        for size in (10, 25, 100):
+            found = [bimodality.find_two_groups(noise(rng, (size,)).tolist()) for _ in range(many // 4)]
+            cells.append(f"{np.mean([each is not None and each.p <= LEVEL for each in found]):.1%}")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--grids", type=int, default=2_000)
@@ -167,6 +211,8 @@ def main() -> None:
     print_audits(many)
     print_shares(many)
     print_expected(many)
+    print_bands(many)
+    print_bimodality(many)
 
 
 if __name__ == "__main__":

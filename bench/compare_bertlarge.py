@@ -1,6 +1,6 @@
 """Ray's and Optuna's early stopping, and SeedSweep's, on recorded runs of BERT-large.
 
-    pip install 'seedsweep[bench]' && python bench/compare_bertlarge.py [--seeds ../shared/data/seeds] [--draws 100]
+    pip install '.[bench]' && python bench/compare_bertlarge.py [--seeds ../shared/data/seeds] [--draws 100]
 
 Prints the last tables of docs/comparison.md, in about five minutes on a core. All methods replay the same draws with
 four workers, as in bench/compare_peers.py, and get the same budget of steps, as nearly as each can keep to it.
@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from compare_curves import Curves, draw
-from stopping_pays import DEFAULT, RECIPES, SCORES, Runs, read
+from floor import CHOSEN
+from stopping_pays import DEFAULT, RECIPES, SCORES, Floats, Runs, read
 
 BUDGETS = (4, 8, 16)
 """Full runs. With 16 some rules start all of the 50 runs that there are."""
@@ -34,7 +35,7 @@ def curves_of(runs: Runs, task: str) -> Curves:
     return Curves(np.column_stack([seeds, seeds]), runs.scores, runs.losses, steps)
 
 
-def differences(curves: Curves, budget: int, count: int) -> Iterator[tuple[str, str]]:
+def differences(runs: Runs, curves: Curves, budget: int, count: int) -> Iterator[tuple[str, str]]:
     """By method, what it found more than no stopping did in the same draws, in points, and the share of the budget."""
     import compare_methods as methods
     from compare_study import afford
@@ -57,12 +58,19 @@ def differences(curves: Curves, budget: int, count: int) -> Iterator[tuple[str, 
     for setting in settings:
         episodes = afford(setting, choosing, full, WORKERS)
         found = [setting.run(one, episodes, WORKERS) for one in drawn]
-        gain = np.array([one.found for one in found]) - base
-        means = gain[rng.integers(count, size=(2_000, count))].mean(axis=1)
-        low, high = np.percentile(means, [2.5, 97.5])
-        spent = float(np.mean([one.steps for one in found])) / full
         name = setting.words.split(",")[0] if setting.method == methods.OURS else setting.method
-        yield name, f"{gain.mean():+.1f} ({low:+.1f} to {high:+.1f}); {spent:.0%}"
+        gain = np.array([one.found for one in found]) - base
+        yield name, cell(gain, float(np.mean([one.steps for one in found])) / full, rng)
+    orders = np.array([curve.curves.seeds[:, 0] for curve in drawn])
+    floors = CHOSEN.replay(runs, budget, orders)
+    yield str(CHOSEN), cell(floors.found - base, float(floors.spent.mean()), rng)
+
+
+def cell(gain: Floats, spent: float, rng: np.random.Generator) -> str:
+    """A mean gain with its interval over draws, and the share of the budget that was spent."""
+    means = gain[rng.integers(len(gain), size=(2_000, len(gain)))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return f"{gain.mean():+.1f} ({low:+.1f} to {high:+.1f}); {spent:.0%}"
 
 
 def main() -> int:
@@ -70,7 +78,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=Path, default=Path(os.environ.get("SEEDSWEEP_SEED_RUNS", DEFAULT)))
     parser.add_argument("--draws", type=int, default=100)
     options = parser.parse_args()
-    missing = [f"{name} (pip install 'seedsweep[bench]')" for name in ("ray", "optuna") if find_spec(name) is None]
+    missing = [f"{name} (pip install '.[bench]')" for name in ("ray", "optuna") if find_spec(name) is None]
     files = {task: options.seeds / "bertlarge" / f"{task}.csv" for task in SCORES}
     missing += [str(path) for path in files.values() if not path.exists()]
     if missing:
@@ -80,7 +88,7 @@ def main() -> int:
     for budget in BUDGETS:
         table: dict[str, list[str]] = {}
         for (task, _), own in runs.items():
-            for name, cell in differences(curves_of(own, task), budget, options.draws):
+            for name, cell in differences(own, curves_of(own, task), budget, options.draws):
                 table.setdefault(name, []).append(cell)
         print(f"\n{budget} full runs:\n")
         print("| method | " + " | ".join(f"{task}, {RECIPES[recipe]}" for task, recipe in runs) + " |")

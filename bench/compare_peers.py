@@ -1,6 +1,6 @@
 """SeedSweep's cut beside the schedulers of Ray Tune and the pruners of Optuna, on the same recorded curves.
 
-    pip install 'seedsweep[bench]' && python bench/compare_peers.py [--rows rows.csv] [--processes 2]
+    pip install '.[bench]' && python bench/compare_peers.py [--rows rows.csv] [--processes 2]
 
 Prints the tables of docs/comparison.md, which says how they are made. Takes about ten minutes on two cores.
 """
@@ -30,7 +30,7 @@ def main() -> int:
     options = parser.parse_args()
     missing = [name for name in ("ray", "optuna") if find_spec(name) is None]
     if missing:
-        print(f"not compared: {' and '.join(missing)} must be installed (pip install 'seedsweep[bench]')")
+        print(f"not compared: {' and '.join(missing)} must be installed (pip install '.[bench]')")
         return 0
     _quiet()
     # These need the peers.

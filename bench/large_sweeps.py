@@ -24,7 +24,8 @@ SECONDS, INTERVAL = 12.0, 15
 """An evaluation takes so long, and metrics are read so often."""
 SLOW_FROM, SLOWER = 2000, 5
 """With so many episodes all is so many times as slow: the machine has to carry their simulated trainers as well."""
-RUNG = 3
+EVALUATIONS, RUNG = 7, 2
+"""Of each episode, and those after which the cut is made."""
 MAX_MEGABYTES, MAX_TURN_SECONDS, MAX_WRITES = 512, 0.15, 5.5
 AT_WORK = ("10x10", "50x42", "100*5x4", "100x100")
 AT_REST = "at-rest"
@@ -46,7 +47,7 @@ async def study(plane: ControlPlane, process: psutil.Process, grid: str) -> None
     names = [f"large-{i}" for i in range(int(grid.partition("*")[0]) if "*" in grid else 1)]
     episodes = len(names) * weight_inits * data_orders
     pace = SLOWER if episodes >= SLOW_FROM else 1
-    script = Script(evaluations=10, seconds=SECONDS * pace, spread=0.2)
+    script = Script(evaluations=EVALUATIONS, seconds=SECONDS * pace, spread=0.2)
     samples: list[tuple[float, float, int]] = []
     async with trainers(plane, script) as playing:
         sampling = asyncio.create_task(watch_process(process, samples))
@@ -100,7 +101,9 @@ def at_work(grid: str) -> None:
         with operator(plane, report) as process:
             asyncio.run(study(plane, process, grid))
         holds = json.loads(report.read_text())
-    print(f"  longest turn of the event loop {1000 * holds['turn']:.0f} ms (bar {1000 * MAX_TURN_SECONDS:.0f})")
+    turn, callback = 1000 * holds["turn"], 1000 * holds["callback"]
+    print(f"  longest turn of the event loop {turn:.0f} ms (bar {1000 * MAX_TURN_SECONDS:.0f})")
+    print(f"    of {holds['callbacks']} callbacks; the longest took {callback:.0f} ms: {holds['callback of']}")
     print(f"  collecting garbage {holds['collections']:.1f} s in all, {1000 * holds['collection']:.0f} ms at most")
 
 

@@ -23,7 +23,7 @@ from cluster.fleet import Fleet
 from cluster.objects import install_kinds
 from cluster.simulator.script import Script as Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
-from ports import free_port
+from host.ports import free_port
 
 Object = dict[str, Any]
 CHART = Path(__file__).parents[1] / "charts" / "seedsweep"

@@ -16,13 +16,13 @@ from pathlib import Path
 from rich.console import Console
 
 from seedsweep.api.reading.parse import load_sweep
-from seedsweep.local.places import Place
-from seedsweep.local.rundir import RunDirectory
-from seedsweep.local.runner import Setting, run_to_the_end
+from seedsweep.local.directory.run_directory import RunDirectory
+from seedsweep.local.machine.places import Place
+from seedsweep.local.sweep import Setting, run_to_the_end
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from fake_sweeps import FakeSweep
+from inputs.fake_sweeps import FakeSweep
 
 EPISODES = 8
 EVALUATION_SECONDS = 0.5
@@ -41,7 +41,7 @@ def measure(seconds: float, folder: Path, *, terminal: bool) -> float:
     with Path(os.devnull).open("w") as nowhere, directory.lock() as lock:
         console = Console(file=nowhere, force_terminal=terminal, width=120, height=40)
         wall, cpu = time.monotonic(), time.process_time()
-        run_to_the_end(load_sweep(file), Setting(str(file), directory, folder, places), lock, console)
+        run_to_the_end(load_sweep(file), Setting(file, directory, places), lock, console)
         return (time.process_time() - cpu) / (EPISODES * (time.monotonic() - wall))
 
 

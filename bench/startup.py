@@ -23,7 +23,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from ports import free_port
+from host.ports import free_port
 from seedsweep.contract.protocol import Env, MetricName
 
 SHAPES = ("minilm", "base", "large")
@@ -138,7 +138,9 @@ def parts(config_json: str, storage: str | None) -> None:
     from seedsweep_trainer.jobs import train  # noqa: F401  # what an attempt imports
     from seedsweep_trainer.model.loading import load_model
     from seedsweep_trainer.reporting.attempt import parse_config
-    from seedsweep_trainer.training.loop import Batches, Learner, Timetable
+    from seedsweep_trainer.training.batches import Batches
+    from seedsweep_trainer.training.step import Learner
+    from seedsweep_trainer.training.timetable import Timetable
 
     mark("import the trainer")
     config = parse_config(config_json)

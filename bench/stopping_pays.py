@@ -13,13 +13,16 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from seedsweep.science.evidence import signals
+from seedsweep.science.stopping.evidence import signals
+from seedsweep.science.stopping.plan_value import dense_ranks
+from seedsweep.science.stopping.plans import Plan, rule_of_thumb
 
 DEFAULT = Path(__file__).parents[2] / "shared" / "data" / "seeds"
 RECIPES = {"not_debiased": "as in 2020", "standard_debiased": "bias correction", "reinit_debiased": "layers drawn anew"}
@@ -28,6 +31,7 @@ TESTS = {"RTE": "best_test_acc", "MRPC": "best_test_acc_and_f1"}
 EXAMPLES = {"RTE": 138, "MRPC": 204}
 EVALUATIONS = 10
 """The 11th comes a few steps after the 10th, and is left out."""
+SHARES = tuple(Fraction(e, EVALUATIONS) for e in range(1, EVALUATIONS + 1))
 BUDGETS = (4, 8, 16)
 CUTS = (2, 3, 4, 5, 6, 7)
 """Evaluations of ten."""
@@ -56,19 +60,9 @@ class Runs:
         return Runs(self.scores[chosen], self.losses[chosen], self.tests[chosen], self.constant, self.noise)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """t runs to evaluation e, p of them to the end."""
-
-    started: int
-    evaluation: int
-    keep: int
-
-    @classmethod
-    def within(cls, budget: int, evaluation: int) -> "Plan":
-        """p = B / 2 rounded half up, and the largest t that B full runs pay for."""
-        keep = (budget + 1) // 2
-        return cls(keep + (budget - keep) * EVALUATIONS // evaluation, evaluation, keep)
+def half_kept(budget: int, evaluation: int) -> Plan:
+    """A cut there that keeps half of the budget."""
+    return rule_of_thumb(budget, SHARES, SHARES[evaluation - 1])
 
 
 def read(path: Path, task: str, recipe: str) -> Runs:
@@ -109,12 +103,8 @@ def ranking(runs: Runs, evaluation: int, signal: str) -> Floats:
     if signal == "validation loss":
         return found
     at = runs.scores[:, :evaluation].argmax(axis=1) if signal == "best so far" else evaluation - 1
-    losses = np.nan_to_num(runs.losses[np.arange(len(runs.scores)), at], nan=np.inf)
-    order = np.lexsort((-losses, found))
-    ranks = np.empty(len(order))
-    same = np.r_[True, (np.diff(found[order]) != 0) | (np.diff(losses[order]) != 0)]
-    ranks[order] = np.cumsum(same)
-    return ranks
+    losses = runs.losses[np.arange(len(runs.scores)), at]
+    return dense_ranks(found, losses).astype(np.float64)
 
 
 def cut(runs: Runs, plan: Plan, drawn: NDArray[np.intp], signal: str = "best so far") -> tuple[Floats, Floats]:
@@ -122,6 +112,7 @@ def cut(runs: Runs, plan: Plan, drawn: NDArray[np.intp], signal: str = "best so 
 
     The result is the best of the survivors' whole runs and of all evaluations up to the cut, as in a sweep.
     """
+    assert plan.evaluation is not None
     started = drawn[:, : plan.started]
     value = ranking(runs, plan.evaluation, signal)
     # Whoever was drawn first goes first of equals: the draws are random.
@@ -136,20 +127,6 @@ def no_stopping(runs: Runs, budget: int, drawn: NDArray[np.intp]) -> tuple[Float
     started = drawn[:, :budget]
     whole = runs.scores.max(axis=1)[started]
     return whole.max(axis=1), _test_of(runs, started, whole)
-
-
-def floor(runs: Runs, budget: int, evaluation: int, drawn: NDArray[np.intp]) -> Floats:
-    """The result where only runs are stopped that are no better than a constant answer by more than one standard error.
-
-    Each makes room for the next seed until the budget is spent; none is compared with another.
-    """
-    before = runs.scores[:, :evaluation].max(axis=1)
-    stopped = before <= runs.constant + runs.noise
-    cost = np.where(stopped, evaluation, EVALUATIONS)[drawn].cumsum(axis=1)
-    paid = cost <= budget * EVALUATIONS
-    worth = np.where(stopped, before, runs.scores.max(axis=1))[drawn]
-    found: Floats = np.where(paid, worth, -np.inf).max(axis=1)
-    return found
 
 
 def _test_of(runs: Runs, started: NDArray[np.intp], whole: Floats) -> Floats:
@@ -170,11 +147,11 @@ def interval(runs: Runs, longest: int, gain: Callable[[Runs, NDArray[np.intp]], 
     return mean, float(low), float(high)
 
 
-def gains(runs: Runs, budget: int) -> Iterator[tuple[str, tuple[float, float, float], float | None]]:
-    """Every rule's gain over no stopping with its interval, and the gain on the test set."""
+def gains(runs: Runs, budget: int) -> Iterator[tuple[str, tuple[float, float, float], float]]:
+    """Every cut's gain over no stopping with its interval, and the gain on the test set."""
     longest = max(budget * EVALUATIONS // e for e in CUTS)
     for e in CUTS:
-        plan = Plan.within(budget, e)
+        plan = half_kept(budget, e)
 
         def gain(some: Runs, drawn: NDArray[np.intp], plan: Plan = plan) -> float:
             return float((cut(some, plan, drawn)[0] - no_stopping(some, budget, drawn)[0]).mean())
@@ -182,12 +159,6 @@ def gains(runs: Runs, budget: int) -> Iterator[tuple[str, tuple[float, float, fl
         drawn = draw(len(runs.scores), np.random.default_rng(0), DRAWS, longest)
         test = float((cut(runs, plan, drawn)[1] - no_stopping(runs, budget, drawn)[1]).mean())
         yield f"{10 * e} %: {plan.started} started, {plan.keep} kept", interval(runs, longest, gain), test
-    for e in (3, 5):
-
-        def gain_of_floor(some: Runs, drawn: NDArray[np.intp], e: int = e) -> float:
-            return float((floor(some, budget, e, drawn) - no_stopping(some, budget, drawn)[0]).mean())
-
-        yield f"floor at {10 * e} %", interval(runs, longest, gain_of_floor), None
 
 
 def tuned(runs: Runs, budget: int) -> tuple[float, float, float, float]:
@@ -196,21 +167,21 @@ def tuned(runs: Runs, budget: int) -> tuple[float, float, float, float]:
     Not to stop may be chosen, too.
     """
     rng = np.random.default_rng(1)
-    longest = max(Plan.within(budget, e).started for e in CUTS)
+    longest = max(half_kept(budget, e).started for e in CUTS)
     found, stopped = [], 0
     for _ in range(SPLITS):
         halves = np.array_split(rng.permutation(len(runs.scores)), 2)
         first, second = (runs.take(half) for half in halves)
         drawn = draw(len(first.scores), rng, DRAWS // 4, longest)
         base = no_stopping(first, budget, drawn)[0].mean()
-        worth = {e: cut(first, Plan.within(budget, e), drawn)[0].mean() - base for e in CUTS}
+        worth = {e: cut(first, half_kept(budget, e), drawn)[0].mean() - base for e in CUTS}
         best = max(worth, key=lambda e: worth[e])
         if worth[best] <= 0:
             found.append(0.0)
             continue
         stopped += 1
         drawn = draw(len(second.scores), rng, DRAWS // 4, longest)
-        both = cut(second, Plan.within(budget, best), drawn)[0], no_stopping(second, budget, drawn)[0]
+        both = cut(second, half_kept(budget, best), drawn)[0], no_stopping(second, budget, drawn)[0]
         found.append(float((both[0] - both[1]).mean()))
     low, high = np.percentile(found, [2.5, 97.5])
     return float(np.mean(found)), float(low), float(high), stopped / SPLITS
@@ -218,14 +189,17 @@ def tuned(runs: Runs, budget: int) -> tuple[float, float, float, float]:
 
 def print_runs(runs: dict[tuple[str, str], Runs]) -> None:
     print("\n### The runs\n")
-    print("| task | recipe | failed of 50 | best score: mean | sd | highest | rank correlation at 30 % | 50 % | 70 % |")
+    print(
+        "| task | recipe | end at a constant answer, of 50 | best score: mean | sd | highest | "
+        "rank correlation at 30 % | 50 % | 70 % |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for (task, recipe), own in runs.items():
         best = own.scores.max(axis=1)
-        failed = int((own.scores[:, -1] <= own.constant + 1e-9).sum())
+        at_constant = int((own.scores[:, -1] <= own.constant + 1e-9).sum())
         told = [spearmanr(own.scores[:, :e].max(axis=1), own.scores[:, e:].max(axis=1)).statistic for e in (3, 5, 7)]
         print(
-            f"| {task} | {RECIPES[recipe]} | {failed} "
+            f"| {task} | {RECIPES[recipe]} | {at_constant} "
             f"| {best.mean():.1f} | {best.std(ddof=1):.1f} | {best.max():.1f} | "
             + " | ".join(f"{value:.2f}" for value in told)
             + " |"
@@ -240,8 +214,7 @@ def print_gains(runs: dict[tuple[str, str], Runs]) -> None:
         table: dict[str, list[str]] = {}
         for own in runs.values():
             for words, (mean, low, high), test in gains(own, budget):
-                on_test = f"; test {test:+.1f}" if test is not None else ""
-                table.setdefault(words, []).append(f"{mean:+.1f} ({low:+.1f} to {high:+.1f}){on_test}")
+                table.setdefault(words, []).append(f"{mean:+.1f} ({low:+.1f} to {high:+.1f}); test {test:+.1f}")
             mean, low, high, share = tuned(own, budget)
             table.setdefault("f chosen on other seeds", []).append(
                 f"{mean:+.1f} ({low:+.1f} to {high:+.1f}); stops in {share:.0%}"
@@ -251,7 +224,7 @@ def print_gains(runs: dict[tuple[str, str], Runs]) -> None:
 
 
 def print_signals(runs: dict[tuple[str, str], Runs]) -> None:
-    plan = Plan.within(8, 5)
+    plan = half_kept(8, 5)
     names = list(signals(np.zeros((1, 10)), np.zeros((1, 10)), 5))
     print("\n### What to rank by: a cut at 50 %, 8 full runs; gain over no stopping, in points\n")
     print("| task | recipe | " + " | ".join(names) + " |")
@@ -263,14 +236,22 @@ def print_signals(runs: dict[tuple[str, str], Runs]) -> None:
         print(f"| {task} | {RECIPES[recipe]} | {' | '.join(cells)} |")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked_files(description: str | None) -> dict[str, Path]:
+    """The file of each task, by the command line; none where one is missing, which is said."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=Path, default=Path(os.environ.get("SEEDSWEEP_SEED_RUNS", DEFAULT)))
     options = parser.parse_args()
     files = {task: options.seeds / "bertlarge" / f"{task}.csv" for task in SCORES}
     missing = [str(path) for path in files.values() if not path.exists()]
     if missing:
         print(f"not compared: there is no {' and no '.join(missing)} (see --seeds)")
+        return {}
+    return files
+
+
+def main() -> int:
+    files = asked_files(__doc__)
+    if not files:
         return 0
     runs = {(task, recipe): read(path, task, recipe) for task, path in files.items() for recipe in RECIPES}
     print_runs(runs)

@@ -30,7 +30,8 @@ from seedsweep_trainer.determinism.fingerprint import fingerprint, prepare_torch
 from seedsweep_trainer.inputs import load_data
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.training.loop import Timetable, train
+from seedsweep_trainer.training.loop import train
+from seedsweep_trainer.training.timetable import Timetable
 from trainer_speed import EVALUATION, TRAINING, WHOLE, race
 from turns import speed
 

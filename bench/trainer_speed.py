@@ -53,7 +53,10 @@ from seedsweep_trainer.inputs import load_data
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.training.loop import Batches, Timetable, build_optimizer, learning_rate, train
+from seedsweep_trainer.training.batches import Batches
+from seedsweep_trainer.training.loop import train
+from seedsweep_trainer.training.step import build_optimizer, learning_rate
+from seedsweep_trainer.training.timetable import Timetable
 from turns import Turns, speed, take_turns
 
 DATA_ORDER = 1

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seedsweep.contract.protocol import Env, Outcome
+from seedsweep.contract.message import Outcome
+from seedsweep.contract.protocol import Env
 from seedsweep_trainer.reporting.reporter import Reporter
 
 BATCH = 20

@@ -11,7 +11,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from seedsweep.contract.protocol import Env, Outcome
+from seedsweep.contract.message import Outcome
+from seedsweep.contract.protocol import Env
 from seedsweep_trainer.reporting.reporter import Reporter
 
 EVALUATIONS, STEPS, BATCH = 10, 25, 32

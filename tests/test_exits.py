@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from garbage import DEEP, TEXTS, is_recordable
+from inputs.garbage import DEEP, TEXTS, is_recordable
 from seedsweep.contract.exits import MAX_OUTPUT, last_line, last_lines
 from seedsweep.contract.foreign import MAX_TEXT, parse_json, recordable
 

@@ -10,7 +10,8 @@ from seedsweep.engine.questions.footprint import CHECKPOINT_BYTES, WEIGHTS_BYTES
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress, state_of, weights_of
 from seedsweep_trainer.storage.folders import LocalFolders
-from seedsweep_trainer.training.loop import Learner, Timetable
+from seedsweep_trainer.training.step import Learner
+from seedsweep_trainer.training.timetable import Timetable
 
 
 def test_what_is_written_is_what_was_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pod_sweeps import sweep_with
+from inputs.pod_sweeps import sweep_with
 from seedsweep.api.gpus import gpu_problems, gpus_per_episode
 from seedsweep.api.reading.parse import InvalidSweepError
 

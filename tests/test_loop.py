@@ -1,6 +1,7 @@
 """The one loop: what is done and told in a turn in which something could not be recorded."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from datetime import datetime
 from threading import Event as Signal
@@ -102,3 +103,23 @@ async def test_while_a_large_sweep_is_planned_others_get_their_turn(monkeypatch:
     await asyncio.sleep(0)
     turned.set()
     assert (await planned).decisions
+
+
+@pytest.mark.parametrize("collects", [True, False])
+async def test_while_a_large_sweep_is_planned_no_garbage_is_collected(collects: bool, monkeypatch: pytest.MonkeyPatch):
+    meanwhile = []
+
+    def fails(layout: Layout, seen: Observation, now: datetime) -> Plan:
+        meanwhile.append(gc.isenabled())
+        raise LookupError
+
+    monkeypatch.setattr("seedsweep.loop.plan", fails)
+    monkeypatch.setattr("seedsweep.loop.ASIDE_FROM", len(LAYOUT.episodes))
+    if not collects:
+        gc.disable()
+    try:
+        with pytest.raises(LookupError):
+            await turn(World(observation()))
+        assert (meanwhile, gc.isenabled()) == ([False], collects)
+    finally:
+        gc.enable()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from garbage import DEEP, JSON, Path, altered
+from inputs.garbage import DEEP, JSON, Path, altered
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Attempt, EndReason, EpisodeId, EpisodeStatus, Interruption
 from seedsweep.api.status import SweepStatus

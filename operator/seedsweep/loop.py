@@ -1,6 +1,7 @@
 """The one loop of both worlds: observe, plan, record, execute, publish; and what it asks of a world."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -55,4 +56,15 @@ async def reconcile(layout: Layout, backend: Backend, clock: Callable[[], dateti
 async def _plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     if len(layout.episodes) < ASIDE_FROM:
         return plan(layout, seen, now)
-    return await asyncio.to_thread(plan, layout, seen, now)
+    return await asyncio.to_thread(_plan_undisturbed, layout, seen, now)
+
+
+def _plan_undisturbed(layout: Layout, seen: Observation, now: datetime) -> Plan:
+    """Without collections of garbage, which hold all threads: of all that a plan is made from none would be found."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return plan(layout, seen, now)
+    finally:
+        if collects:
+            gc.enable()

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from inputs.sweeps import FINE_TUNING
 from seedsweep.api.reading.document import MAX_BYTES
 from seedsweep.api.reading.events import MAX_DEPTH
 from seedsweep.api.reading.parse import MAX_PROBLEMS, InvalidSweepError, load_sweep, parse_stored, parse_sweep
-from sweeps import FINE_TUNING
 
 Object = dict[str, Any]
 

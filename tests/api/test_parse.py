@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from invalid_sweeps import INVALID, OWN, InvalidSweep
+from inputs.invalid_sweeps import INVALID, OWN, InvalidSweep
+from inputs.sweeps import FINE_TUNING, changed
 from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
 from seedsweep.api.reading.remedies import PATTERNS
 from seedsweep.api.recorded import REASON
 from seedsweep.api.sweep import SeedSweep
-from sweeps import FINE_TUNING, changed
 
 
 def refusal(text: str) -> str:
@@ -34,6 +34,12 @@ def test_what_is_wrong_is_refused_with_its_field_and_a_remedy(case: InvalidSweep
     message = refusal(case.text)
     assert case.field in message
     assert case.remedy in message
+
+
+def test_a_budget_of_more_runs_than_there_are_episodes_is_refused():
+    floored = changed("spec.earlyStopping", {"floor": {}})
+    assert parse_sweep(changed("spec.budget", 8, floored)).spec.budget == 8
+    assert "spec.seeds gives 8 episodes, fewer" in refusal(changed("spec.budget", 9, floored))
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from cluster import binaries
-from needs import lack
+from host.needs import lack
+from inputs.sweeps import changed
 from seedsweep.api.reading.document import DocumentError, read_document
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.report.facts import yaml_text
-from sweeps import changed
 
 HEAD = "apiVersion: seedsweep.io/v1alpha1\nkind: SeedSweep\nmetadata: {name: x}\nspec:\n"
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from largest import BYTES, largest_cut, largest_episode_status, refused
+from inputs.largest import BYTES, largest_cut, largest_episode_status, refused
+from inputs.sweeps import changed
 from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode, EpisodeId
@@ -17,7 +18,6 @@ from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.recorded import reason_word, shortened, stored_size
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, MAX_PAIRS, Seeds
 from seedsweep.engine.layout import Layout, expand
-from sweeps import changed
 
 SIDE = int(MAX_CELLS**0.5)
 

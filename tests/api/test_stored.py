@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inputs.sweeps import FINE_TUNING
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode
@@ -14,7 +15,6 @@ from seedsweep.api.housekeeping import HousekeepingAnswer
 from seedsweep.api.reading.parse import InvalidSweepError, parse_stored, parse_sweep
 from seedsweep.api.reading.stored import UnreadableRecordError, read_cut, read_episode, read_status
 from seedsweep.api.status import SweepStatus
-from sweeps import FINE_TUNING
 
 Object = dict[str, Any]
 

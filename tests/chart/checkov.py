@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.binaries import BuildError, cache, run_step
-from needs import lack
+from host.needs import lack
 
 VERSION = "3.3.30"
 FRAMEWORKS = ("kubernetes", "dockerfile")

@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from cluster import binaries
-from needs import lack
+from host.needs import lack
 
 CHART = Path(__file__).parents[2] / "charts" / "seedsweep"
 HOME = "seedsweep-system"
@@ -21,6 +21,7 @@ EVERYTHING: dict[str, Any] = {
     "watch": {"namespaces": ["nlp", "vision"]},
     "episodes": {"serviceAccounts": ["trainer"]},
     "housekeeping": {"image": "registry.example/trainer:1"},
+    "webhook": {"secretName": "slack", "secretKey": "hook"},
     "serviceAccount": {"annotations": {"example.com/role": "reader"}},
     "rbac": {"liveViewers": [{"kind": "Group", "name": "nlp", "apiGroup": "rbac.authorization.k8s.io"}]},
     "priorityClassName": "system-cluster-critical",
@@ -31,9 +32,9 @@ EVERYTHING: dict[str, Any] = {
     "podAnnotations": {"cost": "42"},
     "networkPolicy": {"enabled": True},
     "metrics": {
-        "podMonitors": {"enabled": True, "labels": {"release": "prometheus"}},
-        "rules": {"enabled": True, "labels": {"release": "prometheus"}},
-        "dashboards": {"enabled": True},
+        "podMonitors": {"enabled": True, "labels": {"release": "prometheus"}, "evaluations": True},
+        "rules": {"enabled": True, "labels": {"release": "prometheus"}, "runbooks": "https://wiki.example/seedsweep"},
+        "dashboards": {"enabled": True, "annotations": {"grafana_folder": "ML"}},
     },
     "admissionPolicy": {
         "enabled": True,
@@ -43,7 +44,11 @@ EVERYTHING: dict[str, Any] = {
         "namespaceLabels": {"sweeps": "limited"},
     },
 }
-"""Every switch on, every value that may be empty filled."""
+"""Every switch on, every value that may be empty filled, but for `prometheus`, which takes rights away."""
+THROUGH_PROMETHEUS: dict[str, Any] = {
+    **EVERYTHING,
+    "prometheus": {"url": "http://prometheus.monitoring:9090", "tokenSecretName": "reader", "tokenSecretKey": "word"},
+}
 
 Object = dict[str, Any]
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from chart.rendering import EVERYTHING, Object, of_kind, pods_of, render, the
+from chart.rendering import EVERYTHING, THROUGH_PROMETHEUS, Object, of_kind, pods_of, render, the
 
 PLAIN_WORDS_OF_SECRETS = ("secret", "password", "token", "key")
 
 
-@pytest.fixture(scope="module", params=[None, EVERYTHING], ids=["least", "everything"])
+@pytest.fixture(
+    scope="module", params=[None, EVERYTHING, THROUGH_PROMETHEUS], ids=["least", "everything", "through Prometheus"]
+)
 def objects(request: pytest.FixtureRequest) -> list[Object]:
     return render(request.param)
 

@@ -9,16 +9,16 @@ import pytest
 from ruamel.yaml import YAML
 
 import seedsweep
-from chart.rendering import CHART, EVERYTHING, HOME, Object, of_kind, refusal, render, run_helm, the
+from chart.rendering import CHART, EVERYTHING, HOME, THROUGH_PROMETHEUS, Object, of_kind, refusal, render, run_helm, the
 from cluster.objects import with_change
-from pod_sweeps import CLAIM, sweep_with
+from inputs.pod_sweeps import CLAIM, sweep_with
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.cli import main
 from seedsweep.cluster.fetch_pod import fetch_manifest
 from seedsweep.cluster.observer import Service
 from seedsweep.contract.protocol import DEFAULT_METRICS_PORT
-from seedsweep.kube import names
-from seedsweep.kube.weights import ClaimFolder
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.weights import ClaimFolder
 
 ROOT = CHART.parents[1]
 RULES = YAML(typ="safe", pure=True).load(CHART / "files" / "operator-rules.yaml")
@@ -73,8 +73,13 @@ def test_the_operator_is_started_with_options_that_it_has(capsys: pytest.Capture
         "--housekeeping-requests=cpu=500m,memory=2Gi",
         "--housekeeping-seconds=3600",
     ]
+    more = the(render(THROUGH_PROMETHEUS), "Deployment", "seedsweep-operator")["spec"]["template"]["spec"]
+    assert [argument for argument in more["containers"][0]["args"] if argument not in arguments] == [
+        "--prometheus=http://prometheus.monitoring:9090",
+        "--prometheus-token-file=/var/run/secrets/seedsweep/prometheus/word",
+    ]
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--help"])
+        main([*more["containers"][0]["args"], "--help"])
     assert ended.value.code == 0
     assert "Watch SeedSweeps" in capsys.readouterr().out
 
@@ -130,7 +135,8 @@ def test_trainers_are_found_by_the_labels_and_the_port_that_their_pods_have():
     assert monitor["selector"] == {"matchExpressions": marked}
     assert monitor["podMetricsEndpoints"][0]["port"] == "metrics"
     labels = {names.LABEL_SWEEP, names.LABEL_EPISODE, names.LABEL_WEIGHT_INIT, names.LABEL_DATA_ORDER}
-    assert set(monitor["podTargetLabels"]) == labels
+    found = {name for rule in monitor["podMetricsEndpoints"][0]["relabelings"] for name in rule["sourceLabels"]}
+    assert found == {f"__meta_kubernetes_pod_label_{re.sub('[^a-z]', '_', label)}" for label in labels}
     policies = of_kind(objects, "NetworkPolicy", "seedsweep-trainers")
     assert [policy["metadata"]["namespace"] for policy in policies] == ["nlp", "vision"]
     for policy in policies:
@@ -146,7 +152,7 @@ def test_who_fetches_the_winner_is_reached_by_the_api_server_alone():
     limits = {"enabled": True, "apiServerCIDRs": ["192.0.2.1/32"]}
     policies = of_kind(render({**EVERYTHING, "networkPolicy": limits}), "NetworkPolicy", "seedsweep-fetch")
     assert [policy["metadata"]["namespace"] for policy in policies] == ["nlp", "vision"]
-    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), ClaimFolder("weights", "nlp/1/best"), "word")
+    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), [ClaimFolder("weights", "nlp/1/best")], "word")
     for policy in policies:
         spec = policy["spec"]
         assert spec["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
@@ -173,6 +179,42 @@ def test_as_long_as_nobody_says_where_the_api_server_is_it_may_be_anywhere():
     api_server, trainers = operator["spec"]["egress"]
     assert api_server == {"ports": [{"port": port} for port in (443, 6443, 8443, 16443)]}
     assert trainers.keys() == {"to"}
+
+
+def test_the_webhook_comes_from_a_secret_and_only_then_may_it_be_reached():
+    container = the(render(EVERYTHING), "Deployment", "seedsweep-operator")["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"] == [
+        {"name": "SEEDSWEEP_WEBHOOK", "valueFrom": {"secretKeyRef": {"name": "slack", "key": "hook"}}}
+    ]
+    values = {"webhook": {"secretName": "slack"}, "networkPolicy": {"webhookCIDRs": ["192.0.2.0/24"]}}
+    (operator,) = of_kind(render(values), "NetworkPolicy", "seedsweep-operator")
+    _, _, hook, names = operator["spec"]["egress"]
+    assert hook == {"ports": [{"port": 443}], "to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}
+    assert names == {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+
+
+def test_where_a_prometheus_is_asked_the_operator_reaches_no_trainer_and_all_series_are_kept():
+    values = {
+        "watch": {"namespaces": ["nlp"]},
+        "prometheus": {"url": "http://prometheus.monitoring:9090/tenant", "tokenSecretName": "reader"},
+        "metrics": {"podMonitors": {"enabled": True}},
+    }
+    objects = render(values)
+    pod = the(objects, "Deployment", "seedsweep-operator")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (mount,) = container["volumeMounts"]
+    assert "--prometheus=http://prometheus.monitoring:9090/tenant" in container["args"]
+    assert f"--prometheus-token-file={mount['mountPath']}/token" in container["args"]
+    assert [volume["secret"]["secretName"] for volume in pod["volumes"]] == ["reader"]
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    (operator,) = of_kind(objects, "NetworkPolicy", "seedsweep-operator")
+    _, prometheus, names = operator["spec"]["egress"]
+    assert prometheus == {"to": [monitoring]}
+    assert names == {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+    (trainers,) = of_kind(objects, "NetworkPolicy", "seedsweep-trainers")
+    assert trainers["spec"]["ingress"] == [{"from": [monitoring]}]
+    (endpoint,) = the(objects, "PodMonitor", "seedsweep-trainers")["spec"]["podMetricsEndpoints"]
+    assert "metricRelabelings" not in endpoint
 
 
 def test_limits_of_two_releases_have_names_of_their_own_and_hold_in_their_namespaces():
@@ -202,31 +244,33 @@ def test_labels_for_finders_never_stand_twice():
             assert (labels["team"], labels["app.kubernetes.io/name"]) == ("ml", "seedsweep")
 
 
-def test_alerts_and_dashboard_name_only_metrics_that_the_operator_exports():
-    objects = render(EVERYTHING)
-    alerts = json.dumps(the(objects, "PrometheusRule", "seedsweep-operator")["spec"])
-    dashboard = the(objects, "ConfigMap", "seedsweep-dashboards")["data"]["seedsweep.json"]
-    assert json.loads(dashboard)["panels"]
-    known = exported()
-    for text in (alerts, dashboard):
-        named = set(re.findall(r"\bseedsweep_\w+", text))
-        assert named
-        assert named <= known
+def test_the_dashboards_are_shipped_for_grafanas_sidecar():
+    annotated = {**EVERYTHING, "metrics": {"dashboards": {"enabled": True, "annotations": {"grafana_folder": "ML"}}}}
+    shipped = the(render(annotated), "ConfigMap", "seedsweep-dashboards")
+    assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert shipped["metadata"]["annotations"] == {"grafana_folder": "ML"}
+    boards = {path.name: json.loads(path.read_text()) for path in (CHART / "dashboards").iterdir()}
+    assert {name: json.loads(text) for name, text in shipped["data"].items()} == boards
 
 
-def exported() -> set[str]:
-    """Names of all samples of the operator, from what it would serve."""
-    from prometheus_client import REGISTRY
+def test_every_alert_leads_to_its_runbook():
+    runbooks = "https://wiki.example/seedsweep"
+    objects = render({"metrics": {"rules": {"enabled": True, "runbooks": runbooks}}})
+    groups = the(objects, "PrometheusRule", "seedsweep-alerts")["spec"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert [rule["annotations"]["runbook_url"] for rule in rules] == [f"{runbooks}/{r['alert']}.md" for r in rules]
+    recording = the(objects, "PrometheusRule", "seedsweep-recording")["spec"]
+    assert all("record" in rule for group in recording["groups"] for rule in group["rules"])
 
-    from seedsweep.kube.server import SweepsCollector
 
-    class NoSweeps:
-        def statuses(self) -> list[Any]:
-            return []
+def test_series_for_each_evaluation_are_dropped_unless_asked_for():
+    def drops(values: dict[str, Any]) -> bool:
+        objects = render({"metrics": {"podMonitors": {"enabled": True, **values}}})
+        (endpoint,) = the(objects, "PodMonitor", "seedsweep-trainers")["spec"]["podMetricsEndpoints"]
+        return "metricRelabelings" in endpoint
 
-    families = [*REGISTRY.collect(), *SweepsCollector(NoSweeps()).collect()]  # type: ignore[arg-type]
-    suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-    return {family.name + suffix for family in families for suffix in suffixes.get(family.type, ())}
+    assert drops({})
+    assert not drops({"evaluations": True})
 
 
 def test_the_policy_is_about_the_kind_that_there_is():

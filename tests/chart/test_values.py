@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from chart.rendering import CHART, EVERYTHING, manifest, refusal
+from chart.rendering import CHART, EVERYTHING, THROUGH_PROMETHEUS, manifest, refusal
 from chart.table import at, rows, with_table
 from cluster.objects import with_change
 from seedsweep.api.seeds import MAX_EPISODES
@@ -64,6 +64,17 @@ WRONG: list[tuple[str, Any, str]] = [
     ("watch.namespaces", ["nlp", "nlp"], "/watch/namespaces"),
     ("log.format", "xml", "/log/format"),
     ("log.level", "DEBUG", "'level'"),
+    *(
+        ("prometheus.url", url, "/prometheus/url")
+        for url in (
+            "prometheus:9090",
+            "ftp://prometheus",
+            "http://a:b@prometheus",
+            "http://prometheus?a=b",
+            "http:// x",
+        )
+    ),
+    ("prometheus.tokenSecretName", "reader", "/prometheus/tokenSecretName"),
     ("episodes.serviceAccount", ["a"], "'serviceAccount'"),
     ("watch", None, "watch"),
     ("image.repository", None, "repository"),
@@ -77,6 +88,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("housekeeping.requests.memory", "much", "/housekeeping/requests/memory"),
     ("housekeeping.deadlineSeconds", 0, "/housekeeping/deadlineSeconds"),
     ("serviceAccount.nmae", "a", "'nmae'"),
+    ("webhook.url", "https://hooks.example/1", "'url'"),
+    ("webhook.secretName", "A b", "/webhook/secretName"),
+    ("webhook.secretKey", "a/b", "/webhook/secretKey"),
+    ("networkPolicy.webhookCIDRs", ["hooks.example"], "/networkPolicy/webhookCIDRs/0"),
     ("rbac.created", True, "'created'"),
     ("rbac.liveViewers", [{"kind": "Robot", "name": "r2"}], "/rbac/liveViewers/0/kind"),
     ("resources.request", {"cpu": 1}, "'request'"),
@@ -92,6 +107,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("metrics.podMonitor", {"enabled": True}, "'podMonitor'"),
     ("metrics.podMonitors.interval", "30", "/metrics/podMonitors/interval"),
     ("metrics.rules.label", {}, "'label'"),
+    ("metrics.rules.runbooks", "", "/metrics/rules/runbooks"),
+    ("metrics.podMonitors.evaluations", "yes", "/metrics/podMonitors/evaluations"),
+    ("metrics.dashboards.annotations", {"a b": "c"}, "/metrics/dashboards/annotations"),
     ("metrics.dashboards.folder", "x", "'folder'"),
     ("admissionPolicy.maxEpisode", 3, "'maxEpisode'"),
     ("admissionPolicy.maxEpisodes", 0, "/admissionPolicy/maxEpisodes"),
@@ -145,6 +163,7 @@ RIGHT: list[tuple[str, Any]] = [
     *(("image.repository", text) for text in IMAGES),
     ("housekeeping.image", "registry.local:5000/team/trainer:1@sha256:" + "0" * 64),
     ("networkPolicy.apiServerCIDRs", CIDRS),
+    ("prometheus.url", "http://[fd00::1]:9090/select/0/prometheus"),
     ("podLabels", {"example.com/team": "A_b.c", "empty": ""}),
     ("resources.limits", {"cpu": 0.5, "memory": "1.5Gi", "nvidia.com/gpu": 1}),
     ("resources.requests.memory", 268435456),
@@ -170,6 +189,8 @@ OTHERS: dict[str, Any] = {
     "networkPolicy.apiServerPorts": [7443],
     "networkPolicy.trainerNamespaces": ["speech"],
     "networkPolicy.trainerPorts": [9401],
+    "networkPolicy.webhookCIDRs": ["192.0.2.2/32"],
+    "prometheus.url": "https://thanos.monitoring/prefix",
     "resources.limits.memory": "1Gi",
     "resources.requests.cpu": "2",
     "resources.requests.memory": "1Gi",
@@ -182,7 +203,7 @@ def other(path: str) -> Any:
     if path in OTHERS:
         return OTHERS[path]
     try:
-        value = at(EVERYTHING, path)
+        value = at(THROUGH_PROMETHEUS, path)
     except KeyError:
         value = at(VALUES, path)
     match value:
@@ -265,5 +286,5 @@ def test_episodes_are_limited_to_what_the_definition_allows():
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_value_does_something(path: str):
-    values = with_change(EVERYTHING, path, other(path))
-    assert manifest(values) != manifest(EVERYTHING)
+    base = THROUGH_PROMETHEUS if path.startswith("prometheus.") else EVERYTHING
+    assert manifest(with_change(base, path, other(path))) != manifest(base)

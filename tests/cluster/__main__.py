@@ -7,7 +7,7 @@ import sys
 import time
 
 from cluster import binaries
-from cluster.controlplane import ControlPlane
+from cluster.controlplane import PROGRAMS, ControlPlane
 from cluster.fleet import Fleet
 from cluster.objects import install_kinds
 
@@ -48,7 +48,7 @@ def main() -> int:
 def _run(nodes: int, gpus_per_node: int) -> None:
     # As Ctrl-C: what was started is ended, and its folder removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    binaries.find()
+    binaries.find([*PROGRAMS, "kwok"])
     begun = time.monotonic()
     with (
         contextlib.suppress(KeyboardInterrupt),

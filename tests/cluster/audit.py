@@ -14,7 +14,7 @@ WRITES = ["create", "update", "patch", "delete", "deletecollection"]
 READS = ["get", "list", "watch"]
 
 # The cluster's own programs: what they read is of no interest.
-INSIDERS = ["kube-controller-manager", "kube-scheduler", "kwok"]
+INSIDERS = ["kube-controller-manager", "kube-scheduler", "kwok", "kueue"]
 
 # The first rule that fits decides. Bodies are kept only of what the operator and its pods write.
 POLICY = {

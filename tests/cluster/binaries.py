@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,10 @@ class Tool:
     package: str
     seconds: int
     """About what it takes on two cores, after those of its module before it and with nothing else cached."""
+    chart: str = ""
+    """The folder of its own Helm chart within the Go module that it comes from; it is kept beside the program."""
+    stamped: bool = True
+    """Whether it takes its version as Kubernetes' programs do. One that takes it for Kubernetes' must not."""
 
     @property
     def version(self) -> str:
@@ -44,18 +49,29 @@ class Tool:
 
         Raises LookupError where go.mod requires no module that holds the package.
         """
+        return self._source[1]
+
+    @property
+    def source(self) -> str:
+        """The Go module that holds the package. Raises LookupError as `version` does."""
+        return self._source[0]
+
+    @property
+    def _source(self) -> tuple[str, str]:
         required = re.findall(
             r"^(?:require)?\s+(\S+) (v\S+)(?: // indirect)?$", (MODULES / self.module / "go.mod").read_text(), re.M
         )
         owners = {path: version for path, version in required if f"{self.package}/".startswith(f"{path}/")}
         if not owners:
             raise LookupError(f"go/{self.module}/go.mod requires no module that holds {self.package}")
-        version: str = owners[max(owners, key=len)]
-        return version
+        path = max(owners, key=len)
+        return path, owners[path]
 
     @property
     def ldflags(self) -> str:
         """Flags for the linker: no symbols, and the version that Kubernetes' programs report."""
+        if not self.stamped:
+            return "-s -w"
         major, minor, *_ = self.version.removeprefix("v").split(".")
         stamp = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
         stamps = [f"-X k8s.io/component-base/version.{name}={value}" for name, value in stamp.items()]
@@ -80,6 +96,7 @@ TOOLS = {
         Tool("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw", 60),
         Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", 100),
         Tool("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", 15),
+        Tool("kueue", "kueue", "sigs.k8s.io/kueue/cmd/kueue", 360, chart="charts/kueue", stamped=False),
     )
 }
 
@@ -108,10 +125,23 @@ def present(name: str) -> Path | None:
     return _present(TOOLS[name])
 
 
+def chart(name: str) -> Path:
+    """The Helm chart that comes with a program, as an archive. Raises as `find` does."""
+    return _chart_beside(find([name])[name])
+
+
 def _present(tool: Tool) -> Path | None:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     places = [Path(assets) / tool.name] if assets else []
-    return next((place for place in [*places, _cached(tool)] if place.exists()), None)
+    return next((place for place in [*places, _cached(tool)] if _is_whole(tool, place)), None)
+
+
+def _is_whole(tool: Tool, place: Path) -> bool:
+    return place.exists() and (not tool.chart or _chart_beside(place).exists())
+
+
+def _chart_beside(program: Path) -> Path:
+    return program.with_suffix(".tgz")
 
 
 def cache() -> Path:
@@ -166,11 +196,23 @@ def _build(go: str, tool: Tool) -> None:
         command = [go, "build", "-trimpath", f"-ldflags={tool.ldflags}", "-o", output, tool.package]
         run_step(f"build {tool.name} {tool.version}", command, MODULES / tool.module)
         target.parent.mkdir(exist_ok=True)
+        if tool.chart:
+            kept = _chart_beside(Path(output))
+            _pack_chart(go, tool, kept)
+            kept.replace(_chart_beside(target))
         Path(output).replace(target)
 
 
-def run_step(what: str, command: list[str], folder: Path | None = None) -> None:
-    """Run to the end, saying every now and then that it is still at it. Raises BuildError with the output's tail."""
+def _pack_chart(go: str, tool: Tool, archive: Path) -> None:
+    """Pack the chart of the source that was built."""
+    where = [go, "list", "-m", "-f", "{{.Dir}}", tool.source]
+    source = run_step(f"find the chart of {tool.name} {tool.version}", where, MODULES / tool.module)
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(Path(source.strip()) / tool.chart, arcname=tool.name)
+
+
+def run_step(what: str, command: list[str], folder: Path | None = None) -> str:
+    """Run to the end, saying every now and then that it is still at it; its output. Raises BuildError with its tail."""
     _say(what)
     begun = time.monotonic()
     environment = {**os.environ, "CGO_ENABLED": "0"}
@@ -193,6 +235,7 @@ def run_step(what: str, command: list[str], folder: Path | None = None) -> None:
     if process.returncode:
         raise BuildError(f"{what}: failed: {' '.join(output.strip().splitlines()[-5:])}")
     _say(f"{what}: done in {time.monotonic() - begun:.0f} s")
+    return output
 
 
 def _say(line: str) -> None:

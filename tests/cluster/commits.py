@@ -31,14 +31,36 @@ def in_commit_order(events: Iterable[AuditEvent], remaining: Sequence[Body] = ()
     log = [event for event in events if event.resource in OURS and not _is_dry_run(event)]
     there = {(_PLURALS[item["kind"]], item["metadata"]["name"]): item for item in remaining if item["kind"] in _PLURALS}
     done = _done_unanswered(log, there)
+    behind = _answered_from_before(log)
     latest, keyed = 0, []
     for i, event in enumerate(log):
         if event.code >= 300 and i not in done and (event.verb != "delete" or event.code == FORBIDDEN):
             continue
         version, effective = done.get(i) or (_version(event.answer) if event.code < 300 else None, event)
+        version = behind.get(i, version)
         latest = max(latest, version or 0)
         keyed.append((version or latest, effective))
     return list(_whole(event for _, event in sorted(keyed, key=lambda pair: pair[0])))
+
+
+def _answered_from_before(log: Sequence[AuditEvent]) -> dict[int, int | None]:
+    """Positions of deletions that another one overtook, and the version that this one made of the object.
+
+    An API server that finds the object deleted by another request meanwhile answers with what it had read before.
+    """
+    written = {(_target(e), _version(e.answer)) for e in log if e.verb != "delete" and e.code < 300}
+    deletions: dict[str, dict[int, int]] = defaultdict(dict)
+    for i, event in enumerate(log):
+        version = _version(event.answer)
+        if event.verb == "delete" and event.code < 300 and version is not None:
+            deletions[_uid(event.answer)][i] = version
+    behind: dict[int, int | None] = {}
+    for versions in deletions.values():
+        made = [version for i, version in versions.items() if (_target(log[i]), version) not in written]
+        for i, version in versions.items():
+            if version not in made:
+                behind[i] = min((other for other in made if other > version), default=None)
+    return behind
 
 
 def _whole(events: Iterable[AuditEvent]) -> Iterator[AuditEvent]:
@@ -192,6 +214,11 @@ def is_final(answer: Body) -> bool:
 
 def _target(event: AuditEvent) -> Target:
     return event.resource, event.name
+
+
+def _uid(body: Body | None) -> str:
+    uid: str = ((body or {}).get("metadata") or {}).get("uid") or ""
+    return uid
 
 
 def _version(body: Body | None) -> int | None:

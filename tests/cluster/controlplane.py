@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 from cluster import audit, binaries
 from cluster.daemons import DaemonError, Daemons
 from cluster.loopback import Network
-from ports import free_port
+from host.ports import free_port
 
 ADMIN = "admin"
 PROGRAMS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"]

@@ -11,7 +11,7 @@ from engine.brute import work_out
 from engine.cases import Case, Truth
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
-from seedsweep.kube.names import LABEL_EPISODE
+from seedsweep.kube.objects.names import LABEL_EPISODE
 
 Object = Mapping[str, Any]
 NOBODY: Mapping[str, int] = {}
@@ -27,7 +27,7 @@ class End:
     """Episode, score and evaluation."""
     cuts: Mapping[tuple[int, int], Ranked]
     verdicts: Mapping[str, str]
-    """By episode: Finished, Lost, Failed or Diverged."""
+    """By episode: Finished, Lost, Failed or Diverged; those that a budget does not carry are left out."""
 
 
 def fault_free_end(
@@ -49,7 +49,7 @@ def fault_free_end(
             key: tuple((e.name, score, e in outcome.kept[key]) for e, score in ranking)
             for key, ranking in outcome.rankings.items()
         },
-        verdicts={e.name: outcome.verdicts[e][0] for e in truths},
+        verdicts={e.name: how for e, (how, _) in outcome.verdicts.items()},
     )
 
 
@@ -73,4 +73,5 @@ def _verdict(item: Object) -> str:
     if verdict is None:
         return "none"
     outcome: str = verdict["outcome"]
-    return "Lost" if outcome.startswith("Lost") else outcome
+    # One that had come to its end before the sweep got the seeds that outrank it keeps its verdict.
+    return "Lost" if outcome.startswith("Lost") or item["status"]["state"] == "Lost" else outcome

@@ -8,12 +8,12 @@ import pytest
 from kubernetes.aio.client import ApiClient, CoreV1Api, V1ContainerState, V1ObjectMeta, V1Pod, V1PodStatus
 from kubernetes.aio.client.exceptions import NotFoundException
 
+from inputs.sweeps import FINE_TUNING
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.pods.manifest import pod_manifest
-from sweeps import FINE_TUNING
 
 START = StartEpisode(EpisodeId(1, 2), attempt=0, stop_after=None, rungs=(3,))
 PORT = 9413

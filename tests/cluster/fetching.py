@@ -1,7 +1,8 @@
 """`seedsweep fetch` through a real API server's proxy to a pod in which the real `seedsweep-trainer serve` runs.
 
 As beyond_loopback.py is, this is a program of its own for a network that holds nothing but ADDRESS: it serves the claim
-from CLAIM, a folder, has the winner fetched to TO, and prints what the command prints and which pods are left.
+from CLAIM, a folder, has the winner fetched to TO, and prints what the command prints and which pods are left. What
+lies in CLAIM/attempts becomes what the sweep's attempts left, whose place has a UID that only the API server gives.
 """
 
 import asyncio
@@ -10,11 +11,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import records
 from cluster.beyond_loopback import ADDRESS
 from cluster.controlplane import ControlPlane
 from cluster.objects import install_kinds
 from cluster.recorded import Cluster, Object
+from inputs import records
 from seedsweep.api.sweep import ClaimSource, Storage
 from seedsweep.kube.pods.manifest import STORAGE
 
@@ -65,6 +66,8 @@ async def main(claim: Path, to: Path) -> int:
         cluster = Cluster(control_plane, "nlp", stored(records.finished()))
         cluster.write()
         cluster.publish()
+        (claim / "nlp" / cluster.uid).mkdir()
+        (claim / "attempts").rename(claim / "nlp" / cluster.uid / "attempts")
         node = asyncio.create_task(play_node(control_plane, claim))
         fetch = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", "from seedsweep.cli import main; main()", "fetch", "rte", "--to", str(to)),

@@ -11,9 +11,22 @@ from datetime import datetime, timedelta
 
 from cluster.audit import AuditEvent
 from cluster.commits import in_commit_order, is_final
-from cluster.rules import Body, changed_for_good, kept, losers, rows, rung_score, worth, wrong_in_cut
+from cluster.rules import (
+    Body,
+    changed_for_good,
+    kept,
+    losers,
+    named,
+    rows,
+    rung_score,
+    worth,
+    wrong_in_cut,
+    wrong_in_fall,
+    wrong_in_growth,
+)
 from seedsweep.api.episode import MAX_DOMINATORS
-from seedsweep.kube.names import (
+from seedsweep.api.seeds import Seeds
+from seedsweep.kube.objects.names import (
     CLEAN_UP,
     HOUSEKEEPING,
     LABEL_COMPONENT,
@@ -145,7 +158,8 @@ class History:
         if self.episodes.get(key, {}).get("spec", {}).get("audited"):
             return False
         verdict = self._status(key).get("verdict") or {}
-        return verdict.get("outcome") == "LostByDominance" or any(key[1] in losers(cut) for cut in self.cuts[key[0]])
+        alone = verdict.get("outcome") in ("LostByDominance", "LostByFloor")
+        return alone or any(key[1] in losers(cut) for cut in self.cuts[key[0]])
 
     def _episode_written(self, body: Body) -> None:
         key = key_of(body)
@@ -160,13 +174,18 @@ class History:
 
     def _check_verdict(self, key: Key, body: Body, verdict: Body) -> None:
         bracket, rung = body["spec"].get("bracket", 0), verdict.get("rung")
-        cut = next((c for c in self.cuts[key[0]] if (c["bracket"], c["rung"]) == (bracket, rung)), None)
-        if cut is not None and verdict["outcome"].startswith("Lost") and key[1] in kept(cut):
+        cut = self._last_cut(key[0], bracket, rung)
+        survivors = kept(cut) if cut is not None and not self._is_outgrown(key[0], cut) else ()
+        if verdict["outcome"].startswith("Lost") and key[1] in survivors:
             self.found.append(f"I3: {key[1]} was kept by the cut at rung {rung}, and lost")
         if verdict["outcome"] == "LostByCut" and (cut is None or key[1] not in losers(cut)):
             self.found.append(f"I3: {key[1]} lost by cut, but no cut says so")
         if verdict["outcome"] == "LostByDominance":
             self._check_dominators(key, body, verdict)
+        if verdict["outcome"] == "LostByFloor":
+            own = rung_score(body.get("status") or {}, verdict["rung"])
+            wrong = wrong_in_fall(verdict["fall"], own, self._maximizes(key[0]))
+            self.found += [f"I3: {key[1]}: {what}" for what in wrong]
 
     def _check_dominators(self, key: Key, body: Body, verdict: Body) -> None:
         rung, dominators = verdict["rung"], verdict.get("dominators") or []
@@ -187,19 +206,31 @@ class History:
         if uid is None:
             return
         where = f"the cut of bracket {data['bracket']} at rung {data['rung']}"
-        if any((c["bracket"], c["rung"]) == (data["bracket"], data["rung"]) for c in self.cuts[uid]):
-            self.found.append(f"I3: {where} was made twice")
+        last = self._last_cut(uid, data["bracket"], data["rung"])
+        if last is not None:
+            self.found += [f"I3: {what} in {where}" for what in wrong_in_growth(last, data)]
         for row in rows(data):
             on_record = rung_score(self._status((uid, row.episode)), data["rung"])
             if on_record is None or on_record.get("score") != row.score:
                 self.found.append(f"I3: {where} ranks {row.episode} by a score that is not on record")
         before = [kept(c) for c in self.cuts[uid] if (c["bracket"], c["rung"]) == (data["bracket"], data["rung"] - 1)]
-        named = [*data["ranked"], *(entry["episode"] for entry in data.get("excluded", ()))]
-        if len(named) != len(set(named)) or (before and set(named) != before[0]):
+        names = named(data)
+        if len(names) != len(set(names)) or (before and set(names) != before[0]):
             self.found.append(f"I3: {where} is not made of the survivors of the one before it")
         tie_seed = self._spec(uid).get("earlyStopping", {}).get("tieSeed", 0)
         self.found += [f"{what} in {where}" for what in wrong_in_cut(data, self._maximizes(uid), tie_seed)]
         self.cuts[uid].append(data)
+
+    def _last_cut(self, uid: str, bracket: int, rung: int | None) -> Body | None:
+        made = [cut for cut in self.cuts[uid] if (cut["bracket"], cut["rung"]) == (bracket, rung)]
+        return made[-1] if made else None
+
+    def _is_outgrown(self, uid: str, cut: Body) -> bool:
+        """The sweep has got more seeds since, which it may with one bracket and one rung."""
+        spec = self._spec(uid)
+        if "seeds" not in spec or len((spec.get("earlyStopping") or {}).get("rungs") or ()) != 1:
+            return False
+        return len(named(cut)) < Seeds.model_validate(spec["seeds"]).count
 
     def _sweep_written(self, body: Body) -> None:
         metadata, status = body["metadata"], body.get("status") or {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cluster.controlplane import ControlPlane
 from cluster.fleet import create_node
 from cluster.trial import Object, Trial
-from seedsweep.kube.names import LABEL_EPISODE
+from seedsweep.kube.objects.names import LABEL_EPISODE
 
 LABEL = "nodes-of"
 MOST_AN_EPISODE = 4

@@ -15,6 +15,8 @@ from functools import partial
 import aiohttp
 from aiohttp import web
 
+from host.listening import serving
+
 _HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "transfer-encoding", "content-length", "upgrade"})
 _REASONS = {
     403: "Forbidden",
@@ -212,14 +214,11 @@ async def proxying(upstream: str, tls: ssl.SSLContext | None = None) -> AsyncIte
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", partial(proxy.handle, session))
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield proxy
+            async with serving(runner, "127.0.0.1") as port:
+                proxy.url = f"http://127.0.0.1:{port}"
+                yield proxy
         finally:
-            await runner.cleanup()
             await proxy.settle()
 
 

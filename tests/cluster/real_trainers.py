@@ -14,7 +14,7 @@ from cluster.objects import install_kinds
 from cluster.operator import Operator, operating
 from cluster.rights import USER, grant_rights
 from cluster.simulator.processes import run_trainers
-from ports import free_port
+from host.ports import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PORTS = iter(range(9420, 9500))

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import records
 from cluster.controlplane import ControlPlane
+from inputs import records
 from seedsweep.api.base import ApiModel
-from seedsweep.kube import names
+from seedsweep.kube.objects import names
 
 Object = dict[str, Any]
 

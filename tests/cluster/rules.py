@@ -5,6 +5,7 @@ Pure, and without any engine: the rules worked out a second time, by the plaines
 
 import hashlib
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import starmap
 from typing import Any, NamedTuple
 
@@ -27,6 +28,23 @@ def kept(cut: Body) -> set[str]:
 def losers(cut: Body) -> set[str]:
     """Those who lose by a cut: ranked, and not kept."""
     return set(cut["ranked"]) - kept(cut)
+
+
+def named(cut: Body) -> list[str]:
+    """All that a cut was made of."""
+    return [*cut["ranked"], *(entry["episode"] for entry in cut.get("excluded") or ())]
+
+
+def wrong_in_growth(before: Body, after: Body) -> list[str]:
+    """What is wrong with a cut that replaces another: it is made of more episodes, and revives nobody."""
+    found = []
+    if after.get("growth", 0) != before.get("growth", 0) + 1:
+        found.append("it was made twice")
+    if not set(named(before)) < set(named(after)):
+        found.append(f"{set(named(before)) - set(named(after)) or 'no new one'} is missing")
+    if revived := losers(before) & kept(after):
+        found.append(f"{revived} had lost and are kept")
+    return found
 
 
 def rows(cut: Body) -> list[Row]:
@@ -56,6 +74,17 @@ def wrong_in_cut(cut: Body, maximize: bool, tie_seed: int) -> list[str]:
     if cut.get("tiedAtThreshold") != sum(row.score == last for row in ranked):
         found.append("I4: a wrong number is tied at the threshold")
     return found
+
+
+def wrong_in_fall(fall: Body, own: Body | None, maximize: bool) -> list[str]:
+    """The fall worked out anew from its own numbers, in exact fractions; `own` is the score on record."""
+    if own is None or own.get("score") != fall.get("score"):
+        return ["it fell with a score that is not on record"]
+    if fall.get("score") is None:
+        return []
+    score, baseline, error = (Fraction(repr(fall[key])) for key in ("score", "baseline", "standardError"))
+    gain = score - baseline if maximize else baseline - score
+    return [f"it fell with {fall['score']}, above its floor"] if gain > Fraction(fall["margin"]) * error else []
 
 
 def changed_for_good(before: Body, after: Body) -> list[str]:

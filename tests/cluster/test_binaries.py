@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,7 @@ sleep 0.2
 printf ' and half' >> "$2"
 """
 GO_THAT_NEVER_ENDS_WITH_KWOK = SLOW_GO.replace("sleep 0.2", "case $2 in *kwok) sleep 600;; esac")
+GO_WITH_SOURCE = SLOW_GO.replace("while", '[ "$1" != list ] || exec echo "$SOURCE"\nwhile')
 BROKEN_GO = """#!/bin/sh
 while [ "$1" != -o ]; do shift; done
 printf half > "$2"
@@ -60,6 +62,21 @@ def test_programs_in_kubebuilder_assets_are_used(tmp_path: Path, monkeypatch: py
     (tmp_path / "etcd").touch()
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     assert binaries.find(["etcd"]) == {"etcd": tmp_path / "etcd"}
+
+
+def test_a_program_is_kept_with_the_chart_of_its_source_and_not_taken_without(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_go(tmp_path / "bin", GO_WITH_SOURCE, monkeypatch)
+    monkeypatch.setenv("SOURCE", str(tmp_path / "source"))
+    (tmp_path / "source" / "charts" / "kueue").mkdir(parents=True)
+    (tmp_path / "source" / "charts" / "kueue" / "Chart.yaml").write_text("name: kueue")
+    (tmp_path / "kueue").touch()
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    assert binaries.chart("kueue").parent == cache / f"kueue-{binaries.TOOLS['kueue'].version}"
+    with tarfile.open(binaries.chart("kueue")) as chart:
+        assert chart.getnames() == ["kueue", "kueue/Chart.yaml"]
+    assert (binaries.chart("kueue").parent / "kueue").read_text() == "half and half"
 
 
 def test_builders_at_once_build_a_program_once_and_find_it_whole(

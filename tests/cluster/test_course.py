@@ -12,7 +12,7 @@ from cluster.simulator.exposition import metrics_body
 from cluster.simulator.faults import Fault, Halt, Lie, Lies, Quirk, crash, diverge, evict, run_out_of_memory, stall
 from cluster.simulator.script import Behaviour, Curve, Script
 from seedsweep.api.episode import EpisodeId
-from seedsweep.contract.protocol import Message, Outcome, TrainerInfo
+from seedsweep.contract.message import Message, Outcome, TrainerInfo
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep_trainer.reporting.reporter import Reporter
 

@@ -15,8 +15,8 @@ from cluster.simulator.faults import Lies
 from cluster.simulator.hostile import Answer, lying, plain
 from seedsweep.contract.consistency import Limits
 from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.message import Message, Outcome, TrainerInfo
 from seedsweep.contract.metrics_client import fetch, metrics_session
-from seedsweep.contract.protocol import Message, Outcome, TrainerInfo
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.engine.observation import Reading
 

@@ -95,6 +95,12 @@ def told(reason: str) -> Object:
     return {"kind": "Event", "metadata": {"name": "e"}, "involvedObject": {"uid": SWEEP}, "reason": reason}
 
 
+def fallen(score: float, margin: str) -> AuditEvent:
+    """By the floor 0.5 + 0.1 margin."""
+    fall = {"score": score, "baseline": 0.5, "standardError": 0.1, "margin": margin}
+    return scored(7, "wi1-do1", verdict={"outcome": "LostByFloor", "rung": 0, "fall": fall})
+
+
 STORY: Mapping[str, AuditEvent] = {
     "sweep": sweep(1, "create", USER),
     "pod 0": pod(2, "wi0-do0"),
@@ -162,6 +168,17 @@ def test_of_a_sweep_that_is_suspended_or_has_failed_any_pod_may_be_deleted(halt:
 
 def test_answers_may_be_logged_in_another_order_than_they_came_about():
     assert violations(reversed([*STORY.values()]), [OPERATOR]) == []
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_a_deletion_that_another_operator_overtook_is_answered_by_what_was_read_before(after: bool):
+    """With the version that the pod had when both asked: that says nothing about when."""
+    overtaken = {"overtaken": deleted(3, "wi1-do1")}
+    at = list(STORY).index("deleted 1") + after
+    story = {**dict(list(STORY.items())[:at]), **overtaken, **dict(list(STORY.items())[at:])}
+    assert violations(story.values(), [OPERATOR], [told("Complete")]) == []
+    del story["verdict 1"]
+    assert _about(violations(story.values(), [OPERATOR]), "without a record that says why")
 
 
 def test_what_was_refused_or_only_tried_did_not_happen():
@@ -361,6 +378,14 @@ WRONG: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "a dominator that is outranked": (
         "outranks one of its dominators",
         lambda: found(score_0=episode(5, "wi0-do0", rungScores=[{"rung": 0, "score": 0.1}])),
+    ),
+    "a fall from above the floor": (
+        "wi1-do1: it fell with 0.7, above its floor",
+        lambda: found(verdict_1=fallen(score=0.7, margin="1.5")),
+    ),
+    "a fall with another score than the recorded one": (
+        "wi1-do1: it fell with a score that is not on record",
+        lambda: found(verdict_1=fallen(score=0.6, margin="2")),
     ),
     "a rung score that changed": (
         "recorded rungScores changed",

@@ -10,6 +10,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from cluster.proxy import Answer, Break, Delay, Proxy, Rule, proxying
+from host.listening import serving
 
 
 class Upstream:
@@ -41,11 +42,8 @@ async def upstream() -> AsyncIterator[tuple[Upstream, str]]:
     app = web.Application()
     app.add_routes([web.post("/pods", server.post), web.get("/pods", server.watch)])
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield server, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with serving(runner, "127.0.0.1") as port:
+        yield server, f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager

@@ -21,9 +21,9 @@ from cluster.proxy import Proxy, proxying
 from cluster.rights import USER, Right, grant_rights
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import SimulatedTrainers, simulate
-from ports import free_port
+from host.ports import free_port
 from seedsweep.api.sweep import API_VERSION
-from seedsweep.kube.names import owner_uid
+from seedsweep.kube.objects.names import owner_uid
 
 CORE = frozenset({"pods", "events", "resourcequotas"})
 AUTHORITY = "certificate-authority"

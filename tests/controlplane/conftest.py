@@ -10,35 +10,46 @@ from cluster import binaries
 from cluster.controlplane import PROGRAMS, ControlPlane
 from cluster.fleet import Fleet
 from cluster.objects import Store, install_kinds
-from needs import lack
+from host.needs import lack
 
 # Without rights of their own: a test binds what it wants to show.
 USERS: dict[str, list[str]] = {"operator": [], "viewer": [], "author": []}
 
-MISSING = pytest.StashKey[str]()
+NEEDED = {"programs": [*PROGRAMS, "kwok"], "queue_programs": ["kueue", "helm"]}
+"""Programs by the fixture that stands for them."""
+MISSING = pytest.StashKey[dict[str, str]]()
+"""By the same: why they are not there."""
 
 _numbers = itertools.count(1)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what is missing before any test's time runs, with the progress in sight."""
-    if not any("control_plane" in getattr(item, "fixturenames", ()) for item in session.items):
-        return
     if session.config.option.collectonly:
         return
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    missing = session.config.stash[MISSING] = {}
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        try:
-            binaries.find([*PROGRAMS, "kwok"])
-        except binaries.BuildError as error:
-            session.config.stash[MISSING] = str(error)
+        for fixture, names in NEEDED.items():
+            try:
+                binaries.find(names if fixture in used else ())
+            except binaries.BuildError as error:
+                missing[fixture] = str(error)
 
 
 @pytest.fixture(scope="session")
 def programs(pytestconfig: pytest.Config) -> None:
     """What a control plane is made of is there."""
-    if MISSING in pytestconfig.stash:
-        lack("controlplane", f"test cluster: {pytestconfig.stash[MISSING]}")
+    if (why := pytestconfig.stash[MISSING].get("programs")) is not None:
+        lack("controlplane", f"test cluster: {why}")
+
+
+@pytest.fixture(scope="session")
+def queue_programs(pytestconfig: pytest.Config) -> None:
+    """What Kueue is made of is there."""
+    if (why := pytestconfig.stash[MISSING].get("queue_programs")) is not None:
+        lack("kueue", f"Kueue: {why}")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 from kubernetes.aio.config import new_client_from_config
 
-import records
 from cluster.controlplane import ControlPlane
 from cluster.episode_pods import START, Pods, eventually, status_of, uid_of
 from cluster.fleet import Fleet
@@ -19,7 +18,8 @@ from cluster.recorded import Cluster
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import simulate
 from cluster.trial import on_trial, sweep_of
-from runners import read_until, runner
+from host.runners import read_until, runner
+from inputs import records
 from seedsweep.api.episode import EpisodeId
 
 SLOW = Script(seconds=0.5)

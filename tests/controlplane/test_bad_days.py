@@ -12,7 +12,7 @@ from cluster.proxy import Answer, Break, Rule
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
 from cluster.trial import Trial, eventually, on_trial, sweep_of
-from ports import free_port
+from host.ports import free_port
 
 SLOW = Script(seconds=0.5)
 """Episodes of 5 s: an operator that is away for a while misses something."""

@@ -12,13 +12,13 @@ from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
-from invalid_sweeps import INVALID, OWN, TASK, InvalidSweep
+from inputs.invalid_sweeps import INVALID, OWN, TASK, InvalidSweep
+from inputs.sweeps import FINE_TUNING, changed
 from seedsweep.api.episode import Attempt, EpisodeStatus, RungScore
 from seedsweep.api.reading.parse import InvalidSweepError, load_sweep, parse_sweep
 from seedsweep.api.schema.crd import GROUP, KINDS
 from seedsweep.api.status import Best, Summary, SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from sweeps import FINE_TUNING, changed
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 pytestmark = pytest.mark.usefixtures("kinds")

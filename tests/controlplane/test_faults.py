@@ -18,9 +18,9 @@ from seedsweep.engine.decisions import RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.kube.apiserver.client import Api
 from seedsweep.kube.apiserver.gates import GatedApi, Gates
-from seedsweep.kube.clock import now
-from seedsweep.kube.home import Home
 from seedsweep.kube.ledger.records import LAZY_SECONDS, Records
+from seedsweep.kube.objects.home import Home
+from seedsweep.kube.process.clock import now
 
 SCRIPT = Script(seconds=0.2)
 RECORDS = "^(?!.*/events$)"

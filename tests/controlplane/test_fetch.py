@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForSequenceClassification, BertConfig
 
-import records
 from cluster.beyond_loopback import ENTER
 from cluster.controlplane import ControlPlane
 from cluster.fetching import FOLDER, stored
 from cluster.recorded import Cluster
-from needs import lack
-from runners import read_until, runner
+from host.needs import lack
+from host.runners import read_until, runner
+from inputs import records
+from seedsweep.report.beside import read_beside
+from seedsweep.report.findings.verdict import verdict_of
 from seedsweep.report.record import read_record
 from seedsweep_trainer.storage.durable import whole_folder
 
@@ -65,6 +67,10 @@ def test_real_weights_come_through_the_api_servers_proxy_with_the_record_and_loa
     with whole_folder(claim / FOLDER) as folder:
         model.save_pretrained(folder)
         (folder / "README.md").write_text("# rte\n")
+    run = tmp_path / "run"
+    run.mkdir()
+    records.write_with_answers(run, records.finished())
+    (run / "attempts").rename(claim / "attempts")
     done = subprocess.run(
         [*ENTER, sys.executable, "-m", "cluster.fetching", str(claim), str(to)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
@@ -80,9 +86,26 @@ def test_real_weights_come_through_the_api_servers_proxy_with_the_record_and_loa
     record = read_record(to)
     assert [episode.status for episode in record.episodes] == [e.status for e in records.finished().episodes]
     assert (to / "report.html").stat().st_size > 10_000
+    known = read_beside(to, record)
+    assert known.found.keys() == records.known(records.finished()).found.keys()
+    assert verdict_of(record, known).withheld == ()
     assert (to / "curves.csv").read_text().count("\n") > 8
     assert json.loads((to / "best" / "manifest.json").read_text()).keys() >= {"README.md", "model.safetensors"}
     assert list(tmp_path.glob(".*")) == [], "nothing is left beside the folder"
+
+
+def test_a_report_of_a_sweep_takes_the_right_to_look_and_no_other(
+    cluster: Cluster, viewer: str, tmp_path: Path
+) -> None:
+    cluster.allow(viewer, *LOOK)
+    with runner("report", "sweep/rte", "--to", str(tmp_path / "rte")) as process:
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, said
+    record = read_record(tmp_path / "rte")
+    assert [episode.status for episode in record.episodes] == [e.status for e in records.finished().episodes]
+    assert (tmp_path / "rte" / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "rte" / "report" / "curves.pdf").exists()
+    assert 'Not all that the report compares models by came: pods is forbidden: User "viewer" cannot create' in said
 
 
 def test_without_the_right_to_the_proxy_it_says_so_and_how_to_copy_and_leaves_no_pod(

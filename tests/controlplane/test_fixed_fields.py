@@ -8,16 +8,18 @@ from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
-from largest import BYTES, largest_cut, largest_episode_status
+from inputs.growing import FEWER, MORE, failed
+from inputs.largest import BYTES, largest_cut, largest_episode_status
+from inputs.sweeps import FINE_TUNING
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
+from seedsweep.api.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.reading.stored import read_cut, read_episode
 from seedsweep.api.seeds import MAX_EPISODES, MAX_PAIRS
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import API_VERSION
-from sweeps import FINE_TUNING
 
 ETCD_BYTES = 1.5 * 2**20
 """The largest object."""
@@ -43,7 +45,6 @@ MUTABLE = {
 }
 CLAIM = {"persistentVolumeClaim": {"claimName": "weights"}}
 FIXED = [
-    ("spec.seeds.grid.weightInits.count", 5, "spec.seeds"),
     ("spec.earlyStopping.rungs", [{"atPercent": 30, "keep": 3}], "spec.earlyStopping"),
     ("spec.earlyStopping", None, "spec.earlyStopping"),
     ("spec.storage", {"uri": "s3://bucket/prefix"}, "spec.storage"),
@@ -91,6 +92,60 @@ def test_where_pods_run_changes_only_while_none_does(store: Store, path: str):
     assert "set suspend: true" in refusal(store.try_replace(with_change(live, path, value)))
     suspended = store.replace(with_change(live, "spec.suspend", True))
     store.replace(with_change(suspended, path, value))
+
+
+ONE_RUNG = {"rungs": [{"atPercent": 30, "keep": 2}]}
+
+
+def growing(seeds: Any, stopping: Any = ONE_RUNG) -> Object:
+    return with_change(with_change(document(FINE_TUNING), "spec.seeds", seeds), "spec.earlyStopping", stopping)
+
+
+@pytest.mark.parametrize("form", MORE)
+def test_a_sweep_may_get_more_seeds_and_lose_none(store: Store, form: str):
+    fewer, more = MORE[form]
+    grown = store.replace(with_change(store.create(growing(fewer)), "spec.seeds", more))
+    message = refusal(store.try_replace(with_change(grown, "spec.seeds", fewer)))
+    assert "spec.seeds: Invalid value" in message
+    assert ONLY_MORE in message
+
+
+@pytest.mark.parametrize("form", FEWER)
+def test_no_seed_is_taken_away_and_no_form_becomes_another(store: Store, form: str):
+    fewer, other = FEWER[form]
+    live = store.create(growing(fewer))
+    assert ONLY_MORE in refusal(store.try_replace(with_change(live, "spec.seeds", other)))
+
+
+@pytest.mark.parametrize(
+    "stopping",
+    [
+        {"rungs": [{"atPercent": 30, "keep": 3}, {"atPercent": 60, "keep": 2}]},
+        {"hyperband": {}},
+        {**ONE_RUNG, "rankBy": "latest"},
+    ],
+)
+def test_where_a_loser_could_be_revived_no_seeds_come(store: Store, stopping: Any):
+    fewer, more = MORE["single count"]
+    live = store.create(growing(fewer, stopping))
+    assert NO_GROWTH in refusal(store.try_replace(with_change(live, "spec.seeds", more)))
+    without = store.create(with_change(growing(fewer, None), "metadata.name", "without"))
+    store.replace(with_change(without, "spec.seeds", more))
+
+
+def test_an_average_is_of_the_seeds_that_it_was_declared_with(store: Store):
+    fewer, more = MORE["single count"]
+    live = store.create(with_change(growing(fewer), "spec.result", "average"))
+    assert NO_GROWTH in refusal(store.try_replace(with_change(live, "spec.seeds", more)))
+
+
+def test_a_sweep_that_failed_gets_no_more_seeds(store: Store):
+    fewer, more = MORE["single values"]
+    live = store.create(growing(fewer))
+    status = SweepStatus(conditions=[failed("NoScore")]).model_dump(mode="json", by_alias=True, exclude_none=True)
+    live = store.replace({**live, "status": status}, "status")
+    assert HAS_FAILED in refusal(store.try_replace(with_change(live, "spec.seeds", more)))
+    store.replace(with_change(live, "spec.seeds.single.values", [3, 7]))
 
 
 SINCE = "2026-01-01T00:00:00.000+00:00"
@@ -319,5 +374,5 @@ def test_a_sweep_of_as_many_listed_pairs_as_there_may_be_is_checked_at_creation_
     live = store.create(with_change(sweep, "spec.seeds", {"pairs": pairs}))
     live = store.replace(with_change(live, "spec.parallelism", 7))
     message = refusal(store.try_replace(with_change(live, "spec.seeds.pairs", pairs[:-1])))
-    assert "is fixed once the sweep exists" in message
+    assert ONLY_MORE in message
     assert len(json.dumps(live)) < ETCD_BYTES / 2

@@ -22,7 +22,8 @@ from cluster.simulator.faults import (
 from cluster.simulator.logs import serving_logs
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
-from seedsweep.contract.protocol import ExitCode, Outcome
+from seedsweep.contract.message import Outcome
+from seedsweep.contract.protocol import ExitCode
 
 VICTIM = "wi0-do1"
 """By its curve neither the winner nor the last."""

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.controlplane import ControlPlane
 from cluster.operator import Operator, OperatorError
-from ports import free_port
+from host.ports import free_port
 
 
 @pytest.fixture

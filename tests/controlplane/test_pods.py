@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.controlplane import ControlPlane
-from pod_sweeps import EVERYTHING, START, sweep_with
+from inputs.pod_sweeps import EVERYTHING, START, sweep_with
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.pods.facts import PodFacts, facts_of

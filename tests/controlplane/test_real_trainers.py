@@ -9,6 +9,9 @@ import pytest
 from cluster.controlplane import ControlPlane
 from cluster.real_trainers import EXAMPLES, Object, condition, ended, episodes, example, make_claim, real_trainers
 
+pytestmark = pytest.mark.timeout(1200)
+"""Real models are trained here, on processors that others use too."""
+
 
 def quickstart() -> Object:
     """Smaller: four episodes, of which one is kept at evaluation 2 of 5."""
@@ -41,11 +44,17 @@ async def test_with_storage_on_two_gpus_the_winners_folder_is_all_that_is_left(
 ):
     sweep = quickstart()
     sweep["spec"] |= {"parallelism": 2, "storage": {"persistentVolumeClaim": {"claimName": "weights"}}}
+    sweep["spec"]["result"] = "average"
+    sweep["spec"]["earlyStopping"]["rungs"][0]["keep"] = 2
     make_claim(control_plane, namespace)
     async with real_trainers(control_plane, namespace, tmp_path):
         status = await ended(control_plane, namespace, sweep)
     assert condition(status, "Complete") == ("True", "WinnerFound")
     assert condition(status, "StorageTidy")[0] == "True"
+    average = status["best"]["average"]
+    assert average["members"] == 2
+    assert 0 < average["score"] < 1, "it was made, and scored on validation"
+    assert average.get("handedOver", False) == (not average.get("reason"))
     assert status["cost"]["wastedSteps"] == 0, "survivors go on from their checkpoints"
     check_what_is_left(status)
 
@@ -55,11 +64,12 @@ def check_what_is_left(status: Object) -> None:
     best = Path(status["best"]["weights"])
     assert {path.name for path in best.iterdir()} >= {"config.json", "model.safetensors", "README.md", "test.json"}
     assert status["best"]["test"]["score"] == json.loads((best / "test.json").read_text())["score"]
-    kept = {path.name for path in best.parent.iterdir()} - {"best", "cache"}
-    # The one that was kept at the cut need not be the winner.
+    kept = {path.name for path in best.parent.iterdir()} - {"best", "cache", "attempts"}
+    # Those that were kept at the cut need not be the winner.
     assert status["best"]["episode"] in kept
-    assert len(kept) <= 2
+    assert len(kept) <= 3
     assert not list(best.parent.glob("**/training.safetensors")), "no checkpoint is left that could be resumed from"
+    assert len(list(best.parent.glob("attempts/*/conditions.json"))) >= 4, "what reports are made from, of losers too"
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

@@ -15,7 +15,7 @@ from cluster.proxy import Answer, Rule
 from cluster.rights import USER
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Object, Trial, eventually, on_trial, sweep_of
-from ports import free_port
+from host.ports import free_port
 from seedsweep.kube.events.recorder import RETRY_SECONDS
 from seedsweep.kube.watching.watches import Backoffs
 

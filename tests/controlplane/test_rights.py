@@ -9,7 +9,7 @@ from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Object, Trial, eventually, on_trial, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
-from seedsweep.kube.names import LABEL_SWEEP_UID
+from seedsweep.kube.objects.names import LABEL_SWEEP_UID
 
 SCRIPT = Script(seconds=0.2, faults=(Fault(crash(1), "wi0-do2", attempt=0),))
 """A log is read where a trainer failed."""

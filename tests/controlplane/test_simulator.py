@@ -15,13 +15,13 @@ from cluster.simulator.faults import Fault, Halt, Quirk, crash, diverge, evict, 
 from cluster.simulator.processes import run_trainers
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import simulate
+from inputs.sweeps import changed
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.reading.parse import load_sweep, parse_sweep
 from seedsweep.contract.exposition import ScrapeError
+from seedsweep.contract.message import Message, Outcome, decode_message
 from seedsweep.contract.metrics_client import fetch, metrics_session
-from seedsweep.contract.protocol import Message, Outcome, decode_message
 from seedsweep.contract.scrape import Expected, parse_reading
-from sweeps import changed
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
 

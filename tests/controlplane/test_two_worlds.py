@@ -7,14 +7,27 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from kubernetes.aio.config import new_client_from_config
 from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
 from cluster.misfortune import on_own_nodes, own_nodes
 from cluster.real_trainers import Object, ended, episodes, example, make_claim, read, real_trainers
-from runners import runner
+from host.runners import runner
 from seedsweep.api.base import ApiModel
-from seedsweep.report.record import Record, read_record
+from seedsweep.cluster.attempts import bring_attempts
+from seedsweep.cluster.lookup import accepted, named_sweep
+from seedsweep.cluster.record import stored_record
+from seedsweep.cluster.remote import UriSource
+from seedsweep.contract.for_reports import ATTEMPTS
+from seedsweep.kube.apiserver.client import Api
+from seedsweep.kube.objects.weights import Uri
+from seedsweep.kube.pods.manifest import storage_folder
+from seedsweep.report.beside import read_beside
+from seedsweep.report.findings.losers import against_last_kept
+from seedsweep.report.findings.luck import Apart, luck_of
+from seedsweep.report.findings.verdict import verdict_of
+from seedsweep.report.record import Record, read_record, write_record
 
 Result = TypeVar("Result")
 GPUS = 3
@@ -136,10 +149,12 @@ async def test_twenty_episodes_on_three_gpus_preempted_twice_end_as_on_one_machi
             await before_its_end(ending, intruder.preempts())
             status = await ending
         on_cluster = await episodes(control_plane, namespace)
+        brought = await brought_home(control_plane, namespace, sweep["metadata"]["name"], tmp_path)
     with runner("run", str(file), "--out", str(folder)) as process:
         printed, _ = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0, printed
     assert_same(read_record(folder), status, cut, on_cluster)
+    assert findings(brought) == findings(folder)
 
 
 def assert_same(record: Record, status: Object, cut: Object, on_cluster: dict[str, Object]) -> None:
@@ -160,6 +175,30 @@ def assert_same(record: Record, status: Object, cut: Object, on_cluster: dict[st
             common = EVALUATIONS if name in kept else min(len(there[key]), len(here[key]))
             assert common >= RUNG
             assert there[key][:common] == here[key][:common], f"{key} of {name}"
+
+
+async def brought_home(control_plane: ControlPlane, namespace: str, name: str, folder: Path) -> Path:
+    """The folder of the cluster's record, with what its attempts left in the storage."""
+    async with await new_client_from_config(str(control_plane.kubeconfig())) as client:
+        api, home = Api(client), folder / "home"
+        record = await stored_record(api, namespace, accepted(await named_sweep(api, namespace, name)))
+    home.mkdir()
+    write_record(home, record)
+    stored = folder / "pods" / "storage" / storage_folder(record.sweep) / ATTEMPTS
+    await bring_attempts(UriSource(Uri(stored.as_uri())), record, home, print)
+    return home
+
+
+def findings(folder: Path) -> tuple[object, ...]:
+    """What a report says of single examples, with which hardware and versions, and the training loss throughout."""
+    record = read_record(folder)
+    known = read_beside(folder, record)
+    verdict, luck = verdict_of(record, known), luck_of(record, known)
+    assert verdict.withheld == ()
+    assert isinstance(luck, Apart)
+    kept = record.cuts[0].data.kept
+    losses = {name: [known.training[name][at].loss for at in range(1, EVALUATIONS + 1)] for name in kept}
+    return verdict, luck, against_last_kept(record, known), set(known.conditions), losses
 
 
 def as_written(part: ApiModel) -> Object:

@@ -1,4 +1,4 @@
-"""`seedsweep watch` on a real API server: what a person with few rights, and without an operator, gets to see."""
+"""`seedsweep watch` and `wait` on a real API server: what people with few rights, or without an operator, see."""
 
 import os
 import subprocess
@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import records
 from cluster.beyond_loopback import ENTER
 from cluster.controlplane import ControlPlane
 from cluster.recorded import Cluster
-from needs import lack
-from runners import read_until, runner
+from host.live_pages import news
+from host.needs import lack
+from host.runners import read_until, runner
+from inputs import records
 
 TESTS = Path(__file__).parents[1]
 LOOK = ("seedsweeps", "episodes", "cuts")
@@ -43,6 +44,42 @@ def test_a_viewer_without_the_right_to_the_proxy_sees_the_record_to_the_end(
     assert process.returncode == 0
     assert "✓ rte is complete" in rest
     assert f"kubectl -n {cluster.namespace} get cut rte-b0-r0 -o yaml" in rest
+
+
+def test_a_page_shows_what_is_on_record_to_the_end(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.allow("viewer", *LOOK)
+    as_user(cluster, "viewer", monkeypatch)
+    with runner("watch", "rte", "--web") as process:
+        told = news(process)
+        first = next(told)
+        assert "3 finished, 3 lost, 1 failed, 1 diverged" in first["head"]["cards"][1]["text"]
+        assert 'cannot get resource "services/proxy"' in first["notice"]
+        cluster.publish()
+        # Each part holds only what has changed.
+        last = {name: value for part in told for name, value in part.items()}
+        process.communicate()
+    assert process.returncode == 0
+    assert last["ending"]["words"].startswith("rte is complete: best 0.")
+    commands = [command for step in last["ending"]["steps"] for command in step["commands"]]
+    assert f"seedsweep report sweep/rte -n {cluster.namespace}" in commands
+    assert (last["head"]["phase"], last["notice"]) == ("Complete", "")
+
+
+def test_a_script_waits_with_the_right_to_sweeps_alone(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.allow("viewer", "seedsweeps")
+    as_user(cluster, "viewer", monkeypatch)
+    with runner("wait", "rte", "--for", "cut") as process:
+        said, _ = process.communicate()
+    assert (process.returncode, said.split(", ")[0]) == (0, "rte: the cut at evaluation 6 has kept 3 of 8")
+    with runner("wait", "rte", "--timeout", "1s") as process:
+        said, _ = process.communicate()
+    assert process.returncode == 124
+    assert said.startswith("rte: not complete after 1 s")
+    with runner("wait", "rte") as process:
+        cluster.publish()
+        said, _ = process.communicate()
+    assert process.returncode == 0
+    assert said.startswith("rte is complete: best 0.")
 
 
 def test_without_an_operator_the_missing_service_is_named(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

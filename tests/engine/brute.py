@@ -2,8 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from fractions import Fraction
 
-from engine.cases import Case, Truth
+from engine.cases import BASELINE, BASELINE_ERROR, Case, Truth
+from seedsweep.api.early_stopping import Floor
 from seedsweep.api.episode import EpisodeId
 
 Score = float | None
@@ -14,7 +16,7 @@ class Outcome:
     """What must come out, however the sweep was run."""
 
     verdicts: dict[EpisodeId, tuple[str, int | None]] = field(default_factory=dict)
-    """Finished, Lost, Failed or Diverged, and the rung at which that was."""
+    """Finished, Lost, Failed or Diverged, and the rung at which that was; of those that a budget carries."""
     rankings: dict[tuple[int, int], list[tuple[EpisodeId, Score]]] = field(default_factory=dict)
     """Who was compared at a (bracket, rung), best first, with the score that counted."""
     kept: dict[tuple[int, int], set[EpisodeId]] = field(default_factory=dict)
@@ -35,6 +37,10 @@ def tie_hash(case: Case, episode: EpisodeId) -> int:
 def work_out(case: Case) -> Outcome:
     """Train everything, cut, and look who is left."""
     outcome = Outcome()
+    if case.layout.floor is not None:
+        _spend(case, outcome, case.layout.floor)
+        outcome.best = _best_of_all(case, outcome)
+        return outcome
     for bracket, members in enumerate(case.layout.members):
         alive = list(members)
         for rung, mark in enumerate(case.marks[bracket]):
@@ -44,6 +50,31 @@ def work_out(case: Case) -> Outcome:
             outcome.limits[episode] = case.evaluations
     outcome.best = _best_of_all(case, outcome)
     return outcome
+
+
+def _spend(case: Case, outcome: Outcome, floor: Floor) -> None:
+    """One seed after the other, while a full run is left."""
+    mark = floor.at_percent * case.evaluations // 100
+    assert case.sweep.spec.budget is not None  # there is a floor
+    left = case.sweep.spec.budget * case.steps
+    for episode, truth in case.truths.items():
+        if left < case.steps:
+            return
+        score = _entry(case, truth, mark)[0] if truth.end >= mark else None
+        gain = None if score is None else _fraction(_downwards(case, BASELINE)) - _fraction(_downwards(case, score))
+        if truth.end < mark:
+            outcome.verdicts[episode] = (_end_of(truth), 0)
+        elif gain is None or gain <= Fraction(floor.margin) * _fraction(BASELINE_ERROR):
+            outcome.verdicts[episode] = ("Lost", 0)
+        else:
+            outcome.verdicts[episode] = (_end_of(truth), None)
+        stops = outcome.verdicts[episode][1] is not None
+        outcome.limits[episode] = mark if stops else case.evaluations
+        left -= case.step(mark) if stops else case.steps
+
+
+def _fraction(number: float) -> Fraction:
+    return Fraction(repr(number))
 
 
 def _cut(case: Case, outcome: Outcome, bracket: int, rung: int, mark: int, alive: list[EpisodeId]) -> list[EpisodeId]:
@@ -88,10 +119,12 @@ def _earliest_best(case: Case, truth: Truth, upto: int) -> tuple[float, int] | N
 
 def _best_of_all(case: Case, outcome: Outcome) -> tuple[EpisodeId, float, int] | None:
     found = []
-    for episode, truth in case.truths.items():
-        how, rung = outcome.verdicts[episode]
+    for episode, (how, rung) in outcome.verdicts.items():
+        truth = case.truths[episode]
         if how in ("Failed", "Diverged") and rung == 0:
             continue  # neither a survivor nor a loser: it was never compared with anyone
+        if how == "Lost" and case.layout.floor is not None:
+            continue  # no better than a constant answer
         best = _earliest_best(case, truth, outcome.limits[episode])
         if best is not None:
             score, evaluation = best

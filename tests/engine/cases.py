@@ -9,6 +9,9 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
 
+BASELINE, BASELINE_ERROR = 0.4, 0.1
+"""What every trainer publishes of a constant answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -43,7 +46,7 @@ class Case:
 
     @cached_property
     def marks(self) -> tuple[tuple[int, ...], ...]:
-        """Evaluation of every rung, by bracket: floor(a E / 100)."""
+        """Evaluation of every rung, by bracket: floor(a E / 100). A floor is no rung."""
         return tuple(
             tuple(rung.at_percent * self.evaluations // 100 for rung in ladder) for ladder in self.layout.rungs
         )
@@ -53,7 +56,9 @@ class Case:
         return (evaluation * self.steps + self.evaluations - 1) // self.evaluations
 
     def steps_planned(self) -> int:
-        """What the design costs at most: t step(e) + p (S - step(e)), rung by rung."""
+        """What the design costs at most: t step(e) + p (S - step(e)), rung by rung; or B S."""
+        if self.sweep.spec.budget is not None:
+            return self.sweep.spec.budget * self.steps
         total = 0
         for members, ladder, marks in zip(self.layout.members, self.layout.rungs, self.marks, strict=True):
             running = len(members)
@@ -118,16 +123,21 @@ def uniform_case(t: int, evaluations: int, steps: int, rungs: Sequence[tuple[int
     return Case(make_sweep([(i, i) for i in range(t)], evaluations, stopping, **options), evaluations, steps, truths)
 
 
-def random_case(rng: random.Random) -> Case:
-    """Any small sweep: ties on plateaus, undefined scores, divergences and episodes that always fail included."""
+def random_case(rng: random.Random, *, floor: bool = False, grows: bool = False) -> Case:
+    """Any small sweep: ties on plateaus, undefined scores, divergences and episodes that always fail included.
+
+    `grows`: it may get more seeds.
+    """
     t = rng.randint(1, 8)
     pairs = rng.sample([(w, d) for w in range(4) for d in range(4)], t)
-    evaluations = rng.randint(1, 9)
+    evaluations = rng.randint(2 if floor else 1, 9)
     ours = rng.random() < 0.7
+    options = {"budget": rng.randint(1, t)} if floor else {}
     sweep = make_sweep(
         pairs,
         evaluations,
-        _random_stopping(rng, t, evaluations),
+        _random_floor(rng, evaluations) if floor else _random_stopping(rng, t, evaluations, grows=grows),
+        **options,
         ours=ours,
         declared=rng.random() < 0.5,
         goal=rng.choice(["maximize", "minimize"]),
@@ -147,11 +157,13 @@ def random_case(rng: random.Random) -> Case:
     return Case(sweep, evaluations, rng.randint(evaluations, 40), truths)
 
 
-def _random_stopping(rng: random.Random, t: int, evaluations: int) -> dict[str, object] | None:
+def _random_stopping(rng: random.Random, t: int, evaluations: int, *, grows: bool) -> dict[str, object] | None:
     if evaluations == 1 or rng.random() < 0.08:
         return None
     stopping: dict[str, object] = {"rankBy": rng.choice(["best", "best", "latest"]), "tieSeed": rng.randint(0, 5)}
-    if rng.random() < 0.25 and t > 1:
+    if grows:
+        stopping |= {"rankBy": "best", "rungs": _random_rungs(rng, max(1, t // 2), evaluations, least=1)[:1]}
+    elif rng.random() < 0.25 and t > 1:
         sizes = [first := rng.randint(1, t - 1), t - first]
         stopping["brackets"] = [{"episodes": n, "rungs": _random_rungs(rng, n, evaluations, least=0)} for n in sizes]
     else:
@@ -159,6 +171,12 @@ def _random_stopping(rng: random.Random, t: int, evaluations: int) -> dict[str, 
     if rng.random() < 0.3:
         stopping["audit"] = {"percent": rng.choice([20, 50, 99]), "seed": rng.randint(0, 5)}
     return stopping
+
+
+def _random_floor(rng: random.Random, evaluations: int) -> dict[str, object]:
+    at = percent_for(rng.randint(1, evaluations - 1), evaluations)
+    floor = {"atPercent": at, "margin": rng.choice(["0", "1", "1.5", "2.25"])}
+    return {"rankBy": rng.choice(["best", "best", "latest"]), "tieSeed": rng.randint(0, 5), "floor": floor}
 
 
 def _random_rungs(rng: random.Random, t: int, evaluations: int, least: int) -> list[dict[str, int]]:

@@ -115,11 +115,16 @@ class Fate:
                 self._interruptions[episode] += 1
                 mishap = "lost" if rng.random() < share else "interrupted"
         tempo = self.hazards.tempo
+        pace, warm = rng.randint(*tempo.pace), rng.randint(*tempo.warm)
+        every, lag = rng.choice(tempo.every), rng.choice(tempo.lag)
+        if self.case.truths[episode].breaks is not None:
+            # What it had not saved would not count: here it has saved all, so that there is one right outcome.
+            every, lag = 1, 0
         return Temper(
-            pace=rng.randint(*tempo.pace),
-            warm=rng.randint(*tempo.warm),
-            every=rng.choice(tempo.every),
-            lag=rng.choice(tempo.lag),
+            pace=pace,
+            warm=warm,
+            every=every,
+            lag=lag,
             grace=rng.randint(*tempo.grace),
             dying=(rng.randint(*tempo.dying), rng.randint(*tempo.dying)),
             honours_stop_after=self.hazards.obedient,

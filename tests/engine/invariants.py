@@ -34,12 +34,13 @@ from seedsweep.engine.decisions import (
 from seedsweep.engine.facts.attempt_records import MAX_OUTPUTS
 
 if TYPE_CHECKING:
+    from engine.cases import Case
     from engine.simulator import World
     from engine.trainees import Trainee
 
 Finals = dict[str, list[RungScore]]
 """Final scores by the episode's name."""
-FINAL = {StopReason.CUT: "LostByCut", StopReason.DOMINATED: "LostByDominance"}
+FINAL = {StopReason.CUT: "LostByCut", StopReason.DOMINATED: "LostByDominance", StopReason.FLOOR: "LostByFloor"}
 
 
 class Watch:
@@ -47,8 +48,9 @@ class Watch:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.expected: Outcome | None = None if world.hazards.wobble else work_out(world.case)
+        self.expected: Outcome | None
         """None where no two attempts of an episode give the same scores."""
+        self.expect(world.case)
         self.trained: Counter[EpisodeId] = Counter()
         """Steps of ended attempts, replays included."""
         self.reach: Counter[EpisodeId] = Counter()
@@ -59,6 +61,10 @@ class Watch:
         self.peak_checkpoints = 0
         self.peak_weights = 0
         self._live_before = 0
+
+    def expect(self, case: Case) -> None:
+        """The sweep has these seeds from now on."""
+        self.expected = None if self.world.hazards.wobble else work_out(case)
 
     def before(self, todo: Plan) -> None:
         """Of the plan alone: what it records may only add to what is on record."""
@@ -151,11 +157,19 @@ class Watch:
         ends = [c.type for c in todo.status.conditions if c.type in ("Complete", "Failed") and c.status == "True"]
         assert len(ends) == 1, f"conditions at the end: {ends}"
         assert not self.world.checkpoints, "checkpoints that no one will resume are kept"
+        if (best := todo.status.best) is not None and self.world.case.layout.ours and self.world.hazards.resumable:
+            winner = EpisodeId(best.weight_init, best.data_order)
+            stored = self.world.bests.get(winner, set())
+            assert best.weights is not None or not stored, "the winner has weights, and they are not handed over"
+            if stored or not self.world.is_loser(winner):
+                there = (best.evaluation, best.score) in stored
+                assert best.weights is None or there, "the weights handed over are others"
+                assert stored or self.world.hazards.wobble, "what counts was never stored"
         if self.expected is None:
             return
-        winner = {self.expected.best[0]} if self.expected.best is not None else set()
+        winners = {self.expected.best[0]} if self.expected.best is not None else set()
         out = {episode for episode, (_, rung) in self.expected.verdicts.items() if rung is not None}
-        assert not self.world.weights & (out - winner), "weights of episodes that did not survive are kept"
+        assert not self.world.weights & (out - winners), "weights of episodes that did not survive are kept"
 
     def _assert_checkpoints_are_few(self, new_records: int) -> None:
         world, layout = self.world, self.world.case.layout
@@ -170,6 +184,7 @@ class Watch:
             EndReason.OUT_OF_MEMORY,
             EndReason.STUCK,
             EndReason.STOPPED,
+            EndReason.METRICS_UNAVAILABLE,
         }
         waiting = len(world.unrecorded)
         for episode, status in world.records.items():
@@ -202,9 +217,20 @@ class Watch:
                 assert not self._needs_place(episode, status), f"{episode.name} waits while places idle"
 
     def _needs_place(self, episode: EpisodeId, status: EpisodeStatus) -> bool:
+        if self.world.case.layout.floor is not None:
+            return self._is_carried(episode)
         bracket = self.world.case.layout.bracket_of[episode]
-        done = sum(1 for key in self.world.cuts if key[0] == bracket)
+        done = sum(1 for key, cut in self.world.cuts.items() if key[0] == bracket and not self._is_outgrown(cut))
         return done == len(self.world.case.layout.rungs[bracket]) or len(status.rung_scores) <= done
+
+    def _is_carried(self, episode: EpisodeId) -> bool:
+        """Those before it leave it a full run, whatever becomes of those whose fate is open."""
+        case = self.world.case
+        before = list(case.truths)[: list(case.truths).index(episode)]
+        fates = [self.world.records.get(e, EpisodeStatus()).verdict for e in before]
+        early = case.step(case.layout.rung_evaluations(case.evaluations)[0][0])
+        spent = sum(early if fate is not None and fate.rung is not None else case.steps for fate in fates)
+        return spent + case.steps <= case.steps_planned()
 
     def _check_verdict(self, episode: EpisodeId, status: EpisodeStatus, finals: Finals) -> None:
         if status.verdict is None or not status.verdict.outcome.startswith("Lost"):
@@ -212,7 +238,8 @@ class Watch:
         rung, bracket = status.verdict.rung, self.world.case.layout.bracket_of[episode]
         assert rung is not None
         cut = self.world.cuts.get((bracket, rung))
-        assert cut is None or episode.name not in cut.kept, f"survivor {episode.name} lost"
+        survivors = cut.kept if cut is not None and not self._is_outgrown(cut) else frozenset()
+        assert episode.name not in survivors, f"survivor {episode.name} lost"
         if status.verdict.outcome == "LostByDominance":
             names = status.verdict.dominators
             assert len(set(names)) == min(self.world.case.layout.rungs[bracket][rung].keep, MAX_DOMINATORS)
@@ -221,6 +248,10 @@ class Watch:
             assert all(self._worth(finals[name][rung].score) >= own for name in names)
         if self.expected is not None:
             assert self.expected.verdicts[episode] == ("Lost", rung)
+
+    def _is_outgrown(self, cut: CutData) -> bool:
+        """The sweep got more seeds after it."""
+        return cut.rung == 0 and cut.size < len(self.world.case.layout.members[cut.bracket])
 
     def _check_cut(self, cut: CutData, finals: Finals) -> None:
         """It is a pure function of the scores on record, and these are the true ones."""
@@ -264,8 +295,9 @@ class Watch:
             if self.expected is not None:
                 assert self.expected.best is not None
                 winner, _, evaluation = self.expected.best
-                assert (decision.episode, decision.evaluation) == (winner, evaluation)
-            assert self.world.hand_over is None
+                assert (decision.episode, decision.best.evaluation) == (winner, evaluation)
+            made = self.world.hand_over
+            assert made is None or made.missing is not None or made.episode != decision.episode.name
             assert self.world.handing_over is None
             assert not any(t.live for t in self.world.trainees)
 

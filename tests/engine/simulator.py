@@ -14,7 +14,7 @@ from engine.gpus import Gpus
 from engine.invariants import Watch, has_failed
 from engine.trainees import Trainee, moment
 from seedsweep.api.cut import CutData
-from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import (
     Decision,
@@ -68,6 +68,10 @@ class World:
         self.checkpoints: dict[EpisodeId, int] = {}
         self.curves: dict[EpisodeId, tuple[float | None, ...]] = {}
         """The curves in the checkpoints."""
+        self.bests: dict[EpisodeId, set[tuple[int, float]]] = {}
+        """Best weights in the storage: of which evaluation, with which score."""
+        self.asked: HandOverWinner | None = None
+        """The last hand-over."""
         self.weights: set[EpisodeId] = set()
         self.saved: dict[EpisodeId, int] = {}
         """The best of so many evaluations is in storage."""
@@ -88,6 +92,11 @@ class World:
         self.accounts = Accounts(self)
         self.turns = self.crashes = 0
         self._uids = 0
+
+    def grow(self, case: Case) -> None:
+        """From now on the sweep has the seeds of this case."""
+        self.case = self.fate.case = case
+        self.watch.expect(case)
 
     def observe(self) -> Observation:
         """Records, what lives, and what has ended and is not on record as ended."""
@@ -178,8 +187,9 @@ class World:
             # Cuts and verdicts rest on scores written before them, also on those of other episodes.
             if isinstance(record, RecordCut):
                 key = record.cut.bracket, record.cut.rung
-                if not durable or key in self.cuts or self.rng.random() < self.hazards.denied:
-                    if key not in self.cuts:
+                there = key in self.cuts and self.cuts[key].growth >= record.cut.growth
+                if not durable or there or self.rng.random() < self.hazards.denied:
+                    if not there:
                         self.refused_cuts[key] = self._refusal()
                     self.news = True
                     durable = False
@@ -237,13 +247,14 @@ class World:
             case Prune():
                 self.watch.thrown_away(decision.episode)
                 self.checkpoints.pop(decision.episode, None)
-                if not decision.keep_best:
+                best = self.records[decision.episode].best if decision.keep_best else None
+                if best is None:
                     self.weights.discard(decision.episode)
-            case HandOverWinner() if self.handing_over is None and self.hand_over is None:
-                verdict = self.records[decision.episode].verdict
-                if verdict is None or verdict.outcome not in ("LostByCut", "LostByDominance"):
-                    assert decision.evaluation <= self.saved.get(decision.episode, 0)
-                self.handing_over = self.now + 30
+                    self.bests.pop(decision.episode, None)
+                elif (best.evaluation, best.score) in self.bests.get(decision.episode, ()):
+                    self.bests[decision.episode] = {(best.evaluation, best.score)}
+            case HandOverWinner() if self.handing_over is None:
+                self.asked, self.hand_over, self.handing_over = decision, None, self.now + 30
 
     def _start(self, decision: StartEpisode) -> None:
         # The name of the pod: one object of an episode at a time, ended and unrecorded ones included.
@@ -301,8 +312,7 @@ class World:
 
     def _happen(self) -> None:
         if self.handing_over is not None and self.handing_over <= self.now:
-            assert self.status.best is not None  # else nothing could be handed over
-            self.handing_over, self.hand_over = None, HandOverOutcome(self.status.best.episode, weights="file://best")
+            self.handing_over, self.hand_over = None, self._find_weights()
         while self.script and self.script[0][0] <= self.now:
             self._obey(*self.script.pop(0)[1:])
         here = [at for at in self.arrivals if at <= self.now]
@@ -317,6 +327,21 @@ class World:
                 self._scrape(trainee)
         self._forget_vanished()
         self._bind()
+
+    def _find_weights(self) -> HandOverOutcome:
+        assert self.asked is not None  # who hands over was asked to
+        wanted, name = self.asked.best, self.asked.episode.name
+        there = self.bests.get(self.asked.episode, set())
+        # A loser may have the best score, by `latest`: it is stopped with time to write, and here it always has enough.
+        if (wanted.evaluation, wanted.score) in there or (self.is_loser(self.asked.episode) and not there):
+            return HandOverOutcome(name, weights="file://best")
+        instead = [BestEvaluation(evaluation=e, score=score) for e, score in sorted(there)]
+        return HandOverOutcome(name, error="no such weights", missing=wanted, instead=tuple(instead))
+
+    def is_loser(self, episode: EpisodeId) -> bool:
+        """Whether a cut or a floor stopped it."""
+        verdict = self.records[episode].verdict
+        return verdict is not None and verdict.outcome.startswith("Lost")
 
     def _forget_vanished(self) -> None:
         self.trainees = [t for t in self.trainees if t.live or t.ending is not None]
@@ -357,6 +382,7 @@ class World:
         if self.hazards.resumable and trainee.over_as in ("clean", "diverged"):
             done = trainee.evaluations_done(self.now)
             self.saved[trainee.episode] = max(done, self.saved.get(trainee.episode, 0))
+            self.bests.setdefault(trainee.episode, set()).update(self._bests_of(trainee, done))
         if trainee.over_as in ("interrupted", "stopped") and self.rng.random() < self.hazards.vanish:
             return
         trainee.end(self.now, leaves_message=not self.fate.loses_words(trainee.episode, trainee.over_as))
@@ -369,8 +395,18 @@ class World:
                 if saved > self.checkpoints.get(trainee.episode, 0):
                     self.checkpoints[trainee.episode] = saved
                     self.curves[trainee.episode] = trainee.scores
+                    # With it, what earlier attempts have stored is removed.
+                    self.bests[trainee.episode] = self._bests_of(trainee, saved)
                 if self.hazards.resumable and trainee.evaluations_done(self.now) > 0:
                     self.weights.add(trainee.episode)
+
+    def _bests_of(self, trainee: Trainee, evaluation: int) -> set[tuple[int, float]]:
+        """The best weights that it has stored by then: so far, and up to each rung."""
+        marks = self.case.layout.rung_evaluations(self.case.evaluations)[self.case.layout.bracket_of[trainee.episode]]
+        upto = [evaluation, *(mark for mark in marks if mark <= evaluation)]
+        maximize = self.case.layout.maximize
+        found = (BestEvaluation.of(trainee.scores, (), most, maximize=maximize) for most in upto)
+        return {(best.evaluation, best.score) for best in found if best is not None}
 
     def _ended_on_record(self, trainee: Trainee) -> bool:
         entries = self.records[trainee.episode].attempts if trainee.episode in self.records else []
@@ -409,11 +445,18 @@ class World:
 def simulate(case: Case, hazards: Hazards, seed: int) -> World:
     """Run a sweep to its end, watched at every step; returns the world as it is then."""
     world = World(case, hazards, seed)
-    turns = MAX_TURNS + TURNS_PER_EPISODE * len(case.truths)
+    run(world)
+    return world
+
+
+def run(world: World, most: int | None = None) -> None:
+    """On to its end; or through `most` turns, where it does not come to it before."""
+    turns = MAX_TURNS + TURNS_PER_EPISODE * len(world.case.truths) if most is None else most
     for _ in range(turns):
         todo = world.turn()
         if todo.finished and not world.news:
             world.watch.finished(todo)
-            return world
+            return
         world.sleep(todo)
-    raise AssertionError(f"no end after {turns} turns: {world.status.message}")
+    if most is None:
+        raise AssertionError(f"no end after {turns} turns: {world.status.message}")

@@ -1,9 +1,8 @@
 """Observations written by hand, for tests that look at one plan."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
-from typing import TypeVar
+from dataclasses import fields, replace
+from typing import Self, TypeVar
 
 from engine.cases import make_sweep, percent_for
 from engine.trainees import moment
@@ -132,20 +131,70 @@ def cut_of(layout: Layout, kept: Sequence[int], lost: Sequence[int], rung: int =
     )
 
 
+class Planned(Plan):
+    """A plan, and what tests ask of it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, todo: Plan) -> Self:
+        """The same plan."""
+        return cls(**{field.name: getattr(todo, field.name) for field in fields(todo)})
+
+    @property
+    def starts(self) -> list[tuple[int, int | None]]:
+        """Index and stop-after of every start, in order."""
+        return [(start.episode.weight_init, start.stop_after) for start in self.of_kind(StartEpisode)]
+
+    @property
+    def stops(self) -> list[tuple[int, StopReason]]:
+        """Index and reason of every stop, in order."""
+        return [(stop.episode.weight_init, stop.reason) for stop in self.of_kind(StopAttempt)]
+
+    @property
+    def cuts_made(self) -> list[CutData]:
+        """The cuts that it records."""
+        return [record.cut for record in self.records if isinstance(record, RecordCut)]
+
+    def of_kind(self, kind: type[Kind]) -> list[Kind]:
+        """The decisions of one kind."""
+        return [decision for decision in self.decisions if isinstance(decision, kind)]
+
+    def is_recorded(self, i: int) -> bool:
+        """Whether it writes the episode's record."""
+        return any(isinstance(record, RecordEpisode) and record.episode == episode(i) for record in self.records)
+
+    def recorded(self, i: int) -> EpisodeStatus:
+        """The record of an episode as the plan leaves it."""
+        return next(r.status for r in self.records if isinstance(r, RecordEpisode) and r.episode == episode(i))
+
+    def verdict_of(self, i: int) -> Verdict:
+        """What its record of an episode says of it at last."""
+        found = self.recorded(i).verdict
+        assert found is not None, f"no verdict on {episode(i).name}"
+        return found
+
+    def condition(self, kind: str) -> Condition:
+        """A condition of the sweep."""
+        found = self.status.condition(kind)
+        assert found is not None, f"no condition {kind}"
+        return found
+
+
 def look(
     layout: Layout,
     *attempts: SeenAttempt,
     records: Mapping[int, EpisodeStatus] | None = None,
     now: int = 100,
-    **fields: object,
-) -> Plan:
+    **others: object,
+) -> Planned:
     """What the engine makes of it; other fields of the Observation by name, `cuts` as a list."""
-    cuts = fields.pop("cuts", [])
+    cuts = others.pop("cuts", [])
     assert isinstance(cuts, list)
     values: dict[str, object] = {
         "status": SweepStatus(start_time=timestamp(moment(0)), evaluations=EVALUATIONS, steps=STEPS),
         "parallelism": layout.spec.parallelism,
-        **fields,
+        **others,
     }
     seen = Observation(
         episodes={episode(i): status for i, status in (records or {}).items()},
@@ -153,53 +202,4 @@ def look(
         attempts=attempts,
         **values,  # type: ignore[arg-type]
     )
-    return plan(layout, seen, moment(now))
-
-
-def starts(todo: Plan) -> list[tuple[int, int | None]]:
-    """Index and stop-after of every start, in order."""
-    return [(d.episode.weight_init, d.stop_after) for d in todo.decisions if isinstance(d, StartEpisode)]
-
-
-def stops(todo: Plan) -> list[tuple[int, StopReason]]:
-    """Index and reason of every stop, in order."""
-    return [(d.episode.weight_init, d.reason) for d in todo.decisions if isinstance(d, StopAttempt)]
-
-
-def decisions(todo: Plan, kind: type[Kind]) -> list[Kind]:
-    """The decisions of one kind."""
-    return [d for d in todo.decisions if isinstance(d, kind)]
-
-
-def recorded(todo: Plan, i: int) -> EpisodeStatus:
-    """The record of an episode as the plan leaves it."""
-    return next(r.status for r in todo.records if isinstance(r, RecordEpisode) and r.episode == episode(i))
-
-
-def verdict_of(todo: Plan, i: int) -> Verdict:
-    """What the plan's record of an episode says of it at last."""
-    found = recorded(todo, i).verdict
-    assert found is not None, f"no verdict on {episode(i).name}"
-    return found
-
-
-def is_recorded(todo: Plan, i: int) -> bool:
-    """Whether the plan writes the episode's record."""
-    return any(isinstance(r, RecordEpisode) and r.episode == episode(i) for r in todo.records)
-
-
-def cuts_made(todo: Plan) -> list[CutData]:
-    """The cuts that the plan records."""
-    return [r.cut for r in todo.records if isinstance(r, RecordCut)]
-
-
-def condition(todo: Plan, kind: str) -> Condition:
-    """A condition of the sweep."""
-    found = todo.status.condition(kind)
-    assert found is not None, f"no condition {kind}"
-    return found
-
-
-def seconds(count: int) -> timedelta:
-    """For comparisons with `look_again_in`."""
-    return timedelta(seconds=count)
+    return Planned.of(plan(layout, seen, moment(now)))

@@ -3,24 +3,7 @@
 from collections import Counter
 
 from engine.cases import make_sweep
-from engine.situations import (
-    condition,
-    cut_of,
-    decisions,
-    ended,
-    entry,
-    episode,
-    finished,
-    look,
-    on_record,
-    recorded,
-    running,
-    starts,
-    stopped_at_rung,
-    stops,
-    study,
-    verdict_of,
-)
+from engine.situations import cut_of, ended, entry, episode, finished, look, on_record, running, stopped_at_rung, study
 from seedsweep.api.checks import rung_evaluation
 from seedsweep.api.early_stopping import Hyperband
 from seedsweep.api.episode import EndReason, StopReason, Verdict
@@ -51,17 +34,17 @@ def test_a_flagged_loser_runs_on():
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.9), 1: on_record(0.1, 0.2, 0.3, rungs=(3,))}
     attempt = running(1, 0.1, 0.2, 0.3, 0.4)
     todo = look(layout, attempt, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
-    assert stops(todo) == []
-    assert recorded(todo, 1).verdict == LOST
-    assert recorded(todo, 1).state == "Audited"
+    assert todo.stops == []
+    assert todo.recorded(1).verdict == LOST
+    assert todo.recorded(1).state == "Audited"
 
 
 def test_a_dominated_episode_that_is_flagged_runs_on():
     layout = audited_study(3, flagged=1)
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.9)}
     todo = look(layout, running(1, 0.1, 0.2, 0.3), running(2, 0.1), records=records)
-    assert verdict_of(todo, 1).outcome == "LostByDominance"
-    assert stops(todo) == []
+    assert todo.verdict_of(1).outcome == "LostByDominance"
+    assert todo.stops == []
 
 
 def test_the_audited_start_last_of_all():
@@ -69,9 +52,9 @@ def test_the_audited_start_last_of_all():
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.3).evolve(verdict=LOST), 1: stopped_at_rung(1, 0.1, 0.2, 0.9)}
     loser = stopped_at_rung(2, 0.1, 0.2, 0.3).evolve(verdict=LOST)
     cut = cut_of(layout, kept=[1], lost=[0, 2])
-    assert starts(look(layout, records=records | {2: loser}, cuts=[cut])) == [(1, None)]
+    assert look(layout, records=records | {2: loser}, cuts=[cut]).starts == [(1, None)]
     done = records | {1: finished(1, *(10 * [0.9])), 2: loser}
-    assert starts(look(layout, records=done, cuts=[cut])) == [(0, None)]
+    assert look(layout, records=done, cuts=[cut]).starts == [(0, None)]
 
 
 def test_a_leader_trains_on_before_an_audited_loser_does():
@@ -82,7 +65,7 @@ def test_a_leader_trains_on_before_an_audited_loser_does():
         1: stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=verdict),
         3: on_record(verdict=Verdict(outcome="Failed", rung=0)),
     }
-    assert starts(look(layout, running(2, 0.1, stop_after=3), records=records)) == [(0, None)]
+    assert look(layout, running(2, 0.1, stop_after=3), records=records).starts == [(0, None)]
 
 
 def test_the_audited_make_room_for_whoever_decides_something():
@@ -93,7 +76,7 @@ def test_the_audited_make_room_for_whoever_decides_something():
         1: on_record(0.1, 0.2, 0.3, rungs=(3,), attempts=[entry("uid-1")], verdict=verdict),
     }
     attempts = (running(1, 0.1, 0.2, 0.3, 0.4), running(2, 0.1, stop_after=3))
-    assert stops(look(layout, *attempts, records=records)) == [(1, StopReason.PAUSED)]
+    assert look(layout, *attempts, records=records).stops == [(1, StopReason.PAUSED)]
 
 
 def test_an_audited_loser_is_never_the_result_and_its_steps_are_counted_apart():
@@ -104,7 +87,7 @@ def test_an_audited_loser_is_never_the_result_and_its_steps_are_counted_apart():
     records = {0: winner, 1: lost}
     last = ended(running(1, *curve), EndReason.DONE, exit_code=0)
     todo = look(layout, last, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
-    assert recorded(todo, 1).scores == curve
+    assert todo.recorded(1).scores == curve
     assert todo.status.best is not None
     assert todo.status.best.episode == episode(0).name
     cost = todo.status.cost
@@ -119,8 +102,8 @@ def test_the_sweep_is_complete_only_when_the_audit_is():
     records = {0: finished(0, *(10 * [0.5])), 1: lost}
     todo = look(layout, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
     assert not todo.finished
-    assert decisions(todo, HandOverWinner) == []
-    assert condition(todo, "Complete").status == "False"
+    assert todo.of_kind(HandOverWinner) == []
+    assert todo.condition("Complete").status == "False"
 
 
 def test_an_audited_loser_that_fails_for_good_does_not_hold_up_the_sweep():
@@ -130,7 +113,7 @@ def test_an_audited_loser_that_fails_for_good_does_not_hold_up_the_sweep():
     records = {0: finished(0, *(10 * [0.5])), 1: lost}
     todo = look(layout, last, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])], resumable=False)
     assert todo.finished
-    assert condition(todo, "Complete").status == "True"
+    assert todo.condition("Complete").status == "True"
 
 
 def grid(stopping, rows=6, columns=6):
@@ -160,8 +143,8 @@ def test_one_bracket_does_not_dominate_another():
     (a, b), (c, d) = (tuple(e.weight_init for e in members) for members in layout.members)
     records = {a: stopped_at_rung(a, 0.1, 0.2, 0.9)}
     todo = look(layout, running(c, 0.1, 0.2, 0.3, 0.4), running(b, 0.1), running(d, 0.1), records=records)
-    assert recorded(todo, c).verdict is None
-    assert stops(todo) == []
+    assert todo.recorded(c).verdict is None
+    assert todo.stops == []
 
 
 def test_the_winner_is_the_best_over_all_brackets():

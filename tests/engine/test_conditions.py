@@ -5,20 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.situations import (
-    condition,
-    cut_of,
-    ended,
-    entry,
-    episode,
-    finished,
-    look,
-    on_record,
-    recorded,
-    running,
-    stopped_at_rung,
-    study,
-)
+from engine.situations import cut_of, ended, entry, episode, finished, look, on_record, running, stopped_at_rung, study
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, Interruption
@@ -46,7 +33,7 @@ def kinds(todo):
 def test_an_episode_that_trained_to_the_end_before_the_cut_is_trained_not_paused():
     done = ended(running(0, *(10 * [0.5])), EndReason.DONE, exit_code=0)
     todo = look(THREE, done, running(1, 0.1), records={2: stopped_at_rung(2, 0.1, 0.2, 0.3)})
-    assert recorded(todo, 0).state == "Trained"
+    assert todo.recorded(0).state == "Trained"
     later = look(THREE, running(1, 0.1), records={0: TO_THE_END})
     assert (later.status.counts.trained, later.status.counts.paused) == (1, 0)
     assert "1 trained" in later.status.summary.episodes
@@ -54,25 +41,25 @@ def test_an_episode_that_trained_to_the_end_before_the_cut_is_trained_not_paused
 
 def test_one_that_is_kept_then_is_finished():
     todo = look(study(2, (3, 1)), records={0: TO_THE_END}, cuts=[cut_of(study(2, (3, 1)), kept=[0], lost=[1])])
-    assert recorded(todo, 0).state == "Finished"
+    assert todo.recorded(0).state == "Finished"
 
 
 # --- progress
 
 
 def test_a_sweep_in_which_nothing_runs_and_nothing_can_makes_no_progress_and_says_why():
-    progressing = condition(look(THREE, refused={episode(i): QUOTA for i in range(3)}), "Progressing")
+    progressing = look(THREE, refused={episode(i): QUOTA for i in range(3)}).condition("Progressing")
     assert (progressing.status, progressing.reason) == ("False", "QuotaExceeded")
 
 
 def test_one_in_which_something_runs_makes_progress_whatever_else_cannot_be_done():
-    progressing = condition(look(THREE, running(0, 0.1), refused={episode(1): QUOTA}), "Progressing")
+    progressing = look(THREE, running(0, 0.1), refused={episode(1): QUOTA}).condition("Progressing")
     assert (progressing.status, progressing.reason) == ("True", "Training")
 
 
 def test_a_warm_up_that_cannot_be_done_is_no_progress():
     house = Housekeeping(warm_up=WarmedUp(under_way=True), trouble="no place for its pod")
-    progressing = condition(look(THREE, housekeeping=house), "Progressing")
+    progressing = look(THREE, housekeeping=house).condition("Progressing")
     assert (progressing.status, progressing.reason) == ("False", "HousekeepingFails")
 
 
@@ -108,10 +95,10 @@ def test_conditions_that_a_newer_release_has_set_are_kept_at_the_end():
     assert again.conditions == [*first.conditions, *newer][:MAX_CONDITIONS]
 
 
-def test_a_turn_that_only_records_keeps_the_order(monkeypatch):
+def test_a_turn_that_only_records_keeps_the_order():
     before = look(THREE, running(0, 0.1)).status
-    monkeypatch.setattr("seedsweep.engine.draft.MAX_WRITES", 1)
-    todo = look(THREE, running(0, 0.1), running(1), hindrances=[QUOTA], status=before)
+    todo = look(THREE, *(running(i, 0.1, 0.1, 0.1) for i in range(3)), hindrances=[QUOTA], status=before)
+    assert len(todo.cuts_made) == 1
     assert todo.decisions == ()
     assert kinds(todo)[:4] == ["Stalled", "Complete", "Suspended", "Progressing"]
 
@@ -125,7 +112,7 @@ def test_a_sweep_that_is_over_is_not_stalled():
     cuts = [cut_of(layout, kept=[0, 1], lost=[])]
     todo = look(layout, records=records, cuts=cuts, hindrances=[QUOTA], status=SweepStatus(evaluations=10))
     assert todo.finished
-    assert condition(todo, "Stalled").status == "False"
+    assert todo.condition("Stalled").status == "False"
 
 
 # --- what another release wrote
@@ -191,7 +178,7 @@ def test_what_another_release_wrote_outlives_a_refusal_that_is_told():
     after = look(
         THREE, records={i: stopped_at_rung(i, 0.1, 0.2, 0.3) for i in range(3)}, hindrances=[full], status=before
     )
-    assert condition(after, "Stalled").status == "True"
+    assert after.condition("Stalled").status == "True"
     assert ("conditions", "Stalled") in where_news_is(after.status)
 
 

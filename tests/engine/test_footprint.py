@@ -16,6 +16,8 @@ RUNGS = [{"atPercent": 30, "keep": 4}]
 AUDIT: dict[str, object] = {"audit": {"percent": 30, "seed": 1}}
 WITHOUT_A_CUT: dict[str, object] = {"brackets": [{"episodes": 12, "rungs": RUNGS}, {"episodes": 28, "rungs": []}]}
 
+FLOOR: dict[str, object] = {"floor": {"atPercent": 30, "margin": "2"}}
+
 
 @pytest.mark.parametrize(
     ("layout", "places", "footprint"),
@@ -26,6 +28,9 @@ WITHOUT_A_CUT: dict[str, object] = {"brackets": [{"episodes": 12, "rungs": RUNGS
         (study(6), 2, Footprint(kept=0, live=2, best=7)),
         (study(6, storage=ALL_STAYS), 2, Footprint(kept=4, live=2, best=7)),
         (study(40, stopping=WITHOUT_A_CUT), 3, Footprint(kept=4, live=3, best=71)),
+        (study(40, stopping=FLOOR, budget=6), 2, Footprint(kept=0, live=2, best=13)),
+        (study(40, stopping=FLOOR, budget=6, storage=ALL_STAYS), 2, Footprint(kept=4, live=2, best=13)),
+        (study(40, stopping=FLOOR, budget=6), 10, Footprint(kept=0, live=6, best=13)),
     ],
     ids=[
         "cut",
@@ -34,6 +39,9 @@ WITHOUT_A_CUT: dict[str, object] = {"brackets": [{"episodes": 12, "rungs": RUNGS
         "no cut",
         "no cut, and all is kept",
         "a bracket without a cut",
+        "a floor",
+        "a floor, and all is kept",
+        "more places than the budget has full runs",
     ],
 )
 def test_no_more_is_stored_than_there_are_episodes(layout, places, footprint):
@@ -50,18 +58,21 @@ def test_audited_losers_keep_their_checkpoints_until_they_run():
     assert more == audited * (1_200_000_000 + 2 * 400_000_000)
 
 
-def run(stopping: dict[str, object], places: int) -> World:
+def run(stopping: dict[str, object], places: int, **options: object) -> World:
     case = uniform_case(40, 10, 100, [], parallelism=places)
     pairs = [(episode.weight_init, episode.data_order) for episode in case.truths]
-    return simulate(replace(case, sweep=make_sweep(pairs, 10, stopping, parallelism=places)), Hazards(), seed=1)
+    sweep = make_sweep(pairs, 10, stopping, parallelism=places, **options)
+    return simulate(replace(case, sweep=sweep), Hazards(), seed=1)
 
 
 @pytest.mark.parametrize("places", [1, 4, 16])
 @pytest.mark.parametrize(
-    "stopping", [{"rungs": RUNGS, **AUDIT}, WITHOUT_A_CUT], ids=["audit", "a bracket without a cut"]
+    ("stopping", "options"),
+    [({"rungs": RUNGS, **AUDIT}, {}), (WITHOUT_A_CUT, {}), (FLOOR, {"budget": 8})],
+    ids=["audit", "a bracket without a cut", "a floor"],
 )
-def test_a_sweep_stores_no_more_than_was_told(stopping, places):
-    world = run(stopping, places)
+def test_a_sweep_stores_no_more_than_was_told(stopping, options, places):
+    world = run(stopping, places, **options)
     footprint = Footprint.of(world.case.layout, places)
     assert world.watch.peak_checkpoints <= footprint.kept + footprint.live
     # Each once for the end and once for the rung; the winner's copy is nobody's folder.

@@ -5,15 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from engine.situations import condition, cuts_made, ended, entry, episode, look, on_record, recorded, running, study
+from engine.situations import Planned, ended, entry, episode, look, on_record, running, study
 from engine.trainees import moment
-from largest import refused
+from inputs.largest import refused
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import EndReason, Episode, EpisodeStatus, StopReason
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.decisions import Plan
 from seedsweep.engine.observation import Housekeeping, Refusal, SeenAttempt
 
 WORDS = 'w\0<"\u2028é\ud800' * 5_000
@@ -33,13 +32,15 @@ def refused_episode(status: EpisodeStatus) -> list[str]:
     return refused(Episode, "status", status.model_dump(mode="json", by_alias=True))
 
 
-def last(todo: Plan) -> EpisodeStatus:
-    return recorded(todo, 0)
+def last(todo: Planned) -> EpisodeStatus:
+    return todo.recorded(0)
 
 
 @pytest.mark.parametrize("reason", [*FAILED, EndReason.INTERRUPTED, EndReason.METRICS_UNAVAILABLE, EndReason.DIVERGED])
 def test_what_an_attempt_said_and_printed_goes_on_record_as_far_as_there_is_room(reason: EndReason):
-    attempt = ended(wordy(running(0, 0.5, fingerprint=WORDS)), reason, message=WORDS, output=WORDS)
+    attempt = ended(
+        wordy(running(0, 0.5, fingerprint=WORDS, initialization=WORDS)), reason, message=WORDS, output=WORDS
+    )
     todo = look(ONE, attempt)
     assert refused_episode(last(todo)) == []
     (on_file,) = last(todo).attempts
@@ -60,7 +61,7 @@ def test_a_lost_node_is_told_at_no_greater_length():
 def test_why_an_episode_is_out_stands_short_in_the_cut_and_longer_in_its_verdict():
     out = on_record(attempts=[entry("a", EndReason.FAILED, message="m" * 1_000)])
     todo = look(TWO, running(1, 0.5, 0.5, 0.5), records={0: out})
-    (cut,) = cuts_made(todo)
+    (cut,) = todo.cuts_made
     assert refused(Cut, "data", cut.model_dump(mode="json", by_alias=True)) == []
     verdict = last(todo).verdict
     assert verdict is not None
@@ -75,7 +76,7 @@ def test_conditions_and_the_message_keep_to_their_bounds_whatever_an_api_server_
     refusal = Refusal("403 not: allowed!", WORDS, moment(100) + timedelta(minutes=1))
     todo = look(ONE, refused={episode(0): refusal}, housekeeping=Housekeeping(unable=WORDS))
     assert refused_status(todo.status) == []
-    assert condition(todo, "Stalled").reason == "NotAllowed"
+    assert todo.condition("Stalled").reason == "NotAllowed"
     assert todo.status.message.startswith("cannot start all episodes")
 
 
@@ -100,8 +101,8 @@ def test_what_a_newer_release_has_in_a_status_outlives_a_turn():
     before = SweepStatus.model_validate({"evaluations": 10, "steps": 100, "newInV2": 1}).evolve(conditions=[other])
     todo = look(ONE, running(0, 0.5), status=before)
     assert todo.status.model_dump(by_alias=True)["newInV2"] == 1
-    assert condition(todo, "Explored") == other
-    assert condition(todo, "Accepted").status == "True"
+    assert todo.condition("Explored") == other
+    assert todo.condition("Accepted").status == "True"
 
 
 def test_what_a_newer_release_has_in_an_episode_outlives_a_new_end():

@@ -14,27 +14,19 @@ from engine.invariants import StopsOnRecord, assert_leaves_alone
 from engine.outcome import assert_right_outcome
 from engine.simulator import simulate
 from engine.situations import (
-    condition,
     cut_of,
-    cuts_made,
     ended,
     entry,
     episode,
     finished,
-    is_recorded,
     look,
     on_record,
     pending,
-    recorded,
     running,
-    seconds,
-    starts,
     stopped_at_rung,
-    stops,
     study,
-    verdict_of,
 )
-from engine.trainees import moment
+from engine.trainees import moment, seconds
 from seedsweep.api.episode import EndReason, EpisodeId, StopReason, Verdict
 from seedsweep.engine.observation import Observation, Refusal, SeenAttempt
 from seedsweep.engine.plan import plan
@@ -60,47 +52,47 @@ def records_of(*indices):
 
 def test_the_cut_waits_for_an_episode_whose_record_cannot_be_written_and_everybody_else_goes_on():
     todo = look(THREE, *ALL_PAST, records=records_of(0, 1, 2), unrecorded=frozen(2))
-    assert not is_recorded(todo, 2)
-    assert [len(recorded(todo, i).rung_scores) for i in (0, 1)] == [1, 1]
-    assert verdict_of(todo, 0).outcome == "LostByDominance"
-    assert verdict_of(todo, 0).dominators == [episode(1).name]
-    assert stops(todo) == [(0, StopReason.DOMINATED)]
-    assert cuts_made(todo) == []
+    assert not todo.is_recorded(2)
+    assert [len(todo.recorded(i).rung_scores) for i in (0, 1)] == [1, 1]
+    assert todo.verdict_of(0).outcome == "LostByDominance"
+    assert todo.verdict_of(0).dominators == [episode(1).name]
+    assert todo.stops == [(0, StopReason.DOMINATED)]
+    assert todo.cuts_made == []
 
 
 def test_it_is_recorded_once_the_refusal_is_over():
     before = look(THREE, *ALL_PAST, records=records_of(0, 1, 2), unrecorded=frozen(2))
     assert before.look_again_in == seconds(30)
     after = look(THREE, *ALL_PAST, records=records_of(0, 1, 2), unrecorded=frozen(2), now=LATER)
-    assert len(recorded(after, 2).rung_scores) == 1
-    assert cuts_made(after) != []
+    assert len(after.recorded(2).rung_scores) == 1
+    assert after.cuts_made != []
 
 
 def test_its_end_is_not_recorded_its_place_is_anothers_and_it_does_not_start_again():
     layout = study(3, (3, 1), parallelism=1)
     over = ended(running(0, 0.1), EndReason.FAILED)
     todo = look(layout, over, records=records_of(0), unrecorded=frozen(0))
-    assert not is_recorded(todo, 0)
-    assert [i for i, _ in starts(todo)] == [1]
-    assert recorded(look(layout, over, records=records_of(0), unrecorded=frozen(0), now=LATER), 0).attempts[0].reason
+    assert not todo.is_recorded(0)
+    assert [i for i, _ in todo.starts] == [1]
+    assert look(layout, over, records=records_of(0), unrecorded=frozen(0), now=LATER).recorded(0).attempts[0].reason
 
 
 def test_what_vanished_is_not_ended_on_record():
-    assert not is_recorded(look(THREE, records=records_of(0), unrecorded=frozen(0)), 0)
+    assert not look(THREE, records=records_of(0), unrecorded=frozen(0)).is_recorded(0)
 
 
 def test_an_episode_that_was_never_recorded_is_not_started_again():
     todo = look(study(2, (3, 1), parallelism=2), ended(running(0), EndReason.FAILED), unrecorded=frozen(0))
-    assert [i for i, _ in starts(todo)] == [1]
+    assert [i for i, _ in todo.starts] == [1]
 
 
 def test_its_pod_is_neither_stopped_nor_paused_and_others_make_room_instead():
     layout = study(4, (3, 2), parallelism=3)
     past = {i: on_record(0.1, 0.2, 0.3 + i / 10, rungs=(3,), attempts=[entry(f"uid-{i}")]) for i in range(2)}
     attempts = (running(0, 0.1, 0.2, 0.3, 0.5), running(1, 0.1, 0.2, 0.4, 0.5), running(2, 0.1))
-    assert stops(look(layout, *attempts, records=past, parallelism=2)) == [(0, StopReason.PAUSED)]
+    assert look(layout, *attempts, records=past, parallelism=2).stops == [(0, StopReason.PAUSED)]
     todo = look(layout, *attempts, records=past, parallelism=2, unrecorded=frozen(0))
-    assert stops(todo) == [(1, StopReason.PAUSED)]
+    assert todo.stops == [(1, StopReason.PAUSED)]
 
 
 def test_a_loser_of_the_cut_keeps_the_sweep_from_ending_until_its_verdict_is_recorded():
@@ -109,9 +101,9 @@ def test_a_loser_of_the_cut_keeps_the_sweep_from_ending_until_its_verdict_is_rec
     records = {0: finished(0, *(10 * [0.5])), 1: stopped_at_rung(1, 0.1, 0.2, 0.3)}
     todo = look(layout, records=records, cuts=cuts, unrecorded=frozen(1))
     assert (todo.records, todo.finished) == ((), False)
-    assert condition(todo, "Complete").status == "False"
+    assert todo.condition("Complete").status == "False"
     after = look(layout, records=records, cuts=cuts, unrecorded=frozen(1), now=LATER)
-    assert verdict_of(after, 1).outcome == "LostByCut"
+    assert after.verdict_of(1).outcome == "LostByCut"
     assert after.finished
 
 
@@ -138,7 +130,7 @@ def test_what_an_attempt_without_a_record_trained_counts_too_and_it_is_shown_as_
 
 def test_a_record_that_cannot_be_written_is_told_while_others_train_and_between_the_tries():
     for now in (100, 1000):
-        stalled = condition(look(THREE, running(0, 0.1), running(1), unrecorded=frozen(1, 2), now=now), "Stalled")
+        stalled = look(THREE, running(0, 0.1), running(1), unrecorded=frozen(1, 2), now=now).condition("Stalled")
         assert (stalled.status, stalled.reason) == ("True", "Forbidden")
         assert "wi1-do1 and 1 more cannot be recorded: episodes.seedsweep.io is forbidden" in stalled.message
 
@@ -149,40 +141,40 @@ def suspended(*attempts, **fields):
 
 def test_a_suspended_sweep_stops_its_pod_once_it_has_a_checkpoint_for_the_spec_says_why():
     todo = suspended(running(0, 0.1, 0.2), running(1, 0.1, checkpoint=0), pending(2))
-    assert sorted(stops(todo)) == [(0, StopReason.SUSPENDED), (2, StopReason.SUSPENDED)]
+    assert sorted(todo.stops) == [(0, StopReason.SUSPENDED), (2, StopReason.SUSPENDED)]
     assert todo.records == ()
-    assert stops(suspended(running(1, 0.1, checkpoint=0), resumable=False)) == [(1, StopReason.SUSPENDED)]
+    assert suspended(running(1, 0.1, checkpoint=0), resumable=False).stops == [(1, StopReason.SUSPENDED)]
 
 
 def test_a_suspended_sweep_stops_a_loser_of_the_cut_whose_verdict_cannot_be_recorded():
     cuts = [cut_of(THREE, kept=[1], lost=[0, 2])]
-    assert stops(suspended(running(0, 0.1, 0.2, 0.3), cuts=cuts)) == [(0, StopReason.SUSPENDED)]
+    assert suspended(running(0, 0.1, 0.2, 0.3), cuts=cuts).stops == [(0, StopReason.SUSPENDED)]
 
 
 def test_what_is_stopped_already_is_stopped_once():
-    assert stops(suspended(running(0, 0.1, 0.2, stopping=True))) == []
+    assert suspended(running(0, 0.1, 0.2, stopping=True)).stops == []
 
 
 def test_a_stop_that_was_recorded_before_is_carried_out():
     records = {0: on_record(attempts=[entry("uid-0", stop=StopReason.PAUSED)])}
-    assert stops(look(THREE, running(0, 0.1), records=records, unrecorded=frozen(0))) == [(0, StopReason.PAUSED)]
+    assert look(THREE, running(0, 0.1), records=records, unrecorded=frozen(0)).stops == [(0, StopReason.PAUSED)]
 
 
 def test_the_deadline_stops_its_pod_once_the_sweeps_failure_is_on_record():
     late = study(3, (3, 1), parallelism=3, activeDeadlineSeconds=50)
     first = look(late, running(0, 0.1), running(1, 0.1), unrecorded=frozen(0))
-    assert stops(first) == [(1, StopReason.DEADLINE)]
-    assert condition(first, "Failed").reason == "DeadlineExceeded"
+    assert first.stops == [(1, StopReason.DEADLINE)]
+    assert first.condition("Failed").reason == "DeadlineExceeded"
     assert first.look_again_in == seconds(0)
     planned_only = look(late, running(0, 0.1), unrecorded=frozen(0), status=first.status)
-    assert stops(planned_only) == []
+    assert planned_only.stops == []
     second = look(late, running(0, 0.1), unrecorded=frozen(0), status=first.status, has_failed=True)
-    assert stops(second) == [(0, StopReason.DEADLINE)]
+    assert second.stops == [(0, StopReason.DEADLINE)]
 
 
 def test_why_it_was_stopped_is_recorded_with_its_end_once_that_can_be_written():
     stopped = ended(running(0, 0.1, stop=StopReason.SUSPENDED), EndReason.INTERRUPTED)
-    written = recorded(look(THREE, stopped, records=records_of(0), suspend=True), 0).attempts[0]
+    written = look(THREE, stopped, records=records_of(0), suspend=True).recorded(0).attempts[0]
     assert (written.reason, written.stop) == (EndReason.STOPPED, StopReason.SUSPENDED)
 
 
@@ -218,14 +210,14 @@ def test_while_a_cut_cannot_be_created_all_but_its_bracket_goes_on():
     records = {i: stopped_at_rung(i, 0.1, 0.2, 0.3 + i / 10) for i in (*one, *other)}
     options: dict[str, Any] = {"records": records, "resumable": False, "refused_cuts": {(0, 0): NO}}
     todo = look(layout, **options)
-    assert [cut.bracket for cut in cuts_made(todo)] == [1]
+    assert [cut.bracket for cut in todo.cuts_made] == [1]
     todo = look(layout, **options, cuts=[cut_of(layout, other[:1], other[1:], bracket=1)])
-    assert [i for i, _ in starts(todo)] == other[:1]
+    assert [i for i, _ in todo.starts] == other[:1]
     assert todo.look_again_in == seconds(30)
-    stalled = condition(todo, "Stalled")
+    stalled = todo.condition("Stalled")
     assert (stalled.reason, "the cut of bracket 0 at rung 0" in stalled.message) == ("Forbidden", True)
     again = look(layout, **options, cuts=[cut_of(layout, other[:1], other[1:], bracket=1)], now=LATER)
-    assert [cut.bracket for cut in cuts_made(again)] == [0]
+    assert [cut.bracket for cut in again.cuts_made] == [0]
 
 
 # --- starts
@@ -233,7 +225,7 @@ def test_while_a_cut_cannot_be_created_all_but_its_bracket_goes_on():
 
 def test_a_refused_start_is_told_until_it_was_done_whenever_it_is_tried_again():
     for now in (100, LATER, 1000):
-        stalled = condition(look(THREE, refused={episode(0): QUOTA}, now=now), "Stalled")
+        stalled = look(THREE, refused={episode(0): QUOTA}, now=now).condition("Stalled")
         assert (stalled.status, stalled.reason) == ("True", "QuotaExceeded")
         assert "pods=2" in stalled.message
 
@@ -250,29 +242,29 @@ def test_a_refused_start_is_told_until_it_was_done_whenever_it_is_tried_again():
 def test_a_refused_start_that_nobody_wants_any_more_is_not_told(unwanted):
     attempts = unwanted.pop("attempts", ())
     todo = look(THREE, *attempts, refused={episode(0): QUOTA}, **unwanted)
-    assert condition(todo, "Stalled").status == "False"
+    assert todo.condition("Stalled").status == "False"
 
 
 def test_a_refused_start_is_not_told_while_others_hold_all_places():
     layout = study(3, (3, 1), parallelism=2)
     todo = look(layout, running(1), running(2), refused={episode(0): QUOTA}, now=LATER)
-    assert condition(todo, "Stalled").status == "False"
+    assert todo.condition("Stalled").status == "False"
 
 
 def test_a_refused_bet_is_told_only_while_it_is_one():
     lead, other = stopped_at_rung(0, 0.1, 0.2, 0.9), stopped_at_rung(2, 0.1, 0.2, 0.3)
     layout = study(4, (3, 2), parallelism=4)
     todo = look(layout, running(1), running(3), records={0: lead, 2: other}, refused={episode(2): QUOTA})
-    assert condition(todo, "Stalled").status == "False"
+    assert todo.condition("Stalled").status == "False"
     todo = look(layout, running(1), running(3), records={0: lead, 2: other}, refused={episode(0): QUOTA})
-    assert condition(todo, "Stalled").status == "True"
+    assert todo.condition("Stalled").status == "True"
 
 
 def test_where_only_one_episode_is_refused_others_use_the_places_at_once():
     layout = study(4, (3, 2), parallelism=2)
     records = {i: stopped_at_rung(i, 0.1, 0.2, i / 10) for i in (1, 2, 3)}
-    assert [i for i, _ in starts(look(layout, records=records, refused={episode(0): TAKEN}))] == [3, 2]
-    assert starts(look(layout, records=records, refused={episode(0): QUOTA})) == [(3, None)], "a place is kept for it"
+    assert [i for i, _ in look(layout, records=records, refused={episode(0): TAKEN}).starts] == [3, 2]
+    assert look(layout, records=records, refused={episode(0): QUOTA}).starts == [(3, None)], "a place is kept for it"
 
 
 def test_refusals_are_told_by_their_weight():
@@ -288,16 +280,16 @@ def test_refusals_are_told_by_their_weight():
     }
     said = []
     while facts:
-        said.append(condition(look(THREE, gone, **facts), "Stalled").message)
+        said.append(look(THREE, gone, **facts).condition("Stalled").message)
         facts.pop(next(iter(facts)))
-    said.append(condition(look(THREE, gone, pulled), "Stalled").message)
+    said.append(look(THREE, gone, pulled).condition("Stalled").message)
     parts = ["pods may not", "cuts may not", "what became of wi0-do0", "exceeded quota", "gives no sign of life"]
     assert [part in message for part, message in zip(parts, said, strict=True)] == 5 * [True]
 
 
 @pytest.mark.parametrize("kind", ["CannotBegin", "MetricsUnreachable", "MetricsUnusable"])
 def test_trouble_of_an_attempt_is_told_by_its_kind(kind):
-    stalled = condition(look(THREE, running(0, trouble="no route to host", trouble_kind=kind)), "Stalled")
+    stalled = look(THREE, running(0, trouble="no route to host", trouble_kind=kind)).condition("Stalled")
     assert (stalled.status, stalled.reason, stalled.message) == ("True", kind, "wi0-do0: no route to host")
 
 
@@ -314,7 +306,7 @@ def test_a_pod_of_an_episode_that_there_is_not_is_left_alone_and_told():
     todo = look(THREE, running(0, 0.1), other, **foreign)
     alone = look(THREE, running(0, 0.1))
     assert (todo.records, todo.decisions, todo.status.cost) == (alone.records, alone.decisions, alone.status.cost)
-    stalled = condition(todo, "Stalled")
+    stalled = todo.condition("Stalled")
     assert (stalled.reason, "wi9-do9" in stalled.message) == ("UnknownPod", True)
 
 

@@ -2,25 +2,8 @@
 
 import pytest
 
-from engine.situations import (
-    condition,
-    cut_of,
-    ended,
-    entry,
-    episode,
-    finished,
-    look,
-    on_record,
-    recorded,
-    running,
-    seconds,
-    starts,
-    stopped_at_rung,
-    stops,
-    study,
-    verdict_of,
-)
-from engine.trainees import moment
+from engine.situations import cut_of, ended, entry, episode, finished, look, on_record, running, stopped_at_rung, study
+from engine.trainees import moment, seconds
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, Interruption, StopReason
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import StopAttempt
@@ -35,7 +18,7 @@ def ends(*reasons, **fields):
 
 
 def verdict_after(todo, i=0):
-    status = recorded(todo, i)
+    status = todo.recorded(i)
     return status.verdict.outcome if status.verdict is not None else None
 
 
@@ -48,11 +31,11 @@ def test_failures_spend_the_budget_and_then_end_the_episode(reason):
 
 def test_a_failed_attempt_is_retried_after_a_back_off_that_doubles():
     once, twice = ends(EndReason.FAILED), ends(EndReason.FAILED, EndReason.FAILED)
-    assert starts(look(RETRIED, records={0: once}, now=55)) == []
+    assert look(RETRIED, records={0: once}, now=55).starts == []
     first, second = look(RETRIED, records={0: once}, now=50), look(RETRIED, records={0: twice}, now=50)
     assert first.look_again_in is not None
     assert second.look_again_in == 2 * first.look_again_in
-    assert starts(look(RETRIED, records={0: once}, now=50 + int(first.look_again_in.total_seconds()))) != []
+    assert look(RETRIED, records={0: once}, now=50 + int(first.look_again_in.total_seconds())).starts != []
 
 
 BACK_OFFS = [*enumerate((10, 20, 40, 80, 160, 300, 300), start=1), (100, 300)]
@@ -79,14 +62,14 @@ def test_what_nodes_turn_away_again_and_again_waits_before_it_starts_again(more:
 
 def test_a_back_off_keeps_no_other_episode_from_starting():
     todo = look(study(3, (3, 1), parallelism=2), records={0: ends(EndReason.FAILED)}, now=51)
-    assert [i for i, _ in starts(todo)] == [1, 2]
+    assert [i for i, _ in todo.starts] == [1, 2]
 
 
 def test_preempted_episode_restarts_without_spending_its_failure_budget():
     layout = study(1, (3, 1), backoffLimitPerEpisode=0)
     todo = look(layout, ended(running(0, 0.5), EndReason.INTERRUPTED))
     assert verdict_after(todo) is None
-    assert [i for i, _ in starts(todo)] == [0]
+    assert [i for i, _ in todo.starts] == [0]
 
 
 def test_ten_interruptions_in_a_row_without_durable_progress_end_the_episode():
@@ -110,13 +93,13 @@ def test_resuming_from_the_same_checkpoint_again_and_again_is_no_durable_progres
 def test_an_attempt_that_vanished_without_record_counts_as_an_interruption():
     records = {0: on_record(attempts=[entry("gone")])}
     todo = look(RETRIED, records=records)
-    assert recorded(todo, 0).attempts[0].reason == EndReason.INTERRUPTED
-    assert [i for i, _ in starts(todo)] == [0]
+    assert todo.recorded(0).attempts[0].reason == EndReason.INTERRUPTED
+    assert [i for i, _ in todo.starts] == [0]
 
 
 def test_an_attempt_that_vanished_after_we_stopped_it_counts_as_stopped():
     records = {0: on_record(attempts=[entry("gone", stop=StopReason.SUSPENDED)])}
-    assert recorded(look(RETRIED, records=records), 0).attempts[0].reason == EndReason.STOPPED
+    assert look(RETRIED, records=records).recorded(0).attempts[0].reason == EndReason.STOPPED
 
 
 def test_what_we_stopped_spends_nothing_however_it_ended():
@@ -124,7 +107,7 @@ def test_what_we_stopped_spends_nothing_however_it_ended():
     todo = look(
         study(1, (3, 1), backoffLimitPerEpisode=0), ended(running(0, 0.5), EndReason.FAILED), records={0: paused}
     )
-    assert recorded(todo, 0).attempts[0].reason == EndReason.STOPPED
+    assert todo.recorded(0).attempts[0].reason == EndReason.STOPPED
     assert verdict_after(todo) is None
 
 
@@ -132,7 +115,7 @@ def test_what_was_done_before_our_stop_reached_it_is_done():
     paused = on_record(0.5, attempts=[entry("uid-0", stop=StopReason.PAUSED)])
     done = ended(running(0, *(10 * [0.5])), EndReason.DONE, exit_code=0)
     todo = look(study(1), done, records={0: paused})
-    assert recorded(todo, 0).attempts[0].reason == EndReason.DONE
+    assert todo.recorded(0).attempts[0].reason == EndReason.DONE
     assert verdict_after(todo) == "Finished"
 
 
@@ -140,49 +123,49 @@ def test_three_bad_configurations_fail_the_sweep_and_stop_the_rest():
     layout = study(5, (3, 1), parallelism=4)
     bad = [ended(running(i), EndReason.BAD_CONFIGURATION, exit_code=78, message="no such model") for i in range(3)]
     two = look(layout, *bad[:2], running(3))
-    assert condition(two, "Failed").status == "False"
-    assert starts(two) != []
+    assert two.condition("Failed").status == "False"
+    assert two.starts != []
     three = look(layout, *bad, running(3))
-    assert condition(three, "Failed").reason == "BadConfiguration"
-    assert "no such model" in condition(three, "Failed").message
-    assert [i for i, _ in stops(three)] == [3]
-    assert starts(three) == []
+    assert three.condition("Failed").reason == "BadConfiguration"
+    assert "no such model" in three.condition("Failed").message
+    assert [i for i, _ in three.stops] == [3]
+    assert three.starts == []
 
 
 def test_a_bad_configuration_is_never_retried():
     todo = look(study(4, (3, 1)), ended(running(0), EndReason.BAD_CONFIGURATION, exit_code=78))
-    assert 0 not in [i for i, _ in starts(todo)]
+    assert 0 not in [i for i, _ in todo.starts]
     assert verdict_after(todo) == "Failed"
 
 
 def test_a_clean_end_without_the_rung_score_is_replayed():
     clean = ended(running(0, 0.5, stop_after=3), EndReason.DONE, exit_code=0)
     todo = look(RETRIED, clean)
-    assert recorded(todo, 0).attempts[0].reason == EndReason.METRICS_UNAVAILABLE
-    assert [i for i, _ in starts(todo)] == [0]
+    assert todo.recorded(0).attempts[0].reason == EndReason.METRICS_UNAVAILABLE
+    assert [i for i, _ in todo.starts] == [0]
 
 
 def test_metrics_are_unavailable_after_two_clean_ends_without_a_score():
     clean = ended(running(0, stop_after=3), EndReason.DONE, exit_code=0)
     todo = look(RETRIED, clean, records={0: ends(EndReason.METRICS_UNAVAILABLE)})
     assert verdict_after(todo) == "Failed"
-    assert verdict_of(todo, 0).reason.startswith("MetricsUnavailable")
+    assert todo.verdict_of(0).reason.startswith("MetricsUnavailable")
 
 
 def test_a_clean_end_without_the_last_evaluation_does_not_finish_a_survivor():
     todo = look(study(1), ended(running(0, *(9 * [0.5])), EndReason.DONE, exit_code=0))
     assert verdict_after(todo) is None
-    assert [i for i, _ in starts(todo)] == [0]
+    assert [i for i, _ in todo.starts] == [0]
 
 
 def test_an_attempt_without_a_new_evaluation_until_the_deadline_is_stopped_as_stuck():
     layout = study(1, (3, 1), progressDeadlineSeconds=60)
     attempt = running(0, 0.5, progressed=moment(40))
     waiting = look(layout, attempt, now=99)
-    assert (stops(waiting), waiting.look_again_in) == ([], seconds(1))
+    assert (waiting.stops, waiting.look_again_in) == ([], seconds(1))
     todo = look(layout, attempt, now=100)
-    assert stops(todo) == [(0, StopReason.STUCK)]
-    assert recorded(todo, 0).attempts[0].stop == StopReason.STUCK
+    assert todo.stops == [(0, StopReason.STUCK)]
+    assert todo.recorded(0).attempts[0].stop == StopReason.STUCK
 
 
 def test_being_stuck_spends_the_failure_budget():
@@ -190,7 +173,7 @@ def test_being_stuck_spends_the_failure_budget():
     todo = look(
         study(1, (3, 1), backoffLimitPerEpisode=0), ended(running(0, 0.5), EndReason.INTERRUPTED), records={0: stuck}
     )
-    assert recorded(todo, 0).attempts[0].reason == EndReason.STUCK
+    assert todo.recorded(0).attempts[0].reason == EndReason.STUCK
     assert verdict_after(todo) == "Failed"
 
 
@@ -201,13 +184,13 @@ def test_what_we_stopped_does_not_say_that_somebody_else_did():
         (StopReason.STUCK, "no new evaluation for 60 s (progressDeadlineSeconds)"),
         (StopReason.PAUSED, ""),
     ):
-        attempt = recorded(look(layout, killed, records={0: on_record(0.5, attempts=[entry("uid-0", stop=stop)])}), 0)
+        attempt = look(layout, killed, records={0: on_record(0.5, attempts=[entry("uid-0", stop=stop)])}).recorded(0)
         assert (attempt.attempts[0].message, attempt.attempts[0].interruption) == (said, None)
 
 
 def test_waiting_for_a_place_is_not_being_stuck():
     layout = study(1, (3, 1), progressDeadlineSeconds=60)
-    assert stops(look(layout, running(0, bound=None), now=1000)) == []
+    assert look(layout, running(0, bound=None), now=1000).stops == []
 
 
 def test_a_stop_that_a_crash_kept_from_being_carried_out_is_repeated_with_its_reason():
@@ -221,15 +204,15 @@ def test_a_stop_that_a_crash_kept_from_being_carried_out_is_repeated_with_its_re
 def test_more_failed_episodes_than_allowed_fail_the_sweep():
     layout = study(4, (3, 1), parallelism=3, backoffLimitPerEpisode=0, maxFailedEpisodes=1)
     failed = [ended(running(i, 0.5), EndReason.FAILED, exit_code=1, message="boom") for i in range(2)]
-    assert condition(look(layout, failed[0], running(2)), "Failed").status == "False"
+    assert look(layout, failed[0], running(2)).condition("Failed").status == "False"
     todo = look(layout, *failed, running(2))
-    assert condition(todo, "Failed").reason == "MaxFailedEpisodesExceeded"
-    assert [i for i, _ in stops(todo)] == [2]
+    assert todo.condition("Failed").reason == "MaxFailedEpisodesExceeded"
+    assert [i for i, _ in todo.stops] == [2]
 
 
 def test_episodes_that_disagree_on_their_length_before_it_is_on_record_fail_the_sweep():
     attempts = running(0, 0.5), running(1, 0.5, evaluations_planned=12)
-    failed = condition(look(study(2, (3, 1), ours=False), *attempts, status=SweepStatus()), "Failed")
+    failed = look(study(2, (3, 1), ours=False), *attempts, status=SweepStatus()).condition("Failed")
     assert failed.reason == "EpisodesDisagree"
     assert "plans 12 evaluations, not 10 as others do" in failed.message
 
@@ -238,21 +221,21 @@ def test_rungs_that_do_not_fit_the_trainers_evaluations_fail_the_sweep_as_soon_a
     layout = study(2, (3, 1), ours=False)
     seen = running(0, 0.5)
     short = running(0, 0.5, evaluations_planned=2)
-    assert condition(look(layout, seen, status=SweepStatus()), "Failed").status == "False"
-    assert condition(look(layout, short, status=SweepStatus()), "Failed").reason == "InvalidRungs"
+    assert look(layout, seen, status=SweepStatus()).condition("Failed").status == "False"
+    assert look(layout, short, status=SweepStatus()).condition("Failed").reason == "InvalidRungs"
 
 
-def test_the_number_of_evaluations_is_remembered_by_a_turn_that_only_records(monkeypatch):
-    monkeypatch.setattr("seedsweep.engine.draft.MAX_WRITES", 1)
-    todo = look(study(2, (3, 1), ours=False), running(0, 0.5), status=SweepStatus())
+def test_the_number_of_evaluations_is_remembered_by_a_turn_that_only_records():
+    todo = look(study(1, (3, 1), ours=False), running(0, 0.5, 0.5, 0.5), status=SweepStatus())
+    assert len(todo.cuts_made) == 1
     assert todo.decisions == ()
     assert (todo.status.evaluations, todo.status.steps) == (10, 100)
 
 
 def test_generated_rungs_before_the_first_evaluation_fail_the_sweep_before_anything_starts():
     todo = look(study(9, stopping={"hyperband": {"eta": 3, "resource": 27}}))
-    assert starts(todo) == []
-    assert condition(todo, "Failed").reason == "InvalidRungs"
+    assert todo.starts == []
+    assert todo.condition("Failed").reason == "InvalidRungs"
 
 
 def test_complete_needs_one_finished_survivor_and_names_the_failures():
@@ -261,46 +244,46 @@ def test_complete_needs_one_finished_survivor_and_names_the_failures():
     last = ended(running(1, 0.1, 0.2, 0.3, 0.4), EndReason.FAILED, exit_code=1)
     todo = look(layout, last, records=records, cuts=[cut_of(layout, kept=[0, 1], lost=[])], resumable=False)
     assert todo.finished
-    assert condition(todo, "Complete").status == "True"
-    assert "1 failed" in condition(todo, "Complete").message
+    assert todo.condition("Complete").status == "True"
+    assert "1 failed" in todo.condition("Complete").message
 
 
 def test_a_sweep_whose_episodes_all_fail_is_failed():
     layout = study(1, (3, 1), backoffLimitPerEpisode=0)
     todo = look(layout, ended(running(0, 0.5), EndReason.FAILED, message="boom"))
     assert todo.finished
-    assert condition(todo, "Failed").reason == "NoEpisodeFinished"
-    assert "boom" in condition(todo, "Failed").message
-    assert condition(todo, "Complete").status == "False"
+    assert todo.condition("Failed").reason == "NoEpisodeFinished"
+    assert "boom" in todo.condition("Failed").message
+    assert todo.condition("Complete").status == "False"
 
 
 def test_an_episode_that_has_used_as_many_attempts_as_its_record_holds_is_given_up():
     paused = [entry(f"a{i}", EndReason.STOPPED, stop=StopReason.SUSPENDED) for i in range(MAX_ATTEMPTS)]
-    assert [i for i, _ in starts(look(RETRIED, records={0: on_record(attempts=paused[1:])}))] == [0]
+    assert [i for i, _ in look(RETRIED, records={0: on_record(attempts=paused[1:])}).starts] == [0]
     todo = look(RETRIED, records={0: on_record(attempts=paused)})
-    assert starts(todo) == []
-    assert verdict_of(todo, 0).reason.startswith("TooManyAttempts")
+    assert todo.starts == []
+    assert todo.verdict_of(0).reason.startswith("TooManyAttempts")
 
 
 def test_an_attempt_beyond_those_that_the_record_holds_is_not_recorded():
     paused = [entry(f"a{i}", EndReason.STOPPED, stop=StopReason.SUSPENDED) for i in range(MAX_ATTEMPTS)]
     todo = look(RETRIED, running(0, 0.1, 0.2, 0.3), records={0: on_record(attempts=paused)})
-    assert len(recorded(todo, 0).attempts) == MAX_ATTEMPTS
-    assert len(recorded(todo, 0).rung_scores) == 1
+    assert len(todo.recorded(0).attempts) == MAX_ATTEMPTS
+    assert len(todo.recorded(0).rung_scores) == 1
 
 
 def test_a_leader_that_has_used_all_its_attempts_is_no_bet():
     paused = [entry(f"a{i}", EndReason.STOPPED, stop=StopReason.SUSPENDED) for i in range(MAX_ATTEMPTS)]
     records = {0: on_record(0.1, 0.2, 0.9, rungs=(3,), attempts=paused)}
-    assert starts(look(study(3, (3, 1), parallelism=3), running(1, 0.1), running(2, 0.1), records=records)) == []
+    assert look(study(3, (3, 1), parallelism=3), running(1, 0.1), running(2, 0.1), records=records).starts == []
 
 
 def test_only_the_newest_failed_attempts_keep_what_they_printed():
     failed = [entry(f"a{i}", EndReason.FAILED, output=f"line {i}") for i in range(MAX_OUTPUTS)]
     layout = study(1, (3, 1), backoffLimitPerEpisode=100)
     last = ended(running(0, 0.1), EndReason.FAILED, output="the last")
-    attempts = recorded(look(layout, last, records={0: on_record(attempts=failed)}), 0).attempts
+    attempts = look(layout, last, records={0: on_record(attempts=failed)}).recorded(0).attempts
     assert [a.output for a in attempts] == ["", *(f"line {i}" for i in range(1, MAX_OUTPUTS)), "the last"]
     killed = ended(running(0, 0.1), EndReason.INTERRUPTED, output="on its way")
-    attempts = recorded(look(layout, killed, records={0: on_record(attempts=failed)}), 0).attempts
+    attempts = look(layout, killed, records={0: on_record(attempts=failed)}).recorded(0).attempts
     assert [a.output for a in attempts] == [*(f"line {i}" for i in range(MAX_OUTPUTS)), ""]

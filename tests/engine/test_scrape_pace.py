@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from engine.situations import entry, look, on_record, pending, running, seconds, study
-from engine.trainees import moment
+from engine.situations import entry, look, on_record, pending, running, study
+from engine.trainees import moment, seconds
 
 FOUR = study(4, (5, 2), parallelism=4, waitForCapacitySeconds=10_000)
 """Read every 15 s."""
@@ -71,3 +71,19 @@ def test_without_storage_the_score_at_the_rung_is_all_there_is_to_wait_for():
 def test_who_is_told_to_end_is_left_alone():
     ending = replace(NEAR, stopping=True)
     assert often(ending, pending(1), now=80)[0] == []
+
+
+FLOOR = study(4, stopping={"floor": {"atPercent": 50}}, budget=2, parallelism=2)
+
+
+def test_who_nears_a_floor_is_read_often_even_while_nobody_waits_since_its_fall_starts_the_next_seed():
+    nears = running(0, *[0.5] * 4, progressed=moment(80), baseline=0.4, baseline_error=0.1)
+    todo = look(FLOOR, nears, running(1, 0.5, progressed=moment(60)), now=80)
+    assert todo.read_often == {"uid-0"}
+
+
+def test_who_is_past_the_floor_needs_no_more_readings_than_others():
+    records = {0: on_record(*[0.9] * 5, rungs=(5,), attempts=[entry("uid-0")])}
+    past = running(0, *[0.9] * 5, progressed=moment(100), baseline=0.4, baseline_error=0.1)
+    todo = look(FLOOR, past, running(1, 0.5, progressed=moment(60)), now=101, records=records)
+    assert not todo.read_often

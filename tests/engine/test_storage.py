@@ -5,25 +5,22 @@ from dataclasses import replace
 import pytest
 
 from engine.situations import (
-    condition,
+    Planned,
     cut_of,
-    decisions,
     entry,
     episode,
     finished,
     look,
     on_record,
-    recorded,
     running,
-    starts,
     stopped_at_rung,
     study,
 )
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
-from seedsweep.api.episode import EndReason, EpisodeStatus, Freed, Verdict
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Freed, Verdict
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.decisions import Plan, Prune, StartEpisode, WarmUp
+from seedsweep.engine.decisions import Prune, RecordEpisode, StartEpisode, WarmUp
 from seedsweep.engine.draft import timestamp
 from seedsweep.engine.facts.freed import stored_of
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
@@ -39,7 +36,7 @@ HANDED_OVER = HandOverOutcome(episode(0).name, weights="s3://bucket/best")
 IDLE = Housekeeping()
 
 
-def at_the_end(housekeeping: Housekeeping | None, **fields: object) -> Plan:
+def at_the_end(housekeeping: Housekeeping | None, **fields: object) -> Planned:
     values: dict[str, object] = {"stored": STORED, "hand_over": HANDED_OVER, **fields}
     return look(TWO, records=OVER, cuts=[CUT], housekeeping=housekeeping, **values)  # type: ignore[arg-type]
 
@@ -58,7 +55,7 @@ def failing(reason: str = "DeadlineExceeded") -> SweepStatus:
 
 def test_a_sweep_is_over_once_all_that_no_one_needs_is_freed():
     asked = at_the_end(IDLE)
-    assert decisions(asked, Prune) == [Prune(episode(0), keep_best=True), Prune(episode(1), keep_best=False)]
+    assert asked.of_kind(Prune) == [Prune(episode(0), keep_best=True), Prune(episode(1), keep_best=False)]
     assert not asked.finished
     assert asked.status.phase == "Concluding"
     assert "freeing what is no longer needed" in asked.status.message
@@ -67,7 +64,7 @@ def test_a_sweep_is_over_once_all_that_no_one_needs_is_freed():
 
 def test_what_is_being_freed_is_not_asked_for_again_and_still_waited_for():
     todo = at_the_end(Housekeeping(freeing=frozenset(STORED)))
-    assert decisions(todo, Prune) == []
+    assert todo.of_kind(Prune) == []
     assert not todo.finished
     # Only news can change that: no turn after turn in the meantime.
     assert todo.look_again_in is None
@@ -83,10 +80,28 @@ def test_a_world_that_frees_at_once_is_asked_once_more_at_once():
 
 def test_what_was_freed_goes_on_record_with_the_attempts_it_was_true_for():
     todo = at_the_end(Housekeeping(freed={episode(0): True, episode(1): False}))
-    assert recorded(todo, 0).freed == freed(kept=True)
-    assert recorded(todo, 1).freed == freed(kept=False)
-    assert decisions(todo, Prune) == []
+    assert todo.recorded(0).freed == freed(kept=True)
+    assert todo.recorded(1).freed == freed(kept=False)
+    assert todo.of_kind(Prune) == []
     assert todo.finished
+
+
+def written(todo: Planned) -> list[EpisodeId]:
+    return [record.episode for record in todo.records if isinstance(record, RecordEpisode)]
+
+
+def test_a_sweep_is_not_over_before_all_that_was_freed_is_on_record(monkeypatch):
+    monkeypatch.setattr("seedsweep.engine.draft.MAX_WRITES", 1)
+    housekeeping = Housekeeping(freed={episode(0): True, episode(1): False})
+    todo = at_the_end(housekeeping)
+    assert written(todo) == [episode(0)]
+    assert not todo.finished
+    assert todo.look_again_in is not None
+    assert todo.look_again_in.total_seconds() == 0
+    records = {**OVER, 0: todo.recorded(0)}
+    then = look(TWO, records=records, cuts=[CUT], housekeeping=housekeeping, hand_over=HANDED_OVER)
+    assert written(then) == [episode(1)]
+    assert then.finished
 
 
 def test_what_is_on_record_as_freed_is_not_written_again():
@@ -118,8 +133,8 @@ def test_an_end_does_not_wait_for_what_cannot_be_freed_but_says_so():
     stuck = Housekeeping(trouble="freeing failed 4 times: the bucket is away", exhausted=True)
     todo = at_the_end(stuck)
     assert todo.finished
-    assert decisions(todo, Prune) == [], "a pod would outlive the end"
-    tidy = condition(todo, "StorageTidy")
+    assert todo.of_kind(Prune) == [], "a pod would outlive the end"
+    tidy = todo.condition("StorageTidy")
     assert (tidy.status, tidy.reason) == ("False", "HousekeepingFails")
     assert tidy.message == "2 episodes' folders: freeing failed 4 times: the bucket is away"
 
@@ -129,26 +144,26 @@ def test_those_who_could_resume_keep_what_they_have_until_the_failure_is_on_reco
     layout = study(2, (3, 1), storage=BUCKET, activeDeadlineSeconds=50)
     stored = {episode(0): True}
     before = look(layout, records=records, housekeeping=IDLE, stored=stored, hand_over=HANDED_OVER)
-    assert condition(before, "Failed").reason == "DeadlineExceeded"
-    assert decisions(before, Prune) == []
+    assert before.condition("Failed").reason == "DeadlineExceeded"
+    assert before.of_kind(Prune) == []
     assert not before.finished
     assert before.look_again_in is not None
     after = look(layout, records=records, housekeeping=IDLE, stored=stored, hand_over=HANDED_OVER, status=failing())
-    assert decisions(after, Prune) == [Prune(episode(0), keep_best=True)]
+    assert after.of_kind(Prune) == [Prune(episode(0), keep_best=True)]
 
 
 def test_a_sweep_whose_rejected_spec_was_mended_keeps_what_it_can_resume_from():
     records = {0: on_record(0.1, 0.2, 0.9, rungs=(3,), attempts=[entry("a", EndReason.INTERRUPTED, checkpoint=3)])}
     mended = failing("Invalid")
     todo = look(TWO, records=records, housekeeping=IDLE, stored={episode(0): True}, status=mended)
-    assert decisions(todo, Prune) == []
-    assert condition(todo, "Failed").status == "False"
+    assert todo.of_kind(Prune) == []
+    assert todo.condition("Failed").status == "False"
 
 
 def test_keep_all_leaves_what_survivors_have_and_frees_losers_all_the_same():
     layout = study(2, (3, 1), storage={**BUCKET, "retentionPolicy": {"whenFinished": "KeepAll"}})
     todo = look(layout, records=OVER, cuts=[CUT], housekeeping=IDLE, stored=STORED, hand_over=HANDED_OVER)
-    assert decisions(todo, Prune) == [Prune(episode(1), keep_best=False)]
+    assert todo.of_kind(Prune) == [Prune(episode(1), keep_best=False)]
     rest = {episode(0): True}
     assert look(layout, records=OVER, cuts=[CUT], housekeeping=IDLE, stored=rest, hand_over=HANDED_OVER).finished
 
@@ -156,19 +171,19 @@ def test_keep_all_leaves_what_survivors_have_and_frees_losers_all_the_same():
 def test_storage_of_a_trainer_of_ones_own_is_freed_whole_or_left_alone():
     layout = study(2, (3, 1), storage=BUCKET, ours=False)
     todo = look(layout, records=OVER, cuts=[CUT], housekeeping=IDLE, stored=STORED)
-    assert decisions(todo, Prune) == [Prune(episode(1), keep_best=False)]
+    assert todo.of_kind(Prune) == [Prune(episode(1), keep_best=False)]
 
 
 def test_storage_that_nobody_can_free_is_told():
     unable = Housekeeping(unable="the operator was started without --housekeeping-image")
-    tidy = condition(at_the_end(unable, stored={}), "StorageTidy")
+    tidy = at_the_end(unable, stored={}).condition("StorageTidy")
     assert (tidy.status, tidy.reason, tidy.message) == ("False", "NoHousekeepingImage", unable.unable)
 
 
 # --- warming up
 
 
-def warming(warm_up: WarmedUp | None, *attempts: object, **fields: object) -> Plan:
+def warming(warm_up: WarmedUp | None, *attempts: object, **fields: object) -> Planned:
     values: dict[str, object] = {"status": SweepStatus(), **fields}
     return look(TWO, *attempts, housekeeping=Housekeeping(warm_up=warm_up), **values)  # type: ignore[arg-type]
 
@@ -177,20 +192,20 @@ def test_no_episode_starts_before_the_storage_is_warm():
     todo = warming(WarmedUp())
     assert todo.decisions == (WarmUp(),)
     assert "warming up" in todo.status.message
-    assert condition(todo, "Progressing").reason == "WarmingUp"
-    assert (condition(todo, "WarmedUp").status, condition(todo, "WarmedUp").reason) == ("False", "WarmingUp")
+    assert todo.condition("Progressing").reason == "WarmingUp"
+    assert (todo.condition("WarmedUp").status, todo.condition("WarmedUp").reason) == ("False", "WarmingUp")
     assert warming(WarmedUp(under_way=True)).decisions == ()
 
 
 @pytest.mark.parametrize("warm_up", [WarmedUp(over=True, parameters=5), WarmedUp(over=True, error="gave up"), None])
 def test_episodes_start_once_it_is_over_whatever_came_of_it(warm_up: WarmedUp | None):
-    assert len(starts(warming(warm_up))) == 2
+    assert len(warming(warm_up).starts) == 2
 
 
 def test_what_is_already_running_waits_for_no_warm_up():
     todo = warming(WarmedUp(), running(0, 0.1))
     assert [type(decision) for decision in todo.decisions] == [StartEpisode]
-    assert condition(todo, "WarmedUp").reason == "EpisodesStarted"
+    assert todo.condition("WarmedUp").reason == "EpisodesStarted"
 
 
 def test_a_suspended_sweep_is_not_warmed_up():
@@ -203,7 +218,7 @@ def test_a_configuration_that_is_refused_ends_the_sweep_before_it_begins():
     todo = warming(WarmedUp(refused="model: there is no such model"))
     assert todo.decisions == ()
     assert todo.finished
-    failed = condition(todo, "Failed")
+    failed = todo.condition("Failed")
     assert (failed.reason, failed.message) == ("BadConfiguration", "model: there is no such model")
 
 
@@ -211,7 +226,7 @@ def test_what_a_warm_up_found_out_outlives_it():
     before = warming(WarmedUp(over=True, parameters=10**9)).status
     todo = warming(None, status=before)
     assert todo.status.parameters == 10**9
-    assert condition(todo, "WarmedUp").status == "True"
+    assert todo.condition("WarmedUp").status == "True"
 
 
 # --- what people are told
@@ -220,7 +235,7 @@ def test_what_a_warm_up_found_out_outlives_it():
 def test_how_much_is_stored_at_most_is_said_before_the_start():
     layout = study(20, (3, 4), (6, 2), storage=BUCKET, parallelism=3)
     todo = look(layout, housekeeping=Housekeeping(warm_up=WarmedUp(over=True, parameters=100_000_000)))
-    kept = condition(todo, "CheckpointsKept")
+    kept = todo.condition("CheckpointsKept")
     assert (kept.status, kept.reason) == ("True", "Stored")
     # (4 + 2 x 3) checkpoints of 1.2 GB, and (4 + 3) x 3 best weights and the winner's of 0.4 GB.
     assert kept.message == (
@@ -231,7 +246,7 @@ def test_how_much_is_stored_at_most_is_said_before_the_start():
 
 def test_without_storage_what_it_costs_is_said():
     todo = look(study(20, (3, 4), (6, 2)), resumable=False)
-    kept = condition(todo, "CheckpointsKept")
+    kept = todo.condition("CheckpointsKept")
     assert (kept.status, kept.reason) == ("False", "NoStorage")
     # 4 survivors of the first cut at step 30, 2 of the second at step 60.
     assert "up to 240 steps more" in kept.message

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from engine.cases import Case
+from engine.cases import BASELINE, BASELINE_ERROR, Case
 from engine.gpus import Gpu
 from seedsweep.api.episode import EndReason, EpisodeId, StopReason
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
@@ -14,6 +14,11 @@ EPOCH = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 def moment(second: int) -> datetime:
     """Simulated seconds as a time."""
     return EPOCH + timedelta(seconds=second)
+
+
+def seconds(count: int) -> timedelta:
+    """For comparisons with `look_again_in`."""
+    return timedelta(seconds=count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ class Trainee:
             return 0
         if self.dies_at is not None:
             now = min(now, self.dies_at)
-        marks = self.case.marks[self.case.layout.bracket_of[self.episode]]
+        marks = self.case.layout.rung_evaluations(self.case.evaluations)[self.case.layout.bracket_of[self.episode]]
         for i in range(self.evaluations_done(now), self.start, -1):
             saved = i % self.temper.every == 0 or i in marks or i == self.stop_after
             if saved and self._reaches(i) + self.temper.lag <= now:
@@ -171,6 +176,8 @@ class Trainee:
             steps_at_start=self.case.step(self.start),
             checkpoint=self.durable(now),
             diverged_at=diverged,
+            baseline=BASELINE,
+            baseline_error=BASELINE_ERROR,
             level="L2" if self.temper.honours_stop_after else "L1",
             fingerprint=self.temper.fingerprint,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import records
+from inputs import records
 from seedsweep.api.episode import Verdict
 from seedsweep.cli import main
 from seedsweep.exchange.export import SCHEMA

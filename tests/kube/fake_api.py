@@ -12,14 +12,15 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from pod_sweeps import sweep_with
-from seedsweep.contract.protocol import Message, Outcome, TrainerInfo, encode_message
+from inputs.pod_sweeps import sweep_with
+from seedsweep.contract.message import Message, Outcome, TrainerInfo, encode_message
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.events.recorder import Recorder
-from seedsweep.kube.fleet import Fleet
+from seedsweep.kube.events.webhook import Webhook
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.scraping.scraper import Scraper
-from seedsweep.kube.sweep import Shared
+from seedsweep.kube.sweeps.fleet import Fleet
+from seedsweep.kube.sweeps.sweep import Shared
 from seedsweep.kube.watching.freshness import Freshness
 from seedsweep.kube.watching.watches import Watches
 
@@ -147,8 +148,9 @@ class FakeApi:
 class FakeCluster:
     """The operator's sweeps on a FakeApi. A context manager."""
 
-    def __init__(self, relist_seconds: float = 300.0) -> None:
+    def __init__(self, relist_seconds: float = 300.0, webhook: Webhook | None = None) -> None:
         self.api = FakeApi()
+        self._webhook = webhook
         self.told: Counter[str] = Counter()
         """Events by reason."""
         self._relist_seconds = relist_seconds
@@ -166,7 +168,7 @@ class FakeCluster:
             Watches(),
             self._relist_seconds,
         )
-        self.sweeps = Fleet(shared)
+        self.sweeps = Fleet(shared, self._webhook)
         return self
 
     async def __aexit__(
@@ -189,8 +191,10 @@ class FakeCluster:
 
         self.sweeps.saw_sweep(self.api.edit(f"{SWEEPS}/{name}", change), deleted=False)
 
-    def end_pod(self, pod: Object, scores: int = 10, planned: int = 10, message: str | None = None) -> None:
-        """Its trainer is done; the watch shows it."""
+    def end_pod(
+        self, pod: Object, scores: int = 10, planned: int = 10, message: str | None = None, above: float = 0.0
+    ) -> None:
+        """Its trainer is done; the watch shows it. Its scores rise by 0.01, from `above` on."""
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         episode = "-".join(name.rsplit("-", 2)[1:])
         words = Message(
@@ -199,7 +203,7 @@ class FakeCluster:
             planned,
             10 * scores,
             10 * planned,
-            scores=tuple(i / 100 for i in range(scores)),
+            scores=tuple(above + i / 100 for i in range(scores)),
         )
         moment = datetime.now(UTC).isoformat()
         told = encode_message(words).decode() if message is None else message

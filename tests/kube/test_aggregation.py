@@ -20,7 +20,7 @@ from seedsweep.kube.events.aggregation import (
     Posting,
     event_name,
 )
-from seedsweep.kube.home import Home
+from seedsweep.kube.objects.home import Home
 
 HOME = Home("ns", "demo", "uid-1")
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pod_statuses import EXPECTED, NOW, Object, condition, container, facts
+from inputs.pod_statuses import EXPECTED, NOW, Object, condition, container, facts
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.contract.trouble import (
     UNREACHED_AFTER,

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from garbage import JSON, TEXTS, Path, altered, is_recordable
-from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
+from inputs.garbage import JSON, TEXTS, Path, altered, is_recordable
+from inputs.pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.foreign import MAX_TEXT
-from seedsweep.contract.protocol import MAX_REASON
+from seedsweep.contract.message import MAX_REASON
 from seedsweep.contract.variables import expand
-from seedsweep.kube import names
 from seedsweep.kube.housekeeping.housekeeper import Wanted
 from seedsweep.kube.housekeeping.manifest import (
     MAX_PRUNED,
@@ -26,6 +25,7 @@ from seedsweep.kube.housekeeping.manifest import (
     housekeeping_manifest,
     readable_place,
 )
+from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import STORAGE, PodSettings, pod_manifest
 
 Object = dict[str, Any]

@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 
+from inputs.pod_sweeps import CLAIM, sweep_with
 from kube.fake_time import FakeTime
-from pod_sweeps import CLAIM, sweep_with
 from seedsweep.contract.protocol import ExitCode
 from seedsweep.engine.decisions import Event
 from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.events.recorder import Recorder
-from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.cleanups import GIVE_UP_SECONDS, WRITERS_GONE_WITHIN_SECONDS, CleanUps
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.manifest import PodSettings
 
 FORBIDDEN = ApiError(403, "Forbidden", "pods is forbidden")

@@ -16,7 +16,7 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.utils import Backoff
 
-from garbage import JSON, TEXTS, is_recordable
+from inputs.garbage import JSON, TEXTS, is_recordable
 from seedsweep.kube.apiserver.client import Api, ApiError, _api_error, _unreachable, refusal_reason
 
 COUNTING = (

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pod_statuses import EXPECTED, MEMORY, NOW, REASON, Object, condition, container, ended, ending, facts, said
+from inputs.pod_statuses import EXPECTED, MEMORY, NOW, REASON, Object, condition, container, ended, ending, facts, said
 from seedsweep.api.episode import EndReason, Interruption
-from seedsweep.contract.protocol import Outcome, TrainerInfo
+from seedsweep.contract.message import Outcome, TrainerInfo
 from seedsweep.engine.observation import Ending
 from seedsweep.kube.pods.endings import ending_of, vanished
 
@@ -24,6 +24,11 @@ def test_last_words_tell_how_a_clean_end_is_meant(outcome: Outcome, reason: EndR
     assert (found[0].reason, found[0].at, found[0].exit_code, found[0].output) == (reason, NOW, 0, "")
     assert found[1] is not None
     assert found[1].scores == (0.25, 0.5)
+
+
+def test_a_clean_end_may_say_what_went_wrong_beside_it():
+    words = "not all that reports are made from could be written: s3://bucket refuses"
+    assert ending(ended(0, said(outcome=Outcome.DONE, reason=words))).message == words
 
 
 @pytest.mark.parametrize(
@@ -115,9 +120,9 @@ TAKEN: dict[str, tuple[Object, Interruption, str]] = {
         "PreemptionByScheduler: a higher priority",
     ),
     "Kueue": (
-        disrupted("WorkloadEvicted", "Preempted to accommodate a workload", "TerminationTarget"),
+        disrupted("WorkloadEvictedDueToPreempted", "Preempted to accommodate a workload", "TerminationTarget"),
         Interruption.PREEMPTED_BY_QUEUE,
-        "WorkloadEvicted: Preempted to accommodate a workload",
+        "WorkloadEvictedDueToPreempted: Preempted to accommodate a workload",
     ),
     "Volcano": (
         {"conditions": [condition("Ready", "False", reason="Evict", message="Pod is evicted, because of reclaim")]},

@@ -17,7 +17,7 @@ from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.events import recorder as module
 from seedsweep.kube.events.aggregation import MAX_MESSAGE, Posting
 from seedsweep.kube.events.recorder import MAX_WAITING, RETRY_SECONDS, Recorder, event_body
-from seedsweep.kube.home import Home
+from seedsweep.kube.objects.home import Home
 
 HOME = Home("ns", "demo", "uid-1")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

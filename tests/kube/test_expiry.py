@@ -12,8 +12,8 @@ from seedsweep.engine.decisions import Event
 from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.apiserver.deletion import MAX_RETRY_SECONDS, RETRY_SECONDS
 from seedsweep.kube.events.recorder import Recorder
-from seedsweep.kube.expiry import Expiry
-from seedsweep.kube.home import Home
+from seedsweep.kube.objects.home import Home
+from seedsweep.kube.sweeps.expiry import Expiry
 
 HOME = Home("ns", "demo", "uid-1")
 DAY = 24 * 3600

@@ -3,30 +3,34 @@
 import hashlib
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import fsspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-import records
-from garbage import JSON, altered
-from pod_sweeps import CLAIM, EVERYTHING, sweep_with
+from host.ports import free_port
+from inputs import records
+from inputs.garbage import JSON, altered
+from inputs.pod_sweeps import CLAIM, EVERYTHING, sweep_with
 from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster import download, fetch_pod
-from seedsweep.cluster.fetch import Fetcher, Request, fetch_sweep, place_of_winner
+from seedsweep.cluster.fetch import Request, fetch_sweep, place_of_winner
 from seedsweep.cluster.fetch_pod import fetch_manifest
+from seedsweep.cluster.record import stored_record
 from seedsweep.cluster.remote import UriSource
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import Api, ApiError
-from seedsweep.kube.names import LABEL_SWEEP_UID
+from seedsweep.kube.objects.names import LABEL_SWEEP_UID
+from seedsweep.kube.objects.weights import ClaimFolder, Uri, parse_place
 from seedsweep.kube.pods.manifest import CONTAINER, STORAGE
-from seedsweep.kube.weights import ClaimFolder, Uri, parse_place
 from seedsweep_trainer.storage.durable import MANIFEST
 
 FILES = {"model.safetensors": bytes(range(256)) * 100, "config.json": b"{}", "empty": b""}
@@ -165,6 +169,42 @@ async def test_a_uri_that_shows_nothing_here_says_with_whose_credentials_it_was_
     assert caught.value.code == Exit.BAD_INPUT
 
 
+@pytest.fixture
+def s3_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """S3 at an address where nothing answers, without credentials."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for file in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(file, os.devnull)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    yield
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.mark.usefixtures("s3_elsewhere")
+async def test_a_uri_without_credentials_for_it_is_refused_at_once_with_the_remedy() -> None:
+    source = UriSource(Uri("s3://bucket/best"))
+    for ask in (source.sizes, lambda: source.read("config.json", range(2))):
+        with pytest.raises(CommandError, match=r"^s3://bucket/best cannot be read: .*; .* with your own credentials"):
+            await download.patiently(ask)
+
+
+@pytest.mark.usefixtures("s3_elsewhere")
+async def test_a_uri_that_nobody_answers_is_asked_again_and_given_up_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    source = UriSource(Uri("s3://bucket/best"))
+    for ask in (source.sizes, lambda: source.read("config.json", range(2))):
+        with pytest.raises(
+            CommandError, match=r"gave up after 0 s: s3://bucket/best cannot be read: .*AWS_ENDPOINT_URL"
+        ):
+            await download.patiently(ask, patience=0.0)
+
+
 def test_a_uri_of_an_unknown_kind_is_bad_input() -> None:
     with pytest.raises(CommandError, match="nosuch"):
         UriSource(Uri("nosuch://bucket/best"))
@@ -185,10 +225,11 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 
 def test_the_pod_that_serves_reads_the_claim_and_gets_neither_gpus_nor_variables_nor_what_it_does_not_mount() -> None:
     sweep = sweep_with(EVERYTHING)
-    pod = fetch_manifest(sweep, ClaimFolder("weights", "team/sweep-uid/best"), "word")
+    places = [ClaimFolder("weights", "team/sweep-uid/best"), ClaimFolder("weights", "team/sweep-uid/attempts")]
+    pod = fetch_manifest(sweep, places, "word")
     [container] = pod["spec"]["containers"]
     assert container["image"] == sweep.spec.trainer.image
-    assert container["args"][0] == f"--folder={STORAGE}/team/sweep-uid/best"
+    assert container["args"][:2] == [f"--folder={STORAGE}/team/sweep-uid/{name}" for name in ("best", "attempts")]
     assert "--under=word" in container["args"]
     assert "env" not in container
     assert "envFrom" not in container
@@ -200,10 +241,14 @@ def test_the_pod_that_serves_reads_the_claim_and_gets_neither_gpus_nor_variables
     assert {volume["name"] for volume in pod["spec"]["volumes"]} == {m["name"] for m in container["volumeMounts"]}
     assert not pod["spec"].keys() & {"resourceClaims", "schedulingGates"}
     assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    [near] = pod["spec"]["affinity"]["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert near["podAffinityTerm"]["labelSelector"] == {"matchLabels": {LABEL_SWEEP_UID: sweep.metadata.uid}}, (
+        "a claim may be attached to the node of the episodes alone"
+    )
 
 
 def test_the_pod_goes_with_the_sweep_and_by_itself_and_is_none_of_the_operators() -> None:
-    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), ClaimFolder("weights", "a"), "word")
+    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), [ClaimFolder("weights", "a")], "word")
     [owner] = pod["metadata"]["ownerReferences"]
     assert (owner["uid"], owner["controller"]) == ("sweep-uid", False)
     assert pod["spec"]["activeDeadlineSeconds"] > 0
@@ -238,7 +283,7 @@ def test_without_a_cluster_it_says_how_to_name_one(tmp_path: Path, monkeypatch: 
         fetch_sweep(Request("rte", None, tmp_path / "to"), Console(file=io.StringIO()))
 
 
-async def test_the_word_for_the_live_view_is_not_part_of_the_record(tmp_path: Path) -> None:
+async def test_the_word_for_the_live_view_is_not_part_of_the_record() -> None:
     class NoObjects:
         async def list(self, *_: str) -> AsyncIterator[object]:
             nothing: tuple[object, ...] = ()
@@ -246,8 +291,7 @@ async def test_the_word_for_the_live_view_is_not_part_of_the_record(tmp_path: Pa
                 yield item
 
     sweep = records.finished().with_status(live_key="word").sweep
-    fetcher = Fetcher(cast("Api", NoObjects()), "nlp", "rte", tmp_path / "to", Console())
-    record = await fetcher._read_record(sweep)
+    record = await stored_record(cast("Api", NoObjects()), "nlp", sweep)
     assert record.sweep.status is not None
     assert record.sweep.status.live_key is None
 

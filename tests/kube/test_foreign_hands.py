@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from inputs.pod_sweeps import sweep_with
 from kube.fake_api import (
     EPISODES,
     OWN_TRAINER,
@@ -22,18 +23,17 @@ from kube.fake_api import (
     settle,
     until,
 )
-from pod_sweeps import sweep_with
 from seedsweep.api.episode import EpisodeStatus
 from seedsweep.engine.decisions import RecordEpisode
 from seedsweep.engine.layout import Layout
-from seedsweep.kube import names
-from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.apiserver.gates import GatedApi, Gates
-from seedsweep.kube.clock import now
-from seedsweep.kube.home import Home
 from seedsweep.kube.ledger import records as records_module
 from seedsweep.kube.ledger.records import Records
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.home import Home
+from seedsweep.kube.process.clock import now
+from seedsweep.kube.sweeps import lists
 
 OWNER = [{"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}]
 DENIED = ApiError(422, "Invalid", "ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no")
@@ -41,7 +41,7 @@ DENIED = ApiError(422, "Invalid", "ValidatingAdmissionPolicy 'x' with binding 'y
 
 @pytest.fixture(autouse=True)
 def _short_relists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_module, "GONE_WITHIN_SECONDS", 0.3)
+    monkeypatch.setattr(lists, "GONE_WITHIN_SECONDS", 0.3)
 
 
 def newer_episode(name: str = "demo-wi0-do0") -> Object:
@@ -277,7 +277,7 @@ async def test_an_empty_list_of_metadata_is_empty():
 
 
 def test_the_clock_of_attempts_and_of_their_scrapes_is_one():
-    from seedsweep.kube import clock
+    from seedsweep.kube.process import clock
     from seedsweep.kube.scraping import scraper
 
     assert scraper.Scraper(lambda _: None)._clock is clock.now

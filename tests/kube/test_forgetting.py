@@ -6,15 +6,15 @@ import weakref
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from inputs.pod_sweeps import CLAIM, sweep_with
 from kube.fake_api import PODS, UID, FakeApi, FakeCluster, Object, body_of, settle, until
-from pod_sweeps import CLAIM, sweep_with
 from seedsweep.api.episode import MAX_ATTEMPTS, Attempt, EndReason, EpisodeId, EpisodeStatus
-from seedsweep.kube import recent
 from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.apiserver.gates import GatedApi, Gates
 from seedsweep.kube.events.recorder import Recorder
-from seedsweep.kube.home import Home
+from seedsweep.kube.housekeeping import recent
 from seedsweep.kube.housekeeping.cleanups import CleanUps
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.attempts import PodAttempts, Surroundings
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.log import SweepLog
@@ -114,7 +114,7 @@ async def test_pods_beyond_what_a_record_holds_are_forgotten_once_they_are_gone(
             attempts.saw(pod)
             attempts.gone(pod["metadata"]["uid"])
             attempts.forget_recorded(full)
-        assert attempts.seen(full) == []
+        assert await attempts.seen(full) == []
         assert sum(sizes(attempts).values()) < MANY
 
 

@@ -1,6 +1,7 @@
 """The operator's own port: health for probes, metrics for all, and the live view for who may read the sweep."""
 
 import socket
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -9,10 +10,11 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-import records
-from seedsweep.kube.fleet import Fleet
-from seedsweep.kube.process.livekey import HEADER, live_key
+from inputs import records
+from seedsweep.kube import server
+from seedsweep.kube.process.live_key import HEADER, live_key
 from seedsweep.kube.server import Health, Server
+from seedsweep.kube.sweeps.fleet import Fleet
 from seedsweep.kube.watching.freshness import Freshness
 from seedsweep.kube.watching.watches import Watches
 from seedsweep.observation_json import load_observation
@@ -31,6 +33,9 @@ class OneSweep:
         return self.world if (namespace, name) == ("nlp", "rte") else None
 
     def statuses(self) -> list[Any]:
+        return []
+
+    def claims(self) -> list[Any]:
         return []
 
 
@@ -94,6 +99,21 @@ async def test_health_and_metrics_are_for_all(port: Port) -> None:
     status, body = await port.get("/metrics")
     assert status == 200
     assert b"seedsweep_operator_task_restarts_total" in body
+
+
+@pytest.mark.parametrize(("path", "makes"), [("/metrics", "generate_latest"), (LIVE, "dump_observation")])
+async def test_what_takes_long_for_many_sweeps_or_episodes_does_not_hold_the_event_loop(
+    port: Port, path: str, makes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def make(*_: object) -> bytes:
+        threads.append(threading.get_ident())
+        return b"{}"
+
+    monkeypatch.setattr(server, makes, make)
+    assert await port.get(path, live_key("uid-of-rte")) == (200, b"{}")
+    assert threads != [threading.get_ident()]
 
 
 async def test_a_watch_that_is_stuck_is_a_reason_to_be_restarted(port: Port) -> None:

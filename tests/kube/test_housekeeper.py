@@ -1,24 +1,25 @@
 """One housekeeping pod at a time, from the wish to the record; the API server is a dictionary."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from pod_sweeps import CLAIM, sweep_with
+from inputs.pod_sweeps import CLAIM, sweep_with
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
-from seedsweep.api.status import Best, SweepStatus
+from seedsweep.api.status import Average, Best, SweepStatus
 from seedsweep.api.sweep import Export, SeedSweep
 from seedsweep.contract.protocol import Env
 from seedsweep.kube.apiserver.client import ApiError
-from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.failures import HAND_OVER as HANDING_OVER
 from seedsweep.kube.housekeeping.failures import MAX_BACK_OFF, MAX_FAILURES
 from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
 from seedsweep.kube.housekeeping.manifest import housekeeping_manifest
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.manifest import PodSettings
 
 Object = dict[str, Any]
@@ -203,6 +204,23 @@ async def test_what_is_done_is_not_undone_by_what_failed_after_it():
     assert house.hand_over.error == "no such repository"
 
 
+async def test_what_became_of_the_average_outlives_the_pod_that_said_it():
+    house = House()
+    await house.act(HAND_OVER)
+    made = {"members": 2, "score": 0.75, "membersScore": 0.7, "handedOver": True}
+    house.end(json.dumps({"weights": "/seedsweep/storage/team/sweep-uid/best", "average": made}))
+    assert house.hand_over is not None
+    assert house.hand_over.average == Average(members=2, score=0.75, members_score=0.7, handed_over=True)
+    assert house.status.best is not None
+    house.status = house.status.evolve(
+        best=house.status.best.evolve(weights=house.hand_over.weights, average=house.hand_over.average)
+    )
+    house.recorded = True
+    await house.act(Wanted())
+    assert house.hand_over is not None
+    assert house.hand_over.average == Average(members=2, score=0.75, members_score=0.7, handed_over=True)
+
+
 async def test_what_is_to_be_freed_is_still_freed_after_a_hand_over_that_was_given_up():
     house = House()
     await house.act(HAND_OVER)
@@ -213,6 +231,18 @@ async def test_what_is_to_be_freed_is_still_freed_after_a_hand_over_that_was_giv
     assert house.seen.freeing == {ONE}
     house.end('{"error":"the bucket is away"}', 1)
     assert house.hand_over.error == "no such repository"
+
+
+async def test_what_was_given_up_of_another_winner_is_tried_with_this_one():
+    house = House()
+    await house.act(HAND_OVER)
+    house.end('{"error":"no such repository"}', 78)
+    house.status = SweepStatus(best=BEST.evolve(episode=TWO.name, data_order=1))
+    assert house.hand_over is None
+    await house.act(Wanted(hand_over=HandOver(episode=TWO.name, evaluation=3, card="")), after=0)
+    asked = house.server.task().hand_over
+    assert asked is not None
+    assert asked.episode == TWO.name
 
 
 def hand_over_to(uri: str) -> Wanted:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from seedsweep.kube.process.log import MAX_MESSAGE, Changes, LogFormat, SweepLog, set_up_logging
+from seedsweep.kube.process.log import MAX_MESSAGE, Changes, SweepLog, set_up_logging
+from seedsweep.kube.process.log_format import LogFormat
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_a_line_about_a_sweep_begins_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging(LogFormat.TEXT)
-    SweepLog(logging.getLogger("seedsweep.kube.sweep"), "nlp", "rte").info("accepted: %d episodes", 8)
+    SweepLog(logging.getLogger("seedsweep.kube.sweeps.sweep"), "nlp", "rte").info("accepted: %d episodes", 8)
     [line] = written(capsys)
     moment, rest = line.split(" ", 1)
     assert moment.endswith("Z")
@@ -33,13 +34,13 @@ def test_a_line_about_a_sweep_begins_with_it(capsys: pytest.CaptureFixture[str])
 
 def test_as_json_a_line_has_its_parts_apart(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging(LogFormat.JSON)
-    SweepLog(logging.getLogger("seedsweep.kube.sweep"), "nlp", "rte").warning("it is %s", "so")
+    SweepLog(logging.getLogger("seedsweep.kube.sweeps.sweep"), "nlp", "rte").warning("it is %s", "so")
     logging.getLogger("seedsweep.kube.app").info("started")
     about_sweep, other = (json.loads(line) for line in written(capsys))
     assert about_sweep.pop("time").endswith("Z")
     assert about_sweep == {
         "level": "WARNING",
-        "logger": "seedsweep.kube.sweep",
+        "logger": "seedsweep.kube.sweeps.sweep",
         "message": "it is so",
         "namespace": "nlp",
         "sweep": "rte",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pod_sweeps import sweep_with
+from inputs.pod_sweeps import sweep_with
 from seedsweep.cluster.lookup import accepted
 from seedsweep.codes import CommandError
 from seedsweep.kube.apiserver.client import Object

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from pod_sweeps import EVERYTHING, START, sweep_with
+from inputs.pod_sweeps import EVERYTHING, START, sweep_with
 from seedsweep.api.housekeeping import HousekeepingTask
 from seedsweep.cluster.fetch_pod import fetch_manifest
 from seedsweep.kube.housekeeping.manifest import clean_up_manifest, housekeeping_manifest
+from seedsweep.kube.objects.weights import ClaimFolder
 from seedsweep.kube.pods.manifest import PodSettings, pod_manifest
-from seedsweep.kube.weights import ClaimFolder
 
 Object = dict[str, Any]
 
@@ -22,7 +22,7 @@ MANIFESTS = {
         for name, sweep in SWEEPS.items()
     },
     **{f"{name}, clean-up": clean_up_manifest(sweep, SETTINGS) for name, sweep in SWEEPS.items()},
-    "all, fetch": fetch_manifest(sweep_with(EVERYTHING), ClaimFolder("weights", "team/sweep-uid/best"), "word"),
+    "all, fetch": fetch_manifest(sweep_with(EVERYTHING), [ClaimFolder("weights", "team/sweep-uid/best")], "word"),
 }
 VOLUMES = {
     "configMap",

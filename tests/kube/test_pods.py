@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
+from inputs.pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import Config, SeedSweep
 from seedsweep.contract.variables import expand
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.kube import names
+from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import SCRATCH, STORAGE, PodSettings, pod_manifest, pod_problems
 
 Object = dict[str, Any]

@@ -6,12 +6,12 @@ import pytest
 
 from kube.fake_api import CUTS, EPISODES, PODS, UID, FakeCluster, body_of, settle, until
 from seedsweep.api.status import SweepStatus
-from seedsweep.kube import sweep as sweep_module
+from seedsweep.kube.sweeps import lists
 
 
 @pytest.fixture(autouse=True)
 def _short_relists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_module, "GONE_WITHIN_SECONDS", 0.3)
+    monkeypatch.setattr(lists, "GONE_WITHIN_SECONDS", 0.3)
 
 
 async def test_episodes_and_cuts_that_somebody_deleted_are_made_again_with_all_they_held():

@@ -7,9 +7,9 @@ import pytest
 from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, UID, FakeCluster, Object, body_of, settle, until
 from seedsweep.api.episode import StopReason
 from seedsweep.engine.decisions import StopAttempt
-from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube.apiserver import gates
 from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.sweeps import lists
 
 QUOTA = ApiError(403, "Forbidden", 'pods "demo" is forbidden: exceeded quota: few, requested: pods=1')
 COUNTING = ApiError(
@@ -21,7 +21,7 @@ WEBHOOK = ApiError(403, "Forbidden", 'admission webhook "no.example" denied the 
 
 @pytest.fixture(autouse=True)
 def _short_relists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_module, "GONE_WITHIN_SECONDS", 0.5)
+    monkeypatch.setattr(lists, "GONE_WITHIN_SECONDS", 0.5)
 
 
 def refusing(verb: str, pattern: str, error: ApiError):
@@ -287,7 +287,7 @@ def owned(pod: Object) -> bool:
 async def test_pods_whose_deletion_is_refused_hold_up_no_others(
     monkeypatch: pytest.MonkeyPatch, first: bool, ended: bool
 ):
-    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 2)
+    monkeypatch.setattr("seedsweep.kube.sweeps.world.MAX_ACTS", 2)
     async with FakeCluster() as cluster:
         api = cluster.api
         cluster.apply(body_of(parallelism=9, seeds={"single": {"count": 9}}))
@@ -328,7 +328,7 @@ async def test_what_cannot_be_asked_for_is_not_among_the_acts_of_a_turn():
 async def test_starts_whose_names_are_held_by_pods_that_cannot_be_deleted_hold_up_no_others(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 1)
+    monkeypatch.setattr("seedsweep.kube.sweeps.world.MAX_ACTS", 1)
     async with FakeCluster() as cluster:
         api = cluster.api
         cluster.apply(body_of(parallelism=4, seeds={"single": {"count": 4}}))

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from metrics_servers import Handler, MetricsServers, answering, endless, trickle
+from host.metrics_servers import Handler, MetricsServers, answering, endless, trickle
 from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.consistency import Limits
 from seedsweep.contract.metrics_client import MAX_BYTES
@@ -19,9 +19,12 @@ from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.contract.trouble import UNUSABLE_TIMES
 from seedsweep.engine.observation import Reading
 from seedsweep.engine.policies.scrape_pace import OFTEN
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.process.metrics import SCRAPES
 from seedsweep.kube.scraping import scraper as scraping
-from seedsweep.kube.scraping.scraper import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper, Target
+from seedsweep.kube.scraping import target as target_module
+from seedsweep.kube.scraping.scraper import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper
+from seedsweep.kube.scraping.target import Target
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 HOUR = 3600.0
@@ -92,7 +95,9 @@ class Trainer:
 
 
 def target(url: str, uid: str, sweep: str = "s", interval: float = 0.05, timeout: float = 30.0) -> Target:
-    return Target(sweep, uid, url, Expected("wi1-do2", uid), interval, timeout, GaugeNames())
+    return Target(
+        Home("ns", "demo", sweep), "demo-wi1-do2", uid, url, Expected("wi1-do2", uid), interval, timeout, GaugeNames()
+    )
 
 
 async def test_target_is_read_until_it_is_forgotten(news: News, scraper: Scraper, servers: MetricsServers) -> None:
@@ -149,7 +154,7 @@ async def test_watching_again_changes_nothing_but_what_is_new(
 async def test_a_target_is_read_often_for_as_long_as_it_is_wanted(
     news: News, scraper: Scraper, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scraping, "OFTEN", HOUR / 0.05)
+    monkeypatch.setattr(target_module, "OFTEN", HOUR / 0.05)
     near, far = Trainer("near"), Trainer("far")
     for trainer in (near, far):
         scraper.watch(target(await servers.serve(trainer.handle), trainer.uid, interval=HOUR))

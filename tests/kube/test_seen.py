@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from garbage import JSON, TEXTS, Path, altered, is_recordable
-from pod_statuses import EPISODE, EXPECTED, NOW, Object, condition, container, facts, pod
+from inputs.garbage import JSON, TEXTS, Path, altered, is_recordable
+from inputs.pod_statuses import EPISODE, EXPECTED, NOW, Object, condition, container, facts, pod
 from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.contract.foreign import MAX_TEXT
-from seedsweep.contract.protocol import MAX_REASON
-from seedsweep.kube import names
+from seedsweep.contract.message import MAX_REASON
+from seedsweep.kube.objects import names
 from seedsweep.kube.pods.endings import ending_of, vanished
 from seedsweep.kube.pods.facts import PodFacts, facts_of, moment, moment_or_none
 

@@ -163,6 +163,7 @@ def test_an_operator_whose_port_is_taken_ends_at_once_with_one_line(taken: int, 
         (["--namespace", "Team"], "is not the name of a namespace"),
         (["--housekeeping-requests", "cpu=much"], "is not NAME=QUANTITY"),
         (["--log-format", "xml"], "--log-format"),
+        (["--webhook", "http://hooks.example/1"], "--webhook: is no URL that begins with https://"),
     ],
 )
 def test_an_option_that_is_none_is_bad_input(option: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

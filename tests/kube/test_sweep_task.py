@@ -1,14 +1,24 @@
 """The task of a sweep: nothing ends it while its sweep exists, nothing is made for a sweep that is gone."""
 
+import asyncio
 import copy
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 
-from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, FakeCluster, body_of, settle, until
+from inputs.pod_sweeps import CLAIM, sweep_with
+from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, UID, FakeCluster, Object, body_of, settle, until
+from seedsweep.api.housekeeping import HousekeepingTask
+from seedsweep.api.seeds import MAX_EPISODES
+from seedsweep.contract.protocol import Env
+from seedsweep.engine.draft import MAX_WRITES, WRITES_PER_EPISODE
 from seedsweep.kube import supervise
-from seedsweep.kube import sweep as sweep_module
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.ledger import records as records_module
+from seedsweep.kube.sweeps import lists
+from seedsweep.kube.sweeps import sweep as sweep_module
+from seedsweep.kube.sweeps.world import MAX_UNTOLD
 
 
 async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once_it_is_mended():
@@ -25,6 +35,72 @@ async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once
         await until(lambda: len(api.pods()) == 3)
         await until(lambda: api.condition("demo", "Accepted")[0] == "True")
         assert api.status("demo")["observedGeneration"] == 3
+
+
+async def test_sweeps_may_come_and_go_while_all_are_told():
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of(parallelism=1))
+        told = cluster.sweeps.statuses()
+        assert next(told)[0].name == "demo"
+        other = body_of(parallelism=1)
+        other["metadata"] |= {"name": "other", "uid": "other-uid"}
+        cluster.apply(other)
+        assert list(told) == []
+
+
+async def test_turns_go_on_while_a_list_takes_long_and_what_went_meanwhile_does_not_come_back():
+    """A page of it may show a pod that is gone by then."""
+    under_way, go_on, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow_list(path: str, selector: str = "", *, metadata_only: bool = False) -> AsyncIterator[Object]:
+        shown = [item async for item in original(path, selector, metadata_only=metadata_only)]
+        if path == PODS:
+            wait = never if under_way.is_set() else go_on
+            under_way.set()
+            await wait.wait()
+        for item in shown:
+            yield item
+
+    async with FakeCluster(relist_seconds=0.3) as cluster:
+        api, original = cluster.api, cluster.api.list
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(api.pods()) == 2)
+        api.list = slow_list  # type: ignore[method-assign]
+        await under_way.wait()
+        pod = api.pods()[0]
+        path = f"{EPISODES}/{pod['metadata']['name']}"
+        cluster.end_pod(pod)
+        await until(lambda: api.objects.get(path, {}).get("status", {}).get("attempts", [{}])[-1].get("reason"))
+        await until(lambda: pod["metadata"]["uid"] not in [other["metadata"]["uid"] for other in api.pods()])
+        gone = {"resourceVersion": "9999", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+        cluster.show_pod(pod | {"metadata": pod["metadata"] | gone}, deleted=True)
+        await settle()
+        go_on.set()
+        await settle()
+        world = cluster.sweeps.find("team", "demo")
+        assert world is not None
+        assert {a.uid for a in world.seen.attempts} == {pod["metadata"]["uid"] for pod in api.pods()}
+
+
+async def test_others_get_their_turn_while_many_pods_are_looked_at(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("seedsweep.kube.pods.attempts.SEEN_AT_ONCE", 2)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of(parallelism=4))
+        await until(lambda: len(cluster.api.pods()) == 4)
+        world = cluster.sweeps.find("team", "demo")
+        assert world is not None
+        running = asyncio.create_task(other())
+        assert len(await world._attempts.seen({})) == 4
+        running.cancel()
+        assert turns == 2
 
 
 async def test_whatever_ends_a_sweeps_task_it_is_started_again(monkeypatch: pytest.MonkeyPatch):
@@ -63,7 +139,7 @@ async def test_what_has_begun_is_not_given_up_for_pods_that_are_refused_later():
 
 
 async def test_nothing_is_made_for_a_sweep_whose_deletion_no_watch_showed(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sweep_module, "GONE_WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(lists, "GONE_WITHIN_SECONDS", 0.2)
     async with FakeCluster(relist_seconds=0.3) as cluster:
         api = cluster.api
         cluster.apply(body_of(parallelism=3))
@@ -180,7 +256,7 @@ def over_by(reason: str, generation: int) -> dict[str, object]:
 async def test_a_turn_starts_and_stops_so_many_and_the_status_is_written_before_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 4)
+    monkeypatch.setattr("seedsweep.kube.sweeps.world.MAX_ACTS", 4)
     async with FakeCluster() as cluster:
         cluster.apply(body_of(parallelism=12, seeds={"single": {"count": 12}}))
         await until(lambda: len(cluster.api.pods()) == 12)
@@ -229,7 +305,7 @@ async def test_what_waits_to_be_written_still_does_after_a_change_of_the_spec(mo
 
 
 async def test_all_pods_that_have_ended_are_removed_before_a_sweep_is_let_go(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("seedsweep.kube.world.MAX_ACTS", 1)
+    monkeypatch.setattr("seedsweep.kube.sweeps.world.MAX_ACTS", 1)
     async with FakeCluster() as cluster:
         api = cluster.api
         cluster.apply(body_of(parallelism=12, seeds={"single": {"count": 12}}, earlyStopping=...))
@@ -238,3 +314,147 @@ async def test_all_pods_that_have_ended_are_removed_before_a_sweep_is_let_go(mon
             cluster.end_pod(pod)
         await until(lambda: api.status("demo").get("phase") == "Complete")
         await until(lambda: not api.pods())
+
+
+def test_all_that_one_turn_of_the_largest_sweep_tells_has_room_to_wait():
+    an_end_and_a_verdict = 2
+    assert an_end_and_a_verdict * max(MAX_WRITES, MAX_EPISODES * WRITES_PER_EPISODE) < MAX_UNTOLD
+
+
+async def test_what_waits_for_the_status_to_be_written_is_told_once_after_an_edit_of_the_spec():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=2, seeds={"single": {"count": 3}}, earlyStopping=...))
+        await until(lambda: cluster.told["Started"] == 2)
+
+        def refuse(verb: str, path: str, _: object) -> None:
+            if verb == "PUT" and path.startswith(SWEEPS):
+                raise ApiError(503, "ServiceUnavailable", "etcd is away")
+
+        api.refuse = refuse
+        cluster.edit_sweep("demo", suspend=True)
+        await until(lambda: not api.pods())
+        ended = [path for path in api.objects if path.startswith(EPISODES)]
+        await until(lambda: all(api.objects[path]["status"]["attempts"][-1].get("reason") for path in ended))
+        await until(lambda: cluster.told["StatusNotWritten"] > 0)
+        assert (cluster.told["Stopped"], cluster.told["Suspended"]) == (0, 0)
+        cluster.edit_sweep("demo", parallelism=3)
+        await settle()
+        api.refuse = lambda verb, path, body: None
+        await until(lambda: api.condition("demo", "Suspended")[0] == "True")
+        await until(lambda: cluster.told["Stopped"] and cluster.told["Suspended"])
+        await settle()
+        assert (cluster.told["Stopped"], cluster.told["Suspended"]) == (2, 1)
+
+
+async def test_what_became_of_the_last_episode_is_told_where_the_spec_is_edited_as_the_sweep_ends():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=1, seeds={"single": {"count": 1}}, earlyStopping=...))
+        await until(lambda: cluster.told["Started"] == 1)
+        edited = False
+
+        def edit(verb: str, path: str, _: object) -> None:
+            nonlocal edited
+            if verb == "PUT" and path.startswith(EPISODES) and not edited:
+                edited = True
+                cluster.edit_sweep("demo", ttlSecondsAfterFinished=3600)
+
+        api.refuse = edit
+        cluster.end_pod(api.pods()[0])
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+        assert {reason: cluster.told[reason] for reason in ("Finished", "Completed", "Complete")} == {
+            "Finished": 1,
+            "Completed": 1,
+            "Complete": 1,
+        }
+
+
+def storing_sweep() -> Object:
+    """One episode of our own trainer, with a storage."""
+    data = {"train": "/data/train.csv", "validation": "/data/dev.csv", "columns": {"text": "text", "label": "label"}}
+    fields = {
+        "spec.trainer.fineTuning.dataset": data,
+        "spec.storage": CLAIM,
+        "spec.seeds": {"single": {"count": 1}},
+        "spec.earlyStopping": ...,
+    }
+    body: Object = sweep_with(fields).to_json()
+    body["metadata"] |= {"generation": 1, "resourceVersion": "1", "uid": UID, "namespace": "team"}
+    return body
+
+
+async def answer(cluster: FakeCluster, wanted: Callable[[HousekeepingTask], bool], said: str) -> HousekeepingTask:
+    """Wait for the housekeeping pod that is asked for this, and let it end with an answer."""
+    asked: list[tuple[str, HousekeepingTask]] = []
+
+    def is_there() -> bool:
+        for pod in cluster.api.pods():
+            variables = {v["name"]: v.get("value", "") for v in pod["spec"]["containers"][0]["env"]}
+            if Env.TASK in variables:
+                asked[:] = [(pod["metadata"]["name"], HousekeepingTask.model_validate_json(variables[Env.TASK]))]
+        return bool(asked) and wanted(asked[0][1])
+
+    await until(is_there)
+    (name, task) = asked[0]
+    end = {"exitCode": 0, "message": said, "finishedAt": "2026-03-02T08:00:00Z"}
+    status = {"phase": "Succeeded", "containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}
+    cluster.show_pod(cluster.api.edit(f"{PODS}/{name}", lambda found: found.update(status=status)))
+    return task
+
+
+async def test_where_no_weights_of_the_recorded_best_are_stored_those_that_are_get_handed_over_by_their_own_score():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(storing_sweep())
+        await answer(cluster, lambda task: task.warm_up, '{"parameters":1000}')
+        await until(lambda: cluster.told["Started"])
+        cluster.end_pod(next(pod for pod in api.pods() if "wi" in pod["metadata"]["name"]), 20, planned=20)
+        freeing = await answer(cluster, lambda task: bool(task.prune), "{}")
+        assert (freeing.prune[0].keep, freeing.prune[0].score) == (20, 0.19)
+        first = await answer(
+            cluster,
+            lambda task: task.hand_over is not None,
+            '{"instead":[{"evaluation":4,"score":0.02},{"evaluation":6,"score":0.05}]}',
+        )
+        assert first.hand_over is not None
+        assert (first.hand_over.evaluation, first.hand_over.score) == (20, 0.19)
+        second = await answer(
+            cluster,
+            lambda task: task.hand_over is not None and task.hand_over.evaluation == 6,
+            '{"weights":"/var/lib/seedsweep/team/sweep-uid/best"}',
+        )
+        assert second.hand_over is not None
+        assert second.hand_over.score == 0.05
+        assert "**0.0500** at evaluation 6" in second.hand_over.card
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+        best = api.status("demo")["best"]
+        assert (best["score"], best["evaluation"], best["lost"]) == (0.05, 6, 0.19)
+        assert best["weights"].endswith("sweep-uid/best")
+        assert cluster.told["WeightsLost"] == 1
+
+
+def handing_over(name: str) -> Callable[[HousekeepingTask], bool]:
+    return lambda task: task.hand_over is not None and task.hand_over.episode == name
+
+
+async def test_who_wins_among_more_seeds_is_handed_over_where_the_winner_among_fewer_just_has_been():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(storing_sweep())
+        await answer(cluster, lambda task: task.warm_up, '{"parameters":1000}')
+        for seed in (0, 1):
+            pod = f"{PODS}/demo-wi{seed}-do{seed}"
+            await until(partial(api.objects.__contains__, pod))
+            cluster.end_pod(api.objects[pod], 20, planned=20, above=seed / 10)
+            if seed == 0:
+                await answer(cluster, lambda task: bool(task.prune), "{}")
+                await until(lambda: "housekeeping" in str(api.objects.keys()))
+                cluster.edit_sweep("demo", seeds={"single": {"count": 2}})
+        await until(lambda: api.status("demo")["best"]["episode"] == "wi1-do1")
+        said = '{"weights":"/var/lib/seedsweep/team/sweep-uid/best"}'
+        await answer(cluster, handing_over("wi0-do0"), said)
+        await answer(cluster, handing_over("wi1-do1"), said)
+        await until(lambda: api.status("demo").get("phase") == "Complete")
+        best = api.status("demo")["best"]
+        assert (best["episode"], bool(best["weights"])) == ("wi1-do1", True)

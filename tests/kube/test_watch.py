@@ -14,118 +14,35 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kubernetes.aio.client import ApiClient, Configuration
 from rich.console import Console
 
-import records
-from runners import read_until, runner
+from host.read_sweep import FORBIDDEN, OPERATOR, Cluster, body_of, finished_cluster, running, served
+from host.runners import read_until, runner
+from inputs import records
 from seedsweep.api.core.objects import Condition
-from seedsweep.api.cut import Cut
-from seedsweep.api.episode import Attempt, Episode
-from seedsweep.cluster import observer, watch
+from seedsweep.api.episode import Attempt
+from seedsweep.cluster import following, observer, watch
 from seedsweep.cluster.observer import Service
 from seedsweep.cluster.watch import Request, Watcher
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube import names
-from seedsweep.kube.apiserver.client import ONCE, Api
 from seedsweep.observation_json import dump_observation
+from seedsweep.terminal import NextStep
+from seedsweep.terminal.moment import Moment
+from seedsweep.web.page import LivePage
 
-OPERATOR = Service("seedsweep-system", "seedsweep-operator", "http")
-UID = "uid-of-rte"
-KEY = "word"
 Object = dict[str, Any]
-FORBIDDEN = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no right to services/proxy"}
-
-
-def body_of(record: records.Record, **update: object) -> Object:
-    """The sweep as the API server has it, with parts of its status replaced."""
-    sweep = record.with_status(**update).sweep if update else record.sweep
-    found: Object = sweep.model_dump(mode="json", by_alias=True, exclude_none=True)
-    found["metadata"] |= {"namespace": "nlp", "uid": UID, "resourceVersion": "7", "generation": 1, "managedFields": []}
-    return found
-
-
-def running(record: records.Record, live_key: str | None = KEY) -> Object:
-    return body_of(record, phase="Running", completion_time=None, conditions=[], best=None, live_key=live_key)
-
-
-def owned(found: Episode | Cut) -> Object:
-    item: Object = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-    item["metadata"] |= {"resourceVersion": "3", "ownerReferences": [names.owner_reference("rte", UID)]}
-    return item
-
-
-@dataclass
-class Cluster:
-    """What the stand-in serves; the last of `sweeps` stays, the ones before it are served once each."""
-
-    sweeps: list[Object | int] = field(default_factory=list)
-    """An HTTP status in place of an object is an error."""
-    others: Sequence[str] = ()
-    episodes: Sequence[Episode] = ()
-    cuts: Sequence[Cut] = ()
-    operator: list[bytes | Object | None] = field(default_factory=lambda: [FORBIDDEN])
-    """Answers of the operator's service, in the same way; an object is a refusal by the API server, None its own."""
-    keys: list[str | None] = field(default_factory=list)
-    """What the operator's service was asked with."""
-    lists: int = 0
-    tokens: set[str] = field(default_factory=set)
-
-    async def sweep(self, request: web.Request) -> web.Response:
-        self.tokens.add(request.headers.get("Authorization", ""))
-        found = self.sweeps.pop(0) if len(self.sweeps) > 1 else self.sweeps[0]
-        if isinstance(found, int):
-            return web.json_response(
-                {"kind": "Status", "reason": "NotFound", "message": f"it is {found}"}, status=found
-            )
-        return web.json_response(found)
-
-    async def live(self, request: web.Request) -> web.Response:
-        self.keys.append(request.headers.get("X-SeedSweep-Key"))
-        found = self.operator.pop(0) if len(self.operator) > 1 else self.operator[0]
-        if isinstance(found, bytes):
-            return web.Response(body=found, content_type="application/json")
-        if found is None:
-            return web.Response(status=403, text="Send the header X-SeedSweep-Key")
-        return web.json_response(found, status=found["code"])
-
-    async def list(self, request: web.Request) -> web.Response:
-        self.lists += 1
-        self.tokens.add(request.headers.get("Authorization", ""))
-        items: dict[str, list[Object]] = {
-            "seedsweeps": [{"metadata": {"name": name}} for name in self.others],
-            "episodes": [owned(episode) for episode in self.episodes],
-            "cuts": [owned(cut) for cut in self.cuts],
-        }
-        return web.json_response({"metadata": {}, "items": items[request.match_info["plural"]]})
-
-    def app(self) -> web.Application:
-        app = web.Application()
-        collection = "/apis/seedsweep.io/v1alpha1/namespaces/nlp"
-        app.add_routes(
-            [
-                web.get(f"{collection}/seedsweeps/rte", self.sweep),
-                web.get(f"{collection}/{{plural}}", self.list),
-                web.get(f"{OPERATOR.proxy}/v1/namespaces/nlp/sweeps/rte", self.live),
-            ]
-        )
-        return app
-
-
-def finished_cluster(**given: Any) -> Cluster:
-    record = records.finished()
-    return Cluster(episodes=record.episodes, cuts=record.cuts, **{"sweeps": [body_of(record)], **given})
 
 
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What people wait for would only slow the tests down."""
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(following, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(watch, "RECORD_SECONDS", 0.01)
 
 
@@ -141,24 +58,42 @@ Look = Callable[..., Any]
 
 
 @pytest.fixture
-async def look() -> AsyncIterator[Look]:
+def look() -> Look:
     """Watch a stand-in to the end; returns what was seen, or raises CommandError."""
-    servers = []
 
     async def run(cluster: Cluster, *, terminal: bool = False) -> Seen:
-        server = TestServer(cluster.app())
-        servers.append(server)
-        await server.start_server()
         out = io.StringIO()
         console = Console(file=out, width=100, height=40, force_terminal=terminal)
         request = Request("rte", "nlp", OPERATOR)
-        async with ApiClient(Configuration(host=str(server.make_url("")).rstrip("/"))) as client:
-            code = await Watcher(Api(client, ONCE), "nlp", request, console).run()
+        async with served(cluster) as api:
+            code = await Watcher(api, "nlp", request, console).run()
         return Seen(code, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue()))
 
-    yield run
-    for server in servers:
-        await server.close()
+    return run
+
+
+@dataclass
+class Page:
+    """What a live page was shown."""
+
+    moments: list[Moment] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    ending: tuple[str, Sequence[NextStep], Moment | None] | None = None
+
+    def show(self, moment: Moment) -> None:
+        self.moments.append(moment)
+
+    def say(self, notice: str) -> None:
+        self.notices.append(notice)
+
+    def end(self, words: str, steps: Sequence[NextStep] = (), last: Moment | None = None) -> None:
+        self.ending = words, steps, last
+
+
+async def watched(cluster: Cluster, page: Page) -> Exit:
+    async with served(cluster) as api:
+        watcher = Watcher(api, "nlp", Request("rte", "nlp", OPERATOR), Console(quiet=True), cast(LivePage, page))
+        return await watcher.run()
 
 
 def live(moment: records.Moment) -> bytes:
@@ -284,6 +219,32 @@ async def test_a_complete_sweep_ends_with_its_result_and_what_to_type_next(look:
     assert "kubectl -n nlp get cut rte-b0-r0 -o yaml" in seen.text
 
 
+async def test_a_page_shows_what_the_terminal_shows_and_then_what_is_on_record() -> None:
+    moment, page = records.before_the_cut(), Page()
+    cluster = finished_cluster(operator=[live(moment)])
+    cluster.sweeps.insert(0, running(records.finished()))
+    assert await watched(cluster, page) == Exit.COMPLETE
+    (shown,) = page.moments
+    assert shown.status.message == moment.plan.status.message
+    assert page.ending is not None
+    words, steps, last = page.ending
+    assert words.startswith("rte is complete: best 0.")
+    assert ["seedsweep report sweep/rte -n nlp"] in [step.commands for step in steps]
+    assert last is not None
+    assert last.status.phase == "Complete"
+    assert {row.state for row in last.board.rows} == {"finished", "lost", "failed", "diverged"}
+    assert last.board.steps == records.STEPS
+    assert cluster.lists == 2
+
+
+async def test_a_page_is_told_why_only_the_record_is_shown() -> None:
+    page = Page()
+    cluster = finished_cluster(operator=[FORBIDDEN])
+    cluster.sweeps.insert(0, running(records.finished()))
+    await watched(cluster, page)
+    assert "no right to services/proxy" in page.notices[0]
+
+
 async def test_a_failed_sweep_ends_with_1_and_its_reason(look: Look) -> None:
     condition = {"type": "Failed", "status": "True", "reason": "BadConfiguration", "message": "no such model"}
     failed = body_of(records.finished(), phase="Failed", best=None, conditions=[])
@@ -368,7 +329,7 @@ async def test_the_view_outlasts_an_api_server_that_is_away_for_a_while(look: Lo
 
 
 async def test_an_api_server_that_stays_away_ends_the_watch(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(following, "PATIENCE_SECONDS", 0.05)
     with pytest.raises(CommandError, match="gave up") as caught:
         await look(Cluster(sweeps=[503]))
     assert caught.value.code == Exit.FAILED
@@ -376,7 +337,7 @@ async def test_an_api_server_that_stays_away_ends_the_watch(look: Look, monkeypa
 
 @pytest.mark.parametrize("text", ["", "operator", "system/operator", "a/b:c/d", "A/b:c", "a/b:http?x"])
 def test_a_service_that_is_not_one_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not NAMESPACE/SERVICE:PORT"):
+    with pytest.raises(CommandError, match="is not NAMESPACE/SERVICE:PORT"):
         Service.parse(text)
 
 

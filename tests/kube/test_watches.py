@@ -32,12 +32,12 @@ class Connection:
     def __init__(self, api: StandIn, watches: Watches, session: aiohttp.ClientSession) -> None:
         self.api = api
         self.watches = watches
-        self._session = session
+        self.session = session
 
     async def ask(self, path: str, status: int = 200, *, watch: bool = True) -> None:
         self.api.status = status
         url = f"{self.api.url}{path}" + ("?watch=true" if watch else "")
-        async with self._session.get(url) as answer:
+        async with self.session.get(url) as answer:
             assert answer.status == status
 
 
@@ -102,6 +102,15 @@ async def test_what_is_watched_in_all_namespaces_is_named_so_and_its_lists_count
     await connection.ask(SWEEPS, 403, watch=False)
     assert connection.watches.troubles[0].startswith("SeedSweeps in all namespaces cannot be watched")
     assert refusals("list", "seedsweeps", "Forbidden") == 1
+
+
+async def test_a_list_whose_next_page_is_gone_is_to_kopf_a_connection_that_broke_off(connection: Connection) -> None:
+    """Of any other request it would end the operator."""
+    connection.api.status = 410
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await connection.session.request(method="GET", url=f"{connection.api.url}{PODS}?limit=1&continue=abc")
+    assert (await connection.session.request(method="GET", url=f"{connection.api.url}{PODS}?limit=1")).status == 410
+    assert connection.watches.troubles == []
 
 
 @pytest.mark.parametrize(("path", "status"), [(PODS, 410), ("/apis/another/v1", 404)])

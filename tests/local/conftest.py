@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_sweeps import FakeSweep
+from inputs.fake_sweeps import FakeSweep
 from seedsweep import cli
 
 
@@ -32,7 +32,7 @@ Command = Callable[..., Result]
 def seedsweep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run `seedsweep` with these arguments, on a machine with four cores."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    for module in ("run", "rerun"):
+    for module in ("checks.machine", "rerun"):
         monkeypatch.setattr(f"seedsweep.local.{module}.usable_cores", lambda: 4)
 
     def run(*arguments: str) -> Result:

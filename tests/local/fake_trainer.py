@@ -14,16 +14,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from seedsweep.contract.protocol import (
-    Env,
-    ExitCode,
-    Message,
-    MetricName,
-    Outcome,
-    TrainerInfo,
-    as_published,
-    encode_message,
-)
+from seedsweep.contract.message import Message, Outcome, TrainerInfo, as_published, encode_message
+from seedsweep.contract.protocol import Env, ExitCode, MetricName
 
 STEPS_PER_EVALUATION = 10
 
@@ -71,6 +63,7 @@ class Trainer:
                     checkpoint=len(self.scores),
                     diverged_at=len(self.scores) + 1 if outcome == Outcome.DIVERGED else None,
                     baseline=0.5,
+                    baseline_error=0.1,
                     scores=tuple(self.scores),
                     reason=reason,
                 )
@@ -88,6 +81,7 @@ class Trainer:
             f"{MetricName.EVALUATIONS_PLANNED} {self.evaluations}",
             f"{MetricName.CHECKPOINT} {len(self.scores)}",
             f"{MetricName.BASELINE} 0.5",
+            f"{MetricName.BASELINE_ERROR} 0.1",
         ]
         lines += [f'{MetricName.CURVE_SCORE}{{evaluation="{i}"}} {s}' for i, s in enumerate(self.scores, 1)]
         return "\n".join(lines) + "\n"

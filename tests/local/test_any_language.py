@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from host.needs import lack
 from local.conftest import Command
-from needs import lack
 from seedsweep.api.episode import EndReason
 from seedsweep.report.record import Record, read_record
 

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from fake_sweeps import FakeSweep
+from inputs.fake_sweeps import FakeSweep
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.contract.metrics_client import UnreachableError
 from seedsweep.contract.trouble import UNREACHED_AFTER, UNREACHED_TIMES
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.engine.observation import SeenAttempt
-from seedsweep.local import attempts as module
-from seedsweep.local.attempts import ProcessAttempts
-from seedsweep.local.places import Place
-from seedsweep.local.processes import Launcher, Running
-from seedsweep.local.rundir import RunDirectory
+from seedsweep.local.directory.run_directory import RunDirectory
+from seedsweep.local.machine.places import Place
+from seedsweep.local.processes import attempts as module
+from seedsweep.local.processes.attempts import ProcessAttempts
+from seedsweep.local.processes.launchers import Launcher, Running
 
 EPISODE = EpisodeId(0, 0)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from fake_sweeps import FakeSweep
+from host.ports import free_port
+from inputs.fake_sweeps import FakeSweep
 from local.conftest import Command, Result
-from ports import free_port
 
 METRIC = {"name": "accuracy", "goal": "maximize"}
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import sweeps
+from inputs import sweeps
 from seedsweep.api.core.objects import EnvVar
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import Metric
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import Config, Trainer
-from seedsweep.local.environment import Start, contract_variables, launch_form, resolve_paths
+from seedsweep.local.processes.environment import Start, contract_variables, launch_form, resolve_paths
 
 START = Start(
     episode=EpisodeId(3, 7),

@@ -16,17 +16,20 @@ from typing import Any
 import psutil
 import pytest
 
+from host.runners import assert_ended, read_until, runner
 from local.conftest import Command, Result
-from runners import assert_ended, read_until, runner
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.footprint import Footprint, in_words
-from seedsweep.local.environment import TRAINER
+from seedsweep.local.processes.environment import TRAINER
+from seedsweep.report.beside import read_beside
 from seedsweep.report.facts import steps_trained
+from seedsweep.report.findings.all_findings import findings_of
 from seedsweep.report.record import read_record
+from seedsweep.report.statistics.whole import whole_runs
 from seedsweep_trainer import __main__ as trainer
 from seedsweep_trainer.storage.durable import broken, digests
-from seedsweep_trainer.storage.folders import LocalFolders, find_best
+from seedsweep_trainer.storage.folders import LocalFolders, Stored, find_best
 
 GOOD, BAD = ("good", "great", "fun", "bright"), ("bad", "awful", "dull", "sad")
 WORDS = ("the", "a", "movie", "film", "is", "was", *GOOD, *BAD)
@@ -65,8 +68,8 @@ def make_material(folder: Path, hidden_size: int) -> Path:
     return folder
 
 
-def write_sweep(folder: Path, export: Path | None = None, **fine_tuning: Any) -> Path:
-    """A sweep of four episodes with a cut; `fine_tuning` over the usual settings. Its paths are relative."""
+def write_sweep(folder: Path, export: Path | None = None, data_orders: int = 2, **fine_tuning: Any) -> Path:
+    """A sweep with a cut, of two weight-init seeds; `fine_tuning` over the usual settings. Its paths are relative."""
     settings = {
         "model": "model",
         "dataset": {"train": "reviews.csv", "split": {"validation": 50, "test": 50}, "maxLength": 16},
@@ -80,7 +83,7 @@ def write_sweep(folder: Path, export: Path | None = None, **fine_tuning: Any) ->
     }
     spec = {
         **({"export": {"uri": str(export)}} if export is not None else {}),
-        "seeds": {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": 2}}},
+        "seeds": {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": data_orders}}},
         "parallelism": 2,
         "earlyStopping": {"rungs": [{"atPercent": 40, "keep": 1}]},
         "trainer": {"fineTuning": settings},
@@ -127,7 +130,7 @@ class InThisProcess:
 
 @pytest.fixture
 def check_here(monkeypatch: pytest.MonkeyPatch, seedsweep: Command) -> Command:
-    monkeypatch.setattr("seedsweep.local.runner.WarmLauncher", InThisProcess)
+    monkeypatch.setattr("seedsweep.local.sweep.ForkLauncher", InThisProcess)
     return seedsweep
 
 
@@ -144,7 +147,7 @@ def dataset(**changes: Any) -> dict[str, Any]:
         (dataset(columns={"text": "labell"}), ("dataset.columns.text", "'labell'", "did you mean 'label'?")),
         (dataset(labels=["yes", "no"]), ("dataset.labels", "neg")),
         ({"model": "reviews.csv"}, ("model", "reviews.csv")),
-        ({"evaluationsPerEpoch": 50}, ("evaluationsPerEpoch 50 is more than the 13 optimizer steps",)),
+        ({"evaluationsPerEpoch": 50}, ("evaluationsPerEpoch: 50 is more than the 13 optimizer steps",)),
     ],
 )
 def test_what_the_trainer_refuses_is_refused_before_anything_starts(
@@ -186,7 +189,7 @@ def other_words(model: Path) -> None:
     ("spoil", "said"),
     [
         (renamed_tokenizer, ("has no tokenizer", "put the files of its tokenizer beside its weights")),
-        (fewer_positions, ("dataset.maxLength 16", "at most 9")),
+        (fewer_positions, ("dataset.maxLength: 16", "at most 9")),
         (fewer_tokens, ("gives token", "vocab_size of 10", "use the tokenizer")),
         (other_words, ("does not know most words", "use the tokenizer that the model was trained with")),
     ],
@@ -266,6 +269,14 @@ def test_killed_sweep_goes_on_to_its_result(finished: tuple[Path, Path]) -> None
     assert status.best.test.n == 50
 
 
+def test_episodes_record_which_tensors_their_weight_init_seed_drew(finished: tuple[Path, Path]) -> None:
+    drawn = {(e.spec.weight_init, e.status.initialization) for e in read_record(finished[1]).episodes}
+    seeds = [seed for seed, _ in drawn]
+    assert len(seeds) == len(set(seeds)), "one digest a seed"
+    assert len({digest for _, digest in drawn}) == len(seeds) > 1, "one seed a digest"
+    assert None not in {digest for _, digest in drawn}
+
+
 def test_winner_is_handed_over_with_the_weights_of_its_best_evaluation(finished: tuple[Path, Path]) -> None:
     from safetensors.torch import load_file
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -276,7 +287,7 @@ def test_winner_is_handed_over_with_the_weights_of_its_best_evaluation(finished:
     AutoModelForSequenceClassification.from_pretrained(finished[1] / "best")
     AutoTokenizer.from_pretrained(finished[1] / "best")
     work = finished[1] / "work" / status.best.episode
-    kept = find_best(LocalFolders(work), status.best.evaluation)
+    kept = find_best(LocalFolders(work), Stored(status.best.evaluation))
     assert kept is not None
     folders = (finished[1] / "best", work / str(kept))
     handed, recorded = (load_file(folder / "model.safetensors") for folder in folders)
@@ -320,6 +331,43 @@ def test_a_hand_over_that_failed_fails_the_sweep_until_the_same_command_succeeds
     assert len(list((out / "attempts").iterdir())) == attempts, "nothing was trained again"
 
 
+def test_a_finished_sweep_that_gets_more_seeds_hands_over_what_all_of_them_give(
+    finished: tuple[Path, Path], material: Path, tmp_path: Path, seedsweep: Command
+) -> None:
+    out, folder = tmp_path / "out", tmp_path / "data"
+    shutil.copytree(material, folder)
+    assert seedsweep("run", str(write_sweep(folder, data_orders=1)), "--out", str(out)).code == 0
+    grown = seedsweep("run", str(write_sweep(folder)), "--out", str(out))
+    assert grown.code == 0, grown.out + grown.err
+    whole, record = read_record(finished[1]), read_record(out)
+    assert record.cuts[0].data.ranked == whole.cuts[0].data.ranked
+    found, expected = record.sweep.status, whole.sweep.status
+    assert found is not None
+    assert expected is not None
+    assert found.best is not None
+    assert expected.best is not None
+    unlike = {"weights", "exported"}
+    assert found.best.model_dump(exclude=unlike) == expected.best.model_dump(exclude=unlike)
+    weights = Path("best") / "model.safetensors"
+    assert (out / weights).read_bytes() == (finished[1] / weights).read_bytes()
+
+
+def test_where_the_winners_weights_are_cleaned_away_no_seeds_come_and_the_result_stays(
+    finished: tuple[Path, Path], tmp_path: Path, seedsweep: Command
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished[1], out)
+    assert seedsweep("clean", str(out)).code == 0
+    before = (out / "sweep.json").read_bytes()
+    file = write_sweep(finished[0].parent, export=finished[0].parent / "copy", data_orders=3)
+    refused = seedsweep("run", str(file), "--out", str(out))
+    write_sweep(finished[0].parent, export=finished[0].parent / "copy")
+    assert refused.code == 2
+    assert "spec.seeds" in refused.err
+    assert "seedsweep clean" in refused.err
+    assert (out / "sweep.json").read_bytes() == before
+
+
 def test_copy_of_the_winner_is_made_where_it_is_asked_for(finished: tuple[Path, Path]) -> None:
     status = read_record(finished[1]).sweep.status
     assert status is not None
@@ -338,6 +386,30 @@ def test_only_best_weights_of_survivors_stay(finished: tuple[Path, Path]) -> Non
     stored = {folder.name: [kept.name for kept in LocalFolders(folder).listed()] for folder in work.iterdir()}
     assert stored.keys() == wanted
     assert all(len(kept) == 1 and kept[0].startswith("best") for kept in stored.values())
+
+
+def test_a_run_leaves_what_its_report_compares_models_with(finished: tuple[Path, Path]) -> None:
+    record = read_record(finished[1])
+    beside = read_beside(finished[1], record)
+    assert beside.refused == ()
+    assert len(beside.conditions) >= 4
+    assert all("torch" in line for line in beside.conditions)
+    kept = record.cuts[0].data.kept
+    for episode in record.episodes:
+        known, scores = beside.training[episode.spec.id.name], episode.status.scores
+        told = len(scores) if episode.spec.id.name in kept else record.cuts[0].data.evaluation
+        assert all(known[at].loss is not None for at in range(1, told + 1))
+    findings = findings_of(record, whole_runs(record), beside)
+    assert findings.withheld == ()
+    [margin] = findings.verdict.margins
+    assert margin.again is not None
+    assert margin.examples == 50
+    assert findings.verdict.runner_up is not None
+    assert findings.apart is not None
+    page = (finished[1] / "report.html").read_text()
+    assert "the runner-up, are " in page
+    assert "Luck and skill apart" in page
+    assert "The training loss, a mean over the steps before an evaluation, was " in page
 
 
 def test_episode_is_the_same_in_a_process_of_its_own(finished: tuple[Path, Path], seedsweep: Command) -> None:

@@ -9,20 +9,12 @@ from typing import Any
 
 import pytest
 
-import sweeps
+from inputs import sweeps
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SweepSpec
-from seedsweep.local.places import (
-    LOOPBACK,
-    Place,
-    find_places,
-    free_port,
-    parse_gpu_list,
-    place_problems,
-    port_for,
-    usable_cores,
-    visible_gpus,
-)
+from seedsweep.local.machine.hardware import parse_gpu_list, usable_cores, visible_gpus
+from seedsweep.local.machine.places import Place, find_places, place_problems, port_for
+from seedsweep.local.machine.ports import LOOPBACK, free_port
 
 H200 = "GPU 0: NVIDIA H200 (UUID: GPU-aaa)\n"
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fake_sweeps import FakeSweep, outcome
+from host.ports import free_port
+from host.runners import assert_ended, read_until, runner
+from inputs.fake_sweeps import FakeSweep, outcome
 from local.conftest import Command
-from ports import free_port
-from runners import assert_ended, read_until, runner
 from seedsweep.api.episode import EndReason
 from seedsweep.engine.facts import retry
-from seedsweep.local.rundir import RunDirectory
+from seedsweep.local.directory.run_directory import RunDirectory
 
 
 def test_sweep_runs_to_the_end_and_leaves_the_whole_record(seedsweep: Command, fake_sweep: FakeSweep) -> None:
@@ -35,6 +35,49 @@ def test_sweep_runs_to_the_end_and_leaves_the_whole_record(seedsweep: Command, f
     assert (fake_sweep.out / "report.html").stat().st_size > 0
     assert record.sweep.status.best is not None
     assert record.sweep.status.best.episode in result.out
+
+
+def test_the_record_in_the_middle_has_every_evaluation_that_was_published(
+    seedsweep: Command, fake_sweep: FakeSweep
+) -> None:
+    fake_sweep.weight_inits, fake_sweep.data_orders = 2, 1
+    # Both hang before their rung, which is at evaluation 4: nothing else has anything recorded.
+    fake_sweep.trouble = {name: {"at": 3, "how": "hang"} for name in ("wi0-do0", "wi1-do0")}
+    fake_sweep.spec = {"earlyStopping": {"rungs": [{"atPercent": 40, "keep": 1}]}}
+    with runner(*fake_sweep.arguments()):
+        while (lines := _lines(fake_sweep.out / "curves.csv")) < 1 + 4:
+            pass
+        record = fake_sweep.record
+        assert {e.spec.id.name: len(e.status.scores) for e in record.episodes} == {"wi0-do0": 2, "wi1-do0": 2}
+        assert lines == 1 + 4
+        assert seedsweep("report", str(fake_sweep.out)).code == 0
+
+
+def _lines(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def test_a_floor_spends_its_budget_on_the_next_seeds_whatever_the_parallelism(
+    seedsweep: Command, tmp_path: Path
+) -> None:
+    found = []
+    for parallelism in ("1", "4"):
+        sweep = FakeSweep(tmp_path / parallelism, spec={"earlyStopping": {"floor": {"margin": "1"}}, "budget": 4})
+        sweep.folder.mkdir()
+        result = seedsweep(*sweep.arguments("--parallelism", parallelism))
+        assert result.code == 0, result.err
+        record = sweep.record
+        assert record.sweep.status is not None
+        assert record.sweep.status.counts.unused == 9 - len(record.episodes)
+        verdicts = {e.spec.id.name: e.status.verdict.outcome for e in record.episodes if e.status.verdict is not None}
+        fell = [e for e in record.episodes if verdicts[e.spec.id.name] == "LostByFloor"]
+        assert fell
+        for episode in fell:
+            assert max(score or 0 for score in episode.status.scores[:5]) <= 0.6
+        # Each that falls costs half a run.
+        assert 3 < len(fell) / 2 + len(verdicts) - len(fell) <= 4
+        found.append(verdicts)
+    assert found[0] == found[1]
 
 
 def test_losers_leave_no_checkpoints(seedsweep: Command, fake_sweep: FakeSweep) -> None:
@@ -244,7 +287,7 @@ def test_episode_that_is_trained_again_is_the_same_bit_for_bit(seedsweep: Comman
     assert seedsweep(*fake_sweep.arguments()).code == 0
     names = {path.name for path in fake_sweep.out.iterdir()}
     record = (fake_sweep.out / "episodes" / "wi1-do1.json").read_bytes()
-    result = seedsweep(*fake_sweep.arguments("--episode", "1,1"))
+    result = seedsweep(*fake_sweep.arguments("--episode", "wi1-do1"))
     assert result.code == 0
     assert "wi1-do1 is the same bit for bit" in result.out
     assert {path.name for path in fake_sweep.out.iterdir()} - names == {"reruns"}
@@ -262,12 +305,16 @@ def test_episode_that_comes_out_differently_is_said(seedsweep: Command, fake_swe
     assert "score of evaluation 3 was" in result.out
 
 
-@pytest.mark.parametrize("seeds", ["7,7", "1", "a,b"])
-def test_only_recorded_episodes_can_be_trained_again(seedsweep: Command, fake_sweep: FakeSweep, seeds: str) -> None:
+def test_only_recorded_episodes_can_be_trained_again(seedsweep: Command, fake_sweep: FakeSweep) -> None:
     assert seedsweep(*fake_sweep.arguments()).code == 0
-    result = seedsweep(*fake_sweep.arguments("--episode", seeds))
-    assert result.code == 2
-    assert "WI,DO" in result.err
+    for unknown in ("7,7", "wi7-do7"):
+        result = seedsweep(*fake_sweep.arguments("--episode", unknown))
+        assert result.code == 2
+        assert "give an episode that was trained there, such as wi0-do0 (found 'wi7-do7')" in result.err
+    for nonsense in ("1", "a,b", "1,-1", "wi1", "wi1-do1 "):
+        result = seedsweep(*fake_sweep.arguments("--episode", nonsense))
+        assert result.code == 2
+        assert "is not wiI-doJ: give the name of an episode, like wi3-do7" in result.err
 
 
 def test_report_is_written_again(seedsweep: Command, fake_sweep: FakeSweep) -> None:

@@ -17,18 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from metrics_servers import MetricsServers, answering, endless, trickle
+from host.metrics_servers import MetricsServers, answering, endless, trickle
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
 from seedsweep.contract.consistency import Limits
 from seedsweep.contract.exposition import MAX_LABELS, MAX_LINES, ScrapeError, parse_samples
+from seedsweep.contract.message import Message, Outcome, TrainerInfo
 from seedsweep.contract.metrics_client import MAX_BYTES, fetch, metrics_session
-from seedsweep.contract.protocol import Message, Outcome, TrainerInfo
 from seedsweep.contract.scrape import Expected, NeverUsableError, parse_reading, reading_of
 from seedsweep.engine.observation import Reading
 
 EXPECTED = Expected(episode="wi1-do2", uid="u1", limits=Limits(0.0, 1.0))
-INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L3",fingerprint="f",data="d"} 1\n'
+INFO = (
+    'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L3",fingerprint="f",data="d",'
+    'initialization="i"} 1\n'
+)
 STEPS = "seedsweep_steps_done 20\nseedsweep_steps_planned 100\nseedsweep_evaluations_planned 10\n"
 CURVE = 'seedsweep_evaluation_score{evaluation="1"} 0.25\nseedsweep_evaluation_score{evaluation="2"} 0.5\n'
 GOOD = INFO + STEPS + CURVE
@@ -72,12 +75,13 @@ def test_reading_holds_everything_that_was_published() -> None:
         level="L3",
         fingerprint="f",
         data="d",
+        initialization="i",
     )
 
 
 def test_scrape_and_termination_message_say_the_same() -> None:
     message = Message(
-        info=TrainerInfo(episode="wi1-do2", uid="u1", level="L3", fingerprint="f", data="d"),
+        info=TrainerInfo(episode="wi1-do2", uid="u1", level="L3", fingerprint="f", data="d", initialization="i"),
         outcome=Outcome.RUNNING,
         evaluations_planned=10,
         steps_done=20,

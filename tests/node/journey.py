@@ -22,10 +22,13 @@ from cluster.controlplane import ControlPlane
 from node.images import reference
 from node.machine import USERS, Node
 from node.network import NodeNetwork
-from seedsweep.kube.names import LABEL_EPISODE
+from seedsweep.kube.objects.names import LABEL_EPISODE
+from seedsweep.report.beside import read_beside
+from seedsweep.report.findings.verdict import verdict_of
+from seedsweep.report.record import read_record
 
 GPUS = 2
-EPISODES, KEPT = 6, 2
+EPISODES, KEPT = 6, 3
 NAMESPACE = "nlp"
 LEVEL = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}
 CLAIM = "sweeps"
@@ -278,7 +281,7 @@ def test_no_pod_of_an_episode_is_left(swept: Story):
 
 def test_survivors_resumed_from_the_claim_instead_of_training_again(swept: Story):
     cost = swept.sweep()["status"]["cost"]
-    assert cost["usefulSteps"] == 60 * KEPT + 18 * (EPISODES - KEPT)
+    assert cost["usefulSteps"] == 60 * KEPT + 30 * (EPISODES - KEPT)
     assert cost["wastedSteps"] == 0
 
 
@@ -299,6 +302,8 @@ def test_the_winner_is_fetched_through_the_api_server_and_loads(swept: Story, tm
     from transformers import AutoModelForSequenceClassification
 
     assert AutoModelForSequenceClassification.from_pretrained(winner).num_labels == 2
+    record = read_record(tmp_path / "winner")
+    assert verdict_of(record, read_beside(tmp_path / "winner", record)).withheld == (), "answers came home with it"
 
 
 def test_a_trainers_pod_has_no_token_and_a_root_that_is_read_only(swept: Story):

@@ -7,7 +7,7 @@ import pytest
 
 from cluster import binaries
 from cluster.controlplane import PROGRAMS
-from needs import lack
+from host.needs import lack
 from node import debian, images, machine
 from node.network import run_inside
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-import records
-from seedsweep.api.episode import Episode, EpisodeStatus
-from seedsweep.report.analysis import analyses, withheld
+from inputs import records
+from seedsweep.api.episode import Episode, EpisodeStatus, Verdict
 from seedsweep.report.record import Record
+from seedsweep.report.statistics.analysis import analyses, full_runs, withheld
 
 
 def of(record: records.Record) -> Record:
@@ -92,6 +92,29 @@ def test_full_record_is_summarised_over_whole_runs() -> None:
     assert record.status.best is not None
     assert found.summary.maximum == record.status.best.score
     assert "all 8 episodes" in found.source
+
+
+def test_final_scores_are_those_of_the_last_evaluation_or_the_baseline_where_there_is_none() -> None:
+    record = records.fully_trained()
+    whole = {e.spec.id.name: e.status.scores for e in record.episodes}
+    undefined, diverged, failed = list(whole)[:3]
+    record = changed(record, undefined, lambda status: status.evolve(scores=[*status.scores[:-1], None]))
+    verdict = Verdict(outcome="Diverged")
+    record = changed(record, diverged, lambda status: status.evolve(scores=status.scores[:5], verdict=verdict))
+    record = changed(record, failed, lambda status: status.evolve(verdict=verdict.evolve(outcome="Failed")))
+    found = full_runs(of(record), "final")
+    assert found is not None
+    expected = {name: scores[-1] for name, scores in whole.items() if name != failed}
+    assert found.by_episode == expected | {undefined: records.BASELINE, diverged: records.BASELINE}
+    assert found.notes == (
+        f"{undefined} has no defined last score: counted with the constant baseline.",
+        f"{diverged} diverged before its last score: counted with the constant baseline.",
+        f"{failed} failed: not in n.",
+    )
+    assert found.source == "the last score of the whole run of 7 of 8 episodes"
+    best = full_runs(of(record), "best")
+    assert best is not None
+    assert best.by_episode[diverged] == max(score for score in whole[diverged][:5] if score is not None)
 
 
 def test_nothing_is_computed_before_the_cut() -> None:

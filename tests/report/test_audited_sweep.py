@@ -10,9 +10,9 @@ from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.cut import Cut, cut_name
 from seedsweep.api.episode import Episode
 from seedsweep.api.sweep import SeedSweep, SweepMeta
-from seedsweep.report.audited import Audit, audit_of
 from seedsweep.report.record import Record
-from seedsweep.science.audit import estimate_regret
+from seedsweep.report.statistics.audited import Audit, audit_of
+from seedsweep.science.stopping.audit import estimate_regret
 
 STOPPING = {"rungs": [{"atPercent": 50, "keep": 4}], "audit": {"percent": 40, "seed": 2}}
 

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from ruamel.yaml import YAML
 
-import records
+from inputs import records
 from seedsweep.api import card as completion
 from seedsweep.api import status as answers
 from seedsweep.api.core.objects import Condition, EnvVar
@@ -18,7 +18,7 @@ from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.seeds import Seeds
 from seedsweep.engine.layout import Layout
-from seedsweep.report.card import model_card
+from seedsweep.report.model_card.card import model_card
 
 TEST = answers.TestScore(
     metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235
@@ -45,10 +45,48 @@ def test_card_states_the_winner_with_its_seeds_and_score() -> None:
     assert "**0.7054** at evaluation 20 of 20; a constant answer scores 0.5270" in card
 
 
+MADE = answers.Average(members=3, score=0.71, members_score=0.7, handed_over=True)
+GAVE_WAY = answers.Average(members=3, score=0.6, members_score=0.7, reason="a <barrier>")
+
+
+def declared(average: answers.Average | None) -> records.Record:
+    """A record whose sweep declared an average."""
+    record = records.finished()
+    assert record.status.best is not None
+    sweep = record.sweep.evolve(spec=record.sweep.spec.evolve(result="average"))
+    return replace(record, sweep=sweep).with_status(best=record.status.best.evolve(average=average))
+
+
+def test_card_of_an_average_says_so_before_and_after_it_was_made() -> None:
+    assert "average" not in card_of(records.finished())
+    card = card_of(declared(None))
+    assert "an average of weights was declared as the result: see below" in card
+    assert "result: average" in card, "the sweep's file"
+    done = completion.completed(card, TEST, MADE)
+    assert done.index("## Which weights these are") < done.index("## Test score")
+    assert "These are the weights of the average of the best weights of 3 survivors" in done
+    gave_way = completion.completed(card, TEST, GAVE_WAY)
+    assert "the winner, not the average of the 3 survivors that was declared: a \\<barrier\\>" in gave_way
+
+
+def test_card_says_why_no_average_was_tried() -> None:
+    card = card_of(declared(answers.Average(members=1, reason="there is one survivor")))
+    assert completion.completed(card, TEST).count("## Which weights these are") == 1
+    assert "that was declared: there is one survivor" in card
+
+
 def test_card_states_where_every_episode_went() -> None:
     assert "Of 8 episodes, 8 were started: 3 trained to the end, 3 lost, 1 failed, 1 diverged." in card_of(
         records.finished()
     )
+
+
+def test_who_finished_and_is_outranked_since_the_sweep_got_more_seeds_counts_as_lost() -> None:
+    record = records.finished()
+    first = next(entry for entry in record.episodes if entry.status.state == "Finished")
+    outranked = first.evolve(status=first.status.evolve(state="Lost"))
+    card = card_of(replace(record, episodes=[outranked if e is first else e for e in record.episodes]))
+    assert "8 were started: 2 trained to the end, 4 lost, 1 failed, 1 diverged." in card
 
 
 def test_card_of_a_cut_states_its_evaluation_and_threshold_and_of_how_many() -> None:

@@ -3,8 +3,10 @@
 import re
 from xml.etree import ElementTree
 
-import records
-from seedsweep.report.figure import VARIABLES, draw_curves, visible_range
+from inputs import records
+from seedsweep.report.figures.curve_figures import curves_figure
+from seedsweep.report.figures.drawing import VARIABLES, page_svg
+from seedsweep.report.figures.scales import visible_range
 from seedsweep.report.record import Record
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -12,6 +14,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def of(record: records.Record) -> Record:
     return Record(record.sweep, record.episodes, record.cuts)
+
+
+def draw_curves(record: Record) -> str:
+    return page_svg(curves_figure(record))
 
 
 def parsed(record: records.Record) -> ElementTree.Element:
@@ -42,8 +48,8 @@ def test_cut_baseline_and_winner_are_labelled() -> None:
     assert record.status.best is not None
     shown = texts(parsed(record))
     assert f"cut at evaluation 6: 3 of 8 kept, threshold {record.cuts[0].data.threshold:.4f}" in shown
-    assert f"constant baseline {records.BASELINE:.4f}" in shown
-    assert f"weight init 1, data order 0: {record.status.best.score:.4f}" in shown
+    assert f"constant {records.BASELINE:.4f}" in shown
+    assert f"wi1-do0 {record.status.best.score:.4f}" in shown
 
 
 def test_failed_and_diverged_episodes_are_marked_where_they_ended() -> None:
@@ -68,7 +74,7 @@ def test_figure_has_a_title_and_a_description_for_those_who_do_not_see_it() -> N
 def test_all_colours_are_the_pages() -> None:
     svg = draw_curves(of(records.finished()))
     assert not re.findall(r"(?:fill|stroke): #[0-9a-f]{6}", svg)
-    assert set(re.findall(r"var\((--[a-z]+)\)", svg)) == set(VARIABLES.values())
+    assert set(re.findall(r"var\((--[a-z]+)\)", svg)) == set(VARIABLES.values()) - {"--page"}
 
 
 def test_same_record_gives_the_same_figure() -> None:

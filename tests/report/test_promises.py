@@ -1,35 +1,27 @@
 """Whatever a report or a card withholds and says how to get: whoever does so gets it."""
 
-import html
-import re
 from dataclasses import replace
 from typing import Literal
 
 import pytest
 
-import records
+from inputs import records
+from report.pages import words_of
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EndReason, EpisodeId, Verdict
 from seedsweep.api.seeds import Seeds
 from seedsweep.api.sweep import Trainer
 from seedsweep.engine.layout import Layout
-from seedsweep.report.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, withheld
-from seedsweep.report.audited import Audit, audit_of
-from seedsweep.report.card import model_card
 from seedsweep.report.facts import IMPORTED
-from seedsweep.report.page import build_report
+from seedsweep.report.model_card.card import model_card
 from seedsweep.report.record import Record
-from seedsweep.report.whole import whole_runs
+from seedsweep.report.statistics.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, withheld
+from seedsweep.report.statistics.audited import Audit, audit_of
+from seedsweep.report.statistics.whole import whole_runs
 from seedsweep.report.words import p_text
 
 LOSERS = [e.spec.id.name for e in records.finished().episodes if e.status.state == "Lost"]
-
-
-def words_of(record: records.Record) -> str:
-    page = build_report(record.sweep, record.episodes, record.cuts)
-    body = re.sub(r"<(style|svg).*?</\1>", " ", page, flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 def card_of(record: records.Record) -> str:

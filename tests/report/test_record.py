@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-import records
+from inputs import records
+from seedsweep.api.status import EpisodeCounts
 from seedsweep.report.record import RecordError, read_record
 
 
@@ -31,8 +32,42 @@ def test_episodes_come_in_index_order_whatever_their_files_are_called(tmp_path: 
     assert [episode.spec.index for episode in episodes] == list(range(12))
 
 
+def test_episodes_of_a_sweep_that_got_more_seeds_come_in_the_order_that_it_has_now(tmp_path: Path) -> None:
+    """Of the second axis: who was the third of four is the fifth of eight."""
+    record = records.finished(2, 4)
+    before = {(0, 0): 0, (0, 1): 1, (1, 0): 2, (1, 1): 3}
+    for i, episode in enumerate(record.episodes):
+        index = before.get(episode.spec.id, episode.spec.index)
+        record.episodes[i] = episode.evolve(spec=episode.spec.evolve(index=index))
+    episodes = read_record(records.write(tmp_path, record)).episodes
+    assert [tuple(episode.spec.id) for episode in episodes] == [(init, order) for init in (0, 1) for order in range(4)]
+
+
 def test_folder_without_a_sweep_is_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"no sweep\.json in it; give the folder"):
+        read_record(tmp_path)
+
+
+def test_an_episode_in_two_files_is_refused(tmp_path: Path) -> None:
+    records.write(tmp_path, records.finished())
+    one = min(tmp_path.glob("episodes/*.json"))
+    (tmp_path / "episodes" / "copy.json").write_bytes(one.read_bytes())
+    with pytest.raises(RecordError) as caught:
+        read_record(tmp_path)
+    assert str(caught.value) == f"{tmp_path / 'episodes'}: holds {one.stem} in two files: remove the copy"
+
+
+def test_episodes_that_the_sweep_counts_but_have_no_file_are_missed(tmp_path: Path) -> None:
+    record = records.finished()
+    many = len(record.episodes)
+    records.write(tmp_path, record.with_status(counts=EpisodeCounts(finished=many)))
+    read_record(tmp_path)
+    min(tmp_path.glob("episodes/*.json")).unlink()
+    said = (
+        f"holds {many - 1} of the {many} episodes that sweep.json counts as trained, lost or given up: "
+        "restore the files that are missing"
+    )
+    with pytest.raises(RecordError, match=said):
         read_record(tmp_path)
 
 

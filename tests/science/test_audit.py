@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from seedsweep.science.audit import estimate_regret
+from seedsweep.science.stopping.audit import estimate_regret
 
 
 def test_what_is_seen_of_the_losers_is_scaled_by_the_chance_to_see_it() -> None:

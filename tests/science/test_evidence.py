@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from seedsweep.science.evidence import evidence, signals
+from seedsweep.science.stopping.evidence import evidence, signals
 
 
 def curves(count: int = 40, evaluations: int = 10, seed: int = 0) -> np.ndarray:
@@ -54,6 +54,14 @@ def test_undefined_scores_rank_below_every_number() -> None:
     found = signals(np.where(np.isfinite(scores), scores, -np.inf), None, 4)
     assert all(signal.argmin() == 0 for signal in found.values())
     assert len(evidence(scores, None, [4], (5, 2), maximize=True)) == 3
+
+
+def test_who_has_diverged_ranks_last_whatever_it_had_before() -> None:
+    worth = curves(10)
+    worth[0, 0] = 0.99
+    worth[0, 3:] = -np.inf
+    assert signals(worth, None, 3)["best so far"].argmax() == 0
+    assert signals(worth, None, 4)["best so far"].argmin() == 0
 
 
 @pytest.mark.parametrize(

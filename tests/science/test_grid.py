@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import f_oneway
 
-from seedsweep.science import grid as science
-from seedsweep.science.grid import contrast, shuffled_whole, shuffled_within_columns, variance_components
+from seedsweep.science.seeds import grid as science
+from seedsweep.science.seeds.grid import contrast, shuffled_whole, shuffled_within_columns, variance_components
 
 Array = NDArray[np.float64]
 
@@ -112,6 +112,14 @@ def test_a_missing_cell_is_left_out_and_not_counted_as_a_score() -> None:
     found = contrast(scores, maximize=True)
     other = scores[found.worst][np.isfinite(scores[found.worst])]
     assert found.f == pytest.approx(f_oneway(scores[2], other).statistic)
+
+
+def test_a_seed_without_any_score_changes_nothing() -> None:
+    scores = made_up(4, 5)
+    wider = np.pad(scores, ((0, 1), (0, 1)), constant_values=np.nan)
+    for function in (shuffled_within_columns, shuffled_whole):
+        assert function(wider) == pytest.approx(function(scores))
+    assert contrast(wider, maximize=True) == contrast(scores, maximize=True)
 
 
 def test_rows_that_are_too_few_are_refused() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import needs
+from host import needs
 from seedsweep.science.expected import plug_in_expected_best
-from seedsweep.science.grid import contrast
+from seedsweep.science.seeds.grid import contrast
 
 TASKS = ("mrpc", "rte", "sst")
 

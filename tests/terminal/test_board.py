@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-import records
-from seedsweep.api.episode import EpisodeId, EpisodeStatus, Verdict
+from inputs import records
+from inputs.sweeps import changed
+from seedsweep.api.episode import EpisodeId, EpisodeStatus, Fall, RungScore, Verdict
 from seedsweep.api.reading.parse import parse_sweep
-from seedsweep.api.status import SweepStatus
+from seedsweep.api.status import Best, EpisodeCounts, SweepStatus
 from seedsweep.engine.decisions import Plan, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
@@ -102,6 +103,15 @@ def test_an_episode_that_trained_to_the_end_before_the_cut_is_not_shown_as_pause
     assert next(row for row in board.rows if row.episode == episode).state == "trained"
 
 
+def test_who_finished_and_is_outranked_since_the_sweep_got_more_seeds_is_shown_as_lost() -> None:
+    moment = records.before_the_cut()
+    episode = moment.layout.episodes[5]
+    outranked = EpisodeStatus(state="Lost", verdict=Verdict(outcome="Finished"), scores=[0.5] * 20)
+    board = make_board(moment.layout, replace(moment.seen, episodes={episode: outranked}), moment.plan)
+    row = next(row for row in board.rows if row.episode == episode)
+    assert (row.state, row.settled) == ("lost", True)
+
+
 def test_cut_that_was_observed_counts_rather_than_the_one_just_planned() -> None:
     moment = records.after_the_cut()
     other = records.finished().cuts[0].data.model_copy(update={"threshold": 0.1})
@@ -151,3 +161,40 @@ def test_brackets_are_ranked_apart_with_the_leader_over_all() -> None:
     ranks = {bracket: [r.rank for r in board.rows if layout.bracket_of[r.episode] == bracket] for bracket in (0, 1)}
     assert ranks == {0: [1, 2, 3, 4], 1: [1, 2]}
     assert [row.episode for row in board.rows if row.leader] == [EpisodeId(5, 5)]
+
+
+def test_equal_scores_stand_by_their_losses_and_the_star_is_the_engines_best() -> None:
+    text = records.finished().sweep
+    layout = Layout.of(text.evolve(spec=text.spec.evolve(early_stopping=None)))
+    by_hash = sorted(layout.episodes, key=layout.tie.__getitem__)
+    statuses = {e: EpisodeStatus(scores=[0.7], losses=[0.5]) for e in by_hash[:3]}
+    statuses[by_hash[2]] = EpisodeStatus(scores=[0.7], losses=[0.4])
+    status = SweepStatus(evaluations=20, steps=200)
+    board = make_board(layout, Observation(status=status, episodes=statuses), Plan((), (), status))
+    ranked = [row.episode for row in board.rows if row.rank is not None]
+    assert ranked == [by_hash[2], by_hash[0], by_hash[1]]
+    last = by_hash[1]
+    best = Best(episode=last.name, weight_init=last.weight_init, data_order=last.data_order, score=0.7, evaluation=1)
+    told = status.evolve(best=best)
+    board = make_board(layout, Observation(status=told, episodes=statuses), Plan((), (), told))
+    assert [row.episode for row in board.rows if row.leader] == [last]
+
+
+def test_who_fell_below_a_floor_is_out_and_who_the_budget_does_not_carry_is_unused() -> None:
+    sweep = parse_sweep(changed("spec.earlyStopping", {"floor": {}}, changed("spec.budget", 1)))
+    layout = Layout.of(sweep)
+    first, second, third = layout.episodes[:3]
+    fall = Fall(score=0.5, baseline=0.5, standard_error=0.1, margin="1.5")
+    fell = EpisodeStatus(
+        scores=[0.5, 0.9],
+        rung_scores=[RungScore(rung=0, evaluation=1, score=0.5)],
+        verdict=Verdict(outcome="LostByFloor", rung=0, fall=fall),
+    )
+    finished = EpisodeStatus(scores=[0.7, 0.8], verdict=Verdict(outcome="Finished"))
+    status = SweepStatus(evaluations=2, counts=EpisodeCounts(lost=1, finished=1, unused=6))
+    seen = Observation(status=status, episodes={first: fell, second: finished}, parallelism=2)
+    rows = {row.episode: row for row in make_board(layout, seen, Plan((), (), status)).rows}
+    assert [rows[e].state for e in (first, second, third)] == ["fell", "finished", "unused"]
+    assert rows[first].score == 0.5
+    assert [rows[e].settled for e in (first, second, third)] == [True, False, True]
+    assert rows[second].leader

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import records
+from inputs import records
+from inputs.floored import floored
 from seedsweep.api.core.objects import Condition
+from seedsweep.api.status import Average
 from seedsweep.api.sweep import Export
-from seedsweep.local.nextsteps import next_steps
+from seedsweep.local.next_steps import next_steps
+from seedsweep.report.facts import warnings
 from seedsweep.report.record import Record
 from seedsweep.terminal import last_screen
 
@@ -38,6 +41,38 @@ def test_winner_comes_first_with_its_score() -> None:
     assert f"accuracy {record.status.best.score:.4f} by {record.status.best.episode}" in first
 
 
+def test_a_recorded_best_that_no_weights_reproduce_is_told_beside_the_score_that_counts() -> None:
+    record = records.finished()
+    assert record.status.best is not None
+    assert "not reproduced" not in screen(record)
+    text = screen(record.with_status(best=record.status.best.evolve(lost=0.9123)))
+    assert "its recorded best of 0.9123 was not reproduced" in text
+    assert "recorded best of 0.9123" in " ".join(
+        warnings(record.with_status(best=record.status.best.evolve(lost=0.9123)).status)
+    )
+
+
+@pytest.mark.parametrize(
+    ("average", "text"),
+    [
+        (
+            Average(members=3, score=0.71, members_score=0.7, handed_over=True),
+            "average of the best weights of 3 survivors (validation score 0.7100, of its members 0.7000 on average)",
+        ),
+        (
+            Average(members=3, reason="wi0-do1 diverged"),
+            "the winner, not the average of the 3 survivors that was declared: wi0-do1 diverged",
+        ),
+    ],
+)
+def test_it_says_whose_weights_were_handed_over_where_an_average_was_declared(average: Average, text: str) -> None:
+    record = records.finished()
+    assert record.status.best is not None
+    assert "survivors" not in screen(record)
+    shown = screen(record.with_status(best=record.status.best.evolve(average=average)), width=200)
+    assert text in shown
+
+
 def test_test_score_comes_with_its_interval_and_n() -> None:
     assert "0.6643, 95 % interval 0.6053 to 0.7195, n = 277" in screen(records.finished())
 
@@ -57,6 +92,12 @@ def test_cut_is_told_with_its_threshold_and_ties() -> None:
     data = record.cuts[0].data.model_copy(update={"tied_at_threshold": 4})
     record.cuts[0] = record.cuts[0].model_copy(update={"data": data})
     assert "4 tied there" in screen(record)
+
+
+def test_a_floor_is_told_with_who_fell_and_what_was_used_of_the_budget() -> None:
+    said = "2 of 5 episodes fell below 0.5870 at evaluation 6; 3.6 of 4 full runs used, 3 seeds left"
+    assert said in screen(floored())
+    assert "fell below" not in screen(records.finished())
 
 
 def test_failed_and_diverged_episodes_are_named_with_their_reasons() -> None:
@@ -146,3 +187,14 @@ def test_a_sweep_without_any_score_says_that_it_has_failed() -> None:
     lines = screen(failed("NoScore", "no evaluation of 4 episodes has a score")).splitlines()
     assert "failed: NoScore" in lines[0]
     assert "Correct the data or the metric" in lines[2]
+
+
+def test_a_winner_no_better_than_a_constant_answer_gets_no_tick() -> None:
+    record = records.finished()
+    assert screen(record).startswith("✓ rte is complete")
+    assert record.status.best is not None
+    record = record.with_status(best=record.status.best.evolve(baseline=record.status.best.score))
+    text = screen(record)
+    assert "✓" not in text
+    assert text.startswith("! rte is complete")
+    assert "No episode beat a constant answer" in text

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-import records
+from inputs import records
 from seedsweep.engine.decisions import Event
 from seedsweep.terminal import LiveView
 from seedsweep.terminal.board import make_board

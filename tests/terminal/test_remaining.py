@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import records
+from inputs import records
 from seedsweep.engine.observation import Observation
 from seedsweep.terminal.board import make_board
 from seedsweep.terminal.remaining import makespan, steps_left, steps_per_second, time_left

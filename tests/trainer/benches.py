@@ -7,7 +7,7 @@ import torch
 
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress
-from seedsweep_trainer.storage.folders import Folders, find_best
+from seedsweep_trainer.storage.folders import Folders, Stored, find_best
 from seedsweep_trainer.storage.location import open_folders
 from seedsweep_trainer.storage.remote import RemoteFolders
 from seedsweep_trainer.storage.uri import UriFiles
@@ -33,7 +33,7 @@ class Bench:
 
     def best(self, evaluation: int) -> str | None:
         """Whose best weights of this evaluation are found."""
-        kept = find_best(self.folders(), evaluation)
+        kept = find_best(self.folders(), Stored(evaluation))
         return str(kept) if kept is not None else None
 
 

@@ -23,7 +23,6 @@ from transformers import (
     XLNetConfig,
 )
 
-from s3 import S3Server
 from seedsweep.api.finetuning import FineTuning
 from trainer.observed import Observed, observed
 
@@ -192,19 +191,3 @@ def make_tokenizer(model_type: str, segments: bool, **options: Any) -> PreTraine
         **options,
     }
     return PreTrainedTokenizerFast(tokenizer_object=words, **settings)
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """One for all tests that leave it running; each uses a folder of its own."""
-    server = S3Server(tmp_path_factory.mktemp("s3"))
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    """A real S3 server, whose client this process is."""
-    s3_server.set_up(monkeypatch)
-    return s3_server

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import torch
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import Message, Outcome
+from seedsweep.contract.message import Message, Outcome
 from seedsweep_trainer.checkpoints import saving
 from seedsweep_trainer.checkpoints.checkpoint import state_of, weights_of
 from seedsweep_trainer.checkpoints.saving import Clock
@@ -23,7 +23,7 @@ from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.storage.durable import file_digest
 from seedsweep_trainer.training import loop
-from seedsweep_trainer.training.loop import Learner
+from seedsweep_trainer.training.step import Learner
 
 
 class Watched(Reporter):
@@ -67,6 +67,10 @@ class Episode:
     """Of the attempts in this process."""
     last: str = ""
     """The last of these."""
+    work: Path | None = None
+    """Where each attempt has a folder of its own."""
+    storage: str | None = None
+    """The sweep's, a path or a URI."""
 
     def attempt(
         self,
@@ -92,11 +96,14 @@ class Episode:
             return self.learners[-1]
 
         reporter = Watched(stop_after, watch)
-        attempt = Attempt(uid, *self.seeds, self.config, self.rungs, stop_after, str(self.folder))
+        work = self.work / uid if self.work is not None else None
+        attempt = Attempt(uid, *self.seeds, self.config, self.rungs, stop_after, str(self.folder), work, self.storage)
         executor = AtOnce if self.step_seconds else ThreadPoolExecutor
         with patch.object(saving, "ThreadPoolExecutor", executor), patch.object(loop, "Learner", learner):
             clock = Clock(now=lambda: time, processor=lambda: time, writer=lambda: 0.0)
-            return train_attempt(attempt, reporter, terminated, clock), reporter.message
+            outcome = train_attempt(attempt, reporter, terminated, clock)
+            reporter.finish(outcome)
+            return outcome, reporter.message
 
     def record(self) -> dict[str, str]:
         """Digests of what the episode came to: its best weights, by path, and all that a further step depends on."""

@@ -9,12 +9,13 @@ import torch
 from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import Message, Outcome
+from seedsweep.contract.message import Message, Outcome
 from seedsweep_trainer.jobs.train import train_attempt
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.training import loop
-from seedsweep_trainer.training.loop import Learner, Timetable
+from seedsweep_trainer.training.step import Learner
+from seedsweep_trainer.training.timetable import Timetable
 
 Weights = dict[str, torch.Tensor]
 
@@ -25,6 +26,8 @@ class Observed:
 
     outcome: Outcome = Outcome.RUNNING
     message: Message = field(init=False)
+    published: dict[str, float] = field(init=False)
+    """The last value of each metric, by its name."""
     initial: Weights = field(init=False)
     """The weights before the first step."""
     final: Weights = field(init=False)
@@ -64,6 +67,7 @@ def observed(
     seen.outcome = train_attempt(Attempt("only", *seeds, config, storage=storage), reporter, Event())
     reporter.finish(seen.outcome)
     seen.message = reporter.message
+    seen.published = {family.name: family.samples[-1].value for family in reporter.collect() if family.samples}
     return seen
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import Outcome
+from seedsweep.contract.message import Outcome
 from seedsweep_trainer.checkpoints import attempt_folder as store_module
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Progress
@@ -20,7 +20,7 @@ from seedsweep_trainer.checkpoints.pace import LOSS_SECONDS
 from seedsweep_trainer.checkpoints.tensor_file import write_tensors
 from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.storage.durable import Written, broken
-from seedsweep_trainer.storage.folders import LocalFolders, find_best, keep_best_only
+from seedsweep_trainer.storage.folders import LocalFolders, Stored, find_best, keep_best_only
 from trainer.benches import IDENTITY, best, checkpoint, step_of
 from trainer.episodes import Episode, kill, killed
 
@@ -312,12 +312,12 @@ def test_death_at_any_moment_of_freeing_leaves_the_wanted_weights(
 
         def free(folder: Path = folder, count: int = count) -> None:
             die_before(count)
-            keep_best_only(LocalFolders(folder), 1)
+            keep_best_only(LocalFolders(folder), Stored(1))
 
         died = killed(free)
-        found = find_best(LocalFolders(folder), 1)
+        found = find_best(LocalFolders(folder), Stored(1))
         assert kept_best(folder, str(found)) == "row\n1\n"
-        assert keep_best_only(LocalFolders(folder), 1)
+        assert keep_best_only(LocalFolders(folder), Stored(1))
         assert [entry.name for entry in (folder / "a").iterdir()] == ["best"]
         assert kept_best(folder, "a/best") == "row\n1\n"
         if not died:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedsweep_trainer.training.loop import halved
+from seedsweep_trainer.training.batches import halved
 
 
 def padded(passes: list[np.ndarray], lengths: np.ndarray) -> int:

@@ -22,8 +22,9 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from ports import free_port
-from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
+from host.ports import free_port
+from seedsweep.contract.message import Message, Outcome, decode_message
+from seedsweep.contract.protocol import Env
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporting.callback import SeedSweepCallback
 

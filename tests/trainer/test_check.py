@@ -44,8 +44,21 @@ def test_it_prints_what_a_configuration_comes_to(
         "trainExamples": 60,
         "validationExamples": 30,
         "testExamples": 30,
+        "classes": {"bad": 30, "good": 30},
         "parameters": sum(tensor.numel() for tensor in model.parameters()),
+        "stepSeconds": None,
+        "evaluationSeconds": None,
     }
+
+
+def test_asked_for_it_tells_how_long_a_step_and_an_evaluation_take(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fine_tuning: Make
+) -> None:
+    monkeypatch.setenv(Env.CONFIG, fine_tuning().model_dump_json(by_alias=True))
+    assert main(["check", "--timed"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["stepSeconds"] > 0
+    assert told["evaluationSeconds"] > 0
 
 
 @pytest.mark.parametrize(

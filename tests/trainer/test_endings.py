@@ -19,14 +19,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from ports import free_port
+from host.ports import free_port
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import Env, ExitCode, Message, Outcome, decode_message
+from seedsweep.contract.message import Message, Outcome, decode_message
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporting.reporter import Reporter
-from seedsweep_trainer.training.loop import Learner
+from seedsweep_trainer.training.step import Learner
 
 Start = Callable[..., dict[str, str]]
 

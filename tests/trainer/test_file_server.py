@@ -1,4 +1,4 @@
-"""`seedsweep-trainer serve`: files of one folder, whole or in parts, and nothing else."""
+"""`seedsweep-trainer serve`: files of the folders it is given, whole or in parts, and nothing else."""
 
 import json
 import os
@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
@@ -31,16 +32,24 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def connection(folder: Path) -> Iterator[HTTPConnection]:
-    with folder_server(folder, "127.0.0.1", 0, "word") as server:
+@contextmanager
+def serving(*folders: Path) -> Iterator[HTTPConnection]:
+    with folder_server(folders, "127.0.0.1", 0, "word") as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+        try:
+            yield connection
+        finally:
+            connection.close()
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def connection(folder: Path) -> Iterator[HTTPConnection]:
+    with serving(folder) as connection:
         yield connection
-        connection.close()
-        server.shutdown()
-        thread.join()
 
 
 def get(connection: HTTPConnection, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
@@ -52,25 +61,64 @@ def get(connection: HTTPConnection, path: str, **headers: str) -> tuple[HTTPResp
 def test_the_list_has_every_file_with_its_bytes_and_no_link(connection: HTTPConnection) -> None:
     answer, content = get(connection, "/")
     assert answer.status == 200
-    assert json.loads(content) == {"model.safetensors": len(CONTENT), "sub/a b.txt": 1}
+    assert json.loads(content) == {"best/model.safetensors": len(CONTENT), "best/sub/a b.txt": 1}
+
+
+def test_several_folders_are_served_each_below_its_name(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "attempts" / "uid"
+    other.mkdir(parents=True)
+    (other / "conditions.json").write_text("{}")
+    with serving(folder, tmp_path / "attempts", tmp_path / "nowhere") as connection:
+        listed = json.loads(get(connection, "/")[1])
+        assert listed.keys() == {"best/model.safetensors", "best/sub/a b.txt", "attempts/uid/conditions.json"}
+        assert get(connection, "/attempts/uid/conditions.json")[1] == b"{}"
+
+
+def test_a_file_that_goes_while_it_is_served_is_not_found_and_the_others_are(folder: Path) -> None:
+    with serving(folder) as connection:
+        (folder / "sub" / "a b.txt").unlink()
+        assert json.loads(get(connection, "/")[1]).keys() == {"best/model.safetensors"}
+        assert get(connection, "/best/sub/a%20b.txt")[0].status == 404
+        assert get(connection, "/best/model.safetensors")[1] == CONTENT
+
+
+@pytest.mark.parametrize("replaced_by", [b"", CONTENT * 2, None])
+def test_a_file_that_is_replaced_or_goes_as_it_is_opened_comes_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, replaced_by: bytes | None
+) -> None:
+    with serving(folder) as connection:
+        opens: Callable[..., object] = Path.open
+
+        def changed(path: Path, *mode: str) -> object:
+            file = opens(path, *mode)
+            monkeypatch.undo()
+            path.unlink()
+            if replaced_by is not None:
+                path.write_bytes(replaced_by)
+            return file
+
+        monkeypatch.setattr(Path, "open", changed)
+        answer, content = get(connection, "/best/model.safetensors", Range="bytes=0-")
+        assert answer.getheader("Content-Range") == f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}"
+        assert content == CONTENT
 
 
 def test_a_file_comes_whole_and_in_parts_over_one_connection(connection: HTTPConnection) -> None:
-    assert get(connection, "/model.safetensors")[1] == CONTENT
-    answer, content = get(connection, "/model.safetensors", Range="bytes=100-199")
+    assert get(connection, "/best/model.safetensors")[1] == CONTENT
+    answer, content = get(connection, "/best/model.safetensors", Range="bytes=100-199")
     assert (answer.status, content) == (206, CONTENT[100:200])
     assert answer.getheader("Content-Range") == f"bytes 100-199/{len(CONTENT)}"
-    assert get(connection, "/model.safetensors", Range="bytes=10200-")[1] == CONTENT[10200:]
-    assert get(connection, "/sub/a%20b.txt")[1] == b"x"
+    assert get(connection, "/best/model.safetensors", Range="bytes=10200-")[1] == CONTENT[10200:]
+    assert get(connection, "/best/sub/a%20b.txt")[1] == b"x"
 
 
 def test_a_part_beyond_the_end_is_refused(connection: HTTPConnection) -> None:
-    answer, content = get(connection, "/model.safetensors", Range=f"bytes={len(CONTENT)}-")
+    answer, content = get(connection, "/best/model.safetensors", Range=f"bytes={len(CONTENT)}-")
     assert (answer.status, content) == (416, b"")
 
 
 @pytest.mark.parametrize(
-    "path", ["/../secret", "/link", "/sub", "/sub/../model.safetensors", "/%2e%2e/secret", "/nowhere"]
+    "path", ["/../secret", "/best/link", "/best/sub", "/best/sub/../model.safetensors", "/best/%2e%2e/secret", "/best"]
 )
 def test_nothing_but_the_files_is_reached(connection: HTTPConnection, path: str) -> None:
     answer, content = get(connection, path)
@@ -78,7 +126,9 @@ def test_nothing_but_the_files_is_reached(connection: HTTPConnection, path: str)
     assert b"not served" not in content
 
 
-@pytest.mark.parametrize("path", ["/", "/model.safetensors", "/wor/model.safetensors", "/word", "//model.safetensors"])
+@pytest.mark.parametrize(
+    "path", ["/", "/best/model.safetensors", "/wor/best/model.safetensors", "/word", "//best/model.safetensors"]
+)
 def test_who_does_not_know_the_word_gets_nothing(connection: HTTPConnection, path: str) -> None:
     connection.request("GET", path)
     answer = connection.getresponse()
@@ -86,7 +136,7 @@ def test_who_does_not_know_the_word_gets_nothing(connection: HTTPConnection, pat
 
 
 def test_nothing_is_ever_written(connection: HTTPConnection) -> None:
-    connection.request("PUT", "/model.safetensors", body=b"x")
+    connection.request("PUT", "/best/model.safetensors", body=b"x")
     assert connection.getresponse().status == 501
 
 
@@ -94,11 +144,11 @@ def test_nothing_is_ever_written(connection: HTTPConnection) -> None:
 def test_a_folder_without_files_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigurationError, match="no files"):
-        folder_server(tmp_path / name, "127.0.0.1", 0, "word")
+        folder_server([tmp_path / name], "127.0.0.1", 0, "word")
 
 
 def test_the_command_serves_until_sigterm_and_needs_no_torch(folder: Path) -> None:
-    with folder_server(folder, "127.0.0.1", 0, "word") as server:
+    with folder_server([folder], "127.0.0.1", 0, "word") as server:
         port = server.server_address[1]
     code = "import sys; sys.modules['torch'] = None; from seedsweep_trainer.__main__ import main; sys.exit(main())"
     command = [
@@ -113,7 +163,9 @@ def test_the_command_serves_until_sigterm_and_needs_no_torch(folder: Path) -> No
     ]
     with subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL) as process:
         try:
-            assert json.loads(patiently(process, f"http://127.0.0.1:{port}/word/"))["model.safetensors"] == len(CONTENT)
+            assert json.loads(patiently(process, f"http://127.0.0.1:{port}/word/"))["best/model.safetensors"] == len(
+                CONTENT
+            )
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 0
         finally:

@@ -31,7 +31,7 @@ from seedsweep_trainer.jobs.warm_up import warm_up
 from seedsweep_trainer.model.fit import check_fit
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.training import trial
-from seedsweep_trainer.training.loop import Learner
+from seedsweep_trainer.training.step import Learner
 from seedsweep_trainer.training.trial import try_step
 from trainer.conftest import ARCHITECTURES, VOCABULARY, save_checkpoint
 from trainer.observed import Observed, different

@@ -14,7 +14,7 @@ from seedsweep_trainer.determinism.generators import restore, seed_all, states, 
 from seedsweep_trainer.inputs import load_data
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.training.evaluation import Evaluation
-from seedsweep_trainer.training.loop import Learner
+from seedsweep_trainer.training.step import Learner
 from trainer.episodes import Episode
 
 CPU = torch.device("cpu")

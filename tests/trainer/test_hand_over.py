@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from seedsweep.api import status
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import as_published
+from seedsweep.contract.message import as_published
 from seedsweep_trainer import inputs
 from seedsweep_trainer.data import metrics
 from seedsweep_trainer.errors import ConfigurationError

@@ -12,14 +12,17 @@ import fsspec
 import pytest
 from transformers import AutoModelForSequenceClassification
 
-from s3 import S3Server
+from host.s3 import S3Server
+from seedsweep.api.episode import BestEvaluation
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
+from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Member, Pruning
+from seedsweep.api.status import Average
 from seedsweep.api.sweep import Export
-from seedsweep.contract.protocol import MESSAGE_BYTES, Env, ExitCode
+from seedsweep.contract.message import MESSAGE_BYTES
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.jobs import export as export_module
-from seedsweep_trainer.storage.folders import LocalFolders, find_best
+from seedsweep_trainer.storage.folders import LocalFolders, Stored, find_best
 from seedsweep_trainer.storage.location import join, open_folders
 from trainer.episodes import Episode
 
@@ -37,9 +40,9 @@ class House:
         self._folder = folder
         self._patch = patch
 
-    def fill(self) -> int:
+    def fill(self, episode: str = EPISODE) -> int:
         """Put what the episode has left into the storage; the evaluation of its best."""
-        name = join(self.place, EPISODE)
+        name = join(self.place, episode)
         if "://" in name:
             self._upload(name)
         else:
@@ -89,7 +92,8 @@ class House:
 
 @pytest.fixture
 def trained(tmp_path: Path, fine_tuning: Make) -> Episode:
-    episode = Episode(tmp_path / "episode", fine_tuning(), rungs=(2,))
+    # With these seeds it learns something.
+    episode = Episode(tmp_path / "episode", fine_tuning(), rungs=(2,), seeds=(1, 1))
     episode.attempt("only")
     return episode
 
@@ -129,6 +133,19 @@ def test_best_weights_that_are_wanted_stay_alone(house: House) -> None:
         assert kept.startswith("best")
 
 
+def test_where_the_weights_that_are_asked_for_are_not_stored_it_tells_which_are(house: House) -> None:
+    best = house.fill()
+    facts = json.loads((house.episode.folder / "only" / "best" / "best.json").read_text())
+    asked = HandOver(episode=EPISODE, evaluation=best, score=facts["score"] + 0.25, card=CARD)
+    code, answer = house.keep(HousekeepingTask(prune=[Pruning(episode=EPISODE, keep=best, score=2)], hand_over=asked))
+    assert (code, answer.error, answer.weights) == (0, "", None)
+    assert BestEvaluation(evaluation=best, score=facts["score"]) in answer.instead
+    assert len(answer.instead) <= 2, "the best, and that up to the rung"
+    (found,) = [one for one in answer.instead if one.evaluation == best]
+    again = house.keep(HousekeepingTask(hand_over=asked.model_copy(update={"score": found.score})))[1]
+    assert (again.instead, again.weights) == ([], f"{house.place}/best")
+
+
 def test_the_winner_is_handed_over_with_its_card_and_its_test_score(house: House, tmp_path: Path) -> None:
     best = house.fill()
     task = hand_over(best)
@@ -149,6 +166,31 @@ def test_the_winner_is_handed_over_with_its_card_and_its_test_score(house: House
     for file in json.loads(house.read("best/manifest.json")):
         (whole / file).write_bytes(house.read(f"best/{file}"))
     AutoModelForSequenceClassification.from_pretrained(whole)
+
+
+def test_the_average_of_survivors_is_handed_over_in_the_winners_place(house: House) -> None:
+    best = house.fill()
+    score = json.loads((house.episode.folder / "only" / "best" / "best.json").read_text())["score"]
+    house.fill("wi0-do0")
+    members = [Member(episode=name, evaluation=best, score=score) for name in ("wi0-do0", EPISODE)]
+    asked = HandOver(episode=EPISODE, evaluation=best, score=score, average=members, card=CARD)
+    for _ in range(2):
+        code, answer = house.keep(HousekeepingTask(hand_over=asked))
+        assert (code, answer.error, answer.weights) == (0, "", f"{house.place}/best")
+        assert answer.average == Average(members=2, score=score, members_score=score, handed_over=True)
+        assert answer.test is not None
+    assert "average of the best weights of 2 survivors" in house.read("best/README.md").decode()
+
+
+def test_the_winner_is_handed_over_with_the_reason_where_a_survivor_has_no_weights(house: House) -> None:
+    best = house.fill()
+    score = json.loads((house.episode.folder / "only" / "best" / "best.json").read_text())["score"]
+    members = [Member(episode=name, evaluation=best, score=score) for name in (EPISODE, "wi9-do9")]
+    asked = HandOver(episode=EPISODE, evaluation=best, score=score, average=members, card=CARD)
+    code, answer = house.keep(HousekeepingTask(hand_over=asked))
+    assert (code, answer.error, answer.weights) == (0, "", f"{house.place}/best")
+    assert answer.average == Average(members=2, reason=f"no weights of evaluation {best} of wi9-do9 are stored")
+    assert answer.test is not None
 
 
 def test_the_winner_is_handed_over_where_a_checkpoint_alone_holds_it(house: House, tmp_path: Path) -> None:
@@ -275,6 +317,6 @@ def test_best_weights_are_found_whole_where_one_attempt_left_them_damaged(traine
     fsspec.filesystem("file").put(f"{trained.folder}/only", f"{trained.folder}/other", recursive=True)
     facts = json.loads((trained.folder / "only" / "best" / "best.json").read_text())
     (trained.folder / "only" / "best" / "model.safetensors").write_bytes(b"")
-    found = find_best(LocalFolders(trained.folder), facts["evaluation"])
+    found = find_best(LocalFolders(trained.folder), Stored(facts["evaluation"]))
     assert found is not None
     assert (found.owner, found.name) != ("only", "best")

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import Outcome
+from seedsweep.contract.message import Outcome
 from seedsweep_trainer.checkpoints import saving
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
 from seedsweep_trainer.checkpoints.host_copy import HostCopies
@@ -22,7 +22,7 @@ from seedsweep_trainer.checkpoints.tensor_file import write_tensors
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.jobs.hand_over import hand_over
 from seedsweep_trainer.storage.durable import broken, file_digest
-from seedsweep_trainer.storage.folders import LocalFolders, find_best, keep_best_only
+from seedsweep_trainer.storage.folders import LocalFolders, Stored, find_best, keep_best_only
 from trainer.episodes import Episode, Watched, kill, killed
 
 Make = Callable[..., FineTuning]
@@ -153,13 +153,13 @@ def test_the_best_weights_of_a_lost_future_are_those_that_are_trained_again(tmp_
     assert expected.scores[2] < min(expected.scores[:2]), "evaluation 3 is a best one"
     lost = Episode(tmp_path / "lost", fine_tuning(**BY_LOSS), rungs=(2,), step_seconds=1.0)
     assert killed(lambda: lost.attempt("a", at_step=lambda _, step: kill() if step == 13 else None))
-    assert find_best(LocalFolders(lost.folder), 3) is None
+    assert find_best(LocalFolders(lost.folder), Stored(3)) is None
     _, message = lost.attempt("b")
     assert (message.steps_at_start, message.scores) == (8, expected.scores)
     best = expected.scores.index(min(expected.scores)) + 1
     weights = []
     for episode in (whole, lost):
-        found = find_best(LocalFolders(episode.folder), best)
+        found = find_best(LocalFolders(episode.folder), Stored(best))
         assert found is not None
         weights.append(file_digest(episode.folder / str(found) / "model.safetensors"))
     assert weights[0] == weights[1]
@@ -171,7 +171,7 @@ def test_the_winner_of_resumed_attempts_is_handed_over(tmp_path: Path, fine_tuni
     episode.attempt("b", stop_after=2)
     episode.attempt("c", sigterm_at={9})
     _, message = episode.attempt("d")
-    found = find_best(LocalFolders(episode.folder), message.scores.index(min(message.scores)) + 1)
+    found = find_best(LocalFolders(episode.folder), Stored(message.scores.index(min(message.scores)) + 1))
     assert found is not None
     hand_over(episode.config, episode.folder / str(found), tmp_path / "best")
     assert broken(tmp_path / "best") is None
@@ -195,7 +195,7 @@ def test_the_best_weights_are_there_however_an_attempt_ends(tmp_path: Path, fine
     else:
         with pytest.raises(ZeroDivisionError):
             episode.attempt("a", at_step=spoil)
-    assert find_best(LocalFolders(episode.folder), 2) is not None
+    assert find_best(LocalFolders(episode.folder), Stored(2)) is not None
 
 
 def test_a_failed_episodes_best_up_to_its_last_checkpoint_is_handed_over(tmp_path: Path, fine_tuning: Make) -> None:
@@ -212,9 +212,9 @@ def test_a_failed_episodes_best_up_to_its_last_checkpoint_is_handed_over(tmp_pat
     assert checkpoints(episode) == ["evaluation-2-step-8"]
     assert scores[2] < min(scores[:2]), "evaluation 3 is a best one"
     counted = scores.index(min(scores[:2])) + 1
-    assert keep_best_only(LocalFolders(episode.folder), counted)
+    assert keep_best_only(LocalFolders(episode.folder), Stored(counted))
     assert checkpoints(episode) == []
-    found = find_best(LocalFolders(episode.folder), counted)
+    found = find_best(LocalFolders(episode.folder), Stored(counted))
     hand_over(episode.config, episode.folder / str(found), tmp_path / "best")
     assert broken(tmp_path / "best") is None
 
@@ -237,7 +237,7 @@ def test_a_checkpoint_that_could_not_be_written_is_told_when_the_attempt_fails_b
     episode = Episode(tmp_path / "e", fine_tuning(**BY_LOSS), rungs=(2,))
     with pytest.raises(ZeroDivisionError):
         episode.attempt("a", at_step=fail)
-    assert find_best(LocalFolders(episode.folder), 3) is not None
+    assert find_best(LocalFolders(episode.folder), Stored(3)) is not None
     assert caplog.text.count("could not be written: [Errno 28] No space left on device") == 1
 
 

@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from garbage import DEEP, JSON, TEXTS, Path, altered, is_recordable
+from inputs.garbage import DEEP, JSON, TEXTS, Path, altered, is_recordable
 from seedsweep.api.finetuning import MAX_EVALUATIONS
 from seedsweep.contract.exits import LastWords, parse_last_words
-from seedsweep.contract.protocol import (
-    MAX_LABEL,
+from seedsweep.contract.message import (
     MAX_REASON,
-    MAX_STEPS,
     MESSAGE_BYTES,
     Message,
     MessageError,
@@ -26,6 +24,7 @@ from seedsweep.contract.protocol import (
     decode_message,
     encode_message,
 )
+from seedsweep.contract.protocol import MAX_LABEL, MAX_STEPS
 from seedsweep.contract.scrape import Expected
 
 EXPECTED = Expected("wi1-do2", "u1")

@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
 
 from seedsweep.api.finetuning import Metric
-from seedsweep_trainer.data.metrics import TASK_METRICS, baseline, check, check_labels, interval, score
+from seedsweep_trainer.data.metrics import TASK_METRICS, baseline, baseline_error, check, check_labels, interval, score
 from seedsweep_trainer.errors import ConfigurationError
 
 # A failed run predicts constants; that must not fill its log with warnings.
@@ -137,6 +137,34 @@ def test_baseline_of_regression_answers_the_mean_of_train() -> None:
     train, validation = np.array([1.0, 3.0], dtype=np.float32), np.array([2.0, 5.0], dtype=np.float32)
     assert baseline("mse", train, validation, num_labels=1) == pytest.approx(4.5)
     assert baseline("pearson", train, validation, num_labels=1) == 0
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "accuracyAndF1", "loss", "mse"])
+@pytest.mark.parametrize("positive", [0, 1])
+def test_baseline_error_is_the_deviation_over_draws_of_as_many_examples(name: str, positive: int) -> None:
+    rng, size, share = np.random.default_rng(0), 150, 0.7
+    classes = 1 if name == "mse" else 2
+    train = np.array([0, 1, 1] * 10)
+    draws = [(rng.random(size) < share).astype(np.int64) for _ in range(4_000)]
+    scores = [baseline(name, train, labels, classes, positive) for labels in draws]
+    errors = [baseline_error(name, train, labels, classes, positive) for labels in draws[:50]]
+    assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.06, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mcc", "pearson", "spearman"])
+def test_baseline_error_of_a_correlation_is_that_of_answers_without_skill(name: str) -> None:
+    rng, size = np.random.default_rng(0), 120
+    labels = (rng.random(size) < 0.6).astype(np.int64)
+    found = [
+        score(name, one_hot(rng.permutation(labels)) if name == "mcc" else rng.normal(size=(size, 1)), labels)
+        for _ in range(2_000)
+    ]
+    classes = 2 if name == "mcc" else 1
+    assert baseline_error(name, labels, labels, classes) == pytest.approx(np.std(found), rel=0.06)
+
+
+def one_hot(ids: np.ndarray) -> np.ndarray:
+    return np.stack([ids == 0, ids == 1], axis=1).astype(np.float64)
 
 
 def test_interval_of_accuracy_is_wilsons() -> None:

@@ -14,16 +14,16 @@ import fsspec
 import pytest
 import torch
 
-from s3 import S3Server
+from host.s3 import S3Server
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import Message, Outcome
+from seedsweep.contract.message import Message, Outcome
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint
 from seedsweep_trainer.endings import UNEXPECTED, explain
 from seedsweep_trainer.errors import ConfigurationError, RefusedError, StorageError
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.storage import uri as uri_module
-from seedsweep_trainer.storage.folders import FolderId, LocalFolders, keep_best_only
+from seedsweep_trainer.storage.folders import FolderId, LocalFolders, Stored, keep_best_only
 from seedsweep_trainer.storage.remote import RemoteFolders
 from seedsweep_trainer.storage.uri import UriFiles
 from seedsweep_trainer.training.loop import train
@@ -103,11 +103,11 @@ def test_death_at_any_moment_of_freeing_leaves_the_wanted_weights(
         def free(count: int = count, place: str = bench.place) -> None:
             target = Dies(place)
             target.left = count
-            keep_best_only(RemoteFolders(target, tmp_path / "dying" / str(count)), 1)
+            keep_best_only(RemoteFolders(target, tmp_path / "dying" / str(count)), Stored(1))
 
         died = killed(free)
         assert bench.best(1) in ("a/evaluation-1-step-10/best", "a/best")
-        assert keep_best_only(bench.folders(), 1)
+        assert keep_best_only(bench.folders(), Stored(1))
         assert bench.kept() == ["a/best"]
         with bench.folders().opened(FolderId("a", "best")) as folder:
             assert (folder / "predictions.csv").read_text() == "row\n1\n"

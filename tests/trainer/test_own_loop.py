@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ports import free_port
+from host.ports import free_port
 from seedsweep.api.reading.parse import load_sweep
-from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
+from seedsweep.contract.message import Message, Outcome, decode_message
+from seedsweep.contract.protocol import Env
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.engine.observation import Reading
 

@@ -18,7 +18,9 @@ from seedsweep_trainer.determinism.seeds import order
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.model.pretrained import load_tokenizer
-from seedsweep_trainer.training.loop import Batches, Learner, Timetable, build_optimizer, learning_rate, windows
+from seedsweep_trainer.training.batches import Batches, windows
+from seedsweep_trainer.training.step import Learner, build_optimizer, learning_rate
+from seedsweep_trainer.training.timetable import Timetable
 from trainer.conftest import ARCHITECTURES
 
 Make = Callable[..., FineTuning]

@@ -10,11 +10,13 @@ from uuid import uuid4
 import fsspec
 import pytest
 import torch
+from fsspec.implementations.memory import MemoryFileSystem
 from safetensors.torch import load_file
 
-from s3 import S3Server
+from host.s3 import S3Server
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder
-from seedsweep_trainer.storage.folders import FolderId, keep_best_only
+from seedsweep_trainer.storage.folders import FolderId, Stored, keep_best_only
+from seedsweep_trainer.storage.uri import UriFiles
 from trainer.benches import IDENTITY, Bench, best, checkpoint, step_of
 
 
@@ -103,6 +105,26 @@ def test_two_attempts_that_write_at_once_both_keep_what_is_theirs(bench: Bench) 
     assert step_of(bench.attempt("c").resume()) == 70
 
 
+def test_a_file_that_is_removed_as_it_arrives_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The successor clears away what a lost attempt writes: that is no missing bucket."""
+    send = MemoryFileSystem.put_file
+    sent = []
+
+    def removed_at_first(self: MemoryFileSystem, local: str, remote: str) -> None:
+        send(self, local, remote)
+        sent.append(remote)
+        if len(sent) == 1:
+            self.rm_file(remote)
+
+    monkeypatch.setattr(MemoryFileSystem, "put_file", removed_at_first)
+    source = tmp_path / "weights"
+    source.write_bytes(b"1234")
+    place = UriFiles(f"memory://{uuid4()}")
+    place.upload(source, "a/weights")
+    assert len(sent) == 2
+    assert place.read("a/weights") == b"1234"
+
+
 @pytest.mark.parametrize("name", list(IDENTITY))
 def test_a_checkpoint_of_something_else_is_ignored_for_the_one_before(
     bench: Bench, name: str, caplog: pytest.LogCaptureFixture
@@ -121,7 +143,7 @@ def test_freeing_all_but_the_best_weights_can_be_done_again(bench: Bench) -> Non
     writer.write_best(best(2))
     writer.write_checkpoint(checkpoint(2))
     for _ in range(2):
-        assert keep_best_only(bench.folders(), 1)
+        assert keep_best_only(bench.folders(), Stored(1))
         assert bench.kept() == ["a/best-to-1"]
     with bench.folders().opened(FolderId("a", "best-to-1")) as folder:
         assert (folder / "predictions.csv").read_text() == "row\n1\n"
@@ -137,7 +159,7 @@ def test_best_weights_that_a_checkpoint_alone_holds_are_found_and_outlive_it(ben
     with folders.opened(FolderId("a", "evaluation-1-step-10/best")) as folder:
         assert (folder / "predictions.csv").read_text() == "row\n1\n"
     for _ in range(2):
-        assert keep_best_only(bench.folders(), 1)
+        assert keep_best_only(bench.folders(), Stored(1))
         assert bench.kept() == ["a/best"]
     with bench.folders().opened(FolderId("a", "best")) as folder:
         assert (folder / "predictions.csv").read_text() == "row\n1\n"
@@ -152,7 +174,7 @@ def test_best_weights_up_to_a_rung_that_a_checkpoint_alone_holds_are_found(bench
     writer.write_checkpoint(checkpoint(2))
     bench.folders().remove(FolderId("a", "best-to-1"))
     assert bench.best(1) == "a/evaluation-2-step-20/best-to-1"
-    assert keep_best_only(bench.folders(), 1)
+    assert keep_best_only(bench.folders(), Stored(1))
     assert bench.kept() == ["a/best-to-1"]
 
 
@@ -160,7 +182,7 @@ def test_best_weights_that_are_not_those_asked_for_stay(bench: Bench) -> None:
     writer = bench.attempt("a")
     writer.write_best(best(1))
     writer.write_checkpoint(checkpoint(2))
-    assert not keep_best_only(bench.folders(), 5)
+    assert not keep_best_only(bench.folders(), Stored(5))
     assert bench.kept() == ["a/best"]
 
 

@@ -21,20 +21,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ports import free_port
+from host.ports import free_port
 from seedsweep.api.episode import EndReason
 from seedsweep.contract.exits import classify_end
-from seedsweep.contract.protocol import (
-    Env,
-    ExitCode,
-    Message,
-    MetricName,
-    Outcome,
-    TrainerInfo,
-    as_published,
-    decode_message,
-    encode_message,
-)
+from seedsweep.contract.message import Message, Outcome, TrainerInfo, as_published, decode_message, encode_message
+from seedsweep.contract.protocol import Env, ExitCode, MetricName
 from seedsweep.contract.scrape import Expected, parse_reading, reading_of
 from seedsweep_trainer.reporting.reporter import Outlets, Reporter
 
@@ -92,6 +83,16 @@ def last_words(tmp_path: Path) -> Message:
     return message
 
 
+def test_what_is_measured_beside_the_contract_is_told_as_far_as_it_was_measured() -> None:
+    reporter = Reporter()
+    assert not {"seedsweep_learning_rate", "seedsweep_tokens_total"} & set(served(reporter))
+    reporter.measured(learning_rate=2e-5, tokens=640)
+    reporter.measured(tokens=1280)
+    found = served(reporter)
+    assert (found["seedsweep_learning_rate"], found["seedsweep_tokens_total"]) == ({"": 2e-5}, {"": 1280})
+    assert "seedsweep_gpu_memory_bytes" not in found
+
+
 def test_one_scrape_tells_the_whole_curve(environ: dict[str, str]) -> None:
     reporter = Reporter.from_env(environ, level="L3")
     reporter.described(fingerprint="f", data="d", initialization="i")
@@ -103,6 +104,7 @@ def test_one_scrape_tells_the_whole_curve(environ: dict[str, str]) -> None:
     assert found[SCORE] == {"1": 0.5, "2": 0.25, "3": 0.75}
     assert found[LOSS] == {"1": as_published(0.7), "2": as_published(0.6), "3": 0.5}
     assert {name.removeprefix("seedsweep_"): only[""] for name, only in found.items() if "" in only} == {
+        "validation_loss": 0.5,
         "validation_score": 0.75,
         "evaluations_done": 3,
         "evaluations_planned": 6,

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.provenance import PartCounts, Provenance, parse_provenance
-from seedsweep.contract.protocol import Message, Outcome, decode_message, encode_message
+from seedsweep.contract.message import Message, Outcome, decode_message, encode_message
 from seedsweep_trainer.checkpoints import attempt_folder as store
-from seedsweep_trainer.checkpoints.saving import best_evaluation
+from seedsweep_trainer.checkpoints.answers import best_evaluation
 from seedsweep_trainer.checkpoints.tensor_file import write_tensors
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter

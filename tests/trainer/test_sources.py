@@ -100,6 +100,8 @@ def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
         ("a.csv", "text,label\nx,1,surplus\n", "line 2 has 3 fields, and there are 2 columns; put quotes around"),
         ("a.tsv", "text\tlabel\nx\t1\t2\n", "line 2 has 3 fields, and there are 2 columns; remove what is too much"),
         ("a.csv", "text,text\nx,1\n", "column 'text' appears more than once; rename one of them"),
+        ("a.csv", "text\tlabel\na, b\t1\n", "its columns are separated by tabs: write it with commas, or name the"),
+        ("a.csv", "text;label\na, b;1\n", "its columns are separated by semicolons: write it with commas"),
         ("a.csv", "", "it is empty; give a file with examples"),
         ("a.jsonl", "", "it is empty; give a file with examples"),
         ("a.json", " \n", "it is empty; give a file with examples"),

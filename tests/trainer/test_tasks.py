@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from needs import glue, lack
+from host.needs import glue, lack
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.data.tasks import Part, collate, length_sorted_batches, load_task
 from seedsweep_trainer.errors import ConfigurationError

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ports import free_port
-from seedsweep.contract.protocol import Env, Message, Outcome, decode_message
+from host.ports import free_port
+from seedsweep.contract.message import Message, Outcome, decode_message
+from seedsweep.contract.protocol import Env
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

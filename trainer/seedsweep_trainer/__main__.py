@@ -1,4 +1,4 @@
-"""`python -m seedsweep_trainer`: train an attempt, hand over a winner, keep house, serve a folder or warm processes."""
+"""`python -m seedsweep_trainer`: train an attempt, hand over a winner, keep house, serve folders or warm processes."""
 
 import argparse
 import json
@@ -14,7 +14,8 @@ from threading import Event
 from types import FrameType
 
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.contract.protocol import Env, ExitCode, Outcome
+from seedsweep.contract.message import Outcome
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError, HubError
 from seedsweep_trainer.reporting.attempt import Attempt, parse_config, required
@@ -31,15 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run_fork_server(main)
     if options.command == "conclude":
-        return run_conclude(options.best, options.to, options.card)
+        return run_conclude(options.best, options.to, options.card, options.average, options.episodes)
     if options.command == "export":
         return run_export(options.folder, options.to)
     if options.command == "check":
-        return run_check()
+        return run_check(timed=options.timed)
     if options.command == "housekeep":
         return run_housekeep()
     if options.command == "serve":
-        return run_serve(options.folder, options.host, options.port, options.under)
+        return run_serve(options.folders, options.host, options.port, options.under)
     return run_attempt()
 
 
@@ -70,15 +71,18 @@ def run_attempt() -> int:
     return TERMINATED if outcome is Outcome.INTERRUPTED else 0
 
 
-def run_conclude(best: Path, to: Path, card: Path | None = None) -> int:
-    """Hand over the winner; returns the exit code."""
+def run_conclude(best: Path, to: Path, card: Path | None, average: Path | None, episodes: Path | None) -> int:
+    """Hand over the result; returns the exit code."""
     _log_to_stdout()
     config = None
     try:
         config = parse_config(required(os.environ, Env.CONFIG))
+        from seedsweep_trainer.jobs.average import read_survivors
         from seedsweep_trainer.jobs.hand_over import hand_over
 
-        hand_over(config, best, to, card.read_text(encoding="utf-8") if card is not None else None)
+        survivors = read_survivors(average, episodes) if average is not None and episodes is not None else None
+        text = card.read_text(encoding="utf-8") if card is not None else None
+        hand_over(config, best, to, text, survivors=survivors)
     except Exception as error:
         return _explained(error, config)[0]
     return 0
@@ -97,14 +101,14 @@ def run_export(folder: Path, to: str) -> int:
     return 0
 
 
-def run_check() -> int:
+def run_check(*, timed: bool) -> int:
     """Find out whether the configuration can be trained; prints what it comes to as JSON, returns the exit code."""
     config = None
     try:
         config = parse_config(required(os.environ, Env.CONFIG))
         from seedsweep_trainer.jobs.check import check
 
-        print(json.dumps(check(config)))
+        print(json.dumps(check(config, timed=timed)))
     except Exception as error:
         code, _ = _explained(error, config)
         # Nothing has started: whoever asked is there to try again.
@@ -129,12 +133,12 @@ def run_housekeep() -> int:
     return code
 
 
-def run_serve(folder: Path, host: str, port: int, under: str) -> int:
-    """Serve a folder until SIGTERM; returns the exit code."""
-    from seedsweep_trainer.jobs.file_server import serve_folder
+def run_serve(folders: Sequence[Path], host: str, port: int, under: str) -> int:
+    """Serve folders until SIGTERM; returns the exit code."""
+    from seedsweep_trainer.jobs.file_server import serve_folders
 
     try:
-        serve_folder(folder, host, port, under)
+        serve_folders(folders, host, port, under)
     except Exception as error:
         return _explained(error, None)[0]
     return 0
@@ -160,13 +164,16 @@ def _parser() -> argparse.ArgumentParser:
     conclude.add_argument("--best", type=Path, required=True, help="best/ or best-to-<rung>/ of an episode's folder")
     conclude.add_argument("--to", type=Path, required=True, help="the folder to make")
     conclude.add_argument("--card", type=Path, help="the model card but for the test score, to become its README.md")
+    conclude.add_argument("--average", type=Path, help="JSON: the survivors whose average is handed over, if it may be")
+    conclude.add_argument("--episodes", type=Path, help="with --average: the folder of the episodes' folders")
     export = commands.add_parser("export", help="copy a winner's folder, and print where the copy is")
     export.add_argument("--folder", type=Path, required=True, help="what conclude has made")
     export.add_argument("--to", required=True, help="spec.export as JSON")
-    commands.add_parser("check", help="find out whether SEEDSWEEP_CONFIG can be trained, and print what it comes to")
+    check = commands.add_parser("check", help="find out whether SEEDSWEEP_CONFIG can be trained, and what it comes to")
+    check.add_argument("--timed", action="store_true", help="and how long a step and an evaluation take")
     commands.add_parser("housekeep", help="do what SEEDSWEEP_TASK asks in SEEDSWEEP_STORAGE_DIR")
-    serve = commands.add_parser("serve", help="serve the files of a folder over HTTP, to be read, until SIGTERM")
-    serve.add_argument("--folder", type=Path, required=True)
+    serve = commands.add_parser("serve", help="serve the files of folders over HTTP, to be read, until SIGTERM")
+    serve.add_argument("--folder", dest="folders", type=Path, action="append", required=True, help="may be given again")
     serve.add_argument("--host", default="0.0.0.0", help="the address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=int, required=True)
     serve.add_argument("--under", required=True, help="the first part of every path: who does not know it gets nothing")

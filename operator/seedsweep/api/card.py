@@ -3,16 +3,41 @@
 Whoever hands over the winner completes the card; this says how, to both sides.
 """
 
-from seedsweep.api.status import TestScore
+import re
+
+from seedsweep.api.status import Average, TestScore
 
 PLACE_FOR_TEST = "<!-- test score -->\n"
 """A line of the card that shows nothing, where the section about the test score goes."""
 
 
-def completed(card: str, test: TestScore | None) -> str:
-    """The card with the section about the test score in its place, or at its end where it has none."""
+def plain(text: str) -> str:
+    """Foreign text as it stands: nothing in it is Markdown or HTML."""
+    return re.sub(r"[\\`*_\[\]<>|#&]", r"\\\g<0>", text)
+
+
+def completed(card: str, test: TestScore | None, average: Average | None = None) -> str:
+    """The card with the sections about the average and the test score in their place, or at its end if it has none."""
+    sections = test_section(test) if average is None else f"{average_section(average)}\n{test_section(test)}"
     before, place, after = card.partition(PLACE_FOR_TEST)
-    return before + test_section(test) + after if place else f"{card.rstrip()}\n\n{test_section(test)}"
+    return before + sections + after if place else f"{card.rstrip()}\n\n{sections}"
+
+
+def average_words(average: Average) -> str:
+    """Which model was handed over, the average that was declared or the winner, and why."""
+    if average.handed_over:
+        scores = f"validation score {average.score:.4f}, of its members {average.members_score:.4f} on average"
+        return f"the average of the best weights of {average.members} survivors ({scores})"
+    return f"the winner, not the average of the {average.members} survivors that was declared: {average.reason}"
+
+
+def average_section(average: Average) -> str:
+    """What became of the average that the sweep declared, in Markdown."""
+    words = plain(average_words(average))
+    return (
+        f"## Which weights these are\n\nThese are the weights of {words}. spec.result declared an average before the "
+        "start, and the test set had no part in this.\n"
+    )
 
 
 def test_section(test: TestScore | None) -> str:

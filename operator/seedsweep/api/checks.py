@@ -2,10 +2,10 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
-from seedsweep.api.early_stopping import EarlyStopping, Rung
+from seedsweep.api.early_stopping import MAX_MEMBERS, EarlyStopping, Rung
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.recorded import shortened, stored_size
 from seedsweep.api.seeds import Seeds
@@ -21,9 +21,12 @@ class Problem:
     path: str
     value: object
     remedy: str
+    line: int | None = field(default=None, compare=False)
+    """From 1, of the file that it stands in; None where that is not known."""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.remedy}" + ("" if self.value is None else f" (found {self.value!r})")
+        where = f"line {self.line}, {self.path}" if self.line is not None else self.path
+        return f"{where}: {self.remedy}" + ("" if self.value is None else f" (found {self.value!r})")
 
 
 def path_of(location: Iterable[int | str]) -> str:
@@ -67,15 +70,60 @@ def check_rungs(path: str, rungs: Sequence[Rung], evaluations: int) -> list[Prob
         e = rung_evaluation(rung.at_percent, evaluations)
         where = f"{path}[{i}].atPercent"
         if e < 1:
-            lowest = -(-100 // evaluations)
-            remedy = (
-                f"falls before the first of {evaluations} evaluations: use {lowest} or more, or evaluate more often"
-            )
-            problems.append(Problem(where, rung.at_percent, remedy))
+            problems += check_share(where, rung.at_percent, evaluations)
         elif i and e == rung_evaluation(rungs[i - 1].at_percent, evaluations):
             remedy = f"falls on evaluation {e} like the rung before it: space the rungs, or evaluate more often"
             problems.append(Problem(where, rung.at_percent, remedy))
     return problems
+
+
+def check_share(path: str, at_percent: int, evaluations: int) -> list[Problem]:
+    """A share of an episode must come to an evaluation, the first or a later one."""
+    if rung_evaluation(at_percent, evaluations) >= 1:
+        return []
+    lowest = -(-100 // evaluations)
+    remedy = f"falls before the first of {evaluations} evaluations: use {lowest} or more, or evaluate more often"
+    return [Problem(path, at_percent, remedy)]
+
+
+def check_budget(budget: int | None, seeds: Seeds, stopping: EarlyStopping | None) -> list[Problem]:
+    """A budget and a floor go together, and there are seeds to spend it on."""
+    floor = stopping is not None and stopping.floor is not None
+    if floor and budget is None:
+        return [Problem("spec.budget", None, "earlyStopping.floor needs it: say how many full runs may be spent")]
+    if budget is None:
+        return []
+    if not floor:
+        return [Problem("spec.budget", budget, "is for earlyStopping.floor alone: remove it, or use a floor")]
+    if seeds.count < budget:
+        remedy = f"spec.seeds gives {seeds.count} episodes, fewer than full runs may be spent: list more, or lower it"
+        return [Problem("spec.budget", budget, remedy)]
+    return []
+
+
+def check_result(
+    seeds: Seeds, stopping: EarlyStopping | None, budget: int | None, fine_tuning: FineTuning | None
+) -> list[Problem]:
+    """An average is made of few survivors, and of weights that SeedSweep knows."""
+    if fine_tuning is None:
+        remedy = "needs the weights that spec.trainer.fineTuning stores, and this is another trainer: use winner"
+        return [Problem("spec.result", "average", remedy)]
+    survivors = _survivors(seeds, stopping, budget)
+    if survivors > MAX_MEMBERS:
+        remedy = f"of up to {survivors} survivors, more than {MAX_MEMBERS}: keep fewer at the last rung, or use winner"
+        return [Problem("spec.result", "average", remedy)]
+    return []
+
+
+def _survivors(seeds: Seeds, stopping: EarlyStopping | None, budget: int | None) -> int:
+    """At most; 0 of generated brackets, which the engine lays out."""
+    if stopping is None:
+        return seeds.count
+    if stopping.rungs is not None:
+        return stopping.rungs[-1].keep
+    if stopping.brackets is not None:
+        return sum(bracket.rungs[-1].keep if bracket.rungs else bracket.episodes for bracket in stopping.brackets)
+    return budget or 0
 
 
 def cross_check(
@@ -100,6 +148,8 @@ def cross_check(
         ladders.append((f"spec.earlyStopping.brackets[{i}].rungs", bracket.rungs, bracket.episodes))
     if stopping.brackets is not None and (total := sum(b.episodes for b in stopping.brackets)) != t:
         problems.append(Problem("spec.earlyStopping.brackets", total, f"must hold all {t} episodes of spec.seeds"))
+    if stopping.floor is not None and evaluations is not None:
+        problems += check_share("spec.earlyStopping.floor.atPercent", stopping.floor.at_percent, evaluations)
     for path, rungs, size in ladders:
         problems += [
             Problem(f"{path}[{i}].keep", rung.keep, f"is more than the {size} episodes there are: keep {size} or fewer")

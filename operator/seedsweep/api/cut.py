@@ -1,11 +1,14 @@
 """`Cut`: one decision, created once with everything it was made from, and never changed.
 
+Where a sweep gets more seeds after a cut, another one is made of all its episodes, which names the one it replaces.
+
 It asks for nothing, and so it has no spec and no status: like a ControllerRevision it has `data`. Scores are numbers,
 not strings: a double is written with as many digits as tell it from all others, and everybody who reads JSON has it
 back (docs/operator.md). They stand in columns, as the curves of an Episode do, so that 10,000 episodes fit into 1 MB:
 what follows from the order is not repeated for each of them.
 """
 
+from collections.abc import Iterable
 from itertools import repeat
 from typing import Annotated, Literal, NamedTuple, Self
 
@@ -47,6 +50,10 @@ class CutData(Recorded):
     """Number of the bracket that was cut, from 0."""
     rung: int
     """Number of the rung within its bracket, from 0."""
+    growth: int = 0
+    """Number of cuts that were made at this rung before, each of fewer episodes: the sweep got more seeds after it."""
+    replaces: ObjectName | None = None
+    """Name of the Cut that this one replaces: its losers have lost, and its survivors may. Absent: it is the first."""
     evaluation: int
     """Number of the evaluation at which the episodes were compared, from 1."""
     keep: int
@@ -66,6 +73,16 @@ class CutData(Recorded):
     """Score of the last episode that was kept. Absent: it has no defined score."""
     tied_at_threshold: int = 0
     """Number of episodes with exactly the threshold's score. Above 1, the tie-breakers decided."""
+
+    @property
+    def name(self) -> str:
+        """Name of its Cut object."""
+        return cut_name(self.sweep, self.bracket, self.rung, self.growth)
+
+    @property
+    def size(self) -> int:
+        """Number of episodes that it was made of."""
+        return len(self.ranked) + len(self.excluded)
 
     @property
     def kept(self) -> frozenset[str]:
@@ -97,6 +114,12 @@ class Cut(Recorded):
     """The scores that the cut was made from, in rank order, and what follows from them. Never changes."""
 
 
-def cut_name(sweep: str, bracket: int, rung: int) -> str:
+def cut_name(sweep: str, bracket: int, rung: int, growth: int = 0) -> str:
     """The cut's name, a function of its key, so that creating it twice is refused."""
-    return f"{sweep}-b{bracket}-r{rung}"
+    return f"{sweep}-b{bracket}-r{rung}" + (f"-g{growth}" if growth else "")
+
+
+def standing_cuts(cuts: Iterable[Cut]) -> list[Cut]:
+    """The cuts that no other replaces, by bracket and rung."""
+    in_order = sorted(cuts, key=lambda cut: (cut.data.bracket, cut.data.rung, cut.data.growth))
+    return list({(cut.data.bracket, cut.data.rung): cut for cut in in_order}.values())

@@ -1,10 +1,11 @@
 """`spec.earlyStopping`: when episodes are compared and how many go on."""
 
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seedsweep.api.base import ApiModel, OneOf, Percent, Seed
+from seedsweep.api.base import ApiModel, DecimalString, OneOf, Percent, Seed
 from seedsweep.api.seeds import MAX_EPISODES
 
 
@@ -20,6 +21,8 @@ class Rung(ApiModel):
 
 MAX_RUNGS = 20
 MAX_BRACKETS = 20
+MAX_MEMBERS = 100
+"""Survivors whose weights are averaged."""
 
 Rungs = Annotated[list[Rung], Field(min_length=1, max_length=MAX_RUNGS)]
 
@@ -51,10 +54,27 @@ class Audit(ApiModel):
     """Seed of the flags: another one flags other episodes."""
 
 
-class EarlyStopping(OneOf):
-    """When episodes are compared and how many go on: exactly one of rungs, brackets or hyperband."""
+class Floor(ApiModel):
+    """Episodes no better than a constant answer are stopped, and cannot win; the next ones start in their place."""
 
-    one_of = ("rungs", "brackets", "hyperband")
+    at_percent: Percent = 50
+    """Where the floor is, in whole percent of the evaluations E of a full episode: at evaluation floor(atPercent E /
+    100)."""
+    margin: DecimalString = "1.5"
+    """How many standard errors better than a constant answer an episode must be, as a decimal string from 0 to 10. The
+    trainer publishes the score of a constant answer and its standard error."""
+
+    @model_validator(mode="after")
+    def _margin_in_range(self) -> Self:
+        if not 0 <= Decimal(self.margin) <= 10:
+            raise ValueError(f"margin {self.margin!r} must be from 0 to 10")
+        return self
+
+
+class EarlyStopping(OneOf):
+    """When episodes are stopped and how many go on: exactly one of rungs, brackets, hyperband or floor."""
+
+    one_of = ("rungs", "brackets", "hyperband", "floor")
 
     rank_by: Literal["best", "latest"] = "best"
     """Score that episodes are ranked by: `best`, their best one up to the rung (the rule of the paper), or `latest`,
@@ -67,11 +87,19 @@ class EarlyStopping(OneOf):
     """Parts of the episodes with rungs of their own. Their episodes add up to all of the sweep."""
     hyperband: Hyperband | None = None
     """Brackets generated as in Li et al. (2018), scaled to the number of episodes of the sweep."""
+    floor: Floor | None = None
+    """A comparison of each episode with a constant answer, and with no other episode. Needs spec.budget."""
     bracket_seed: Seed = 0
     """Seed that says which episode goes into which bracket, balanced over both kinds of seeds."""
     audit: Audit | None = None
     """Losers that train on to the end, so that the cost of the cut can be estimated. They are chosen before the start.
     Absent: none."""
+
+    @model_validator(mode="after")
+    def _audited_have_lost_to_others(self) -> Self:
+        if self.floor is not None and self.audit is not None:
+            raise ValueError("audit is for losers of a cut, and a floor compares with no other episode: remove audit")
+        return self
 
     @model_validator(mode="after")
     def _rungs_narrow(self) -> Self:

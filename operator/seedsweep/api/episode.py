@@ -67,6 +67,7 @@ class StopReason(StrEnum):
 
     CUT = "Cut"
     DOMINATED = "Dominated"
+    FLOOR = "Floor"
     PAUSED = "Paused"
     SUSPENDED = "Suspended"
     DEADLINE = "Deadline"
@@ -135,7 +136,7 @@ class Attempt(Recorded):
     exit_code: int | None = None
     """Exit code of the trainer's process. Absent: none is known."""
     message: Annotated[str, Bound(MAX_FAILURE)] = ""
-    """Why the attempt failed, in the words of the trainer or of what ended it."""
+    """Why the attempt failed, in the words of the trainer or of what ended it; after a clean end, what it lacks."""
     output: Annotated[str, Bound(MAX_OUTPUT)] = ""
     """The last lines that the trainer printed, where it failed."""
     evaluations: int = 0
@@ -168,10 +169,23 @@ class RungScore(Recorded):
     """Whether the score was taken from samples of a gauge, and not from a published curve."""
 
 
+class Fall(Recorded):
+    """Why an episode fell below the floor: its score there, and what it had to beat."""
+
+    score: float | None = None
+    """Score of the episode at the floor. Absent: every evaluation up to there was undefined."""
+    baseline: float
+    """Validation score of a constant prediction, as the trainer published it."""
+    standard_error: float
+    """Standard error of the baseline over draws of as many validation examples, as the trainer published it."""
+    margin: Annotated[str, Bound(32)]
+    """Number of standard errors by which the score had to be better than the baseline."""
+
+
 class Verdict(Recorded):
     """How the episode ended for good."""
 
-    outcome: Literal["Finished", "LostByCut", "LostByDominance", "Failed", "Diverged"]
+    outcome: Literal["Finished", "LostByCut", "LostByDominance", "LostByFloor", "Failed", "Diverged"]
     """How the episode ended, in one word."""
     rung: int | None = None
     """Number of the rung at which the episode lost, or that it never reached, from 0. Absent: it trained to the end."""
@@ -179,6 +193,8 @@ class Verdict(Recorded):
     """Name of the Cut by which the episode lost. Absent: it lost by none."""
     dominators: Annotated[list[EpisodeName], Bound(MAX_DOMINATORS)] = Field(default_factory=list)
     """Names of the episodes that outranked it, as many as the rung keeps; where that is more than 32, the 32 lowest."""
+    fall: Fall | None = None
+    """What the episode was compared with at the floor. Absent: it did not fall below one."""
     reason: Annotated[str, Bound(MAX_VERDICT)] = ""
     """How the episode ended, in words for people."""
 
@@ -194,6 +210,10 @@ class BestEvaluation(Recorded):
     """Number of the evaluation, from 1."""
     loss: float | None = None
     """Validation loss of the evaluation. Absent: not told."""
+    lost: float | None = None
+    """Score of the best evaluation on record, where no weights with that score are stored: a replay gave another one,
+    or they were lost with their attempt. Then this is the best evaluation whose weights are stored, by their own score.
+    Absent: this is the best evaluation on record."""
 
     @classmethod
     def of(
@@ -236,7 +256,7 @@ class EpisodeSpec(Recorded):
     data_order: Seed
     """Data-order seed: it seeds the order of the training examples."""
     index: int
-    """Place of the episode among those of the sweep, from 0."""
+    """Place of the episode among those that the sweep had when this record was made, from 0."""
     bracket: int = 0
     """Number of the bracket whose episodes it is compared with, from 0."""
     audited: bool = False
@@ -267,6 +287,11 @@ class EpisodeStatus(Recorded):
     """How the episode ended for good. Absent: it has not."""
     baseline: float | None = None
     """Validation score of a constant prediction. Absent: not told."""
+    baseline_error: float | None = None
+    """Standard error of the baseline over draws of as many validation examples. Absent: not told."""
+    initialization: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
+    """Digest of the tensors that the weight-init seed drew, before the first step. Equal digests of two
+    episodes show that both began with the same new tensors. Absent: none was drawn, or not told."""
     sampled: bool = False
     """Whether some of the curve was taken from samples of a gauge, so that values between two of them were missed."""
     non_deterministic: bool = False

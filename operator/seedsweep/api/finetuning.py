@@ -1,9 +1,11 @@
 """`spec.trainer.fineTuning`: what our own trainer is asked to do. The trainer parses these types too."""
 
+import difflib
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from seedsweep.api.base import ApiModel, DecimalString, Distinct, OneOf, Seed, Text
 
@@ -229,11 +231,29 @@ class FineTuning(ApiModel):
             )
         if self.metric is None and self.dataset.task is None:
             raise ValueError("metric is required for data that is not a GLUE task: give its name and goal")
-        if self.metric is not None and self.metric.name not in METRIC_NAMES:
-            raise ValueError(f"metric.name {self.metric.name!r} is not one of {', '.join(METRIC_NAMES)}")
-        for name, number in (("learningRate", self.learning_rate), ("maxGradNorm", self.max_grad_norm)):
-            if Decimal(number) <= 0:
-                raise ValueError(f"{name} {number} must be above 0")
-        if Decimal(self.weight_decay) < 0:
-            raise ValueError(f"weightDecay {self.weight_decay} must not be below 0")
         return self
+
+    @field_validator("metric")
+    @classmethod
+    def _computed_here(cls, metric: Metric | None) -> Metric | None:
+        if metric is not None and metric.name not in METRIC_NAMES:
+            close = difflib.get_close_matches(metric.name, METRIC_NAMES, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            said = f"is not one of {', '.join(METRIC_NAMES)}{hint}"
+            # The context carries what of the metric is wrong, for an error with its path and value.
+            raise PydanticCustomError("unknown_metric", "{said}", {"said": said, "name": metric.name})
+        return metric
+
+    @field_validator("learning_rate", "max_grad_norm")
+    @classmethod
+    def _above_zero(cls, number: str) -> str:
+        if Decimal(number) <= 0:
+            raise ValueError("must be above 0")
+        return number
+
+    @field_validator("weight_decay")
+    @classmethod
+    def _not_below_zero(cls, number: str) -> str:
+        if Decimal(number) < 0:
+            raise ValueError("must not be below 0")
+        return number

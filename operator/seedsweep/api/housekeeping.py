@@ -4,13 +4,15 @@ The operator mounts no claim and reads no secret: what must touch storage is don
 and credentials. The task reaches it as JSON in SEEDSWEEP_TASK; the answer is its termination message, as JSON.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from seedsweep.api.base import ApiModel, Count
+from seedsweep.api.episode import BestEvaluation, EpisodeId
 from seedsweep.api.recorded import Recorded
-from seedsweep.api.status import TestScore
+from seedsweep.api.status import Average, TestScore
 from seedsweep.api.sweep import Export
 
 
@@ -21,6 +23,29 @@ class Pruning(ApiModel):
     """Its name."""
     keep: Annotated[int, Field(ge=1)] | None = None
     """Evaluation whose best weights stay; absent: nothing stays."""
+    score: float | None = None
+    """Score of these weights. Absent: any of the evaluation stay."""
+
+    @classmethod
+    def keeping(cls, best: BestEvaluation | None, episode: str) -> Self:
+        """All but the weights of this best; None: all."""
+        return cls(episode=episode) if best is None else cls(episode=episode, keep=best.evaluation, score=best.score)
+
+
+class Member(ApiModel):
+    """A survivor whose best weights go into an average."""
+
+    episode: str
+    """Its name."""
+    evaluation: Annotated[int, Field(ge=1)]
+    """Whose weights they are."""
+    score: float
+    """Score of these weights."""
+
+
+def members_of(bests: Mapping[EpisodeId, BestEvaluation]) -> list[Member]:
+    """The members with these best weights."""
+    return [Member(episode=e.name, evaluation=best.evaluation, score=best.score) for e, best in bests.items()]
 
 
 class HandOver(ApiModel):
@@ -30,10 +55,18 @@ class HandOver(ApiModel):
     """Its name."""
     evaluation: Annotated[int, Field(ge=1)]
     """Whose weights they are."""
+    score: float | None = None
+    """Score of these weights. Absent: any of the evaluation will do."""
+    average: list[Member] = Field(default_factory=list)
+    """Whose average is handed over in the winner's place, if it is no worse than they are. Empty: the winner is."""
     card: str
     """The model card, in Markdown, but for the test score, which the hand-over adds."""
     export: Export | None = None
     """Where a copy goes."""
+
+    def is_of(self, best: BestEvaluation) -> bool:
+        """Whether it is this best that it asks for."""
+        return best.evaluation == self.evaluation and self.score in (None, best.score)
 
 
 class HousekeepingTask(ApiModel):
@@ -60,6 +93,10 @@ class HousekeepingAnswer(Recorded):
     exported: str | None = None
     """Path, URI or hub address of the copy."""
     test: TestScore | None = None
+    average: Average | None = None
+    """What became of the average, where one was asked for."""
+    instead: list[BestEvaluation] = Field(default_factory=list)
+    """Best weights that the episode has, where those to be handed over are not there: then nothing was handed over."""
 
     @model_validator(mode="after")
     def _answers(self) -> Self:

@@ -12,7 +12,7 @@ from seedsweep.api.provenance import Provenance
 from seedsweep.api.recorded import MAX_MESSAGE, Bound, ObjectName, Recorded, Timestamp
 
 Phase = Literal["Pending", "Running", "Suspended", "Concluding", "Complete", "Failed"]
-Design = Literal["full", "cut", "cut+audit"]
+Design = Literal["full", "cut", "cut+audit", "floor"]
 Place = Annotated[str, Bound(2 * 4096)]
 """A path or URI in the storage, with the name of its claim."""
 Column = Annotated[str, Bound(256)]
@@ -39,13 +39,15 @@ class EpisodeCounts(Recorded):
     finished: int = 0
     """Number of episodes that were kept and have trained to the end."""
     lost: int = 0
-    """Number of episodes that were stopped at a rung."""
+    """Number of episodes that were stopped at a rung, or are outranked there since the sweep got more seeds."""
     audited: int = 0
     """Number of episodes that have lost and train on for the audit."""
     failed: int = 0
     """Number of episodes that were given up."""
     diverged: int = 0
     """Number of episodes whose loss or weights became non-finite."""
+    unused: int = 0
+    """Number of episodes that the budget did not carry. They never began."""
 
 
 class CutSummary(Recorded):
@@ -68,12 +70,12 @@ class CutSummary(Recorded):
 
 
 class TestScore(Recorded):
-    """The winner on data that nothing was selected on."""
+    """What was handed over, on data that nothing was selected on."""
 
     metric: Annotated[str, Bound(MAX_MESSAGE)]
     """Name of the metric of the test score."""
     score: float | None = None
-    """Score of the winner on the test set. Absent: undefined on these examples."""
+    """Score on the test set. Absent: undefined on these examples."""
     n: Count
     """Number of examples in the test set."""
     interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
@@ -83,6 +85,21 @@ class TestScore(Recorded):
     """Confidence of the interval as a share, such as 0.95."""
     baseline: float | None = None
     """Score of a constant prediction on the test set. Absent: not known."""
+
+
+class Average(Recorded):
+    """The average of the survivors' best weights, where spec.result declares it."""
+
+    members: Count
+    """Number of survivors whose weights are averaged."""
+    score: float | None = None
+    """Score of the average on the validation data. Absent: no average was made, or its score is undefined."""
+    members_score: float | None = None
+    """Mean score of the members on the validation data. Absent: no average was made."""
+    handed_over: bool = False
+    """Whether the average is what was handed over. Else it was the winner."""
+    reason: Annotated[str, Bound(MAX_MESSAGE)] = ""
+    """Why the winner was handed over instead of the average, for people. Empty: it was not."""
 
 
 class Best(Recorded):
@@ -100,15 +117,26 @@ class Best(Recorded):
     """Score of the winning episode on the validation data."""
     evaluation: int
     """Number of the evaluation that the score is from, from 1."""
+    lost: float | None = None
+    """Better score on record of the winning episode that no stored weights reproduce. Absent: there is none."""
+    average: Average | None = None
+    """What became of the average that spec.result declares. Absent: none was declared, or nothing is handed over
+    yet."""
     weights: Place | None = None
-    """Where the winner's weights are, a path or URI that from_pretrained loads. Absent: not handed over."""
+    """Where the weights are that were handed over, the winner's or the average: a path or URI that from_pretrained
+    loads. Absent: not handed over."""
     exported: Place | None = None
     """Where the copy is that spec.export asks for. Absent: none was made."""
     test: TestScore | None = None
-    """Score of the winner on data that nothing was selected on. Absent: there is no test set, or it is not
+    """Score of what was handed over on data that nothing was selected on. Absent: there is no test set, or it is not
     scored yet."""
     baseline: float | None = None
     """Score of a constant prediction on the validation data. Absent: not known."""
+
+    @property
+    def is_average(self) -> bool:
+        """Whether an average was handed over, which the test score is of, and not the winner."""
+        return self.average is not None and self.average.handed_over
 
 
 class Cost(Recorded):
@@ -124,9 +152,10 @@ class Cost(Recorded):
     """Number of optimizer steps that losers trained for the audit."""
     planned_steps: int | None = None
     """Number of optimizer steps that the design costs at most: t step(e) + p (S - step(e)), summed over rungs and
-    brackets. Absent: not known yet."""
+    brackets; B S with a floor. Absent: not known yet."""
     full_steps: int | None = None
-    """Number of optimizer steps if every episode trained to the end, t S. Absent: not known yet."""
+    """Number of optimizer steps if every episode trained to the end, t S; those that a budget does not carry are left
+    out. Absent: not known yet."""
     gpu_seconds: float = 0.0
     """GPU seconds that all attempts have held together; seconds of a place where there is no GPU."""
     saved_steps: int = 0
@@ -173,7 +202,8 @@ class SweepStatus(Recorded):
     completion_time: Timestamp | None = None
     """Time at which the sweep was over, or was rejected (RFC 3339). Absent: it goes on."""
     suspended_seconds: float = 0.0
-    """Seconds that the sweep has been suspended, in all suspensions that are over."""
+    """Seconds that the sweep has been suspended, in all suspensions that are over, or had been over before it got more
+    seeds."""
     evaluations: int | None = None
     """Number E of evaluations of a full episode. Absent: not known yet."""
     steps: int | None = None
@@ -183,8 +213,8 @@ class SweepStatus(Recorded):
     observed_places: int | None = None
     """Number of GPUs that were to be had, where fewer were than asked for. Absent: no pod was left without one."""
     design: Design = "full"
-    """What statistics the record can carry: every episode trained to the end (`full`), losers were stopped (`cut`), or
-    a part of the losers trained on (`cut+audit`)."""
+    """What statistics the record can carry: every episode trained to the end (`full`), losers were stopped (`cut`), a
+    part of the losers trained on (`cut+audit`), or those below a floor were stopped (`floor`)."""
     counts: EpisodeCounts = EpisodeCounts()
     """Number of episodes in each state. They add up to all episodes of the sweep."""
     conditions: Annotated[list[Condition], Bound(MAX_CONDITIONS), Distinct(keys=("type",))] = Field(

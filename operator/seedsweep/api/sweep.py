@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
-from seedsweep.api.checks import cross_check
+from seedsweep.api.checks import check_budget, check_result, cross_check
 from seedsweep.api.core.objects import EnvFromSource, EnvVar, ObjectMeta, PodTemplate, ResourceRequirements
 from seedsweep.api.core.volumes import Name, VolumeMounts
 from seedsweep.api.early_stopping import EarlyStopping
@@ -150,8 +150,8 @@ class RetentionPolicy(ApiModel):
     """What happens to stored weights."""
 
     when_finished: Literal["KeepBest", "KeepAll"] = "KeepBest"
-    """Which weights stay once the sweep is over: KeepBest, those of the winner alone; KeepAll, those of all episodes
-    that were kept."""
+    """What stays once the sweep is over: KeepBest, the best weights of the winner and of every survivor; KeepAll, all
+    that survivors have stored, checkpoints too."""
     when_deleted: Literal["Retain", "Delete"] = "Retain"
     """What becomes of the storage when the SeedSweep is deleted: Retain leaves it, Delete removes the sweep's
     folder."""
@@ -207,7 +207,8 @@ class SweepSpec(ApiModel):
     """What is studied, how much of it runs at once, and when it is cut."""
 
     seeds: Seeds
-    """The episodes of the sweep, by their seeds: exactly one of grid, pairs or single."""
+    """The episodes of the sweep, by their seeds: exactly one of grid, pairs or single. Without earlyStopping, or with
+    one rung, a sweep may get more while it runs and once it is over: see [grow.md](grow.md)."""
     parallelism: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
     """Number of episodes that may train at once, which is the number of GPUs to ask for where each takes one."""
     gpus_per_episode: GpuCount | None = None
@@ -215,8 +216,16 @@ class SweepSpec(ApiModel):
     cluster where the container's resources do not tell it (time-slicing, MPS, resource claims). Absent: the whole GPUs
     and MIG slices of its limits."""
     early_stopping: EarlyStopping | None = None
-    """When episodes are compared, and how many train on: exactly one of rungs, brackets or hyperband. Absent: every
-    episode trains to the end."""
+    """When episodes are stopped, and how many train on: exactly one of rungs, brackets, hyperband or floor. Absent:
+    every episode trains to the end."""
+    budget: Annotated[int, Field(ge=1, le=MAX_EPISODES)] | None = None
+    """What the episodes of a sweep with earlyStopping.floor may cost together, in full runs. Episodes start in the
+    order of spec.seeds while a full run is left; the rest of the seeds is not used. Required with
+    earlyStopping.floor, and for it alone."""
+    result: Literal["winner", "average"] = "winner"
+    """Model that is handed over: `winner`, the weights of the best episode, or `average`, the mean of the survivors'
+    best weights. An average that cannot be made, or that scores worse on the validation data than its members do on
+    average, gives way to the winner, and status.best.average says why. Needs trainer.fineTuning."""
     trainer: Trainer
     """The container that trains one episode: SeedSweep's own (`fineTuning`), or another (`command`, `metric`)."""
     pod_template: PodTemplate = PodTemplate()
@@ -252,6 +261,9 @@ class SweepSpec(ApiModel):
     def _fits_together(self) -> Self:
         trainer = self.trainer
         problems = cross_check(self.seeds, self.early_stopping, trainer.fine_tuning, trainer.planned_evaluations)
+        problems += check_budget(self.budget, self.seeds, self.early_stopping)
+        if self.result == "average":
+            problems += check_result(self.seeds, self.early_stopping, self.budget, trainer.fine_tuning)
         if problems:
             # The context carries them one by one, for an error that lists each with its path.
             raise PydanticCustomError("cross_check", "the parts do not fit together", {"problems": problems})

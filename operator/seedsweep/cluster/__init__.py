@@ -1,1 +1,1 @@
-"""What people run against a cluster: watch and fetch. It only uses the rights of whoever runs it."""
+"""What people run against a cluster: watch, wait and fetch. It only uses the rights of whoever runs it."""

@@ -27,6 +27,13 @@ _PASSING = frozenset({None, 429, 500, 502, 503, 504})
 Answer = TypeVar("Answer")
 
 
+class GoneError(CommandError):
+    """A file was listed and is not there any more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was removed while it was fetched: try again", Exit.FAILED)
+
+
 class Source(Protocol):
     """Where the files are. Both raise ApiError or OSError for what may pass, CommandError for what will not."""
 
@@ -35,7 +42,7 @@ class Source(Protocol):
         ...
 
     async def read(self, name: str, part: range) -> bytes:
-        """These bytes of a file."""
+        """These bytes of a file; raises GoneError."""
         ...
 
 
@@ -60,8 +67,8 @@ async def download(source: Source, folder: Path, told: Told) -> None:
     for name, digest in digests.items():
         path = folder / name
         report = partial(_report, told, done, total)
-        resumed = _left_over(path, sizes[name])
-        while await _bring(source, name, path, sizes[name], report) != digest:
+        resumed = left_over(path, sizes[name])
+        while await bring(source, name, path, sizes[name], report) != digest:
             # What an earlier try has left may be of other weights.
             path.unlink()
             if not resumed:
@@ -104,7 +111,7 @@ async def _manifest(source: Source, sizes: Mapping[str, int]) -> dict[str, str]:
     return digests
 
 
-def _left_over(path: Path, size: int) -> bool:
+def left_over(path: Path, size: int) -> bool:
     """Whether an earlier try has left a beginning of the file; what cannot be one is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -115,7 +122,7 @@ def _left_over(path: Path, size: int) -> bool:
     return True
 
 
-async def _bring(source: Source, name: str, path: Path, size: int, told: Callable[[int], None]) -> str:
+async def bring(source: Source, name: str, path: Path, size: int, told: Callable[[int], None]) -> str:
     """Bring the rest of a file; the SHA-256 of all of it."""
     with path.open("ab+") as file:
         file.seek(0)

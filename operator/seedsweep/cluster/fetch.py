@@ -5,7 +5,6 @@ or not at all; what an interrupted fetch has brought lies beside it, and the nex
 """
 
 import asyncio
-import secrets
 import shlex
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -24,19 +23,18 @@ from rich.progress import (
 from rich.text import Text
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.api.sweep import SeedSweep, SweepMeta
-from seedsweep.cluster.download import Told, download
-from seedsweep.cluster.fetch_pod import fetch_manifest, serving
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.cluster.attempts import bring_attempts, not_brought, place_of_attempts
+from seedsweep.cluster.download import Source, Told, download
 from seedsweep.cluster.lookup import accepted, named_sweep
 from seedsweep.cluster.next_steps import where_weights_are
-from seedsweep.cluster.remote import UriSource
+from seedsweep.cluster.record import stored_record
+from seedsweep.cluster.storage import reading
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.apiserver.kubeconfig import namespace_or_default, open_api
-from seedsweep.kube.home import Home
-from seedsweep.kube.ledger.stored import list_cuts, list_episodes
-from seedsweep.kube.weights import ClaimFolder, Place, Uri, parse_place
-from seedsweep.report.record import Record, write_record
+from seedsweep.kube.objects.weights import ClaimFolder, Place, Uri, parse_place
+from seedsweep.report.record import IN_CLUSTER, Record, write_record
 from seedsweep.report.words import one_line
 from seedsweep.terminal import last_screen
 from seedsweep.terminal.folder import load_winner, read_card, see_report
@@ -95,11 +93,11 @@ class Fetcher:
         """Until the folder is there; raises CommandError, ApiError and OSError."""
         sweep = accepted(await named_sweep(self._api, self._namespace, self._name))
         place = place_of_winner(sweep)
-        record = await self._read_record(sweep)
+        record = await stored_record(self._api, self._namespace, sweep)
         self._partial.mkdir(parents=True, exist_ok=True)
         write_record(self._partial, record)
         with self._progress() as told:
-            await self._bring(sweep, place, told)
+            await self._bring(record, place, told)
         reported = _write_report(self._partial)
         self._partial.replace(self._target)
         steps = [load_winner(self._target), *([see_report(self._target)] if reported else [])]
@@ -107,34 +105,26 @@ class Fetcher:
             steps.append(read_card(self._target))
         self._console.print(last_screen(sweep, record.episodes, record.cuts, steps), crop=False)
 
-    async def _read_record(self, sweep: SeedSweep) -> Record:
-        home = Home(self._namespace, self._name, sweep.metadata.uid or "")
-        episodes = [episode async for episode, _ in list_episodes(self._api, home)]
-        cuts = [cut async for cut in list_cuts(self._api, home)]
-        metadata = SweepMeta(name=self._name, namespace=self._namespace, uid=sweep.metadata.uid)
-        # The word for the live view is nothing for those who are given the record.
-        status = sweep.status.evolve(live_key=None) if sweep.status is not None else None
-        return Record(
-            sweep.evolve(metadata=metadata, status=status),
-            sorted(episodes, key=lambda episode: episode.spec.index),
-            sorted(cuts, key=lambda cut: (cut.data.bracket, cut.data.rung)),
-        )
-
-    async def _bring(self, sweep: SeedSweep, place: Place, told: Told) -> None:
-        best = self._partial / "best"
-        if isinstance(place, Uri):
-            await download(UriSource(place), best, told)
-            return
+    async def _bring(self, record: Record, place: Place, told: Told) -> None:
+        attempts = place_of_attempts(record.sweep)
+        places = [place] if attempts is None else [place, attempts]
         try:
-            under = secrets.token_urlsafe(16)
-            manifest = fetch_manifest(sweep, place, under)
-            self._tell(f"Pod {manifest['metadata']['name']} serves the winner from claim {place.claim}.")
-            async with serving(self._api, manifest, under, self._tell) as source:
-                await download(source, best, told)
+            async with reading(self._api, record.sweep, places, self._tell) as sources:
+                await download(sources[0], self._partial / "best", told)
+                for source in sources[1:]:
+                    await self._bring_attempts(source, record)
         except ApiError as error:
-            if error.status != 403:
+            if error.status != 403 or isinstance(place, Uri):
                 raise
             raise CommandError(f"{one_line(str(error))}\n{self._by_hand(place)}", Exit.BAD_INPUT) from error
+
+    async def _bring_attempts(self, source: Source, record: Record) -> None:
+        """As far as it comes: the winner is what was asked for."""
+        try:
+            await bring_attempts(source, record, self._partial, self._tell)
+        except (CommandError, ApiError, OSError) as error:
+            name, to = shlex.quote(f"{IN_CLUSTER}{self._name}"), shlex.quote(str(self._target))
+            self._tell(f"{not_brought(error)}\nTry again: seedsweep report {name} -n {self._namespace} --to {to}")
 
     def _by_hand(self, place: ClaimFolder) -> str:
         return (

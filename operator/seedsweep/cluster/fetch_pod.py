@@ -1,4 +1,4 @@
-"""A small pod that serves the winner's folder of a claim, for as long as it takes one person to fetch it.
+"""A small pod that serves folders of a claim, for as long as it takes one person to fetch them.
 
 That person's own rights make it, read it through the API server's proxy, and delete it. It is an episode's pod
 without a GPU, without variables and without credentials, and mounts the claim to read. Paths begin with a word that
@@ -7,23 +7,25 @@ only who may see the pod knows: other pods of the cluster may reach its address.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.cluster.download import patiently
+from seedsweep.cluster.download import GoneError, patiently
 from seedsweep.codes import CommandError, Exit
 from seedsweep.contract.exits import last_line
 from seedsweep.contract.foreign import mapping, parse_json, text, whole
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
+from seedsweep.kube.housekeeping.manifest import near_episodes
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.weights import ClaimFolder
 from seedsweep.kube.pods.facts import Terminated, conditions_of, container_of, terminated_of, told
 from seedsweep.kube.pods.manifest import STORAGE, pod_manifest
-from seedsweep.kube.weights import ClaimFolder
 from seedsweep.report.words import one_line
 
 PORT = 9410
@@ -37,8 +39,8 @@ _OF_GPUS = frozenset({"resourceClaims", "schedulingGates", "topologySpreadConstr
 _OF_TRAINER = ("name", "image", "imagePullPolicy", "securityContext", "terminationMessagePolicy")
 
 
-def fetch_manifest(sweep: SeedSweep, place: ClaimFolder, under: str) -> Object:
-    """The pod, under a name that no other fetch has; `under` is the first part of its paths."""
+def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str) -> Object:
+    """The pod, under a name that no other fetch has, for folders of one claim; `under` begins all of its paths."""
     assert sweep.metadata.uid is not None  # as an API server shows it
     pod, name = pod_manifest(sweep, _ANY), sweep.metadata.name
     container = pod["spec"]["containers"][0]
@@ -61,6 +63,7 @@ def fetch_manifest(sweep: SeedSweep, place: ClaimFolder, under: str) -> Object:
         },
         "spec": {
             **{key: value for key, value in pod["spec"].items() if key not in _OF_GPUS},
+            "affinity": near_episodes(pod["spec"].get("affinity", {}), sweep.metadata.uid),
             "activeDeadlineSeconds": LIVES_SECONDS,
             "terminationGracePeriodSeconds": 1,
             "volumes": [volume for volume in pod["spec"]["volumes"] if volume["name"] in used],
@@ -68,7 +71,11 @@ def fetch_manifest(sweep: SeedSweep, place: ClaimFolder, under: str) -> Object:
                 {
                     **{key: container[key] for key in _OF_TRAINER if key in container},
                     "command": ["seedsweep-trainer", "serve"],
-                    "args": [f"--folder={STORAGE}/{place.folder}", f"--port={PORT}", f"--under={under}"],
+                    "args": [
+                        *(f"--folder={STORAGE}/{place.folder}" for place in places),
+                        f"--port={PORT}",
+                        f"--under={under}",
+                    ],
                     "ports": [{"name": "http", "containerPort": PORT}],
                     "resources": {
                         "requests": {"cpu": "100m", "memory": "128Mi"},
@@ -82,8 +89,12 @@ def fetch_manifest(sweep: SeedSweep, place: ClaimFolder, under: str) -> Object:
 
 
 @asynccontextmanager
-async def serving(api: Api, manifest: Object, under: str, tell: Callable[[str], None]) -> AsyncIterator["PodSource"]:
+async def serving(
+    api: Api, manifest: Object, under: str, tell: Callable[[str], None]
+) -> AsyncIterator[Callable[[str], "PodSource"]]:
     """The pod from its creation to its deletion, which nothing but the end of this process prevents.
+
+    Yields what makes a source of the name of a folder that it serves.
 
     Raises:
         CommandError: it does not come up; the message says what it waits for.
@@ -95,7 +106,7 @@ async def serving(api: Api, manifest: Object, under: str, tell: Callable[[str], 
     created = await api.create(collection, manifest)
     try:
         await _until_running(api, path, tell)
-        yield PodSource(api, path, under)
+        yield partial(PodSource, api, path, under)
     finally:
         try:
             await api.delete(path, created["metadata"]["uid"])
@@ -104,20 +115,22 @@ async def serving(api: Api, manifest: Object, under: str, tell: Callable[[str], 
 
 
 class PodSource:
-    """Implements download.Source."""
+    """Implements download.Source for one folder."""
 
-    def __init__(self, api: Api, path: str, under: str) -> None:
+    def __init__(self, api: Api, path: str, under: str, folder: str) -> None:
         self._api = api
         self._path = path
         self._proxy = f"{path}:{PORT}/proxy/{under}"
+        self._within = f"{folder}/"
 
     async def sizes(self) -> Mapping[str, int]:
         """See Source."""
-        return _sizes(await self._read("", None))
+        served = _sizes(await self._read("", None))
+        return {name.removeprefix(self._within): size for name, size in served.items() if name.startswith(self._within)}
 
     async def read(self, name: str, part: range) -> bytes:
         """See Source."""
-        return await self._read(quote(name), part)
+        return await self._read(quote(self._within + name), part)
 
     async def _read(self, name: str, part: range | None) -> bytes:
         try:
@@ -126,6 +139,9 @@ class PodSource:
             if error.status == 403:
                 raise
             _raise_if_over(await self._api.get(self._path), _name_in(self._path))
+            if error.status == 404 and name:
+                # The pod is there: it is the file that is not.
+                raise GoneError(unquote(name)) from error
             raise
 
 
@@ -137,7 +153,7 @@ def _sizes(answer: bytes) -> dict[str, int]:
         listed = {}
     sizes = {name: size for name, found in listed.items() if (size := whole(found, 0, MAX_FILE_BYTES)) is not None}
     if not listed or len(sizes) < len(listed):
-        raise CommandError("what answers is not the pod that serves the winner: try again", Exit.FAILED)
+        raise CommandError("what answers is not the pod that serves the claim: try again", Exit.FAILED)
     return sizes
 
 

@@ -26,7 +26,8 @@ async def named_sweep(api: Api, namespace: str, name: str) -> Object:
         CommandError: there is none; the message names those that there are.
         ApiError: the API server refuses or does not answer.
     """
-    found = await find_sweep(api, namespace, name)
+    # With an empty name the path would be that of all sweeps.
+    found = await find_sweep(api, namespace, name) if name else None
     if found is not None:
         return found
     try:
@@ -38,7 +39,7 @@ async def named_sweep(api: Api, namespace: str, name: str) -> Object:
         raise CommandError(f"this cluster knows no SeedSweeps: {remedy}", Exit.BAD_INPUT) from error
     more = ", ..." if len(names) > _NAMED_SWEEPS else ""
     known = f"there are {', '.join(names[:_NAMED_SWEEPS])}{more}" if names else "there is none"
-    message = f"no SeedSweep {name} in namespace {namespace}: {known}; -n names another namespace"
+    message = f"no SeedSweep {name or repr(name)} in namespace {namespace}: {known}; -n names another namespace"
     raise CommandError(message, Exit.BAD_INPUT)
 
 

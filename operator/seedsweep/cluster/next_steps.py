@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.kube import names
+from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import storage_folder
 from seedsweep.report.facts import casualties
 from seedsweep.terminal import NextStep
@@ -26,6 +26,8 @@ def next_steps(sweep: SeedSweep, episodes: Sequence[Episode]) -> Iterator[NextSt
     elif status.phase == "Failed":
         again = [f"{kubectl} delete seedsweep {name}", f"{kubectl} apply -f FILE"]
         yield NextStep("Start anew, which forgets this one (or give it another name)", again)
+    report = f"seedsweep report sweep/{name} -n {sweep.metadata.namespace}"
+    yield NextStep("Write its report: every curve, the cut and the statistics", [report])
     yield NextStep(
         "See every episode, and what each cut was made from",
         [

@@ -7,22 +7,24 @@ missing, the Episodes tell what was recorded.
 
 import asyncio
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.api.cut import Cut, standing_cuts
+from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.codes import CommandError, Exit
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 from seedsweep.kube.apiserver.client import Api, ApiError
-from seedsweep.kube.clock import now
-from seedsweep.kube.home import Home
 from seedsweep.kube.ledger.stored import list_cuts, list_episodes
-from seedsweep.kube.process.livekey import HEADER
+from seedsweep.kube.objects.home import Home
+from seedsweep.kube.process.clock import now
+from seedsweep.kube.process.live_key import HEADER
 from seedsweep.observation_json import load_observation
 
-POLL_SECONDS = 1.0
 RECORD_SECONDS = 5.0
 """Between two looks at the record, which takes the API server a list and changes more slowly."""
 LIVE_TIMEOUT_SECONDS = 5.0
@@ -41,10 +43,11 @@ class Service:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From NAMESPACE/SERVICE:PORT; raises ValueError."""
+        """From NAMESPACE/SERVICE:PORT, as `--operator` has it; raises CommandError."""
         found = _SERVICE.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text!r} is not NAMESPACE/SERVICE:PORT, like seedsweep-system/seedsweep-operator:http")
+            remedy = "give the operator's service, like seedsweep-system/seedsweep-operator:http"
+            raise CommandError(f"--operator: {text!r} is not NAMESPACE/SERVICE:PORT: {remedy}", Exit.BAD_INPUT)
         return cls(**found.groupdict())
 
     @property
@@ -85,18 +88,24 @@ class Eyes:
         return await self._recorded(sweep), now()
 
     async def _recorded(self, sweep: SeedSweep) -> Observation:
-        episodes = {episode.spec.id: episode.status async for episode, _ in list_episodes(self._api, self._home)}
-        cuts = {(cut.data.bracket, cut.data.rung): cut.data async for cut in list_cuts(self._api, self._home)}
-        status = sweep.status or SweepStatus(message="no operator has taken it up yet")
-        return Observation(
-            # How far the living have come since is not on record: without S, nobody guesses the time that is left.
-            status=status.evolve(steps=None),
-            episodes=episodes,
-            cuts=cuts,
-            attempts=[a for episode, known in episodes.items() if (a := _living(episode, known)) is not None],
-            suspend=sweep.spec.suspend,
-            parallelism=sweep.spec.parallelism,
-        )
+        episodes = [episode async for episode, _ in list_episodes(self._api, self._home)]
+        cuts = [cut async for cut in list_cuts(self._api, self._home)]
+        seen = on_record(sweep, episodes, cuts)
+        # How far the living have come since is not on record: without S, nobody guesses the time that is left.
+        return replace(seen, status=seen.status.evolve(steps=None))
+
+
+def on_record(sweep: SeedSweep, episodes: Iterable[Episode], cuts: Iterable[Cut]) -> Observation:
+    """What the record has of a sweep, as an observation."""
+    known = {episode.spec.id: episode.status for episode in episodes}
+    return Observation(
+        status=sweep.status or SweepStatus(message="no operator has taken it up yet"),
+        episodes=known,
+        cuts={(cut.data.bracket, cut.data.rung): cut.data for cut in standing_cuts(cuts)},
+        attempts=[a for episode, status in known.items() if (a := _living(episode, status)) is not None],
+        suspend=sweep.spec.suspend,
+        parallelism=sweep.spec.parallelism,
+    )
 
 
 def _living(episode: EpisodeId, known: EpisodeStatus) -> SeenAttempt | None:

@@ -4,35 +4,32 @@ So RBAC says who may look. The sweep's own status tells whether it is over; what
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from time import monotonic
-from typing import TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
+from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.cluster.lookup import accepted, find_sweep, named_sweep
+from seedsweep.cluster.following import POLL_SECONDS, Follower
 from seedsweep.cluster.next_steps import next_steps
-from seedsweep.cluster.observer import POLL_SECONDS, RECORD_SECONDS, Eyes, Service
+from seedsweep.cluster.observer import RECORD_SECONDS, Eyes, Service, on_record
 from seedsweep.codes import CommandError, Exit, exit_of
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
-from seedsweep.kube.apiserver.client import ONCE, Api, ApiError
+from seedsweep.kube.apiserver.client import ONCE, Api
 from seedsweep.kube.apiserver.kubeconfig import namespace_or_default, open_api
-from seedsweep.kube.home import Home
 from seedsweep.kube.ledger.stored import list_cuts, list_episodes
-from seedsweep.report.words import one_line
+from seedsweep.kube.objects.home import Home
+from seedsweep.kube.process.clock import now
+from seedsweep.report.record import Record
+from seedsweep.report.words import end_words, one_line
 from seedsweep.terminal import LiveView, last_screen
-
-PATIENCE_SECONDS = 60.0
-"""How long the API server may be away."""
-_PASSING = frozenset({None, 429, 500, 502, 503, 504})
-
-Answer = TypeVar("Answer")
+from seedsweep.terminal.moment import Moment
+from seedsweep.web.page import LivePage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,94 +42,88 @@ class Request:
     operator: Service
 
 
-def watch_sweep(request: Request, console: Console) -> Exit:
-    """Show a sweep until it is over; its end makes the exit code.
+def watch_sweep(request: Request, console: Console, page: LivePage | None = None) -> Exit:
+    """Show a sweep until it is over, on the page as well; its end makes the exit code.
 
     Raises:
         CommandError: no such sweep, no right to see it, no API server, or a spec that nobody can carry out.
     """
     try:
-        return asyncio.run(_watch(request, console))
+        return asyncio.run(_watch(request, console, page))
     except KeyboardInterrupt:
-        console.print(f"{request.name} goes on in the cluster: the same command shows it again.", soft_wrap=True)
+        said = f"{request.name} goes on in the cluster: the same command shows it again."
+        console.print(said, soft_wrap=True)
+        if page is not None:
+            page.end(said)
         return Exit.INTERRUPTED
+    except CommandError as error:
+        if page is not None:
+            page.end(str(error))
+        raise
 
 
-async def _watch(request: Request, console: Console) -> Exit:
+async def _watch(request: Request, console: Console, page: LivePage | None) -> Exit:
     namespace = namespace_or_default(request.namespace)
     async with AsyncExitStack() as stack:
         api = await open_api(stack, ONCE)
-        return await Watcher(api, namespace, request, console).run()
+        return await Watcher(api, namespace, request, console, page).run()
 
 
 class Watcher:
     """One sweep being watched."""
 
-    def __init__(self, api: Api, namespace: str, request: Request, console: Console) -> None:
+    def __init__(
+        self, api: Api, namespace: str, request: Request, console: Console, page: LivePage | None = None
+    ) -> None:
         self._api = api
         self._namespace = namespace
         self._request = request
         self._console = console
-        self._uid: str | None = None
+        self._page = page
         self._told = ""
+        self._sweep = Follower(api, namespace, request.name, self._tell)
 
     async def run(self) -> Exit:
         """Until it is over; raises CommandError."""
-        sweep = await self._patiently(self._read)
+        sweep, over = await self._sweep.look()
         home = Home(self._namespace, self._request.name, sweep.metadata.uid or "")
         layout = Layout.of(sweep)
         eyes = Eyes(self._api, home, self._request.operator)
-        with LiveView(layout, self._console) as view:
-            while sweep.status is None or not sweep.status.over:
-                seen, at = await self._patiently(partial(eyes.look, sweep))
+        with LiveView(layout, self._console, page=self._page.show if self._page is not None else None) as view:
+            while not over:
+                seen, at = await self._sweep.patiently(partial(eyes.look, sweep))
                 self._tell(_excuse(eyes.trouble))
                 view.update(seen, Plan((), (), seen.status), at)
                 await asyncio.sleep(RECORD_SECONDS if eyes.trouble else POLL_SECONDS)
-                sweep = await self._patiently(self._read)
-        await self._patiently(partial(self._show_end, home, sweep))
+                sweep, over = await self._sweep.look()
+        await self._sweep.patiently(partial(self._show_end, home, sweep))
         return exit_of(sweep.status)
-
-    async def _read(self) -> SeedSweep:
-        """The sweep as it stands, and no other of the same name."""
-        if self._uid is not None:
-            found = await find_sweep(self._api, self._namespace, self._request.name)
-        else:
-            found = await named_sweep(self._api, self._namespace, self._request.name)
-        if found is None or self._uid not in (None, found["metadata"]["uid"]):
-            raise self._deleted()
-        self._uid = found["metadata"]["uid"]
-        return accepted(found)
-
-    def _deleted(self) -> CommandError:
-        return CommandError(f"{self._request.name} was deleted while it was watched", Exit.FAILED)
 
     async def _show_end(self, home: Home, sweep: SeedSweep) -> None:
         episodes = [episode async for episode, _ in list_episodes(self._api, home)]
         cuts = [cut async for cut in list_cuts(self._api, home)]
-        episodes.sort(key=lambda episode: episode.spec.index)
-        cuts.sort(key=lambda cut: (cut.data.bracket, cut.data.rung))
-        self._console.print(last_screen(sweep, episodes, cuts, list(next_steps(sweep, episodes))), crop=False)
-
-    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Ask again while the API server is away; a refusal is final."""
-        began = monotonic()
-        while True:
-            try:
-                return await ask()
-            except ApiError as error:
-                if error.status not in _PASSING:
-                    raise CommandError(one_line(str(error)), Exit.BAD_INPUT) from error
-                if monotonic() - began > PATIENCE_SECONDS:
-                    message = f"gave up after {PATIENCE_SECONDS:.0f} s: {one_line(str(error))}; the sweep goes on"
-                    raise CommandError(message, Exit.FAILED) from error
-                self._tell(f"{one_line(str(error))}; trying on for {PATIENCE_SECONDS:.0f} s.")
-            await asyncio.sleep(POLL_SECONDS)
+        record = Record.of(sweep, episodes, cuts)
+        steps = list(next_steps(sweep, record.episodes))
+        self._console.print(last_screen(sweep, record.episodes, record.cuts, steps), crop=False)
+        if self._page is not None:
+            self._page.end(end_words(sweep.metadata.name, sweep.status or SweepStatus()), steps, _last_moment(record))
 
     def _tell(self, text: str) -> None:
         """Once, until something else is to be told."""
         if text and text != self._told:
             self._console.print(Text(text, style="dim"), soft_wrap=True)
+        if self._page is not None:
+            self._page.say(text)
         self._told = text
+
+
+def _last_moment(record: Record) -> Moment:
+    """The end is on record, and no operator shows it any more."""
+    seen = on_record(*record)
+    start, end = (
+        datetime.fromisoformat(t) if t else now() for t in (seen.status.start_time, seen.status.completion_time)
+    )
+    return Moment.of(Layout.of(record.sweep), seen, Plan((), (), seen.status), end, end - start)
 
 
 def _excuse(trouble: str) -> str:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
 from seedsweep.contract.foreign import shown
-from seedsweep.contract.protocol import MAX_LABEL, as_published
+from seedsweep.contract.message import as_published
+from seedsweep.contract.protocol import MAX_LABEL
 
 
 class Counts(Protocol):

@@ -6,7 +6,8 @@ from signal import Signals
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.foreign import MAX_TEXT, recordable
-from seedsweep.contract.protocol import ExitCode, Message, MessageError, Outcome, decode_message
+from seedsweep.contract.message import Message, MessageError, Outcome, decode_message
+from seedsweep.contract.protocol import ExitCode
 from seedsweep.contract.scrape import Expected, reading_of
 from seedsweep.engine.observation import Reading
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
-from seedsweep.contract.protocol import MAX_STEPS, as_published
+from seedsweep.contract.message import as_published
+from seedsweep.contract.protocol import MAX_STEPS
 
 MAX_SAMPLES = 1_000
 """Of the wanted metrics: the curves of MAX_EVALUATIONS take 600, the contract's other metrics 9."""

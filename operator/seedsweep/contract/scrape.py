@@ -12,14 +12,8 @@ from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.consistency import Limits, contradiction
 from seedsweep.contract.exposition import CountError, Samples, ScrapeError, count, defined, parse_samples, single
 from seedsweep.contract.foreign import recordable
-from seedsweep.contract.protocol import (
-    CONTRACT_VERSION,
-    MAX_LABEL,
-    Message,
-    MetricName,
-    Outcome,
-    TrainerInfo,
-)
+from seedsweep.contract.message import Message, Outcome, TrainerInfo
+from seedsweep.contract.protocol import CONTRACT_VERSION, MAX_LABEL, MetricName
 from seedsweep.contract.sampling import sample
 from seedsweep.engine.observation import Reading
 
@@ -90,9 +84,11 @@ def reading_of(message: Message, expected: Expected) -> Reading:
         checkpoint=message.checkpoint,
         diverged_at=message.diverged_at,
         baseline=defined(message.baseline, "the baseline"),
+        baseline_error=defined(message.baseline_error, "the baseline's standard error"),
         level=message.info.level,
         fingerprint=message.info.fingerprint,
         data=message.info.data,
+        initialization=message.info.initialization,
         provenance=message.info.provenance,
         done=message.outcome is Outcome.DONE,
     )
@@ -115,9 +111,11 @@ def _published(samples: Samples, info: TrainerInfo) -> Reading:
         steps_at_start=_count(samples, MetricName.STEPS_AT_START) or 0,
         checkpoint=_count(samples, MetricName.CHECKPOINT) or 0,
         baseline=defined(single(samples, MetricName.BASELINE), MetricName.BASELINE),
+        baseline_error=defined(single(samples, MetricName.BASELINE_ERROR), MetricName.BASELINE_ERROR),
         level=info.level,
         fingerprint=info.fingerprint,
         data=info.data,
+        initialization=info.initialization,
         provenance=info.provenance,
     )
 
@@ -197,6 +195,8 @@ def _check_identity(info: TrainerInfo, expected: Expected) -> None:
 def _check(reading: Reading, expected: Expected, of_curves: type[ScrapeError]) -> None:
     """Raise ScrapeError for values that cannot be: `of_curves` for those that no later reading takes back."""
     reason = expected.limits.excess(reading.scores) or contradiction(reading)
+    if reason is None and reading.baseline_error is not None and reading.baseline_error < 0:
+        reason = f"{MetricName.BASELINE_ERROR} is {reading.baseline_error}: a standard error is never below 0"
     if reason is not None:
         raise of_curves(reason)
 

@@ -1,11 +1,12 @@
 """What `plan` returns: facts to record first, then decisions, values that a backend carries out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
 from seedsweep.api.cut import CutData
-from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
+from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.status import SweepStatus
 
 Failure = tuple[str, str]
@@ -71,7 +72,9 @@ class HandOverWinner:
     """Hand over the winner: its weights of that evaluation, and its score on the test set, once."""
 
     episode: EpisodeId
-    evaluation: int
+    best: BestEvaluation
+    average_of: Mapping[EpisodeId, BestEvaluation] = field(default_factory=dict)
+    """Whose average takes the winner's place, if it is no worse than they are; empty: nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,11 @@ class Event:
     """What has to be recorded in the same turn for it to be true: all, the cut that it tells of, or nothing."""
     key: str = ""
     """Tells this occurrence from others of the same reason, where the message alone does not."""
+
+    @property
+    def is_of_records(self) -> bool:
+        """It tells what became of an episode or a cut, once; else what is new in the status, until that is written."""
+        return self.episode is not None or self.rests_on == "Cut"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, Refusal, SeenAttempt
 
 _NEW = EpisodeStatus()
-_FINAL = frozenset({StopReason.CUT, StopReason.DOMINATED})
+_FINAL = frozenset({StopReason.CUT, StopReason.DOMINATED, StopReason.FLOOR})
 _OF_SWEEP = frozenset({StopReason.DEADLINE, StopReason.FINISHED})
 """Reasons to stop everything, once the sweep has failed."""
 _NOT_SAVED = frozenset({StopReason.STUCK, StopReason.FINISHED, StopReason.METRICS_UNAVAILABLE})
 MAX_WRITES = 128
 WRITES_PER_EPISODE = 1 / 16
 """Records changed by one plan, and more of them in a large sweep, for each of whose episodes every plan takes its time.
-More news than that is taken in over several turns, so that no sweep, however large, holds up the others."""
+More news than that is taken in over several turns, so that no sweep, however large, holds up the others. Nothing is
+decided about an episode whose news waits; all others go on."""
 
 
 def timestamp(moment: datetime) -> str:
@@ -37,7 +38,8 @@ class Draft:
 
     An episode is frozen while its record cannot be written. Then its news is not among `attempts`, its live attempt
     has nothing read, `write` is an error, and what is decided about it is dropped: no rule has to think of it. Only
-    `stop` lets pass what another record already says the reason of: the sweep's own suspension or failure.
+    `stop` lets pass what another record already says the reason of: the sweep's own suspension or failure. Of one
+    that is postponed, since this turn has no room to record its news, what is decided is dropped as well.
     """
 
     def __init__(self, layout: Layout, seen: Observation, now: datetime) -> None:
@@ -52,8 +54,10 @@ class Draft:
         self.attempts: dict[str, SeenAttempt] = {a.uid: a for a in seen.attempts if a.episode not in self.frozen}
         """Those whose news may go on record, by uid."""
         self.unabsorbed: dict[EpisodeId, SeenAttempt] = {}
-        """Attempts of the frozen, for the cost and for their checkpoints alone."""
+        """Attempts of the frozen and the postponed, for the cost and for their checkpoints alone."""
         self.live: dict[EpisodeId, SeenAttempt] = {a.episode: a for a in seen.attempts if a.live}
+        self.postponed: set[EpisodeId] = set()
+        """Episodes whose news waits for the next turn."""
         self.evaluations: int | None = None
         """E, once known."""
         self.steps: int | None = None
@@ -66,6 +70,7 @@ class Draft:
         self._written: dict[EpisodeId, bool] = {}
         self._max_writes = max(MAX_WRITES, int(WRITES_PER_EPISODE * len(layout.episodes)))
         self._cuts: list[CutData] = []
+        self._to_be_seen = False
         if self.frozen:
             self._hold_back_news()
 
@@ -96,23 +101,43 @@ class Draft:
         """Our trainer keeps best weights in a storage: those of the winner are handed over."""
         return self.layout.ours and self.seen.resumable
 
-    @property
-    def full(self) -> bool:
-        """No more records may be changed in this turn."""
-        return len(self._written) >= self._max_writes
+    def hand_over_anew(self) -> None:
+        """What became of handing over is about another best than the record has now."""
+        self.seen = replace(self.seen, hand_over=None)
 
     def may_write(self, episode: EpisodeId) -> bool:
-        """Its record may be changed in this turn."""
-        return not self.full and episode not in self.frozen
+        """Its record may be changed in this turn: there is room, or it is written anyway."""
+        if episode in self.frozen:
+            return False
+        return episode in self._written or len(self._written) < self._max_writes
+
+    def postpone(self, episode: EpisodeId, unabsorbed: SeenAttempt | None = None) -> None:
+        """Its news is taken in by the next turn; `unabsorbed`: the attempt that it is about."""
+        if episode in self.frozen:
+            # It waits longer.
+            return
+        self.statuses.setdefault(episode, _NEW)
+        self.postponed.add(episode)
+        if unabsorbed is not None:
+            self.unabsorbed[episode] = unabsorbed
+
+    def is_held_back(self, episode: EpisodeId) -> bool:
+        """More is known of it than can be recorded now: nothing is decided about it."""
+        return episode in self.frozen or episode in self.postponed
 
     def is_open(self, episode: EpisodeId) -> bool:
-        """More may come of its last attempt than is on record: it lives, or its news cannot be recorded yet."""
-        return episode in self.live or episode in self.frozen
+        """More may come of its last attempt than is on record: it lives, or its news is not recorded yet."""
+        return episode in self.live or self.is_held_back(episode)
+
+    @property
+    def is_complete(self) -> bool:
+        """All that was seen is on record as this plan leaves it."""
+        return not self.frozen and not self.postponed
 
     @property
     def only_records(self) -> bool:
-        """This turn records what it has and decides nothing: there is more news, or a cut has to be seen first."""
-        return self.full or bool(self._cuts)
+        """This turn records what it has and decides nothing, for some of it has to be seen first."""
+        return bool(self._cuts) or self._to_be_seen
 
     def written(self) -> list[EpisodeId]:
         """Episodes whose record this plan changes."""
@@ -130,6 +155,10 @@ class Draft:
         self._cuts.append(cut)
         return True
 
+    def decide_nothing(self) -> None:
+        """What this turn records says who else starts, or how the sweep ends: it has to be seen first, as a cut has."""
+        self._to_be_seen = True
+
     def wake_at(self, *moments: datetime | None) -> None:
         """Look again at the first of them that is still to come."""
         for moment in moments:
@@ -137,20 +166,20 @@ class Draft:
                 self.next_look = moment
 
     def decide(self, decision: Decision) -> None:
-        """Have it done, unless it is about a frozen episode."""
-        if isinstance(decision, WarmUp) or decision.episode not in self.frozen:
+        """Have it done, unless it is about an episode that is held back."""
+        if isinstance(decision, WarmUp) or not self.is_held_back(decision.episode):
             self.decisions.append(decision)
 
     def stop(self, attempt: SeenAttempt, reason: StopReason, why: str = "") -> bool:
         """Stop an attempt, once; what is neither Cut nor Dominated is put on record first, with `why` in words.
 
-        False where it was stopped before, or is a frozen episode's and nothing on record says why.
+        False where it was stopped before, or is of an episode held back and nothing on record says why.
         """
         if attempt.uid in self.stopped or not self.may_stop(attempt, reason):
             return False
         self.stopped[attempt.uid] = reason
         final = reason in _FINAL
-        if not final and attempt.episode not in self.frozen:
+        if not final and not self.is_held_back(attempt.episode):
             status = self.status(attempt.episode)
             stopped = {"stop": reason, "message": shortened(why, MAX_FAILURE)}
             changed = [a.evolve(**stopped) if a.uid == attempt.uid and a.stop is None else a for a in status.attempts]
@@ -163,16 +192,21 @@ class Draft:
         return True
 
     def may_stop(self, attempt: SeenAttempt, reason: StopReason) -> bool:
-        """False for a frozen episode's attempt where nothing on record says why."""
-        return attempt.episode not in self.frozen or self._is_on_record(attempt, reason)
-
-    def _is_on_record(self, attempt: SeenAttempt, reason: StopReason) -> bool:
-        """Whether a durable record gives this reason to stop it, though nothing new can be recorded of its episode."""
+        """False for the attempt of an episode held back where nothing on record says why."""
+        if not self.is_held_back(attempt.episode):
+            return True
         entry, verdict = self.record_of(attempt), self.status(attempt.episode).verdict
         if reason in _FINAL:
             return verdict is not None
-        if (entry is not None and entry.stop is reason) or (reason in _OF_SWEEP and self.seen.has_failed):
+        if attempt.episode in self.frozen and self._is_of_sweep(reason):
+            # What is postponed is on record soon, and stopped then.
             return True
+        return entry is not None and entry.stop is reason
+
+    def _is_of_sweep(self, reason: StopReason) -> bool:
+        """Whether the sweep's own record gives this reason to stop its attempts."""
+        if reason in _OF_SWEEP:
+            return self.seen.has_failed
         return reason is StopReason.SUSPENDED and self.seen.suspend
 
     def discard(self, attempt: SeenAttempt, why: str) -> None:

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from seedsweep.api.checks import Problem, check_rungs, rung_evaluation
-from seedsweep.api.early_stopping import EarlyStopping, Hyperband, Rung
+from seedsweep.api.checks import Problem, check_rungs, check_share, rung_evaluation
+from seedsweep.api.cut import CutData
+from seedsweep.api.early_stopping import EarlyStopping, Floor, Hyperband, Rung
 from seedsweep.api.episode import EpisodeId, EpisodeSpec
 from seedsweep.api.seeds import Grid, Sample, Seeds
 from seedsweep.api.sweep import SeedSweep, SweepSpec
@@ -20,6 +21,11 @@ from seedsweep.api.sweep import SeedSweep, SweepSpec
 def stable_hash(*parts: object) -> int:
     """SHA-256 of the parts as a number: an order that no seed is favoured by, the same everywhere."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest(), "big")
+
+
+def step_of(evaluation: int, evaluations: int, steps: int) -> int:
+    """Optimizer step that an evaluation follows: ceil(e S / E)."""
+    return -(-evaluation * steps // evaluations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Layout:
     tie: dict[EpisodeId, int]
     """The last tie-breaker: lower ranks first."""
     audited: frozenset[EpisodeId]
+    floor: Floor | None
+    """Instead of rungs."""
 
     @classmethod
     def of(cls, sweep: SeedSweep) -> "Layout":
@@ -67,6 +75,7 @@ class Layout:
                 # An independent coin per episode: the estimators of the audit weigh by its probability.
                 if audit is not None and stable_hash("audit", audit.seed, *episode) % 10_000 < audit.percent * 100
             ),
+            floor=stopping.floor if stopping is not None else None,
         )
 
     @property
@@ -81,6 +90,17 @@ class Layout:
         return metric is None or metric.goal == "maximize"
 
     @property
+    def stops(self) -> bool:
+        """Whether episodes may be stopped early: at a rung, or at the floor."""
+        return self.floor is not None or any(self.rungs)
+
+    @property
+    def budget(self) -> int:
+        """Full runs that a sweep with a floor may spend."""
+        assert self.spec.budget is not None  # the spec has both or neither
+        return self.spec.budget
+
+    @property
     def latest(self) -> bool:
         """Whether episodes rank by the score at the rung instead of the best up to it."""
         return self.spec.early_stopping is not None and self.spec.early_stopping.rank_by == "latest"
@@ -91,7 +111,9 @@ class Layout:
         return self.spec.trainer.fine_tuning is not None
 
     def rung_evaluations(self, evaluations: int) -> tuple[tuple[int, ...], ...]:
-        """Evaluation of every rung, by bracket, in a sweep with so many evaluations an episode."""
+        """Evaluation of every rung, by bracket, in a sweep with so many evaluations an episode; or of the floor."""
+        if self.floor is not None:
+            return ((rung_evaluation(self.floor.at_percent, evaluations),),)
         return tuple(tuple(rung_evaluation(rung.at_percent, evaluations) for rung in ladder) for ladder in self.rungs)
 
     def episode_spec(self, episode: EpisodeId) -> EpisodeSpec:
@@ -105,11 +127,21 @@ class Layout:
             audited=episode in self.audited,
         )
 
+    def is_outgrown(self, cut: CutData) -> bool:
+        """Whether the sweep got more seeds after this cut: then its rung is open again.
+
+        Seeds are never taken away, so a cut of as many episodes is one of the same. They come to one bracket with one
+        rung alone.
+        """
+        return cut.bracket == cut.rung == 0 and cut.size < len(self.members[0])
+
     def problems(self, evaluations: int) -> list[Problem]:
         """Why the rungs do not fit so many evaluations; empty when they do."""
         stopping = self.spec.early_stopping
         if stopping is None:
             return []
+        if stopping.floor is not None:
+            return check_share("spec.earlyStopping.floor.atPercent", stopping.floor.at_percent, evaluations)
         form = "rungs" if stopping.rungs is not None else "brackets" if stopping.brackets is not None else "hyperband"
         path = f"spec.earlyStopping.{form}" + ("" if form == "rungs" else "[{}].rungs")
         return [
@@ -163,7 +195,7 @@ def assign_brackets(episodes: Sequence[EpisodeId], sizes: Sequence[int], seed: i
 
 
 def _brackets(stopping: EarlyStopping | None, t: int) -> tuple[tuple[int, ...], tuple[tuple[Rung, ...], ...]]:
-    if stopping is None:
+    if stopping is None or stopping.floor is not None:
         return (t,), ((),)
     if stopping.rungs is not None:
         return (t,), (tuple(stopping.rungs),)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from seedsweep.api.cut import CutData
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Interruption, StopReason
-from seedsweep.api.status import SweepStatus, TestScore
+from seedsweep.api.episode import BestEvaluation, EndReason, EpisodeId, EpisodeStatus, Interruption, StopReason
+from seedsweep.api.status import Average, SweepStatus, TestScore
 
 Value = TypeVar("Value")
 TroubleKind = Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"]
@@ -36,9 +36,12 @@ class Reading:
     diverged_at: int | None = None
     """The evaluation that was due next when loss or weights became non-finite."""
     baseline: float | None = None
+    baseline_error: float | None = None
+    """Standard error of the baseline, over draws of as many validation examples."""
     level: str = "L1"
     fingerprint: str = ""
     data: str = ""
+    initialization: str = ""
     provenance: str = ""
     sampled: bool = False
     """The curve is made of samples of a gauge."""
@@ -140,8 +143,14 @@ class HandOverOutcome:
     exported: str | None = None
     """Where a copy is, if one was asked for."""
     test: TestScore | None = None
+    average: Average | None = None
+    """What became of the average, where one was asked for."""
     error: str = ""
     """Why it could not be done; the result stands without it."""
+    missing: BestEvaluation | None = None
+    """What was to be handed over, where no weights with its score are stored."""
+    instead: tuple[BestEvaluation, ...] = ()
+    """The episode's best weights that are stored all the same, by their own scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +219,9 @@ class Observation:
     """None while it is not done."""
     handing_over: bool = False
     """The hand-over is under way."""
+    records_progress: bool = False
+    """Every evaluation goes on record as it is published, as on one machine, where that costs nothing. Else a curve is
+    recorded at its rungs and ends."""
     housekeeping: Housekeeping | None = None
     """None: what the engine decides about the storage is done at once, or there is none."""
 

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from seedsweep.engine.decisions import Failure, Plan
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.attempt_records import record_attempts
-from seedsweep.engine.facts.best import record_best, record_lost_weights
+from seedsweep.engine.facts.best import record_best, record_lost_weights, record_missing_weights
 from seedsweep.engine.facts.episode_length import agree_on_length
+from seedsweep.engine.facts.floors import record_floor
 from seedsweep.engine.facts.freed import record_freed
 from seedsweep.engine.facts.rungs import record_rungs
 from seedsweep.engine.layout import Layout
@@ -20,7 +21,7 @@ from seedsweep.engine.questions.census import episode_state, take_census
 from seedsweep.engine.questions.closing import Closing, read_closing, waits_for_records
 from seedsweep.engine.questions.deadline import deadline_failure, find_deadline
 from seedsweep.engine.questions.result import find_failure, is_on_record
-from seedsweep.engine.questions.standings import Race, read_race
+from seedsweep.engine.questions.standings import Race, read_floor_race, read_race
 from seedsweep.engine.questions.storage import is_warming_up
 from seedsweep.engine.status.conditions import Outlook, evaluate_status, note_refusal, transitions
 from seedsweep.engine.status.stalls import find_stall
@@ -30,8 +31,8 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     """All that follows from one observation.
 
     The same layout, observation and time give the same plan. What it decides rests on recorded facts
-    alone; what it records comes before what it decides. With a new cut, or more news than one turn takes in,
-    it only records, and asks to be called again at once.
+    alone; what it records comes before what it decides. With a new cut it only records; with more news than one
+    turn takes in it decides about the episodes whose news does not wait. Then it asks to be called again at once.
     """
     draft = Draft(layout, seen, now)
 
@@ -39,10 +40,10 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     disagreement = agree_on_length(draft)
     record_attempts(draft)
     record_freed(draft)
-    brackets = record_rungs(draft)
-    race = read_race(draft, brackets)
+    race = _record_stops(draft)
     record_best(draft, race.limits)
     record_lost_weights(draft)
+    record_missing_weights(draft, race.limits)
     if draft.only_records:
         return _plan_to_record(draft, race)
 
@@ -76,7 +77,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         stall = find_stall(draft, race, waits, starting=failure is None and not warming, chores=chores)
     outlook = Outlook(census, failure, closing, warming, capacity.gpus, stall, waits.for_retry)
     status = evaluate_status(draft, race, outlook)
-    _record_states(draft)
+    _record_states(draft, race)
     return Plan(
         records=draft.records(),
         decisions=tuple(draft.decisions),
@@ -88,9 +89,17 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     )
 
 
+def _record_stops(draft: Draft) -> Race:
+    """What can be decided at the rungs, or at the floor, and how the race stands then."""
+    floor = draft.layout.floor
+    return (
+        read_race(draft, record_rungs(draft)) if floor is None else read_floor_race(draft, record_floor(draft, floor))
+    )
+
+
 def _plan_to_record(draft: Draft, race: Race) -> Plan:
     """Facts alone: the next turn, which is due at once, decides."""
-    _record_states(draft)
+    _record_states(draft, race)
     before = draft.seen.status
     status = note_refusal(draft, race, before.evolve(evaluations=draft.evaluations, steps=draft.steps))
     events = (*draft.events, *transitions(before, status))
@@ -112,17 +121,18 @@ def _note_capacity(draft: Draft, capacity: Capacity) -> None:
         draft.events.append(capacity.news)
 
 
-def _record_states(draft: Draft) -> None:
+def _record_states(draft: Draft, race: Race) -> None:
     """Bring the `state` column of the records that are written anyway up to date."""
+    survivors = frozenset(race.survivors)
     for episode in draft.written():
         status = draft.status(episode)
-        state = episode_state(draft, episode)
+        state = episode_state(draft, episode, survivors)
         if status.state != state:
             draft.statuses[episode] = status.evolve(state=state)
 
 
 def _look_again_in(draft: Draft, closing: Closing, failure: Failure | None) -> timedelta | None:
     begins_to_fail = failure is not None and not is_on_record(draft, failure)
-    if waits_for_records(draft, closing, begins_to_fail):
+    if draft.postponed or waits_for_records(draft, closing, begins_to_fail):
         return timedelta(0)
     return None if draft.next_look is None else max(draft.next_look - draft.now, timedelta(0))

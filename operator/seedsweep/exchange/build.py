@@ -14,8 +14,8 @@ from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
 from seedsweep.api.seeds import MAX_EPISODES
 from seedsweep.api.status import Best, Cost, EpisodeCounts, SweepStatus
 from seedsweep.api.sweep import API_VERSION, SeedSweep
-from seedsweep.engine.layout import Layout
-from seedsweep.engine.questions.census import step_of
+from seedsweep.engine.facts.ranking import best_of
+from seedsweep.engine.layout import Layout, step_of
 from seedsweep.exchange.baseline import doubts
 from seedsweep.exchange.points import ImportProblemError, Point
 from seedsweep.exchange.steps import common_steps
@@ -98,7 +98,7 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
         )
         for episode in layout.episodes
     ]
-    status = _sweep_status(episodes, planned, steps, about)
+    status = _sweep_status(layout, episodes, planned, steps, about)
     undefined = sum(score is None for curve in curves.values() for score in curve.scores)
     if undefined:
         notes.append(f"{counted(undefined, 'score')} undefined: kept as such")
@@ -237,7 +237,9 @@ def _status(curve: _Curve, about: About, planned: int, lost: Loss | None) -> Epi
     )
 
 
-def _sweep_status(episodes: Sequence[Episode], planned: int, steps: int | None, about: About) -> SweepStatus:
+def _sweep_status(
+    layout: Layout, episodes: Sequence[Episode], planned: int, steps: int | None, about: About
+) -> SweepStatus:
     outcomes = [episode.status.verdict.outcome for episode in episodes if episode.status.verdict is not None]
     trained = sum(_trained(episodes, planned, steps))
     when = about.now.isoformat(timespec="seconds")
@@ -255,7 +257,7 @@ def _sweep_status(episodes: Sequence[Episode], planned: int, steps: int | None, 
             finished=outcomes.count("Finished"), failed=outcomes.count("Failed"), diverged=outcomes.count("Diverged")
         ),
         conditions=[complete],
-        best=_best(episodes, about),
+        best=_best(layout, episodes, about),
         cost=Cost(
             useful_steps=trained,
             planned_steps=steps * len(episodes) if steps is not None else None,
@@ -269,23 +271,17 @@ def _trained(episodes: Sequence[Episode], planned: int, steps: int | None) -> It
         yield step_of(len(episode.status.scores), planned, steps) if steps is not None else 0
 
 
-def _best(episodes: Sequence[Episode], about: About) -> Best | None:
-    """The best score of all; of equal ones that of the earliest evaluation, then of the first episode."""
-    sign = -1 if about.goal == "maximize" else 1
-    ranked = [
-        (sign * own.score, own.evaluation, i)
-        for i, own in enumerate(episode.status.best for episode in episodes)
-        if own is not None
-    ]
-    if not ranked:
+def _best(layout: Layout, episodes: Sequence[Episode], about: About) -> Best | None:
+    """The best score of all; ties as in a sweep of ours."""
+    bests = {episode.spec.id: episode.status.best for episode in episodes if episode.status.best is not None}
+    winner = best_of(bests, layout.tie, maximize=layout.maximize)
+    if winner is None:
         return None
-    winner = episodes[min(ranked)[2]]
-    assert winner.status.best is not None  # only such were ranked
     return Best(
-        episode=winner.spec.id.name,
-        weight_init=winner.spec.weight_init,
-        data_order=winner.spec.data_order,
-        score=winner.status.best.score,
-        evaluation=winner.status.best.evaluation,
+        episode=winner.name,
+        weight_init=winner.weight_init,
+        data_order=winner.data_order,
+        score=bests[winner].score,
+        evaluation=bests[winner].evaluation,
         baseline=about.baseline,
     )

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 
 import typer
 
-from seedsweep.codes import CommandError, Exit
+from seedsweep.codes import CommandError, Exit, bad_input
 
 IMPORT_HELP = """
 Make a record of runs that something else trained, for `seedsweep report` and the other commands that read records.
@@ -29,19 +29,17 @@ Exit codes: 0 exported; 1 the file cannot be written; 2 bad input.
 # What an option refuses is said here: typer has words of its own, and no remedy.
 
 
-def _bad(text: str) -> CommandError:
-    return CommandError(text, Exit.BAD_INPUT)
-
-
 def _goal(text: str) -> str:
     if text not in ("maximize", "minimize"):
-        raise _bad(f"--goal: {text!r} is no direction: give maximize where a higher score is better, else minimize")
+        raise bad_input(
+            f"--goal: {text!r} is no direction: give maximize where a higher score is better, else minimize"
+        )
     return text
 
 
 def _short(text: str) -> str:
     if text not in ("failed", "diverged"):
-        raise _bad(
+        raise bad_input(
             f"--short: {text!r} is not known: give failed where short runs crashed, diverged where they diverged"
         )
     return text
@@ -49,7 +47,7 @@ def _short(text: str) -> str:
 
 def _evaluations(text: str) -> int:
     if re.fullmatch("0*[1-9][0-9]{0,8}", text) is None:
-        raise _bad(f"--evaluations: {text[:60]!r} is no whole number from 1: give how many to take of each run")
+        raise bad_input(f"--evaluations: {text[:60]!r} is no whole number from 1: give how many to take of each run")
     return int(text)
 
 
@@ -57,7 +55,7 @@ def _baseline(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise _bad(f"--baseline: {text[:60]!r} is no number: give the score of a constant answer") from None
+        raise bad_input(f"--baseline: {text[:60]!r} is no number: give the score of a constant answer") from None
 
 
 def import_command(
@@ -155,7 +153,7 @@ def import_command(
     from seedsweep.exchange.tables import Columns
 
     if to is None:
-        raise _bad("--to: say where the record goes: give the name of a new folder")
+        raise bad_input("--to: say where the record goes: give the name of a new folder")
     columns = Columns(
         score=tuple(score or ()),
         loss=loss,
@@ -204,7 +202,7 @@ def export_command(
     from seedsweep.report.record import read_record
 
     if to is None:
-        raise _bad("--to: say where the table goes: give the name of a new .parquet file")
+        raise bad_input("--to: say where the table goes: give the name of a new .parquet file")
     try:
         rows = export_record(read_record(directory), to)
     except OSError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.engine.questions.census import step_of
+from seedsweep.engine.layout import step_of
 
 
 def common_steps(runs: Mapping[EpisodeId, Sequence[int | None]], planned: int) -> tuple[int | None, list[str]]:

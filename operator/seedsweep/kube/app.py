@@ -14,24 +14,28 @@ from typing import Any
 
 import kopf
 
-import seedsweep
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.codes import CommandError, Exit
-from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import PAGE
 from seedsweep.kube.events.recorder import Recorder
-from seedsweep.kube.fleet import Fleet
+from seedsweep.kube.events.webhook import Webhook
+from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.garbage import short_collections
-from seedsweep.kube.process.log import LogFormat, SweepLog, set_up_logging
+from seedsweep.kube.process.log import SweepLog, set_up_logging
+from seedsweep.kube.process.log_format import LogFormat
+from seedsweep.kube.process.loop_lag import measure_loop_lag
 from seedsweep.kube.process.metrics import TASK_RESTARTS
+from seedsweep.kube.scraping.prometheus import PrometheusServer
 from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.server import Health, Server
 from seedsweep.kube.startup import listen, open_cluster
 from seedsweep.kube.supervise import supervised
-from seedsweep.kube.sweep import Shared
+from seedsweep.kube.sweeps.fleet import Fleet
+from seedsweep.kube.sweeps.sweep import Shared
 from seedsweep.kube.watching.freshness import Freshness, compare_with_lists
 from seedsweep.kube.watching.watches import Backoffs, Watches
+from seedsweep.version import __version__
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +60,10 @@ class Options:
     relist_seconds: float = 300.0
     """Between two lists of a sweep's pods, which show what a watch has lost."""
     log_format: LogFormat = LogFormat.TEXT
+    webhook: str | None = None
+    """URL that is told the end of every sweep. A secret."""
+    prometheus: PrometheusServer | None = None
+    """What has scraped the trainers, and is asked in their place."""
 
 
 class Operator:
@@ -74,9 +82,14 @@ class Operator:
         # In reverse: when all else has ended, what it has told is posted.
         stack.push_async_callback(recorder.flush)
         _spawn(stack, "events", recorder.post_forever)
-        scraper = await stack.enter_async_context(Scraper(self._read_news))
+        _spawn(stack, "loop lag", measure_loop_lag)
+        scraper = await stack.enter_async_context(Scraper(self._read_news, prometheus=options.prometheus))
         freshness = Freshness(patience=options.relist_seconds / PATIENCE_DIVISOR)
-        sweeps = Fleet(Shared(api, options.pods, scraper, recorder, freshness, self.watches, options.relist_seconds))
+        webhook = Webhook(options.webhook) if options.webhook is not None else None
+        if webhook is not None:
+            _spawn(stack, "webhook", webhook.post_forever)
+        shared = Shared(api, options.pods, scraper, recorder, freshness, self.watches, options.relist_seconds)
+        sweeps = Fleet(shared, webhook)
         list_sweeps = partial(sweeps.compare, options.namespaces)
         compare = partial(compare_with_lists, list_sweeps, freshness, options.relist_seconds)
         _spawn(stack, "comparison with lists", compare)
@@ -95,6 +108,10 @@ class Operator:
         kopf.on.cleanup(registry=registry)(clean_up)
         kopf.on.event(GROUP, VERSION, "seedsweeps", registry=registry)(self._saw_sweep)
         kopf.on.event("", "v1", "pods", registry=registry, labels={names.LABEL_SWEEP_UID: kopf.PRESENT})(self._saw_pod)
+
+    def episodes(self) -> int:
+        """How many are under way."""
+        return self._sweeps.episodes() if self._sweeps is not None else 0
 
     def _wake_sweeps(self) -> None:
         if self._sweeps is not None:
@@ -157,7 +174,7 @@ def run_operator(options: Options) -> Exit:
     """Run until SIGTERM or SIGINT, or until it cannot go on, which the last line of the log explains."""
     set_up_logging(options.log_format)
     try:
-        with listen(options.port) as listening, short_collections():
+        with listen(options.port) as listening:
             asyncio.run(_operate(options, listening))
     except CommandError as error:
         _log.error("seedsweep operator: %s", error)
@@ -169,9 +186,10 @@ async def _operate(options: Options, listening: socket.socket) -> None:
     operator, registry, settings = Operator(options), kopf.OperatorRegistry(), kopf.OperatorSettings()
     configure(settings)
     async with AsyncExitStack() as stack:
+        stack.enter_context(short_collections(operator.episodes))
         await operator.start(stack, listening)
         operator.register(registry, stack.aclose)
-        _log.info("seedsweep operator %s: %s", seedsweep.__version__, _describe(options))
+        _log.info("seedsweep operator %s: %s", __version__, _describe(options))
         try:
             await kopf.operator(
                 registry=registry,
@@ -193,7 +211,9 @@ def _describe(options: Options) -> str:
     return (
         f"watches {watched}; port {options.port}; lists every {options.relist_seconds:.0f} s; "
         f"service accounts for episodes: {', '.join(sorted(pods.service_accounts)) or 'none'}; "
-        f"housekeeping image for other trainers: {pods.housekeeping_image or 'none'}"
+        f"housekeeping image for other trainers: {pods.housekeeping_image or 'none'}; "
+        f"webhook: {'none' if options.webhook is None else 'told when a sweep ends'}; "
+        f"trainers' metrics: from {'their pods' if options.prometheus is None else options.prometheus.url}"
     )
 
 

@@ -11,19 +11,24 @@ from rich.console import Console
 
 from seedsweep.api.checks import Problem
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
-from seedsweep.api.reading.parse import InvalidSweepError, load_sweep
+from seedsweep.api.reading.parse import load_sweep, refuse
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.codes import Exit
 from seedsweep.contract.exits import LastWords
 from seedsweep.contract.scrape import Expected
 from seedsweep.engine.layout import Layout
-from seedsweep.local.environment import Start, contract_variables, launch_form, local_problems
-from seedsweep.local.lastwords import ending_of, last_words
-from seedsweep.local.places import LOOPBACK, Place, find_places, free_port, place_problems, usable_cores, visible_gpus
-from seedsweep.local.processes import GuardedLauncher
-from seedsweep.local.resume import differences
-from seedsweep.local.run import Request
-from seedsweep.local.rundir import RunDirectory
+from seedsweep.local.checks.cluster_only import local_problems
+from seedsweep.local.checks.platform import require_posix
+from seedsweep.local.checks.same_sweep import differences
+from seedsweep.local.directory.run_directory import RunDirectory
+from seedsweep.local.machine.hardware import usable_cores, visible_gpus
+from seedsweep.local.machine.places import Place, find_places, place_problems
+from seedsweep.local.machine.ports import LOOPBACK, free_port
+from seedsweep.local.processes.endings import ending_of, last_words
+from seedsweep.local.processes.environment import Start, contract_variables, launch_form
+from seedsweep.local.processes.launchers import CommandLauncher
+from seedsweep.local.request import Request
+from seedsweep.parts import require
 from seedsweep.report.record import read_record
 
 
@@ -36,10 +41,14 @@ def rerun_episode(request: Request, episode: EpisodeId, console: Console) -> Exi
 
     Raises:
         InvalidSweepError, RecordError, RunDirectoryError: bad input; nothing was started.
+        CommandError: our trainer is not installed, or it is Windows; nothing was started.
     """
+    require_posix("run")
     sweep = load_sweep(request.file)
     spec = sweep.spec
-    directory = RunDirectory(request.out or Path("runs") / sweep.metadata.name)
+    if spec.trainer.fine_tuning is not None:
+        require("trainer")
+    directory = request.directory(sweep)
     record = read_record(directory.root)
     recorded = next((entry.status for entry in record.episodes if entry.spec.id == episode), EpisodeStatus())
     gpus = visible_gpus(os.environ)
@@ -47,17 +56,17 @@ def rerun_episode(request: Request, episode: EpisodeId, console: Console) -> Exi
     problems = [*differences(record.sweep, sweep, str(directory.root)), *local_problems(spec)]
     problems += place_problems(spec, gpus, places)
     if not recorded.scores:
-        remedy = f"has no curve in {directory.root}: give the seeds of an episode that was trained there, as WI,DO"
-        problems.append(Problem("--episode", f"{episode.weight_init},{episode.data_order}", remedy))
+        remedy = f"has no curve in {directory.root}: give an episode that was trained there, such as wi0-do0"
+        problems.append(Problem("--episode", episode.name, remedy))
     elif recorded.sampled:
         remedy = "was sampled, and no two runs are sampled alike: only published curves can be compared"
-        problems.append(Problem("--episode", f"{episode.weight_init},{episode.data_order}", remedy))
+        problems.append(Problem("--episode", episode.name, remedy))
     if problems:
-        raise InvalidSweepError(request.source, problems)
+        raise refuse(request.file, problems)
     evaluations = record.sweep.status.evaluations if record.sweep.status is not None else None
     layout = Layout.of(sweep)
     rungs = layout.rung_evaluations(evaluations)[layout.bracket_of[episode]] if evaluations is not None else ()
-    apart = RunDirectory(directory.root / "reruns" / episode.name)
+    apart = RunDirectory(directory.reruns / episode.name)
     apart.make()
     start = _start(apart, episode, rungs, places[0])
     console.print(f"Training {episode.name} again, fully and alone, in {apart.root}.", soft_wrap=True)
@@ -107,7 +116,7 @@ def _start(apart: RunDirectory, episode: EpisodeId, rungs: tuple[int, ...], plac
 
 async def _train(spec: SweepSpec, start: Start, base: Path, lock: int, log: Path) -> tuple[EndReason, LastWords]:
     command, environment = launch_form(spec.trainer, contract_variables(spec, start, LOOPBACK, base))
-    launcher = GuardedLauncher(base, lock)
+    launcher = CommandLauncher(base, lock)
     try:
         running = await launcher.launch(command, environment, log)
         code = await running.wait()

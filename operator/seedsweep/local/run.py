@@ -1,120 +1,138 @@
 """`seedsweep run`: everything is checked before anything starts, and whatever happens ends in one exit code."""
 
-import os
-from dataclasses import dataclass
+from asyncio import CancelledError
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 
 from seedsweep.api.checks import Problem
-from seedsweep.api.reading.parse import InvalidSweepError, load_sweep
+from seedsweep.api.growth import is_same
+from seedsweep.api.reading.parse import InvalidSweepError, load_sweep, refuse
+from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import Exit, exit_of
 from seedsweep.engine.layout import Layout
-from seedsweep.local.environment import local_problems
-from seedsweep.local.nextsteps import next_steps
-from seedsweep.local.places import find_places, place_problems, usable_cores, visible_gpus
-from seedsweep.local.resume import differences
-from seedsweep.local.rundir import RunDirectory
-from seedsweep.local.runner import Setting, run_to_the_end
+from seedsweep.local.checks.machine import look_around
+from seedsweep.local.checks.platform import require_posix
+from seedsweep.local.checks.same_sweep import differences, missing_weights
+from seedsweep.local.directory.run_directory import RunDirectory
+from seedsweep.local.interruption import Interruption
+from seedsweep.local.machine.places import Place
+from seedsweep.local.next_steps import next_steps
+from seedsweep.local.request import Request
+from seedsweep.local.sweep import Setting, run_to_the_end
+from seedsweep.parts import require
 from seedsweep.report.record import read_record
-from seedsweep.terminal import last_screen
+from seedsweep.report.words import end_words
+from seedsweep.terminal import LiveView, last_screen
+from seedsweep.terminal.live import Show
+from seedsweep.web.page import LivePage
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What was typed."""
+class MakeView(Protocol):
+    """Makes what shows a sweep as it runs."""
 
-    file: Path
-    out: Path | None = None
-    """Absent: runs/NAME."""
-    parallelism: int | None = None
-    """At most so many episodes at once, whatever the file says."""
-
-    @property
-    def base(self) -> Path:
-        """The folder that relative paths in the file start from."""
-        return self.file.absolute().parent
-
-    @property
-    def source(self) -> str:
-        """How errors call the file."""
-        return str(self.file)
+    def __call__(self, layout: Layout, console: Console, *, page: Show | None = None) -> LiveView:
+        """With a page that shows it as well."""
+        ...
 
 
-def run_sweep(request: Request, console: Console) -> Exit:
+def run_sweep(
+    request: Request,
+    console: Console,
+    *,
+    interruption: Interruption | None = None,
+    make_view: MakeView = LiveView,
+    page: LivePage | None = None,
+) -> Exit:
     """Run a sweep, or go on with it.
+
+    Args:
+        interruption: stops it as Ctrl-C does. Absent: signals alone do.
+        make_view: what shows it as it runs.
+        page: shows it as well.
 
     Raises:
         InvalidSweepError, RecordError, RunDirectoryError: bad input; nothing was started.
+        CommandError: our trainer or what writes the report is not installed, or it is Windows; nothing was started.
     """
+    require_posix("run")
     sweep = load_sweep(request.file)
-    directory = RunDirectory(request.out or Path("runs") / sweep.metadata.name)
+    directory = request.directory(sweep)
     if directory.sweep_file.exists() and _is_over(request, sweep, directory):
         console.print(f"This sweep is over already: nothing is left to do in {directory.root}.")
         return show_result(directory, console)
-    setting = _prepare(request, sweep, directory)
+    require(*(("trainer",) if sweep.spec.trainer.fine_tuning is not None else ()), "report")
+    places = _prepare(request, sweep)
+    view = make_view if page is None else partial(make_view, page=page.show)
+    setting = Setting(request.file, directory, places, interruption or Interruption(), view)
     try:
         directory.make()
     except OSError as error:
         remedy = f"cannot be written ({error.strerror}): give another folder with --out"
-        raise InvalidSweepError(request.source, [Problem("--out", str(directory.root), remedy)]) from error
+        raise refuse(request.file, [Problem("--out", str(directory.root), remedy)]) from error
     with directory.lock() as lock:
         try:
             over = run_to_the_end(sweep, setting, lock, console)
             if over is not None:
-                write_report(directory.root)
-        except (InvalidSweepError, KeyboardInterrupt):
+                _write_report(directory.root)
+        except (InvalidSweepError, KeyboardInterrupt, CancelledError):
             directory.unmake()
             raise
         except BrokenPipeError:
             raise  # Nobody reads our output any more.
         except OSError as error:
-            console.print(f"Stopped: {directory.root} cannot be written: {error}.", style="red", soft_wrap=True)
+            _stop(f"Stopped: {directory.root} cannot be written: {error}.", console, page, style="red")
             console.print("Make room there; then the same command goes on from here.")
             return Exit.FAILED
     if over is None:
-        console.print("Interrupted: the same command goes on from here.")
+        _stop("Interrupted: the same command goes on from here.", console, page)
         return Exit.INTERRUPTED
-    return show_result(directory, console)
+    return show_result(directory, console, page)
 
 
-def show_result(directory: RunDirectory, console: Console) -> Exit:
+def _stop(why: str, console: Console, page: LivePage | None, style: str = "") -> None:
+    console.print(why, style=style, soft_wrap=True)
+    if page is not None:
+        page.end(why)
+
+
+def show_result(directory: RunDirectory, console: Console, page: LivePage | None = None) -> Exit:
     """Show the last screen of what is on record; the exit code says how it ended."""
     record = read_record(directory.root)
     steps = list(next_steps(directory.root, record))
     console.print(last_screen(record.sweep, record.episodes, record.cuts, steps), crop=False)
+    if page is not None:
+        page.end(end_words(record.sweep.metadata.name, record.sweep.status or SweepStatus()), steps)
     return exit_of(record.sweep.status)
 
 
 def _is_over(request: Request, sweep: SeedSweep, directory: RunDirectory) -> bool:
     """Whether the record, which must be of this sweep, is complete."""
     recorded = read_record(directory.root).sweep
+    grows = not is_same(recorded.spec.seeds, sweep.spec.seeds)
     problems = differences(recorded, sweep, str(directory.root))
+    if grows and not problems:
+        problems = missing_weights(recorded, directory)
     if problems:
-        raise InvalidSweepError(request.source, problems)
+        raise refuse(request.file, problems)
     status = recorded.status
-    return status is not None and status.completion_time is not None and not status.hand_over_failed
+    return status is not None and status.completion_time is not None and not status.hand_over_failed and not grows
 
 
-def _prepare(request: Request, sweep: SeedSweep, directory: RunDirectory) -> Setting:
-    """Find out where the sweep runs, and what would stand in its way; the trainer is asked later."""
-    spec = sweep.spec
-    gpus = visible_gpus(os.environ)
-    places = find_places(spec, gpus, usable_cores())[: request.parallelism]
-    problems = [*local_problems(spec), *place_problems(spec, gpus, places)]
-    evaluations = spec.trainer.planned_evaluations
-    if evaluations is not None:
-        # Generated rungs are known only now; listed ones were checked with the file.
-        problems += Layout.of(sweep).problems(evaluations)
+def _prepare(request: Request, sweep: SeedSweep) -> Sequence[Place]:
+    """Find the places where the sweep runs, and what would stand in its way; the trainer is asked later."""
+    places, problems = look_around(sweep, request.base)
     if problems:
-        raise InvalidSweepError(request.source, problems)
-    return Setting(request.source, directory, request.base, places)
+        raise refuse(request.file, problems)
+    return places[: request.parallelism]
 
 
-def write_report(folder: Path) -> None:
-    """Write report.html."""
+def _write_report(folder: Path) -> None:
     # Imported late: figures and statistics load slowly, and nothing before the end needs them.
-    from seedsweep.report import page
+    from seedsweep.report.page import write_report
 
-    page.write_report(folder)
+    write_report(folder)

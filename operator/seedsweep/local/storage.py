@@ -8,24 +8,28 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from seedsweep.api.episode import EpisodeId
-from seedsweep.api.status import TestScore
+from seedsweep.api.episode import BestEvaluation, EpisodeId
+from seedsweep.api.housekeeping import Member, members_of
+from seedsweep.api.status import Average, TestScore
 from seedsweep.contract.exits import last_line
 from seedsweep.contract.protocol import Env
 from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import HandOverOutcome
 from seedsweep.files import write_whole
-from seedsweep.local.environment import TRAINER, literal_environment, trainer_config
-from seedsweep.local.lastwords import tail
-from seedsweep.local.processes import Launcher
-from seedsweep.local.rundir import RunDirectory, remove_tree
-from seedsweep_trainer.storage.folders import LocalFolders, keep_best_only, take_out_best
+from seedsweep.local.directory.run_directory import RunDirectory, remove_tree
+from seedsweep.local.processes.endings import tail
+from seedsweep.local.processes.environment import TRAINER, literal_environment, trainer_config
+from seedsweep.local.processes.launchers import Launcher
+from seedsweep_trainer.storage.folders import LocalFolders, Stored, keep_best_only, stored_bests, take_out_best
 
 _TRIES = 2
+_MEMBERS = TypeAdapter(list[Member])
+Found = TypeVar("Found", TestScore, Average)
 
 
 class Storage:
@@ -58,38 +62,53 @@ class Storage:
         """An attempt of this episode may write there from now on."""
         self._stored[episode] = True
 
-    def prune(self, episode: EpisodeId, best: int | None) -> None:
-        """Remove an episode's checkpoints; None, or all but its weights of the evaluation `best`."""
+    def prune(self, episode: EpisodeId, best: BestEvaluation | None) -> None:
+        """Remove all that an episode has stored; but for `best`, where it is not None."""
         folder = self._directory.checkpoints(episode)
         if best is None:
             remove_tree(folder)
             del self._stored[episode]
             return
         if self._ours:
-            keep_best_only(LocalFolders(folder), best)
+            keep_best_only(LocalFolders(folder), Stored(best.evaluation, best.score))
         self._stored[episode] = False
 
     def hand_over_winner(self, decision: HandOverWinner, card: str, then: Callable[[], None]) -> None:
         """Begin to hand over the winner with its card, in the background; call `then` once `hand_over` is there."""
-        self._handing_over = asyncio.create_task(self._make_best(decision, card))
+        self.hand_over = None
+        self._handing_over = asyncio.create_task(self._try_to_hand_over(decision, card))
         self._handing_over.add_done_callback(lambda _: then())
+
+    async def _try_to_hand_over(self, decision: HandOverWinner, card: str) -> None:
+        try:
+            await self._make_best(decision, card)
+        except OSError as error:
+            why = f"{error.filename or self._directory.root}: {error.strerror}; run the same command again once it can"
+            self.hand_over = HandOverOutcome(decision.episode.name, error=f"the winner could not be handed over: {why}")
 
     async def _make_best(self, decision: HandOverWinner, card: str) -> None:
         name = decision.episode.name
         folder = self._directory.checkpoints(decision.episode)
         # What is pruned meanwhile leaves what is taken out.
-        best = take_out_best(LocalFolders(folder), decision.evaluation)
+        wanted = decision.best
+        best = take_out_best(LocalFolders(folder), Stored(wanted.evaluation, wanted.score))
         if best is None:
-            error = f"no weights of evaluation {decision.evaluation} of {name} are in {self._directory.work}"
-            self.hand_over = HandOverOutcome(name, error=error)
+            error = f"no weights of evaluation {wanted.evaluation} of {name} are in {self._directory.work}"
+            others = tuple(stored_bests(LocalFolders(folder)))
+            self.hand_over = HandOverOutcome(name, error=error, missing=wanted, instead=others)
             return
         text = self._directory.root / ".card.md"
         write_whole(text, card.encode())
         weights = self._directory.best
         arguments = ["--best", str(folder / str(best)), "--to", str(weights), "--card", str(text)]
+        members = self._directory.root / ".average.json"
+        if decision.average_of:
+            write_whole(members, _MEMBERS.dump_json(members_of(decision.average_of), by_alias=True))
+            arguments += ["--average", str(members), "--episodes", str(self._directory.work)]
         log = self._directory.logs / "conclude.log"
         done = await self._run("conclude", arguments, log)
         text.unlink()
+        members.unlink(missing_ok=True)
         if done:
             self.hand_over = await self._export(_outcome(name, weights))
         else:
@@ -126,9 +145,15 @@ class Storage:
 
 def _outcome(episode: str, best: Path) -> HandOverOutcome:
     """What was handed over; a sweep without a test set has no test score."""
-    path = best / "test.json"
+    weights = str(best)
     try:
-        test = TestScore.model_validate_json(path.read_bytes()) if path.exists() else None
-    except (OSError, ValidationError):
-        return HandOverOutcome(episode, weights=str(best), error=f"{path} is no test score: run the same command again")
-    return HandOverOutcome(episode, weights=str(best), test=test)
+        test = _read(TestScore, best / "test.json")
+        average = _read(Average, best / "average.json")
+    except (OSError, ValidationError) as error:
+        why = f"{best} holds a file that is not what was written: run the same command again ({last_line(str(error))})"
+        return HandOverOutcome(episode, weights=weights, error=why)
+    return HandOverOutcome(episode, weights=weights, test=test, average=average)
+
+
+def _read(kind: type[Found], path: Path) -> Found | None:
+    return kind.model_validate_json(path.read_bytes()) if path.exists() else None

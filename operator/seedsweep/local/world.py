@@ -9,11 +9,11 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Decision, Event, HandOverWinner, Prune, Record, StartEpisode, StopAttempt
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, SeenAttempt
-from seedsweep.local.attempts import ProcessAttempts
-from seedsweep.local.ledger import Ledger
-from seedsweep.local.places import Place
+from seedsweep.local.directory.ledger import Ledger
+from seedsweep.local.machine.places import Place
+from seedsweep.local.processes.attempts import ProcessAttempts
 from seedsweep.local.storage import Storage
-from seedsweep.report.card import model_card
+from seedsweep.report.model_card.card import model_card
 
 MAX_WAIT_SECONDS = 60.0
 """A clock that was set back must not stop the loop."""
@@ -45,6 +45,7 @@ class LocalWorld:
             cuts=self._ledger.cuts,
             attempts=[*self.left_over, *self._attempts.seen()],
             parallelism=len(self._places),
+            records_progress=True,
             stored=self._storage.stored,
             resumable=self._attempts.resumable,
             hand_over=self._storage.hand_over,
@@ -70,7 +71,7 @@ class LocalWorld:
                     self._attempts.stop(decision.uid, save=decision.save)
                 case Prune():
                     best = self._ledger.episodes[decision.episode].best if decision.keep_best else None
-                    self._storage.prune(decision.episode, best.evaluation if best is not None else None)
+                    self._storage.prune(decision.episode, best)
                 case HandOverWinner():
                     self._to_hand_over = decision
 

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic.main import IncEx
 from ruamel.yaml import YAML
@@ -12,9 +13,9 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from seedsweep.api.episode import Episode
 from seedsweep.api.reading.scalars import TooLargeError, resolve
-from seedsweep.api.status import Cost, SweepStatus
+from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
-from seedsweep.report.words import one_line
+from seedsweep.report.words import one_line, score_text
 
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
 _WARNINGS = {
@@ -59,10 +60,16 @@ def casualties(episodes: Iterable[Episode]) -> list[Casualty]:
     return found
 
 
+def has_lost(episode: Episode) -> bool:
+    """Whether it was stopped at a rung, or is outranked there since the sweep got more seeds."""
+    verdict = episode.status.verdict
+    return verdict is not None and (verdict.outcome.startswith("Lost") or episode.status.state in ("Lost", "Audited"))
+
+
 def counting_evaluations(episode: Episode) -> int:
     """How many of its evaluations can be the result: a loser's up to the rung where it lost."""
     status = episode.status
-    if status.verdict is not None and status.verdict.outcome.startswith("Lost") and status.rung_scores:
+    if has_lost(episode) and status.rung_scores:
         return min(status.rung_scores[-1].evaluation, len(status.scores))
     return len(status.scores)
 
@@ -75,6 +82,30 @@ def steps_trained(cost: Cost) -> int:
 def saved_share(cost: Cost) -> float | None:
     """Share of the steps of full training that were not taken; negative where interruptions cost more."""
     return 1 - steps_trained(cost) / cost.full_steps if cost.full_steps else None
+
+
+class CostLine(NamedTuple):
+    """One kind of optimizer steps."""
+
+    name: str
+    steps: int | None
+    """None where it is not known."""
+    meaning: str
+
+
+def cost_lines(cost: Cost) -> list[CostLine]:
+    """What was trained, apart by what it was good for, against what was planned and what training all would take."""
+    return [
+        CostLine("useful", cost.useful_steps, "survivors to the end, losers to their rung"),
+        CostLine("overshoot", cost.overshoot_steps, "past the rung, before a loser stopped"),
+        CostLine("wasted", cost.wasted_steps, "trained again, because an interruption or a failure lost them"),
+        CostLine("audit", cost.audit_steps, "losers that ran on to tell what the cut cost"),
+        CostLine("trained in all", steps_trained(cost), "the sum of the above"),
+        CostLine(
+            "planned", cost.planned_steps, "what the design costs at most; overshoot, waste and audit come on top"
+        ),
+        CostLine("full training", cost.full_steps, "every episode to its end"),
+    ]
 
 
 def full_seconds(cost: Cost) -> float | None:
@@ -93,15 +124,33 @@ def wall_seconds(status: SweepStatus) -> float | None:
     return elapsed.total_seconds() - status.suspended_seconds
 
 
+def beats_constant(best: Best | None, *, maximize: bool) -> bool | None:
+    """Whether the best score is better than that of a constant answer; None where either is not known."""
+    if best is None or best.baseline is None:
+        return None
+    return best.score > best.baseline if maximize else best.score < best.baseline
+
+
 def warnings(status: SweepStatus) -> list[str]:
-    """Conditions that limit what the record can be trusted with."""
+    """What limits what the record can be trusted with."""
     said = []
     for kind, bad in _WARNED_IF.items():
         condition = status.condition(kind)
         if condition is not None and condition.status == bad:
             detail = one_line(condition.message)
             said.append(f"{_WARNINGS[kind]}{f': {detail}' if detail else ''}.")
+    if status.best is not None and (lost := lost_score(status.best)):
+        said.append(f"{lost[0].upper()}{lost[1:]}.")
     return said
+
+
+def lost_score(best: Best) -> str:
+    """That the winner had a score on record which its weights do not have; empty where it had none."""
+    if best.lost is None:
+        return ""
+    return (
+        f"its recorded best of {score_text(best.lost)} was not reproduced: what counts is the score of stored weights"
+    )
 
 
 def imported_from(status: SweepStatus) -> str | None:

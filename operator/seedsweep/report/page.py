@@ -1,35 +1,52 @@
 """`report.html`: one self-contained page from a record, made again from the same record without a difference."""
 
+import base64
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from seedsweep.api.cut import Cut, CutData
+from seedsweep.api.card import average_words
+from seedsweep.api.cut import Cut, CutData, RankedEpisode
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.files import write_whole
-from seedsweep.report.analysis import Withheld, analyses, withheld
-from seedsweep.report.audited import Audit, audit_of
+from seedsweep.report.beside import Beside, read_beside
+from seedsweep.report.episodes import episode_rows, rung_titles
 from seedsweep.report.facts import (
     casualties,
+    cost_lines,
     full_seconds,
     has_test_set,
     imported_from,
     saved_share,
-    steps_trained,
     wall_seconds,
     warnings,
     why_untested,
     yaml_text,
 )
-from seedsweep.report.figure import draw_curves, shown_from
+from seedsweep.report.figures.all_figures import figures_of
+from seedsweep.report.figures.drawing import page_svg
+from seedsweep.report.figures.grid_figure import no_grid, seed_grid
+from seedsweep.report.figures.plot import LABELLED_CUTS
+from seedsweep.report.figures.scales import positions, shown_from
+from seedsweep.report.figures.selection import drawn_curves, longest
+from seedsweep.report.findings.all_findings import findings_of
+from seedsweep.report.findings.losers import tests_of
+from seedsweep.report.findings.paper import PUBLISHED, PUBLISHED_COLUMNS
 from seedsweep.report.record import Record, read_record
-from seedsweep.report.whole import whole_runs
+from seedsweep.report.statistics.analysis import Withheld, analyses, withheld
+from seedsweep.report.statistics.audited import Audit, audit_of
+from seedsweep.report.statistics.floor import at_floor
+from seedsweep.report.statistics.whole import whole_runs
+from seedsweep.report.training import last_losses
 from seedsweep.report.words import (
+    NOBODY_BEAT_A_CONSTANT,
     counted,
     data_words,
     duration_text,
@@ -40,6 +57,10 @@ from seedsweep.report.words import (
     share_text,
 )
 
+CUT_ROWS = 40
+"""Of a cut: the table of episodes has all of them."""
+SCRIPT = Path(__file__).parent / "templates" / "report.js"
+
 
 @dataclass(frozen=True, slots=True)
 class CutTable:
@@ -47,16 +68,28 @@ class CutTable:
 
     data: CutData
     title: str
+    rows: list[tuple[int, RankedEpisode]]
+    """By rank; of many, those nearest the threshold."""
     places: dict[str, float]
     """By episode with a score, where it lies between the lowest and the highest of the table, from 0 to 1."""
     threshold_place: float
 
 
-def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[Cut]) -> str:
-    """The page as HTML: figures inlined, nothing fetched from anywhere."""
+_NOTHING = Beside()
+
+
+def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[Cut], known: Beside = _NOTHING) -> str:
+    """The page as HTML: figures inlined, nothing fetched from anywhere.
+
+    `known`: the answers to single validation examples that lie beside the record.
+    """
     record = Record(sweep, list(episodes), list(cuts))
     status = sweep.status or SweepStatus()
     whole, audit = whole_runs(record), audit_of(record)
+    findings = findings_of(record, whole, known)
+    tests = tests_of(margin.losers for margin in findings.verdict.margins)
+    rows, drawings = episode_rows(record, tests, last_losses(record, known)), figures_of(record)
+    script = SCRIPT.read_text(encoding="utf-8")
     environment = Environment(
         loader=PackageLoader("seedsweep.report"),
         autoescape=True,
@@ -64,24 +97,50 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (counted, data_words, duration_text, one_line, p_text, score_text, share_text)
+    words = (average_words, counted, data_words, duration_text, one_line, p_text, score_text, share_text)
     environment.filters.update({function.__name__: function for function in words})
     return environment.get_template("report.html").render(
         sweep=sweep,
         status=status,
         maximize=Layout.of(sweep).maximize,
         metric=metric_words(sweep.spec.trainer, status),
-        figure=draw_curves(record),
+        figures={drawing.name: page_svg(drawing) for drawing in drawings},
+        finalists_words=next((drawing.words for drawing in drawings if drawing.name == "finalists"), ""),
         shown_from=shown_from(record),
+        drawn=drawn_curves(record),
+        labelled_cuts=LABELLED_CUTS,
+        excluded_rows=CUT_ROWS // 2,
+        grid=seed_grid(record),
+        no_grid=no_grid(record),
+        rows=rows,
+        rung_titles=rung_titles(record),
+        brackets=len(Layout.of(sweep).sizes),
+        tested=any(row.test is not None for row in rows),
+        compared=any(row.against_last_kept is not None for row in rows),
+        with_losses=any(row.training_loss is not None for row in rows),
+        winner=status.best.episode if status.best is not None else None,
+        curves_data=_curves_data(record),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         analyses=analyses(record),
         audited={episode.spec.id.name for episode in episodes if episode.spec.audited},
+        findings=findings,
+        published=PUBLISHED,
+        published_columns=PUBLISHED_COLUMNS,
+        nobody=NOBODY_BEAT_A_CONSTANT,
         whole=whole,
         audit=audit if isinstance(audit, Audit) else None,
-        withheld=[*withheld(status), *whole.withheld, *([audit] if isinstance(audit, Withheld) else [])],
+        withheld=[
+            *withheld(status),
+            *whole.withheld,
+            *findings.withheld,
+            *([audit] if isinstance(audit, Withheld) else []),
+        ],
         cuts=[_cut_table(cut.data, many=len(cuts) > 1) for cut in cuts],
+        floor=at_floor(record),
         casualties=casualties(episodes),
         warnings=warnings(status),
-        trained=steps_trained(status.cost),
+        cost_lines=cost_lines(status.cost),
         saved=saved_share(status.cost),
         wall=wall_seconds(status),
         full_seconds=full_seconds(status.cost),
@@ -100,9 +159,24 @@ def write_report(directory: Path) -> Path:
         RecordError: the folder holds no readable record.
         OSError: it cannot be written; a report from before stays as it was.
     """
+    record = read_record(directory)
+    return write_page(directory, record, read_beside(directory, record))
+
+
+def write_page(directory: Path, record: Record, known: Beside) -> Path:
+    """The same of a record, and the answers beside it, that were read from there; raises OSError."""
     path = directory / "report.html"
-    write_whole(path, build_report(*read_record(directory)).encode())
+    write_whole(path, build_report(*record, known).encode())
     return path
+
+
+def _curves_data(record: Record) -> str:
+    """All curves as JSON for the page's script, to five digits: where evaluations stand, and scores by episode."""
+    scores = {
+        episode.spec.id.name: [None if score is None else float(f"{score:.5g}") for score in episode.status.scores]
+        for episode in record.episodes
+    }
+    return json.dumps({"x": positions(record, longest(record)), "scores": scores}, separators=(",", ":"))
 
 
 def _cut_table(data: CutData, *, many: bool) -> CutTable:
@@ -112,4 +186,6 @@ def _cut_table(data: CutData, *, many: bool) -> CutTable:
     places = {name: (score - low) / span for name, score in scores.items()}
     threshold_place = (data.threshold - low) / span if data.threshold is not None else 0.0
     where = f"Bracket {data.bracket}, rung {data.rung}: cut" if many else "Cut"
-    return CutTable(data, f"{where} at evaluation {data.evaluation}", places, threshold_place)
+    start = max(0, len(data.kept) - CUT_ROWS // 2) if len(data.ranked) > CUT_ROWS else 0
+    rows = list(enumerate(data.rows, start=1))[start : start + CUT_ROWS]
+    return CutTable(data, f"{where} at evaluation {data.evaluation}", rows, places, threshold_place)

@@ -1,19 +1,27 @@
 """A record in the folder of a run: read back, or written where it comes from elsewhere."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from pydantic import ValidationError
 
 from seedsweep.api.base import ApiModel
 from seedsweep.api.checks import Problem, path_of, shown
-from seedsweep.api.cut import Cut
+from seedsweep.api.cut import Cut, standing_cuts
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.layout import expand
+from seedsweep.files import write_whole
 from seedsweep.report.curves import HEADER, curve_lines
 
 Resource = TypeVar("Resource", bound=ApiModel)
+IN_CLUSTER = "sweep/"
+"""What the name of a sweep in a cluster begins with, where a folder could stand too."""
+_RECORDED = {"trained", "finished", "lost", "audited", "failed", "diverged"}
+"""Counts of episodes whose files were written before the count."""
 _REMEDY = "run the release that wrote it, or restore the file"
 
 
@@ -22,37 +30,47 @@ class RecordError(ValueError):
 
 
 class Record(NamedTuple):
-    """A sweep with its status, its episodes in index order and its cuts in the order they were made."""
+    """A sweep with its status, its episodes in index order and the cuts that stand in the order they were made."""
 
     sweep: SeedSweep
     episodes: list[Episode]
     cuts: list[Cut]
+
+    @classmethod
+    def of(cls, sweep: SeedSweep, episodes: Iterable[Episode], cuts: Iterable[Cut]) -> Self:
+        """In these orders; the index on record of an episode is from before the sweep got more seeds."""
+        places = {episode: place for place, episode in enumerate(expand(sweep.spec.seeds))}
+        in_order = sorted(episodes, key=lambda episode: places.get(episode.spec.id, episode.spec.index))
+        return cls(sweep, in_order, standing_cuts(cuts))
 
 
 def read_record(directory: Path) -> Record:
     """Read sweep.json, episodes/*.json and cuts/*.json.
 
     Raises:
-        RecordError: no sweep there, or a file that is not what its place says.
+        RecordError: no sweep there, a file that is not what its place says, or an episode without a file or with two.
     """
+    sweep = read_sweep(directory)
+    episodes = [_read(path, Episode) for path in sorted(directory.glob("episodes/*.json"))]
+    _check_complete(directory, sweep, episodes)
+    cuts = [_read(path, Cut) for path in sorted(directory.glob("cuts/*.json"))]
+    return Record.of(sweep, episodes, cuts)
+
+
+def read_sweep(directory: Path) -> SeedSweep:
+    """Read sweep.json alone; raises RecordError."""
     if not (directory / "sweep.json").is_file():
         raise RecordError(f"{directory}: no sweep.json in it; {_instead_of(directory)}")
-    sweep = _read(directory / "sweep.json", SeedSweep)
-    episodes = [_read(path, Episode) for path in sorted(directory.glob("episodes/*.json"))]
-    cuts = [_read(path, Cut) for path in sorted(directory.glob("cuts/*.json"))]
-    return Record(
-        sweep,
-        sorted(episodes, key=lambda episode: episode.spec.index),
-        sorted(cuts, key=lambda cut: (cut.data.bracket, cut.data.rung)),
-    )
+    return _read(directory / "sweep.json", SeedSweep)
 
 
 def write_record(directory: Path, record: Record) -> None:
     """Write what `read_record` reads, and curves.csv, into a folder that nobody reads yet; raises OSError."""
     sweep, status = record.sweep, record.sweep.status or SweepStatus()
+    # First and whole: it says whose folder this is, should the rest have to be written again.
+    write_whole(directory / "sweep.json", resource_json(sweep))
     for folder in ("episodes", "cuts"):
         (directory / folder).mkdir(exist_ok=True)
-    (directory / "sweep.json").write_bytes(resource_json(sweep))
     for episode in record.episodes:
         (directory / "episodes" / f"{episode.spec.id.name}.json").write_bytes(resource_json(episode))
     for cut in record.cuts:
@@ -65,6 +83,21 @@ def write_record(directory: Path, record: Record) -> None:
 def resource_json(resource: ApiModel) -> bytes:
     """A resource as it stands in its file."""
     return resource.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
+
+
+def _check_complete(directory: Path, sweep: SeedSweep, episodes: Sequence[Episode]) -> None:
+    """One file an episode: with another number every n would be wrong."""
+    many = Counter(episode.spec.id.name for episode in episodes)
+    if twice := [name for name, files in many.items() if files > 1]:
+        raise RecordError(f"{directory / 'episodes'}: holds {twice[0]} in two files: remove the copy")
+    # One that has only begun need not have a file yet.
+    counts = (sweep.status or SweepStatus()).counts
+    counted = sum(counts.model_dump(include=_RECORDED).values())
+    if len(many) < counted:
+        raise RecordError(
+            f"{directory / 'episodes'}: holds {len(many):,} of the {counted:,} episodes that sweep.json counts as "
+            "trained, lost or given up: restore the files that are missing"
+        )
 
 
 def _instead_of(directory: Path) -> str:

@@ -4,6 +4,10 @@ from seedsweep.api.provenance import Provenance
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import Trainer
 
+NOBODY_BEAT_A_CONSTANT = (
+    "No episode beat a constant answer, which is the same for every example: no model here is worth using. "
+    "Check labels and texts, then lower or raise the learning rate."
+)
 _METRICS = {
     "accuracy": "accuracy",
     "f1": "F1",
@@ -86,6 +90,14 @@ def data_words(found: Provenance) -> str:
     text = ", ".join(f"{size:,} {name}" for name, size, _ in given) + " examples"
     truncated = [f"{cut:,} {name} ({share_text(cut, size)})" for name, size, cut in given if cut and size]
     return f"{text}; truncated to maxLength: {', '.join(truncated)}" if truncated else f"{text}, none truncated"
+
+
+def end_words(name: str, status: SweepStatus) -> str:
+    """How a sweep that is over has ended, on one line; `name`: as people know it."""
+    if status.failure is not None:
+        return f"{name} failed: {status.failure.reason}: {one_line(status.failure.message)}"
+    best = f": best {score_text(status.best.score)} by {status.best.episode}" if status.best is not None else ""
+    return f"{name} is complete{best}"
 
 
 def one_line(text: str) -> str:

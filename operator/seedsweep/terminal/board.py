@@ -5,14 +5,21 @@ from dataclasses import dataclass, replace
 
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
+from seedsweep.api.status import Best
 from seedsweep.engine.decisions import Plan, RecordCut, RecordEpisode
-from seedsweep.engine.facts.ranking import Score, score_key
+from seedsweep.engine.facts.ranking import Key, Score, ranking_key
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 from seedsweep.report.words import score_text
 
 _NEW = EpisodeStatus()
-_STATES = {"LostByCut": "lost", "LostByDominance": "lost", "Failed": "failed", "Diverged": "diverged"}
+_STATES = {
+    "LostByCut": "lost",
+    "LostByDominance": "lost",
+    "LostByFloor": "fell",
+    "Failed": "failed",
+    "Diverged": "diverged",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Row:
     scores: tuple[Score, ...]
     score: Score
     """What it is ranked by: its best (or latest) evaluation among those that count so far."""
+    loss: Score
+    """Validation loss of that evaluation, which breaks ties."""
     progress: float
     """Share of a full episode's steps, or of its evaluations where steps are not published."""
     passed: int
@@ -43,6 +52,10 @@ class Divider:
     text: str
     made: bool
     """A decision on record, not an outlook."""
+    evaluation: int | None = None
+    """Of a cut, where it is known."""
+    threshold: float | None = None
+    """Of a cut that is made."""
 
 
 Entry = Row | Divider
@@ -60,11 +73,18 @@ class Board:
     low: float
     """Scores from here down are drawn lowest: the constant baseline, where a trainer published one."""
     high: float
+    baseline: float | None
+    """Score of a constant answer, where a trainer published one."""
 
     @property
     def rows(self) -> list[Row]:
         """The episodes alone."""
         return [entry for entry in self.entries if isinstance(entry, Row)]
+
+    @property
+    def leader(self) -> Row | None:
+        """Who is best so far."""
+        return next((row for row in self.rows if row.leader), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +99,8 @@ class _Facts:
     """Survivors of each cut: looked up for every episode, so made once."""
     evaluations: int | None
     steps: int | None
+    budget_is_shared_out: bool
+    """Who has not begun by now never will."""
 
     def reading(self, episode: EpisodeId) -> Reading | None:
         attempt = self.attempts.get(episode)
@@ -89,6 +111,13 @@ class _Facts:
         recorded = self.statuses.get(episode, _NEW).scores
         reading = self.reading(episode)
         return (*recorded, *reading.scores[len(recorded) :]) if reading is not None else tuple(recorded)
+
+    def losses(self, episode: EpisodeId) -> tuple[Score, ...]:
+        """The same of the validation losses; empty where none are told."""
+        recorded = self.statuses.get(episode, _NEW).losses
+        reading = self.reading(episode)
+        published = reading.losses if reading is not None and reading.losses is not None else ()
+        return (*recorded, *published[len(recorded) :])
 
     def rungs_passed(self, episode: EpisodeId) -> int:
         """How many cuts kept it."""
@@ -107,14 +136,22 @@ def make_board(layout: Layout, seen: Observation, plan: Plan) -> Board:
     for episode in layout.episodes:
         grouped[layout.bracket_of[episode]].append(_row(facts, episode))
     every = [row for rows in grouped.values() for row in rows]
-    leader = min((r for r in every if r.score is not None), key=lambda r: _order(layout, r), default=None)
+    leader = _leader(layout, every, plan.status.best)
     entries: list[Entry] = []
     for bracket in brackets:
         if len(brackets) > 1:
             entries.append(Divider(f"bracket {bracket}: {len(grouped[bracket])} episodes", made=False))
         entries += _ranked(facts, bracket, grouped[bracket], leader)
-    low, high = _scale(facts, every)
-    return Board(tuple(entries), facts.evaluations, facts.steps, low, high)
+    baseline = _baseline(facts)
+    low, high = _scale(every, baseline, maximize=layout.maximize)
+    return Board(tuple(entries), facts.evaluations, facts.steps, low, high, baseline)
+
+
+def _leader(layout: Layout, rows: Sequence[Row], best: Best | None) -> Row | None:
+    """The engine's best; before anyone has been compared, whoever leads so far."""
+    if best is not None:
+        return next((row for row in rows if row.episode.name == best.episode), None)
+    return min((row for row in rows if row.score is not None), key=lambda row: _order(layout, row), default=None)
 
 
 def _facts(layout: Layout, seen: Observation, plan: Plan) -> _Facts:
@@ -123,7 +160,7 @@ def _facts(layout: Layout, seen: Observation, plan: Plan) -> _Facts:
     attempts = {a.episode: a for a in seen.attempts if a.live}
     readings = [a.reading for a in attempts.values() if a.reading is not None]
     # A cut that was observed is the one that counts: another may have been made first.
-    cuts = {**decided, **seen.cuts}
+    cuts = {**decided, **{key: cut for key, cut in seen.cuts.items() if not layout.is_outgrown(cut)}}
     return _Facts(
         layout=layout,
         statuses={**seen.episodes, **recorded},
@@ -133,6 +170,7 @@ def _facts(layout: Layout, seen: Observation, plan: Plan) -> _Facts:
         evaluations=plan.status.evaluations
         or _first(r.evaluations_planned for r in readings)
         or layout.spec.trainer.planned_evaluations,
+        budget_is_shared_out=plan.status.counts.unused > 0,
         steps=plan.status.steps or _first(r.steps_planned for r in readings),
     )
 
@@ -145,17 +183,21 @@ def _row(facts: _Facts, episode: EpisodeId) -> Row:
     status = facts.statuses.get(episode, _NEW)
     attempt = facts.attempts.get(episode)
     scores = facts.curve(episode)
+    score, loss = _ranked_by(facts, episode, scores)
     state = _state(status, attempt)
+    if state == "waiting" and facts.budget_is_shared_out and episode not in facts.statuses:
+        state = "unused"
     return Row(
         episode=episode,
         rank=None,
         state=state,
         scores=scores,
-        score=_score(facts, episode, scores),
+        score=score,
+        loss=loss,
         progress=_progress(facts, len(scores), facts.reading(episode)),
         passed=facts.rungs_passed(episode),
         live=attempt is not None,
-        settled=state in ("lost", "failed", "diverged"),
+        settled=state in ("lost", "fell", "unused", "failed", "diverged"),
     )
 
 
@@ -166,24 +208,33 @@ def _state(status: EpisodeStatus, attempt: SeenAttempt | None) -> str:
     if verdict is not None and verdict.outcome in _STATES:
         return "audited" if status.state == "Audited" else _STATES[verdict.outcome]
     if attempt is None:
-        idle = status.state in ("Paused", "Trained")
-        return status.state.lower() if idle else "finished" if verdict is not None else "waiting"
+        # Lost and audited here are those that had finished, and are outranked since the sweep got more seeds.
+        says = status.state in ("Paused", "Trained", "Lost", "Audited")
+        return status.state.lower() if says else "finished" if verdict is not None else "waiting"
     if attempt.bound is None:
         return "queued"
     return "starting" if attempt.reading is None else "training"
 
 
-def _score(facts: _Facts, episode: EpisodeId, scores: Sequence[Score]) -> Score:
-    ladder = facts.layout.rungs[facts.layout.bracket_of[episode]]
+def _ranked_by(facts: _Facts, episode: EpisodeId, scores: Sequence[Score]) -> tuple[Score, Score]:
+    """Score and loss."""
+    found = facts.statuses.get(episode, _NEW).best
+    if found is not None and found.lost is not None:
+        return found.score, found.loss
+    losses, ladder = facts.losses(episode), facts.layout.rungs[facts.layout.bracket_of[episode]]
     passed = facts.rungs_passed(episode)
     counted = list(scores)
     if facts.evaluations is not None and passed < len(ladder):
         # Evaluations past the next rung count only for an episode that is kept there.
         counted = counted[: ladder[passed].at_percent * facts.evaluations // 100]
         if facts.layout.latest:
-            return counted[-1] if counted else None
-    best = BestEvaluation.of(counted, (), len(counted), maximize=facts.layout.maximize)
-    return best.score if best is not None else None
+            at = len(counted) - 1
+            return (counted[at], losses[at] if at < len(losses) else None) if counted else (None, None)
+    status = facts.statuses.get(episode, _NEW)
+    if status.verdict is not None and status.verdict.fall is not None:
+        counted = counted[: status.rung_scores[0].evaluation]
+    best = BestEvaluation.of(counted, losses, len(counted), maximize=facts.layout.maximize)
+    return (best.score, best.loss) if best is not None else (None, None)
 
 
 def _progress(facts: _Facts, evaluations: int, reading: Reading | None) -> float:
@@ -192,10 +243,10 @@ def _progress(facts: _Facts, evaluations: int, reading: Reading | None) -> float
     return min(1.0, max(by_evaluations, by_steps))
 
 
-def _order(layout: Layout, row: Row) -> tuple[tuple[bool, float], int]:
+def _order(layout: Layout, row: Row) -> Key:
     # Without a score they stand in the order in which they start.
     last = layout.index if row.score is None else layout.tie
-    return (score_key(row.score, layout.maximize), last[row.episode])
+    return ranking_key(row.score, row.loss, last[row.episode], maximize=layout.maximize)
 
 
 def _ranked(facts: _Facts, bracket: int, rows: Sequence[Row], leader: Row | None) -> list[Entry]:
@@ -224,7 +275,7 @@ def _out(row: Row) -> bool:
 def _made_line(cut: CutData) -> Divider:
     eligible = len(cut.ranked)
     text = f"cut at evaluation {cut.evaluation}: kept {len(cut.kept)} of {eligible + len(cut.excluded)}"
-    return Divider(f"{text}, threshold {score_text(cut.threshold)}", made=True)
+    return Divider(f"{text}, threshold {score_text(cut.threshold)}", True, cut.evaluation, cut.threshold)
 
 
 def _outlook(facts: _Facts, bracket: int, made: int, above: int, total: int) -> Divider | None:
@@ -233,26 +284,26 @@ def _outlook(facts: _Facts, bracket: int, made: int, above: int, total: int) -> 
     if made >= len(ladder) or above != ladder[made].keep or above >= total:
         return None
     rung = ladder[made]
-    where = (
-        f"evaluation {rung.at_percent * facts.evaluations // 100}"
-        if facts.evaluations is not None
-        else f"{rung.at_percent} % of each episode"
-    )
-    return Divider(f"the cut at {where} will keep {rung.keep}", made=False)
+    evaluation = rung.at_percent * facts.evaluations // 100 if facts.evaluations is not None else None
+    where = f"evaluation {evaluation}" if evaluation is not None else f"{rung.at_percent} % of each episode"
+    return Divider(f"the cut at {where} will keep {rung.keep}", False, evaluation)
 
 
-def _scale(facts: _Facts, rows: Sequence[Row]) -> tuple[float, float]:
+def _baseline(facts: _Facts) -> float | None:
+    known = [s.baseline for s in facts.statuses.values()] + [
+        r.baseline for e in facts.attempts if (r := facts.reading(e))
+    ]
+    return next((b for b in known if b is not None), None)
+
+
+def _scale(rows: Sequence[Row], baseline: float | None, *, maximize: bool) -> tuple[float, float]:
     """The scores drawn lowest and highest: baseline to best, so that a flat row means nothing was learnt."""
     defined = [score for row in rows for score in row.scores if score is not None]
     if not defined:
         return (0.0, 1.0)
     low, high = min(defined), max(defined)
-    known = [s.baseline for s in facts.statuses.values()] + [
-        r.baseline for e in facts.attempts if (r := facts.reading(e))
-    ]
-    baseline = next((b for b in known if b is not None), None)
-    if baseline is not None and facts.layout.maximize and baseline < high:
+    if baseline is not None and maximize and baseline < high:
         low = baseline
-    if baseline is not None and not facts.layout.maximize and baseline > low:
+    if baseline is not None and not maximize and baseline > low:
         high = baseline
     return (low, high)

@@ -12,12 +12,14 @@ from seedsweep.terminal.board import Board, Divider, Entry, Row
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 MARK = "★"
+_CURVE, _PROGRESS, _DONE = "curve", "progress", "done"
+"""Titles of columns that may be narrow: one that does not fit is another, or none."""
 _STYLES = {"failed": "not dim red", "diverged": "not dim red", "training": "bold", "finished": "green"}
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Widths in cells; what does not fit is left out, the curve before the bar."""
+    """Widths in cells; what does not fit is left out: the bar first, then the curve, then how much is done."""
 
     rank: int
     episode: int
@@ -37,10 +39,12 @@ class Columns:
         score = max(len("best"), *(len(score_text(row.score)) for row in rows))
         done = 2 * len(str(board.evaluations or 0)) + 1
         gaps = 2 * 5 + 1
-        free = max(0, width - 2 - rank - episode - state - score - done - gaps)
+        free = width - 2 - rank - episode - state - score - done - gaps
+        if free < 0:
+            return cls(rank, episode, state, 0, score, 0, 0)
         slots = board.evaluations or 10
-        bar = min(16, max(0, free - slots), free // 3) if free >= 12 else 0
-        curve = free - bar
+        bar = min(16, free // 3) if free >= 24 else 0
+        curve = free - bar if free - bar >= len(_CURVE) else 0
         # Whole cells per evaluation, so that equal times stand under each other at equal widths.
         return cls(rank, episode, state, curve // slots * slots if curve > slots else curve, score, bar, done)
 
@@ -100,11 +104,11 @@ def _block(score: float, low: float, high: float) -> str:
 
 
 def _titles(columns: Columns) -> Text:
-    curve = "curve".ljust(columns.curve)[: columns.curve]
-    bar = "progress".ljust(columns.bar + 1 + columns.done)[: columns.bar + 1 + columns.done]
+    curve = _CURVE if columns.curve else ""
+    done = _PROGRESS if columns.bar + 1 + columns.done >= len(_PROGRESS) else _DONE if columns.done else ""
     return Text(
         f"  {'#':>{columns.rank}}  {'episode':<{columns.episode}}  {'state':<{columns.state}}"
-        f"  {curve}  {'best':>{columns.score}}  {bar}".rstrip(),
+        f"  {curve:<{columns.curve}}  {'best':>{columns.score}}  {done}",
         style="dim",
     )
 
@@ -120,12 +124,12 @@ def _row(row: Row, board: Board, columns: Columns) -> Text:
     filled = round(row.progress * columns.bar)
     line.append("━" * filled)
     line.append("─" * (columns.bar - filled), style="dim")
-    total = str(board.evaluations) if board.evaluations is not None else "?"
-    line.append(f" {len(row.scores):>{len(total)}}/{total}")
+    if columns.done:
+        total = str(board.evaluations) if board.evaluations is not None else "?"
+        line.append(f" {len(row.scores):>{len(total)}}/{total}")
     return line
 
 
 def _divider(divider: Divider, width: int) -> Text:
     rule, style = ("──", "magenta") if divider.made else ("┄┄", "dim")
-    text = f"{rule} {divider.text} "
-    return Text((text + rule[0] * width)[:width], style=style)
+    return Text(f"{rule} {divider.text} ".ljust(width, rule[0]), style=style)

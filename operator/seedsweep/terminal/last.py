@@ -8,20 +8,35 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from seedsweep.api.card import average_words
 from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import Best, Cost, SweepStatus, TestScore
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.report.facts import (
     Casualty,
+    beats_constant,
     casualties,
     full_seconds,
+    lost_score,
     saved_share,
     steps_trained,
     wall_seconds,
     why_untested,
 )
-from seedsweep.report.words import counted, data_words, duration_text, metric_words, one_line, score_text, share_text
+from seedsweep.report.record import Record
+from seedsweep.report.statistics.floor import at_floor
+from seedsweep.report.words import (
+    NOBODY_BEAT_A_CONSTANT,
+    counted,
+    data_words,
+    duration_text,
+    metric_words,
+    one_line,
+    score_text,
+    share_text,
+)
+from seedsweep.terminal.wrapping import Wrapped
 
 NAMED_CASUALTIES = 5
 """More would push the result off the screen; the report has them all."""
@@ -30,6 +45,7 @@ _REMEDIES = {
     "BadConfiguration": "Correct spec.trainer in the sweep file, then start it anew.",
     "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; then start it anew.",
     "NoEpisodeFinished": "Remove the cause below, then start it anew.",
+    "NoBaseline": "Publish both gauges, or stop by rungs; then start it anew.",
     "NoScore": "Correct the data or the metric, then start it anew.",
     "HandOverFailed": "The winner and its scores stand. Remove the cause, then have it handed over again.",
     "EpisodesDisagree": "All episodes must train on the same data with the same settings: look for what differs.",
@@ -65,13 +81,16 @@ def last_screen(
     facts.add_column(overflow="fold")
     if status.best is not None:
         for label, text in _result(sweep, status.best, status, len(episodes)):
-            facts.add_row(label, text)
+            facts.add_row(label, Wrapped(text))
     if status.provenance is not None:
-        facts.add_row("data", data_words(status.provenance))
+        facts.add_row("data", Wrapped(data_words(status.provenance)))
     for cut in cuts:
-        facts.add_row("kept", _kept(cut.data, many=len(cuts) > 1))
+        facts.add_row("kept", Wrapped(_kept(cut.data, many=len(cuts) > 1)))
+    floor = at_floor(Record(sweep, list(episodes), list(cuts)))
+    if floor is not None:
+        facts.add_row("floor", Wrapped(floor.words))
     for label, text in (*_casualties(lost), *_cost(status.cost, status)):
-        facts.add_row(label, text)
+        facts.add_row(label, Wrapped(text))
     parts: list[RenderableType] = [*_headline(sweep, status), Text(), Padding(facts, (0, 0, 0, 2), expand=False)]
     if steps:
         parts += [Text(), *_next_steps(steps)]
@@ -92,9 +111,12 @@ def _headline(sweep: SeedSweep, status: SweepStatus) -> Iterator[RenderableType]
         metric = metric_words(sweep.spec.trainer, status)
         complete = status.phase == "Complete"
         said = "is complete" if complete else f"is not over ({status.phase}); best so far"
-        style = "bold green" if complete else "bold"
         score = f"{metric} {score_text(status.best.score)} by {status.best.episode}"
-        yield Text(f"{'✓ ' if complete else ''}{name} {said}: {score}", style=style)
+        nobody = complete and beats_constant(status.best, maximize=_maximize(sweep)) is False
+        mark, style = ("! ", "bold yellow") if nobody else ("✓ ", "bold green") if complete else ("", "bold")
+        yield Text(f"{mark}{name} {said}: {score}", style=style)
+        if nobody:
+            yield Padding(Text(NOBODY_BEAT_A_CONSTANT), (0, 0, 0, 2))
 
 
 def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) -> Iterator[tuple[str, str]]:
@@ -102,6 +124,10 @@ def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) ->
     at = f"evaluation {best.evaluation}" + (f" of {status.evaluations}" if status.evaluations else "")
     yield "seeds", f"{seeds}; best at {at}"
     yield "validation", score_text(best.score) + _against(best.baseline)
+    if lost := lost_score(best):
+        yield "", lost
+    if best.average is not None:
+        yield "result", one_line(average_words(best.average))
     if best.test is not None:
         yield "test", _test(best.test)
     elif untested := why_untested(sweep):

@@ -1,40 +1,83 @@
 """The live view of a sweep: redrawn in place in a terminal, plain lines anywhere else."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from seedsweep.api.status import Cost, SweepStatus
 from seedsweep.engine.decisions import Event, Plan
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
-from seedsweep.report.words import counted, duration_text, metric_words, one_line, score_text, share_text
-from seedsweep.terminal.board import Board, make_board
+from seedsweep.report.words import one_line, score_text
 from seedsweep.terminal.drawing import draw_rows
-from seedsweep.terminal.remaining import time_left
+from seedsweep.terminal.moment import Moment, saving_text, steps_text
+from seedsweep.terminal.wrapping import wrapped
 
 REDRAW = timedelta(seconds=1)
 """Drawing costs processor time that belongs to training."""
 PROGRESS_LINE = timedelta(seconds=30)
-_FRAME_LINES = 9
-"""Lines around the rows: header, footer, blank lines, and one for the cursor."""
+_SPARE_LINES = 4
+"""Around the rows, beside header and footer: two blank ones, one for the cursor and one to spare."""
+_SAID_LINES = 3
+"""A message may be long, and the rows need room too."""
+_TITLE_WIDTH = 7
+
+Show = Callable[[Moment], None]
+
+
+class Screen(Protocol):
+    """Where the view is redrawn in place, as in a terminal by rich's Live."""
+
+    def start(self) -> None:
+        """Before the first frame."""
+        ...
+
+    def update(self, frame: Group, *, refresh: bool) -> None:
+        """Show a frame in place of the one before."""
+        ...
+
+    def stop(self) -> None:
+        """Leave nothing behind: the last screen takes its place."""
+        ...
+
+
+@dataclass
+class _Paced:
+    """What shows a moment, and rests before it shows another."""
+
+    pause: timedelta
+    show: Show
+    shown: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        # The moment is that of who sees: a sweep watched from afar is seen by the operator's clock or by our own.
+        return self.shown is None or abs(now - self.shown) >= self.pause
 
 
 class LiveView:
-    """Shows each observation with its plan. A context manager: the terminal is as it was after it."""
+    """Shows each observation with its plan. A context manager: the terminal is as it was after it.
 
-    def __init__(self, layout: Layout, console: Console) -> None:
+    Args:
+        screen: where it is redrawn. Absent: in the console, where that is a terminal; else it prints lines.
+        page: shows the sweep as well, at most once a second.
+    """
+
+    def __init__(
+        self, layout: Layout, console: Console, screen: Screen | None = None, page: Show | None = None
+    ) -> None:
         self._layout = layout
         self._console = console
-        in_place = console.is_terminal and not console.is_dumb_terminal
-        # Transient: the last screen takes its place.
-        self._live = Live(console=console, auto_refresh=False, transient=True) if in_place else None
+        self._live = screen
+        if screen is None and console.is_terminal and not console.is_dumb_terminal:
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+        first = _Paced(PROGRESS_LINE, self._log) if self._live is None else _Paced(REDRAW, self._draw)
+        self._shown_by = [first, *([_Paced(REDRAW, page)] if page is not None else [])]
         self._start: datetime | None = None
-        self._shown: datetime | None = None
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -55,84 +98,64 @@ class LiveView:
         for event in plan.events:
             if self._live is None or event.kind == "Warning":
                 self._console.print(_event_line(event, elapsed), soft_wrap=True)
-        pause = PROGRESS_LINE if self._live is None else REDRAW
-        # The moment is that of who sees: a sweep watched from afar is seen by the operator's clock or by our own.
-        if self._shown is not None and abs(now - self._shown) < pause and not plan.finished:
+        due = [paced for paced in self._shown_by if plan.finished or paced.is_due(now)]
+        if not due:
             return
-        self._shown = now
-        board = make_board(self._layout, seen, plan)
-        left = time_left(self._layout, board, seen, now)
-        if self._live is None:
-            line = progress_line(plan.status, board, left)
-            self._console.print(Text(f"{_clock(elapsed)} {line}"), soft_wrap=True)
-            return
+        moment = Moment.of(self._layout, seen, plan, now, elapsed)
+        for paced in due:
+            paced.shown = now
+            paced.show(moment)
+
+    def _log(self, moment: Moment) -> None:
+        self._console.print(Text(f"{_clock(moment.elapsed)} {progress_line(moment)}"), soft_wrap=True)
+
+    def _draw(self, moment: Moment) -> None:
+        assert self._live is not None
         width, height = self._console.size
-        lines = [
-            *header_lines(self._layout, plan.status),
-            Text(),
-            *draw_rows(board, width, height - _FRAME_LINES),
-            Text(),
-            *footer_lines(seen, plan.status, elapsed, left),
-        ]
+        header, footer = header_lines(moment, width), footer_lines(moment, width)
+        rows = draw_rows(moment.board, width, height - _SPARE_LINES - len(header) - len(footer))
+        lines = [*header, Text(), *rows, Text(), *footer]
         for text in lines:
             text.truncate(width, overflow="ellipsis")
         self._live.update(Group(*lines), refresh=True)
 
 
-def header_lines(layout: Layout, status: SweepStatus) -> list[Text]:
+def header_lines(moment: Moment, width: int) -> list[Text]:
     """What is compared, and what happens now or why nothing does."""
-    trainer = layout.spec.trainer
-    direction = "higher" if layout.maximize else "lower"
-    what = f"{counted(len(layout.episodes), 'episode')}, {metric_words(trainer, status)} ({direction} is better)"
-    line = Text.assemble((layout.name, "bold"), f"  {what}")
-    return [line, Text.assemble((status.phase, "bold"), f"  {one_line(status.message)}")]
+    status = moment.status
+    name, now = f"{moment.layout.name}  ", one_line(status.message)
+    return [*_said(name, moment.compared, width, "bold"), *_said(f"{status.phase}  ", now, width, "bold")]
 
 
-def footer_lines(seen: Observation, status: SweepStatus, elapsed: timedelta, left: float | None) -> list[Text]:
+def footer_lines(moment: Moment, width: int) -> list[Text]:
     """Time, places and cost."""
-    places = min(seen.parallelism, status.observed_places or seen.parallelism)
-    busy = sum(1 for attempt in seen.attempts if attempt.live and attempt.bound is not None)
-    time = f"{duration_text(elapsed.total_seconds())} elapsed"
-    if left is not None and left > 0:
-        time += f", about {duration_text(left)} left"
-    lines = [("time", f"{time}, {busy} of {counted(places, 'place')} in use"), ("steps", steps_text(status.cost))]
-    if saving := saving_text(status.cost):
+    cost, times = moment.status.cost, filter(None, (moment.elapsed_text, moment.left_text, moment.places_text))
+    lines = [("time", ", ".join(times)), ("steps", steps_text(cost))]
+    if saving := saving_text(cost):
         lines.append(("saves", saving))
-    return [Text.assemble((f"{title:<7}", "dim"), text) for title, text in lines]
+    return [line for title, text in lines for line in _said(f"{title:<{_TITLE_WIDTH}}", text, width, "dim")]
 
 
-def steps_text(cost: Cost) -> str:
-    """Steps taken against the plan, each kind apart."""
-    planned = f" of {cost.planned_steps:,} planned" if cost.planned_steps else ""
-    text = f"{cost.useful_steps:,}{planned}"
-    for kind, steps in (
-        ("overshoot", cost.overshoot_steps),
-        ("wasted", cost.wasted_steps),
-        ("audit", cost.audit_steps),
-    ):
-        if steps:
-            text += f" + {steps:,} {kind}"
-    return text
+def _said(title: str, text: str, width: int, style: str) -> list[Text]:
+    """A title with its text, on as many lines as that takes, but no more than a few."""
+    lines = wrapped(title + text, width, " " * _TITLE_WIDTH)
+    if len(lines) > _SAID_LINES:
+        lines = [*lines[: _SAID_LINES - 1], f"{lines[_SAID_LINES - 1][: width - 1]}…"]
+    found = [Text(line) for line in lines]
+    found[0].stylize(style, 0, len(title))
+    return found
 
 
-def saving_text(cost: Cost) -> str:
-    """What the plan saves, less what overshoot and interruptions have cost; empty where it saves nothing."""
-    if not cost.planned_steps or not cost.full_steps:
-        return ""
-    saved = cost.full_steps - cost.planned_steps - cost.overshoot_steps - cost.wasted_steps - cost.audit_steps
-    return f"{share_text(saved, cost.full_steps)} of {cost.full_steps:,} for training all fully" if saved > 0 else ""
-
-
-def progress_line(status: SweepStatus, board: Board, left: float | None) -> str:
+def progress_line(moment: Moment) -> str:
     """The state on one line, for logs."""
-    counts = {name: n for name, n in status.counts if n}
-    parts = [f"{status.phase}: " + (", ".join(f"{n} {name}" for name, n in counts.items()) or "nothing started")]
-    leader = next((row for row in board.rows if row.leader), None)
+    status = moment.status
+    parts = [f"{status.phase}: {moment.counts_text}"]
+    leader = moment.board.leader
     if leader is not None:
         parts.append(f"best {score_text(leader.score)} ({leader.episode.name})")
     parts.append(f"steps {steps_text(status.cost)}")
-    if left is not None and left > 0:
-        parts.append(f"about {duration_text(left)} left")
+    if moment.left_text:
+        parts.append(moment.left_text)
     if status.message:
         parts.append(one_line(status.message))
     return "; ".join(parts)

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from heapq import heapreplace
 from itertools import pairwise
 
-from seedsweep.engine.layout import Layout
+from seedsweep.engine.layout import Layout, step_of
 from seedsweep.engine.observation import Observation
-from seedsweep.engine.questions.census import step_of
 from seedsweep.terminal.board import Board, Row
 
 
@@ -62,6 +61,9 @@ def steps_left(layout: Layout, rows: Sequence[Row], evaluations: int, steps: int
         at = [step_of(rung.at_percent * evaluations // 100, evaluations, steps) for rung in ladder]
         ends = [*at, steps]
         racing = [r for r in rows if layout.bracket_of[r.episode] == bracket and not r.settled]
+        if layout.floor is not None:
+            # Which of the others the budget carries is not known yet.
+            racing = [r for r in racing if r.live or r.progress > 0]
         made = max((row.passed for row in racing), default=len(ladder))
         for row in racing:
             end = ends[row.passed] if row.state != "audited" else steps

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cluster.simulator.faults import End, Halt, Lies, Quirk
 from cluster.simulator.script import Behaviour
-from seedsweep.contract.protocol import Outcome
+from seedsweep.contract.message import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from cluster.simulator.hostile import Answer, plain
-from listening import listening
+from host.listening import listening
 
 
 @asynccontextmanager

@@ -3,7 +3,8 @@
 import math
 from dataclasses import asdict
 
-from seedsweep.contract.protocol import Message, MetricName
+from seedsweep.contract.message import Message
+from seedsweep.contract.protocol import MetricName
 
 
 def metrics_body(message: Message) -> bytes:
@@ -16,6 +17,8 @@ def metrics_body(message: Message) -> bytes:
         lines.append(f"{MetricName.SCORE} {message.scores[-1]}")
     if message.baseline is not None:
         lines.append(f"{MetricName.BASELINE} {message.baseline}")
+    if message.baseline_error is not None:
+        lines.append(f"{MetricName.BASELINE_ERROR} {message.baseline_error}")
     lines += (
         f"{MetricName.EVALUATIONS_PLANNED} {message.evaluations_planned}",
         f"{MetricName.STEPS_PLANNED} {message.steps_planned}",

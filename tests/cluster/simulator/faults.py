@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
-from seedsweep.contract.protocol import ExitCode, Outcome
+from seedsweep.contract.message import Outcome
+from seedsweep.contract.protocol import ExitCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from cluster.simulator.exposition import metrics_body
 from cluster.simulator.faults import Lies
-from seedsweep.contract.protocol import Message, MetricName
+from seedsweep.contract.message import Message
+from seedsweep.contract.protocol import MetricName
 
 SLOW_SECONDS = 0.5
 """Between two bytes of a slow answer."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from cluster.controlplane import ControlPlane
-from ports import free_port
+from host.listening import serving
 
 
 @asynccontextmanager
@@ -23,20 +23,17 @@ async def serving_logs(control_plane: ControlPlane, log: str) -> AsyncIterator[l
 
     app = web.Application()
     app.add_routes([web.get("/containerLogs/{namespace}/{pod}/{container}", answer)])
-    runner = web.AppRunner(app)
-    await runner.setup()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificates = control_plane.folder / "certificates"
     tls.load_cert_chain(certificates / "apiserver.crt", certificates / "apiserver.key")
-    host, port = control_plane.network.host, free_port()
-    await web.TCPSite(runner, host, port, ssl_context=tls).start()
+    host = control_plane.network.host
     address = {"addresses": [{"type": "InternalIP", "address": host}]}
-    try:
-        await _tell_nodes(control_plane, {**address, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}})
-        yield asked
-    finally:
-        await _tell_nodes(control_plane, {"addresses": None, "daemonEndpoints": None})
-        await runner.cleanup()
+    async with serving(web.AppRunner(app), host, tls) as port:
+        try:
+            await _tell_nodes(control_plane, {**address, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}})
+            yield asked
+        finally:
+            await _tell_nodes(control_plane, {"addresses": None, "daemonEndpoints": None})
 
 
 async def _tell_nodes(control_plane: ControlPlane, status: dict[str, object]) -> None:

@@ -10,7 +10,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HousekeepingTask
 from seedsweep.contract.protocol import Env
 from seedsweep.contract.variables import expand
-from seedsweep.kube.names import ANNOTATION_ATTEMPT, LABEL_DATA_ORDER, LABEL_SWEEP, LABEL_WEIGHT_INIT
+from seedsweep.kube.objects.names import ANNOTATION_ATTEMPT, LABEL_DATA_ORDER, LABEL_SWEEP, LABEL_WEIGHT_INIT
 from seedsweep.kube.pods.manifest import CONTAINER
 
 NO_EPISODE = EpisodeId(-1, -1)

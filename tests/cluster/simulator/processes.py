@@ -12,11 +12,12 @@ from cluster.simulator.faults import End
 from cluster.simulator.kubelet import Ended, Kubelet, running
 from cluster.simulator.podapi import PodApi
 from cluster.simulator.pods import Pod
-from seedsweep.contract.protocol import MESSAGE_BYTES, Env
-from seedsweep.kube.names import LABEL_SWEEP
+from seedsweep.contract.message import MESSAGE_BYTES
+from seedsweep.contract.protocol import Env
+from seedsweep.kube.objects.names import LABEL_SWEEP
 from seedsweep.kube.pods.manifest import SCRATCH, STORAGE
-from seedsweep.local.environment import TERMINATION_LOG, TRAINER
-from seedsweep.local.processes import GuardedLauncher, Launcher, WarmLauncher
+from seedsweep.local.processes.environment import TERMINATION_LOG, TRAINER
+from seedsweep.local.processes.launchers import CommandLauncher, ForkLauncher, Launcher
 
 GRACE_SECONDS = 10.0
 TAIL_BYTES = 2048
@@ -101,8 +102,8 @@ async def run_trainers(client: ApiClient, folder: Path, namespace: str | None = 
     # The launchers' processes hold it until they have all ended.
     lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
     # One thread each: there are more trainers than cores.
-    ours = WarmLauncher({"OMP_NUM_THREADS": "1"}, folder / "trainer.log", lock)
-    others = GuardedLauncher(folder, lock)
+    ours = ForkLauncher({"OMP_NUM_THREADS": "1"}, folder / "trainer.log", lock)
+    others = CommandLauncher(folder, lock)
     try:
         async with running(Kubelet(PodApi(client, namespace, LABEL_SWEEP), TrainerProcesses(folder, ours, others))):
             yield

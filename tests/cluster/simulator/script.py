@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cluster.simulator.chores import Chores
 from cluster.simulator.faults import Fault, Halt, Lie, Quirk
 from seedsweep.api.episode import EpisodeId
-from seedsweep.contract.protocol import as_published
+from seedsweep.contract.message import as_published
 
 
 @dataclass(frozen=True, slots=True)

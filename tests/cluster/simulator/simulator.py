@@ -19,8 +19,10 @@ from cluster.simulator.podapi import PodApi
 from cluster.simulator.pods import Pod
 from cluster.simulator.record import Record
 from cluster.simulator.script import Script
-from seedsweep.contract.protocol import DEFAULT_METRICS_PORT, Env, Message, Outcome, TrainerInfo, encode_message
-from seedsweep.kube.names import LABEL_SWEEP
+from engine.cases import BASELINE, BASELINE_ERROR
+from seedsweep.contract.message import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.contract.protocol import DEFAULT_METRICS_PORT, Env
+from seedsweep.kube.objects.names import LABEL_SWEEP
 
 _SILENT = frozenset({Quirk.MUTE, Quirk.UNREACHABLE})
 
@@ -45,7 +47,8 @@ class SimulatedTrainer:
             steps_at_start=self.course.steps_at_start,
             checkpoint=self.course.checkpoint(elapsed),
             diverged_at=done + 1 if outcome is Outcome.DIVERGED else None,
-            baseline=0.5,
+            baseline=BASELINE,
+            baseline_error=BASELINE_ERROR,
             scores=behaviour.curve.scores[:done],
             losses=losses[:done] if losses is not None else None,
             reason=explanation,

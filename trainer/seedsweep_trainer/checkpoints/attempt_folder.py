@@ -112,6 +112,7 @@ class AttemptFolder:
                 "step": progress.step,
                 "scores": _nullable(progress.scores),
                 "losses": _nullable(progress.losses),
+                "lossSum": _nullable([progress.loss_sum])[0],
                 "precision": checkpoint.precision,
                 "identity": self._identity,
             }
@@ -161,8 +162,9 @@ def _bests(folder: Path) -> list[Path]:
 def _read(folder: Path) -> Checkpoint:
     facts: dict[str, Any] = json.loads((folder / _STATE).read_text())
     scores, losses = ([math.nan if v is None else v for v in facts[name]] for name in ("scores", "losses"))
+    loss_sum = facts.get("lossSum")
     return Checkpoint(
-        progress=Progress(facts["step"], tuple(scores), tuple(losses)),
+        progress=Progress(facts["step"], tuple(scores), tuple(losses), math.nan if loss_sum is None else loss_sum),
         weights=load_file(folder / WEIGHTS),
         state=load_file(folder / _TRAINING),
         precision=facts.get("precision"),

@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from transformers import PreTrainedModel
 
-from seedsweep.contract.protocol import as_published
+from seedsweep.contract.message import as_published
 from seedsweep_trainer.determinism import generators
 
 
@@ -42,6 +42,8 @@ class Progress:
     scores: tuple[float, ...] = ()
     """Of evaluation 1, 2, ...; as published, NaN where undefined."""
     losses: tuple[float, ...] = ()
+    loss_sum: float = 0.0
+    """Of the training losses of all steps up to the latest evaluation; NaN where an earlier release did not keep it."""
 
     @property
     def evaluation(self) -> int:
@@ -52,9 +54,10 @@ class Progress:
         """One optimizer step further."""
         return replace(self, step=self.step + 1)
 
-    def evaluated(self, score: float, loss: float) -> "Progress":
+    def evaluated(self, score: float, loss: float, loss_sum: float) -> "Progress":
         """One evaluation further."""
-        return replace(self, scores=(*self.scores, as_published(score)), losses=(*self.losses, as_published(loss)))
+        scores, losses = (*self.scores, as_published(score)), (*self.losses, as_published(loss))
+        return replace(self, scores=scores, losses=losses, loss_sum=loss_sum)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,23 @@ the end. A crash loses what came after the last checkpoint: the next attempt tra
 import csv
 import io
 import logging
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 
-from seedsweep.api.episode import BestEvaluation
+from seedsweep.contract.training import Interval
+from seedsweep_trainer.checkpoints.answers import AnswerFiles, best_evaluation
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Best
 from seedsweep_trainer.checkpoints.checkpoint import Checkpoint, Learner, Progress, state_of, weights_of
 from seedsweep_trainer.checkpoints.host_copy import HostCopies, HostCopy
 from seedsweep_trainer.checkpoints.pace import Spent, is_due
+from seedsweep_trainer.checkpoints.report_files import ReportFiles
+from seedsweep_trainer.checkpoints.training_file import TrainingFile
 from seedsweep_trainer.data.tasks import Part, TaskData
 from seedsweep_trainer.determinism.fingerprint import precision_name
 from seedsweep_trainer.reporting.attempt import Attempt
@@ -79,6 +81,9 @@ class Saver:
         self._folder = folder
         self._reporter = reporter
         self._clock = clock
+        files = ReportFiles(attempt, reporter)
+        self._answers = AnswerFiles(files, data, attempt.rungs)
+        self._training = TrainingFile(files)
         self._executor = ThreadPoolExecutor(max_workers=1)
         self._pending: Future[None] | None = None
         self._copies: HostCopies | None = None
@@ -93,6 +98,13 @@ class Saver:
         """Keep a checkpoint after a step that no evaluation follows, if one is due."""
         if self._folder is not None and self._is_due():
             self._save(self._folder, learner, progress)
+
+    def scored(self, progress: Progress, outputs: np.ndarray, interval: Interval) -> None:
+        """Keep what has to be on disk before this evaluation's score is told."""
+        self._training.add(interval)
+        self._answers.scored(progress, outputs)
+        if progress.evaluation in self._attempt.rungs:
+            self._training.write()
 
     def evaluated(self, learner: Learner, progress: Progress, outputs: np.ndarray) -> None:
         """Keep what this evaluation makes worth keeping; `outputs` are the model's for the validation examples."""
@@ -126,6 +138,7 @@ class Saver:
                 self._write(self._folder, None, None)
         finally:
             self._executor.shutdown()
+            self._training.write()
         settle()
 
     def _is_due(self) -> bool:
@@ -167,8 +180,10 @@ class Saver:
 
         def write() -> None:
             began = self._clock.writer()
+            self._training.write()
             if best is not None:
                 folder.write_best(self._described(best))
+                self._answers.write_best(best.progress.evaluation, best.outputs)
             if rung is not None:
                 folder.pass_rung(rung)
             if state is not None:
@@ -204,13 +219,6 @@ class Saver:
     def _wait(self) -> None:
         if self._pending is not None:
             self._pending.result()
-
-
-def best_evaluation(scores: Sequence[float], goal: Literal["maximize", "minimize"]) -> int | None:
-    """The evaluation (from 1) that the sweep, too, takes for the best; None where all are undefined (NaN)."""
-    known = [None if math.isnan(score) else score for score in scores]
-    best = BestEvaluation.of(known, (), len(known), maximize=goal == "maximize")
-    return best.evaluation if best is not None else None
 
 
 def predictions(part: Part, outputs: np.ndarray, id2label: dict[int, str]) -> str:

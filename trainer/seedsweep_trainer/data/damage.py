@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+"""What the name of a file of examples ends in."""
 KINDS = {
     "NoneType": "nothing",
     "bool": "true or false",
@@ -20,6 +22,11 @@ KINDS = {
     "dict": "an object",
 }
 """What values are called, by their type in Python."""
+
+TSV_LAYOUT: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+"""Of a .tsv file, for the csv module: quotes are part of the text."""
+
+_SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
 
 
 def not_utf8(path: Path) -> str | None:
@@ -52,9 +59,19 @@ def find_damage(path: Path, columns: Sequence[str] | None = None) -> str:
     return next(found, f"it holds no examples in the form that {suffix} stands for; correct the file")
 
 
+def wrong_separator(columns: Sequence[str], suffix: str) -> str | None:
+    """Why a CSV or TSV file seems to have one column only, with the remedy; None where it does not."""
+    found = [name for mark, name in _SEPARATORS.items() if len(columns) == 1 and mark in columns[0]]
+    if suffix not in (".csv", ".tsv") or not found:
+        return None
+    wanted, other = ("commas", ".tsv") if suffix == ".csv" else ("tabs", ".csv")
+    renamed = f", or name the file {other}" if (found[0], other) in (("tabs", ".tsv"), ("commas", ".csv")) else ""
+    return f"its columns are separated by {found[0]}: write it with {wanted}{renamed}"
+
+
 def _in_table(path: Path, suffix: str, columns: Sequence[str] | None) -> Iterator[str]:
     csv.field_size_limit(sys.maxsize)
-    layout: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if suffix == ".tsv" else {"strict": True}
+    layout: dict[str, Any] = TSV_LAYOUT if suffix == ".tsv" else {"strict": True}
     width, began = len(columns or ()), 1
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.reader(lines, **layout)
@@ -62,6 +79,8 @@ def _in_table(path: Path, suffix: str, columns: Sequence[str] | None) -> Iterato
             for row in reader:
                 if not width:
                     width = len(row)
+                    if wrong := wrong_separator(row, suffix):
+                        yield wrong
                     yield from _repeated(row)
                 elif len(row) > width:
                     yield (

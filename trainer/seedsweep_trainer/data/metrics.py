@@ -101,12 +101,38 @@ def baseline(
     """
     if name in _CORRELATIONS:
         return 0.0
+    return score(name, np.tile(_constant_answer(train_labels, num_labels), (len(labels), 1)), labels, positive)
+
+
+def baseline_error(
+    name: str, train_labels: np.ndarray, labels: np.ndarray, num_labels: int, positive: int | None = None
+) -> float:
+    """Standard error of `baseline` over draws of as many validation examples: what is less above it is noise.
+
+    Accuracy a: sqrt(a (1 - a) / n). F1 of answering `positive`, whose share is a: 2 a / (1 + a), by the delta method;
+    else 0. Losses: the deviation of the examples' losses over sqrt(n). A correlation, MCC among them, of answers that
+    have nothing to do with the labels has the deviation 1 / sqrt(n - 1).
+    """
+    size = len(labels)
+    if name in _CORRELATIONS or name == "mcc":
+        return 1 / math.sqrt(max(size - 1, 1))
+    answer = _constant_answer(train_labels, num_labels)
+    if name in _LOWER_IS_BETTER:
+        losses = (labels - answer[0]) ** 2 if num_labels == 1 else -answer[labels]
+        return float(np.std(losses) / math.sqrt(size))
+    answered = int(answer.argmax())
+    right = float((labels == answered).mean())
+    accuracy = math.sqrt(right * (1 - right) / size)
+    f1 = accuracy * 2 / (1 + right) ** 2 if answered == positive else 0.0
+    return {"accuracy": accuracy, "f1": f1, "accuracyAndF1": (accuracy + f1) / 2}[name]
+
+
+def _constant_answer(train_labels: np.ndarray, num_labels: int) -> np.ndarray:
+    """The outputs that fit train best: logits of its class shares, or its mean."""
     if num_labels == 1:
-        answer = np.array([train_labels.mean(dtype=np.float64)])
-    else:
-        # Half an example for a class that train lacks keeps the loss finite.
-        answer = np.log(np.maximum(np.bincount(train_labels, minlength=num_labels), 0.5))
-    return score(name, np.tile(answer, (len(labels), 1)), labels, positive)
+        return np.array([train_labels.mean(dtype=np.float64)])
+    # Half an example for a class that train lacks keeps the loss finite.
+    return np.log(np.maximum(np.bincount(train_labels, minlength=num_labels), 0.5))
 
 
 def interval(

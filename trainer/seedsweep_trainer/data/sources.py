@@ -22,7 +22,7 @@ from datasets.exceptions import DataFilesNotFoundError
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from seedsweep.api.finetuning import HubDataset
-from seedsweep_trainer.data.damage import KINDS, find_damage, not_utf8
+from seedsweep_trainer.data.damage import KINDS, SUFFIXES, find_damage, not_utf8
 from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.data.references import resolve
 from seedsweep_trainer.endings import is_out_of_resources
@@ -32,7 +32,6 @@ HIDDEN_LABEL = "-1"
 """What hub data sets hold where a label is withheld, as in GLUE's test sets."""
 
 _OFFLINE = "name files of this machine in dataset.train"
-_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 _PLAIN_TYPES = re.compile(r"(large_)?string|u?int\d+|float\d+|bool")
 
 
@@ -114,8 +113,8 @@ def read_file(reference: str, field: str, header: Sequence[str] | None = None) -
     path = Path(resolve(reference, field))
     if not path.is_file():
         raise ConfigurationError(f"{field} {reference!r}: there is no such file; give the path of an existing one")
-    if path.suffix.lower() not in _SUFFIXES:
-        raise ConfigurationError(f"{field} {reference!r}: the name must end in one of {', '.join(_SUFFIXES)}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigurationError(f"{field} {reference!r}: the name must end in one of {', '.join(SUFFIXES)}")
     what = f"{field} {reference!r} cannot be read"
     try:
         # What reads JSON lines takes any bytes for text.

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning, Metric
-from seedsweep_trainer.data.metrics import TASK_METRICS, baseline, check, check_labels
+from seedsweep_trainer.data.metrics import TASK_METRICS, baseline, baseline_error, check, check_labels
 from seedsweep_trainer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class TaskData:
     """Id of the class that F1 is about."""
     baseline: float
     """Score on validation of the constant prediction that fits train best."""
+    baseline_error: float
+    """Its standard error."""
     digest: str
     """16 hex digits over the tokens and labels of train and validation: equal data, equal digest."""
     revision: str | None
@@ -120,6 +122,7 @@ def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskDat
         metric=metric,
         positive=positive,
         baseline=baseline(metric.name, train.labels, validation.labels, len(names), positive),
+        baseline_error=baseline_error(metric.name, train.labels, validation.labels, len(names), positive),
         digest=_digest(train, validation),
         revision=loaded.commit,
     )

@@ -1,23 +1,29 @@
 """Whether a configuration can be trained at all, found out before anything starts."""
 
+import numpy as np
+
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.data.tasks import TaskData
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.inputs import prepare_inputs
-from seedsweep_trainer.training.loop import Timetable
-from seedsweep_trainer.training.trial import try_out
+from seedsweep_trainer.training.speed import measure_speed
+from seedsweep_trainer.training.timetable import Timetable
+from seedsweep_trainer.training.trial import is_large, size_of, try_out
 
 
-def check(config: FineTuning) -> dict[str, str | int | float | None]:
+def check(config: FineTuning, *, timed: bool = False) -> dict[str, str | int | float | dict[str, int] | None]:
     """Load everything that an attempt loads, try a step, and tell what it comes to, ready for JSON.
 
-    Raises ConfigurationError as the attempt would.
+    `timed`: and how long a step and an evaluation take, which takes some seconds more. Raises ConfigurationError as the
+    attempt would.
     """
     device = prepare_torch(config)
     autocast_dtype(config, device)
     with prepare_inputs(config, storage=None) as inputs:
         data = inputs.data
         timetable = Timetable.of(config, len(data.train))
-        parameters = try_out(config, inputs, device)
+        model = try_out(config, inputs, device)
+        speed = measure_speed(config, model, inputs.padding, data) if timed and not is_large(model) else None
     return {
         "evaluations": timetable.evaluations,
         "steps": timetable.steps,
@@ -27,5 +33,16 @@ def check(config: FineTuning) -> dict[str, str | int | float | None]:
         "trainExamples": len(data.train),
         "validationExamples": len(data.validation),
         "testExamples": None if data.test is None else len(data.test),
-        "parameters": parameters,
+        "classes": _classes(data),
+        "parameters": size_of(model),
+        "stepSeconds": None if speed is None else speed.step,
+        "evaluationSeconds": None if speed is None else speed.evaluation,
     }
+
+
+def _classes(data: TaskData) -> dict[str, int] | None:
+    """By label, how many examples of train there are; None for regression."""
+    if data.kind == "regression":
+        return None
+    sizes = np.bincount(data.train.labels, minlength=data.num_labels)
+    return {data.id2label[i]: int(size) for i, size in enumerate(sizes)}

@@ -1,16 +1,18 @@
-"""One folder over HTTP, to be read and nothing else: what `seedsweep fetch` reads a claim through.
+"""Folders over HTTP, to be read and nothing else: what `seedsweep fetch` reads a claim through.
 
-    GET /UNDER/        the files as JSON, each with its bytes
-    GET /UNDER/NAME    a file, or with a Range header a part of it
+    GET /UNDER/               the files as JSON, each with its bytes
+    GET /UNDER/FOLDER/NAME    a file, or with a Range header a part of it
 
 Only files that were there at the start are served, by exactly these names, and only to who knows UNDER: other pods of
 the cluster may reach the address. Needs no torch.
 """
 
 import json
+import os
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -25,27 +27,28 @@ _BLOCK = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?")
 
 
-def serve_folder(folder: Path, host: str, port: int, under: str) -> None:
-    """Serve until SIGTERM; raises ConfigurationError where there is no such folder, or nothing in it."""
-    with folder_server(folder, host, port, under) as server:
+def serve_folders(folders: Sequence[Path], host: str, port: int, under: str) -> None:
+    """Serve until SIGTERM; raises ConfigurationError where there are no such folders, or nothing in any."""
+    with folder_server(folders, host, port, under) as server:
         # The first process of a container dies of no signal that it does not handle.
         signal.signal(signal.SIGTERM, _end)
         server.serve_forever()
 
 
-def folder_server(folder: Path, host: str, port: int, under: str) -> ThreadingHTTPServer:
-    """A server of the files in `folder`, whose `serve_forever` is still to be called; port 0 takes a free one.
+def folder_server(folders: Sequence[Path], host: str, port: int, under: str) -> ThreadingHTTPServer:
+    """A server of the files in `folders`, each below its name; port 0 takes a free one.
 
-    Raises:
-        ConfigurationError: there is no such folder, or nothing in it.
+    Its `serve_forever` is still to be called. Raises ConfigurationError where there is no file in any of them.
     """
     files = {
-        path.relative_to(folder).as_posix(): path
+        path.relative_to(folder.parent).as_posix(): path
+        for folder in folders
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink()
     }
     if not files:
-        raise ConfigurationError(f"--folder {folder}: there are no files; give the winner's folder")
+        given = " ".join(f"--folder {folder}" for folder in folders)
+        raise ConfigurationError(f"{given}: there are no files; give folders of the sweep's storage")
 
     class Handler(_Handler):
         served = files
@@ -68,14 +71,26 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.startswith(self.prefix):
             self.send_error(HTTPStatus.NOT_FOUND)
         elif not name:
-            sizes = {name: path.stat().st_size for name, path in self.served.items()}
-            content = json.dumps(sizes).encode()
+            content = json.dumps(self._sizes()).encode()
             self._answer(HTTPStatus.OK, BytesIO(content), 0, len(content), {"Content-Type": "application/json"})
-        elif name in self.served:
-            with self.served[name].open("rb") as file:
-                self._answer_with(file, self.served[name].stat().st_size)
+        elif (file := self._opened(name)) is not None:
+            with file:
+                self._answer_with(file, os.fstat(file.fileno()).st_size)
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
+
+    def _sizes(self) -> dict[str, int]:
+        found = {}
+        for name, path in self.served.items():
+            # In the storage of a sweep that runs files come, go and are replaced.
+            with suppress(FileNotFoundError):
+                found[name] = path.stat().st_size
+        return found
+
+    def _opened(self, name: str) -> BinaryIO | None:
+        with suppress(KeyError, FileNotFoundError):
+            return self.served[name].open("rb")
+        return None
 
     def _answer_with(self, file: BinaryIO, size: int) -> None:
         kind = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}

@@ -1,8 +1,10 @@
-"""The winner's hand-over: a folder that from_pretrained loads, and its score on the test set, taken once."""
+"""The hand-over of the result: a folder that from_pretrained loads, and its score on the test set, taken once."""
 
 import json
 import logging
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from seedsweep.api.card import completed
 from seedsweep.api.finetuning import FineTuning
-from seedsweep.api.status import TestScore
+from seedsweep.api.status import Average, TestScore
 from seedsweep_trainer.checkpoints.attempt_folder import WEIGHTS
 from seedsweep_trainer.checkpoints.saving import predictions
 from seedsweep_trainer.data import metrics
@@ -20,7 +22,9 @@ from seedsweep_trainer.data.tasks import Part, TaskData
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, config_digest, prepare_torch
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.inputs import prepare_inputs
+from seedsweep_trainer.jobs.average import Survivors, average_of, judged, not_made
 from seedsweep_trainer.jobs.export import check_replaceable
+from seedsweep_trainer.model.averaging import NotAveragedError
 from seedsweep_trainer.model.loading import load_model_config
 from seedsweep_trainer.model.pretrained import load_tokenizer
 from seedsweep_trainer.storage.durable import broken, whole_folder
@@ -28,6 +32,7 @@ from seedsweep_trainer.storage.folders import BEST_FACTS
 from seedsweep_trainer.training.evaluation import Evaluation
 
 TEST_SCORE = "test.json"
+AVERAGE = "average.json"
 TEST_PREDICTIONS = "test-predictions.csv"
 MODEL_CARD = "README.md"
 _CONFIDENCE = 0.95
@@ -35,14 +40,22 @@ _CONFIDENCE = 0.95
 log = logging.getLogger(__name__)
 
 
-def hand_over(config: FineTuning, best: Path, to: Path, card: str | None = None, storage: str | None = None) -> None:
-    """Make the folder `to` from an episode's best weights, whole or not at all; one that exists is replaced.
+def hand_over(
+    config: FineTuning,
+    best: Path,
+    to: Path,
+    card: str | None = None,
+    storage: str | None = None,
+    survivors: Survivors | None = None,
+) -> None:
+    """Make the folder `to` from the winner's best weights, whole or not at all; one that exists is replaced.
 
-    With a test set it holds test.json (metric, score, n, interval, confidence, baseline; null where undefined) and
-    test-predictions.csv; with a model card, README.md is that card and a section on the test set. What the sweep's
-    cache in `storage` holds is not asked of a hub again. Raises
-    ConfigurationError where `best` is no such folder or of other configuration or data, or where `to` holds something
-    that was not made here.
+    With `survivors` it is made from the average of their best weights, where that can be made and its validation score
+    bears it out; average.json says what became of it. With a test set it holds test.json (metric, score, n, interval,
+    confidence, baseline; null where undefined) and test-predictions.csv; with a model card, README.md is that card and
+    sections on the average and the test set. What the sweep's cache in `storage` holds is not asked of a hub again.
+    Raises ConfigurationError where `best` is no such folder or of other configuration or data, or where `to` holds
+    something that was not made here.
     """
     check_replaceable(to, f"--to {to}")
     device = prepare_torch(config)
@@ -56,23 +69,29 @@ def hand_over(config: FineTuning, best: Path, to: Path, card: str | None = None,
     model = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
         architecture, dtype=torch.float32
     )
-    model.load_state_dict(load_file(best / WEIGHTS))
-    log.info("exporting %s to %s", best, to)
-    with whole_folder(to) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
+    answers = partial(_outputs, config, model.to(device), tokenizer)
+    average = _load_average(model, survivors, best, data, answers) if survivors is not None else None
+    if average is None or not average.handed_over:
+        model.load_state_dict(load_file(best / WEIGHTS))
+    log.info("exporting %s to %s", "the average" if average is not None and average.handed_over else best, to)
+    with whole_folder(to) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
         test = None
         if data.test is None:
             log.info("not scored: there is no test set (dataset.test, dataset.split.test)")
         else:
-            outputs = _test_outputs(config, model.to(device), data.test, tokenizer)
+            log.info("scoring %d test examples", len(data.test))
+            outputs = answers(data.test)
             test = test_score(data, data.test, outputs)
-            (partial / TEST_SCORE).write_text(json.dumps(test, indent=1) + "\n")
+            (folder / TEST_SCORE).write_text(json.dumps(test, indent=1) + "\n")
             table = predictions(data.test, outputs, data.id2label)
-            (partial / TEST_PREDICTIONS).write_text(table, encoding="utf-8")
+            (folder / TEST_PREDICTIONS).write_text(table, encoding="utf-8")
+        if average is not None:
+            (folder / AVERAGE).write_text(average.model_dump_json(by_alias=True) + "\n")
         if card is not None:
-            text = completed(card, TestScore.model_validate(test) if test is not None else None)
-            (partial / MODEL_CARD).write_text(text, encoding="utf-8")
+            text = completed(card, TestScore.model_validate(test) if test is not None else None, average)
+            (folder / MODEL_CARD).write_text(text, encoding="utf-8")
 
 
 def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, object]:
@@ -89,6 +108,23 @@ def test_score(data: TaskData, test: Part, outputs: np.ndarray) -> dict[str, obj
     }
 
 
+def _load_average(
+    model: PreTrainedModel, survivors: Survivors, best: Path, data: TaskData, answers: Callable[[Part], np.ndarray]
+) -> Average:
+    """Load the average into the model, where it can be made, and say whether it is to be handed over."""
+    try:
+        model.load_state_dict(average_of(survivors, best))
+    except NotAveragedError as error:
+        return not_made(survivors.members, error)
+    log.info("scoring the average of %d survivors on validation", len(survivors.members))
+    labels, metric = data.validation.labels, data.metric
+    score = metrics.score(metric.name, answers(data.validation), labels, data.positive)
+    average = judged(score, survivors.members, data.baseline, maximize=metric.goal == "maximize")
+    if average.reason:
+        log.warning("the winner is handed over: the average is not, for %s", average.reason)
+    return average
+
+
 def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:
     if (reason := broken(best)) is not None:
         raise ConfigurationError(f"--best {best}: {reason}; give best/ or best-to-<rung>/ of an episode's folder")
@@ -99,11 +135,8 @@ def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:
         raise ConfigurationError(f"dataset: its examples are not those that --best {best} was trained on; restore them")
 
 
-def _test_outputs(
-    config: FineTuning, model: PreTrainedModel, test: Part, tokenizer: PreTrainedTokenizerBase
-) -> np.ndarray:
-    log.info("scoring %d test examples", len(test))
-    evaluation = Evaluation(test, tokenizer, config.evaluation_batch_size)
+def _outputs(config: FineTuning, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, part: Part) -> np.ndarray:
+    evaluation = Evaluation(part, tokenizer, config.evaluation_batch_size)
     return evaluation.outputs(model, autocast_dtype(config, model.device))
 
 

@@ -15,11 +15,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
-from seedsweep.api.status import TestScore
-from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, MESSAGE_BYTES, Env
+from seedsweep.api.status import Average, TestScore
+from seedsweep.contract.message import MESSAGE_BYTES
+from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, Env
 from seedsweep_trainer.errors import ConfigurationError, StorageError
 from seedsweep_trainer.reporting.attempt import parse_config, required
-from seedsweep_trainer.storage.folders import BEST, BrokenFolderError, keep_best_only, take_out_best
+from seedsweep_trainer.storage.folders import (
+    BEST,
+    BrokenFolderError,
+    Stored,
+    keep_best_only,
+    stored_bests,
+    take_out_best,
+)
 from seedsweep_trainer.storage.location import join, local_path, open_folders
 
 Found = dict[str, Any]
@@ -69,30 +77,37 @@ class Housekeeping:
         if pruning.keep is None:
             folders.remove_all()
             log.info("%s: nothing stays", pruning.episode)
-        elif keep_best_only(folders, pruning.keep):
+        elif keep_best_only(folders, Stored(pruning.keep, pruning.score)):
             log.info("%s: the best weights stay, of evaluation %d", pruning.episode, pruning.keep)
         else:
             log.warning("%s: no best weights of evaluation %d; others stay", pruning.episode, pruning.keep)
 
     def _hand_over(self, task: HandOver) -> Iterator[Found]:
+        from seedsweep_trainer.jobs.average import Survivors
         from seedsweep_trainer.jobs.export import export, publish
-        from seedsweep_trainer.jobs.hand_over import TEST_SCORE, hand_over
+        from seedsweep_trainer.jobs.hand_over import AVERAGE, TEST_SCORE, hand_over
 
         config = parse_config(required(self._environ, Env.CONFIG))
         folders = open_folders(join(self._storage, task.episode), self._work)
-        best = take_out_best(folders, task.evaluation)
+        best = take_out_best(folders, Stored(task.evaluation, task.score))
         if best is None:
+            if task.score is not None and (others := stored_bests(folders)):
+                yield {"instead": others}
+                return
             raise StorageError(f"no weights of evaluation {task.evaluation} of {task.episode} are in {self._storage}")
+        survivors = Survivors(task.average, self._storage, self._work) if task.average else None
         weights = join(self._storage, BEST)
         winner = local_path(weights) or self._work / BEST
         try:
             with folders.opened(best) as folder:
-                hand_over(config, folder, winner, task.card, self._storage)
+                hand_over(config, folder, winner, task.card, self._storage, survivors)
         except BrokenFolderError as error:
             raise StorageError(f"the weights of {task.episode} in {self._storage} are damaged: {error}") from error
         if local_path(weights) is None:
             publish(winner, weights)
         yield {"weights": weights}
+        if (found := winner / AVERAGE).exists():
+            yield {"average": Average.model_validate_json(found.read_bytes())}
         if (score := winner / TEST_SCORE).exists():
             yield {"test": TestScore.model_validate_json(score.read_bytes())}
         if task.export is not None:

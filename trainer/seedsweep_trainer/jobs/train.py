@@ -2,7 +2,7 @@
 
 from threading import Event
 
-from seedsweep.contract.protocol import Outcome
+from seedsweep.contract.message import Outcome
 from seedsweep_trainer.checkpoints.saving import CLOCK, Clock
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.inputs import prepare_inputs

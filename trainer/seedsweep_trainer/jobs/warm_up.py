@@ -5,8 +5,8 @@ import logging
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.inputs import prepare_inputs
-from seedsweep_trainer.training.loop import Timetable
-from seedsweep_trainer.training.trial import try_out
+from seedsweep_trainer.training.timetable import Timetable
+from seedsweep_trainer.training.trial import size_of, try_out
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,6 @@ def warm_up(config: FineTuning, storage: str) -> int:
     autocast_dtype(config, device)
     with prepare_inputs(config, storage, fill_cache=True) as inputs:
         Timetable.of(config, len(inputs.data.train))
-        parameters = try_out(config, inputs, device)
+        parameters = size_of(try_out(config, inputs, device))
     log.info("warm: %d training examples", len(inputs.data.train))
     return parameters

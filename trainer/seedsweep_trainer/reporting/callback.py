@@ -14,7 +14,8 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
-from seedsweep.contract.protocol import Env, Outcome
+from seedsweep.contract.message import Outcome
+from seedsweep.contract.protocol import Env
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporting.attempt import asked_metric
 from seedsweep_trainer.reporting.reporter import Reporter

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Self
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from seedsweep.api.finetuning import MAX_EVALUATIONS
 from seedsweep.contract.consistency import Limits, contradiction, label, published, whole
+from seedsweep.contract.message import Message, Outcome, TrainerInfo, encode_message
 from seedsweep.contract.protocol import (
     CONTRACT_VERSION,
     DEFAULT_METRICS_PORT,
@@ -35,15 +36,11 @@ from seedsweep.contract.protocol import (
     MAX_STEPS,
     Env,
     ExitCode,
-    Message,
-    MetricName,
-    Outcome,
-    TrainerInfo,
-    encode_message,
 )
 from seedsweep.files import write_whole
 from seedsweep_trainer.errors import ConfigurationError, PortTakenError
 from seedsweep_trainer.reporting.attempt import asked_metric, required, whole_number
+from seedsweep_trainer.reporting.exposition import Measured, families
 
 RESULT = "result.json"
 _FAILED = 1
@@ -85,9 +82,11 @@ class Reporter(Collector):
         )
         self._outlets = outlets or Outlets()
         self._stop_after = stop_after
+        self._measured = Measured()
         # Checkpoints become durable on a thread of their own.
         self._lock = threading.Lock()
         self._warned = False
+        self._note = ""
         self._limits = Limits()
         self._evaluated_at: int | None = None
         """Optimizer steps done at the last evaluation."""
@@ -128,15 +127,19 @@ class Reporter(Collector):
         """Whether the evaluation after which this attempt was asked to stop is done."""
         return self._stop_after is not None and len(self._message.scores) >= self._stop_after
 
-    def planned(self, *, evaluations: int, steps: int, baseline: float | None = None) -> None:
+    def planned(
+        self, *, evaluations: int, steps: int, baseline: float | None = None, baseline_error: float | None = None
+    ) -> None:
         """Declare a whole episode, however far this attempt goes; before the first evaluation.
 
-        `baseline` is the score of always giving the same answer.
+        `baseline` is the score of always giving the same answer, `baseline_error` its standard error over draws of as
+        many validation examples: of an accuracy a on n examples, sqrt(a (1 - a) / n).
         """
         self._tell(
             evaluations_planned=whole(evaluations, "planned(evaluations=)", 1, MAX_EVALUATIONS),
             steps_planned=whole(steps, "planned(steps=)", 1, MAX_STEPS),
             baseline=None if baseline is None else published(baseline, "planned(baseline=)"),
+            baseline_error=None if baseline_error is None else published(baseline_error, "planned(baseline_error=)"),
         )
 
     def described(
@@ -174,6 +177,10 @@ class Reporter(Collector):
         with self._lock:
             self._replace(steps_done=done)
 
+    def measured(self, **values: float) -> None:
+        """Tell people, by the fields of Measured, how training goes; no decision rests on it."""
+        self._measured = replace(self._measured, **values)
+
     def evaluated(self, *, step: int, score: float, loss: float | None = None) -> None:
         """Publish the next evaluation: NaN is an undefined score; a loss with every evaluation or with none.
 
@@ -205,8 +212,14 @@ class Reporter(Collector):
         """Publish that a checkpoint taken at this evaluation or after it is complete and durable."""
         self._tell(checkpoint=whole(evaluation, "checkpointed()", 0, MAX_EVALUATIONS))
 
+    def noted(self, text: str) -> None:
+        """Have the last words of an attempt that comes to its end say this too; of several, the first."""
+        self._note = self._note or text
+
     def finish(self, outcome: Outcome, reason: str = "") -> None:
         """Say how the attempt ended, in its termination message and in result.json. The process should end now."""
+        if outcome is not Outcome.INTERRUPTED:
+            reason = reason or self._note
         diverged_at = len(self._message.scores) + 1 if outcome is Outcome.DIVERGED else None
         self._tell(outcome=outcome, reason=reason, diverged_at=diverged_at)
         if self._outlets.work_dir is not None:
@@ -214,7 +227,7 @@ class Reporter(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics of this moment, for a Prometheus registry."""
-        return families(self._message)
+        return families(self._message, self._measured)
 
     def _onward(self, step: int, method: str) -> int:
         done = whole(step, f"{method}(step=)", 0, MAX_STEPS)
@@ -261,36 +274,6 @@ class Reporter(Collector):
                 remedy = "end that program, or have the next attempt use another port"
                 raise PortTakenError(f"{where}: another program has this port; {remedy}") from None
             raise ConfigurationError(f"{where}: give a port from 1 to 65535 that this user may open") from None
-
-
-def families(message: Message) -> Iterator[Metric]:
-    """A message as the contract's metrics."""
-    labels = asdict(message.info)
-    info = GaugeMetricFamily(MetricName.INFO, "The trainer and what it runs on.", labels=list(labels))
-    info.add_metric(list(labels.values()), 1)
-    yield info
-    for name, help_text, scores in (
-        (MetricName.CURVE_SCORE, "Validation score of each evaluation.", message.scores),
-        (MetricName.CURVE_LOSS, "Validation loss of each evaluation.", message.losses or ()),
-    ):
-        curve = GaugeMetricFamily(name, help_text, labels=["evaluation"])
-        for i, score in enumerate(scores):
-            curve.add_metric([str(i + 1)], score)
-        yield curve
-    if message.scores:
-        yield GaugeMetricFamily(MetricName.SCORE, "Latest validation score.", value=message.scores[-1])
-    if message.baseline is not None:
-        yield GaugeMetricFamily(MetricName.BASELINE, "Score of a constant answer.", value=message.baseline)
-    if message.evaluations_planned:
-        yield GaugeMetricFamily(MetricName.EVALUATIONS_PLANNED, "Of an episode.", value=message.evaluations_planned)
-        yield GaugeMetricFamily(MetricName.STEPS_PLANNED, "Of an episode.", value=message.steps_planned)
-    for name, help_text, count in (
-        (MetricName.STEPS_DONE, "Optimizer steps done.", message.steps_done),
-        (MetricName.STEPS_AT_START, "Optimizer step this attempt resumed at.", message.steps_at_start),
-        (MetricName.CHECKPOINT, "Newest evaluation with a durable checkpoint.", message.checkpoint),
-        (MetricName.EVALUATIONS_DONE, "Evaluations done.", len(message.scores)),
-    ):
-        yield GaugeMetricFamily(name, help_text, value=count)
 
 
 def _check_contract(environ: Mapping[str, str]) -> None:

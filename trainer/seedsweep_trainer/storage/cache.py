@@ -63,6 +63,7 @@ class _Facts(BaseModel):
     metric: Metric
     positive: int | None
     baseline: float
+    baseline_error: float
     digest: str
     revision: str | None
     padding: CachedPadding
@@ -172,6 +173,7 @@ def _write(folder: Path, key: str, padding: Padding, data: TaskData) -> None:
         metric=data.metric,
         positive=data.positive,
         baseline=data.baseline,
+        baseline_error=data.baseline_error,
         digest=data.digest,
         revision=data.revision,
         padding=CachedPadding(padding.padding_side, padding.pad_token_id, padding.pad_token_type_id),
@@ -205,6 +207,7 @@ def _read(folder: Path, key: str) -> tuple[Padding, TaskData]:
         metric=facts.metric,
         positive=facts.positive,
         baseline=facts.baseline,
+        baseline_error=facts.baseline_error,
         digest=facts.digest,
         revision=facts.revision,
     )

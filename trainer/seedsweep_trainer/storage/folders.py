@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from seedsweep.api.episode import BestEvaluation
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.storage.durable import broken, is_partial, link_folder, make_folder, subfolders
 
@@ -59,6 +60,19 @@ class FolderId:
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.name}"
+
+
+class Stored(NamedTuple):
+    """Best weights, by what they are of."""
+
+    evaluation: int
+    score: float | None = None
+    """Their own. None where any will do, as an operator of an earlier release asks: a replay that is not bit-exact may
+    have stored other weights of the same evaluation."""
+
+    def is_met_by(self, there: "Stored") -> bool:
+        """Whether those that are there are those that are wanted."""
+        return there.evaluation == self.evaluation and self.score in (None, there.score)
 
 
 class Folders(Protocol):
@@ -180,35 +194,42 @@ class LocalFolders:
         return self._root / kept.owner / kept.name
 
 
-def find_best(folders: Folders, evaluation: int) -> FolderId | None:
+def find_best(folders: Folders, wanted: Stored) -> FolderId | None:
     """The best weights of this evaluation, whichever attempt kept them; None where it was no best one.
 
     Of an attempt that fails after its last checkpoint, a better one may have replaced them: then they are within that
     checkpoint alone.
     """
     listed = folders.listed()
-    best = _first_of(evaluation, folders, (kept for kept in listed if not kept.is_checkpoint))
+    best = _first_of(wanted, folders, (kept for kept in listed if not kept.is_checkpoint))
     if best is not None:
         return best
-    checkpoints = (kept for kept in listed if kept.is_checkpoint)
-    return _first_of(evaluation, folders, (best for kept in checkpoints for best in folders.within(kept)))
+    return _first_of(wanted, folders, _within_checkpoints(folders, listed))
 
 
-def take_out_best(folders: Folders, evaluation: int) -> FolderId | None:
+def stored_bests(folders: Folders) -> list[BestEvaluation]:
+    """All best weights that are there, of whatever evaluation and attempt: the earliest first, each once."""
+    listed = folders.listed()
+    kept = (*(kept for kept in listed if not kept.is_checkpoint), *_within_checkpoints(folders, listed))
+    found = {stored for best in kept if (stored := _stored(folders, best)) is not None}
+    return [BestEvaluation(evaluation=e, score=score) for e, score in sorted(found) if score is not None]
+
+
+def take_out_best(folders: Folders, wanted: Stored) -> FolderId | None:
     """`find_best`, made to outlive the checkpoint that it may be in; doing it again changes nothing."""
-    best = find_best(folders, evaluation)
+    best = find_best(folders, wanted)
     if best is None or best == best.outside:
         return best
     folders.take_out(best)
     return best.outside
 
 
-def keep_best_only(folders: Folders, evaluation: int) -> bool:
+def keep_best_only(folders: Folders, wanted: Stored) -> bool:
     """Remove everything but the best weights of this evaluation; doing it again changes nothing.
 
     Where they are not to be found, it removes checkpoints only, and returns False.
     """
-    best = take_out_best(folders, evaluation)
+    best = take_out_best(folders, wanted)
     if best is None:
         for kept in folders.listed():
             if kept.is_checkpoint:
@@ -222,19 +243,23 @@ def keep_best_only(folders: Folders, evaluation: int) -> bool:
     return True
 
 
-def _first_of(evaluation: int, folders: Folders, best: Iterable[FolderId]) -> FolderId | None:
-    candidates = [kept for kept in best if _evaluation(folders, kept) == evaluation]
+def _within_checkpoints(folders: Folders, listed: Iterable[FolderId]) -> Iterator[FolderId]:
+    return (best for kept in listed if kept.is_checkpoint for best in folders.within(kept))
+
+
+def _first_of(wanted: Stored, folders: Folders, best: Iterable[FolderId]) -> FolderId | None:
+    candidates = [kept for kept in best if (stored := _stored(folders, kept)) is not None and wanted.is_met_by(stored)]
     if len(candidates) < 2:
         return candidates[0] if candidates else None
     return next((kept for kept in candidates if _is_whole(folders, kept)), None)
 
 
-def _evaluation(folders: Folders, kept: FolderId) -> int | None:
+def _stored(folders: Folders, kept: FolderId) -> Stored | None:
     try:
-        evaluation: int = json.loads(folders.read(kept, BEST_FACTS))["evaluation"]
+        facts = json.loads(folders.read(kept, BEST_FACTS))
+        return Stored(int(facts["evaluation"]), float(facts["score"]))
     except (BrokenFolderError, ValueError, KeyError, TypeError):
         return None
-    return evaluation
 
 
 def _is_whole(folders: Folders, kept: FolderId) -> bool:

@@ -37,9 +37,10 @@ class UnreadableError(Exception):
 class UriFiles:
     """Reads and writes the files below a URI. All methods raise RefusedError and StorageError."""
 
-    def __init__(self, uri: str) -> None:
-        """Raises ConfigurationError for a URI that nothing here can read."""
+    def __init__(self, uri: str, patience: float | None = None) -> None:
+        """`patience`: seconds in place of PATIENCE_SECONDS. Raises ConfigurationError for a URI that nothing reads."""
         self._uri = uri
+        self._patience = PATIENCE_SECONDS if patience is None else patience
         self._protocol = uri.partition("://")[0]
         try:
             # Others write there too: what was listed a moment ago may be wrong now.
@@ -70,7 +71,12 @@ class UriFiles:
 
         def upload() -> None:
             self._fs.put_file(str(source), self._at(path))
-            arrived, sent = self._fs.info(self._at(path))["size"], source.stat().st_size
+            try:
+                arrived = self._fs.info(self._at(path))["size"]
+            except FileNotFoundError:
+                # The place is there. An attempt that was given up for lost may have its files removed as they arrive.
+                raise OSError(f"{path} was removed as it arrived") from None
+            sent = source.stat().st_size
             if arrived != sent:
                 raise OSError(f"{arrived} of {sent} bytes of {path} arrived")
 
@@ -114,7 +120,7 @@ class UriFiles:
         retrying = Retrying(
             retry=retry_if_exception(lambda error: not _lasts(error)),
             wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE_SECONDS),
-            stop=stop_after_delay(PATIENCE_SECONDS),
+            stop=stop_after_delay(self._patience),
             before_sleep=self._say,
             reraise=True,
         )
@@ -140,7 +146,7 @@ class UriFiles:
         variable = _ENDPOINTS.get(self._protocol)
         endpoint = f"{variable} ({os.environ.get(variable) or 'not set'}) and " if variable else ""
         return StorageError(
-            f"storage {self._uri} has failed for {PATIENCE_SECONDS:.0f} s: {said}; check {endpoint}the way there"
+            f"storage {self._uri} has failed for {self._patience:.0f} s: {said}; check {endpoint}the way there"
         )
 
 

@@ -1,34 +1,31 @@
 """The fine-tuning loop: one attempt of one episode, from its seeds or a checkpoint to its end. Reads top to bottom.
 
-`train` is the loop; below it, in the order in which it meets them: when it steps and evaluates, the order of batches,
-one step, and the two recipes' optimizers and learning rates. `stable` follows Mosbach et al. 2021. `dodge2020` follows
-the code of Dodge et al. 2020 (github.com/dodgejesse/bert_on_stilts) with its BertAdam, down to what was hardly meant:
-see `learning_rate`.
+`timetable` says when it steps and evaluates, `batches` which examples a step takes, `step` what a step does to the
+weights, `evaluation` what the model answers, and `checkpoints/saving` what is saved when.
 """
 
 import json
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Event
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy, mse_loss
-from transformers import PreTrainedModel
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.provenance import Provenance
-from seedsweep.contract.protocol import Outcome
+from seedsweep.contract.conditions import FILE as CONDITIONS
+from seedsweep.contract.conditions import conditions_bytes
+from seedsweep.contract.message import Outcome
+from seedsweep.contract.training import Interval
 from seedsweep_trainer.checkpoints.attempt_folder import AttemptFolder, Identity
 from seedsweep_trainer.checkpoints.checkpoint import Progress, restore
+from seedsweep_trainer.checkpoints.report_files import ReportFiles
 from seedsweep_trainer.checkpoints.saving import CLOCK, Clock, Saver
 from seedsweep_trainer.data import metrics
-from seedsweep_trainer.data.tasks import Padding, Part, TaskData, collate
+from seedsweep_trainer.data.tasks import TaskData
 from seedsweep_trainer.determinism.fingerprint import (
     attention_of,
-    autocast_dtype,
     config_digest,
     digest,
     fingerprint,
@@ -37,23 +34,18 @@ from seedsweep_trainer.determinism.fingerprint import (
     settled,
 )
 from seedsweep_trainer.determinism.generators import seed_all
-from seedsweep_trainer.determinism.seeds import order, stream
-from seedsweep_trainer.errors import ConfigurationError
+from seedsweep_trainer.determinism.seeds import stream
 from seedsweep_trainer.inputs import prepare_inputs
 from seedsweep_trainer.model.fit import check_fit
 from seedsweep_trainer.model.loading import load_model
-from seedsweep_trainer.model.masks import settled_mask
 from seedsweep_trainer.model.origin import provenance
 from seedsweep_trainer.reporting.attempt import Attempt
 from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.storage.location import open_folders
+from seedsweep_trainer.training.batches import Batches
 from seedsweep_trainer.training.evaluation import Evaluation
-
-_BETAS = (0.9, 0.999)
-_EPSILON = 1e-6
-"""BERT's own, and that of both papers."""
-_UNBIASED_STEP = 1e6
-"""So many steps in, 1 - beta^step is exactly 1 in floating point."""
+from seedsweep_trainer.training.step import Learner
+from seedsweep_trainer.training.timetable import Timetable
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +73,17 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock 
     config = settled(config, device, checkpoint.precision if checkpoint is not None else None)
     conditions = fingerprint(config, device) | attention_of(model)
     log.info("fingerprint: %s", json.dumps(conditions))
+    ReportFiles(attempt, reporter).write(CONDITIONS, conditions_bytes(conditions))
     learner = Learner(model.to(device), config, timetable)  # type: ignore[arg-type]  # of transformers' wrapper
     reporter.described(
         fingerprint=digest(conditions), data=data.digest, initialization=initialization, provenance=origin.to_text()
     )
-    reporter.planned(evaluations=timetable.evaluations, steps=timetable.steps, baseline=data.baseline)
+    reporter.planned(
+        evaluations=timetable.evaluations,
+        steps=timetable.steps,
+        baseline=data.baseline,
+        baseline_error=data.baseline_error,
+    )
 
     seed_all(stream("dropout", attempt.data_order if config.dropout_seed is None else config.dropout_seed))
     progress = Progress()
@@ -95,6 +93,7 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock 
         reporter.resumed(step=progress.step, scores=progress.scores, losses=progress.losses)
 
     batches = Batches(data.train, padding, config, attempt.data_order, halves=passes_in_halves(device))
+    tokens, began = 0, clock.now()
     validation = Evaluation(data.validation, padding, config.evaluation_batch_size)
     with Saver(attempt, data, folder, reporter, clock) as saver:
         while progress.step < timetable.steps and not reporter.should_stop:
@@ -104,19 +103,28 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock 
             epoch, position = divmod(progress.step, timetable.steps_per_epoch)
             if model.training != (drops_out := _drops_out(config, position)):
                 model.train(drops_out)
-            learner.update(progress.step, batches.of(epoch, position))
+            passes = batches.of(epoch, position)
+            learner.update(progress.step, passes)
+            tokens += sum(int(batch["attention_mask"].sum()) for batch in passes)
+            reporter.measured(learning_rate=learner.learning_rate, tokens=tokens)
             progress = progress.stepped()
             reporter.stepped(progress.step)
             if progress.step == timetable.step_of(progress.evaluation + 1):
                 if not learner.is_finite():
                     log.warning("diverged: loss or weights are not finite at evaluation %d", progress.evaluation + 1)
                     return Outcome.DIVERGED
+                trained = clock.now()
                 outputs = validation.outputs(model, learner.autocast)
+                if device.type == "cuda":
+                    reporter.measured(gpu_memory_bytes=torch.cuda.max_memory_allocated(device))
                 score, loss = _scores(data, outputs)
-                progress = progress.evaluated(score, loss)
+                before, progress = progress, progress.evaluated(score, loss, float(learner.loss_sum))
+                took = trained - began, clock.now() - trained
                 _say(progress, timetable)
+                saver.scored(progress, outputs, _interval(before, progress, timetable, took))
                 reporter.evaluated(step=progress.step, score=score, loss=loss)
                 saver.evaluated(learner, progress, outputs)
+                began = clock.now()
             else:
                 saver.stepped(learner, progress)
     return Outcome.DONE if progress.step == timetable.steps else Outcome.STOPPED
@@ -140,6 +148,18 @@ def _scores(data: TaskData, outputs: np.ndarray) -> tuple[float, float]:
     )
 
 
+def _interval(before: Progress, now: Progress, timetable: Timetable, took: tuple[float, float]) -> Interval:
+    """The evaluation just made; `took`: seconds of the steps before it and of itself."""
+    loss = (now.loss_sum - before.loss_sum) / (now.step - timetable.step_of(before.evaluation))
+    return Interval(now.evaluation, now.step, loss if math.isfinite(loss) else None, *took)
+
+
+def _say(progress: Progress, timetable: Timetable) -> None:
+    score, loss = progress.scores[-1], progress.losses[-1]
+    place = f"evaluation {progress.evaluation}/{timetable.evaluations}, step {progress.step}/{timetable.steps}"
+    log.info("%s: score %.6g, loss %.6g", place, score, loss)
+
+
 def identity(attempt: Attempt, data: TaskData, origin: Provenance) -> Identity:
     """What a checkpoint must agree in, to be continued by this attempt: all that the arithmetic follows from."""
     return {
@@ -149,215 +169,3 @@ def identity(attempt: Attempt, data: TaskData, origin: Provenance) -> Identity:
         "data": data.digest,
         "baseWeights": origin.base_weights or "",
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Timetable:
-    """S optimizer steps in whole epochs, and the steps that E evaluations follow."""
-
-    steps_per_epoch: int
-    steps: int
-    """S, of all epochs."""
-    evaluations: int
-    """E, of all epochs."""
-
-    @classmethod
-    def of(cls, config: FineTuning, examples: int) -> "Timetable":
-        """The timetable of a full episode over `examples` training examples.
-
-        Raises ConfigurationError where there are fewer steps than evaluations.
-        """
-        accumulation = config.gradient_accumulation_steps
-        steps_per_epoch = math.ceil(math.ceil(examples / config.batch_size) / accumulation)
-        timetable = cls(steps_per_epoch, config.epochs * steps_per_epoch, config.evaluations)
-        if timetable.steps < timetable.evaluations:
-            raise ConfigurationError(
-                f"evaluationsPerEpoch {config.evaluations_per_epoch} is more than the {steps_per_epoch} optimizer "
-                f"steps of an epoch ({examples} examples, batchSize {config.batch_size}, gradientAccumulationSteps "
-                f"{accumulation}): set it to at most {steps_per_epoch}, or make batches smaller"
-            )
-        return timetable
-
-    def step_of(self, evaluation: int) -> int:
-        """The step that this evaluation (from 1) follows."""
-        return math.ceil(evaluation * self.steps / self.evaluations)
-
-
-def _say(progress: Progress, timetable: Timetable) -> None:
-    score, loss = progress.scores[-1], progress.losses[-1]
-    place = f"evaluation {progress.evaluation}/{timetable.evaluations}, step {progress.step}/{timetable.steps}"
-    log.info("%s: score %.6g, loss %.6g", place, score, loss)
-
-
-class Batches:
-    """All epochs' batches; any step's can be asked for, so that an episode can resume anywhere.
-
-    The curve's rule: an optimizer step takes the same examples whatever hardware trains, and the mean of their losses.
-    Where the CPU trains, for which padding is work like any other, a batch of examples of different lengths passes
-    through the model as two halves, the longer ones first. GPUs, for which small batches are no faster, take batches
-    whole.
-    """
-
-    def __init__(
-        self, part: Part, padding: Padding, config: FineTuning, data_order: int, *, halves: bool = False
-    ) -> None:
-        """`halves`: batches pass in two halves where that saves much padding."""
-        self._part = part
-        self._lengths = np.diff(part.offsets)
-        self._halves = halves
-        self._padding = padding
-        self._config = config
-        self._data_order = data_order
-        self._epoch = -1
-        self._windows: list[list[np.ndarray]] = []
-
-    def of(self, epoch: int, position: int) -> list[dict[str, torch.Tensor]]:
-        """The batches, on CPU, of the optimizer step at this position (from 0) of this epoch (from 0)."""
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._windows = windows(order(self._data_order, epoch, len(self._part)), self._config)
-        passes = self._windows[position]
-        if self._halves:
-            passes = [half for batch in passes for half in halved(batch, self._lengths)]
-        return [collate(self._part, indices, self._padding) for indices in passes]
-
-
-def halved(batch: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    """The batch by falling length in two halves where these have a tenth fewer tokens, padding included; else whole."""
-    by_length = batch[np.argsort(-lengths[batch], kind="stable")]
-    halves = np.array_split(by_length, 2)
-    if len(batch) < 2 or 10 * _padded(halves, lengths) > 9 * _padded([batch], lengths):
-        return [batch]
-    return halves
-
-
-def _padded(passes: list[np.ndarray], lengths: np.ndarray) -> int:
-    return sum(len(indices) * int(lengths[indices].max()) for indices in passes)
-
-
-def windows(order: np.ndarray, config: FineTuning) -> list[list[np.ndarray]]:
-    """One epoch's batches, grouped by the optimizer step they make up; the last of each may be short."""
-    size, accumulation = config.batch_size, config.gradient_accumulation_steps
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    return [batches[start : start + accumulation] for start in range(0, len(batches), accumulation)]
-
-
-class Learner:
-    """A model with its optimizer. Nothing in a step waits for the device."""
-
-    def __init__(self, model: PreTrainedModel, config: FineTuning, timetable: Timetable) -> None:
-        """`model` is on its device already."""
-        if config.compile:
-            # Else the first shapes that a process meets, which a resumed one does not, decide on the kernels.
-            model.compile(dynamic=True)
-        self.model = model
-        self.optimizer = build_optimizer(model, config)
-        self.loss_sum = torch.zeros((), device=model.device)
-        """Of all losses so far: not finite from the first one on that was not."""
-        self.autocast = autocast_dtype(config, model.device)
-        self._config = config
-        self._timetable = timetable
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._copied: torch.cuda.Event | None = None
-
-    def update(self, step: int, batches: Sequence[dict[str, torch.Tensor]]) -> None:
-        """Update the weights after `step` updates by the mean loss over all examples of these batches."""
-        examples = sum(len(batch["labels"]) for batch in batches)
-        for batch in batches:
-            inputs = self._to_device(batch)
-            labels = inputs.pop("labels")
-            with torch.autocast(self.model.device.type, self.autocast, enabled=self.autocast is not None):
-                logits = self.model(**inputs).logits
-            loss = summed_loss(logits, labels) / examples
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.loss_sum += loss.detach()
-        clip_gradients(self._config, self._parameters)
-        if self._copied is not None:
-            torch.cuda.current_stream().wait_event(self._copied)
-            self._copied = None
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self._config, self._timetable, step)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-
-    def change_nothing_before(self, copied: torch.cuda.Event | None) -> None:
-        """Let the device, not this process, wait for a copy of weights and optimizer before they change."""
-        self._copied = copied
-
-    def is_finite(self) -> bool:
-        """Whether all losses so far and all weights are finite; waits for the device."""
-        # Not the largest weight, which takes the CPU many times as long as the Euclidean norm.
-        norm = torch.nn.utils.get_total_norm([p.detach() for p in self._parameters])
-        return bool(torch.isfinite(self.loss_sum + norm))
-
-    def _to_device(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        if self.model.device.type == "cpu":
-            return dict(batch)
-        inputs = settled_mask(self.model, batch)
-        return {
-            name: tensor.contiguous().pin_memory().to(self.model.device, non_blocking=True)
-            for name, tensor in inputs.items()
-        }
-
-
-def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy in nats, or squared error for one output, summed over a batch; in fp32."""
-    if logits.shape[-1] == 1:
-        return mse_loss(logits.squeeze(-1).float(), labels, reduction="sum")
-    return cross_entropy(logits.float(), labels, reduction="sum")
-
-
-def build_optimizer(model: torch.nn.Module, config: FineTuning) -> torch.optim.AdamW:
-    """AdamW with decoupled weight decay, on all weights but biases and normalisation; lr is set at every step.
-
-    In recipe dodge2020 without bias correction: its step count begins where the correction has become exactly 1.
-    """
-    decayed: list[torch.nn.Parameter] = []
-    rest: list[torch.nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        (rest if parameter.ndim < 2 or name.endswith("bias") else decayed).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": float(config.weight_decay)},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, betas=_BETAS, eps=_EPSILON, fused=True)
-    if config.recipe == "dodge2020":
-        for parameter in (*decayed, *rest):
-            optimizer.state[parameter] = {
-                "step": torch.tensor(_UNBIASED_STEP, dtype=torch.float32, device=parameter.device),
-                "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-                "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-            }
-    return optimizer
-
-
-def learning_rate(config: FineTuning, timetable: Timetable, step: int) -> float:
-    """The learning rate of the update after `step` updates, 0 <= step < S.
-
-    stable: from 0 up over the first `warmupPercent` of S, then straight down to 0 at S.
-    dodge2020: their loop and their optimizer each applied a schedule that drops by its own share when the warm-up
-    ends; the two multiply, and the loop's one starts again with every epoch, still measured against all S steps.
-    (Their S was rounded down to whole batches; a last step with a rate below 0 is not reproduced.)
-    """
-    peak, total = float(config.learning_rate), timetable.steps
-    if config.recipe == "dodge2020":
-        share = config.warmup_percent / 100
-        return peak * _bert_adam(step / total, share) * _bert_adam(step % timetable.steps_per_epoch / total, share)
-    warmup = math.ceil(total * config.warmup_percent / 100)
-    rise = step / warmup if warmup else 1.0
-    return peak * min(rise, (total - step) / max(1, total - warmup))
-
-
-def clip_gradients(config: FineTuning, parameters: list[torch.nn.Parameter]) -> None:
-    """Scale gradients down to a norm of `maxGradNorm`: in dodge2020 each tensor by itself, as BertAdam did."""
-    limit = float(config.max_grad_norm)
-    if config.recipe == "dodge2020":
-        for parameter in parameters:
-            torch.nn.utils.clip_grad_norm_(parameter, limit)
-    else:
-        torch.nn.utils.clip_grad_norm_(parameters, limit)
-
-
-def _bert_adam(progress: float, warmup: float) -> float:
-    """BertAdam's warmup_linear."""
-    return progress / warmup if progress < warmup else 1.0 - progress

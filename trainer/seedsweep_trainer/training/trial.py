@@ -15,7 +15,8 @@ from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.inputs import Inputs
 from seedsweep_trainer.model.fit import check_fit
 from seedsweep_trainer.model.loading import load_model
-from seedsweep_trainer.training.loop import Learner, Timetable
+from seedsweep_trainer.training.step import Learner
+from seedsweep_trainer.training.timetable import Timetable
 
 MOST_TO_UPDATE = 500_000_000
 """Parameters of a model up to which the step is a whole one, which takes four times the memory of the weights; a larger
@@ -46,8 +47,8 @@ def try_step(config: FineTuning, model: PreTrainedModel, padding: Padding, data:
         )
 
 
-def try_out(config: FineTuning, inputs: Inputs, device: torch.device) -> int:
-    """Load the model, judge it with its data, and try a step; counts its parameters.
+def try_out(config: FineTuning, inputs: Inputs, device: torch.device) -> PreTrainedModel:
+    """Load the model, judge it with its data, and try a step; returns what is left of the model, on the device.
 
     Raises ConfigurationError as an attempt would.
     """
@@ -55,12 +56,22 @@ def try_out(config: FineTuning, inputs: Inputs, device: torch.device) -> int:
     model, _ = load_model(config, data, padding, weight_init=0, folder=inputs.folder)
     check_fit(config, model, padding, data)
     try_step(config, model.to(device), padding, data)  # type: ignore[arg-type]  # of transformers' wrapper
+    return model
+
+
+def is_large(model: PreTrainedModel) -> bool:
+    """Whether it is too large to be updated before it is to be trained."""
+    return size_of(model) > MOST_TO_UPDATE
+
+
+def size_of(model: PreTrainedModel) -> int:
+    """Number of its parameters."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _step(config: FineTuning, model: PreTrainedModel, data: TaskData, batches: list[dict[str, torch.Tensor]]) -> bool:
     """Whether loss and weights are finite after it."""
-    if sum(parameter.numel() for parameter in model.parameters()) > MOST_TO_UPDATE:
+    if is_large(model):
         model.eval()  # type: ignore[no-untyped-call]
         with torch.inference_mode():
             answers = [

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from seedsweep.api.checks import Problem, cross_check, path_of, shown
+from seedsweep.api.checks import Problem, check_budget, cross_check, path_of, shown
 from seedsweep.api.early_stopping import EarlyStopping
-from seedsweep.api.finetuning import FineTuning
+from seedsweep.api.finetuning import Dataset, FineTuning
 from seedsweep.api.reading.document import MAX_BYTES, TOO_LARGE, DocumentError, plain, read_document
+from seedsweep.api.reading.lines import located
 from seedsweep.api.reading.remedies import remedy
 from seedsweep.api.reading.stored import read_status
 from seedsweep.api.seeds import Seeds
@@ -41,6 +42,15 @@ def load_sweep(path: Path) -> SeedSweep:
     Raises:
         InvalidSweepError: unreadable, too large, not YAML, not a SeedSweep, or not a valid one.
     """
+    return parse_sweep(_text_of(path), source=str(path))
+
+
+def refuse(path: Path, problems: Sequence[Problem]) -> InvalidSweepError:
+    """The error for what else is wrong with a file that `load_sweep` has read."""
+    return InvalidSweepError(str(path), located(problems, _text_of(path)))
+
+
+def _text_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -49,11 +59,10 @@ def load_sweep(path: Path) -> SeedSweep:
     if len(data) > MAX_BYTES:
         raise _unreadable(path, TOO_LARGE)
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _unreadable(path, f"is not UTF-8 text (line {line}): save it as UTF-8") from error
-    return parse_sweep(text, source=str(path))
 
 
 def _unreadable(path: Path, remedy: str) -> InvalidSweepError:
@@ -64,9 +73,25 @@ def parse_sweep(text: str, *, source: str = "sweep") -> SeedSweep:
     """Parse the YAML (or JSON) of one SeedSweep; raises InvalidSweepError like `load_sweep`."""
     try:
         document = read_document(text)
+        return _parse(document, source, _misspelt_metadata(document))
     except DocumentError as error:
-        raise _no_document(source, error) from error
-    return _parse(document, source, _misspelt_metadata(document))
+        raise InvalidSweepError(source, located(_no_document(source, error).problems, text)) from error
+    except InvalidSweepError as error:
+        raise InvalidSweepError(source, located(error.problems, text)) from error.__cause__
+
+
+def read_parts(path: Path) -> tuple[Dataset | None, str | None]:
+    """The data set and the model of a file that is no valid SeedSweep, those of them that are valid by themselves."""
+    try:
+        document = read_document(_text_of(path))
+    except (DocumentError, InvalidSweepError):
+        return None, None
+    for name in ("spec", "trainer", "fineTuning"):
+        document = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None, None
+    model = document.get("model")
+    return _part(Dataset, document.get("dataset")), model if isinstance(model, str) else None
 
 
 def parse_stored(body: Mapping[str, Any]) -> SeedSweep:
@@ -136,7 +161,12 @@ def _problem(item: ErrorDetails) -> Problem:
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
         return Problem(path, None, f"is not a field; {hint}")
+    if kind == "unknown_metric":
+        return Problem(path_of((*location, "name")), shown(item["ctx"]["name"]), item["ctx"]["said"])
     said = remedy(kind, item["msg"], item.get("ctx", {}))
+    if kind == "string_type" and type(item["input"]) in (int, float):
+        name = f"{location[-1]}: " if isinstance(location[-1], str) else ""
+        said = f'must be in quotes: write {name}"{item["input"]}"'
     return Problem(path, None if kind == "missing" else shown(item["input"]), said)
 
 
@@ -168,7 +198,12 @@ def _cross_problems(document: dict[str, Any]) -> list[Problem]:
     evaluations = fine_tuning.evaluations if fine_tuning is not None else None
     if "fineTuning" not in trainer:
         evaluations = _count(trainer.get("evaluations"))
-    return cross_check(seeds, _part(EarlyStopping, spec.get("earlyStopping")), fine_tuning, evaluations)
+    stopping = _part(EarlyStopping, spec.get("earlyStopping"))
+    problems = cross_check(seeds, stopping, fine_tuning, evaluations)
+    budget = _count(spec.get("budget"))
+    if (stopping is None) == (spec.get("earlyStopping") is None) and (budget is None) == (spec.get("budget") is None):
+        problems += check_budget(budget, seeds, stopping)
+    return problems
 
 
 def _count(value: object) -> int | None:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pydantic import BaseModel
 
 from seedsweep.api.core.objects import PodSpec, PodTemplate
+from seedsweep.api.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE
 from seedsweep.api.rules.cel import Rule
-from seedsweep.api.status import HAND_OVER_FAILED
+from seedsweep.api.status import HAND_OVER_FAILED, INVALID
 from seedsweep.api.sweep import Storage, SweepSpec, Trainer
 
 ALWAYS_MUTABLE = frozenset(
@@ -23,7 +24,7 @@ ALWAYS_MUTABLE = frozenset(
     }
 )
 """Fields of a spec that change nothing of what its record is about."""
-_WITH_RULES_OF_THEIR_OWN = frozenset({"trainer", "pod_template", "gpus_per_episode", "storage", "export"})
+_WITH_RULES_OF_THEIR_OWN = frozenset({"seeds", "trainer", "pod_template", "gpus_per_episode", "storage", "export"})
 _MUTABLE_WHILE_SUSPENDED = (
     "node_selector",
     "tolerations",
@@ -46,6 +47,12 @@ _HANDED_OVER = (
     " && !(has(self.status.conditions) && self.status.conditions.exists(c,"
     " (c.type == 'Accepted' && c.status == 'False')"
     f" || (c.type == 'Failed' && c.status == 'True' && c.reason == '{HAND_OVER_FAILED}')))"
+)
+
+
+_FAILED = (
+    "has(self.status) && has(self.status.conditions) && self.status.conditions.exists(c,"
+    f" c.type == 'Failed' && c.status == 'True' && !(c.reason in ['{INVALID}', '{HAND_OVER_FAILED}']))"
 )
 
 
@@ -77,6 +84,7 @@ def mutability_rules() -> list[Rule]:
     place = " && ".join(_unchanged(path) for path in _paths(Storage, "storage.", but=("retention_policy",)))
     return [
         *(Rule(_unchanged(path), _FIXED, path) for path in fixed),
+        *_growth_rules(),
         Rule(f"has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || ({place}))", _FIXED, "storage"),
         *(
             Rule(
@@ -89,8 +97,37 @@ def mutability_rules() -> list[Rule]:
     ]
 
 
-def hand_over_rules() -> list[Rule]:
-    """What may change until the winner has been handed over: rules of the whole object, for its status tells that."""
+def _growth_rules() -> list[Rule]:
+    """seedsweep.api.growth says it, with the reasons. Of lists that are sets or maps the order does not matter."""
+    stopping, pairs, sample = "self.earlyStopping", "seeds.pairs", "seeds.grid.sample"
+    one_rung = f"has({stopping}.rungs) && size({stopping}.rungs) == 1 && {stopping}.rankBy == 'best'"
+    may_grow = f"self.result == 'winner' && (!has({stopping}) || ({one_rung}))"
+    axes = ("seeds.grid.weightInits", "seeds.grid.dataOrders")
+    same_cells = " && ".join(f"self.{axis} == oldSelf.{axis}" for axis in axes)
+    grows = (
+        f"has(self.seeds.single) ? has(oldSelf.seeds.single) && {_range_grows('seeds.single')}"
+        f" : has(self.{pairs}) ? has(oldSelf.{pairs}) && self.{pairs} + oldSelf.{pairs} == self.{pairs}"
+        " : has(self.seeds.grid) && has(oldSelf.seeds.grid) &&"
+        f" (has(self.{sample}) ? has(oldSelf.{sample}) && self.{sample}.seed == oldSelf.{sample}.seed"
+        f" && self.{sample}.size >= oldSelf.{sample}.size && {same_cells}"
+        f" : !has(oldSelf.{sample}) && {' && '.join(map(_range_grows, axes))})"
+    )
+    return [
+        Rule(f"self.seeds == oldSelf.seeds || ({may_grow})", NO_GROWTH, "seeds"),
+        Rule(grows, ONLY_MORE, "seeds"),
+    ]
+
+
+def _range_grows(path: str) -> str:
+    now, before = f"self.{path}", f"oldSelf.{path}"
+    return (
+        f"(has({now}.count) ? has({before}.count) && {now}.count >= {before}.count"
+        f" : has({before}.values) && {now}.values + {before}.values == {now}.values)"
+    )
+
+
+def status_rules() -> list[Rule]:
+    """What may change until the winner has been handed over, or the sweep has failed: rules of the whole object."""
     policy = "spec.storage.retentionPolicy"
     # That the storage itself appears or goes is refused elsewhere.
     same_policy = f"!has(self.spec.storage) || !has(oldSelf.spec.storage) || {_unchanged(policy)}"
@@ -102,4 +139,5 @@ def hand_over_rules() -> list[Rule]:
             "spec.export",
         ),
         Rule(f"!({_HANDED_OVER}) || {same_policy}", f"{remedy}: remove what is stored by hand", policy),
+        Rule(f"self.spec.seeds == oldSelf.spec.seeds || !({_FAILED})", HAS_FAILED, "spec.seeds"),
     ]

@@ -11,7 +11,7 @@ from seedsweep.api.core.labels import LENGTH_REMEDY, MAX_ANNOTATIONS, OWN_LABELS
 from seedsweep.api.core.objects import EnvVar, PodTemplateMeta
 from seedsweep.api.core.volumes import ClaimMeta
 from seedsweep.api.cut import CutData
-from seedsweep.api.early_stopping import Bracket, EarlyStopping
+from seedsweep.api.early_stopping import MAX_MEMBERS, Bracket, EarlyStopping, Floor
 from seedsweep.api.episode import Episode, EpisodeSpec, EpisodeStatus, RungScore
 from seedsweep.api.finetuning import (
     MAX_DATASET_TEXT,
@@ -22,7 +22,7 @@ from seedsweep.api.finetuning import (
     MetricRange,
 )
 from seedsweep.api.rules.cel import Rule, length_of_list, length_of_mapping, size_of_range
-from seedsweep.api.rules.mutability import hand_over_rules, mutability_rules
+from seedsweep.api.rules.mutability import mutability_rules, status_rules
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, Grid
 from seedsweep.api.sweep import MAX_TRAINER_TEXT, SeedSweep, SweepSpec, Trainer
 
@@ -66,12 +66,21 @@ _EPISODES = (
     " : has(self.seeds.pairs) ? size(self.seeds.pairs)"
     f" : has(self.seeds.single) ? {size_of_range('self.seeds.single')} : {MAX_EPISODES})"
 )
+_SURVIVORS = (
+    f"(!has(self.earlyStopping) ? {_EPISODES}"
+    " : has(self.earlyStopping.rungs) ? self.earlyStopping.rungs[size(self.earlyStopping.rungs) - 1].keep"
+    " : has(self.earlyStopping.brackets) ? self.earlyStopping.brackets.map(bracket, size(bracket.rungs) == 0"
+    " ? bracket.episodes : bracket.rungs[size(bracket.rungs) - 1].keep).sum()"
+    " : has(self.budget) ? self.budget : 0)"
+)
+_NO_AVERAGE = "!has(self.result) || self.result != 'average'"
 _ONE_WEIGHT_INIT = (
     f"(has({_GRID}) ? {size_of_range(f'{_GRID}.weightInits')} <= 1"
     " : has(self.seeds.pairs) ? self.seeds.pairs.all(pair, pair.weightInit == self.seeds.pairs[0].weightInit)"
     f" : has(self.seeds.single) ? {size_of_range('self.seeds.single')} <= 1 : true)"
 )
 _RUNGS, _BRACKETS = "self.earlyStopping.rungs", "self.earlyStopping.brackets"
+_FLOOR = "has(self.earlyStopping) && has(self.earlyStopping.floor)"
 _NO_RUNGS = f"!has(self.earlyStopping) || !has({_RUNGS})"
 _NO_BRACKETS = f"!has(self.earlyStopping) || !has({_BRACKETS})"
 
@@ -97,6 +106,31 @@ _TOGETHER = (
         f"{_UNPLANNED} || {_NO_BRACKETS} || {_BRACKETS}.all(bracket, {_fall_apart('bracket.rungs')})",
         _EVALUATION_REMEDY,
         "earlyStopping.brackets",
+    ),
+    Rule(
+        f"has(self.budget) == ({_FLOOR})",
+        "budget and earlyStopping.floor go together: give both, or neither",
+        "budget",
+    ),
+    Rule(
+        f"!has(self.budget) || self.budget <= {_EPISODES}",
+        "spec.seeds gives fewer episodes than full runs may be spent: list more seeds, or lower it",
+        "budget",
+    ),
+    Rule(
+        f"{_UNPLANNED} || !({_FLOOR}) || {_evaluation('self.earlyStopping.floor')} >= 1",
+        "falls before the first of an episode's evaluations: use a higher atPercent, or evaluate more often",
+        "earlyStopping.floor",
+    ),
+    Rule(
+        f"{_NO_AVERAGE} || has({_TUNING})",
+        "an average needs the weights that spec.trainer.fineTuning stores, and this is another trainer: use winner",
+        "result",
+    ),
+    Rule(
+        f"{_NO_AVERAGE} || {_SURVIVORS} <= {MAX_MEMBERS}",
+        f"an average of more than {MAX_MEMBERS} survivors: keep fewer at the last rung, or use winner",
+        "result",
     ),
     Rule(
         f"{_THEIRS} || self.trainer.fineTuning.head != 'keep' || {_ONE_WEIGHT_INIT}"
@@ -136,7 +170,7 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
             "self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
             "metadata.name: pods are named after it: use lower case letters, digits and '-', at most 40 characters",
         ),
-        *hand_over_rules(),
+        *status_rules(),
     ],
     SweepSpec: [*_TOGETHER, *mutability_rules()],
     Grid: [
@@ -156,7 +190,17 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
     ],
     PodTemplateMeta: [_not_ours("labels"), _not_ours("annotations"), _SHORT_ANNOTATIONS],
     ClaimMeta: [_SHORT_ANNOTATIONS],
-    EarlyStopping: _LADDER,
+    EarlyStopping: [
+        *_LADDER,
+        Rule(
+            "!has(self.floor) || !has(self.audit)",
+            "audit is for losers of a cut, and a floor compares with no other episode: remove it",
+            "audit",
+        ),
+    ],
+    Floor: [
+        Rule("double(self.margin) >= 0.0 && double(self.margin) <= 10.0", "must be from 0 to 10", "margin"),
+    ],
     Bracket: [
         *_LADDER,
         Rule(

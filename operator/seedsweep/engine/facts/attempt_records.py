@@ -22,14 +22,13 @@ from seedsweep.api.episode import (
 from seedsweep.api.recorded import end_of, shortened
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft, timestamp
+from seedsweep.engine.facts.end_reasons import CLEAN, end_of_stopped, end_reason, interruption_of, why_ended
 from seedsweep.engine.facts.retry import FAILURES, failures
-from seedsweep.engine.facts.verdicts import LOST, stop_of
+from seedsweep.engine.facts.verdicts import stop_of
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
 
 _BLANK = Attempt(uid="")
 _NOTHING_READ = Reading()
-_CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
-_EXPLAINED = frozenset({EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.BAD_CONFIGURATION})
 _KEEP_OUTPUT = FAILURES | {EndReason.BAD_CONFIGURATION}
 """Ends of which an episode has so few that there is room for what the attempt said and printed."""
 MAX_OUTPUTS = 20
@@ -39,28 +38,45 @@ MAX_OUTPUTS = 20
 def record_attempts(draft: Draft) -> None:
     """Give every attempt its entry, and every end its record."""
     for attempt in draft.attempts.values():
-        if draft.full:
-            return
         entry = draft.record_of(attempt)
         if entry is None and len(draft.status(attempt.episode).attempts) >= MAX_ATTEMPTS:
             # Nobody started it on our behalf: its episode was given up.
             continue
-        if attempt.ending is not None and (entry is None or entry.reason is None):
+        news = entry is None or _has_news(attempt, entry)
+        if news and not draft.may_write(attempt.episode):
+            draft.postpone(attempt.episode, attempt)
+        elif news and attempt.ending is not None:
             _record_end(draft, attempt, attempt.ending)
-        elif entry is None:
-            status = draft.status(attempt.episode)
-            entries = [*status.attempts, describe(attempt, None)]
-            # Lazy: should it be lost, the attempt itself still shows that it exists.
-            draft.write(attempt.episode, status.evolve(attempts=entries), durable=False)
-            draft.events.append(
-                Event("Started", _start_message(attempt, len(entries)), attempt.episode, key=attempt.uid)
-            )
-        elif entry.start_time is None and attempt.bound is not None:
-            # For people who look at the record alone: it waits for a place no longer.
-            status = draft.status(attempt.episode)
-            entries = [describe(attempt, a) if a is entry else a for a in status.attempts]
-            draft.write(attempt.episode, status.evolve(attempts=entries), durable=False)
+        elif news:
+            _record_place(draft, attempt, entry)
+        elif draft.seen.records_progress and attempt.live:
+            _record_progress(draft, attempt)
     _close_vanished(draft)
+
+
+def _has_news(attempt: SeenAttempt, entry: Attempt) -> bool:
+    """It has ended, or got its place."""
+    if attempt.ending is not None:
+        return entry.reason is None
+    return entry.start_time is None and attempt.bound is not None
+
+
+def _record_place(draft: Draft, attempt: SeenAttempt, entry: Attempt | None) -> None:
+    """That it exists, and that it waits for a place no longer. Lazy: should it be lost, the attempt itself shows it."""
+    status = draft.status(attempt.episode)
+    if entry is None:
+        entries = [*status.attempts, describe(attempt, None)]
+        draft.events.append(Event("Started", _start_message(attempt, len(entries)), attempt.episode, key=attempt.uid))
+    else:
+        entries = [describe(attempt, a) if a is entry else a for a in status.attempts]
+    draft.write(attempt.episode, status.evolve(attempts=entries), durable=False)
+
+
+def _record_progress(draft: Draft, attempt: SeenAttempt) -> None:
+    """For people who look at the record alone: what a live attempt has published since."""
+    status, may = draft.status(attempt.episode), draft.may_write(attempt.episode)
+    if may and attempt.reading is not None and len(attempt.reading.scores) > len(status.scores):
+        draft.write(attempt.episode, status.evolve(**continued(status, attempt)), durable=False)
 
 
 def _close_vanished(draft: Draft) -> None:
@@ -70,14 +86,15 @@ def _close_vanished(draft: Draft) -> None:
         entry = status.attempts[-1] if status.attempts else None
         if entry is None or entry.reason is not None or entry.uid in seen or episode in draft.frozen:
             continue
-        if draft.full:
-            return
-        reason = _end_of_stopped(entry.stop) if entry.stop is not None else EndReason.INTERRUPTED
+        if not draft.may_write(episode):
+            draft.postpone(episode)
+            continue
+        reason = end_of_stopped(entry.stop) if entry.stop is not None else EndReason.INTERRUPTED
         # Nobody saw when: the seconds it held a GPU are not known.
         ended = entry.evolve(
             completion_time=timestamp(draft.now),
             reason=reason,
-            interruption=_interruption(entry, reason, Interruption.VANISHED),
+            interruption=interruption_of(entry, reason, Interruption.VANISHED),
             message=entry.message or "it vanished without a word",
         )
         entries = [*status.attempts[:-1], ended]
@@ -114,6 +131,10 @@ def continued(status: EpisodeStatus, attempt: SeenAttempt) -> dict[str, object]:
             update["losses"] = [*status.losses, *reading.losses[len(status.losses) :]]
     if status.baseline is None:
         update["baseline"] = reading.baseline
+    if status.baseline_error is None:
+        update["baseline_error"] = reading.baseline_error
+    if status.initialization is None and reading.initialization:
+        update["initialization"] = shortened(reading.initialization, MAX_FINGERPRINT)
     return update
 
 
@@ -146,16 +167,16 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
     entry = next(a for a in status.attempts if a.uid == attempt.uid)
     if entry.stop is None and (stop := _lost_by(draft, attempt.episode) or attempt.stop) is not None:
         entry = entry.evolve(stop=stop)
-    reason = _useless(entry, attempt, ending) or _reason(draft, entry, ending, len(status.scores))
+    reason = end_reason(draft, entry, attempt, ending, len(status.scores))
     reading = attempt.reading
     diverged_at = (reading.diverged_at if reading is not None else None) or len(status.scores) + 1
     ended = entry.evolve(
         completion_time=timestamp(ending.at),
         reason=reason,
-        interruption=_interruption(entry, reason, ending.interruption),
+        interruption=interruption_of(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
         message=shortened(
-            (reason == EndReason.METRICS_UNAVAILABLE and attempt.unusable) or _why(draft, entry, ending),
+            (reason == EndReason.METRICS_UNAVAILABLE and attempt.unusable) or why_ended(draft, entry, ending),
             MAX_FAILURE if reason in _KEEP_OUTPUT else MAX_ENDING,
         ),
         output=end_of(ending.output, MAX_OUTPUT) if reason in _KEEP_OUTPUT else "",
@@ -180,7 +201,7 @@ def _held_to_the_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> Seen
     only taken at its word up to there. That of any other where the trainer chose to end early (early stopping).
     """
     reading, stop_after = attempt.reading, attempt.stop_after
-    if reading is None or not reading.scores or ending.reason not in _CLEAN:
+    if reading is None or not reading.scores or ending.reason not in CLEAN:
         return attempt
     if not reading.sampled and not reading.done:
         return attempt
@@ -208,53 +229,6 @@ def _held(values: tuple[float | None, ...], goal: int) -> tuple[float | None, ..
 def _lost_by(draft: Draft, episode: EpisodeId) -> StopReason | None:
     """The verdict that stops an attempt without a word on the attempt itself: the verdict is the record."""
     return None if episode in draft.layout.audited else stop_of(draft.status(episode).verdict)
-
-
-def _useless(entry: Attempt, attempt: SeenAttempt, ending: Ending) -> EndReason | None:
-    """The end of an attempt whose published values can never count; not what its exit code explains better."""
-    if not attempt.unusable or entry.stop in LOST.values() or ending.reason in _EXPLAINED:
-        return None
-    return EndReason.METRICS_UNAVAILABLE
-
-
-def _reason(draft: Draft, entry: Attempt, ending: Ending, evaluations: int) -> EndReason:
-    if ending.reason in _CLEAN:
-        # An exit code of 0 claims that the work is done; the curve says whether it is.
-        if draft.evaluations is not None and evaluations >= draft.evaluations:
-            return EndReason.DONE
-        if entry.stop_after is not None and evaluations >= entry.stop_after:
-            return EndReason.STOPPED_AT_RUNG
-        return _end_of_stopped(entry.stop) if entry.stop is not None else EndReason.METRICS_UNAVAILABLE
-    if entry.stop is not None and ending.reason in (EndReason.INTERRUPTED, EndReason.FAILED):
-        return _end_of_stopped(entry.stop)
-    return ending.reason
-
-
-def _end_of_stopped(stop: StopReason) -> EndReason:
-    """The end of an attempt that we stopped: what it was stopped for may be the trainer's failure, all else is ours."""
-    if stop == StopReason.STUCK:
-        return EndReason.STUCK
-    if stop == StopReason.METRICS_UNAVAILABLE:
-        return EndReason.METRICS_UNAVAILABLE
-    return EndReason.INTERRUPTED if stop == StopReason.NODE_LOST else EndReason.STOPPED
-
-
-def _interruption(entry: Attempt, reason: EndReason, seen: Interruption | None) -> Interruption | None:
-    if reason != EndReason.INTERRUPTED:
-        return None
-    return Interruption.NODE_LOST if entry.stop == StopReason.NODE_LOST else seen
-
-
-def _why(draft: Draft, entry: Attempt, ending: Ending) -> str:
-    """Of what we stopped, our own reason: what its world calls an interruption was us."""
-    if entry.stop is None or (ending.interruption is None and entry.stop != StopReason.NODE_LOST):
-        return ending.message
-    if entry.stop == StopReason.NODE_LOST:
-        node = f"its node {entry.node}" if entry.node else "its node"
-        return f"{node} was lost: {ending.message or 'no sign of life'}"
-    if entry.stop == StopReason.STUCK:
-        return f"no new evaluation for {draft.layout.spec.progress_deadline_seconds} s (progressDeadlineSeconds)"
-    return ""
 
 
 def _start_message(attempt: SeenAttempt, number: int) -> str:

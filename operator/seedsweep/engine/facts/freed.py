@@ -25,9 +25,16 @@ def record_freed(draft: Draft) -> None:
     if housekeeping is None:
         return
     for episode, best_kept in housekeeping.freed.items():
-        if not draft.may_write(episode):
-            continue
-        status = draft.status(episode)
-        freed = keep_unknown(Freed(attempts=len(status.attempts), best_kept=best_kept), status.freed)
-        if status.freed != freed:
-            draft.write(episode, status.evolve(freed=freed), durable=False)
+        note_freed(draft, episode, best_kept=best_kept)
+
+
+def note_freed(draft: Draft, episode: EpisodeId, *, best_kept: bool) -> None:
+    """The same of one episode; where its record cannot be written now, that may be done later."""
+    status = draft.status(episode)
+    freed = keep_unknown(Freed(attempts=len(status.attempts), best_kept=best_kept), status.freed)
+    if status.freed == freed:
+        return
+    if draft.may_write(episode):
+        draft.write(episode, status.evolve(freed=freed), durable=False)
+    else:
+        draft.postpone(episode)

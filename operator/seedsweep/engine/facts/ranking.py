@@ -23,6 +23,8 @@ class Contest:
     latest: bool
     full_order: bool
     """Every trainer publishes losses, so that the order of two episodes never depends on a third."""
+    before: CutData | None = None
+    """The cut there of fewer episodes, made before the sweep got more seeds."""
 
 
 def rung_score(
@@ -47,18 +49,32 @@ def score_key(score: Score, maximize: bool) -> tuple[bool, float]:
 Key = tuple[tuple[bool, float], float, int]
 
 
-def ranking_key(score: Score, loss: Score, tie: int, contest: Contest) -> Key:
-    """Score in the metric's direction, then lower validation loss, then the hash."""
-    return (score_key(score, contest.maximize), float("inf") if loss is None else loss, tie)
+def ranking_key(score: Score, loss: Score, tie: int, *, maximize: bool) -> Key:
+    """Score in the metric's direction, then lower validation loss, then the hash: the one order of episodes."""
+    return (score_key(score, maximize), float("inf") if loss is None else loss, tie)
+
+
+def best_of(
+    bests: Mapping[EpisodeId, BestEvaluation], tie: Mapping[EpisodeId, int], *, maximize: bool
+) -> EpisodeId | None:
+    """Whose best is the best of all, in the order of `ranking_key`; None where there is none."""
+    if not bests:
+        return None
+    scores = [best.score for best in bests.values()]
+    highest = max(scores) if maximize else min(scores)
+    tied = [episode for episode, best in bests.items() if best.score == highest]
+    return min(tied, key=lambda e: ranking_key(highest, bests[e].loss, tie[e], maximize=maximize))
 
 
 def rank(scored: Mapping[EpisodeId, RungScore], tie: Mapping[EpisodeId, int], contest: Contest) -> list[EpisodeId]:
     """Everyone with a final score, best first. The loss counts only where all publish it."""
     use_loss = contest.full_order or all(score.loss is not None for score in scored.values() if score.score is not None)
-    return sorted(
-        scored,
-        key=lambda e: ranking_key(scored[e].score, scored[e].loss if use_loss else None, tie[e], contest),
-    )
+
+    def key(episode: EpisodeId) -> Key:
+        final = scored[episode]
+        return ranking_key(final.score, final.loss if use_loss else None, tie[episode], maximize=contest.maximize)
+
+    return sorted(scored, key=key)
 
 
 def dominated(
@@ -90,6 +106,8 @@ def make_cut(
         sweep=contest.sweep,
         bracket=contest.bracket,
         rung=contest.rung,
+        growth=contest.before.growth + 1 if contest.before is not None else 0,
+        replaces=contest.before.name if contest.before is not None else None,
         evaluation=contest.evaluation,
         keep=contest.keep,
         rank_by="latest" if contest.latest else "best",

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from seedsweep.api.cut import cut_name
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import MAX_DOMINATORS, BestEvaluation, EpisodeId, RungScore, Verdict
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.attempt_records import continued
+from seedsweep.engine.facts.best import is_best_past, limit_best
 from seedsweep.engine.facts.ranking import Contest, dominated, make_cut, rank, rung_score
 from seedsweep.engine.facts.verdicts import has_trained_to_the_end, in_words, lasting_end, record_end, record_loss
 
@@ -47,6 +48,8 @@ class Bracket:
     number: int
     marks: tuple[int, ...]
     """Evaluations of its rungs; empty while E is unknown."""
+    cuts: list[CutData] = field(default_factory=list)
+    """By rung that was cut."""
     losers: list[list[EpisodeId]] = field(default_factory=list)
     """By rung that was cut."""
     participants: list[EpisodeId] = field(default_factory=list)
@@ -54,7 +57,7 @@ class Bracket:
     contest: Contest | None = None
     """At the rung that is open; None past the last."""
     ranking: Ranking | None = None
-    """Of the contest; None while more of it is news than one turn takes in."""
+    """Of the contest; whose news waits is pending there."""
 
     @property
     def rung(self) -> int:
@@ -68,8 +71,9 @@ def record_rungs(draft: Draft) -> list[Bracket]:
     for bracket in brackets:
         _record_losers(draft, bracket)
         if bracket.contest is None:
-            _record_finished(draft, bracket)
-        elif _record_results(draft, bracket.contest, bracket.participants):
+            record_finished(draft, bracket.participants)
+        else:
+            _record_results(draft, bracket.contest, bracket.participants)
             bracket.ranking = Ranking.of(draft, bracket.contest, bracket.participants)
             _record_decided(draft, bracket.contest, bracket.ranking)
     return brackets
@@ -82,7 +86,7 @@ def _brackets(draft: Draft) -> Iterator[Bracket]:
         bracket = Bracket(number, marks[number], participants=list(members))
         for rung, step in enumerate(layout.rungs[number]):
             cut = draft.seen.cuts.get((number, rung))
-            if cut is None:
+            if cut is None or layout.is_outgrown(cut):
                 bracket.contest = Contest(
                     sweep=layout.name,
                     bracket=number,
@@ -92,53 +96,76 @@ def _brackets(draft: Draft) -> Iterator[Bracket]:
                     maximize=layout.maximize,
                     latest=layout.latest,
                     full_order=layout.ours,
+                    before=cut,
                 )
                 break
             kept = cut.kept
+            bracket.cuts.append(cut)
             bracket.losers.append([e for e in bracket.participants if names[e] not in kept])
             bracket.participants = [e for e in bracket.participants if names[e] in kept]
         yield bracket
 
 
 def _record_losers(draft: Draft, bracket: Bracket) -> None:
-    for rung, losers in enumerate(bracket.losers):
-        verdict = Verdict(outcome="LostByCut", rung=rung, cut=cut_name(draft.layout.name, bracket.number, rung))
+    for cut, losers in zip(bracket.cuts, bracket.losers, strict=True):
+        verdict = Verdict(outcome="LostByCut", rung=cut.rung, cut=cut.name)
         for episode in losers:
-            if draft.status(episode).verdict is None and draft.may_write(episode):
-                # The Cut itself is the durable reason for what follows.
-                record_loss(draft, episode, verdict, durable=False)
+            # The Cut itself is the durable reason for what follows.
+            _record_loser(draft, episode, verdict, cut.evaluation, durable=False)
 
 
-def _record_finished(draft: Draft, bracket: Bracket) -> None:
-    """Those who survived every cut and have come to their end."""
-    for episode in bracket.participants:
+def _record_loser(draft: Draft, episode: EpisodeId, verdict: Verdict, evaluation: int, *, durable: bool) -> None:
+    """It lost at this evaluation: nothing later counts, which a cut of fewer episodes may have let it train."""
+    status = draft.status(episode)
+    if status.verdict is not None and status.state != "Finished" and not is_best_past(status, evaluation):
+        return
+    if not draft.may_write(episode):
+        draft.postpone(episode)
+        return
+    if status.verdict is None:
+        record_loss(draft, episode, verdict, durable=durable)
+    elif status.state == "Finished":
+        # So it was until the sweep got more seeds: its verdict stays, and its state is brought up to date.
+        draft.write(episode, status, durable=False)
+    limit_best(draft, episode, evaluation)
+
+
+def record_finished(draft: Draft, survivors: list[EpisodeId]) -> None:
+    """Of those who are not cut any more, those who have come to their end."""
+    for episode in survivors:
         if draft.status(episode).verdict is not None or draft.is_open(episode):
             continue
         verdict = lasting_end(draft, episode, upto=None)
         if verdict is None and has_trained_to_the_end(draft, episode):
             verdict = Verdict(outcome="Finished")
         if verdict is not None:
-            record_end(draft, episode, verdict)
+            _record_end(draft, episode, verdict)
 
 
-def _record_results(draft: Draft, contest: Contest, participants: list[EpisodeId]) -> bool:
-    """Final scores and lasting ends; false where not all could be looked at in this turn."""
+def _record_results(draft: Draft, contest: Contest, participants: list[EpisodeId]) -> None:
+    """Final scores and lasting ends."""
     for episode in participants:
-        if draft.full:
-            # Who was not looked at is not out: a failure past the rung changes nothing there.
-            return False
-        if len(draft.status(episode).rung_scores) <= contest.rung and not _record_score(draft, episode, contest):
-            _record_out(draft, episode, contest)
-    return True
+        if len(draft.status(episode).rung_scores) <= contest.rung:
+            record_result(draft, episode, contest)
+
+
+def record_result(draft: Draft, episode: EpisodeId, contest: Contest) -> None:
+    """Its final score, or that it is out, where it came to a lasting end before the rung."""
+    if not _record_score(draft, episode, contest):
+        _record_out(draft, episode, contest)
 
 
 def _record_score(draft: Draft, episode: EpisodeId, contest: Contest) -> bool:
-    """False while it has no score there."""
+    """False while it has none there."""
     status = draft.status(episode)
     if not contest.evaluation or status.verdict is not None or episode in draft.frozen:
         return False
     if draft.evaluations_done(episode) < contest.evaluation:
         return False
+    if not draft.may_write(episode):
+        # Not out either: a failure past the rung changes nothing there.
+        draft.postpone(episode)
+        return True
     attempt = draft.live.get(episode)
     if attempt is not None:
         status = status.evolve(**continued(status, attempt))
@@ -149,14 +176,20 @@ def _record_score(draft: Draft, episode: EpisodeId, contest: Contest) -> bool:
 
 
 def _record_out(draft: Draft, episode: EpisodeId, contest: Contest) -> None:
-    """Where it came to a lasting end before the rung."""
     status = draft.status(episode)
     if status.verdict is not None or draft.is_open(episode):
         return
     lasting = lasting_end(draft, episode, upto=contest.evaluation or None)
     # A crash may have lost E. Then nobody knows whether a score is from past the rung: a replay tells.
     if lasting is not None and (contest.evaluation or not status.scores):
-        record_end(draft, episode, lasting.evolve(rung=contest.rung))
+        _record_end(draft, episode, lasting.evolve(rung=contest.rung))
+
+
+def _record_end(draft: Draft, episode: EpisodeId, verdict: Verdict) -> None:
+    if draft.may_write(episode):
+        record_end(draft, episode, verdict)
+    else:
+        draft.postpone(episode)
 
 
 def _record_decided(draft: Draft, contest: Contest, ranking: Ranking) -> None:
@@ -170,8 +203,7 @@ def _record_decided(draft: Draft, contest: Contest, ranking: Ranking) -> None:
     dominators = [draft.layout.names[e] for e in champions]
     verdict = Verdict(outcome="LostByDominance", rung=contest.rung, dominators=dominators)
     for episode in dominated(ranking.ranked, ranking.scored, contest):
-        if draft.status(episode).verdict is None and draft.may_write(episode):
-            record_loss(draft, episode, verdict, durable=True)
+        _record_loser(draft, episode, verdict, contest.evaluation, durable=True)
 
 
 def _record_cut(draft: Draft, contest: Contest, ranking: Ranking) -> None:

@@ -14,7 +14,11 @@ from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.best import evaluations_with_weights
 from seedsweep.engine.facts.retry import given_up
 
-LOST = {"LostByCut": StopReason.CUT, "LostByDominance": StopReason.DOMINATED}
+LOST = {
+    "LostByCut": StopReason.CUT,
+    "LostByDominance": StopReason.DOMINATED,
+    "LostByFloor": StopReason.FLOOR,
+}
 """Outcomes by which an episode lost, and the reason that the stop of its attempt cites."""
 
 
@@ -50,8 +54,10 @@ def in_words(verdict: Verdict) -> str:
 
 
 def record_loss(draft: Draft, episode: EpisodeId, verdict: Verdict, *, durable: bool) -> None:
-    """Its best up to the rung is on record with its score there, and stays what counts."""
-    draft.write(episode, draft.status(episode).evolve(verdict=verdict), durable=durable)
+    """Its best up to a rung is on record with its score there, and stays what counts; who fell has none that does."""
+    status = draft.status(episode)
+    best = status.best if verdict.fall is None else None
+    draft.write(episode, status.evolve(verdict=verdict, best=best), durable=durable)
     draft.events.append(_event(episode, verdict))
 
 
@@ -76,5 +82,7 @@ def _event(episode: EpisodeId, verdict: Verdict) -> Event:
         case "LostByDominance":
             best = ", ".join(verdict.dominators[:3]) + (", ..." if len(verdict.dominators) > 3 else "")
             return Event("Lost", f"{episode.name} is outranked by {best}", episode)
+        case "LostByFloor":
+            return Event("Lost", f"{episode.name} fell below the floor: {verdict.reason}", episode)
         case _:
             return Event(verdict.outcome, f"{episode.name}: {verdict.reason}", episode, "Warning")

@@ -183,9 +183,9 @@ def _in_spare_places(places: Places, standings: Iterable[Standing]) -> Iterator[
 
 def _idle(places: Places) -> list[Standing]:
     """Those without an attempt that no other policy starts."""
-    early = {standing.episode for standing in places.ahead}
-    without = (s for e, s in places.race.standings.items() if e not in places.draft.live and e not in places.resting)
-    return [s for s in without if s.need in (Need.CUT, Need.AUDIT) and s.episode not in early]
+    draft = places.draft
+    absent = {*draft.live, *places.resting, *draft.postponed, *(standing.episode for standing in places.ahead)}
+    return [s for e, s in places.race.standings.items() if s.need in (Need.CUT, Need.AUDIT) and e not in absent]
 
 
 def _idle_at_work(places: Places) -> list[SeenAttempt]:

@@ -1,7 +1,7 @@
 """What the policies look at: who holds a place, who wants one, and how many must become free or may be filled."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from seedsweep.api.episode import EpisodeId
@@ -14,6 +14,11 @@ from seedsweep.engine.questions.standings import Need, Race, Standing, is_past_i
 
 _IN_NEED = (Need.RUNG, Need.END)
 """For these a place is found; the others take what is left."""
+CHECKPOINT_WITHIN = timedelta(minutes=1)
+"""Of the evaluation that it is of; what takes longer is told. Four gigabytes take less on most storages."""
+
+PASSES_WITHIN = timedelta(seconds=10)
+"""A gate, before people are told of it: a queue that has a place for a pod lets it pass within a moment."""
 
 
 @dataclass(slots=True)
@@ -103,7 +108,7 @@ class Waits(NamedTuple):
     """Why something that could be done is not done yet."""
 
     for_checkpoint: bool = False
-    """An attempt ought to make room, and has no durable checkpoint."""
+    """An attempt ought to make room, and has no durable checkpoint since longer than that takes to write."""
     for_retry: int = 0
     """Episodes whose next attempt waits out a back-off."""
     troubled: SeenAttempt | None = None
@@ -117,19 +122,40 @@ class Waits(NamedTuple):
 def read_waits(places: Places) -> Waits:
     """What waits for what, once the policies have decided."""
     draft, race, staying = places.draft, places.race, places.staying
-    unsaved = places.missing > 0 and any(
-        is_past_its_rung(race, attempt) and attempt.uid not in draft.stopped for attempt in staying
-    )
+    overdue = [
+        _checkpoint_overdue_at(draft, race, attempt, attempt.bound)
+        for attempt in staying
+        if attempt.bound is not None and is_past_its_rung(race, attempt) and attempt.uid not in draft.stopped
+    ]
+    overdue = overdue if places.missing > 0 else []
     placed = [a for a in staying if a.bound is not None]
+    troubled = [a for a in placed or staying if a.trouble]
+    at_gate = [a.created + PASSES_WITHIN for a in troubled if _has_just_come_to_a_gate(draft, a)]
     idle_or_full = not staying or (bool(places.ready) and len(draft.live) >= places.count)
     abandoned, look_again = find_abandoned(draft, in_the_way=idle_or_full and not draft.seen.suspend)
     return Waits(
-        for_checkpoint=unsaved,
+        for_checkpoint=any(moment <= draft.now for moment in overdue),
         for_retry=sum(1 for episode in places.resting if race.standings[episode].need in _IN_NEED),
-        troubled=next((a for a in placed or staying if a.trouble), None),
+        troubled=next((a for a in troubled if not _has_just_come_to_a_gate(draft, a)), None),
         abandoned=abandoned,
-        look_again=look_again,
+        look_again=min((m for m in (look_again, *overdue, *at_gate) if m is not None and m > draft.now), default=None),
     )
+
+
+def _has_just_come_to_a_gate(draft: Draft, attempt: SeenAttempt) -> bool:
+    return attempt.gated and draft.now < attempt.created + PASSES_WITHIN
+
+
+def _checkpoint_overdue_at(draft: Draft, race: Race, attempt: SeenAttempt, bound: datetime) -> datetime:
+    """When to say that an attempt past its rung has no durable checkpoint yet: until then it is being written.
+
+    When it came to its rung follows from its pace, where it has trained on since.
+    """
+    done, began = draft.evaluations_done(attempt.episode), draft.begun_at(attempt)
+    last = max(bound, attempt.progressed or bound)
+    pace = (last - bound) / (done - began) if done > began else timedelta(0)
+    past = done - (race.standings[attempt.episode].goal or done)
+    return last - past * pace + max(CHECKPOINT_WITHIN, pace)
 
 
 def read_waits_at_the_end(draft: Draft) -> Waits:
@@ -173,9 +199,9 @@ def _may_start_at(draft: Draft, episode: EpisodeId) -> datetime | None:
 
 
 def _ready(draft: Draft, race: Race, ahead: list[Standing], resting: dict[EpisodeId, datetime]) -> list[Standing]:
-    index, live = draft.layout.index, draft.live
-    first = [s for s in ahead if s.episode not in live and s.episode not in resting]
-    waiting = [s for e, s in race.standings.items() if s.need in _IN_NEED and e not in live and e not in resting]
+    index, absent = draft.layout.index, {*draft.live, *resting, *draft.postponed}
+    first = [s for s in ahead if s.episode not in absent]
+    waiting = [s for e, s in race.standings.items() if s.need in _IN_NEED and e not in absent]
     # Ascending index: a resumed sweep starts the same episodes in the same order.
     waiting.sort(key=lambda s: (-s.level, index[s.episode]))
     return [*(s for s in first if not failed_past_its_rung(draft, s)), *waiting]

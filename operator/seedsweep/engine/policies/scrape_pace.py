@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.observation import SeenAttempt
-from seedsweep.engine.questions.standings import Need, Race
+from seedsweep.engine.questions.standings import Need, Race, Standing
 
 OFTEN = 5
 """Times in one `spec.scrape.intervalSeconds`."""
@@ -26,12 +26,15 @@ class ScrapePace(NamedTuple):
 
 
 def read_scrape_pace(draft: Draft, race: Race) -> ScrapePace:
-    """More often: attempts about to reach a rung at which nobody told them to stop, while others wait.
+    """More often: attempts about to reach a floor, or a rung at which nobody told them to stop, while others wait.
 
-    What such an attempt trains between its rung and the reading that shows it may be for nothing.
+    What such an attempt trains between its rung and the reading that shows it may be for nothing. Of who falls below a
+    floor it always is: its fall is what the next seed waits for.
     """
-    waited_for = any(a.bound is None for a in draft.live.values()) or any(
-        s.need in (Need.RUNG, Need.END) and e not in draft.live for e, s in race.standings.items()
+    waited_for = (
+        draft.layout.floor is not None
+        or any(a.bound is None for a in draft.live.values())
+        or any(s.need in (Need.RUNG, Need.END) and e not in draft.live for e, s in race.standings.items())
     )
     if not waited_for:
         return ScrapePace(frozenset(), None)
@@ -45,11 +48,12 @@ def _nears_its_rung_at(draft: Draft, race: Race, attempt: SeenAttempt) -> dateti
     standing, reading = race.standings.get(attempt.episode), attempt.reading
     if attempt.stopping or attempt.uid in draft.stopped or standing is None or reading is None:
         return None
-    if standing.need not in (Need.RUNG, Need.CUT) or standing.goal is None or reading.checkpoint >= standing.goal:
+    goal = _next_comparison(draft, standing)
+    if goal is None or reading.checkpoint >= goal:
         return None
     if attempt.heeds_stop_after or (standing.need is Need.CUT and not draft.seen.resumable):
         return None
-    to_go = standing.goal - len(reading.scores)
+    to_go = goal - len(reading.scores)
     if to_go <= 0:
         # Where no checkpoint comes soon, none may ever come.
         return draft.now if to_go >= -_PATIENCE else None
@@ -59,6 +63,15 @@ def _nears_its_rung_at(draft: Draft, race: Race, attempt: SeenAttempt) -> dateti
     assert attempt.progressed is not None  # where there is a pace
     interval = timedelta(seconds=draft.layout.spec.scrape.interval_seconds)
     return attempt.progressed + to_go * pace - _AHEAD * interval
+
+
+def _next_comparison(draft: Draft, standing: Standing) -> int | None:
+    """Evaluation at which it may have to stop; None where it is not known yet, or where it trains to the end."""
+    if standing.need in (Need.RUNG, Need.CUT):
+        return standing.goal
+    if draft.layout.floor is None or draft.evaluations is None or draft.status(standing.episode).rung_scores:
+        return None
+    return draft.layout.rung_evaluations(draft.evaluations)[0][0]
 
 
 def _pace(draft: Draft, attempt: SeenAttempt) -> timedelta | None:

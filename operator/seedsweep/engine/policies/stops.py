@@ -13,6 +13,9 @@ from seedsweep.engine.questions.standings import Race
 LOST_AFTER = timedelta(seconds=30)
 """Past its grace, before an attempt that was taken from its node is given up with the node. A node that lives has its
 processes killed and gone within seconds; one that comes back a little late is better waited for than doubled."""
+LIFTED_WITHIN = timedelta(seconds=10)
+"""Past its grace, before people are told of its finalizers where others wait for its place: who put them there, such as
+a queue, takes them back within a moment, and that many times in a sweep."""
 
 
 class Stop(NamedTuple):
@@ -44,13 +47,13 @@ def find_stops_at_the_end(draft: Draft, reason: StopReason) -> Stops:
 def find_abandoned(draft: Draft, *, in_the_way: bool) -> tuple[SeenAttempt | None, datetime | None]:
     """The first whose node gives no sign of life, or that has not gone though it should have; when another may be.
 
-    `in_the_way`: others wait for its place, and are told of finalizers as soon as its grace is over.
+    `in_the_way`: others wait for its place, and are told of finalizers sooner.
     """
     first, moments = None, []
     for attempt in draft.live.values():
         overdue = None
         if attempt.due is not None:
-            overdue = attempt.due + (timedelta(0) if in_the_way and attempt.held_by else LOST_AFTER)
+            overdue = attempt.due + (LIFTED_WITHIN if in_the_way and attempt.held_by else LOST_AFTER)
         if attempt.silent_since is not None or (overdue is not None and overdue <= draft.now):
             first = first or attempt
         elif overdue is not None:

@@ -2,6 +2,7 @@
 
 from seedsweep.engine.decisions import HandOverWinner, Prune, WarmUp
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.facts.freed import note_freed
 from seedsweep.engine.questions.closing import Closing
 from seedsweep.engine.questions.storage import warm_up_of
 
@@ -15,12 +16,18 @@ def decide_warm_up(draft: Draft) -> None:
 
 def decide_closing(draft: Draft, closing: Closing) -> None:
     """Hand the winner over once nothing runs any more, and free what is due."""
+    if draft.postponed:
+        # The winner may be another once their news is taken in.
+        return
     known = closing.settled or draft.seen.status.failure is not None
     # Once a failure is known, the best is one whose weights there are.
     if closing.hands_over and known and closing.winner is not None and not draft.live and not draft.seen.handing_over:
         best = draft.status(closing.winner).best
         assert best is not None  # that is what made it the winner
-        draft.decide(HandOverWinner(closing.winner, best.evaluation))
+        draft.decide(HandOverWinner(closing.winner, best, closing.members))
     for leftover in closing.leftovers:
         if leftover.due:
             draft.decide(Prune(leftover.episode, keep_best=leftover.keep_best))
+            if draft.seen.housekeeping is None:
+                # It is done at once.
+                note_freed(draft, leftover.episode, best_kept=leftover.keep_best)

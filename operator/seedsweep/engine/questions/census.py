@@ -1,12 +1,14 @@
 """One pass over every record: how many are where, what was spent, and what went wrong."""
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeState, EpisodeStatus, Interruption
 from seedsweep.api.status import Cost, EpisodeCounts
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.verdicts import LOST
+from seedsweep.engine.layout import Layout, step_of
 from seedsweep.engine.observation import SeenAttempt
 from seedsweep.engine.questions.standings import Race
 
@@ -29,6 +31,8 @@ class Census:
     """Messages of the episodes whose last attempt refused its configuration."""
     unmeasured: list[str] = field(default_factory=list)
     """Reasons of the episodes that were given up since their metrics cannot be used."""
+    unused: int = 0
+    """Episodes that the budget does not carry."""
     measured: int = 0
     """Episodes with a curve on record."""
     replayed: list[EpisodeId] = field(default_factory=list)
@@ -40,24 +44,21 @@ class Census:
     def counts(self, total: int) -> EpisodeCounts:
         """By state; those without a record wait."""
         found = {state.lower(): number for state, number in self.tally.items()}
+        found["unused"] = self.unused
         found["waiting"] = found.get("waiting", 0) + total - sum(found.values())
         return EpisodeCounts(**found)
 
 
-def step_of(evaluation: int, evaluations: int, steps: int) -> int:
-    """Optimizer step that an evaluation follows: ceil(e S / E)."""
-    return -(-evaluation * steps // evaluations)
-
-
-def episode_state(draft: Draft, episode: EpisodeId) -> EpisodeState:
-    """One word for a column."""
+def episode_state(draft: Draft, episode: EpisodeId, survivors: AbstractSet[EpisodeId]) -> EpisodeState:
+    """One word for a column; who trained to the end, and is outranked since the sweep got more seeds, has lost."""
     status = draft.status(episode)
     if status.verdict is not None:
         outcome = status.verdict.outcome
-        if outcome == "LostByCut" or outcome == "LostByDominance":
-            return "Audited" if episode in draft.layout.audited else "Lost"
-        return outcome
-    attempt = draft.live.get(episode)
+        if outcome == "Failed" or outcome == "Diverged" or (outcome == "Finished" and episode in survivors):
+            return outcome
+        return "Audited" if episode in draft.layout.audited else "Lost"
+    # Until its end is on record it runs, as far as people can see.
+    attempt = draft.live.get(episode) or draft.unabsorbed.get(episode)
     if attempt is not None and attempt.bound is not None:
         return "Running"
     if status.attempts and status.attempts[-1].reason == EndReason.DONE:
@@ -71,10 +72,10 @@ def take_census(draft: Draft, race: Race) -> Census:
     Useful steps are each counted once and only up to the episode's limit (its rung, or the end for a
     survivor), so that they never exceed t step(e) + p (S - step(e)).
     """
-    census = Census()
-    limits = _limit_steps(draft, race)
+    census = Census(unused=race.unused)
+    limits, survivors = _limit_steps(draft, race), frozenset(race.survivors)
     for episode, status in draft.statuses.items():
-        state = episode_state(draft, episode)
+        state = episode_state(draft, episode, survivors)
         census.tally[state] = census.tally.get(state, 0) + 1
         reach, trained = _steps(census, draft, status, draft.unabsorbed.get(episode) or draft.live.get(episode))
         useful = min(reach, limits.get(race.limits.get(episode, 0), reach))
@@ -108,7 +109,7 @@ def cost_of(draft: Draft, census: Census) -> Cost:
         wasted_steps=census.wasted,
         audit_steps=census.audit,
         planned_steps=_planned(draft),
-        full_steps=None if draft.steps is None else draft.steps * len(draft.layout.episodes),
+        full_steps=None if draft.steps is None else draft.steps * (len(draft.layout.episodes) - census.unused),
         gpu_seconds=round(census.seconds, 1),
         saved_steps=census.saved,
         saved_gpu_seconds=round(census.saved * census.seconds / trained, 1) if trained else 0.0,
@@ -157,13 +158,28 @@ def _limit_steps(draft: Draft, race: Race) -> dict[int, int]:
 def _planned(draft: Draft) -> int | None:
     if draft.evaluations is None or draft.steps is None:
         return None
-    planned = 0
-    marks_of = draft.layout.rung_evaluations(draft.evaluations)
-    for size, ladder, marks in zip(draft.layout.sizes, draft.layout.rungs, marks_of, strict=True):
+    return planned_steps(draft.layout, draft.evaluations, draft.steps)
+
+
+def planned_steps(layout: Layout, evaluations: int, steps: int) -> int:
+    """Optimizer steps that a design costs at most: t step(e) + p (S - step(e)), summed over rungs and brackets."""
+    return sum(running * length for wave in planned_waves(layout, evaluations, steps) for running, length in wave)
+
+
+def planned_waves(layout: Layout, evaluations: int, steps: int) -> list[list[tuple[int, int]]]:
+    """How many episodes train how many steps up to the first rung, from there to the next, and so on to the end.
+
+    Brackets are laid side by side: a wave has one entry of each that comes as far.
+    """
+    if layout.floor is not None:
+        return [[(layout.budget, steps)]]
+    waves: list[list[tuple[int, int]]] = [[] for _ in range(1 + max(map(len, layout.rungs)))]
+    marks_of = layout.rung_evaluations(evaluations)
+    for size, ladder, marks in zip(layout.sizes, layout.rungs, marks_of, strict=True):
         before, running = 0, size
-        for rung, mark in zip(ladder, marks, strict=True):
-            at = step_of(mark, draft.evaluations, draft.steps)
-            planned += running * (at - before)
+        for wave, rung, mark in zip(waves, ladder, marks, strict=False):
+            at = step_of(mark, evaluations, steps)
+            wave.append((running, at - before))
             before, running = at, min(running, rung.keep)
-        planned += running * (draft.steps - before)
-    return planned
+        waves[len(ladder)].append((running, steps - before))
+    return waves

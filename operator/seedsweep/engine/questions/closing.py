@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from seedsweep.api.episode import EpisodeId
+from seedsweep.api.episode import BestEvaluation, EpisodeId
 from seedsweep.api.status import Best
 from seedsweep.engine.decisions import Failure
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.observation import Housekeeping
+from seedsweep.engine.questions.average import read_members
 from seedsweep.engine.questions.result import find_best
 from seedsweep.engine.questions.standings import Race
 from seedsweep.engine.questions.storage import Leftover, find_leftovers
@@ -19,6 +20,8 @@ class Closing:
     winner: EpisodeId | None
     """So far."""
     best: Best | None
+    members: dict[EpisodeId, BestEvaluation]
+    """Whose average is handed over, if it is no worse than they are."""
     settled: bool
     """No episode has anything left to train for."""
     ending: bool
@@ -40,14 +43,18 @@ def read_closing(draft: Draft, race: Race, failure: Failure | None) -> Closing:
     """As it is by what is on record."""
     found = find_best(draft)
     winner, best = found if found is not None else (None, None)
-    settled = not race.standings and not draft.frozen
+    settled = not race.standings and draft.is_complete
     ending = settled or failure is not None
+    members: dict[EpisodeId, BestEvaluation] = {}
+    if ending and best is not None:
+        found_members = read_members(draft, race, failure)
+        members, best = found_members.bests, best.evolve(average=found_members.average)
     hands_over = ending and winner is not None and draft.stores_weights and draft.seen.hand_over is None
     leftovers = find_leftovers(draft, race, winner, failing=failure is not None)
     exhausted = draft.seen.housekeeping is not None and draft.seen.housekeeping.exhausted
-    idle = not draft.live and not draft.frozen
+    idle = not draft.live and draft.is_complete
     over = ending and idle and not hands_over and (not leftovers or exhausted)
-    return Closing(winner, best, settled, ending, hands_over, leftovers, over)
+    return Closing(winner, best, members, settled, ending, hands_over, leftovers, over)
 
 
 def waits_for_records(draft: Draft, closing: Closing, begins_to_fail: bool) -> bool:

@@ -19,21 +19,23 @@ class Footprint:
     live: int
     """Checkpoints of those at work; each is there twice while it is replaced."""
     best: int
-    """Best weights, and those up to each rung."""
+    """Best weights, and those up to each rung or to the floor."""
 
     @classmethod
     def of(cls, layout: Layout, places: int) -> "Footprint":
         """Where so many episodes train at once."""
-        ladders = list(zip(layout.rungs, layout.sizes, strict=True))
+        # Each that has not fallen is paid fully: there are never more of these than full runs.
+        sizes, floors = (layout.sizes, 0) if layout.floor is None else ((layout.budget,), 1)
+        ladders = list(zip(layout.rungs, sizes, strict=True))
         leaders = sum(min(size, ladder[0].keep) for ladder, size in ladders if ladder)
         never_cut = sum(size for ladder, size in ladders if not ladder)
-        total, audited = len(layout.episodes), len(layout.audited)
+        total, audited = sum(sizes), len(layout.audited)
         live = min(places, total)
         # Who is never cut waits for nobody: it has a checkpoint while it trains, and afterwards where all is kept.
         kept = min(leaders + audited + (never_cut if keeps_all(layout) else 0), total - live)
         # Best weights of all those, and of who has finished; the winner's are there once more at the end.
         holders = min(leaders + never_cut + audited + live, total)
-        return cls(kept, live, holders * (1 + max(len(ladder) for ladder in layout.rungs)) + 1)
+        return cls(kept, live, holders * (1 + floors + max(len(ladder) for ladder in layout.rungs)) + 1)
 
     def bytes_of(self, parameters: int) -> int:
         """For a model of so many parameters."""

@@ -1,10 +1,12 @@
 """The best so far, and why a sweep fails."""
 
-from seedsweep.api.episode import EpisodeId
+from seedsweep.api.episode import EpisodeId, StopReason
 from seedsweep.api.status import HAND_OVER_FAILED, INVALID, Best
 from seedsweep.engine.decisions import Failure
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.best import best_episode
+from seedsweep.engine.facts.floors import lacks_baseline
+from seedsweep.engine.facts.verdicts import stop_of
 from seedsweep.engine.questions.census import Census
 from seedsweep.engine.questions.standings import Race
 
@@ -31,6 +33,7 @@ def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
         data_order=winner.data_order,
         score=status.best.score,
         evaluation=status.best.evaluation,
+        lost=status.best.lost,
         weights=handed_over.weights if handed_over is not None else None,
         exported=handed_over.exported if handed_over is not None else None,
         test=handed_over.test if handed_over is not None else None,
@@ -63,7 +66,8 @@ def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
         return "BadConfiguration", warmed.refused
     if len(census.refused) >= min(MAX_BAD_CONFIGURATIONS, total):
         return "BadConfiguration", census.refused[0] or "the trainer refused its configuration"
-    if len(census.unmeasured) >= max(MIN_UNMEASURED, census.measured + 1):
+    # Whose score waits to be recorded may be measured.
+    if not draft.postponed and len(census.unmeasured) >= max(MIN_UNMEASURED, census.measured + 1):
         counted = f"{len(census.unmeasured)} episodes' metrics cannot be used, and {census.measured} have a score"
         return "MetricsUnavailable", f"{counted}; the first: {census.unmeasured[0]}"
     if budget is not None and len(census.failed) > budget:
@@ -72,12 +76,21 @@ def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
             "MaxFailedEpisodesExceeded",
             f"{len(census.failed)} episodes failed, more than {budget}; the first: {first}",
         )
+    if draft.layout.floor is not None:
+        mute = next((e for e in race.survivors if lacks_baseline(draft.status(e))), None)
+        if mute is not None:
+            return "NoBaseline", (
+                f"{mute.name} has a score, but its trainer does not publish what spec.earlyStopping.floor compares "
+                "with: publish seedsweep_baseline_score and seedsweep_baseline_error, or use rungs"
+            )
     # Of whom nothing can be recorded now more may come.
-    if not race.standings and not draft.frozen and not any(_finished(draft, episode) for episode in race.survivors):
+    if not race.standings and draft.is_complete and not any(_finished(draft, episode) for episode in race.survivors):
         ended = [*census.failed, *census.diverged]
         first = f"; the first: {ended[0]}" if ended else ""
-        return "NoEpisodeFinished", f"{len(ended)} of {total} episodes failed or diverged{first}"
-    if race.standings or draft.frozen:
+        fell = sum(1 for status in draft.statuses.values() if stop_of(status.verdict) is StopReason.FLOOR)
+        words = f"{fell} fell below the floor: no better than a constant answer; " if fell else ""
+        return "NoEpisodeFinished", f"{words}{len(ended)} of {total} episodes failed or diverged{first}"
+    if race.standings or not draft.is_complete:
         return None
     if find_best(draft) is None:
         return "NoScore", (

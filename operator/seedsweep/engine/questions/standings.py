@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.facts.floors import Carried, ended_early
 from seedsweep.engine.facts.ranking import Contest
 from seedsweep.engine.facts.rungs import Bracket, Ranking
 from seedsweep.engine.facts.verdicts import has_trained_to_the_end, lasting_end, stop_of
@@ -51,7 +52,10 @@ class Race:
     limits: dict[EpisodeId, int] = field(default_factory=dict)
     """The last evaluation that is useful and may become the result, by episode."""
     survivors: list[EpisodeId] = field(default_factory=list)
-    """Those who survived every cut of their bracket."""
+    """Those who survived every cut of their bracket, or were not found below the floor; of a rung that is open again,
+    since the sweep got more seeds, those who have come to their end and may be kept once more."""
+    unused: int = 0
+    """Episodes that the budget does not carry, once that is certain."""
 
 
 def read_race(draft: Draft, brackets: Sequence[Bracket]) -> Race:
@@ -74,6 +78,22 @@ def read_race(draft: Draft, brackets: Sequence[Bracket]) -> Race:
     return race
 
 
+def read_floor_race(draft: Draft, carried: Carried) -> Race:
+    """Those whom the budget carries: nobody waits for another, and each goes on until it falls or ends."""
+    race, total = Race(), draft.evaluations
+    for episode in carried.episodes:
+        status = draft.status(episode)
+        if total is not None:
+            race.limits[episode] = carried.evaluation if ended_early(status) or not status.rung_scores else total
+        if not ended_early(status):
+            race.survivors.append(episode)
+        if status.verdict is None:
+            race.standings[episode] = Standing(episode, Need.END, len(status.rung_scores), total, total)
+    if carried.final:
+        race.unused = len(draft.layout.episodes) - len(carried.episodes)
+    return race
+
+
 def _read_survivors(draft: Draft, race: Race, bracket: Bracket) -> None:
     total = draft.evaluations
     race.survivors += bracket.participants
@@ -89,8 +109,14 @@ def _read_contest(draft: Draft, race: Race, contest: Contest, ranking: Ranking, 
     for episode in ranking.pending:
         race.standings[episode] = Standing(episode, Need.RUNG, rung, goal, next_goal)
     for place, episode in enumerate(ranked):
-        if draft.status(episode).verdict is not None:
+        verdict = draft.status(episode).verdict
+        if verdict is not None and verdict.rung is None and place < contest.keep:
+            race.survivors.append(episode)
+            if draft.evaluations is not None:
+                race.limits[episode] = draft.evaluations
+        elif verdict is not None:
             _read_audit(draft, race, episode, rung)
+        if verdict is not None:
             continue
         # Of a random order, the expected place among all, from 1, is (place + 1) (all + 1) / (scored + 1).
         promising = (place + 1) * (len(ranked) + len(ranking.pending) + 1) // (len(ranked) + 1) <= contest.keep

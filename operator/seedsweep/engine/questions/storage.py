@@ -46,7 +46,7 @@ def find_leftovers(draft: Draft, race: Race, winner: EpisodeId | None, *, failin
             continue
         if (keep_best and (whole or keep_all)) or (keep_all and not settled):
             continue
-        asked = episode in housekeeping.freeing or episode in draft.frozen
+        asked = episode in housekeeping.freeing or draft.is_held_back(episode)
         due = (settled or failed) and not gives_up and not asked
         leftovers.append(Leftover(episode, keep_best, due))
     return leftovers

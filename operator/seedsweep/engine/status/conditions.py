@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seedsweep.api.core.objects import Condition
-from seedsweep.api.cut import cut_name
 from seedsweep.api.episode import MAX_FINGERPRINT
 from seedsweep.api.provenance import Provenance, parse_provenance
 from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, shortened
@@ -14,6 +13,7 @@ from seedsweep.api.status import (
     MAX_CONDITIONS,
     MAX_FINGERPRINTS,
     CutSummary,
+    Design,
     EpisodeCounts,
     InterruptionCount,
     Phase,
@@ -21,9 +21,11 @@ from seedsweep.api.status import (
 )
 from seedsweep.engine.decisions import Event, Failure
 from seedsweep.engine.draft import Draft, recorded_or_now
+from seedsweep.engine.facts.best import has_lost_its_best
+from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.census import Census, cost_of
 from seedsweep.engine.questions.closing import Closing
-from seedsweep.engine.questions.deadline import start_time, suspended_for
+from seedsweep.engine.questions.deadline import idle_for, start_time
 from seedsweep.engine.questions.standings import Need, Race
 from seedsweep.engine.questions.storage import parameters_of
 from seedsweep.engine.status.findings import Finding, condition_of
@@ -77,10 +79,10 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
     phase, message = _phase(draft, race, outlook, counts)
     suspended = before.condition("Suspended")
     suspended_seconds = before.suspended_seconds
-    if suspended is not None and suspended.status == "True" and not draft.seen.suspend:
-        suspended_seconds += suspended_for(draft)
+    was_suspended = suspended is not None and suspended.status == "True"
+    if not draft.seen.suspend if was_suspended else before.over and not done:
+        suspended_seconds += idle_for(draft)
     cost = cost_of(draft, outlook.census)
-    audit = draft.layout.spec.early_stopping is not None and draft.layout.spec.early_stopping.audit is not None
     after = before.evolve(
         observed_generation=draft.seen.generation,
         phase=phase,
@@ -95,7 +97,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         steps=draft.steps,
         parameters=parameters_of(draft),
         observed_places=outlook.observed_places,
-        design="full" if not any(draft.layout.rungs) else "cut+audit" if audit else "cut",
+        design=_design(draft.layout),
         counts=counts,
         conditions=_conditions(draft, outlook, message, done),
         cuts=_cut_summaries(draft),
@@ -109,6 +111,15 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         fingerprints=[shortened(f, MAX_FINGERPRINT) for f in sorted(outlook.census.fingerprints)[:MAX_FINGERPRINTS]],
     )
     return keep_unknown(after, before)
+
+
+def _design(layout: Layout) -> Design:
+    if not layout.stops:
+        return "full"
+    if layout.floor is not None:
+        return "floor"
+    stopping = layout.spec.early_stopping
+    return "cut+audit" if stopping is not None and stopping.audit is not None else "cut"
 
 
 def _data_digest(draft: Draft) -> str | None:
@@ -159,9 +170,10 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         if not outlook.closing.over:
             return "Concluding", f"{_last_chore(draft, outlook)}: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
+        fell = f"; {_fallen(counts)}; {counts.unused} unused" if draft.layout.floor is not None else ""
         absent = not draft.seen.resumable and draft.layout.spec.storage is None
         trouble = "; no weights were kept, for spec.storage is absent" if absent else ""
-        return "Complete", f"{best}; {counts.finished} kept and finished{failed}{trouble}"
+        return "Complete", f"{best}; {counts.finished} kept and finished{fell}{failed}{trouble}"
     if draft.seen.suspend:
         return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
     if outlook.warming:
@@ -169,6 +181,8 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         return "Pending", "warming up the storage before the first episode" + (f": {trouble}" if trouble else "")
     if outlook.stall is not None:
         return "Running" if draft.live else "Pending", outlook.stall.message
+    if draft.layout.floor is not None:
+        return "Running", f"{len(race.standings)} episodes have yet to end; {_fallen(counts)}; {best}"
     racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
     retries = outlook.for_retry
     waiting = f"{retries} wait to be retried; " if retries else ""
@@ -179,6 +193,10 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
     return (
         "Running" if draft.seen.attempts or draft.seen.episodes else "Pending"
     ), f"survivors train to the end; {waiting}{best}"
+
+
+def _fallen(counts: EpisodeCounts) -> str:
+    return f"{counts.lost} fell below the floor"
 
 
 def _last_chore(draft: Draft, outlook: Outlook) -> str:
@@ -219,7 +237,11 @@ def _hand_over(draft: Draft) -> Iterator[Finding]:
     if outcome is not None:
         failed = bool(outcome.error)
         reason = HAND_OVER_FAILED if failed else "WeightsStored"
-        yield Finding("HandedOver", not failed, reason, outcome.error)
+        lost = [draft.layout.names[e] for e, status in draft.statuses.items() if has_lost_its_best(status)]
+        others = (
+            f"by the scores of stored weights, for no others were found, count {', '.join(lost[:10])}" if lost else ""
+        )
+        yield Finding("HandedOver", not failed, reason, outcome.error or others)
 
 
 def _in_order(conditions: list[Condition]) -> list[Condition]:
@@ -263,8 +285,8 @@ def _cut_summaries(draft: Draft) -> list[CutSummary]:
             evaluation=cut.evaluation,
             threshold=cut.threshold,
             kept=len(cut.kept),
-            of=len(cut.ranked) + len(cut.excluded),
-            ref=cut_name(draft.layout.name, bracket, rung),
+            of=cut.size,
+            ref=cut.name,
         )
         for (bracket, rung), cut in sorted(draft.seen.cuts.items())
     ]

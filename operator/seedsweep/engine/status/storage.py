@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from seedsweep.api.status import SweepStatus
+from seedsweep.api.status import Best, SweepStatus
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.layout import step_of
 from seedsweep.engine.observation import Housekeeping
-from seedsweep.engine.questions.census import step_of
 from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.engine.questions.storage import has_begun, parameters_of
 from seedsweep.engine.status.findings import Finding
@@ -43,7 +43,16 @@ def storage_events(before: SweepStatus, after: SweepStatus) -> Iterator[Event]:
     known = before.best.weights if before.best is not None else None
     if after.best is not None and after.best.weights not in (None, known):
         copy = f", and a copy at {after.best.exported}" if after.best.exported else ""
-        yield Event("HandedOver", f"the weights of {after.best.episode} are at {after.best.weights}{copy}")
+        yield Event("HandedOver", f"the weights of {_owner(after.best)} are at {after.best.weights}{copy}")
+
+
+def _owner(best: Best) -> str:
+    """Whose weights were handed over."""
+    if best.average is None:
+        return best.episode
+    if best.average.handed_over:
+        return f"the average of {best.average.members} survivors"
+    return f"{best.episode}, not the average (for {best.average.reason}),"
 
 
 def _checkpoints_kept(draft: Draft) -> Finding:
@@ -54,7 +63,7 @@ def _checkpoints_kept(draft: Draft) -> Finding:
         text += f", beside those of interrupted episodes, and {most.best} best weights"
         parameters = parameters_of(draft)
         return Finding(kind, True, "Stored", text + (f": {in_words(most.bytes_of(parameters))}" if parameters else ""))
-    again = f"survivors that made room start again from their seeds, {_again(draft)} steps more"
+    again = _again(draft)
     if layout.spec.storage is None:
         return Finding(kind, False, "NoStorage", f"spec.storage is absent: no weights outlive a pod, and {again}")
     return Finding(
@@ -63,17 +72,19 @@ def _checkpoints_kept(draft: Draft) -> Finding:
 
 
 def _again(draft: Draft) -> str:
-    """p step(e), at each cut."""
-    if draft.evaluations is None or draft.steps is None:
-        return "p x step(e)"
-    marks = draft.layout.rung_evaluations(draft.evaluations)
-    return "up to " + str(
-        sum(
+    """What is trained twice: p step(e) at each cut. With a floor nobody makes room."""
+    if draft.layout.floor is not None:
+        return "whoever is interrupted starts again from its seeds"
+    steps = "p x step(e)"
+    if draft.evaluations is not None and draft.steps is not None:
+        marks = draft.layout.rung_evaluations(draft.evaluations)
+        most = sum(
             min(size, rung.keep) * step_of(mark, draft.evaluations, draft.steps)
             for size, ladder, at in zip(draft.layout.sizes, draft.layout.rungs, marks, strict=True)
             for rung, mark in zip(ladder, at, strict=True)
         )
-    )
+        steps = f"up to {most}"
+    return f"survivors that made room start again from their seeds, {steps} steps more"
 
 
 def _warmed_up(draft: Draft, housekeeping: Housekeeping) -> Iterator[Finding]:

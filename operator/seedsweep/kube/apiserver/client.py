@@ -24,7 +24,7 @@ from kubernetes.aio.config import (
 from kubernetes.aio.utils import Backoff, on_retry_after_error
 
 from seedsweep.contract.foreign import mapping, parse_json, recordable, text
-from seedsweep.kube.process.metrics import API_CALLS, API_REFUSALS
+from seedsweep.kube.process.metrics import API_CALLS, API_REFUSALS, API_SECONDS
 
 Object = dict[str, Any]
 
@@ -173,8 +173,9 @@ class Api:
                 auth_settings=["BearerToken"],
             )
             # The body is JSON already; the client would look through it for models of its own.
-            response = await self._client.call_api(method, url, headers, body, _request_timeout=TIMEOUT_SECONDS)
-            data: bytes = await response.response.read()
+            with API_SECONDS.labels(method).time():
+                response = await self._client.call_api(method, url, headers, body, _request_timeout=TIMEOUT_SECONDS)
+                data: bytes = await response.response.read()
         API_CALLS.labels(method, str(response.status)).inc()
         if response.status >= 300:
             refusal = ApiException(response.status, response.reason, body=data.decode(errors="replace"))

@@ -15,7 +15,7 @@ from itertools import count
 from math import inf
 
 from seedsweep.engine.decisions import Event
-from seedsweep.kube.home import Home
+from seedsweep.kube.objects.home import Home
 
 FEW = 5
 """Episodes of which events of one reason are written one by one."""

@@ -12,10 +12,10 @@ from time import monotonic
 
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Event
-from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import Api, ApiError, Object, is_quota_conflict
 from seedsweep.kube.events.aggregation import MAX_MESSAGE, Aggregation, Posting
-from seedsweep.kube.home import Home
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.process.log import Changes, SweepLog
 
 MAX_WAITING = 2_000

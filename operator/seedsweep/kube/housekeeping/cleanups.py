@@ -14,15 +14,15 @@ from seedsweep.api.reading.parse import InvalidSweepError, parse_stored
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.foreign import mapping, text
 from seedsweep.engine.decisions import Event
-from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
 from seedsweep.kube.apiserver.deletion import RETRY_SECONDS, delete_at_last, pauses
 from seedsweep.kube.events.recorder import Recorder
-from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.manifest import Chore, chore_of, clean_up_manifest, image_of
+from seedsweep.kube.housekeeping.recent import Recent
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.log import Changes, SweepLog
-from seedsweep.kube.recent import Recent
 from seedsweep.kube.supervise import supervised
 
 LOOK_SECONDS = 2.0

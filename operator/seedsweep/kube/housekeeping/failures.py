@@ -14,14 +14,17 @@ WARM_UP, HAND_OVER, PRUNING = "warming up", "handing over the winner", "freeing 
 MAX_FAILURES = {WARM_UP: 4, HAND_OVER: 8, PRUNING: 8}
 """In a row, before a sweep begins or ends without: half a minute of pauses, and ten minutes."""
 
+Target = tuple[str, Export | None]
+"""Of a hand-over: whose weights, and where a copy goes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Of the last pod, or of the last try to have one."""
 
     stage: str
-    export: Export | None
-    """Where a copy of the winner was to go."""
+    target: Target | None
+    """Of a hand-over."""
     times: int
     """In a row."""
     answer: HousekeepingAnswer
@@ -53,7 +56,7 @@ class Failures:
     def add(self, task: HousekeepingTask, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
         """It failed so often in a row."""
         until = self._clock() + backoff(times, BACK_OFF, MAX_BACK_OFF)
-        self.last = Failure(stage_of(task), export_of(task), times, answer, until, final)
+        self.last = Failure(stage_of(task), target_of(task), times, answer, until, final)
         if self.last.stage == HAND_OVER and self.last.exhausted:
             self.given_up = self.last
 
@@ -66,9 +69,9 @@ class Failures:
         return self.last if self.last is not None and self.last.stage == stage else None
 
     def of_task(self, task: HousekeepingTask) -> Failure | None:
-        """The last one, where the task asks for the same: another export is another hand-over."""
+        """The last one, where the task asks for the same: another winner or export is another hand-over."""
         failure = self.of(stage_of(task))
-        return failure if failure is not None and failure.export == export_of(task) else None
+        return failure if failure is not None and failure.target == target_of(task) else None
 
     def exhausted(self, stage: str) -> bool:
         """This stage was the last to fail, and was tried often enough."""
@@ -85,6 +88,6 @@ def stage_of(task: HousekeepingTask) -> str:
     return PRUNING if task.prune else ""
 
 
-def export_of(task: HousekeepingTask) -> Export | None:
-    """Where it takes a copy of the winner."""
-    return task.hand_over.export if task.hand_over is not None else None
+def target_of(task: HousekeepingTask) -> Target | None:
+    """What it hands over, and where to."""
+    return (task.hand_over.episode, task.hand_over.export) if task.hand_over is not None else None

@@ -4,7 +4,7 @@ Little is remembered here: what a pod was asked, and how often, stands in the po
 on record; what is wanted follows anew from the record in every turn.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,10 +13,8 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, Housekeepin
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
-from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
-from seedsweep.kube.home import Home
 from seedsweep.kube.housekeeping.alarm import Alarm
 from seedsweep.kube.housekeeping.failures import PRUNING, WARM_UP, Failures, stage_of
 from seedsweep.kube.housekeeping.manifest import (
@@ -25,10 +23,12 @@ from seedsweep.kube.housekeeping.manifest import (
     chore_of,
     housekeeping_manifest,
     image_of,
-    readable_place,
 )
+from seedsweep.kube.housekeeping.outcomes import freed_by, handed_over, not_found, without_stale_hand_over
+from seedsweep.kube.housekeeping.recent import Recent
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.manifest import PodSettings
-from seedsweep.kube.recent import Recent
 
 SOON_SECONDS = 1.0
 BEGINS_WITHIN = timedelta(seconds=30)
@@ -79,13 +79,14 @@ class Housekeeper:
 
     async def load(self) -> None:
         """Read the pod. Raises ApiError."""
+        known = self._pod
         try:
             found = await self._api.get(self._home.pod(names.housekeeping_name(self._home.name)))
         except ApiError as error:
             if error.status != 404:
                 raise
-            if self._pod is not None:
-                self._vanished(self._pod, "its pod is gone")
+            if known is not None and known is self._pod:
+                self._vanished(known, "its pod is gone")
         else:
             self.saw(found)
 
@@ -125,7 +126,7 @@ class Housekeeper:
     def seen(self, sweep: SeedSweep, status: SweepStatus, episodes: Mapping[str, EpisodeId]) -> Housekeeping:
         """As the engine sees it; `status` is what was planned last, `episodes` are by name."""
         done = self._answered()
-        pruned = dict(_pruned(self._pod.task, episodes)) if self._pod is not None else {}
+        pruned = dict(freed_by(self._pod.task, episodes)) if self._pod is not None else {}
         warmed = status.condition("WarmedUp")
         warm_up = None if warmed is not None and warmed.status == "True" else self._warmed_up(sweep)
         return Housekeeping(
@@ -148,16 +149,17 @@ class Housekeeper:
         if best is None:
             return None
         given_up = self._failures.given_up
-        # One that was asked for another export does not count: it is done once more, which harms nothing.
-        if given_up is not None and given_up.export == export:
-            return _outcome(sweep, best.episode, given_up.answer)
+        # One that was asked for another export does not count: it is done once more, which harms nothing. Nor does a
+        # failure with the winner among fewer episodes.
+        if given_up is not None and given_up.target == (best.episode, export):
+            return handed_over(sweep, best.episode, given_up.answer)
         asked = self._pod.task.hand_over if self._pod is not None else None
         if done is not None and asked is not None and asked.export == export:
-            return _outcome(sweep, asked.episode, done)
+            return not_found(asked, done) if done.instead else handed_over(sweep, asked.episode, done)
         if best.weights is None or status.hand_over_failed:
             return None
         # Nothing of it is left but the record.
-        return HandOverOutcome(best.episode, best.weights, best.exported, best.test)
+        return HandOverOutcome(best.episode, best.weights, best.exported, best.test, best.average)
 
     @property
     def _working(self) -> bool:
@@ -198,7 +200,7 @@ class Housekeeper:
             await self._end_overdue(pod)
             return
         done = self._answered()
-        if (done is not None and pod is not None and not on_record(_current(pod.task, sweep))) or (
+        if (done is not None and pod is not None and not on_record(without_stale_hand_over(pod.task, sweep))) or (
             done is None and not stage
         ):
             return
@@ -292,22 +294,3 @@ class Housekeeper:
     @property
     def _overdue(self) -> datetime:
         return self._since + timedelta(seconds=self._settings.housekeeping_seconds)
-
-
-def _current(task: HousekeepingTask, sweep: SeedSweep) -> HousekeepingTask:
-    """The same without a hand-over that asked for another export: what it did goes on no record."""
-    stale = task.hand_over is not None and task.hand_over.export != sweep.spec.export
-    return task.evolve(hand_over=None) if stale else task
-
-
-def _pruned(task: HousekeepingTask, episodes: Mapping[str, EpisodeId]) -> Iterator[tuple[EpisodeId, bool]]:
-    """Episodes that it frees, and whether their best weights stay."""
-    for pruning in task.prune:
-        if pruning.episode in episodes:
-            yield episodes[pruning.episode], pruning.keep is not None
-
-
-def _outcome(sweep: SeedSweep, episode: str, answer: HousekeepingAnswer) -> HandOverOutcome:
-    weights = readable_place(sweep, answer.weights) if answer.weights is not None else None
-    error = answer.error or ("" if weights is not None else "the hand-over left no weights")
-    return HandOverOutcome(episode, weights, answer.exported, answer.test, error)

@@ -16,13 +16,14 @@ from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.exits import last_line
 from seedsweep.contract.foreign import decimal, mapping, mappings, recordable, text, whole
-from seedsweep.contract.protocol import MAX_REASON, Env, ExitCode
+from seedsweep.contract.message import MAX_REASON
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep.contract.variables import expand, literal
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.kube import names
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.weights import ClaimFolder
 from seedsweep.kube.pods.facts import conditions_of, terminated_of, told, waiting_trouble
 from seedsweep.kube.pods.manifest import CONTAINER, STORAGE, Object, PodSettings, not_ours, pod_manifest
-from seedsweep.kube.weights import ClaimFolder
 
 COMMAND = ["seedsweep-trainer", "housekeep"]
 _MAX_PARAMETERS = 10**15
@@ -79,7 +80,7 @@ def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: Houseke
         "ownerReferences": pod["metadata"]["ownerReferences"],
     }
     spec = {key: value for key, value in pod["spec"].items() if key not in _OF_GPUS}
-    spec["affinity"] = _near_episodes(spec.get("affinity", {}), sweep.metadata.uid)
+    spec["affinity"] = near_episodes(spec.get("affinity", {}), sweep.metadata.uid)
     spec["activeDeadlineSeconds"] = settings.housekeeping_seconds
     spec["containers"] = [_container(pod["spec"]["containers"][0], sweep, settings, task)]
     return {**pod, "metadata": metadata, "spec": spec}
@@ -117,7 +118,7 @@ def _container(episodes: Object, sweep: SeedSweep, settings: PodSettings, task: 
     }
 
 
-def _near_episodes(affinity: Object, uid: str) -> Object:
+def near_episodes(affinity: Object, uid: str) -> Object:
     """Where episodes run, if it can: a claim may be attached to one node only."""
     key = "preferredDuringSchedulingIgnoredDuringExecution"
     term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {names.LABEL_SWEEP_UID: uid}}}
@@ -221,6 +222,8 @@ def _answer(message: str) -> HousekeepingAnswer | None:
     texts = (answer.weights or "", answer.exported or "", answer.test.metric if answer.test is not None else "")
     if any(recordable(part, _MAX_PATH) != part for part in texts) or not _is_sound(answer):
         return None
+    if (average := answer.average) is not None:
+        answer = answer.evolve(average=average.evolve(reason=recordable(average.reason, MAX_REASON)))
     return answer.evolve(error=recordable(answer.error, MAX_REASON))
 
 

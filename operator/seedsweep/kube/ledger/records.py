@@ -8,18 +8,18 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from seedsweep.api.cut import CutData, cut_name
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
-from seedsweep.api.reading.stored import UnreadableRecordError, read_cut, read_episode
+from seedsweep.api.reading.stored import UnreadableRecordError, read_episode
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
-from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
 from seedsweep.kube.apiserver.crowd import for_each
 from seedsweep.kube.apiserver.gates import GatedApi, Refusals
-from seedsweep.kube.home import Home
-from seedsweep.kube.ledger.stored import belongs_to
+from seedsweep.kube.ledger.cuts import Cuts
+from seedsweep.kube.ledger.stored import belongs_to, listed_versions, taken
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.home import Home
 
 LAZY_SECONDS = 5.0
 """How long a record that nothing rests on may wait for a later one to take its place."""
@@ -40,22 +40,26 @@ class Records:
     ) -> None:
         """`news` is called when something is refused, and when it is not any more."""
         self.episodes: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutData] = {}
+        self.cuts = Cuts(api, home, clock, news)
         self.unrecorded = Refusals[EpisodeId](clock, news)
         """Episodes whose record cannot be written, or cannot be read."""
-        self.refused_cuts = Refusals[tuple[int, int]](clock, news)
-        """Cuts that cannot be created, or cannot be read, by (bracket, rung)."""
         self._api = api
         self._home = home
-        self._layout = layout
         self._versions: dict[EpisodeId, str] = {}
         """resourceVersion by episode that has an object."""
         self._lazy: set[EpisodeId] = set()
         """Episodes whose object is behind `episodes`."""
         self._unreadable: set[EpisodeId] = set()
         """Episodes whose object this release cannot read: it is never written over."""
-        self._locks: dict[EpisodeId, asyncio.Lock] = {e: asyncio.Lock() for e in layout.episodes}
+        self._locks: dict[EpisodeId, asyncio.Lock] = {}
         self._due = asyncio.Event()
+        self.lay_out(layout)
+
+    def lay_out(self, layout: Layout) -> None:
+        """The sweep may have got more seeds."""
+        self._layout = layout
+        for episode in layout.episodes:
+            self._locks.setdefault(episode, asyncio.Lock())
 
     async def load(self) -> None:
         """Read everything; raises ApiError. What this release cannot read is left alone, and told as a refusal."""
@@ -63,18 +67,15 @@ class Records:
             episode = names.episode_of(item["metadata"]["name"])
             if belongs_to(self._home, item) and episode is not None and episode in self._layout.index:
                 self._take(episode, item)
-        async for item in self._api.list(self._home.collection("cuts"), self._home.selector):
-            key = names.cut_of(item["metadata"]["name"])
-            if belongs_to(self._home, item) and key is not None:
-                self._take_cut(key, item)
+        await self.cuts.load()
 
     async def audit(self) -> None:
         """Compare lists with what is known, for nobody watches these objects; raises ApiError.
 
         What somebody has deleted is made again, and what somebody has written is read again.
         """
-        versions, cuts = dict(self._versions), dict(self.cuts)
-        listed = await self._listed_versions("episodes")
+        versions = dict(self._versions)
+        listed = await listed_versions(self._api, self._home, "episodes")
         for episode, version in versions.items():
             found = listed.get(names.object_name(self._home.name, episode))
             if found is None and self._versions.get(episode) == version:
@@ -85,14 +86,7 @@ class Records:
             ):
                 async with self._locks[episode]:
                     await self._read_again(episode)
-        listed = await self._listed_versions("cuts")
-        for key in [key for key in self.refused_cuts.standing if key not in cuts]:
-            name = cut_name(self._home.name, *key)
-            if name in listed:
-                await self._obey(key, name)
-        for cut in cuts.values():
-            if cut_name(cut.sweep, cut.bracket, cut.rung) not in listed:
-                await self._create_cut(cut)
+        await self.cuts.audit()
 
     async def write(
         self, records: Sequence[Record], planned_from: Mapping[EpisodeId, EpisodeStatus]
@@ -114,7 +108,7 @@ class Records:
             left -= {record.episode.name for record in written}
             if len(written) < len(chosen):
                 return frozenset(left)
-        obeyed = [await self._create_cut(r.cut) for r in records if isinstance(r, RecordCut)]
+        obeyed = [await self.cuts.create(r.cut) for r in records if isinstance(r, RecordCut)]
         if not all(obeyed):
             return frozenset(left)
         for record in records:
@@ -211,7 +205,7 @@ class Records:
                 raise
             created = await self._api.get(self._path(episode))
             if not belongs_to(self._home, created):
-                raise ForeignObjectError(_taken("Episode", created)) from error
+                raise ForeignObjectError(taken("Episode", created)) from error
             if created.get("status"):
                 raise
         self._versions[episode] = created["metadata"]["resourceVersion"]
@@ -240,7 +234,7 @@ class Records:
             self._take(episode, found)
         else:
             self._versions.pop(episode, None)
-            self.unrecorded.add(episode, "NameTaken", _taken("Episode", found))
+            self.unrecorded.add(episode, "NameTaken", taken("Episode", found))
 
     def _take(self, episode: EpisodeId, item: Object) -> None:
         self._versions[episode] = item["metadata"]["resourceVersion"]
@@ -252,48 +246,6 @@ class Records:
         else:
             self._unreadable.discard(episode)
             self.unrecorded.done(episode)
-
-    def _take_cut(self, key: tuple[int, int], item: Object) -> None:
-        try:
-            self.cuts[key] = read_cut(item).data
-        except UnreadableRecordError as error:
-            self.refused_cuts.add_lasting(key, "UnreadableRecord", str(error))
-        else:
-            self.refused_cuts.done(key)
-
-    async def _listed_versions(self, plural: str) -> dict[str, str]:
-        """resourceVersion by name of the objects that are there now."""
-        listed = self._api.list(self._home.collection(plural), self._home.selector, metadata_only=True)
-        return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] async for item in listed}
-
-    async def _create_cut(self, cut: CutData) -> bool:
-        """Create it; false if another has to be obeyed, or if it could not be created."""
-        key, name = (cut.bracket, cut.rung), cut_name(cut.sweep, cut.bracket, cut.rung)
-        body = {"apiVersion": API_VERSION, "kind": "Cut", "metadata": self._home.metadata(name)}
-        try:
-            await self._api.create(
-                self._home.collection("cuts"), lambda: {**body, "data": cut.model_dump(by_alias=True)}
-            )
-        except ApiError as error:
-            if error.reason == "AlreadyExists":
-                await self._obey(key, name)
-            else:
-                self.refused_cuts.add(key, refusal_reason(error), str(error), error)
-            return False
-        self.cuts[key] = cut
-        self.refused_cuts.done(key)
-        return True
-
-    async def _obey(self, key: tuple[int, int], name: str) -> None:
-        try:
-            found = await self._api.get(f"{self._home.collection('cuts')}/{name}")
-        except ApiError as error:
-            self.refused_cuts.add(key, refusal_reason(error), str(error), error)
-            return
-        if belongs_to(self._home, found):
-            self._take_cut(key, found)
-        else:
-            self.refused_cuts.add(key, "NameTaken", _taken("Cut", found))
 
     def _body(self, episode: EpisodeId, status: EpisodeStatus | None) -> Object:
         """The whole object, with the version it is made from."""
@@ -308,7 +260,3 @@ class Records:
 
     def _path(self, episode: EpisodeId) -> str:
         return f"{self._home.collection('episodes')}/{names.object_name(self._home.name, episode)}"
-
-
-def _taken(kind: str, found: Object) -> str:
-    return f"{kind} {found['metadata']['name']} exists and is not this sweep's: delete it, or rename the sweep"

@@ -6,10 +6,11 @@ from datetime import datetime
 from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import API_VERSION
+from seedsweep.engine.decisions import Event
 from seedsweep.kube.apiserver.client import ApiError, Object
 from seedsweep.kube.apiserver.gates import GatedApi
-from seedsweep.kube.home import Home
-from seedsweep.kube.process.livekey import RecordedKey, live_key
+from seedsweep.kube.objects.home import Home
+from seedsweep.kube.process.live_key import RecordedKey, live_key
 
 
 class StatusRecord:
@@ -25,6 +26,10 @@ class StatusRecord:
         """The word for its live view."""
         self.generation: int | None = None
         """Of the object as last seen."""
+        self.planned = self.written
+        """As it was to be written last."""
+        self.untold: list[Event] = []
+        """Events that wait until it is written, or until all that they rest on is recorded."""
         self._api = api
         self._home = home
         self._shown = shown

@@ -8,9 +8,11 @@ from seedsweep.api.sweep import SweepSpec
 from seedsweep.contract.scrape import Expected
 from seedsweep.contract.trouble import Trouble
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt, TroubleKind
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.endings import vanished
 from seedsweep.kube.pods.facts import PodFacts
-from seedsweep.kube.scraping.scraper import Scraper, Target
+from seedsweep.kube.scraping.scraper import Scraper
+from seedsweep.kube.scraping.target import Target
 
 BEGINS_WITHIN = timedelta(minutes=5)
 """Time in its place without a container before people are told: most images are pulled by then."""
@@ -96,14 +98,15 @@ class PodAttempt:
         full = status is not None and len(status.attempts) >= MAX_ATTEMPTS
         return full and status is not None and all(a.uid != self.facts.uid for a in status.attempts)
 
-    def target(self, sweep: str, spec: SweepSpec) -> Target | None:
-        """What is read of it while it runs, by the UID and the spec of its sweep."""
+    def target(self, home: Home, spec: SweepSpec) -> Target | None:
+        """What is read of it while it runs, by the spec of its sweep."""
         ip, scrape = self.facts.ip, spec.scrape
         if ip is None or not self.facts.running:
             return None
         host = f"[{ip}]" if ":" in ip else ip
         return Target(
-            sweep=sweep,
+            home=home,
+            pod=self.facts.name,
             uid=self.facts.uid,
             url=f"http://{host}:{scrape.port}/metrics",
             expected=self.expected,

@@ -12,11 +12,11 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.scrape import Expected
 from seedsweep.engine.decisions import StartEpisode, StopAttempt
 from seedsweep.engine.observation import Ending, SeenAttempt
-from seedsweep.kube import names
 from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
 from seedsweep.kube.apiserver.crowd import for_each
 from seedsweep.kube.apiserver.gates import GatedApi, Refusals
-from seedsweep.kube.home import Home
+from seedsweep.kube.objects import names
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.attempt import PodAttempt, wants_log
 from seedsweep.kube.pods.deletions import Deletions
 from seedsweep.kube.pods.endings import ending_of
@@ -29,6 +29,8 @@ from seedsweep.kube.watching.freshness import Freshness
 
 NO_GRACE_SECONDS = 1
 """For what need not be saved. Not 0: the name would be free while the process still runs."""
+SEEN_AT_ONCE = 500
+"""To look at 10,000 would hold the event loop for 150 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,25 @@ class PodAttempts:
         """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
         self._around = around
         self._api, self._home, self._scraper, self._clock = around.api, around.home, around.scraper, around.clock
-        self._episodes = episodes
+        self.episodes = episodes
+        """May become more."""
         self._attempts: dict[str, PodAttempt] = {}
         self._of_episode: dict[EpisodeId, set[str]] = {}
         self._missing: set[str] = set()
         """Pods that lists and watches no longer show."""
         self._reading_logs: set[asyncio.Task[None]] = set()
+        self._listing = False
 
     async def load(self) -> None:
         """Read all pods; what is not there any more has vanished. Raises ApiError."""
+        self._listing = True
+        try:
+            await self._load()
+        finally:
+            self._listing = False
+        await self.look_for_missing()
+
+    async def _load(self) -> None:
         listed, fresh = set(), self._around.freshness
         known = {uid for uid, attempt in self._attempts.items() if attempt.exists}
         shown = fresh.known(self._home.uid)
@@ -79,7 +91,6 @@ class PodAttempts:
         self._missing |= known - listed
         for uid in shown - listed - self._missing:
             fresh.not_listed(uid)
-        await self.look_for_missing()
 
     def saw(self, pod: Object) -> PodFacts | None:
         """Take in a pod as a list, a watch or an answer shows it; None if it is not this sweep's."""
@@ -127,21 +138,25 @@ class PodAttempts:
 
     def forget_recorded(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> None:
         """Drop what is gone and whose end is on record, or never can be."""
+        if self._listing:
+            # A page of a list that began before may still show it.
+            return
         for uid, attempt in list(self._attempts.items()):
             status = episodes.get(attempt.facts.episode)
-            unknown = attempt.facts.episode not in self._episodes
+            unknown = attempt.facts.episode not in self.episodes
             if not attempt.exists and (unknown or attempt.is_recorded(status) or attempt.is_one_too_many(status)):
                 del self._attempts[uid]
                 self._of_episode[attempt.facts.episode].discard(uid)
 
-    def seen(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
-        """As the engine sees them: without those whose end is on record."""
-        gpus, now = gpus_per_episode(self.sweep.spec), self._clock()
-        return [
-            attempt.seen(self._scraper, now, stopping=uid in self.deletions, gpus=gpus)
-            for uid, attempt in self._attempts.items()
-            if attempt.ending is None or not attempt.is_recorded(episodes.get(attempt.facts.episode))
-        ]
+    async def seen(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
+        """As the engine sees them: without those whose end is on record. Between some of them others get their turn."""
+        gpus, now, seen = gpus_per_episode(self.sweep.spec), self._clock(), []
+        for place, (uid, attempt) in enumerate(list(self._attempts.items()), 1):
+            if attempt.ending is None or not attempt.is_recorded(episodes.get(attempt.facts.episode)):
+                seen.append(attempt.seen(self._scraper, now, stopping=uid in self.deletions, gpus=gpus))
+            if place % SEEN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return seen
 
     async def start(self, decisions: Iterable[StartEpisode]) -> None:
         """Create pods, all that the API server lets pass."""
@@ -277,7 +292,7 @@ class PodAttempts:
     def _follow(self, attempt: PodAttempt) -> None:
         """Read its metrics while it runs, and its last words once it has ended."""
         facts = attempt.facts
-        if attempt.ending is not None or attempt.last is not None or facts.episode not in self._episodes:
+        if attempt.ending is not None or attempt.last is not None or facts.episode not in self.episodes:
             return
         ended = ending_of(facts, attempt.expected, self._clock())
         if ended is not None:
@@ -288,7 +303,7 @@ class PodAttempts:
                 ending = replace(ending, message=trouble.text)
             self._scraper.forget(facts.uid)
             self._end(attempt, ending)
-        elif (target := attempt.target(self._home.uid, self.sweep.spec)) is not None:
+        elif (target := attempt.target(self._home, self.sweep.spec)) is not None:
             self._scraper.watch(target)
 
     def _end(self, attempt: PodAttempt, ending: Ending) -> None:

@@ -6,7 +6,7 @@ from time import monotonic
 
 from seedsweep.kube.apiserver.client import ApiError, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
-from seedsweep.kube.home import Home
+from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.attempt import PodAttempt
 
 HELD_AFTER_SECONDS = 600.0

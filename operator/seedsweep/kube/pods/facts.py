@@ -9,8 +9,8 @@ from typing import Any
 from seedsweep.api.episode import EpisodeId, Interruption
 from seedsweep.api.finetuning import MAX_EVALUATIONS
 from seedsweep.contract.foreign import decimal, mapping, mappings, shown, text, whole
-from seedsweep.contract.protocol import MESSAGE_BYTES
-from seedsweep.kube import names
+from seedsweep.contract.message import MESSAGE_BYTES
+from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import CONTAINER
 
 MAX_GRACE_SECONDS = 10**9

@@ -17,7 +17,7 @@ from seedsweep.api.sweep import SeedSweep, SweepSpec
 from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, Env
 from seedsweep.contract.variables import config_text, episode_variables, literal
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.kube import names
+from seedsweep.kube.objects import names
 
 CONTAINER = "trainer"
 SCRATCH = "/var/run/seedsweep"

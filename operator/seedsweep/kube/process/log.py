@@ -3,8 +3,8 @@
 import json
 import logging
 from datetime import UTC, datetime
-from enum import StrEnum
 
+from seedsweep.kube.process.log_format import LogFormat
 from seedsweep.report.words import one_line
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -24,13 +24,6 @@ _QUIET = {
     "aiohttp": logging.WARNING,
     "asyncio": logging.WARNING,
 }
-
-
-class LogFormat(StrEnum):
-    """How a line of the log looks."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class SweepLog(logging.LoggerAdapter[logging.Logger]):

@@ -15,18 +15,17 @@ from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from types import TracebackType
-from zlib import crc32
 
-from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.exposition import ScrapeError
-from seedsweep.contract.metrics_client import fetch, metrics_session
-from seedsweep.contract.scrape import Expected, parse_reading
+from seedsweep.contract.scrape import parse_reading
 from seedsweep.contract.trouble import InternalError, Trouble
 from seedsweep.engine.observation import Reading
-from seedsweep.engine.policies.scrape_pace import OFTEN
-from seedsweep.kube.clock import now
+from seedsweep.kube.process.clock import now
 from seedsweep.kube.process.metrics import SCRAPE_SECONDS, SCRAPES
+from seedsweep.kube.scraping.prometheus import Prometheus, PrometheusServer
 from seedsweep.kube.scraping.slots import Slots
+from seedsweep.kube.scraping.sources import Pods, Source
+from seedsweep.kube.scraping.target import Target
 
 SCRAPES_AT_ONCE = 128
 """Of all sweeps together. Each may hold a body of MAX_BYTES: 16 MiB in all."""
@@ -41,29 +40,6 @@ LARGE_BYTES = 16 << 10
 
 _NOT_DUE = math.inf
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where one pod publishes, and how it is read."""
-
-    sweep: str
-    """UID of its sweep."""
-    uid: str
-    """Of the pod."""
-    url: str
-    expected: Expected
-    interval: float
-    """Seconds between two scrapes, where news are not waited for."""
-    timeout: float
-    """Seconds one may take."""
-    names: GaugeNames
-
-    def due_after(self, moment: float, *, often: bool = False) -> float:
-        """Its next turn: targets have theirs spread over the interval."""
-        phase = crc32(self.uid.encode()) / 2**32 * self.interval
-        interval = self.interval / OFTEN if often else self.interval
-        return moment + interval - (moment - phase) % interval
 
 
 @dataclass(slots=True, eq=False)
@@ -94,10 +70,19 @@ class _Lane:
 class Scraper:
     """Reads targets until they are forgotten. A context manager."""
 
-    def __init__(self, news: Callable[[str], None], clock: Callable[[], datetime] = now) -> None:
-        """`news` is called with the UID of a sweep when one of its pods has published something else."""
+    def __init__(
+        self,
+        news: Callable[[str], None],
+        clock: Callable[[], datetime] = now,
+        prometheus: PrometheusServer | None = None,
+    ) -> None:
+        """`news` is called with the UID of a sweep when one of its pods has published something else.
+
+        `prometheus`: what has scraped the pods and is asked in their place.
+        """
         self._news = news
         self._clock = clock
+        self._prometheus = prometheus
         self._states: dict[str, _State] = {}
         self._lanes: dict[str, _Lane] = {}
         self._slots: Slots[_State] = Slots(SCRAPES_AT_ONCE, FOR_NEWCOMERS)
@@ -110,7 +95,7 @@ class Scraper:
 
     async def __aenter__(self) -> "Scraper":
         self._loop = asyncio.get_running_loop()
-        self._session = metrics_session()
+        self._source: Source = Prometheus(self._prometheus) if self._prometheus is not None else Pods()
         return self
 
     async def __aexit__(
@@ -121,7 +106,7 @@ class Scraper:
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        await self._session.close()
+        await self._source.close()
         self._aside.shutdown()
 
     def watch(self, target: Target) -> None:
@@ -160,6 +145,7 @@ class Scraper:
         lane.uids.discard(uid)
         if not lane.uids:
             del self._lanes[state.target.sweep]
+            self._source.forget(state.target.sweep)
 
     def forget_sweep(self, sweep: str) -> None:
         """The same for all targets of a sweep."""
@@ -254,7 +240,7 @@ class Scraper:
         """Read a target once; why it gave nothing."""
         try:
             with SCRAPE_SECONDS.time():
-                body = await fetch(self._session, state.target.url, state.target.timeout)
+                body = await self._source.fetch(state.target)
         except ScrapeError as error:
             return error
         return await self._read(state, body)

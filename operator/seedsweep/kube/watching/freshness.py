@@ -96,7 +96,7 @@ class Freshness:
 
         Only what a second list still shows counts: while the API server is away, a watch cannot show anything.
         """
-        return sum(1 for debt in self._owed.values() if debt.confirmed - debt.since > self.patience)
+        return sum(1 for debt in list(self._owed.values()) if debt.confirmed - debt.since > self.patience)
 
 
 async def compare_with_lists(compare: Callable[[], Awaitable[None]], freshness: Freshness, seconds: float) -> None:

@@ -38,9 +38,12 @@ class Backoffs:
 
 
 class _Session:
-    """kopf's session, which stays open while kopf ends.
+    """kopf's session, which stays open while kopf ends, and begins a list anew that took too long.
 
-    Where one watch fails, kopf closes its session under the others, and these wait for new credentials, for ever.
+    Where one watch fails, kopf closes its session under the others, and these wait for new credentials, for ever. And
+    a list whose next page the API server does not know any more is to kopf an error for good, which ends the operator;
+    thousands of pods take a busy one longer than the five minutes for which it knows them. What is told here instead,
+    kopf takes for a connection that broke off.
     """
 
     def __init__(self, session: aiohttp.ClientSession, watches: "Watches") -> None:
@@ -49,6 +52,13 @@ class _Session:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
+
+    async def request(self, **asked: Any) -> aiohttp.ClientResponse:
+        answer = await self._session.request(**asked)
+        if answer.status == 410 and "continue" in answer.url.query:
+            answer.close()
+            raise aiohttp.ClientPayloadError("a list took so long that its next page is gone")
+        return answer
 
     async def close(self) -> None:
         if not self._watches.ending:
@@ -75,7 +85,7 @@ class Watches:
     @property
     def troubles(self) -> list[str]:
         """What is not watched at the moment, and why."""
-        return [f"{what} cannot be watched: {why}" for what, why in self._troubles.items()]
+        return [f"{what} cannot be watched: {why}" for what, why in list(self._troubles.items())]
 
     def trouble_with_pods(self, namespace: str) -> str:
         """Why a namespace's pods are not watched at the moment; empty where they are."""

@@ -1,0 +1,146 @@
+"""What the dashboards are made of: queries, panels, variables, and links from one dashboard to another."""
+
+from grafana_foundation_sdk.builders import common, dashboard, histogram, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.models import common as kinds
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+SWEEPS_UID, SWEEP_UID = "seedsweep-sweeps", "seedsweep-sweep"
+TAG = "seedsweep"
+WHOLE, HALF, THIRD, SIXTH = 24, 12, 8, 4
+TALL, LOW = 9, 4
+MANY_POINTS = 500
+_TO_SWEEP = f"/d/{SWEEP_UID}?var-datasource=${{datasource}}&var-namespace=${{__data.fields.namespace}}"
+
+
+def query(expr: str, legend: str = "", *, instant: bool = False) -> prometheus.Dataquery:
+    """One query; `instant` asks for the end of the time range alone, as a table."""
+    built = prometheus.Dataquery().expr(expr).datasource(SOURCE)
+    if instant:
+        return built.instant().format(PromQueryFormat.TABLE)
+    return built.range().legend_format(legend or "__auto")
+
+
+def number(title: str, description: str, expr: str, unit: str, decimals: int = 0) -> stat.Panel:
+    """The last value, large."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .decimals(decimals)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .graph_mode(kinds.BigValueGraphMode.NONE)
+        .color_mode(kinds.BigValueColorMode.NONE)
+        .with_target(query(expr, title).ref_id("A"))
+        .height(LOW)
+        .span(SIXTH)
+    )
+
+
+def curves(
+    title: str, description: str, queries: dict[str, str], unit: str = "short", *, stacked: bool = False
+) -> timeseries.Panel:
+    """Values over time; `queries` by their legends."""
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .max_data_points(MANY_POINTS)
+        .line_width(1)
+        .legend(
+            common.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(kinds.LegendDisplayMode.LIST)
+            .placement(kinds.LegendPlacement.BOTTOM)
+        )
+        .tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI))
+        .height(TALL)
+        .span(HALF)
+    )
+    if unit != "none":
+        panel.min(0)
+    if stacked:
+        panel.stacking(common.StackingConfig().mode(kinds.StackingMode.NORMAL)).fill_opacity(60)
+    for ref, (legend, expr) in zip("ABCDEFGH", queries.items(), strict=False):
+        panel.with_target(query(expr, legend).ref_id(ref))
+    return panel
+
+
+def rows(title: str, description: str, queries: dict[str, str], *, linked: bool = False) -> table.Panel:
+    """A table of the moment; `queries` by the column that each fills; `linked`: a row leads to its sweep."""
+    panel = table.Panel().title(title).description(description).datasource(SOURCE).height(TALL).span(HALF)
+    for ref, expr in zip("ABCDEFGH", queries.values(), strict=False):
+        panel.with_target(query(expr, instant=True).ref_id(ref))
+    if len(queries) > 1:
+        panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
+        names = {f"Value #{ref}": name for ref, name in zip("ABCDEFGH", queries, strict=False)}
+    else:
+        names = dict.fromkeys(["Value"], next(iter(queries)))
+    hidden = {"Time": True, "__name__": True}
+    panel.with_transformation(
+        models.DataTransformerConfig(id_val="organize", options={"excludeByName": hidden, "renameByName": names})
+    )
+    if linked:
+        link = {"title": "Show this sweep", "url": f"{_TO_SWEEP}&var-sweep=${{__data.fields.sweep}}"}
+        panel.override_by_name("sweep", [models.DynamicConfigValue(id_val="links", value=[link])])
+    return panel
+
+
+def distribution(title: str, description: str, expr: str) -> histogram.Panel:
+    """How many series have which value."""
+    return (
+        histogram.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit("none")
+        .combine(True)
+        .fill_opacity(60)
+        .with_target(prometheus.Dataquery().expr(expr).datasource(SOURCE).instant().ref_id("A"))
+        .height(TALL)
+        .span(HALF)
+    )
+
+
+def board(title: str, uid: str, description: str) -> dashboard.Dashboard:
+    """An empty dashboard with its data source and namespace to choose, and a link to the other one."""
+    return (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .readonly()
+        .refresh("30s")
+        .time("now-6h", "now")
+        .timezone("browser")
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+        .link(
+            dashboard.DashboardLink("Dashboards of SeedSweep")
+            .type(models.DashboardLinkType.DASHBOARDS)
+            .tags([TAG])
+            .keep_time(True)
+            .include_vars(True)
+        )
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+    )
+
+
+def chosen(name: str, label: str, values: str, *, several: bool = False) -> dashboard.QueryVariable:
+    """A variable whose values are those of a label; `several`: any number of them, all by default."""
+    variable = (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .datasource(SOURCE)
+        .query(values)
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
+    )
+    if several:
+        every = models.VariableOption(text="All", value="$__all")
+        variable.multi(True).include_all(True).all_value(".+").current(every)
+    return variable

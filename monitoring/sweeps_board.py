@@ -1,0 +1,138 @@
+"""The dashboard *Sweeps*: what runs, what was saved, what waits and why, by namespace; and the operator's own work."""
+
+from grafana_foundation_sdk.builders import dashboard
+
+from panels import SWEEPS_UID, TALL, THIRD, board, chosen, curves, number, rows
+
+HERE = 'namespace=~"$namespace"'
+STALLED = f'seedsweep_sweep_condition{{{HERE}, type="Stalled", status="True"}}'
+UNDER_WAY = f'seedsweep_sweep_phase{{{HERE}, phase!~"Complete|Failed"}}'
+SPENT, SAVED = f"seedsweep_gpu_seconds{{{HERE}}}", f"seedsweep_saved_gpu_seconds{{{HERE}}}"
+
+
+def sweeps_board() -> dashboard.Dashboard:
+    """The whole dashboard."""
+    found = board("Sweeps", SWEEPS_UID, "All sweeps of SeedSweep: what runs, what was saved, what waits and why.")
+    found.with_variable(
+        chosen("namespace", "Namespace", "label_values(seedsweep_sweep_phase, namespace)", several=True)
+    )
+    for part in (_numbers, _over_time, _tables, _operator):
+        part(found)
+    return found
+
+
+def _numbers(found: dashboard.Dashboard) -> None:
+    running = f'seedsweep_episodes{{{HERE}, state="running"}}'
+    share = f"sum({SAVED}) / (sum({SPENT}) + sum({SAVED}))"
+    for panel in (
+        number(
+            "Under way", "Sweeps that are neither complete nor failed.", f"count({UNDER_WAY}) or vector(0)", "short"
+        ),
+        number(
+            "Waiting", "Sweeps in which something that could be done is not.", f"count({STALLED}) or vector(0)", "short"
+        ),
+        number("Episodes running", "Episodes that train now.", f"sum({running}) or vector(0)", "short"),
+        number("GPU hours spent", "Held by all attempts of all sweeps that exist.", f"sum({SPENT}) / 3600", "h", 1),
+        number("GPU hours saved", "What the losers did not train.", f"sum({SAVED}) / 3600", "h", 1),
+        number("Share saved", "GPU hours saved, of those that training everything would take.", share, "percentunit"),
+    ):
+        found.with_panel(panel)
+
+
+def _over_time(found: dashboard.Dashboard) -> None:
+    for panel in (
+        curves(
+            "Sweeps by phase",
+            "Complete and failed sweeps are counted until they are deleted.",
+            {"{{phase}}": f"sum by (phase) (seedsweep_sweep_phase{{{HERE}}})"},
+            stacked=True,
+        ),
+        curves(
+            "Episodes by state",
+            "Of all sweeps that exist.",
+            {"{{state}}": f"sum by (state) (seedsweep_episodes{{{HERE}}}) > 0"},
+            stacked=True,
+        ),
+        curves(
+            "Waiting, and why",
+            "Sweeps by the reason of their condition Stalled; docs/operator.md explains each reason.",
+            {"{{reason}}": f"sum by (reason) ({STALLED})"},
+            stacked=True,
+        ),
+        curves(
+            "Episodes running, by namespace",
+            "Who trains how much at once.",
+            {"{{namespace}}": f'sum by (namespace) (seedsweep_episodes{{{HERE}, state="running"}})'},
+            stacked=True,
+        ),
+    ):
+        found.with_panel(panel)
+
+
+def _tables(found: dashboard.Dashboard) -> None:
+    of = "by (namespace, sweep)"
+    found.with_panel(
+        rows(
+            "All sweeps",
+            "A row leads to the dashboard of its sweep.",
+            {
+                "Running": f'sum {of} (seedsweep_episodes{{{HERE}, state="running"}})',
+                "Episodes": f"sum {of} (seedsweep_episodes{{{HERE}}})",
+                "Best score": f"max {of} (seedsweep_best_score{{{HERE}}})",
+                "GPU hours spent": f"sum {of} ({SPENT}) / 3600",
+                "GPU hours saved": f"sum {of} ({SAVED}) / 3600",
+            },
+            linked=True,
+        )
+    )
+    found.with_panel(
+        rows(
+            "Conditions that want a look",
+            "Sweeps that wait or have failed, with the reason.",
+            {
+                "Holds": f"sum by (namespace, sweep, type, reason) (seedsweep_sweep_condition{{{HERE}, "
+                'type=~"Stalled|Failed", status="True"})'
+            },
+            linked=True,
+        )
+    )
+
+
+def _operator(found: dashboard.Dashboard) -> None:
+    found.with_row(dashboard.Row("The operator"))
+    within = "sum by (le) (rate(seedsweep_operator_{}_seconds_bucket[$__rate_interval]))"
+    for panel in (
+        curves(
+            "Latency, 99 of 100",
+            "Turns of sweeps, requests to the API server, scrapes of trainers, and the event loop.",
+            {
+                name: f"histogram_quantile(0.99, {within.format(metric)})"
+                for name, metric in (
+                    ("turn of a sweep", "reconcile"),
+                    ("API request", "api_request"),
+                    ("scrape", "scrape"),
+                    ("loop lag", "loop_lag"),
+                )
+            },
+            "s",
+        ),
+        curves(
+            "Requests and scrapes",
+            "Scrapes by outcome, and requests to the API server by status.",
+            {
+                "scrape: {{outcome}}": "sum by (outcome) (rate(seedsweep_operator_scrapes_total[$__rate_interval]))",
+                "API: {{code}}": "sum by (code) (rate(seedsweep_operator_api_requests_total[$__rate_interval]))",
+            },
+            "ops",
+        ),
+        curves(
+            "Trouble",
+            "0 on a good day; each has an alert with a runbook.",
+            {
+                "turns that failed": "sum(increase(seedsweep_operator_turn_failures_total[$__rate_interval]))",
+                "objects that watches owe": "sum(seedsweep_operator_watch_overdue_objects)",
+                "watches not served": "sum(seedsweep_operator_watch_failures)",
+            },
+        ),
+    ):
+        found.with_panel(panel.span(THIRD).height(TALL))

@@ -1,0 +1,162 @@
+"""`seedsweep watch`, `wait`, `fetch` and `report` as they are typed; `wait` and `report` know both worlds."""
+
+import re
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from seedsweep.codes import CommandError, Exit, bad_input
+from seedsweep.web.options import Web, WebPort
+
+WATCH_HELP = """
+Show a sweep in a cluster as it runs, until it is over.
+
+As its operator sees it, through the API server's proxy to services; where that right or the operator is missing, as it
+is on record. Ctrl-C ends the view, never the sweep.
+
+Exit codes: 0 complete; 1 the sweep failed, was deleted or not accepted, or the API server stays away; 2 nothing to
+watch, or the page's port is taken; 130 interrupted.
+"""
+
+WAIT_HELP = """
+Wait until a sweep is complete, or has its first cut, and say so in one line: for scripts.
+
+TARGET is the NAME of a sweep in a cluster (or sweep/NAME), or with a / in it the folder of a run on this machine
+(./NAME). A run that is interrupted is not over: it is waited for until somebody goes on with it. In a cluster it takes
+the right to get SeedSweeps, and no operator's service.
+
+Exit codes: 0 it happened; 1 it cannot happen any more: the sweep failed, was deleted or not accepted, or is over
+without a cut; or the API server stays away; 2 no such sweep or folder, no right to, or no cut in its spec; 124 not
+within --timeout; 130 interrupted.
+"""
+
+FETCH_HELP = """
+Bring the winner of a sweep in a cluster, ready for from_pretrained, and the sweep's record.
+
+DIR is then what `seedsweep run` leaves: best/, sweep.json, episodes/, cuts/, curves.csv, attempts/ and, where
+seedsweep[report] is installed, report.html. It is there whole or not at all; the same command goes on with what was
+interrupted. A storage behind a URI is read from here with your own credentials. A claim is read through the API server
+from a small pod in the sweep's namespace, which your own rights create, read (pods/proxy) and delete.
+
+Exit codes: 0 fetched; 1 the way there broke, or what is there is broken; 2 nothing to fetch, no right to, or DIR is not
+empty; 130 interrupted.
+"""
+
+REPORT_HELP = """
+Write the report of runs, or of a sweep in a cluster: report.html, and in report/ its figures and numbers.
+
+RUN is the folder of a run, or sweep/NAME for a sweep in a cluster, whose record so far is brought to NAME-report.
+(A folder of your own called sweep is ./sweep.) What models are compared by comes from the sweep's storage, as in
+`seedsweep fetch`; where it cannot be read, the report is made without. The page is self-contained and reads without
+scripts; figures are PNG, SVG and PDF, every number behind them CSV and JSON. Files of an earlier report are replaced.
+
+Exit codes: 0 written; 1 a folder cannot be written, or the API server stays away; 2 bad input. Of several RUNs all that
+can be made are.
+"""
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the SeedSweep.")]
+_Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Where it is.", show_default="that of the kubeconfig's context")
+]
+
+
+def watch_command(
+    name: _Name,
+    namespace: _Namespace = None,
+    operator: Annotated[
+        str, typer.Option(metavar="NAMESPACE/SERVICE:PORT", help="The service of the operator.")
+    ] = "seedsweep-system/seedsweep-operator:http",
+    web: Web = False,
+    web_port: WebPort = None,
+) -> None:
+    """Watch a sweep in a cluster."""
+    from rich.console import Console
+
+    from seedsweep.cluster.observer import Service
+    from seedsweep.cluster.watch import Request, watch_sweep
+    from seedsweep.web.page import live_page
+
+    request, console = Request(name, namespace, Service.parse(operator)), Console()
+    with live_page(web, web_port, console) as page:
+        code = watch_sweep(request, console, page)
+    raise typer.Exit(code)
+
+
+def _event(text: str) -> str:
+    if text not in ("complete", "cut"):
+        raise bad_input(f"--for: {text[:60]!r} is not known: give complete or cut")
+    return text
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?", text)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
+    if (total := 3600 * hours + 60 * minutes + seconds) == 0:
+        raise bad_input(
+            f"--timeout: {text[:60]!r} is no time above 0: give hours, minutes or seconds, like 2h, 90m, 30s"
+        )
+    return float(total)
+
+
+def wait_command(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="NAME of a SeedSweep, or folder of a run.")],
+    event: Annotated[
+        str, typer.Option("--for", parser=_event, metavar="complete|cut", help="What to wait for.")
+    ] = "complete",
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            parser=_seconds, metavar="TIME", help="Give up after it, like 2h, 90m or 30s.", show_default="never"
+        ),
+    ] = None,
+    namespace: _Namespace = None,
+) -> None:
+    """Wait for a sweep."""
+    from rich.console import Console
+
+    from seedsweep.cluster.wait import Event, Request, wait
+
+    raise typer.Exit(wait(Request(target, cast(Event, event), timeout, namespace), Console()))
+
+
+def fetch_command(
+    name: _Name,
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make; new or empty.")],
+    namespace: _Namespace = None,
+) -> None:
+    """Fetch the winner of a sweep in a cluster."""
+    from rich.console import Console
+
+    from seedsweep.cluster.fetch import Request, fetch_sweep
+
+    raise typer.Exit(fetch_sweep(Request(name, namespace, to), Console()))
+
+
+def report_command(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders of runs, or sweep/NAME.")],
+    namespace: _Namespace = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the sweep's record and report go.", show_default="NAME-report"),
+    ] = None,
+) -> None:
+    """Write reports."""
+    from rich.console import Console
+
+    from seedsweep.report.command import write_reports
+    from seedsweep.report.record import IN_CLUSTER
+
+    if to is not None and [run.startswith(IN_CLUSTER) for run in runs] != [True]:
+        raise CommandError("--to: goes with one sweep/NAME; the report of a folder is written into it", Exit.BAD_INPUT)
+
+    console = Console(stderr=True)
+
+    def fetch(name: str) -> Path:
+        from rich.text import Text
+
+        from seedsweep.cluster.record import bring_record
+
+        return bring_record(name, namespace, to, lambda said: console.print(Text(said, style="dim"), soft_wrap=True))
+
+    write_reports(runs, fetch, console)

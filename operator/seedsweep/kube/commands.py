@@ -1,0 +1,135 @@
+"""`seedsweep operator` as it is typed."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedsweep.codes import CommandError, Exit
+from seedsweep.kube.process.log_format import LogFormat
+
+OPERATOR_HELP = """
+Watch SeedSweeps on a cluster and carry them out: what the operator's image runs.
+
+The cluster is the one it runs in, else that of KUBECONFIG. Serves /healthz, /metrics and a live view of every sweep.
+
+Exit codes: 0 ended by SIGTERM or SIGINT; 1 it cannot start or go on, which the last line of its log explains; 2 bad
+input, or no cluster.
+"""
+
+
+def _namespace(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text) is None:
+        remedy = "give at most 63 lowercase letters, digits and hyphens"
+        raise CommandError(f"--namespace: {text!r} is not the name of a namespace: {remedy}", Exit.BAD_INPUT)
+    return text
+
+
+def _quantities(text: str) -> dict[str, str]:
+    from pydantic import TypeAdapter, ValidationError
+
+    from seedsweep.api.core.volumes import Resources
+
+    parts = [part.partition("=") for part in text.split(",")]
+    found = {name: amount for name, _, amount in parts}
+    try:
+        TypeAdapter(Resources).validate_python(found)
+    except ValidationError:
+        message = f"--housekeeping-requests: {text!r} is not NAME=QUANTITY,...: give amounts, like cpu=500m,memory=2Gi"
+        raise CommandError(message, Exit.BAD_INPUT) from None
+    return found
+
+
+def _webhook(text: str) -> str:
+    from seedsweep.kube.events.webhook import parse_webhook
+
+    try:
+        return parse_webhook(text)
+    except ValueError as error:
+        raise CommandError(f"--webhook: {error}", Exit.BAD_INPUT) from None
+
+
+def _prometheus(text: str) -> str:
+    from seedsweep.kube.scraping.prometheus import parse_prometheus
+
+    try:
+        return parse_prometheus(text)
+    except ValueError as error:
+        raise CommandError(f"--prometheus: {error}", Exit.BAD_INPUT) from None
+
+
+def operator_command(
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            parser=_namespace,
+            metavar="NAMESPACE",
+            help="Watch this namespace; may be given again.",
+            show_default="all",
+            envvar="SEEDSWEEP_NAMESPACES",
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of health, metrics and the live view.")] = 8080,
+    service_account: Annotated[
+        list[str] | None,
+        typer.Option(help="A service account that episodes may run as; may be given again.", show_default="none"),
+    ] = None,
+    housekeeping_image: Annotated[
+        str | None,
+        typer.Option(
+            help="Of SeedSweep's trainer, for the storage of trainers that are not ours.",
+            show_default="none: their storage is left as it is",
+            envvar="SEEDSWEEP_HOUSEKEEPING_IMAGE",
+        ),
+    ] = None,
+    housekeeping_requests: Annotated[
+        str, typer.Option(metavar="NAME=QUANTITY,...", help="What a housekeeping pod asks for.")
+    ] = "cpu=500m,memory=2Gi",
+    housekeeping_seconds: Annotated[
+        int, typer.Option(min=1, help="How long a housekeeping pod may take, waiting included.")
+    ] = 3600,
+    relist_seconds: Annotated[
+        float, typer.Option(min=1, help="Between two lists that show what a watch has lost.")
+    ] = 300.0,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            parser=_webhook,
+            metavar="URL",
+            help='Post {"text": ...} there when a sweep ends, as Slack takes it. The variable keeps it out of sight.',
+            show_default="none",
+            envvar="SEEDSWEEP_WEBHOOK",
+        ),
+    ] = None,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            parser=_prometheus,
+            metavar="URL",
+            help="Read trainers' metrics from this Prometheus, which has scraped them.",
+            show_default="from the pods themselves",
+        ),
+    ] = None,
+    prometheus_token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Holds the bearer token for it.", show_default="none"),
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines for people, or a JSON object a line for programs.")
+    ] = LogFormat.TEXT,
+) -> None:
+    """Run the operator until SIGTERM or SIGINT."""
+    from seedsweep.kube import app
+    from seedsweep.kube.pods.manifest import PodSettings
+    from seedsweep.kube.scraping.prometheus import PrometheusServer
+
+    settings = PodSettings(
+        frozenset(service_account or ()), housekeeping_image, _quantities(housekeeping_requests), housekeeping_seconds
+    )
+    if prometheus_token_file is not None and prometheus is None:
+        message = "--prometheus-token-file is given without --prometheus: give both, or neither"
+        raise CommandError(message, Exit.BAD_INPUT)
+    server = PrometheusServer(prometheus, prometheus_token_file) if prometheus is not None else None
+    options = app.Options(tuple(namespace or ()), port, settings, relist_seconds, log_format, webhook, server)
+    raise typer.Exit(app.run_operator(options))

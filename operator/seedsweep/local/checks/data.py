@@ -1,0 +1,114 @@
+"""What of the data and the model can be judged without loading them: files, their endings, columns, packages.
+
+All that only a whole look tells, such as labels, is for the trainer: see checks/trainer.py.
+"""
+
+import contextlib
+import csv
+import difflib
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from seedsweep.api.checks import Problem
+from seedsweep.api.finetuning import Dataset
+from seedsweep.local.processes.environment import absolute, absolute_model
+from seedsweep_trainer.data.damage import SUFFIXES, TSV_LAYOUT, find_damage, wrong_separator
+from seedsweep_trainer.data.references import resolve, source_files
+from seedsweep_trainer.errors import ConfigurationError
+
+_HERE = "spec.trainer.fineTuning"
+_SHOWN = 20
+_MOST_BYTES = 1 << 20
+"""Of the first line of a file: a longer one is for the trainer to judge."""
+
+
+def data_problems(dataset: Dataset, base: Path) -> list[Problem]:
+    """What is wrong with the files of a data set and the columns that it names; `base` is the sweep's folder."""
+    problems = []
+    for file, field in source_files(dataset).values():
+        reference, path = absolute(file, base), f"{_HERE}.{field}"
+        try:
+            found = Path(resolve(reference, field))
+        except ConfigurationError as error:
+            problems.append(Problem(path, file, _remedy(error, field, reference)))
+            continue
+        if not found.is_file():
+            missing = "there is no such file" if dataset.task is None else f"{found} is missing"
+            problems.append(Problem(path, file, f"{missing}: give the path of an existing one"))
+        elif found.suffix.lower() not in SUFFIXES:
+            problems.append(Problem(path, file, f"the name must end in one of {', '.join(SUFFIXES)}"))
+        elif dataset.task is None:
+            problems += _content_problems(dataset, found, field, file)
+    return list(dict.fromkeys(problems))
+
+
+def model_problems(model: str, base: Path) -> list[Problem]:
+    """What is wrong with where a model is said to be; a name on the hub is not looked up."""
+    reference, path = absolute_model(model, base), f"{_HERE}.model"
+    try:
+        folder = Path(resolve(reference))
+    except ConfigurationError as error:
+        return [Problem(path, model, _remedy(error, "model", reference))]
+    if not folder.is_absolute():
+        return []
+    if not folder.is_dir():
+        return [Problem(path, model, "there is no such folder: give one that holds a model, or a name on the hub")]
+    if not (folder / "config.json").is_file():
+        return [Problem(path, model, "has no config.json: give the folder that save_pretrained has written")]
+    return []
+
+
+def _remedy(error: ConfigurationError, field: str, value: str) -> str:
+    """What the trainer says of a value, without the two, which a problem has apart."""
+    return str(error).removeprefix(f"{field} {value!r}").removeprefix(":").strip()
+
+
+def _content_problems(dataset: Dataset, path: Path, field: str, file: str) -> Iterator[Problem]:
+    suffix = path.suffix.lower()
+    try:
+        names = _columns_of_table(path, suffix) if suffix in (".csv", ".tsv") else _columns_of_object(path, suffix)
+    except OSError:
+        return  # The trainer says why.
+    except (ValueError, csv.Error):
+        yield Problem(f"{_HERE}.{field}", file, f"cannot be read: {find_damage(path)}")
+        return
+    if wrong := wrong_separator(names, suffix):
+        yield Problem(f"{_HERE}.{field}", file, wrong)
+    elif names:
+        yield from _column_problems(dataset, names, f"{field} {file!r}")
+
+
+def _columns_of_table(path: Path, suffix: str) -> list[str]:
+    """As the header line has them; raises OSError, ValueError and csv.Error for a file that is damaged there."""
+    layout = TSV_LAYOUT if suffix == ".tsv" else {}
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        head = [lines.readline(_MOST_BYTES), *islice(lines, 100)]
+    names, *rows = csv.reader(head, **layout)
+    if not rows:
+        raise ValueError("a header line alone")
+    return names
+
+
+def _columns_of_object(path: Path, suffix: str) -> list[str]:
+    """As the first object has them; none where that cannot be told so quickly."""
+    if suffix == ".parquet":
+        return []
+    with path.open(encoding="utf-8-sig") as lines, contextlib.suppress(json.JSONDecodeError):
+        item = json.loads(lines.readline(_MOST_BYTES))
+        return list(item) if isinstance(item, dict) else []
+    return []
+
+
+def _column_problems(dataset: Dataset, names: list[str], of: str) -> Iterator[Problem]:
+    columns = dataset.columns
+    wanted = {"text": columns.text, "textPair": columns.text_pair, "label": columns.label}
+    named = [(f"dataset.columns.{field}", column) for field, column in wanted.items() if column is not None]
+    named += [(f"dataset.where.{column}", column) for column in dataset.where]
+    for field, column in named:
+        if column not in names:
+            close = difflib.get_close_matches(column, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "give one of these"
+            there = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+            yield Problem(f"{_HERE}.{field}", column, f"is not a column of {of}, which has {there}: {hint}")

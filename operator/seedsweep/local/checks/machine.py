@@ -1,0 +1,30 @@
+"""Where a sweep would run on this machine, and what stands in its way before our trainer is asked."""
+
+import os
+from pathlib import Path
+
+from seedsweep.api.checks import Problem
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.layout import Layout
+from seedsweep.local.checks.cluster_only import local_problems
+from seedsweep.local.checks.data import data_problems, model_problems
+from seedsweep.local.machine.hardware import usable_cores, visible_gpus
+from seedsweep.local.machine.places import Place, find_places, place_problems
+
+
+def look_around(sweep: SeedSweep, base: Path) -> tuple[list[Place], list[Problem]]:
+    """The places, and every problem; relative paths start from `base`."""
+    spec = sweep.spec
+    gpus = visible_gpus(os.environ)
+    places = find_places(spec, gpus, usable_cores())
+    problems = [*local_problems(spec), *place_problems(spec, gpus, places), *rung_problems(sweep)]
+    tuning = spec.trainer.fine_tuning
+    if tuning is not None:
+        problems += [*model_problems(tuning.model, base), *data_problems(tuning.dataset, base)]
+    return places, problems
+
+
+def rung_problems(sweep: SeedSweep) -> list[Problem]:
+    """Generated rungs are known only with the layout; listed ones were checked with the file."""
+    evaluations = sweep.spec.trainer.planned_evaluations
+    return Layout.of(sweep).problems(evaluations) if evaluations is not None else []

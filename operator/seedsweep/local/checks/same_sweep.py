@@ -1,0 +1,59 @@
+"""Whether a folder belongs to the sweep in the file, and has what a run needs to go on with it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from seedsweep.api.checks import Problem
+from seedsweep.api.growth import growth_problem
+from seedsweep.api.rules.mutability import ALWAYS_MUTABLE
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.local.directory.run_directory import RunDirectory
+
+_SHOWN = 5
+_MISSING = "nothing"
+
+
+def differences(recorded: SeedSweep, wanted: SeedSweep, folder: str) -> list[Problem]:
+    """What in the file is not as the record in `folder` has it; empty where the run can go on."""
+    remedy = f"is not what {folder} was recorded with ({{}}): run into another folder with --out, or remove that one"
+    handed_over = recorded.status is not None and recorded.status.handed_over
+    was, asked = _fixed(recorded, handed_over=handed_over), _fixed(wanted, handed_over=handed_over)
+    seeds = growth_problem(recorded.spec, wanted.spec, recorded.status or SweepStatus())
+    found = [Problem("spec.seeds", None, f"{seeds}, in another folder with --out")] if seeds is not None else []
+    found += [Problem(path, new, remedy.format(repr(old))) for path, old, new in _different(was, asked)]
+    return found[:_SHOWN]
+
+
+def missing_weights(recorded: SeedSweep, directory: RunDirectory) -> list[Problem]:
+    """Why a sweep that is over cannot get more seeds here: its winner may win again, and is handed over from there."""
+    status = recorded.status
+    if status is None or not status.handed_over or status.best is None or recorded.spec.trainer.fine_tuning is None:
+        return []
+    winner = directory.work / status.best.episode
+    if winner.exists():
+        return []
+    remedy = (
+        f"may not get more, for the weights of the winner so far are not in {winner} any more, and it may win again "
+        "(seedsweep clean removes them, and fetch brings none): make a new sweep of all seeds, in another folder "
+        "with --out"
+    )
+    return [Problem("spec.seeds", None, remedy)]
+
+
+def _fixed(sweep: SeedSweep, *, handed_over: bool) -> dict[str, Any]:
+    # With defaults: writing one down changes nothing.
+    spec = sweep.spec.model_dump(mode="json", by_alias=True, exclude={*ALWAYS_MUTABLE, "seeds"})
+    if not handed_over:
+        del spec["export"]
+        (spec["storage"] or {}).pop("retentionPolicy", None)
+    return {"metadata": {"name": sweep.metadata.name}, "spec": spec}
+
+
+def _different(old: object, new: object, path: str = "") -> Iterator[tuple[str, object, object]]:
+    """Path, old and new value of the smallest parts that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _different(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    elif old != new:
+        yield path, _MISSING if old is None else old, _MISSING if new is None else new

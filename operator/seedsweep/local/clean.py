@@ -1,0 +1,53 @@
+"""`seedsweep clean`: of a sweep that is over, remove what only its training needed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from seedsweep.codes import CommandError, Exit, bad_input
+from seedsweep.engine.layout import Layout
+from seedsweep.engine.questions.footprint import keeps_all
+from seedsweep.local.checks.platform import require_posix
+from seedsweep.local.directory.run_directory import RunDirectory, remove_tree
+from seedsweep.report.record import read_sweep
+
+
+def clean_folder(directory: Path) -> int:
+    """Remove checkpoints and episodes that were trained again; returns how many bytes that were.
+
+    The record, the report, best/, logs/ and attempts/ stay: the report, `--episode` and a hand-over are made from them.
+
+    Raises:
+        RecordError: no record in it.
+        RunDirectoryError: a run is at work in it.
+        CommandError: the sweep is not over, something cannot be removed, or it is Windows.
+    """
+    require_posix("clean")
+    sweep = read_sweep(directory)
+    status = sweep.status
+    if status is None or status.completion_time is None:
+        raise bad_input(f"{directory}: the sweep is not over, and goes on from its checkpoints: run it to the end")
+    if status.hand_over_failed:
+        raise bad_input(
+            f"{directory}: the winner is not handed over, and its weights are among the checkpoints: run it again first"
+        )
+    run = RunDirectory(directory)
+    with run.lock():
+        # With KeepAll the weights of all episodes are what was asked for.
+        unused = [run.reruns] if keeps_all(Layout.of(sweep)) else [run.work, run.reruns]
+        doomed = [path for folder in unused for path in _children(folder)]
+        size = sum(_size(path) for path in doomed)
+        try:
+            for path in doomed:
+                remove_tree(path)
+        except OSError as error:
+            said = f"{error.filename or directory}: cannot be removed ({error.strerror}): give the right to"
+            raise CommandError(said, Exit.FAILED) from error
+    return size
+
+
+def _children(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.glob("*")) if path.is_dir()) if folder.is_dir() else iter(())
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

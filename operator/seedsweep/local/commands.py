@@ -1,0 +1,148 @@
+"""`seedsweep run` as it is typed."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedsweep.codes import bad_input
+from seedsweep.web.options import Web, WebPort
+
+RUN_HELP = """
+Train a sweep on this machine, or go on with one that was interrupted.
+
+One episode trains on each GPU, or without GPUs on as many cores as an episode has threads. Relative paths in FILE
+start from its folder. Ctrl-C stops, the same command goes on.
+
+Exit codes: 0 complete; 1 the sweep failed, or its folder cannot be written any more; 2 bad input, nothing was started;
+130 interrupted. With --episode: 0 the same curve, 1 another, or none.
+"""
+
+
+CHECK_HELP = """
+Say everything that is wrong with a sweep's file, or else what the sweep comes to. Nothing is started or written.
+
+Each problem has its line, path, value and remedy. Syntax, fields, rules, files and columns take a moment; then our
+trainer, where it is installed, loads model and data and tries a step.
+
+Exit codes: 0 no problem found; 2 problems.
+"""
+
+
+CLEAN_HELP = """
+Remove what only the training of a finished sweep needed: checkpoints (work/) and episodes trained again (reruns/).
+
+The record, the report, best/, logs/ and attempts/ stay; so does work/ where the sweep says whenFinished: KeepAll.
+Without the weights of its survivors a sweep can get no more seeds.
+
+Exit codes: 0 removed; 1 something cannot be removed; 2 no record, or the sweep is not over: nothing was removed.
+"""
+
+INIT_HELP = """
+Write a first sweep for your data, with comments: the columns of texts and labels as found in the file.
+
+Give --data FILE (.csv, .tsv, .json, .jsonl or .parquet), or --task NAME with --path FOLDER for a task of GLUE.
+
+Exit codes: 0 written; 1 the file cannot be written; 2 bad input.
+"""
+
+
+def _seeds(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"wi([0-9]{1,10})-do([0-9]{1,10})", text) or re.fullmatch(r"([0-9]{1,10}),([0-9]{1,10})", text)
+    if found is None:
+        raise bad_input(f"--episode: {text[:60]!r} is not wiI-doJ: give the name of an episode, like wi3-do7")
+    return int(found[1]), int(found[2])
+
+
+def run_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A SeedSweep in YAML.")],
+    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME")] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Train at most so many episodes at once.", show_default=False)
+    ] = None,
+    episode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="wiI-doJ",
+            help="Only train this episode again, fully and apart, and compare its curve to the record bit for bit.",
+            show_default=False,
+        ),
+    ] = None,
+    web: Web = False,
+    web_port: WebPort = None,
+) -> None:
+    """Run a sweep or a single episode of it."""
+    seeds = _seeds(episode) if episode is not None else None
+    if seeds is not None and (web or web_port is not None):
+        raise bad_input("--web: shows a sweep, and --episode trains one episode alone: leave one of them out")
+    from rich.console import Console
+
+    from seedsweep.api.episode import EpisodeId
+    from seedsweep.local import rerun, run
+    from seedsweep.local.request import Request
+    from seedsweep.web.page import live_page
+
+    request = Request(file, out, parallelism)
+    console = Console()
+    if seeds is not None:
+        raise typer.Exit(rerun.rerun_episode(request, EpisodeId(*seeds), console))
+    with live_page(web, web_port, console) as page:
+        code = run.run_sweep(request, console, page=page)
+    raise typer.Exit(code)
+
+
+def check_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A SeedSweep in YAML.")],
+    for_cluster: Annotated[
+        bool, typer.Option("--for-cluster", help="It is to run on a cluster: files and places of this machine are not.")
+    ] = False,
+    no_trainer: Annotated[bool, typer.Option("--no-trainer", help="Do not load model and data: at once.")] = False,
+) -> None:
+    """Check a sweep's file."""
+    from rich.console import Console
+
+    from seedsweep.local.check import check_file
+    from seedsweep.local.request import Request
+
+    check_file(Request(file), Console(), for_cluster=for_cluster, with_trainer=not no_trainer)
+
+
+def init_command(
+    file: Annotated[Path | None, typer.Argument(hidden=True)] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The examples to train on.", show_default=False)
+    ] = None,
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The texts.", show_default="found")] = "",
+    label: Annotated[str, typer.Option(metavar="COLUMN", help="The labels.", show_default="found")] = "",
+    task: Annotated[
+        str | None, typer.Option(metavar="cola|mrpc|rte|sst2", help="A task of GLUE.", show_default=False)
+    ] = None,
+    path: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The task's train.tsv and dev.tsv.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A hub name, a folder, or package:NAME/FOLDER.")
+    ] = "google-bert/bert-base-uncased",
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The file to write, which must be new.")] = Path(
+        "sweep.yaml"
+    ),
+) -> None:
+    """Write a first sweep."""
+    from seedsweep.local.starting.init import Request, write_first_sweep
+
+    if file is not None and data is not None:
+        raise bad_input(f"--data: {file} and {data} are given: give one file of examples")
+    write_first_sweep(Request(to, model, data or file, text, label, task, path))
+    print(f"{to}: written. Next: seedsweep check {to}")
+
+
+def clean_command(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.")],
+) -> None:
+    """Clean a run's folder."""
+    from seedsweep.engine.questions.footprint import in_words
+    from seedsweep.local.clean import clean_folder
+
+    freed = clean_folder(directory)
+    print(f"{directory}: " + (f"{in_words(freed)} removed" if freed else "nothing is left to remove"))

@@ -1,0 +1,1 @@
+"""What this machine has: places, GPUs, cores and ports."""

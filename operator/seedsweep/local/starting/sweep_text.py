@@ -1,0 +1,118 @@
+"""A commented sweep for a data set. Pure."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from seedsweep.codes import bad_input
+from seedsweep.local.starting.columns import Found
+
+BATCH, EPOCHS, MOST_EVALUATIONS = 16, 3, 10
+_FEWEST = 20
+_RARE = 0.2
+"""Share of the smaller classes together below which accuracy says little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a sweep is written with."""
+
+    name: str
+    model: str
+    train: str
+    """As the sweep's file names the data: relative to its own folder."""
+
+
+def task_text(draft: Draft, task: str) -> str:
+    """A sweep on a GLUE task whose folder is `draft.train`."""
+    data = [
+        f"task: {task} # its columns, labels and metric are known",
+        f"path: {_word(draft.train)} # the folder with train.tsv and dev.tsv, relative to this file",
+        "maxLength: 128 # tokens; longer inputs are truncated, and counted",
+    ]
+    return _text(draft, data, [], MOST_EVALUATIONS, "dev.tsv is what episodes are selected by.")
+
+
+def data_text(draft: Draft, found: Found) -> str:
+    """A sweep on a file; raises CommandError where it holds too few examples."""
+    if found.rows < _FEWEST:
+        raise bad_input(f"--data: {found.rows} examples are too few to train, select and report on: give {_FEWEST}")
+    test, validation = min(1000, found.rows // 5), min(500, found.rows // 5)
+    columns = {"text": found.text, "textPair": found.text_pair, "label": found.label}
+    named = ", ".join(f"{key}: {_word(name)}" for key, name in columns.items() if name is not None)
+    data = [
+        f"train: {_word(draft.train)} # relative to this file",
+        f"columns: {{{named}}}",
+        *_kind(found),
+        f"split: {{validation: {validation}, test: {test}}} # set aside from train, always the same ones",
+        f"maxLength: {found.max_length} # tokens; longer inputs are truncated, and counted",
+    ]
+    steps = -(-(found.rows - test - validation) // BATCH)
+    words = f"{found.rows:,} examples were found: validation selects, the test set reports."
+    return _text(draft, data, [_metric(found)], min(MOST_EVALUATIONS, steps), words)
+
+
+def _kind(found: Found) -> Iterator[str]:
+    if found.kind == "regression":
+        yield "kind: regression # the labels are numbers"
+        return
+    shown = ", ".join(_word(name) for name in list(found.classes)[:5])
+    more = ", ..." if len(found.classes) > 5 else ""
+    yield f"# {len(found.classes)} classes: {shown}{more}"
+
+
+def _metric(found: Found) -> str:
+    if found.kind == "regression":
+        return "metric: {name: pearson, goal: maximize}"
+    largest = max(found.classes.values()) / sum(found.classes.values())
+    if largest > 1 - _RARE:
+        return f"metric: {{name: mcc, goal: maximize}} # {largest:.0%} are of one class: accuracy would say little"
+    return "metric: {name: accuracy, goal: maximize}"
+
+
+def _text(draft: Draft, data: list[str], metric: list[str], evaluations: int, words: str) -> str:
+    tuning = [
+        f"model: {_word(draft.model)} # a hub name, a folder, or package:NAME/FOLDER",
+        "dataset:",
+        *(f"  {line}" for line in data),
+        *metric,
+        f"epochs: {EPOCHS}",
+        f"batchSize: {BATCH}",
+        'learningRate: "2e-5" # decimals stand in quotes',
+        f"evaluationsPerEpoch: {evaluations} # a cut falls on one of them",
+    ]
+    head = f"""\
+# {words}
+#
+#   seedsweep check THIS_FILE    what is wrong with it, and what it comes to
+#   seedsweep run THIS_FILE
+apiVersion: seedsweep.io/v1alpha1
+kind: SeedSweep
+metadata:
+  name: {draft.name}
+spec:
+  seeds:
+    grid: # every weight-init seed with every data-order seed: 20 episodes
+      weightInits: {{count: 5}}
+      dataOrders: {{count: 4}}
+  parallelism: 4 # as many at once as there are GPUs, or cores, up to this
+  earlyStopping: # remove it to train all fully: `seedsweep plan` then tells from the record whether a cut pays
+    rungs:
+      - {{atPercent: 50, keep: 6}} # half-way, the six best go on
+  trainer:
+    fineTuning:
+"""
+    return head + "".join(f"      {line}\n" for line in tuning)
+
+
+def name_of(text: str) -> str:
+    """A name of a sweep like this text."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-") or "sweep"
+
+
+def _word(text: str) -> str:
+    """As YAML has it: in quotes where it would be something else."""
+    plain = re.fullmatch(r"[A-Za-z_./][\w./: -]*[\w./-]|[A-Za-z_]", text) and ": " not in text
+    words: Mapping[str, None] = dict.fromkeys(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+    return text if plain and text.lower() not in words else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What Python code imports from `seedsweep`: `load` and `run`, in a notebook and in a script."""

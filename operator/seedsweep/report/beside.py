@@ -1,0 +1,218 @@
+"""What attempts left beside a record: answers to single examples, training losses and times, what they ran with."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from seedsweep.api.cut import CutData
+from seedsweep.api.episode import BestEvaluation, Episode
+from seedsweep.api.status import SweepStatus
+from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.conditions import FILE as CONDITIONS
+from seedsweep.contract.conditions import parse_conditions
+from seedsweep.contract.for_reports import ATTEMPTS, most_bytes
+from seedsweep.contract.predictions import Predictions, PredictionsError, predictions_path
+from seedsweep.contract.training import FILE as TRAINING
+from seedsweep.contract.training import Interval, parse_training
+from seedsweep.engine.layout import Layout
+from seedsweep.report.facts import imported_from
+from seedsweep.report.record import IN_CLUSTER, Record
+from seedsweep.report.words import metric_name, one_line
+from seedsweep.science.examples.answers import METRICS, Answers, scores
+
+_ROUNDING = 1e-5
+"""Scores are recorded as float32."""
+_MOST_CLASSES = 1_000
+"""Matthews correlation takes a pass over the answers for each."""
+_NAMED = 5
+"""Episodes that are named where there may be many."""
+_WORDS = "accuracy, F1, their mean, Matthews correlation and mean squared error"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Of a record's episodes."""
+
+    found: Mapping[tuple[str, int], Predictions] = field(default_factory=dict)
+    """By name of the episode and evaluation."""
+    refused: tuple[str, ...] = ()
+    """What lies there and is not used, and why."""
+    conditions: tuple[str, ...] = ()
+    """Hardware and versions of each attempt that told them, as a line."""
+    training: Mapping[str, Mapping[int, Interval]] = field(default_factory=dict)
+    """By name of the episode and evaluation, what training came to before it and how long both took."""
+
+    def at(self, evaluations: Mapping[str, int]) -> tuple[list[str], Answers] | None:
+        """The answers of those episodes, each at an evaluation, that are known: their names and as many rows.
+
+        None where none is known.
+        """
+        names = [name for name, evaluation in evaluations.items() if (name, evaluation) in self.found]
+        if not names:
+            return None
+        those = [self.found[name, evaluations[name]] for name in names]
+        said = np.array([predictions.answers for predictions in those], dtype=np.float64)
+        first = those[0]
+        return names, Answers(first.metric, np.array(first.labels, dtype=np.float64), said, first.positive)
+
+
+def read_beside(directory: Path, record: Record) -> Beside:
+    """Read what attempts have left in attempts/UID; predictions at the evaluations that episodes were chosen by.
+
+    A file with predictions counts if it is about the metric that ranks and the same examples as the others, and gives
+    the score on record. Raises OSError for a file that is there and cannot be read.
+    """
+    layout = Layout.of(record.sweep)
+    metric = metric_name(record.sweep.spec.trainer)
+    found: dict[tuple[str, int], Predictions] = {}
+    refused: list[str] = []
+    for episode in record.episodes:
+        for evaluation in sorted(_wanted(episode, layout)):
+            name = episode.spec.id.name
+            for path in _files(directory, episode, evaluation):
+                first = next(iter(found.values()), None)
+                try:
+                    predictions = Predictions.parse(_content(path))
+                    _check(predictions, episode, evaluation, metric, first)
+                except PredictionsError as error:
+                    refused.append(f"{path.relative_to(directory)} {error}")
+                else:
+                    found[name, evaluation] = _share_examples(predictions, first)
+                    break
+    training = {episode.spec.id.name: _training(directory, episode) for episode in record.episodes}
+    return Beside(found, tuple(refused), tuple(_conditions(directory, record)), training)
+
+
+def _share_examples(predictions: Predictions, first: Predictions | None) -> Predictions:
+    """The same with the lists of the first, which hold as much: of thousands of files each would take memory anew."""
+    return predictions if first is None else replace(predictions, rows=first.rows, labels=first.labels)
+
+
+def counting(record: Record) -> dict[str, int]:
+    """By episode, the evaluation that its best counting score is from."""
+    return {e.spec.id.name: e.status.best.evaluation for e in record.episodes if e.status.best is not None}
+
+
+def up_to(record: Record, evaluation: int) -> dict[str, int]:
+    """By episode, its best evaluation up to this one."""
+    maximize = Layout.of(record.sweep).maximize
+    best = {
+        e.spec.id.name: BestEvaluation.of(e.status.scores, (), evaluation, maximize=maximize) for e in record.episodes
+    }
+    return {name: found.evaluation for name, found in best.items() if found is not None}
+
+
+def compared_at(record: Record, cut: CutData) -> dict[str, int]:
+    """By episode, the evaluation whose score a cut ranked it by: the best up to the cut, or that at the cut."""
+    if cut.rank_by == "latest":
+        return dict.fromkeys(cut.ranked, cut.evaluation)
+    return up_to(record, cut.evaluation)
+
+
+def why_none(record: Record, known: Beside) -> str:
+    """Why no answers to single examples can be used, and how to get them; empty where some can."""
+    status, trainer = record.sweep.status or SweepStatus(), record.sweep.spec.trainer
+    if imported_from(status) is not None:
+        return "imported curves hold no answers to single examples. Train with `seedsweep run` to get it."
+    metric = metric_name(trainer)
+    if metric is not None and metric not in METRICS:
+        return f"models are compared example by example for {_WORDS}. Rank by one of these to get it."
+    if known.found:
+        return ""
+    if known.refused:
+        return f"{known.refused[0]}. Restore the folder `attempts` of the run to get it."
+    if trainer.fine_tuning is None:
+        remedy = "Have it write them as docs/trainer-contract.md says to get it."
+        return f"the trainer left no answers to single examples. {remedy}"
+    return f"no answers to single examples lie beside this record: {_where_they_are(record.sweep)} to get it."
+
+
+def why_some(record: Record, known: Beside) -> str:
+    """Why what needs the answers of all cannot be told where those of some are known, and how to get it."""
+    layout = Layout.of(record.sweep)
+    wanted = {(e.spec.id.name, evaluation) for e in record.episodes for evaluation in _wanted(e, layout)}
+    names = sorted({name for name, _ in wanted - known.found.keys()})
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    whose = f"of {', '.join(names[:_NAMED])}{more}" if names else "of some episodes"
+    remedy = "Restore the folder `attempts`, or run the sweep again, to get it."
+    return f"{whose} not all answers to single examples are known. {remedy}"
+
+
+def _where_they_are(sweep: SeedSweep) -> str:
+    metadata = sweep.metadata
+    if metadata.uid is None:
+        return "earlier releases kept none. Run the sweep with `seedsweep run`"
+    if sweep.spec.storage is None:
+        return "they went with the pods. Give the sweep spec.storage, or run it with `seedsweep run`,"
+    report = f"seedsweep report {IN_CLUSTER}{metadata.name} -n {metadata.namespace}"
+    return f"they are in the storage of the sweep. Bring them with `{report}`, into this folder with --to,"
+
+
+def _wanted(episode: Episode, layout: Layout) -> set[int]:
+    status = episode.status
+    rungs = [score.evaluation for score in status.rung_scores]
+    best = [BestEvaluation.of(status.scores, (), upto, maximize=layout.maximize) for upto in rungs]
+    chosen = {found.evaluation for found in (status.best, *best) if found is not None}
+    return chosen.union(rungs) if layout.latest else chosen
+
+
+def _files(directory: Path, episode: Episode, evaluation: int) -> Iterator[Path]:
+    """Of the first attempt first: the first record of a score is the one that stands."""
+    for folder in _folders(directory, episode):
+        path = folder / predictions_path(evaluation)
+        if path.is_file():
+            yield path
+
+
+def _folders(directory: Path, episode: Episode) -> Iterator[Path]:
+    """Of its attempts, in their order; a uid that is no name of a folder has none."""
+    for attempt in episode.status.attempts:
+        if Path(attempt.uid).name == attempt.uid:
+            yield directory / ATTEMPTS / attempt.uid
+
+
+def _content(path: Path) -> bytes:
+    """All of a file; of one that is too large, enough for that to be seen."""
+    with path.open("rb") as file:
+        return file.read(most_bytes(path.as_posix()) + 1)
+
+
+def _conditions(directory: Path, record: Record) -> Iterator[str]:
+    for episode in record.episodes:
+        for folder in _folders(directory, episode):
+            if (folder / CONDITIONS).is_file():
+                told = parse_conditions(_content(folder / CONDITIONS))
+                if told:
+                    yield one_line(", ".join(f"{name} {value}" for name, value in told.items()))
+
+
+def _training(directory: Path, episode: Episode) -> dict[int, Interval]:
+    """Of the evaluations on record; what the first attempt says of one stands, as its score does."""
+    found: dict[int, Interval] = {}
+    for folder in _folders(directory, episode):
+        if (folder / TRAINING).is_file():
+            for line in parse_training(_content(folder / TRAINING)):
+                if line.evaluation <= len(episode.status.scores):
+                    found.setdefault(line.evaluation, line)
+    return found
+
+
+def _check(
+    predictions: Predictions, episode: Episode, evaluation: int, metric: str | None, first: Predictions | None
+) -> None:
+    if predictions.evaluation != evaluation or predictions.metric != (metric or predictions.metric):
+        raise PredictionsError("is about another evaluation or metric than its place says")
+    if predictions.metric not in METRICS:
+        raise PredictionsError(f"is about {predictions.metric}, which cannot be computed anew")
+    if first is not None and (predictions.rows, predictions.labels) != (first.rows, first.labels):
+        raise PredictionsError("is about other examples than those of other episodes")
+    if predictions.metric == "mcc" and len({*predictions.labels, *predictions.answers}) > _MOST_CLASSES:
+        raise PredictionsError(f"has more than {_MOST_CLASSES:,} classes")
+    labels, said = (np.array(column, dtype=np.float64) for column in (predictions.labels, predictions.answers))
+    found = float(scores(Answers(predictions.metric, labels, said[None], predictions.positive))[0, 0])
+    recorded = episode.status.scores[evaluation - 1] if evaluation <= len(episode.status.scores) else None
+    if recorded is None or not math.isclose(found, recorded, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+        raise PredictionsError(f"gives a score of {found:.6g} where {recorded} is on record")

@@ -1,0 +1,1 @@
+"""The figures of a report: what each shows, and what they are drawn from."""

@@ -1,0 +1,1 @@
+"""What a report says of a record in words, beyond its tables."""

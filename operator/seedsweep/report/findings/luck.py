@@ -1,0 +1,74 @@
+"""Luck and skill apart: how much of the spread over seeds is the draw of the validation examples."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.layout import Layout
+from seedsweep.report.beside import Beside, counting, up_to, why_none, why_some
+from seedsweep.report.findings.verdict import healthy_among
+from seedsweep.report.record import Record
+from seedsweep.report.statistics.analysis import Withheld, analyses
+from seedsweep.report.statistics.floor import at_floor
+from seedsweep.report.words import metric_name
+from seedsweep.science.examples.answers import scores
+from seedsweep.science.examples.luck import Luck, binomial_noise, take_apart
+
+LUCK_AND_SKILL = "Luck and skill apart"
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """The spread taken apart, with what it was made from."""
+
+    luck: Luck
+    models: int
+    examples: int
+    source: str
+    """Which scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approximate:
+    """The same from scores and the number of examples alone: accuracy only."""
+
+    observed: float
+    """Standard deviation over seeds."""
+    noise: float
+    """At most so much of it is luck."""
+    skill: float
+    """At least so much would stay."""
+    models: int
+    examples: int
+    source: str
+
+
+def luck_of(record: Record, known: Beside) -> Apart | Approximate | Withheld | None:
+    """From predictions where all are known, else by the binomial approximation, else withheld; None without scores."""
+    found = analyses(record)
+    if not found or found[0].summary.n < 2:
+        return None
+    first = found[0]
+    at, floor = next((cut.data.evaluation for cut in record.cuts), None), at_floor(record)
+    if floor is not None:
+        at = floor.evaluation
+    evaluations = counting(record) if at is None else up_to(record, at)
+    chosen = {name: evaluations[name] for name in first.by_episode if name in evaluations}
+    those = known.at(chosen)
+    source = f"{first.title[0].lower()}{first.title[1:]}"
+    by_best = at is None or not Layout.of(record.sweep).latest
+    if by_best and those is not None and len(those[0]) == len(chosen) >= 2 and those[1].examples >= 2:
+        answers, maximize = those[1], Layout.of(record.sweep).maximize
+        luck = take_apart(answers, maximize=maximize, healthy=healthy_among(record, scores(answers)[0]))
+        return Apart(luck, answers.models, answers.examples, source)
+    status = record.sweep.status or SweepStatus()
+    examples = status.provenance.examples.validation if status.provenance is not None else None
+    if metric_name(record.sweep.spec.trainer) == "accuracy" and examples is not None:
+        observed, noise = first.summary.deviation or 0.0, binomial_noise(np.array(first.scores), examples)
+        noise = min(noise, observed)
+        skill = math.sqrt(observed**2 - noise**2)
+        return Approximate(observed, noise, skill, first.summary.n, examples, source)
+    why = why_none(record, known) or why_some(record, known)
+    return Withheld(LUCK_AND_SKILL, why)

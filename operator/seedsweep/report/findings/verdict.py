@@ -1,0 +1,173 @@
+"""The verdict in words: did anybody learn, what decided the cut, is the winner better than the runner-up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedsweep.api.cut import CutData
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.layout import Layout
+from seedsweep.report.beside import Beside, compared_at, counting, why_none, why_some
+from seedsweep.report.episodes import ranked
+from seedsweep.report.facts import beats_constant, has_lost
+from seedsweep.report.findings.losers import Losers, losers_of
+from seedsweep.report.record import Record
+from seedsweep.report.statistics.analysis import Withheld, known_baseline
+from seedsweep.report.words import metric_name
+from seedsweep.science.examples.answers import Floats, scores
+from seedsweep.science.examples.luck import Redrawn, redraw
+from seedsweep.science.examples.paired import Paired, paired_test
+
+WINNER_AND_RUNNER_UP = "Whether the winner is better than the runner-up by more than chance"
+LOSERS = "Which losers could be told apart from the last one kept"
+OTHER_EXAMPLES = "Who would be chosen on other validation examples"
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """What a cut was decided by: the last that was kept against the first that was lost."""
+
+    evaluation: int
+    kept: str
+    lost: str
+    difference: float | None
+    """Of their scores, 0 or more; 0 where a tie-breaker decided, None where one of them has no defined score."""
+    right: int | None
+    """By how many more examples the one is right; None where the metric counts none, or their number is not known."""
+    examples: int | None
+    again: Redrawn | None
+    """Who would be kept on other examples; None where the answers of an episode that was ranked are not known."""
+    keep: int
+    losers: Losers | None
+    """Each against the last that was kept; None where its answers, or those of all losers, are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """The winner against the next best."""
+
+    winner: str
+    episode: str
+    test: Paired
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class WinnerAgain:
+    """Who would win on other examples."""
+
+    chance: float
+    """Of the winner to be the best again."""
+    among: int
+    """Models that were compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All of it; None where nothing can be said."""
+
+    beats_constant: bool | None
+    """Whether the best score is better than that of a constant answer; None where either is not known."""
+    margins: tuple[Margin, ...]
+    runner_up: RunnerUp | None
+    winner_again: WinnerAgain | None
+    refused: tuple[str, ...]
+    """Files with predictions that are not used, and why."""
+    withheld: tuple[Withheld, ...]
+
+
+def verdict_of(record: Record, known: Beside) -> Verdict:
+    """What the record, and the predictions beside it, say of its result."""
+    status, maximize = record.sweep.status or SweepStatus(), Layout.of(record.sweep).maximize
+    margins = tuple(_margin(record, known, cut.data) for cut in record.cuts if len(cut.data.ranked) > cut.data.keep)
+    runner_up, winner_again = _runner_up(record, known), _winner_again(record, known)
+    return Verdict(
+        beats_constant(status.best, maximize=maximize),
+        margins,
+        runner_up,
+        winner_again,
+        known.refused,
+        tuple(_withheld(record, known, margins, runner_up)),
+    )
+
+
+def _margin(record: Record, known: Beside, cut: CutData) -> Margin:
+    kept, lost = cut.rows[cut.keep - 1], cut.rows[cut.keep]
+    difference = abs(kept.score - lost.score) if kept.score is not None and lost.score is not None else None
+    examples = _validation_examples(record)
+    counts = difference is not None and metric_name(record.sweep.spec.trainer) == "accuracy"
+    right = round(difference * examples) if counts and difference is not None and examples is not None else None
+    again = _kept_again(record, known, cut)
+    losers = losers_of(record, known, cut)
+    return Margin(cut.evaluation, kept.episode, lost.episode, difference, right, examples, again, cut.keep, losers)
+
+
+def _kept_again(record: Record, known: Beside, cut: CutData) -> Redrawn | None:
+    evaluations = compared_at(record, cut)
+    ranked = [name for name in cut.ranked if name in evaluations]
+    found = known.at({name: evaluations[name] for name in ranked})
+    if found is None or len(found[0]) < len(cut.ranked) or cut.keep >= len(ranked):
+        return None
+    answers = found[1]
+    healthy = healthy_among(record, scores(answers)[0])
+    return redraw(answers, cut.keep, maximize=Layout.of(record.sweep).maximize, healthy=healthy)
+
+
+def _runner_up(record: Record, known: Beside) -> RunnerUp | None:
+    order = _ranking(record)
+    if len(order) < 2:
+        return None
+    evaluations = counting(record)
+    found = known.at({name: evaluations[name] for name in order[:2]})
+    if found is None or len(found[0]) < 2:
+        return None
+    return RunnerUp(order[0], order[1], paired_test(found[1]), found[1].examples)
+
+
+def _winner_again(record: Record, known: Beside) -> WinnerAgain | None:
+    """Among all whole runs; after a cut among those that were kept, for who had lost could not win."""
+    order, evaluations = _ranking(record), counting(record)
+    lost = {e.spec.id.name for e in record.episodes if has_lost(e)}
+    among = [name for name in order if name == order[0] or name not in lost]
+    found = known.at({name: evaluations[name] for name in among})
+    if found is None or len(found[0]) < max(2, len(among)):
+        return None
+    healthy = healthy_among(record, scores(found[1])[0])
+    again = redraw(found[1], 1, maximize=Layout.of(record.sweep).maximize, healthy=healthy)
+    return WinnerAgain(again.same, len(among))
+
+
+def _ranking(record: Record) -> list[str]:
+    """All that have a counting score, the winner first."""
+    status, order = record.sweep.status or SweepStatus(), ranked(record)
+    if status.best is None or status.best.episode not in order:
+        return []
+    winner = status.best.episode
+    return [winner, *(name for name in order if name != winner)]
+
+
+def healthy_among(record: Record, found: Floats) -> NDArray[np.bool_] | None:
+    """Which scores are no failed runs; None where no score of a constant answer is known."""
+    baseline = known_baseline(record.sweep.status or SweepStatus(), record.episodes)
+    if baseline is None:
+        return None
+    return np.asarray(found > baseline if Layout.of(record.sweep).maximize else found < baseline)
+
+
+def _validation_examples(record: Record) -> int | None:
+    status = record.sweep.status or SweepStatus()
+    return status.provenance.examples.validation if status.provenance is not None else None
+
+
+def _withheld(record: Record, known: Beside, margins: Sequence[Margin], runner_up: RunnerUp | None) -> list[Withheld]:
+    missing = []
+    why = why_none(record, known) or why_some(record, known)
+    if runner_up is None and len(_ranking(record)) > 1:
+        missing.append(Withheld(WINNER_AND_RUNNER_UP, why))
+    if any(margin.losers is None for margin in margins):
+        missing.append(Withheld(LOSERS, why))
+    if any(margin.again is None for margin in margins):
+        missing.append(Withheld(OTHER_EXAMPLES, why))
+    return missing

@@ -1,0 +1,1 @@
+"""Which statistics a record can carry, each with what it was computed from, or why it cannot."""

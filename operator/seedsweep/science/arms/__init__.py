@@ -1,0 +1,1 @@
+"""Two arms, with and without a change: their difference, and how many runs tell it."""

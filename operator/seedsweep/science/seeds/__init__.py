@@ -1,0 +1,1 @@
+"""Which seed matters, and whether tasks agree on the good ones."""

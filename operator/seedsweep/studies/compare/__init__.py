@@ -1,0 +1,1 @@
+"""`seedsweep compare`: is a change better than what seeds do by themselves?"""

@@ -1,0 +1,1 @@
+"""`seedsweep plan`: how many seeds, and when to cut?"""

