@@ -71,6 +71,13 @@ class Tab:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
 
+    async def prefer(self, scheme: str) -> None:
+        """The colours that its reader prefers, light or dark; returns once the ground has them."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        await self.send("Emulation.setEmulatedMedia", features=features)
+        ground = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 28)"}[scheme]
+        await self.until(f"getComputedStyle(document.body).backgroundColor === {ground!r}")
+
     async def press(self, key: str) -> None:
         """A key, by the name that scripts see."""
         code = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "End": 35, "Tab": 9}[key]

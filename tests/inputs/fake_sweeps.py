@@ -29,6 +29,13 @@ class FakeSweep:
         """Where it runs."""
         return self.folder / "out"
 
+    def hold(self, episode: str) -> Path:
+        """Let this episode, and so the sweep, not end while the file that is returned exists."""
+        held = self.folder / "held"
+        held.touch()
+        self.trouble = {**self.trouble, episode: {"at": 1, "how": "wait", "while": str(held)}}
+        return held
+
     def write(self) -> Path:
         """Write the file (JSON is YAML) and return its path."""
         config = {"evaluations": self.evaluations, "seconds": self.seconds, "trouble": self.trouble}

@@ -1,7 +1,8 @@
 """A trainer that keeps the whole contract and trains nothing: curves are a function of the seeds.
 
 Its configuration: `evaluations`, `seconds` each of them takes, and `trouble`, by episode: `at` which evaluation, `how`
-(crash, diverge, hang, memory, configuration, kill, silent) and in how many attempts (`times`, else all).
+(crash, diverge, hang, memory, configuration, kill, silent; wait: go on once the file `while` is gone) and in how many
+attempts (`times`, else all).
 """
 
 import hashlib
@@ -103,12 +104,20 @@ class Trainer:
         while len(self.scores) < self.stop_after:
             time.sleep(self.config.get("seconds", 0))
             if self.trouble and len(self.scores) + 1 == self.trouble["at"]:
-                return self.fail(str(self.trouble["how"]))
+                if self.trouble["how"] != "wait":
+                    return self.fail(str(self.trouble["how"]))
+                self.wait()
             self.scores.append(score_of(*self.seeds, len(self.scores) + 1, self.evaluations))
             self.save()
             self.message(Outcome.RUNNING)
         self.message(Outcome.DONE if len(self.scores) == self.evaluations else Outcome.STOPPED)
         return ExitCode.OK
+
+    def wait(self) -> None:
+        """Until a file is gone."""
+        file = Path(str(self.trouble["while"]))
+        while file.exists():
+            time.sleep(0.02)
 
     def fail(self, how: str) -> int:
         """Come to no good end."""

@@ -10,14 +10,14 @@ from host.runners import runner
 from inputs.fake_sweeps import FakeSweep
 from local.conftest import Command
 
-SOME_TIME = 0.05
-"""That an evaluation takes: long enough for a page to be opened before all are over."""
-
 
 def test_the_page_follows_a_run_to_its_result(fake_sweep: FakeSweep) -> None:
-    fake_sweep.seconds = SOME_TIME
+    held = fake_sweep.hold("wi2-do2")
     with runner(*fake_sweep.arguments("--web")) as process:
-        told = list(news(process))
+        following = news(process)
+        told = [next(following)]
+        held.unlink()
+        told += following
         process.communicate()
     assert process.returncode == 0
     assert told[0]["anew"] is True

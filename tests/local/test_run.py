@@ -97,11 +97,14 @@ def test_outcome_does_not_depend_on_how_many_train_at_once(seedsweep: Command, t
 
 
 def test_sweep_interrupted_at_random_moments_ends_as_if_left_alone(seedsweep: Command, tmp_path: Path) -> None:
-    alone, disturbed = FakeSweep(tmp_path / "a"), FakeSweep(tmp_path / "b", seconds=0.01)
+    alone, disturbed = FakeSweep(tmp_path / "a"), FakeSweep(tmp_path / "b")
     for sweep in (alone, disturbed):
         sweep.folder.mkdir()
-        sweep.spec = {"trainer": trainer_of(alone)}
+    held = disturbed.hold("wi2-do2")
+    alone.spec = disturbed.spec = {"trainer": trainer_of(disturbed)}
+    held.unlink()
     assert seedsweep(*alone.arguments()).code == 0
+    held.touch()
     moments = random.Random(0)
     for _ in range(3):
         with runner(*disturbed.arguments()) as process:
@@ -110,6 +113,7 @@ def test_sweep_interrupted_at_random_moments_ends_as_if_left_alone(seedsweep: Co
             said = process.communicate()[0]
             assert process.returncode == 130, said
             assert "the same command goes on" in said
+    held.unlink()
     assert seedsweep(*disturbed.arguments()).code == 0
     assert outcome(disturbed.record) == outcome(alone.record)
 
@@ -151,8 +155,11 @@ def test_killed_runner_leaves_no_process_and_the_same_command_ends_the_same(seed
     alone, killed = FakeSweep(tmp_path / "a"), FakeSweep(tmp_path / "b")
     for sweep in (alone, killed):
         sweep.folder.mkdir()
-        sweep.seconds = 0.01
+    held = killed.hold("wi2-do2")
+    alone.spec = killed.spec = {"trainer": trainer_of(killed)}
+    held.unlink()
     assert seedsweep(*alone.arguments()).code == 0
+    held.touch()
     for times in (1, 3):
         with runner(*killed.arguments()) as process:
             assert read_until(process, "started", times)
@@ -161,6 +168,7 @@ def test_killed_runner_leaves_no_process_and_the_same_command_ends_the_same(seed
             process.kill()
             process.wait()
             assert_ended(descendants)
+    held.unlink()
     assert seedsweep(*killed.arguments()).code == 0
     assert outcome(killed.record) == outcome(alone.record)
 
@@ -256,11 +264,12 @@ def test_finished_sweep_says_so_and_shows_its_result_again(seedsweep: Command, f
 
 
 def test_budgets_and_parallelism_may_change_between_runs(seedsweep: Command, fake_sweep: FakeSweep) -> None:
-    fake_sweep.seconds = 0.05
+    held = fake_sweep.hold("wi2-do2")
     with runner(*fake_sweep.arguments()) as process:
         assert read_until(process, "started", 1)
         process.send_signal(signal.SIGINT)
         process.communicate()
+    held.unlink()
     fake_sweep.spec = {"parallelism": 1, "backoffLimitPerEpisode": 3, "progressDeadlineSeconds": 100}
     assert seedsweep(*fake_sweep.arguments()).code == 0
     assert fake_sweep.record.sweep.spec.parallelism == 1

@@ -75,7 +75,7 @@ def test_parallelism_must_be_a_place_at_least(fake_sweep: FakeSweep) -> None:
 
 
 def test_an_interrupted_cell_saves_and_the_same_call_goes_on(fake_sweep: FakeSweep) -> None:
-    fake_sweep.seconds = 0.2
+    held = fake_sweep.hold("wi1-do1")
     file = fake_sweep.write()
 
     def interrupt() -> None:
@@ -94,6 +94,7 @@ def test_an_interrupted_cell_saves_and_the_same_call_goes_on(fake_sweep: FakeSwe
     status = fake_sweep.record.sweep.status
     assert status is not None
     assert status.completion_time is None
+    held.unlink()
     made = in_a_loop(file, out=fake_sweep.out, progress=False)
     assert made.sweep.status is not None
     assert made.sweep.status.phase == "Complete"

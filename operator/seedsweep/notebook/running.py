@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -18,6 +18,9 @@ from seedsweep.notebook.cell import CellScreen
 from seedsweep.notebook.event_loop import loop_runs
 from seedsweep.notebook.loading import Run, load
 from seedsweep.terminal import LiveView
+
+HEARD_WITHIN = 0.2
+"""An interrupt, in seconds."""
 
 
 def run(
@@ -74,6 +77,9 @@ def _in_a_thread(request: Request, console: Console) -> Exit:
 
 def _result(ending: "Future[Exit]") -> Exit:
     try:
+        # A signal may reach another thread: this one, which alone raises KeyboardInterrupt, then sleeps on.
+        while not ending.done():
+            wait([ending], timeout=HEARD_WITHIN)
         return ending.result()
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
