@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -98,8 +99,15 @@ class Distinct:
         """What no other item may share."""
         if not self.keys:
             return str(item)
-        fields = {field.alias or name: name for name, field in type(item).model_fields.items()}
-        return ", ".join(f"{key} {getattr(item, fields[key])}" for key in self.keys)
+        kind: type[BaseModel] = type(item)
+        return ", ".join(f"{key} {getattr(item, name)}" for key, name in _names_of(kind, self.keys))
+
+
+@cache
+def _names_of(kind: type[BaseModel], keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Fields as they are called on the wire, each with its attribute."""
+    names = {field.alias or name: name for name, field in kind.model_fields.items()}
+    return tuple((key, names[key]) for key in keys)
 
 
 DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"

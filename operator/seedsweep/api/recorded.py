@@ -8,6 +8,7 @@ it to that bound first. No reader enforces a bound, because another release may 
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
@@ -29,6 +30,7 @@ MAX_MESSAGE = 4_096
 _ELLIPSIS = "..."
 _UNKNOWN = "Unknown"
 _TWO_BYTES = frozenset('"\\\b\f\n\r\t')
+_MOST_BYTES = 6
 _SIX_BYTES = frozenset("<>&\u2028\u2029")
 """The API server stores these as \\u003c and the like."""
 
@@ -57,18 +59,31 @@ def keep_unknown(new: Value, old: object) -> Value:
     if any(getattr(new, name) != getattr(old, name) for name in new.about):
         return new
     changes: dict[str, object] = {}
-    for name, info in type(new).model_fields.items():
+    for name, distinct in _fields(type(new)):
         value, before = getattr(new, name), getattr(old, name)
-        distinct = next((part for part in info.metadata if isinstance(part, Distinct)), None)
+        kept: object = value
         if isinstance(value, list) and distinct is not None:
             known = {distinct.identity(item): item for item in before}
-            changes[name] = [keep_unknown(item, known.get(distinct.identity(item))) for item in value]
+            kept = [keep_unknown(item, known.get(distinct.identity(item))) for item in value]
         elif isinstance(value, Recorded):
-            changes[name] = keep_unknown(value, before)
-    kept = new.evolve(**changes)
-    extra = {**(getattr(old, "__pydantic_extra__", None) or {}), **(new.__pydantic_extra__ or {})}
-    object.__setattr__(kept, "__pydantic_extra__", extra)
-    return kept
+            kept = keep_unknown(value, before)
+        if kept is not value:
+            changes[name] = kept
+    extra = getattr(old, "__pydantic_extra__", None)
+    if not changes and not extra:
+        return new
+    found = new.evolve(**changes)
+    object.__setattr__(found, "__pydantic_extra__", {**(extra or {}), **(new.__pydantic_extra__ or {})})
+    return found
+
+
+@cache
+def _fields(kind: type[Recorded]) -> tuple[tuple[str, Distinct | None], ...]:
+    """Names, and of a list what makes its items distinct: looked up once, for every plan asks of every episode."""
+    return tuple(
+        (name, next((part for part in info.metadata if isinstance(part, Distinct)), None))
+        for name, info in kind.model_fields.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,8 @@ def shortened(text: str, limit: int) -> str:
     A longer one ends with "..."; what is no Unicode character becomes "?".
     """
     text = text[: limit + 1].encode(errors="replace").decode()
+    if len(text) * _MOST_BYTES <= limit:
+        return text
     sizes = list(accumulate(map(_size, text)))
     if not sizes or sizes[-1] <= limit:
         return text
@@ -125,5 +142,5 @@ def _size(character: str) -> int:
     if character in _TWO_BYTES:
         return 2
     if character < " " or character in _SIX_BYTES:
-        return 6
+        return _MOST_BYTES
     return len(character.encode())
