@@ -31,16 +31,16 @@ from seedsweep.report.record import Record, read_record, write_record
 
 Result = TypeVar("Result")
 GPUS = 3
-EPISODES, RUNG, EVALUATIONS = 20, 2, 10
+EPISODES, RUNG, EVALUATIONS = 12, 2, 10
 LOOKS = 50
 """Of a fifth of a second, for a preemption to be on record."""
 
 
-def twenty_episodes(namespace: str) -> Object:
-    """The quickstart with 5 x 4 seeds, cut at evaluation 2 of 10, and small enough for two cores."""
+def twelve_episodes(namespace: str) -> Object:
+    """The quickstart with 4 x 3 seeds, cut at evaluation 2 of 10, and small enough for two cores."""
     sweep = example("quickstart.yaml")
     sweep["spec"] |= {
-        "seeds": {"grid": {"weightInits": {"count": 5}, "dataOrders": {"count": 4}}},
+        "seeds": {"grid": {"weightInits": {"count": 4}, "dataOrders": {"count": 3}}},
         "parallelism": GPUS,
         "earlyStopping": {"rungs": [{"atPercent": 20, "keep": 4}]},
         "storage": {"persistentVolumeClaim": {"claimName": "weights"}},
@@ -129,10 +129,10 @@ async def one_cut(control_plane: ControlPlane, namespace: str) -> Object:
 
 
 @pytest.mark.timeout(1200)
-async def test_twenty_episodes_on_three_gpus_preempted_twice_end_as_on_one_machine(
+async def test_twelve_episodes_on_three_gpus_preempted_twice_end_as_on_one_machine(
     control_plane: ControlPlane, namespace: str, tmp_path: Path
 ):
-    sweep = twenty_episodes(namespace)
+    sweep = twelve_episodes(namespace)
     file, folder = tmp_path / "sweep.yaml", tmp_path / "run"
     YAML(typ="safe").dump(sweep, file)
     make_claim(control_plane, namespace)

@@ -266,6 +266,12 @@ def test_the_status_says_in_one_line_what_happens(suspend):
     assert "\n" not in todo.status.message
 
 
+@pytest.mark.parametrize(("t", "words"), [(1, "1 episode has yet"), (2, "2 episodes have yet")])
+def test_it_counts_who_has_yet_to_reach_a_rung(t, words):
+    todo = look(study(t, (3, 1)), running(0, 0.1))
+    assert todo.status.message.startswith(f"{words} to reach their rung")
+
+
 def test_without_storage_a_survivor_starts_again_from_its_seeds_and_that_is_counted():
     records = {0: stopped_at_rung(0, 0.1, 0.2, 0.9), 1: OVER[1]}
     assert look(TWO, records=records, cuts=[CUT], resumable=False).starts == [(0, None)]

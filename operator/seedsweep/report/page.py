@@ -5,9 +5,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from seedsweep.api.card import average_words
 from seedsweep.api.cut import Cut, CutData, RankedEpisode
@@ -90,16 +91,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
     tests = tests_of(margin.losers for margin in findings.verdict.margins)
     rows, drawings = episode_rows(record, tests, last_losses(record, known)), figures_of(record)
     script = SCRIPT.read_text(encoding="utf-8")
-    environment = Environment(
-        loader=PackageLoader("seedsweep.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    words = (average_words, counted, data_words, duration_text, one_line, p_text, score_text, share_text)
-    environment.filters.update({function.__name__: function for function in words})
-    return environment.get_template("report.html").render(
+    return _template().render(
         sweep=sweep,
         status=status,
         maximize=Layout.of(sweep).maximize,
@@ -150,6 +142,21 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         has_test_set=has_test_set(sweep.spec.trainer),
         episodes=episodes,
     )
+
+
+@cache
+def _template() -> Template:
+    """Compiled once, however many pages a process writes."""
+    environment = Environment(
+        loader=PackageLoader("seedsweep.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = (average_words, counted, data_words, duration_text, one_line, p_text, score_text, share_text)
+    environment.filters.update({function.__name__: function for function in words})
+    return environment.get_template("report.html")
 
 
 def write_report(directory: Path) -> Path:

@@ -182,17 +182,21 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
     if outlook.stall is not None:
         return "Running" if draft.live else "Pending", outlook.stall.message
     if draft.layout.floor is not None:
-        return "Running", f"{len(race.standings)} episodes have yet to end; {_fallen(counts)}; {best}"
+        return "Running", f"{_have(len(race.standings))} yet to end; {_fallen(counts)}; {best}"
     racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
     retries = outlook.for_retry
     waiting = f"{retries} wait to be retried; " if retries else ""
     if racing:
-        return "Running", f"{racing} episodes have yet to reach their rung; {waiting}{best}"
+        return "Running", f"{_have(racing)} yet to reach their rung; {waiting}{best}"
     if any(standing.need is Need.CUT for standing in race.standings.values()):
         return "Running", f"cutting; {best}"
     return (
         "Running" if draft.seen.attempts or draft.seen.episodes else "Pending"
     ), f"survivors train to the end; {waiting}{best}"
+
+
+def _have(episodes: int) -> str:
+    return f"{episodes} episode has" if episodes == 1 else f"{episodes} episodes have"
 
 
 def _fallen(counts: EpisodeCounts) -> str:
