@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -37,5 +37,7 @@ def read_until(process: subprocess.Popen[str], word: str, times: int) -> bool:
 def assert_ended(processes: Sequence[psutil.Process]) -> None:
     """They end; one that only waits to be reaped has. Those that never do end the test's own time."""
     for process in processes:
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            psutil.wait_procs([process], timeout=0.1)
+        # It may also be gone between two looks at it.
+        with suppress(psutil.NoSuchProcess):
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                psutil.wait_procs([process], timeout=0.1)

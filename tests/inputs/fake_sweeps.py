@@ -29,11 +29,12 @@ class FakeSweep:
         """Where it runs."""
         return self.folder / "out"
 
-    def hold(self, episode: str) -> Path:
-        """Let this episode, and so the sweep, not end while the file that is returned exists."""
+    def hold(self, *episodes: str, at: int = 1) -> Path:
+        """Let none of these, and so not the sweep, come to this evaluation while the file that is returned exists."""
         held = self.folder / "held"
         held.touch()
-        self.trouble = {**self.trouble, episode: {"at": 1, "how": "wait", "while": str(held)}}
+        wait = {"at": at, "how": "wait", "while": str(held)}
+        self.trouble = {**self.trouble, **dict.fromkeys(episodes, wait)}
         return held
 
     def write(self) -> Path:
