@@ -30,7 +30,7 @@ def test_who_leaves_a_socket_open_fails_and_who_collects_it_does_not(tmp_path: P
     (tmp_path / "test_b.py").write_text(CLEAN)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:asyncio", str(tmp_path)]
     found = os.environ | {"PYTHONPATH": str(tests)}
-    done = subprocess.run(command, cwd=tmp_path, env=found, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, env=found, capture_output=True, text=True, check=False, timeout=240)
     said = done.stdout + done.stderr
     assert "ERROR test_a.py::test_that_leaves_a_socket_open" in said
     assert "PASSED test_b.py::test_in_which_garbage_is_collected" in said

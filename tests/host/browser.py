@@ -110,9 +110,8 @@ async def browser() -> AsyncIterator[Tab]:
             # What else it says is read too: a full pipe would hold it up.
             said = asyncio.create_task(process.stderr.read())
             async with aiohttp.ClientSession() as session:
-                async with session.get(f"http://{address}/json/list") as answer:
-                    pages = [target for target in await answer.json() if target["type"] == "page"]
-                async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                page = await _first_page(session, address)
+                async with session.ws_connect(page, max_msg_size=0) as socket:
                     tab = Tab(socket)
                     for domain in ("Page", "Runtime", "Log"):
                         await tab.send(f"{domain}.enable")
@@ -123,6 +122,16 @@ async def browser() -> AsyncIterator[Tab]:
             if process.returncode is None and sys.exc_info()[0] is not None:
                 process.kill()
             await process.wait()
+
+
+async def _first_page(session: aiohttp.ClientSession, address: str) -> str:
+    """Where its page is spoken to: the browser listens before it has opened one."""
+    while True:
+        async with session.get(f"http://{address}/json/list") as answer:
+            for target in await answer.json():
+                if target["type"] == "page":
+                    return str(target["webSocketDebuggerUrl"])
+        await asyncio.sleep(0.02)
 
 
 async def _address(said: asyncio.StreamReader) -> str:

@@ -19,7 +19,7 @@ from host.ports import free_port
 
 PACKAGE = "prometheus"
 GIVE_UP_AFTER = 120
-READY_WITHIN = 30.0
+READY_WITHIN = 120.0
 
 
 def find(program: str) -> str:

@@ -62,7 +62,7 @@ async def test_what_is_open_at_the_end_is_broken_off_at_whatever_moment_it_was_a
     assert [str(warning.message) for warning in told] == []
     for client in clients:
         with client:
-            client.settimeout(10)
+            client.settimeout(60)
             with contextlib.suppress(ConnectionResetError):
                 while client.recv(1 << 20):
                     pass

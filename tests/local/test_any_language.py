@@ -25,6 +25,8 @@ def folder(tmp_path: Path) -> Path:
     sweep["spec"]["seeds"]["grid"] = {"weightInits": {"count": 2}, "dataOrders": {"count": 2}}
     sweep["spec"]["parallelism"] = 4
     sweep["spec"]["trainer"]["config"] = {"json": '{"seconds": 0.2}'}
+    # An answer that comes too late is lost, and the trainer takes its last one for read.
+    sweep["spec"]["scrape"]["timeoutSeconds"] = 60
     text = io.StringIO()
     yaml.dump(sweep, text)
     (tmp_path / "sweep.yaml").write_text(text.getvalue())

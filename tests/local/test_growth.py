@@ -56,13 +56,16 @@ def test_a_finished_sweep_that_gets_more_seeds_has_the_result_of_all_and_trains_
 
 
 def test_an_interrupted_sweep_goes_on_with_more_seeds(seedsweep: Command, tmp_path: Path) -> None:
-    sweep = FakeSweep(tmp_path / "grown", 2, 2, seconds=0.02)
+    sweep = FakeSweep(tmp_path / "grown", 2, 2)
     sweep.folder.mkdir()
+    held = sweep.hold("wi1-do0", at=3)
     with runner(*sweep.arguments()) as process:
         assert read_until(process, "started", 3)
         process.send_signal(signal.SIGINT)
         process.communicate()
-    sweep.weight_inits, sweep.data_orders, sweep.seconds = 3, 3, 0.02
+        assert process.returncode == 130
+    held.unlink()
+    sweep.weight_inits, sweep.data_orders = 3, 3
     assert seedsweep(*sweep.arguments()).code == 0
     assert same(sweep, whole(tmp_path, seedsweep))
 

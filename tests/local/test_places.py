@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from host.ports import free_port as port_of_ours
 from inputs import sweeps
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SweepSpec
@@ -69,10 +70,8 @@ def test_ports_beyond_the_last_are_refused() -> None:
 
 
 def test_an_attempt_whose_places_port_was_taken_meanwhile_gets_another() -> None:
-    with socket.socket() as other:
-        other.bind((LOOPBACK, 0))
-        other.listen()
-        place = Place(0, "cpu", port=other.getsockname()[1])
+    place = Place(0, "cpu", port=port_of_ours())
+    with socket.create_server((LOOPBACK, place.port)):
         assert port_for(place) != place.port
     assert port_for(place) == place.port
 

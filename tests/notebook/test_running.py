@@ -137,5 +137,13 @@ def execute(text: str, folder: Path) -> dict[str, Any]:
     from nbclient import NotebookClient
 
     notebook = nbformat.reads(text, as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    client = NotebookClient(
+        notebook,
+        timeout=240,
+        startup_timeout=240,
+        # What is shown may follow its cell by more than the usual 4 s, after which it would be missing.
+        iopub_timeout=240,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
     return dict(notebook)

@@ -8,6 +8,7 @@ import webbrowser
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import aiohttp
@@ -30,6 +31,12 @@ class Shown:
 
     page: LivePage
     out: io.StringIO
+
+
+@pytest.fixture(autouse=True)
+def no_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page is told next is what is new, however late it is asked for."""
+    monkeypatch.setattr(server, "BEAT_SECONDS", 3600)
 
 
 @pytest.fixture
@@ -221,14 +228,15 @@ def test_the_address_is_printed_once_and_no_browser_opened_where_nobody_looks(
 def test_a_browser_is_opened_in_a_terminal_that_has_windows_beside_it(
     monkeypatch: pytest.MonkeyPatch, display: str, times: int
 ) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", opened.append)
+    opened: SimpleQueue[str] = SimpleQueue()
+    monkeypatch.setattr(webbrowser, "open", opened.put)
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with LivePage(None, Console(file=io.StringIO(), force_terminal=True)) as page:
         page.show(live_pages.moment_of(records.before_the_cut()))
-        assert opened == [page.address] * times
+        assert [opened.get(timeout=60) for _ in range(times)] == [page.address] * times
+    assert opened.empty()
 
 
 def test_a_sweep_that_was_over_before_it_was_shown_has_no_page() -> None:
