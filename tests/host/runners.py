@@ -8,15 +8,19 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-_SEEDSWEEP = (sys.executable, "-c", "from seedsweep.cli import main; main()")
+_SEEDSWEEP = "from seedsweep.cli import main; main()"
 
 
 @contextmanager
-def runner(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`seedsweep` with these arguments, killed at the end if it still runs."""
+def runner(*arguments: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    """`seedsweep` with these arguments, killed at the end if it still runs; `before` is Python that it runs first."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     with subprocess.Popen(
-        [*_SEEDSWEEP, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        [sys.executable, "-c", f"{before}\n{_SEEDSWEEP}", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
     ) as process:
         try:
             yield process

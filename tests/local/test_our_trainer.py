@@ -242,12 +242,26 @@ def test_disk_without_room_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+STOPS_ONCE_TWO_HAVE_STARTED = """
+import os, signal
+from seedsweep.terminal import LiveView
+show, started = LiveView.update, []
+def update(view, seen, plan, now):
+    show(view, seen, plan, now)
+    started.extend(event for event in plan.events if event.reason == "Started")
+    if len(started) >= 2:
+        os.kill(os.getpid(), signal.SIGSTOP)
+LiveView.update = update
+"""
+"""So that it cannot come to its end before it is killed."""
+
+
 @pytest.fixture(scope="module")
 def finished(material: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The file and the folder of a sweep whose runner was killed once, and that was then run to the end."""
     file, out = write_sweep(material, export=material / "copy"), tmp_path_factory.mktemp("runs") / "out"
     arguments = ("run", str(file), "--out", str(out))
-    with runner(*arguments) as process:
+    with runner(*arguments, before=STOPS_ONCE_TWO_HAVE_STARTED) as process:
         assert read_until(process, "started", 2)
         descendants = psutil.Process(process.pid).children(recursive=True)
         process.kill()

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from host.ports import free_port as port_of_ours
 from inputs import sweeps
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SweepSpec
+from seedsweep.local.machine import ports
 from seedsweep.local.machine.hardware import parse_gpu_list, usable_cores, visible_gpus
 from seedsweep.local.machine.places import Place, find_places, place_problems, port_for
-from seedsweep.local.machine.ports import LOOPBACK, free_port
+from seedsweep.local.machine.ports import FIRST_DYNAMIC_PORT, FIRST_PORT, LOOPBACK, free_port
 
 H200 = "GPU 0: NVIDIA H200 (UUID: GPU-aaa)\n"
 
@@ -79,6 +81,21 @@ def test_an_attempt_whose_places_port_was_taken_meanwhile_gets_another() -> None
 def test_a_chosen_port_is_none_that_an_outgoing_connection_may_get_before_the_trainer_listens() -> None:
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert all(free_port() < first for _ in range(50))
+
+
+def test_two_runners_at_once_never_choose_the_same_port() -> None:
+    program = "from seedsweep.local.machine.ports import free_port; print(*{free_port() for _ in range(300)})"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert not {free_port() for _ in range(300)} & set(map(int, other.split()))
+
+
+def test_where_all_ports_of_ones_own_are_given_out_there_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = set(ports._own_ports())
+    assert own
+    assert free_port() in own
+    assert free_port(own) not in own
+    monkeypatch.setattr(ports, "_own_ports", lambda: range(0))
+    assert FIRST_PORT <= free_port() < FIRST_DYNAMIC_PORT
 
 
 def test_port_that_was_given_out_is_not_given_out_again() -> None:
