@@ -443,27 +443,34 @@ class Watch:
 
     def look(self) -> None:
         """Episodes that can resume, checkpoints of all attempts, bytes of all checkpoints and weights."""
-        kept = {path.name: LocalFolders(path).listed() for path in self._folders()}
-        checkpoints = {name: sum(folder.is_checkpoint for folder in folders) for name, folders in kept.items()}
+        kept = {path: LocalFolders(path).listed() for path in self._folders()}
+        checkpoints = [
+            path / str(folder) for path, folders in kept.items() for folder in folders if folder.is_checkpoint
+        ]
+        files = self._files()
+        # What was there when it was seen and is there after all else was seen was all there at one moment.
+        if not all(path.exists() for path in (*checkpoints, *files)):
+            return
         self.looks += 1
-        self.episodes = max(self.episodes, sum(count > 0 for count in checkpoints.values()))
-        self.checkpoints = max(self.checkpoints, sum(checkpoints.values()))
-        self.bytes = max(self.bytes, sum(self._files().values()))
+        self.episodes = max(self.episodes, len({path.relative_to(self._out / "work").parts[0] for path in checkpoints}))
+        self.checkpoints = max(self.checkpoints, len(checkpoints))
+        # Linked files take their space once.
+        self.bytes = max(self.bytes, sum(dict(files.values()).values()))
 
     def _folders(self) -> list[Path]:
         work = self._out / "work"
         return [path for path in work.iterdir() if not path.name.startswith(".")] if work.exists() else []
 
-    def _files(self) -> dict[int, int]:
-        """Sizes by inode: linked files take their space once."""
-        sizes = {}
+    def _files(self) -> dict[Path, tuple[int, int]]:
+        """Inodes and sizes."""
+        found = {}
         for folder in ("work", "best"):
             for parent, _, names in os.walk(self._out / folder):
                 for name in names:
                     with contextlib.suppress(FileNotFoundError):
                         about = Path(parent, name).stat()
-                        sizes[about.st_ino] = about.st_size
-        return sizes
+                        found[Path(parent, name)] = about.st_ino, about.st_size
+        return found
 
 
 def test_checkpoints_stay_as_few_and_small_as_was_told(tmp_path: Path) -> None:
