@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,14 +104,15 @@ class Server:
 def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition; the test's own timeout ends a wait for what never comes."""
     while not condition():
-        os.sched_yield()
+        time.sleep(0.005)
 
 
 def lives(pid: int) -> bool:
     """Whether a process runs; one that only waits to be reaped does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
+        # The second: it was reaped after the file was opened.
         return False
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,20 @@ from seedsweep.engine.observation import Reading
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EPISODE = "wi3-do1"
+HELD = """
+import runpy, sys, time
+from seedsweep_trainer.reporting.reporter import Reporter
+
+tell = Reporter.checkpointed
+
+def checkpointed(reporter, evaluation):
+    tell(reporter, evaluation)
+    while evaluation == int(sys.argv[1]):
+        time.sleep(60)
+
+Reporter.checkpointed = checkpointed
+runpy.run_path("own_loop.py")
+"""
 
 
 @dataclass
@@ -29,7 +44,10 @@ class Episode:
     folder: Path
     started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def start(self, uid: str, evaluations: int = 6, env: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
+    def start(
+        self, uid: str, evaluations: int = 6, env: Mapping[str, str] | None = None, held_at: int | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """Start an attempt; once it has told of the checkpoint `held_at` it waits for its end by a signal."""
         (self.folder / uid).mkdir(exist_ok=True)
         contract = {
             Env.CONTRACT: "1",
@@ -48,7 +66,8 @@ class Episode:
             "OPENBLAS_NUM_THREADS": "1",
             **(env or {}),
         }
-        process = subprocess.Popen([sys.executable, "own_loop.py"], cwd=EXAMPLES, env={**os.environ, **variables})
+        program = ["own_loop.py"] if held_at is None else ["-c", HELD, str(held_at)]
+        process = subprocess.Popen([sys.executable, *program], cwd=EXAMPLES, env={**os.environ, **variables})
         self.started.append(process)
         self.port = int(variables[Env.METRICS_PORT])
         return process
@@ -76,7 +95,7 @@ def episode(tmp_path: Path) -> Iterator[Episode]:
 def scrape(port: int, uid: str) -> Reading | None:
     """What is served now; None where nobody serves yet."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             return parse_reading(answer.read(), Expected(EPISODE, uid))
     except OSError:
         return None
@@ -99,16 +118,19 @@ def test_whole_run_tells_every_score_and_is_done(episode: Episode) -> None:
 
 
 def test_curve_is_scraped_while_it_trains_and_agrees_with_the_last_words(episode: Episode) -> None:
-    process = episode.start("a", evaluations=300)
+    process = episode.start("a", evaluations=300, held_at=2)
     seen = None
-    while seen is None or len(seen.scores) < 2:
+    # What is told of the checkpoint comes after the last words have the scores.
+    while seen is None or seen.checkpoint < 2:
         assert process.poll() is None, "it ended before it was scraped"
+        time.sleep(0.01)
         seen = scrape(episode.port, "a")
     process.send_signal(signal.SIGTERM)
     process.wait()
     scores = episode.last_words("a").scores
     assert seen.evaluations_planned == 300
-    assert seen.scores == scores[: len(seen.scores)]
+    assert len(seen.scores) == 2
+    assert seen.scores == scores
 
 
 def test_pause_changes_nothing(episode: Episode, tmp_path: Path) -> None:
@@ -123,9 +145,10 @@ def test_pause_changes_nothing(episode: Episode, tmp_path: Path) -> None:
 
 
 def test_killed_attempt_goes_on_from_its_newest_checkpoint(episode: Episode) -> None:
-    process = episode.start("a", evaluations=300)
+    process = episode.start("a", evaluations=300, held_at=150)
     while not (episode.folder / "checkpoints" / "a" / "state.npz").exists():
         assert process.poll() is None, "it ended before it was killed"
+        time.sleep(0.001)
     process.kill()
     process.wait()
     seen = episode.last_words("a").scores
