@@ -80,7 +80,7 @@ def test_test_set_stays_the_same_when_the_validation_size_changes(train: str) ->
 
 
 @given(validation=st.integers(1, 19), test=st.integers(0, 20), seed=st.integers(0, 5))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_split_loses_no_row_and_shares_none(train: str, validation: int, test: int, seed: int) -> None:
     loaded = load(train, split={"validation": validation, "test": test, "seed": seed})
     drawn = [rows(loaded, part) for part in loaded.parts]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from host.ports import free_port
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.jobs.file_server import folder_server
 
@@ -37,7 +38,7 @@ def serving(*folders: Path) -> Iterator[HTTPConnection]:
     with folder_server(folders, "127.0.0.1", 0, "word") as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+        connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
         try:
             yield connection
         finally:
@@ -148,8 +149,7 @@ def test_a_folder_without_files_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_the_command_serves_until_sigterm_and_needs_no_torch(folder: Path) -> None:
-    with folder_server([folder], "127.0.0.1", 0, "word") as server:
-        port = server.server_address[1]
+    port = free_port()
     code = "import sys; sys.modules['torch'] = None; from seedsweep_trainer.__main__ import main; sys.exit(main())"
     command = [
         sys.executable,
@@ -167,7 +167,7 @@ def test_the_command_serves_until_sigterm_and_needs_no_torch(folder: Path) -> No
                 CONTENT
             )
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=60) == 0
         finally:
             process.kill()
 
@@ -175,7 +175,7 @@ def test_the_command_serves_until_sigterm_and_needs_no_torch(folder: Path) -> No
 def patiently(process: subprocess.Popen[bytes], url: str) -> bytes:
     while process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 content: bytes = answer.read()
                 return content
         except OSError:

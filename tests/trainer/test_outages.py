@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -128,13 +129,26 @@ def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Se
 
 
 def test_a_server_that_is_killed_within_an_upload_and_comes_back_costs_only_time(
-    own_server: S3Server, tmp_path: Path
+    own_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench(own_server.uri("wi1-do2"), tmp_path / "machines")
     writer = bench.attempt("a")
     large = checkpoint(1)
-    large = Checkpoint(large.progress, {"w": torch.rand(2_000_000)}, {"m": torch.rand(12_000_000)})
-    done = threading.Event()
+    large = Checkpoint(large.progress, {"w": torch.rand(50_000)}, {"m": torch.rand(1_000_000)})
+    within, killed_there, done = threading.Event(), threading.Event(), threading.Event()
+    send, sent = socket.socket.send, 0
+
+    def send_half(connection: socket.socket, data: bytes, *flags: int) -> int:
+        nonlocal sent
+        count = send(connection, data, *flags)
+        sent += count
+        if sent > 2_000_000:
+            within.set()
+            killed_there.wait(240)
+        return count
+
+    # It belongs to a superclass.
+    monkeypatch.setattr(socket.socket, "send", send_half, raising=False)
 
     def write() -> None:
         writer.write_checkpoint(large)
@@ -142,15 +156,14 @@ def test_a_server_that_is_killed_within_an_upload_and_comes_back_costs_only_time
 
     thread = threading.Thread(target=write)
     thread.start()
-    deadline = time.monotonic() + 60
-    # The first object has arrived, the second is on its way.
-    while not list((own_server.bucket / "wi1-do2").glob("a/objects/*")) and time.monotonic() < deadline:
-        time.sleep(0.001)
+    assert within.wait(120)
+    assert len(list((own_server.bucket / "wi1-do2").glob("a/objects/*"))) == 2, "the weights and the state are there"
     own_server.kill()
+    killed_there.set()
     assert not done.is_set()
     time.sleep(1)
     own_server.start()
-    thread.join(120)
+    thread.join(240)
     assert done.is_set()
     resumed = bench.attempt("b").resume()
     assert resumed is not None

@@ -56,7 +56,7 @@ def reporter(tmp_path: Path) -> Reporter:
 
 def fetch(environ: dict[str, str]) -> str:
     url = f"http://{environ[Env.METRICS_HOST]}:{environ[Env.METRICS_PORT]}/metrics"
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         body: bytes = answer.read()
     return body.decode()
 

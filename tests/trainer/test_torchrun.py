@@ -31,7 +31,7 @@ def attempt(folder: Path, uid: str, **env: str) -> Message:
     }
     variables = {str(name): value for name, value in contract.items()} | {"OMP_NUM_THREADS": "1", **env}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "torchrun_loop.py"]
-    subprocess.run(command, cwd=EXAMPLES, env={**os.environ, **variables}, check=True, timeout=120)
+    subprocess.run(command, cwd=EXAMPLES, env={**os.environ, **variables}, check=True, timeout=280)
     message = decode_message((folder / uid / "termination-log").read_text())
     assert message is not None
     return message
