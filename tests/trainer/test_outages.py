@@ -135,20 +135,20 @@ def test_a_server_that_is_killed_within_an_upload_and_comes_back_costs_only_time
     writer = bench.attempt("a")
     large = checkpoint(1)
     large = Checkpoint(large.progress, {"w": torch.rand(50_000)}, {"m": torch.rand(1_000_000)})
-    within, killed_there, done = threading.Event(), threading.Event(), threading.Event()
+    within, killed_server, done = threading.Event(), threading.Event(), threading.Event()
     send, sent = socket.socket.send, 0
 
     def send_half(connection: socket.socket, data: bytes, *flags: int) -> int:
+        """Stop in the middle of the second large object until the server has been killed."""
         nonlocal sent
         count = send(connection, data, *flags)
         sent += count
         if sent > 2_000_000:
             within.set()
-            killed_there.wait(240)
+            killed_server.wait(240)
         return count
 
-    # It belongs to a superclass.
-    monkeypatch.setattr(socket.socket, "send", send_half, raising=False)
+    monkeypatch.setattr(socket.socket, "send", send_half)
 
     def write() -> None:
         writer.write_checkpoint(large)
@@ -159,7 +159,7 @@ def test_a_server_that_is_killed_within_an_upload_and_comes_back_costs_only_time
     assert within.wait(120)
     assert len(list((own_server.bucket / "wi1-do2").glob("a/objects/*"))) == 2, "the weights and the state are there"
     own_server.kill()
-    killed_there.set()
+    killed_server.set()
     assert not done.is_set()
     time.sleep(1)
     own_server.start()
