@@ -306,7 +306,6 @@ def outcomes(control_plane: ControlPlane) -> dict[Case, Outcome]:
     return asyncio.run(play_groups())
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_missing_right_is_told_and_not_insisted_on_and_once_given_the_sweep_ends_as_it_would_have(
     outcomes: dict[Case, Outcome], case: Case
