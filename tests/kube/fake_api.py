@@ -8,7 +8,7 @@ import copy
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.events.webhook import Webhook
 from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.process.clock import now
 from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.sweeps.fleet import Fleet
 from seedsweep.kube.sweeps.sweep import Shared
@@ -108,7 +109,7 @@ class FakeApi:
         if at in self.objects:
             raise ApiError(409, "AlreadyExists", f"{at} already exists")
         body = copy.deepcopy(body)
-        body["metadata"] |= {"uid": f"uid-{next(self._versions)}", "creationTimestamp": datetime.now(UTC).isoformat()}
+        body["metadata"] |= {"uid": f"uid-{next(self._versions)}", "creationTimestamp": now().isoformat()}
         if path == PODS:
             body["status"] = {"phase": "Pending"}
         return self._put(at, body)
@@ -205,7 +206,7 @@ class FakeCluster:
             10 * planned,
             scores=tuple(above + i / 100 for i in range(scores)),
         )
-        moment = datetime.now(UTC).isoformat()
+        moment = now().isoformat()
         told = encode_message(words).decode() if message is None else message
         end = {"exitCode": 0, "reason": "Completed", "message": told, "finishedAt": moment}
         status = {

@@ -35,6 +35,8 @@ from seedsweep.kube.objects.home import Home
 from seedsweep.kube.process.clock import now
 from seedsweep.kube.sweeps import lists
 
+pytestmark = pytest.mark.simulated_time
+
 OWNER = [{"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}]
 DENIED = ApiError(422, "Invalid", "ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no")
 

@@ -6,6 +6,8 @@ import weakref
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import pytest
+
 from inputs.pod_sweeps import CLAIM, sweep_with
 from kube.fake_api import PODS, UID, FakeApi, FakeCluster, Object, body_of, settle, until
 from seedsweep.api.episode import MAX_ATTEMPTS, Attempt, EndReason, EpisodeId, EpisodeStatus
@@ -20,6 +22,8 @@ from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.log import SweepLog
 from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.watching.freshness import Freshness
+
+pytestmark = pytest.mark.simulated_time
 
 MANY = 300
 EPISODE = EpisodeId(0, 0)
@@ -64,8 +68,8 @@ async def test_pods_whose_end_no_watch_showed_are_forgotten_once_a_list_lacks_th
 async def test_sweeps_whose_end_no_watch_showed_are_forgotten_once_a_list_lacks_them():
     async with FakeCluster() as cluster:
         fresh = cluster.sweeps._shared.freshness
+        body = body_of(parallelism=1)
         for number in range(MANY):
-            body = body_of(parallelism=1)
             body["metadata"] |= {"uid": f"sweep-{number}", "deletionTimestamp": "2026-01-01T00:00:00Z"}
             cluster.sweeps.saw_sweep(copy.deepcopy(body), deleted=False)
         assert len(fresh.known()) == MANY

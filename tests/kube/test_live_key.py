@@ -8,6 +8,8 @@ from kube.fake_api import SWEEPS, UID, FakeCluster, body_of, settle, until
 from seedsweep.kube.process.live_key import GIVES_WAY, RecordedKey, live_key
 from seedsweep.kube.sweeps import world
 
+pytestmark = pytest.mark.simulated_time
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

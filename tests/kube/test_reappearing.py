@@ -8,6 +8,8 @@ from kube.fake_api import CUTS, EPISODES, PODS, UID, FakeCluster, body_of, settl
 from seedsweep.api.status import SweepStatus
 from seedsweep.kube.sweeps import lists
 
+pytestmark = pytest.mark.simulated_time
+
 
 @pytest.fixture(autouse=True)
 def _short_relists(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from seedsweep.kube.apiserver import gates
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.sweeps import lists
 
+pytestmark = pytest.mark.simulated_time
+
 QUOTA = ApiError(403, "Forbidden", 'pods "demo" is forbidden: exceeded quota: few, requested: pods=1')
 COUNTING = ApiError(
     409, "Conflict", 'Operation cannot be fulfilled on resourcequotas "few": the object has been modified'

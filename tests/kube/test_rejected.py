@@ -3,7 +3,11 @@
 import copy
 from typing import Any
 
+import pytest
+
 from kube.fake_api import EPISODES, SWEEPS, FakeCluster, Object, body_of, settle, until
+
+pytestmark = pytest.mark.simulated_time
 
 FORBIDDEN: Object = {"spec": {"serviceAccountName": "forbidden"}}
 PATH = f"{SWEEPS}/demo"

@@ -20,6 +20,8 @@ from seedsweep.kube.sweeps import lists
 from seedsweep.kube.sweeps import sweep as sweep_module
 from seedsweep.kube.sweeps.world import MAX_UNTOLD
 
+pytestmark = pytest.mark.simulated_time
+
 
 async def test_a_rejected_sweep_takes_a_pods_news_for_no_change_and_goes_on_once_it_is_mended():
     async with FakeCluster() as cluster:
