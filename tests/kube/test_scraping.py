@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from aiohttp import web
 from host.metrics_servers import Handler, MetricsServers, answering, endless, trickle
 from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.consistency import Limits
+from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.metrics_client import MAX_BYTES
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.contract.trouble import UNUSABLE_TIMES
@@ -27,7 +29,8 @@ from seedsweep.kube.scraping.scraper import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_
 from seedsweep.kube.scraping.target import Target
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-HOUR = 3600.0
+FOR_EVER = 1e9
+"""Seconds: turns lie on a grid of the interval, and one of an hour's may come while a test runs."""
 
 
 class News:
@@ -140,7 +143,7 @@ async def test_watching_again_changes_nothing_but_what_is_new(
     news: News, scraper: Scraper, servers: MetricsServers
 ) -> None:
     trainer = Trainer("a")
-    slow = target(await servers.serve(trainer.handle), "a", interval=HOUR)
+    slow = target(await servers.serve(trainer.handle), "a", interval=FOR_EVER)
     scraper.watch(slow)
     await news.until(lambda: scraper.reading("a") is not None)
     scraper.watch(replace(slow))
@@ -154,10 +157,10 @@ async def test_watching_again_changes_nothing_but_what_is_new(
 async def test_a_target_is_read_often_for_as_long_as_it_is_wanted(
     news: News, scraper: Scraper, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target_module, "OFTEN", HOUR / 0.05)
+    monkeypatch.setattr(target_module, "OFTEN", FOR_EVER / 0.05)
     near, far = Trainer("near"), Trainer("far")
     for trainer in (near, far):
-        scraper.watch(target(await servers.serve(trainer.handle), trainer.uid, interval=HOUR))
+        scraper.watch(target(await servers.serve(trainer.handle), trainer.uid, interval=FOR_EVER))
     await news.until(lambda: len(news.sweeps) == 2)
     scraper.read_often("s", {"near", "gone"})
     await until(lambda: near.asked > 3)
@@ -301,7 +304,7 @@ async def test_hostile_sweep_delays_no_other(kind: str, news: News, scraper: Scr
     handler = HOSTILE[kind]
     bad = await (servers.serve(handler) if handler is not None else servers.serve_raw(None))
     for i in range(2 * SCRAPES_AT_ONCE):
-        scraper.watch(target(bad, f"bad{i}", "bad", timeout=HOUR if kind == "silent" else 1.0))
+        scraper.watch(target(bad, f"bad{i}", "bad", timeout=FOR_EVER if kind == "silent" else 1.0))
     trainer = Trainer("a")
     scraper.watch(target(await servers.serve(trainer.handle), "a", "good"))
     # More in flight than all may have together, and still its turns come.
@@ -317,7 +320,7 @@ async def test_scrapes_under_way_are_bounded_however_many_sweeps_there_are(
 ) -> None:
     url = await servers.serve_raw(None)
     for i in range(600):
-        scraper.watch(target(url, str(i), sweep=str(i % sweeps), timeout=HOUR))
+        scraper.watch(target(url, str(i), sweep=str(i % sweeps), timeout=FOR_EVER))
     await until(lambda: servers.connections == most)
     await asyncio.sleep(0.2)
     assert servers.connections == most
@@ -326,7 +329,7 @@ async def test_scrapes_under_way_are_bounded_however_many_sweeps_there_are(
 async def test_forgotten_sweep_gives_back_what_it_held(news: News, scraper: Scraper, servers: MetricsServers) -> None:
     silent = await servers.serve_raw(None)
     for i in range(2 * SCRAPES_AT_ONCE):
-        scraper.watch(target(silent, str(i), timeout=HOUR))
+        scraper.watch(target(silent, str(i), timeout=FOR_EVER))
     await asyncio.sleep(0.1)
     for i in range(2 * SCRAPES_AT_ONCE):
         scraper.forget(str(i))
@@ -337,20 +340,39 @@ async def test_forgotten_sweep_gives_back_what_it_held(news: News, scraper: Scra
     assert scraper.reading("a") is None
 
 
-async def test_slow_targets_leave_most_of_the_time_to_others(
-    news: News, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class OneIsSlow:
+    """A source in which one target never answers in its time, and the others at once."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+
+    async def fetch(self, target: Target) -> bytes:
+        self.asked[target.uid] += 1
+        if target.uid == "slow":
+            await asyncio.sleep(target.timeout)
+            raise ScrapeError("no whole answer")
+        return Trainer(target.uid).body().encode()
+
+    def forget(self, sweep: str) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.simulated_time
+async def test_slow_targets_leave_most_of_the_time_to_others(news: News, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = OneIsSlow()
     monkeypatch.setattr(scraping, "SCRAPES_AT_ONCE", 1)
-    silent = await servers.serve_raw(None)
-    trainer = Trainer("a")
+    monkeypatch.setattr(scraping, "Pods", lambda: source)
     async with Scraper(news) as scraper:
-        scraper.watch(target(silent, "slow", timeout=0.3))
-        scraper.watch(target(await servers.serve(trainer.handle), "a"))
+        for uid in ("slow", "a"):
+            scraper.watch(target("http://x", uid, timeout=0.3))
         await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 1)
-        asked = trainer.asked
+        asked = source.asked["a"]
         await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 2)
     # One place: had the slow one taken every second turn, there would be one in between.
-    assert trainer.asked - asked > 2
+    assert source.asked["a"] - asked > 2
 
 
 async def test_large_body_is_read_as_well(news: News, scraper: Scraper, servers: MetricsServers) -> None:
@@ -396,7 +418,7 @@ async def test_nothing_is_left_behind_at_the_end(news: News, servers: MetricsSer
     async with Scraper(news) as scraper:
         url = await servers.serve_raw(None)
         for i in range(20):
-            scraper.watch(target(url, str(i), timeout=HOUR))
+            scraper.watch(target(url, str(i), timeout=FOR_EVER))
         await until(lambda: servers.connections == 20)
         under_way = {task for task in asyncio.all_tasks() - before if "Scraper" in repr(task.get_coro())}
         assert len(under_way) == 20
