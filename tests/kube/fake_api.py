@@ -33,7 +33,7 @@ CUTS = "/apis/seedsweep.io/v1alpha1/namespaces/team/cuts"
 PODS = "/api/v1/namespaces/team/pods"
 UID = "sweep-uid"
 OWN_TRAINER = {"image": "mine:1", "metric": {"name": "acc", "goal": "maximize"}, "evaluations": 10}
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def body_of(**fields: Any) -> Object:

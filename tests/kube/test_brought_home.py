@@ -121,7 +121,7 @@ class OneClaim:
 def answer_of(url: str, part: range | None) -> bytes:
     headers = {"Range": f"bytes={part.start}-{part.stop - 1}"} if part is not None else {}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
             content: bytes = answer.read()
     except urllib.error.HTTPError as error:
         raise ApiError(error.code, str(error.code), "as the pod says") from error

@@ -184,7 +184,7 @@ async def test_a_pod_that_fails_leaves_the_folder_and_says_so(cluster: Cluster) 
 async def test_what_was_closed_does_nothing_more(cluster: Cluster) -> None:
     cluster.refuse = lambda _: FORBIDDEN
     cluster.clean_ups.begin(cluster.home, cluster.body)
-    await asyncio.wait_for(cluster.clean_ups.close(), 5)
+    await asyncio.wait_for(cluster.clean_ups.close(), 60)
     asked = len(cluster.asked)
     await cluster.time.settle()
     assert len(cluster.asked) == asked

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import unused_port
 from kubernetes.aio.config import kube_config
 from rich.console import Console
 
+from host.ports import free_port
 from kube.stand_in import StandIn, standing_in, write_kubeconfig
 from seedsweep.cluster import fetch, watch
 from seedsweep.cluster.observer import Service
@@ -35,6 +35,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # The client has read the variable when it was imported.
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
     monkeypatch.setattr(startup, "open_api", partial(open_api, patience=ONCE))
+    monkeypatch.setattr(startup, "ANSWER_WITHIN_SECONDS", 60.0)
     return tmp_path / "kubeconfig"
 
 
@@ -80,7 +81,7 @@ async def test_an_answer_that_will_not_do_is_told_with_its_remedy(
 
 
 async def test_an_api_server_that_is_not_there_is_told_with_its_address(config: Path) -> None:
-    address = f"http://127.0.0.1:{unused_port()}"
+    address = f"http://127.0.0.1:{free_port()}"
     write_kubeconfig(config, address)
     error = await refusal()
     assert str(error).startswith(f"the API server {address} cannot be reached")
@@ -135,7 +136,7 @@ def test_a_port_that_is_taken_is_told_with_its_remedy(taken: int) -> None:
 
 
 def test_the_port_is_listened_on_for_both_families() -> None:
-    port = unused_port()
+    port = free_port()
     with listen(port), socket.create_connection(("127.0.0.1", port)):
         pass
 

@@ -44,6 +44,8 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(following, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(watch, "RECORD_SECONDS", 0.01)
+    # An operator that does answer has all the time that a busy machine takes.
+    monkeypatch.setattr(observer, "LIVE_TIMEOUT_SECONDS", 60.0)
 
 
 @dataclass

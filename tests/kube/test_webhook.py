@@ -22,6 +22,12 @@ from seedsweep.kube.objects.home import Home
 HOME = Home("nlp", "rte", "uid-1")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does answer has all the time that a busy machine takes."""
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 60.0)
+
+
 @dataclass
 class Chat:
     """What takes messages; the last of `answers` stays."""
@@ -135,6 +141,7 @@ class Told(Webhook):
         self.told.append(f"{home.name}: {status.phase}")
 
 
+@pytest.mark.simulated_time
 async def test_a_sweep_that_comes_to_its_end_is_told_once() -> None:
     hook = Told()
     async with FakeCluster(webhook=hook) as cluster:

@@ -63,7 +63,7 @@ def test_promlint_finds_nothing(families: list[Metric]):
         [prometheus.find("promtool"), "check", "metrics"],
         input=exposition(families),
         capture_output=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert (told.returncode, told.stdout.decode(), told.stderr.decode()) == (0, "", "")
