@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,9 @@ from engine.outcome import SAME, assert_cost_bounded, assert_exact_cost
 from engine.simulator import World, run
 from engine.test_properties import bounded, quiet, seeds, wild
 from seedsweep.api.episode import EpisodeId
+
+# Their work is fixed, and takes minutes on a busy machine.
+pytestmark = pytest.mark.timeout(1800)
 
 cases = seeds.map(lambda seed: random_case(random.Random(seed), grows=True))
 turns = st.one_of(st.integers(1, 60), st.none())

@@ -179,6 +179,7 @@ def test_why_it_was_stopped_is_recorded_with_its_end_once_that_can_be_written():
 
 
 # Drawn anew in every turn: whatever a plan is made of, it leaves alone those whose record cannot be written.
+@pytest.mark.timeout(1800)
 @settings(max_examples=40, derandomize=True, deadline=None, database=None)
 @given(seed=st.integers(0, 2**32))
 def test_whoever_cannot_be_recorded_is_named_by_no_record_and_no_decision(seed: int):
