@@ -189,6 +189,23 @@ class ControlPlane:
         # Pods need it. The controller manager makes it too, at times before us, at times too late for the first pod.
         self.request("POST", f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": "default"}})
 
+    def until_allowed(
+        self, user: str, namespace: str, verb: str, group: str, resource: str, *, to: bool = True
+    ) -> None:
+        """Wait until a user may do something there, or may not: the API server hears of roles from its own watches.
+
+        `resource` with its subresource. Raises TimeoutError.
+        """
+        plural, _, subresource = resource.partition("/")
+        attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": plural}
+        attributes |= {"subresource": subresource}
+        review = {"spec": {"user": user, "groups": ["system:authenticated"], "resourceAttributes": attributes}}
+        deadline = time.monotonic() + READY_WITHIN
+        while self.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"] != to:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{user} {'may not' if to else 'may'} {verb} {resource} in {namespace}")
+            time.sleep(0.02)
+
     def audit_position(self) -> int:
         """Where the audit log ends now: hand it to `audit` to see only what comes after."""
         return audit.end(self._audit_log) if self._audit_log.exists() else 0

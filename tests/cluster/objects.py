@@ -32,7 +32,7 @@ def run_kubectl(control_plane: ControlPlane, *arguments: str, refused: bool = Fa
     command = [str(control_plane.kubectl), f"--kubeconfig={control_plane.kubeconfig()}", *arguments]
     # Its cache would tell what was served before, also by another API server that had the same address.
     command.append(f"--cache-dir={os.devnull}")
-    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=150, check=False)
     assert (done.returncode != 0) == refused, done.stderr
     return done.stderr if refused else done.stdout
 

@@ -68,6 +68,7 @@ class Cluster:
             "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
         }
         self.control_plane.create(f"{rbac}/rolebindings", binding)
+        self.control_plane.until_allowed(user, self.namespace, "list", "seedsweep.io", resources[0])
 
     def _body(self, item: ApiModel) -> Object:
         body: Object = item.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)

@@ -70,6 +70,9 @@ def grant_rights(control_plane: ControlPlane, namespace: str, missing: Right | N
         "subjects": [{"apiGroup": _GROUP, "kind": "User", "name": USER}],
     }
     control_plane.create(f"{rbac}/rolebindings", binding)
+    # One role holds them all: who may do one thing may do the others.
+    known = next(right for right in rights() if right != missing)
+    control_plane.until_allowed(USER, namespace, known.verb, known.group, known.resource)
 
 
 def change_rights(control_plane: ControlPlane, namespace: str, missing: Right | None = None) -> None:
@@ -78,3 +81,5 @@ def change_rights(control_plane: ControlPlane, namespace: str, missing: Right | 
     path = f"/apis/{_GROUP}/v1/namespaces/{namespace}/roles/{USER}"
     code, answer = control_plane.request("PATCH", path, {"rules": given})
     assert code == 200, answer
+    if missing is not None:
+        control_plane.until_allowed(USER, namespace, missing.verb, missing.group, missing.resource, to=False)

@@ -13,6 +13,7 @@ from cluster.simulator.exporter import exporter
 from cluster.simulator.exposition import metrics_body
 from cluster.simulator.faults import Lies
 from cluster.simulator.hostile import Answer, lying, plain
+from host.ports import free_port
 from seedsweep.contract.consistency import Limits
 from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.message import Message, Outcome, TrainerInfo
@@ -26,9 +27,15 @@ TRUTH = Message(TrainerInfo("wi1-do2", "u1"), Outcome.RUNNING, 10, 20, 100, scor
 Serve = Callable[[Callable[[], Answer], str], AbstractAsyncContextManager[None]]
 
 
+@pytest.fixture(scope="module")
+def port() -> int:
+    """At which all of them listen, each at an address of its own."""
+    return free_port()
+
+
 @pytest.fixture
-def serve(unused_tcp_port: int) -> Serve:
-    return lambda answer, host: exporter(host, unused_tcp_port, answer)
+def serve(port: int) -> Serve:
+    return lambda answer, host: exporter(host, port, answer)
 
 
 @pytest_asyncio.fixture
@@ -38,27 +45,29 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def scrape(
-    session: aiohttp.ClientSession, url: str, expected: Expected = EXPECTED, before: Reading | None = None
+    session: aiohttp.ClientSession,
+    url: str,
+    expected: Expected = EXPECTED,
+    before: Reading | None = None,
+    seconds: float = 60,
 ) -> Reading:
-    return parse_reading(await fetch(session, url, 1), expected, before=before)
+    return parse_reading(await fetch(session, url, seconds), expected, before=before)
 
 
 def truth() -> Answer:
     return plain(metrics_body(TRUTH))
 
 
-async def test_every_address_tells_of_its_own_trainer(
-    serve: Serve, unused_tcp_port: int, session: aiohttp.ClientSession
-) -> None:
+async def test_every_address_tells_of_its_own_trainer(serve: Serve, port: int, session: aiohttp.ClientSession) -> None:
     other = plain(metrics_body(Message(TrainerInfo("wi3-do4", "u2"), Outcome.RUNNING, 10, 0, 100)))
     async with serve(truth, "127.9.0.1"), serve(lambda: other, "127.9.0.2"):
         for host, expected in (("127.9.0.1", EXPECTED), ("127.9.0.2", Expected("wi3-do4", "u2"))):
-            await scrape(session, f"http://{host}:{unused_tcp_port}/metrics", expected)
+            await scrape(session, f"http://{host}:{port}/metrics", expected)
 
 
-async def test_connection_is_kept_for_the_next_scrape(serve: Serve, unused_tcp_port: int) -> None:
+async def test_connection_is_kept_for_the_next_scrape(serve: Serve, port: int) -> None:
     async with serve(truth, "127.0.0.1"):
-        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):
             writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             await reader.readuntil(b"\r\n\r\n")
@@ -67,17 +76,15 @@ async def test_connection_is_kept_for_the_next_scrape(serve: Serve, unused_tcp_p
         writer.transport.abort()
 
 
-async def test_nothing_but_the_metrics_is_there(
-    serve: Serve, unused_tcp_port: int, session: aiohttp.ClientSession
-) -> None:
-    async with serve(truth, "127.0.0.1"), session.get(f"http://127.0.0.1:{unused_tcp_port}/") as response:
+async def test_nothing_but_the_metrics_is_there(serve: Serve, port: int, session: aiohttp.ClientSession) -> None:
+    async with serve(truth, "127.0.0.1"), session.get(f"http://127.0.0.1:{port}/") as response:
         assert response.status == 404
 
 
 async def test_nobody_listens_any_more_once_the_trainer_has_ended(
-    serve: Serve, unused_tcp_port: int, session: aiohttp.ClientSession
+    serve: Serve, port: int, session: aiohttp.ClientSession
 ) -> None:
-    url = f"http://127.0.0.1:{unused_tcp_port}/metrics"
+    url = f"http://127.0.0.1:{port}/metrics"
     async with serve(truth, "127.0.0.1"):
         await scrape(session, url)
     with pytest.raises(ScrapeError, match="nothing listens on port"):
@@ -105,12 +112,14 @@ async def test_nobody_listens_any_more_once_the_trainer_has_ended(
     ],
 )
 async def test_lie_is_refused_for_what_it_is(
-    lie: Lies, reason: str, serve: Serve, unused_tcp_port: int, session: aiohttp.ClientSession
+    lie: Lies, reason: str, serve: Serve, port: int, session: aiohttp.ClientSession
 ) -> None:
     before = parse_reading(metrics_body(TRUTH), EXPECTED)
+    # A slow one is to be given up soon.
+    seconds = 1 if lie is Lies.SLOW else 60
     async with serve(lambda: lying(lie, TRUTH), "127.0.0.1"):
         with pytest.raises(ScrapeError, match=reason):
-            await scrape(session, f"http://127.0.0.1:{unused_tcp_port}/metrics", before=before)
+            await scrape(session, f"http://127.0.0.1:{port}/metrics", before=before, seconds=seconds)
 
 
 def test_every_lie_has_its_answer() -> None:
@@ -123,11 +132,11 @@ def test_newest_score_may_be_undefined() -> None:
 
 
 async def test_endless_answer_keeps_no_other_trainer_waiting(
-    serve: Serve, unused_tcp_port: int, session: aiohttp.ClientSession
+    serve: Serve, port: int, session: aiohttp.ClientSession
 ) -> None:
     async with serve(lambda: lying(Lies.ENDLESS, TRUTH), "127.9.0.1"), serve(truth, "127.9.0.2"):
-        reader, writer = await asyncio.open_connection("127.9.0.1", unused_tcp_port)
+        reader, writer = await asyncio.open_connection("127.9.0.1", port)
         writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
         await reader.readexactly(1 << 20)
-        await scrape(session, f"http://127.9.0.2:{unused_tcp_port}/metrics")
+        await scrape(session, f"http://127.9.0.2:{port}/metrics")
         writer.transport.abort()

@@ -16,7 +16,11 @@ from seedsweep.kube.pods.facts import PodFacts, facts_of
 from seedsweep.kube.pods.manifest import PodSettings, pod_manifest, pod_problems
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+PATIENCE = 60.0
+"""Seconds."""
 LEVEL = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}
+
+Object = dict[str, Any]
 
 
 @pytest.fixture
@@ -24,7 +28,24 @@ def restricted(control_plane: ControlPlane, namespace: str) -> str:
     """A namespace that takes only pods of the restricted profile."""
     code, answer = control_plane.request("PATCH", f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": LEVEL}})
     assert code == 200, answer
+    # The API server hears of labels in its own time.
+    deadline = time.monotonic() + PATIENCE
+    while tried(control_plane, namespace, unrestricted(namespace))[0] == 201:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     return namespace
+
+
+def unrestricted(namespace: str) -> Object:
+    """A pod that is not of that profile."""
+    manifest = pod_manifest(sweep_with(namespace=namespace), START)
+    del manifest["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"]
+    return manifest
+
+
+def tried(control_plane: ControlPlane, namespace: str, manifest: Object) -> tuple[int, Object]:
+    """The answer to a pod that is not created."""
+    return control_plane.request("POST", f"/api/v1/namespaces/{namespace}/pods?dryRun=All", manifest)
 
 
 @pytest.mark.parametrize("fields", [{}, EVERYTHING], ids=["least", "everything"])
@@ -32,7 +53,7 @@ def test_a_pod_of_the_restricted_profile_is_accepted_as_it_was_meant(
     control_plane: ControlPlane, restricted: str, fields: dict[str, Any]
 ):
     manifest = pod_manifest(sweep_with(fields, restricted), replace(START, avoid_node="node-7"))
-    code, answer = control_plane.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", manifest)
+    code, answer = tried(control_plane, restricted, manifest)
     assert code == 201, answer
     assert dropped(manifest["spec"], answer["spec"]) == []
 
@@ -48,15 +69,13 @@ def test_pods_of_the_examples_for_clusters_are_accepted_as_they_were_meant(
     sweep = sweep.evolve(metadata=sweep.metadata.evolve(namespace=restricted, uid="sweep-uid"))
     assert pod_problems(sweep, PodSettings()) == []
     manifest = pod_manifest(sweep, START)
-    code, answer = control_plane.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", manifest)
+    code, answer = tried(control_plane, restricted, manifest)
     assert code == 201, answer
     assert dropped(manifest["spec"], answer["spec"]) == []
 
 
 def test_the_restricted_profile_is_really_held_to(control_plane: ControlPlane, restricted: str):
-    manifest = pod_manifest(sweep_with(namespace=restricted), START)
-    del manifest["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"]
-    code, answer = control_plane.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", manifest)
+    code, answer = tried(control_plane, restricted, unrestricted(restricted))
     assert code == 403
     assert "violates PodSecurity" in answer["message"]
 
@@ -83,7 +102,7 @@ def created(
     # There is no such sweep, and what it owns would be collected.
     del manifest["metadata"]["ownerReferences"]
     control_plane.create(f"/api/v1/namespaces/{namespace}/pods", manifest)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         _, pod = control_plane.request("GET", f"/api/v1/namespaces/{namespace}/pods/{manifest['metadata']['name']}")
         facts = facts_of(pod)

@@ -11,7 +11,7 @@ HALF_A_GPU = {"limits": {"nvidia.com/gpu": "500m"}}
 
 
 async def kubectl_wait(trial: Trial, condition: str) -> str:
-    arguments = ("wait", f"--for=condition={condition}", f"ssw/{NAME}", "-n", trial.namespace, "--timeout=60s")
+    arguments = ("wait", f"--for=condition={condition}", f"ssw/{NAME}", "-n", trial.namespace, "--timeout=120s")
     return await asyncio.to_thread(run_kubectl, trial.control_plane, *arguments)
 
 

@@ -63,7 +63,7 @@ async def test_running_pod_serves_its_own_metrics_until_it_is_deleted(pods: Pods
         attempt = trainers.record.attempts[uid_of(pod)]
 
         async def two_scores() -> bool | None:
-            body = await fetch(session, url(pod), 5)
+            body = await fetch(session, url(pod), 60)
             return len(parse_reading(body, Expected("wi1-do2", uid_of(pod))).scores) == 2 or None
 
         async def ended() -> float | None:
@@ -73,7 +73,7 @@ async def test_running_pod_serves_its_own_metrics_until_it_is_deleted(pods: Pods
         await pods.delete(name)
         await eventually(ended)
         with pytest.raises(ScrapeError):
-            await fetch(session, url(pod), 5)
+            await fetch(session, url(pod), 60)
     assert 20 <= trainers.record.steps_trained <= 25
 
 
@@ -177,7 +177,7 @@ async def test_two_gauges_are_all_that_a_trainer_of_level_zero_tells(pods: Pods)
     async with simulate(pods.client, script, pods.namespace) as trainers, metrics_session() as session:
         name = await pods.create()
         pod = await pods.until(name, lambda pod: uid_of(pod) in trainers.record.attempts)
-        body = (await fetch(session, url(pod), 5)).decode()
+        body = (await fetch(session, url(pod), 60)).decode()
     assert [line.split()[0] for line in body.splitlines()] == ["my_score", "my_progress"]
 
 
