@@ -6,11 +6,14 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
+from cluster.commits import in_commit_order
 from cluster.controlplane import ControlPlane
 from cluster.misfortune import Misfortune, befalling, on_own_nodes, own_nodes
+from cluster.simulator.pods import parse_pod
 from cluster.simulator.record import AttemptRecord, Record
 from cluster.simulator.script import Script
-from cluster.trial import Object, on_trial, sweep_of
+from cluster.trial import Object, Trial, on_trial, sweep_of
+from seedsweep.contract.protocol import Env
 
 T, KEEP = 100, 10
 PATIENCE = 240.0
@@ -65,6 +68,27 @@ def assert_goes_on_where_it_was(record: Record, script: Script) -> None:
         for before, after in pairwise(attempts):
             repeated = before.steps - after.steps_at_start
             assert repeated <= script.steps_per_evaluation, f"{name} repeats {repeated} steps"
+
+
+def unwarned(trial: Trial) -> set[str]:
+    """Episodes with a pod that was created, and not told to end at the rung, before it was known that GPUs are few."""
+    found: set[str] = set()
+    for event in in_commit_order(trial.audit()):
+        answer = event.answer or {}
+        if event.resource == "seedsweeps" and "observedPlaces" in (answer.get("status") or {}):
+            break
+        if (event.resource, event.verb, event.subresource) == ("pods", "create", ""):
+            pod = parse_pod(dict(answer))
+            if pod is not None and Env.STOP_AFTER not in pod.env:
+                found.add(pod.uid)
+    return {attempt.pod.episode.name for uid, attempt in trial.trainers.record.attempts.items() if uid in found}
+
+
+def places_told(trial: Trial) -> list[int]:
+    """How many GPUs the sweep said that there are, where it said so, from first to last."""
+    written = [e.answer or {} for e in in_commit_order(trial.audit()) if e.resource == "seedsweeps"]
+    told = [(answer.get("status") or {}).get("observedPlaces") for answer in written]
+    return [places for places in told if places is not None]
 
 
 def past_the_rung(record: Record, script: Script) -> list[str]:

@@ -115,18 +115,29 @@ class Trial:
         status: Object = (await self.sweep())["status"]
         return status
 
-    async def condition(self, kind: str, patience: float = PATIENCE) -> Object:
-        """Wait until it holds of the sweep; fails with all that the sweep says."""
+    async def condition(
+        self, kind: str, patience: float = PATIENCE, holds: Callable[[Object], bool] = lambda _: True
+    ) -> Object:
+        """Wait until the sweep has it, and something holds of it; fails with all that the sweep says."""
 
         async def look() -> Object | None:
             conditions = (await self.status()).get("conditions", ())
-            return next((c for c in conditions if (c["type"], c["status"]) == (kind, "True")), None)
+            found = next((c for c in conditions if (c["type"], c["status"]) == (kind, "True")), None)
+            return found if found is not None and holds(found) else None
 
         try:
             return await eventually(look, patience)
         except TimeoutError:
             said = json.dumps(await self.status(), indent=1)
             raise AssertionError(f"never {kind}: {said}\n{self.operator.log.read_text()[-3000:]}") from None
+
+    async def stalled(self, reason: str, said: str = "") -> Object:
+        """Wait until it is stalled for this reason, with this in the message: it may be for another one before."""
+
+        def holds(condition: Object) -> bool:
+            return condition["reason"] == reason and said in condition["message"]
+
+        return await self.condition("Stalled", holds=holds)
 
     async def cut(self) -> Object:
         """Wait for the first cut; its data."""
@@ -186,7 +197,13 @@ async def refuse_twice(trial: Trial) -> None:
     """Have a sweep rejected for the same reason before and after an edit: what comes again counts an Event up."""
     refused = sweep_of(podTemplate={"spec": {"serviceAccountName": "root"}})
     refused["metadata"]["name"] = REFUSED
-    await trial.apply(refused)
+    uid = await trial.apply(refused)
+
+    async def told() -> bool | None:
+        return any(item["involvedObject"].get("uid") == uid for item in await trial.items("events")) or None
+
+    # Else both could be told at once.
+    await eventually(told)
     for generation in (1, 2):
 
         async def look(generation: int = generation) -> bool | None:

@@ -56,9 +56,7 @@ async def test_a_quota_of_no_pods_is_told_and_once_raised_the_sweep_runs(control
         assert created == 201
         await _counted(trial)
         await trial.apply(sweep := sweep_of())
-        stalled = await trial.condition("Stalled")
-        assert stalled["reason"] == "QuotaExceeded"
-        assert "pods=0" in stalled["message"]
+        await trial.stalled("QuotaExceeded", "pods=0")
         raised = {"spec": {"hard": {"pods": "20"}}}
         await trial.request("PATCH", trial.path("resourcequotas", "none"), raised)
         await trial.completed(sweep, SCRIPT)
@@ -97,9 +95,7 @@ async def test_what_has_a_name_that_the_sweep_needs_is_told_and_left_alone(contr
         code, foreign = await trial.request("POST", trial.path(plural), {**body, "metadata": {"name": name}})
         assert code == 201, foreign
         await trial.apply(sweep := sweep_of())
-        stalled = await trial.condition("Stalled")
-        assert stalled["reason"] == "NameTaken"
-        assert name in stalled["message"]
+        await trial.stalled("NameTaken", name)
         _, after = await trial.request("GET", trial.path(plural, name))
         assert after["metadata"]["uid"] == foreign["metadata"]["uid"]
         await trial.delete(plural, name)

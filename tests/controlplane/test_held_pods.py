@@ -49,11 +49,6 @@ async def test_a_pod_that_has_ended_and_that_a_finalizer_holds_keeps_its_name_un
     async with on_trial(control_plane, namespace, SCRIPT) as trial, holding(Holder(trial, ENDED)) as holder:
         # In fewer places than episodes survivors end at the rung, and start again under the same name.
         await trial.apply(sweep := sweep_of(parallelism=4, storage={"uri": "s3://bucket"}))
-
-        async def stalled() -> Object | None:
-            conditions = (await trial.status()).get("conditions", ())
-            return next((c for c in conditions if c["type"] == "Stalled" and c["reason"] == "PodHeld"), None)
-
-        assert FINALIZER in (await eventually(stalled))["message"]
+        await trial.stalled("PodHeld", FINALIZER)
         holder.holds = ()
         await trial.completed(sweep, SCRIPT)

@@ -360,9 +360,7 @@ async def test_a_name_that_is_taken_is_told_and_waited_out(control_plane, namesp
         foreign = {"metadata": {"name": POD}, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
         await trial.request("POST", trial.path("pods"), foreign)
         await trial.apply(sweep := stored_sweep())
-        stalled = await trial.condition("Stalled")
-        assert stalled["reason"] == "HousekeepingFails"
-        assert POD in stalled["message"]
+        await trial.stalled("HousekeepingFails", POD)
         await trial.delete("pods", POD)
         status = await completed(trial, sweep, QUICK)
         assert conditions(status)["WarmedUp"] == ("True", "Done")

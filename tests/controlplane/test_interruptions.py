@@ -190,8 +190,7 @@ async def test_a_pod_that_never_begins_is_told_and_ends_with_the_deadline(contro
     spec, faults, reason = ENDLESS[why]
     async with on_trial(control_plane, namespace, script(*faults)) as trial:
         await trial.apply(sweep_of(**spec))
-        stalled = await trial.condition("Stalled")
-        assert reason in stalled["message"]
+        await trial.condition("Stalled", holds=lambda stalled: reason in stalled["message"])
         code, answer = await trial.request("PATCH", trial.path("seedsweeps", NAME), ENDS_NOW)
         assert code == 200, answer
         failed = await trial.condition("Failed")

@@ -136,8 +136,7 @@ async def test_pods_are_let_pass_one_by_one_and_a_sweep_that_waits_is_not_short_
         queues = Queues(trial)
         await queues.open("team", 0)
         await trial.apply(sweep := queued(waitForCapacitySeconds=1))
-        stalled = await trial.condition("Stalled")
-        assert (stalled["reason"], "SchedulingGated" in stalled["message"]) == ("Queued", True)
+        await trial.stalled("Queued", "SchedulingGated")
         assert [w["spec"]["podSets"][0]["count"] for w in await queues.workloads()] == [1] * 8
         await queues.resize("team", 3)
         await trial.completed(sweep, SCRIPT)
@@ -210,12 +209,7 @@ async def test_while_kueue_is_away_it_holds_what_has_ended_and_the_sweep_goes_on
         await trial.running(4)
         kueue.kill()
 
-        async def pod_held() -> bool | None:
-            conditions = (await trial.status()).get("conditions", ())
-            held = [c["message"] for c in conditions if c["reason"] == "PodHeld"]
-            return any("kueue.x-k8s.io/managed" in message for message in held) or None
-
-        await eventually(pod_held)
+        await trial.stalled("PodHeld", "kueue.x-k8s.io/managed")
         await asyncio.to_thread(kueue.start)
         await trial.completed(sweep, SCRIPT)
 

@@ -43,9 +43,7 @@ async def raise_quota(trial: Trial, resource: str, number: int) -> None:
 
 async def exceeded(trial: Trial, resource: str) -> None:
     """Wait until the sweep says so."""
-    stalled = await trial.condition("Stalled")
-    assert stalled["reason"] == "QuotaExceeded"
-    assert f"count/{resource}" in stalled["message"]
+    await trial.stalled("QuotaExceeded", f"count/{resource}")
 
 
 def creations(trial: Trial, resource: str) -> list[AuditEvent]:

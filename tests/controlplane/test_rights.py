@@ -7,7 +7,7 @@ from cluster.proxy import Answer, Rule
 from cluster.rights import USER, right_of, rights
 from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Object, Trial, eventually, on_trial, refuse_twice, sweep_of
+from cluster.trial import NAME, Trial, eventually, on_trial, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.objects.names import LABEL_SWEEP_UID
 
@@ -41,8 +41,7 @@ async def run_into_everything(trial: Trial) -> None:
         sweep = sweep_of()
         await trial.apply(sweep)
         for plural, name in NAMES_TAKEN:
-            await trial.condition("Stalled")
-            assert await told_of(trial, name)
+            await trial.stalled("NameTaken", name)
             await trial.delete(plural, name)
         await trial.completed(sweep, SCRIPT)
     assert conflict.hits
@@ -52,17 +51,6 @@ async def run_into_everything(trial: Trial) -> None:
         return not await trial.items("seedsweeps") or None
 
     await eventually(gone)
-
-
-async def told_of(trial: Trial, name: str) -> bool:
-    """Wait until the sweep says that a name is taken."""
-
-    async def look() -> bool | None:
-        conditions = (await trial.status()).get("conditions", ())
-        stalled: Object = next((c for c in conditions if c["type"] == "Stalled"), {})
-        return (stalled.get("reason") == "NameTaken" and name in stalled["message"]) or None
-
-    return await eventually(look)
 
 
 async def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(control_plane, namespace: str):
