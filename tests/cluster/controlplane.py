@@ -21,8 +21,8 @@ from host.ports import free_port
 
 ADMIN = "admin"
 PROGRAMS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"]
-READY_WITHIN = 60.0
-ANSWER_WITHIN = 30.0
+READY_WITHIN = 120.0
+ANSWER_WITHIN = 60.0
 
 # A range set aside for documentation: no service address can ever be a machine somewhere.
 SERVICE_ADDRESSES = "192.0.2.0/24"

@@ -12,7 +12,7 @@ from cluster.daemons import DaemonError
 
 BEHAVIOUR = Path(__file__).parent / "kwok.yaml"
 TESTS = Path(__file__).parents[1]
-READY_WITHIN = 60.0
+READY_WITHIN = 120.0
 
 
 def create_node(control_plane: ControlPlane, name: str, gpus: int, labels: Mapping[str, str] | None = None) -> None:

@@ -72,6 +72,8 @@ class Rule:
     """On each so many-th of them."""
     body: str = ""
     """A regular expression, searched for in what is sent."""
+    last: bool = False
+    """Once it has acted, everything else is broken off before it takes effect: whoever asks is as good as dead."""
     hits: int = 0
     """How often it acted."""
     _met: int = 0
@@ -133,7 +135,8 @@ class Proxy:
             return _refusal(action)
         if isinstance(action, Delay):
             await asyncio.sleep(action.seconds)
-        if action is Break.BEFORE:
+        over = action is None and any(rule.last and rule.hits for rule in self.rules)
+        if over or action is Break.BEFORE:
             return _hang_up(request)
         exchange = asyncio.create_task(self._exchange(session, request, sent))
         if action is not Break.AFTER:

@@ -102,6 +102,17 @@ async def test_a_rule_acts_on_every_so_many_th_request_that_it_is_about(upstream
         assert rule.hits == 2
 
 
+async def test_after_a_last_request_no_other_takes_effect(upstream: tuple[Upstream, str]):
+    async with client_of(upstream[1]) as (proxy, session):
+        with proxy.broken(Rule(Break.AFTER, "last$", last=True)):
+            assert (await session.post("/pods", data="before")).status == 201
+            for path in ("/pods?last", "/pods"):
+                with pytest.raises(aiohttp.ClientConnectionError):
+                    await session.post(path, data=path)
+        assert (await session.post("/pods", data="after")).status == 201
+    assert upstream[0].bodies == ["before", "/pods?last", "after"]
+
+
 async def test_a_watch_falls_silent_and_another_breaks(upstream: tuple[Upstream, str]):
     server, url = upstream
     async with client_of(url) as (proxy, session), session.get("/pods?watch=true") as answer:

@@ -81,6 +81,8 @@ async def no_pods(trial: Trial) -> None:
 async def test_the_last_export_that_the_api_server_took_is_the_one_that_is_made(control_plane, namespace: str):
     script = with_mishaps({}, Script(seconds=0.2), seconds=1.0)
     async with on_trial(control_plane, namespace, script) as trial:
+        # Nothing goes on before the first edit.
+        trial.trainers.housekeepers.held_up = True
         await trial.apply(sweep := stored_sweep(export={"uri": "s3://bucket/0"}))
         last = 0
         while True:
@@ -89,6 +91,7 @@ async def test_the_last_export_that_the_api_server_took_is_the_one_that_is_made(
             if code != 200:
                 break
             last += 1
+            trial.trainers.housekeepers.held_up = False
             # Ever more slowly: each edit has the winner handed over once more.
             await asyncio.sleep(0.2 * 1.5**last)
         assert "may change only until the winner has been handed over" in answer["message"]
@@ -201,7 +204,7 @@ async def test_a_pod_that_finds_no_place_holds_nothing_up_for_ever(control_plane
         assert "Insufficient cpu" in skipped["message"]
         await trial.running(8)
         assert trial.trainers.housekeepers.begun == []
-        assert await trial.wrong() == []
+        assert await trial.settled_wrong() == []
 
 
 async def test_without_storage_there_is_no_such_pod_and_the_status_says_what_that_costs(control_plane, namespace: str):
@@ -291,6 +294,12 @@ async def test_a_sweep_that_is_deleted_leaves_its_storage_otherwise(control_plan
         await trial.apply(sweep := stored_sweep())
         await completed(trial, sweep, QUICK)
         await trial.delete("seedsweeps", NAME)
+
+        async def gone() -> bool | None:
+            return not await trial.items("pods") or None
+
+        await eventually(gone)
+        # Long enough for a pod that removes it.
         await asyncio.sleep(3)
         assert not any(task.remove_all for _, task in trial.trainers.housekeepers.done)
         assert await trial.items("pods") == []

@@ -30,7 +30,7 @@ from seedsweep.api.sweep import API_VERSION
 
 EPISODES, KEEP = 4, 2
 VICTIM = "wi0-do0"
-TOLD_WITHIN = 30.0
+TOLD_WITHIN = 90.0
 WINDOW = timedelta(seconds=10)
 """In which refused requests are counted, from the first."""
 MOST_REFUSED = 10 + 2 * EPISODES

@@ -14,7 +14,6 @@ from cluster.scarce import (
 )
 from seedsweep.contract.protocol import Env
 
-pytestmark = pytest.mark.timeout(600)
 """More than all that is waited for here."""
 
 

@@ -1,7 +1,5 @@
 """Fewer GPUs than a sweep asks for, and no storage: found out, made do with, and the end is the same."""
 
-import pytest
-
 from cluster.scarce import (
     KEEP,
     SCRIPT,
@@ -18,7 +16,6 @@ from cluster.scarce import (
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
 
-pytestmark = pytest.mark.timeout(600)
 """More than all that is waited for here."""
 HANGING = Script(seconds=0.2, spread=0.2, faults=(Fault(stall(after=4), attempt=0),))
 """Who trains past its rung at the first attempt holds its GPU until it is stopped, however late that is."""

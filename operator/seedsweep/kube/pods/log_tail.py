@@ -7,7 +7,7 @@ from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.apiserver.gates import GatedApi
 from seedsweep.kube.pods.manifest import CONTAINER
 
-WITHIN_SECONDS = 10.0
+WITHIN_SECONDS = 5.0
 """A busy node answers within seconds, and nobody can ask again. An end is on record soon where it does not answer."""
 _MAX_BYTES = 16_384
 
