@@ -175,7 +175,7 @@ async def _watch(folder: Path, out: Path) -> None:
             scenes = {namespace: Scene(script) for namespace, script in scripts.items()}
             trials = await stack.enter_async_context(on_trials(plane, scenes))
             operator = trials["nlp"].operator
-            server = await stack.enter_async_context(prometheus(folder, configuration(operator.port, folder)))
+            server = await stack.enter_async_context(prometheus(folder, configuration(folder, operator.port)))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             discovery = tasks.create_task(discover(list(trials.values()), folder))
             began = time.time()

@@ -6,7 +6,7 @@ Debian builds Prometheus without its discovery of pods: `discover` tells it by a
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from ruamel.yaml import YAML
 
 from chart.rendering import render, the
 from cluster.trial import Trial
+from host.prometheus import Prometheus
 from seedsweep.files import write_whole
 
 INTERVAL = "1s"
-TRAINERS = "seedsweep-system/seedsweep-trainers"
-"""The job."""
+OPERATOR, TRAINERS = "seedsweep-system/seedsweep-operator", "seedsweep-system/seedsweep-trainers"
+"""The jobs."""
 LOOK_EVERY = 0.3
 TARGETS = "targets.json"
 _META = "__meta_kubernetes"
@@ -29,46 +30,56 @@ KEEPS_CURVES = {"prometheus": {"url": "http://prometheus.monitoring:9090"}}
 Object = dict[str, Any]
 
 
-def configuration(operator_port: int, folder: Path, values: Mapping[str, Any] | None = None) -> Object:
-    """What the Prometheus operator would make of the chart's monitors, for a local operator; `values` of the chart."""
+def configuration(folder: Path, operator_port: int | None = None, values: Mapping[str, Any] | None = None) -> Object:
+    """What the Prometheus operator would make of the chart's monitors.
+
+    Args:
+        operator_port: where an operator on this machine listens. Absent: it is a pod.
+        values: of the chart.
+    """
     objects = render({**_MONITORS, **(values or {})})
-    (of_operator,) = the(objects, "PodMonitor", "seedsweep-operator")["spec"]["podMetricsEndpoints"]
+    operator, trainers = (the(objects, "PodMonitor", f"seedsweep-{name}")["spec"] for name in ("operator", "trainers"))
     rules = []
     for name in ("alerts", "recording"):
         rules.append(str(folder / f"{name}.yaml"))
         with Path(rules[-1]).open("w") as file:
             YAML(typ="safe", pure=True).dump(the(objects, "PrometheusRule", f"seedsweep-{name}")["spec"], file)
-    operator = {
-        "job_name": "seedsweep-system/seedsweep-operator",
-        "honor_labels": of_operator["honorLabels"],
-        "static_configs": [{"targets": [f"127.0.0.1:{operator_port}"]}],
-    }
-    trainers = _of_pods(the(objects, "PodMonitor", "seedsweep-trainers")["spec"], folder / TARGETS)
+    of_operator = _of_pods(OPERATOR, operator, folder / TARGETS)
+    if operator_port is not None:
+        del of_operator["file_sd_configs"], of_operator["relabel_configs"]
+        of_operator["static_configs"] = [{"targets": [f"127.0.0.1:{operator_port}"]}]
     return {
         "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
-        "scrape_configs": [operator, trainers],
+        "scrape_configs": [of_operator, _of_pods(TRAINERS, trainers, folder / TARGETS)],
         "rule_files": rules,
     }
 
 
-def _of_pods(monitor: Object, targets: Path) -> Object:
+def _of_pods(job: str, monitor: Object, targets: Path) -> Object:
     (endpoint,) = monitor["podMetricsEndpoints"]
+    selector = monitor["selector"]
     marked = [
         {
             "source_labels": [f"{_META}_pod_labelpresent_{_sanitized(expression['key'])}"],
             "regex": "true",
             "action": "keep",
         }
-        for expression in monitor["selector"]["matchExpressions"]
+        for expression in selector.get("matchExpressions", ())
+    ]
+    labelled = [
+        {"source_labels": [f"{_META}_pod_label_{_sanitized(key)}"], "regex": value, "action": "keep"}
+        for key, value in selector.get("matchLabels", {}).items()
     ]
     return {
-        "job_name": TRAINERS,
+        "job_name": job,
+        "honor_labels": endpoint.get("honorLabels", False),
         "metrics_path": endpoint["path"],
         "file_sd_configs": [{"files": [str(targets)], "refresh_interval": INTERVAL}],
         "relabel_configs": [
             # As the Prometheus operator does: what has ended is no target.
             {"source_labels": [f"{_META}_pod_phase"], "regex": "(Failed|Succeeded)", "action": "drop"},
             *marked,
+            *labelled,
             {
                 "source_labels": [f"{_META}_pod_container_port_name"],
                 "regex": endpoint["port"],
@@ -76,7 +87,7 @@ def _of_pods(monitor: Object, targets: Path) -> Object:
             },
             {"source_labels": [f"{_META}_namespace"], "target_label": "namespace"},
             {"source_labels": [f"{_META}_pod_name"], "target_label": "pod"},
-            *map(_snake_case, endpoint["relabelings"]),
+            *map(_snake_case, endpoint.get("relabelings", ())),
         ],
         "metric_relabel_configs": [_snake_case(rule) for rule in endpoint.get("metricRelabelings", ())],
     }
@@ -93,9 +104,39 @@ def _sanitized(key: str) -> str:
 async def discover(trials: Sequence[Trial], folder: Path) -> None:
     """Keep the file with the targets up to date, until it is cancelled."""
     while True:
-        found = [target for trial in trials for pod in await trial.items("pods") for target in _targets(pod)]
-        write_whole(folder / TARGETS, json.dumps(found).encode())
+        tell_targets([pod for trial in trials for pod in await trial.items("pods")], folder)
         await asyncio.sleep(LOOK_EVERY)
+
+
+def tell_targets(pods: Iterable[Object], folder: Path) -> None:
+    """What Prometheus's own discovery would find among these pods."""
+    found = [target for pod in pods for target in _targets(pod)]
+    write_whole(folder / TARGETS, json.dumps(found).encode())
+
+
+async def scores_told(server: Prometheus, sweep: str, began: float, ended: float) -> dict[str, dict[int, set[float]]]:
+    """Every score with which a trainer was scraped, by episode and by how many evaluations it had then done."""
+    metrics = ("validation_score", "evaluations_done", "trainer_info")
+    scores, done, info = [await _samples(server, f"seedsweep_{name}", sweep, began, ended) for name in metrics]
+    told: dict[str, dict[int, set[float]]] = {}
+    for scrape, (labels, score) in scores.items():
+        episode = labels["episode"]
+        # A pod's address may have gone to another one, which Prometheus learns a moment later.
+        if info[scrape][0]["exported_episode"] == episode:
+            told.setdefault(episode, {}).setdefault(int(done[scrape][1]), set()).add(score)
+    return told
+
+
+async def _samples(
+    server: Prometheus, name: str, sweep: str, began: float, ended: float
+) -> dict[tuple[str, float], tuple[dict[str, str], float]]:
+    """All samples of a metric of trainers as they were scraped, with their labels, by pod and moment."""
+    found = await server.query(f'{name}{{sweep="{sweep}"}}[{int(ended - began) + 1}s]', ended)
+    return {
+        (series["metric"]["pod"], moment): (series["metric"], float(value))
+        for series in found
+        for moment, value in series["values"]
+    }
 
 
 def _targets(pod: Object) -> Iterator[Object]:

@@ -14,7 +14,7 @@ from board_queries import QUERIES
 from cluster.controlplane import ControlPlane
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
-from cluster.watched import TRAINERS, configuration, discover
+from cluster.watched import TRAINERS, configuration, discover, scores_told
 from host.prometheus import Prometheus, prometheus
 from metrics_page import DROPPED, of_a_trainer
 
@@ -41,15 +41,6 @@ class Watched:
         """All that an expression gave at any second."""
         return await self.server.query_range(expr, self.began, self.ended, 1.0)
 
-    async def samples(self, name: str) -> dict[tuple[str, float], tuple[dict[str, str], float]]:
-        """All samples of a metric of trainers as they were scraped, by pod and moment."""
-        found = await self.server.query(f'{name}{{sweep="{NAME}"}}[{self.span}]', self.ended)
-        return {
-            (series["metric"]["pod"], moment): (series["metric"], float(value))
-            for series in found
-            for moment, value in series["values"]
-        }
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
@@ -57,7 +48,7 @@ async def watched(control_plane: ControlPlane, tmp_path_factory: pytest.TempPath
     control_plane.create_namespace(NAMESPACE)
     async with AsyncExitStack() as stack:
         trial = await stack.enter_async_context(on_trial(control_plane, NAMESPACE, SCRIPT))
-        server = await stack.enter_async_context(prometheus(folder, configuration(trial.operator.port, folder)))
+        server = await stack.enter_async_context(prometheus(folder, configuration(folder, trial.operator.port)))
         async with asyncio.TaskGroup() as tasks:
             discovery = tasks.create_task(discover([trial], folder))
             began = time.time()
@@ -89,17 +80,13 @@ async def test_the_score_in_prometheus_is_the_one_on_record(watched: Watched):
         item["metadata"]["labels"]["seedsweep.io/episode"]: item["status"]["scores"]
         for item in await watched.trial.items("episodes")
     }
-    samples = {name: await watched.samples(f"seedsweep_{name}") for name in ("evaluations_done", "trainer_info")}
-    compared = set()
-    for (pod, moment), (metric, score) in (await watched.samples("seedsweep_validation_score")).items():
-        episode, done = metric["episode"], int(samples["evaluations_done"][pod, moment][1])
-        # A pod's address may have gone to another one, which Prometheus learns a moment later.
-        itself = samples["trainer_info"][pod, moment][0]["exported_episode"] == episode
+    told = await scores_told(watched.server, NAME, watched.began, watched.ended)
+    assert set(told) == set(curves)
+    for episode, by_evaluation in told.items():
         # Who is stopped may have trained on, past the rung that its record ends at.
-        if itself and done <= len(curves[episode]):
-            assert score == curves[episode][done - 1], (episode, done)
-            compared.add(episode)
-    assert compared == set(curves)
+        on_record = {k: scores for k, scores in by_evaluation.items() if k <= len(curves[episode])}
+        assert on_record == {k: {curves[episode][k - 1]} for k in on_record}
+        assert on_record
 
 
 async def test_the_best_score_and_the_threshold_are_those_of_the_status(watched: Watched):

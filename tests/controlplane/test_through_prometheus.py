@@ -20,7 +20,7 @@ async def through_prometheus(
     control_plane: ControlPlane, namespace: str, folder: Path, *, keeps_curves: bool = True
 ) -> AsyncIterator[Trial]:
     """An operator that asks a Prometheus; nobody scrapes that operator."""
-    config = configuration(free_port(), folder, KEEPS_CURVES if keeps_curves else None)
+    config = configuration(folder, free_port(), KEEPS_CURVES if keeps_curves else None)
     async with prometheus(folder, config) as server:
         options = ("--prometheus", server.url)
         async with on_trial(control_plane, namespace, SCRIPT, options=options) as trial:

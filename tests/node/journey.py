@@ -19,9 +19,11 @@ from ruamel.yaml import YAML
 from chart.rendering import CHART, HOME
 from cluster import binaries
 from cluster.controlplane import ControlPlane
+from cluster.watched import OPERATOR
 from node.images import reference
 from node.machine import USERS, Node
 from node.network import NodeNetwork
+from node.scraped import Scraped, scraped
 from seedsweep.kube.objects.names import LABEL_EPISODE
 from seedsweep.report.beside import read_beside
 from seedsweep.report.findings.verdict import verdict_of
@@ -58,6 +60,8 @@ class Story:
     """What `seedsweep watch` printed, from the first trainer that is read to the end."""
     trainers: list[Object] = field(default_factory=list)
     """Pods of episodes while they trained."""
+    scraped: Scraped = field(init=False)
+    """What Prometheus has seen, from before the operator was installed."""
 
     def run(self, command: str, *, given: str = "") -> str:
         """A line that a person types; what it prints, which is kept for the transcript."""
@@ -204,7 +208,8 @@ def story() -> Iterator[Story]:
             control_plane.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": LEVEL}})
         story = Story(control_plane, node, node.folder / "storage")
         prepare_storage(control_plane, story.storage)
-        yield story
+        with scraped(control_plane, node.folder / "prometheus") as story.scraped:
+            yield story
         print("\n".join(story.transcript))
 
 
@@ -312,6 +317,31 @@ def test_a_trainers_pod_has_no_token_and_a_root_that_is_read_only(swept: Story):
         mounts = pod["spec"]["containers"][0]["volumeMounts"]
         assert not [mount for mount in mounts if "serviceaccount" in mount["mountPath"]]
         assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_prometheus_was_told_the_scores_that_are_on_record(swept: Story):
+    curves = {
+        episode["metadata"]["labels"][LABEL_EPISODE]: episode["status"]["scores"]
+        for episode in swept.record("episodes")
+    }
+    told = swept.scraped.scores("quickstart")
+    assert set(told) == set(curves)
+    for episode, by_evaluation in told.items():
+        on_record = {k: scores for k, scores in by_evaluation.items() if k <= len(curves[episode])}
+        assert on_record == {k: {curves[episode][k - 1]} for k in on_record}
+        assert on_record
+
+
+def test_prometheus_has_followed_the_operator_through_an_upgrade_and_its_loss(swept: Story):
+    status, found = swept.sweep()["status"], swept.scraped
+    best, threshold = (
+        found.query(f"seedsweep_{name}")[0]["value"][1] for name in ("best_score", "cut_threshold_score")
+    )
+    assert (float(best), float(threshold)) == (status["best"]["score"], status["cuts"][0]["threshold"])
+    assert len({series["metric"]["pod"] for series in found.ever(f'up{{job="{OPERATOR}"}} == 1')}) >= 3
+    assert found.ever('ALERTS{alertstate="firing"}') == []
+    quantiles = found.ever("namespace_sweep:seedsweep_validation_score:quantile")
+    assert {series["metric"]["quantile"] for series in quantiles} == {"0", "0.25", "0.5", "0.75", "1"}
 
 
 def test_a_trainers_image_that_is_not_there_is_said_by_the_sweep(swept: Story):

@@ -7,6 +7,7 @@ import pytest
 
 from cluster import binaries
 from cluster.controlplane import PROGRAMS
+from host import prometheus
 from host.needs import lack
 from node import debian, images, machine
 from node.network import run_inside
@@ -24,6 +25,8 @@ def test_from_an_empty_cluster_to_a_winner(monkeypatch: pytest.MonkeyPatch):
         binaries.find([*PROGRAMS, *machine.PROGRAMS, "helm"])
     except (debian.LackingError, binaries.BuildError) as error:
         lack("node", f"node: {error}")
+    # Nothing can be had from inside.
+    prometheus.find("prometheus")
     try:
         archives = images.archives()
     except debian.LackingError as error:
