@@ -14,8 +14,6 @@ from cluster.scarce import (
 )
 from seedsweep.contract.protocol import Env
 
-"""More than all that is waited for here."""
-
 
 @pytest.mark.parametrize("gpus", NODES)
 async def test_episodes_take_turns_on_few_gpus_and_none_is_trained_twice(control_plane, namespace: str, gpus: int):

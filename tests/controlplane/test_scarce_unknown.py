@@ -16,7 +16,6 @@ from cluster.scarce import (
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
 
-"""More than all that is waited for here."""
 HANGING = Script(seconds=0.2, spread=0.2, faults=(Fault(stall(after=4), attempt=0),))
 """Who trains past its rung at the first attempt holds its GPU until it is stopped, however late that is."""
 
