@@ -33,9 +33,9 @@ NAME = "demo"
 REFUSED = "refused"
 KINDS = {"seedsweeps": "SeedSweep", "pods": "Pod", "episodes": "Episode", "cuts": "Cut", "events": "Event"}
 """Of what is left of a sweep."""
-PATIENCE = 90.0
+PATIENCE = 180.0
 """Seconds, as all times here."""
-SETTLES_WITHIN = 60.0
+SETTLES_WITHIN = 180.0
 PERIOD = 0.1
 
 Object = dict[str, Any]
