@@ -1,9 +1,21 @@
 """The dashboard *Sweep*: one sweep's curves with its cut, its distribution, its cost against the plan, its failures."""
 
-from grafana_foundation_sdk.builders import common, dashboard
-from grafana_foundation_sdk.models.common import LegendDisplayMode
+from grafana_foundation_sdk.builders import dashboard
 
-from panels import SWEEP_UID, WHOLE, board, chosen, curves, distribution, number, rows
+from panels import (
+    KINDS,
+    STATES,
+    SWEEP_UID,
+    WHOLE,
+    board,
+    chosen,
+    counts,
+    curves,
+    distribution,
+    number,
+    only_legend_of,
+    rows,
+)
 
 OF = 'namespace="$namespace", sweep="$sweep"'
 SCORE = f"seedsweep_validation_score{{{OF}}}"
@@ -36,12 +48,12 @@ def _numbers(found: dashboard.Dashboard) -> None:
     done = f"seedsweep_evaluations_done{{{OF}}} / seedsweep_evaluations_planned{{{OF}}}"
     for panel in (
         number("Best score", "On the validation data, so far.", f"max(seedsweep_best_score{{{OF}}})", "none", 4),
-        number("Running", "Episodes that train now.", f"sum({running})", "short"),
+        number("Running", "Episodes that train now.", f"sum({running})", "none"),
         number(
             "Stopped by cuts",
             "Episodes that the cuts did not keep.",
             f"sum(seedsweep_cut_lost_episodes{{{OF}}})",
-            "short",
+            "none",
         ),
         number(
             "Progress", "Mean share of the evaluations that running episodes have made.", f"avg({done})", "percentunit"
@@ -61,14 +73,16 @@ def _scores(found: dashboard.Dashboard) -> None:
     shown = f"{SCORE} and topk($curves, max_over_time({SCORE}[$__range] @ end()))"
     quantiles = {"best": 1, "quarter from the top": 0.75, "median": 0.5, "quarter from the bottom": 0.25, "worst": 0}
     for panel in (
-        curves(
-            "All curves, with the cut",
-            "The latest validation score of each episode while it trains, and the thresholds of the cuts. A curve that "
-            "ends at a threshold was stopped there. Of many episodes, those that came highest.",
-            {"{{episode}}": shown, "threshold, rung {{rung}}": THRESHOLD},
-            "none",
+        only_legend_of(
+            "B",
+            curves(
+                "All curves, with the cut",
+                "The latest validation score of each episode while it trains, and the thresholds of the cuts. A curve "
+                "that ends at a threshold was stopped there. Of many episodes, those that came highest.",
+                {"{{episode}}": shown, "threshold, rung {{rung}}": THRESHOLD},
+                "none",
+            ),
         )
-        .legend(common.VizLegendOptions().show_legend(False).display_mode(LegendDisplayMode.HIDDEN))
         .span(WHOLE)
         .height(12),
         curves(
@@ -88,6 +102,7 @@ def _scores(found: dashboard.Dashboard) -> None:
         rows(
             "Survivors, and the best of the others",
             "The 50 best by the last score that each has shown in this time, with their seeds.",
+            ["episode", "weight_init", "data_order"],
             {"Last score": f"sort_desc(topk(50, max by (episode, weight_init, data_order) ({LAST})))"},
         ),
     ):
@@ -97,10 +112,10 @@ def _scores(found: dashboard.Dashboard) -> None:
 def _episodes(found: dashboard.Dashboard) -> None:
     interruptions = f"sum by (kind) (seedsweep_interruptions_total{{{OF}}})"
     for panel in (
-        curves(
-            "Episodes by state", "They add up to all.", {"{{state}}": f"seedsweep_episodes{{{OF}}} > 0"}, stacked=True
+        counts(
+            "Episodes by state", "They add up to all.", {"{{state}}": f"seedsweep_episodes{{{OF}}} > 0"}, stacked=STATES
         ),
-        curves(
+        counts(
             "Failures and interruptions",
             "Episodes that were given up or diverged, and how often attempts were interrupted, by what.",
             {
@@ -118,11 +133,11 @@ def _cost(found: dashboard.Dashboard) -> None:
             "Steps, by what they were for",
             "Trained so far. Overshoot is the price of stopping late, waste that of interruptions.",
             {"{{kind}}": f"seedsweep_steps{{{OF}}}"},
-            stacked=True,
+            stacked=KINDS,
         ),
         curves(
             "Cost against plan",
-            "Steps trained; what the design costs at most; what training every episode to the end would cost.",
+            "Steps trained; what the design costs at most if none is repeated; what training all to the end costs.",
             {
                 "trained": f"sum(seedsweep_steps{{{OF}}})",
                 "planned": f"seedsweep_planned_steps{{{OF}}}",
@@ -133,12 +148,13 @@ def _cost(found: dashboard.Dashboard) -> None:
             "Throughput",
             "Optimizer steps a second of all that train.",
             {"steps": f"sum(rate(seedsweep_steps_done{{{OF}}}[$__rate_interval]))"},
-            "ops",
+            "suffix:steps/s",
         ),
         rows(
             "Conditions",
             "As in kubectl describe; the newest state.",
-            {"Holds": f"sum by (type, status, reason) (seedsweep_sweep_condition{{{OF}}})"},
+            ["type", "status", "reason"],
+            {"": f"sum by (type, status, reason) (seedsweep_sweep_condition{{{OF}}})"},
         ),
     ):
         found.with_panel(panel)

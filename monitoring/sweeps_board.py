@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from panels import SWEEPS_UID, TALL, THIRD, board, chosen, curves, number, rows
+from panels import PHASES, STATES, SWEEPS_UID, TALL, THIRD, WHOLE, board, chosen, counts, curves, number, rows
 
 HERE = 'namespace=~"$namespace"'
 STALLED = f'seedsweep_sweep_condition{{{HERE}, type="Stalled", status="True"}}'
@@ -16,7 +16,7 @@ def sweeps_board() -> dashboard.Dashboard:
     found.with_variable(
         chosen("namespace", "Namespace", "label_values(seedsweep_sweep_phase, namespace)", several=True)
     )
-    for part in (_numbers, _over_time, _tables, _operator):
+    for part in (_numbers, _table, _over_time, _waiting, _operator):
         part(found)
     return found
 
@@ -25,13 +25,11 @@ def _numbers(found: dashboard.Dashboard) -> None:
     running = f'seedsweep_episodes{{{HERE}, state="running"}}'
     share = f"sum({SAVED}) / (sum({SPENT}) + sum({SAVED}))"
     for panel in (
+        number("Under way", "Sweeps that are neither complete nor failed.", f"count({UNDER_WAY}) or vector(0)", "none"),
         number(
-            "Under way", "Sweeps that are neither complete nor failed.", f"count({UNDER_WAY}) or vector(0)", "short"
+            "Waiting", "Sweeps in which something that could be done is not.", f"count({STALLED}) or vector(0)", "none"
         ),
-        number(
-            "Waiting", "Sweeps in which something that could be done is not.", f"count({STALLED}) or vector(0)", "short"
-        ),
-        number("Episodes running", "Episodes that train now.", f"sum({running}) or vector(0)", "short"),
+        number("Episodes running", "Episodes that train now.", f"sum({running}) or vector(0)", "none"),
         number("GPU hours spent", "Held by all attempts of all sweeps that exist.", f"sum({SPENT}) / 3600", "h", 1),
         number("GPU hours saved", "What the losers did not train.", f"sum({SAVED}) / 3600", "h", 1),
         number("Share saved", "GPU hours saved, of those that training everything would take.", share, "percentunit"),
@@ -39,42 +37,13 @@ def _numbers(found: dashboard.Dashboard) -> None:
         found.with_panel(panel)
 
 
-def _over_time(found: dashboard.Dashboard) -> None:
-    for panel in (
-        curves(
-            "Sweeps by phase",
-            "Complete and failed sweeps are counted until they are deleted.",
-            {"{{phase}}": f"sum by (phase) (seedsweep_sweep_phase{{{HERE}}})"},
-            stacked=True,
-        ),
-        curves(
-            "Episodes by state",
-            "Of all sweeps that exist.",
-            {"{{state}}": f"sum by (state) (seedsweep_episodes{{{HERE}}}) > 0"},
-            stacked=True,
-        ),
-        curves(
-            "Waiting, and why",
-            "Sweeps by the reason of their condition Stalled; docs/operator.md explains each reason.",
-            {"{{reason}}": f"sum by (reason) ({STALLED})"},
-            stacked=True,
-        ),
-        curves(
-            "Episodes running, by namespace",
-            "Who trains how much at once.",
-            {"{{namespace}}": f'sum by (namespace) (seedsweep_episodes{{{HERE}, state="running"}})'},
-            stacked=True,
-        ),
-    ):
-        found.with_panel(panel)
-
-
-def _tables(found: dashboard.Dashboard) -> None:
+def _table(found: dashboard.Dashboard) -> None:
     of = "by (namespace, sweep)"
     found.with_panel(
         rows(
             "All sweeps",
             "A row leads to the dashboard of its sweep.",
+            ["namespace", "sweep"],
             {
                 "Running": f'sum {of} (seedsweep_episodes{{{HERE}, state="running"}})',
                 "Episodes": f"sum {of} (seedsweep_episodes{{{HERE}}})",
@@ -83,14 +52,50 @@ def _tables(found: dashboard.Dashboard) -> None:
                 "GPU hours saved": f"sum {of} ({SAVED}) / 3600",
             },
             linked=True,
+        ).span(WHOLE)
+    )
+
+
+def _over_time(found: dashboard.Dashboard) -> None:
+    for panel in (
+        counts(
+            "Sweeps by phase",
+            "Complete and failed sweeps are counted until they are deleted.",
+            {"{{phase}}": f"sum by (phase) (seedsweep_sweep_phase{{{HERE}}})"},
+            stacked=PHASES,
+        ),
+        counts(
+            "Episodes by state",
+            "Of all sweeps that exist.",
+            {"{{state}}": f"sum by (state) (seedsweep_episodes{{{HERE}}}) > 0"},
+            stacked=STATES,
+        ),
+        counts(
+            "Episodes running, by namespace",
+            "Who trains how much at once.",
+            {"{{namespace}}": f'sum by (namespace) (seedsweep_episodes{{{HERE}, state="running"}})'},
+            stacked=(),
+        ),
+    ):
+        found.with_panel(panel.span(THIRD))
+
+
+def _waiting(found: dashboard.Dashboard) -> None:
+    found.with_panel(
+        counts(
+            "Waiting, and why",
+            "Sweeps by the reason of their condition Stalled; docs/operator.md explains each reason.",
+            {"{{reason}}": f"sum by (reason) ({STALLED})"},
+            stacked=(),
         )
     )
     found.with_panel(
         rows(
             "Conditions that want a look",
             "Sweeps that wait or have failed, with the reason.",
+            ["namespace", "sweep", "type", "reason"],
             {
-                "Holds": f"sum by (namespace, sweep, type, reason) (seedsweep_sweep_condition{{{HERE}, "
+                "": f"sum by (namespace, sweep, type, reason) (seedsweep_sweep_condition{{{HERE}, "
                 'type=~"Stalled|Failed", status="True"})'
             },
             linked=True,
@@ -123,9 +128,9 @@ def _operator(found: dashboard.Dashboard) -> None:
                 "scrape: {{outcome}}": "sum by (outcome) (rate(seedsweep_operator_scrapes_total[$__rate_interval]))",
                 "API: {{code}}": "sum by (code) (rate(seedsweep_operator_api_requests_total[$__rate_interval]))",
             },
-            "ops",
+            "reqps",
         ),
-        curves(
+        counts(
             "Trouble",
             "0 on a good day; each has an alert with a runbook.",
             {

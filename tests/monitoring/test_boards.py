@@ -16,7 +16,7 @@ from write import BOARDS, ROOT, as_json, files
 Object = dict[str, Any]
 SHIPPED = {name: json.loads(as_json(board())) for name, board in BOARDS.items()}
 each_board = pytest.mark.parametrize("board", SHIPPED.values(), ids=SHIPPED)
-UNITS = {"short", "none", "s", "h", "ops", "percentunit"}
+UNITS = {"short", "none", "s", "h", "reqps", "suffix:steps/s", "percentunit"}
 WITH_UNIT = {"stat", "timeseries", "histogram"}
 
 
