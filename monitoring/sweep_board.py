@@ -45,7 +45,7 @@ def sweep_board() -> dashboard.Dashboard:
 def _numbers(found: dashboard.Dashboard) -> None:
     spent, saved = f"sum(seedsweep_gpu_seconds{{{OF}}})", f"sum(seedsweep_saved_gpu_seconds{{{OF}}})"
     running = f'seedsweep_episodes{{{OF}, state="running"}}'
-    done = f"seedsweep_evaluations_done{{{OF}}} / seedsweep_evaluations_planned{{{OF}}}"
+    done = f'sum(seedsweep_steps{{{OF}, kind=~"useful|audit"}}) / sum(seedsweep_planned_steps{{{OF}}})'
     for panel in (
         number("Best score", "On the validation data, so far.", f"max(seedsweep_best_score{{{OF}}})", "none", 4),
         number("Running", "Episodes that train now.", f"sum({running})", "none"),
@@ -55,9 +55,7 @@ def _numbers(found: dashboard.Dashboard) -> None:
             f"sum(seedsweep_cut_lost_episodes{{{OF}}})",
             "none",
         ),
-        number(
-            "Progress", "Mean share of the evaluations that running episodes have made.", f"avg({done})", "percentunit"
-        ),
+        number("Progress", "Trained, of the optimizer steps that the design costs at most.", done, "percentunit"),
         number("GPU hours", "Held by all attempts.", f"{spent} / 3600", "h", 1),
         number(
             "Share saved",
