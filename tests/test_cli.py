@@ -45,6 +45,13 @@ def test_help_fills_the_lines_of_a_narrow_terminal() -> None:
     assert ragged == []
 
 
+def test_help_names_no_types_and_cuts_nothing_off() -> None:
+    of_all = {**os.environ, "COLUMNS": "80", "TERMINAL_WIDTH": "80"}
+    done = subprocess.run([sys.executable, "-c", HELP_OF_ALL], capture_output=True, text=True, check=True, env=of_all)
+    assert [line for line in done.stdout.splitlines() if "<" in line or "…" in line] == []
+    assert "where `seedsweep report` works" in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize(("typed", "offered"), [("ru", "run"), ("run --par", "--parallelism"), ("ch", "check")])
 def test_a_shell_completes_commands_and_options(typed: str, offered: str) -> None:
     words = f"seedsweep {typed}"

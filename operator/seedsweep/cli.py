@@ -12,6 +12,7 @@ import typer
 from seedsweep.cluster import commands as cluster
 from seedsweep.codes import CommandError
 from seedsweep.exchange import commands as exchange
+from seedsweep.help import PlainCommand, PlainGroup
 from seedsweep.kube import commands as kube
 from seedsweep.local import commands as local
 from seedsweep.studies.compare import commands as compare
@@ -19,7 +20,7 @@ from seedsweep.studies.plan import commands as plan
 from seedsweep.studies.seeds import commands as seeds
 from seedsweep.version import __version__
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=PlainGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 app.command("run", help=local.RUN_HELP)(local.run_command)
 app.command("init", help=local.INIT_HELP)(local.init_command)
 app.command("check", help=local.CHECK_HELP)(local.check_command)
@@ -43,6 +44,7 @@ def _flowing(text: str) -> str:
 
 for command in app.registered_commands:
     command.help = _flowing(command.help or "")
+    command.cls = PlainCommand
 
 
 def _version(asked: bool) -> None:

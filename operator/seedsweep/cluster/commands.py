@@ -35,7 +35,7 @@ FETCH_HELP = """
 Bring the winner of a sweep in a cluster, ready for from_pretrained, and the sweep's record.
 
 DIR is then what `seedsweep run` leaves: best/, sweep.json, episodes/, cuts/, curves.csv, attempts/ and, where
-seedsweep[report] is installed, report.html. It is there whole or not at all; the same command goes on with what was
+`seedsweep report` works, report.html. It is there whole or not at all; the same command goes on with what was
 interrupted. A storage behind a URI is read from here with your own credentials. A claim is read through the API server
 from a small pod in the sweep's namespace, which your own rights create, read (pods/proxy) and delete.
 
@@ -57,7 +57,10 @@ can be made are.
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the SeedSweep.")]
 _Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Where it is.", show_default="that of the kubeconfig's context")
+    str | None,
+    typer.Option(
+        "--namespace", "-n", metavar="NAME", help="Where it is.", show_default="that of the kubeconfig's context"
+    ),
 ]
 
 
@@ -65,7 +68,12 @@ def watch_command(
     name: _Name,
     namespace: _Namespace = None,
     operator: Annotated[
-        str, typer.Option(metavar="NAMESPACE/SERVICE:PORT", help="The service of the operator.")
+        str,
+        typer.Option(
+            metavar="SERVICE",
+            help="The service of the operator, as NAMESPACE/NAME:PORT.",
+            show_default="seedsweep-operator in seedsweep-system, port http",
+        ),
     ] = "seedsweep-system/seedsweep-operator:http",
     web: Web = False,
     web_port: WebPort = None,
@@ -134,7 +142,7 @@ def fetch_command(
 
 
 def report_command(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders of runs, or sweep/NAME.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Folders of runs, or sweep/NAME.")],
     namespace: _Namespace = None,
     to: Annotated[
         Path | None,

@@ -144,9 +144,11 @@ def import_command(
         ),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Name of the metric.", show_default="the name of the scores")
+        str | None, typer.Option(metavar="NAME", help="Name of the metric.", show_default="the name of the scores")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the record.", show_default="that of SOURCE")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the record.", show_default="that of SOURCE")
+    ] = None,
 ) -> None:
     """Import runs."""
     from seedsweep.exchange import build, importing, told

@@ -70,27 +70,32 @@ def operator_command(
             envvar="SEEDSWEEP_NAMESPACES",
         ),
     ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of health, metrics and the live view.")] = 8080,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="Of health, metrics and the live view.")
+    ] = 8080,
     service_account: Annotated[
         list[str] | None,
-        typer.Option(help="A service account that episodes may run as; may be given again.", show_default="none"),
+        typer.Option(
+            metavar="NAME", help="A service account that episodes may run as; may be given again.", show_default="none"
+        ),
     ] = None,
     housekeeping_image: Annotated[
         str | None,
         typer.Option(
+            metavar="IMAGE",
             help="Of SeedSweep's trainer, for the storage of trainers that are not ours.",
             show_default="none: their storage is left as it is",
             envvar="SEEDSWEEP_HOUSEKEEPING_IMAGE",
         ),
     ] = None,
     housekeeping_requests: Annotated[
-        str, typer.Option(metavar="NAME=QUANTITY,...", help="What a housekeeping pod asks for.")
+        str, typer.Option(metavar="REQUESTS", help="What a housekeeping pod asks for, as NAME=QUANTITY,...")
     ] = "cpu=500m,memory=2Gi",
     housekeeping_seconds: Annotated[
-        int, typer.Option(min=1, help="How long a housekeeping pod may take, waiting included.")
+        int, typer.Option(metavar="SECONDS", min=1, help="How long a housekeeping pod may take, waiting included.")
     ] = 3600,
     relist_seconds: Annotated[
-        float, typer.Option(min=1, help="Between two lists that show what a watch has lost.")
+        float, typer.Option(metavar="SECONDS", min=1, help="Between two lists that show what a watch has lost.")
     ] = 300.0,
     webhook: Annotated[
         str | None,
@@ -116,7 +121,7 @@ def operator_command(
         typer.Option(metavar="FILE", help="Holds the bearer token for it.", show_default="none"),
     ] = None,
     log_format: Annotated[
-        LogFormat, typer.Option(help="Lines for people, or a JSON object a line for programs.")
+        LogFormat, typer.Option(metavar="text|json", help="Lines for people, or a JSON object a line for programs.")
     ] = LogFormat.TEXT,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""

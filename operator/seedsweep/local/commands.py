@@ -57,9 +57,10 @@ def _seeds(text: str) -> tuple[int, int]:
 
 def run_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A SeedSweep in YAML.")],
-    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder.", show_default="runs/NAME")] = None,
     parallelism: Annotated[
-        int | None, typer.Option(min=1, help="Train at most so many episodes at once.", show_default=False)
+        int | None,
+        typer.Option(metavar="K", min=1, help="Train at most so many episodes at once.", show_default=False),
     ] = None,
     episode: Annotated[
         str | None,
@@ -109,7 +110,7 @@ def check_command(
 
 
 def init_command(
-    file: Annotated[Path | None, typer.Argument(hidden=True)] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", hidden=True)] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The examples to train on.", show_default=False)
     ] = None,
@@ -122,7 +123,7 @@ def init_command(
         Path | None, typer.Option(metavar="FOLDER", help="The task's train.tsv and dev.tsv.", show_default=False)
     ] = None,
     model: Annotated[
-        str, typer.Option(help="A hub name, a folder, or package:NAME/FOLDER.")
+        str, typer.Option(metavar="MODEL", help="A hub name, a folder, or package:NAME/FOLDER.")
     ] = "google-bert/bert-base-uncased",
     to: Annotated[Path, typer.Option(metavar="FILE", help="The file to write, which must be new.")] = Path(
         "sweep.yaml"

@@ -75,7 +75,7 @@ def plan_command(
         ),
     ] = None,
     more: Annotated[
-        list[Path] | None, typer.Argument(metavar="[RECORD]...", help="More records for --history.", show_default=False)
+        list[Path] | None, typer.Argument(metavar="RECORD", help="More records for --history.", show_default=False)
     ] = None,
     gpus: Annotated[
         int | None,

@@ -26,7 +26,7 @@ def _by(text: str) -> str:
 
 
 def seeds_command(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Records, one a task.")],
+    records: Annotated[list[Path], typer.Argument(metavar="RECORD", help="Records, one a task.")],
     by: Annotated[
         str,
         typer.Option(
