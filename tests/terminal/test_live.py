@@ -10,7 +10,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from inputs import records
+from seedsweep.api.core.objects import Condition
 from seedsweep.engine.decisions import Event
+from seedsweep.engine.draft import timestamp
 from seedsweep.terminal import LiveView
 from seedsweep.terminal.board import make_board
 from seedsweep.terminal.drawing import draw_rows, sparkline
@@ -153,3 +155,18 @@ def test_sparkline_puts_many_evaluations_into_few_cells() -> None:
 
 def test_scores_below_the_scale_are_drawn_lowest() -> None:
     assert sparkline([-5.0, 7.0], slots=2, width=2, low=0.0, high=1.0) == "▁█"
+
+
+def test_the_clock_stands_still_while_a_sweep_is_suspended_or_over() -> None:
+    moment = records.before_the_cut()
+    lines = logged(idle(moment, suspended_seconds=50.0), (5, ()))
+    assert lines[0].startswith("[0:00:15] ")
+    since = Condition(
+        type="Suspended", status="True", reason="Asked", message="", last_transition_time=timestamp(moment.now)
+    )
+    lines = logged(idle(moment, suspended_seconds=50.0, conditions=[since]), (5, ()), (35, ()))
+    assert [line[:9] for line in lines] == ["[0:00:10]", "[0:00:10]"]
+
+
+def idle(moment: records.Moment, **status: object) -> records.Moment:
+    return replace(moment, plan=replace(moment.plan, status=moment.plan.status.evolve(**status)))

@@ -124,6 +124,14 @@ def wall_seconds(status: SweepStatus) -> float | None:
     return elapsed.total_seconds() - status.suspended_seconds
 
 
+def idle_seconds(status: SweepStatus, now: datetime) -> float:
+    """How long it was suspended, or over before it got more seeds, a suspension that goes on included."""
+    suspended = status.condition("Suspended")
+    if suspended is None or suspended.status != "True" or suspended.last_transition_time is None:
+        return status.suspended_seconds
+    return status.suspended_seconds + (now - datetime.fromisoformat(suspended.last_transition_time)).total_seconds()
+
+
 def beats_constant(best: Best | None, *, maximize: bool) -> bool | None:
     """Whether the best score is better than that of a constant answer; None where either is not known."""
     if best is None or best.baseline is None:

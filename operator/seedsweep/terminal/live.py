@@ -13,6 +13,7 @@ from rich.text import Text
 from seedsweep.engine.decisions import Event, Plan
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
+from seedsweep.report.facts import idle_seconds
 from seedsweep.report.words import one_line, score_text
 from seedsweep.terminal.drawing import draw_rows
 from seedsweep.terminal.moment import Moment, saving_text, steps_text
@@ -94,7 +95,7 @@ class LiveView:
         """Show this turn of the loop: every event, and the state unless it was shown just before."""
         started = plan.status.start_time
         self._start = datetime.fromisoformat(started) if started is not None else self._start or now
-        elapsed = now - self._start
+        elapsed = now - self._start - timedelta(seconds=idle_seconds(plan.status, now))
         for event in plan.events:
             if self._live is None or event.kind == "Warning":
                 self._console.print(_event_line(event, elapsed), soft_wrap=True)
