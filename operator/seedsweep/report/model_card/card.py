@@ -251,7 +251,7 @@ def _repetition(sweep: SeedSweep, status: SweepStatus, best: Best) -> Iterator[s
     if status.provenance is not None:
         yield from _origin(status.provenance)
     yield ""
-    yield f"    seedsweep run sweep.yaml --episode {best.weight_init},{best.data_order}"
+    yield f"    seedsweep run sweep.yaml --episode {best.episode}"
     yield ""
     if sweep.spec.result == "average":
         yield "That trains the winner; the whole sweep makes the average again."
