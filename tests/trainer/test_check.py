@@ -45,6 +45,7 @@ def test_it_prints_what_a_configuration_comes_to(
         "validationExamples": 30,
         "testExamples": 30,
         "classes": {"bad": 30, "good": 30},
+        "absent": {"validation": [], "test": []},
         "parameters": sum(tensor.numel() for tensor in model.parameters()),
         "stepSeconds": None,
         "evaluationSeconds": None,

@@ -248,6 +248,10 @@ def test_configuration_that_the_data_does_not_bear_out_is_refused(
     ("lines", "says"),
     [
         (["a,no", ",yes"], "columns.text 'text': row 1 of dataset.train .* has no text"),
+        (
+            ["a,no", ",yes", "b,no", ",yes"],
+            "columns.text 'text': rows 1, 3 of dataset.train .* have no text: fill them",
+        ),
         (["a,no", "b,", "c,yes"], "columns.label: row 1 of dataset.train .* has no label"),
     ],
 )

@@ -152,7 +152,7 @@ def cross_check(
         problems += check_share("spec.earlyStopping.floor.atPercent", stopping.floor.at_percent, evaluations)
     for path, rungs, size in ladders:
         problems += [
-            Problem(f"{path}[{i}].keep", rung.keep, f"is more than the {size} episodes there are: keep {size} or fewer")
+            Problem(f"{path}[{i}].keep", rung.keep, f"is more than the episodes there are: keep {size} or fewer")
             for i, rung in enumerate(rungs)
             if rung.keep > size
         ]

@@ -131,6 +131,9 @@ def _plan(layout: Layout, places: Sequence[Place] | None, found: Trainable | Non
         yield "data", ", ".join(f"{size:,} {part}" for part, size in found.examples.items()) + " examples"
         if found.classes is not None:
             yield "classes", classes_in_words(found.classes)
+        for part, labels in found.absent.items():
+            if labels:
+                yield "", f"{part} has none of {_labels_in_words(labels)}: nothing there tells how well it is learned"
     if places is None:
         yield "places", f"at most {layout.spec.parallelism:,} at once"
         return
@@ -160,6 +163,11 @@ def classes_in_words(sizes: Mapping[str, int]) -> str:
         return f"{len(sizes):,}; each has {min(sizes.values()):,} to {max(sizes.values()):,} of the train examples"
     listed = ", ".join(f"{size:,} {shortened(label, _LABEL_WIDTH)!r}" for label, size in sizes.items())
     return f"{len(sizes):,}; train has {listed}"
+
+
+def _labels_in_words(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _LISTED_CLASSES:,} more" if len(labels) > _LISTED_CLASSES else ""
+    return ", ".join(f"{shortened(label, _LABEL_WIDTH)!r}" for label in labels[:_LISTED_CLASSES]) + more
 
 
 def _stopping(layout: Layout, evaluations: int | None) -> Iterator[str]:

@@ -134,8 +134,9 @@ def init_command(
 
     if file is not None and data is not None:
         raise bad_input(f"--data: {file} and {data} are given: give one file of examples")
-    write_first_sweep(Request(to, model, data or file, text, label, task, path))
-    print(f"{to}: written. Next: seedsweep check {to}")
+    found = write_first_sweep(Request(to, model, data or file, text, label, task, path))
+    print(f"{to}: written{f', for {found.in_words}' if found is not None else ''}")
+    print(f"Next: seedsweep check {to}")
 
 
 def clean_command(

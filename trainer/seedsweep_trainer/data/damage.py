@@ -29,6 +29,19 @@ TSV_LAYOUT: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
 
 
+_NAMED_ROWS = 10
+"""So many are named: they tell where to look, and the rest is counted."""
+
+
+def lacking(rows: Sequence[int], of: str, what: str) -> str:
+    """That these rows, numbered from 0, have no text or label, with the remedy."""
+    if len(rows) == 1:
+        return f"row {rows[0]} {of} (from 0) has no {what}: fill it in or remove the row"
+    more = f" and {len(rows) - _NAMED_ROWS:,} more" if len(rows) > _NAMED_ROWS else ""
+    named = ", ".join(str(row) for row in rows[:_NAMED_ROWS])
+    return f"rows {named}{more} {of} (from 0) have no {what}: fill them in or remove the rows"
+
+
 def not_utf8(path: Path) -> str | None:
     """The first line of a text file that is not UTF-8, with the remedy; None where all are."""
     with path.open("rb") as lines:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedsweep.api.finetuning import Columns, Dataset, Task
+from seedsweep_trainer.data.damage import lacking
 from seedsweep_trainer.data.labels import Classes, class_values, encode
 from seedsweep_trainer.data.references import source_files
 from seedsweep_trainer.data.sources import Table, read_file, read_hub
@@ -147,15 +148,10 @@ def _matching(table: Table, where: dict[str, str]) -> np.ndarray:
 
 
 def _texts(table: Table, column: str, field: str, rows: np.ndarray) -> list[str]:
-    texts = []
-    for text, row in zip(table.strings(column, field, rows), rows, strict=True):
-        if not text:
-            raise ConfigurationError(
-                f"{field} {column!r}: row {row} of {table.field} {table.origin!r} (from 0) has no text: "
-                "fill it in or remove the row"
-            )
-        texts.append(text)
-    return texts
+    texts = table.strings(column, field, rows)
+    if empty := [int(row) for text, row in zip(texts, rows, strict=True) if not text]:
+        raise ConfigurationError(f"{field} {column!r}: " + lacking(empty, f"of {table.field} {table.origin!r}", "text"))
+    return [text for text in texts if text]
 
 
 def _classes(

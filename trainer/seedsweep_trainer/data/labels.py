@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seedsweep_trainer.data.damage import lacking
 from seedsweep_trainer.data.sources import HIDDEN_LABEL, Table
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
 
@@ -78,12 +79,17 @@ def encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None, 
             "name labelled data, or set examples of train aside with dataset.split"
         )
     ids = {value: i for i, value in enumerate(classes.values)} if classes else None
+    empty = [
+        int(row)
+        for label, row in zip(labels, rows, strict=True)
+        if not label or (not label.strip() and (ids is None or label not in ids))
+    ]
+    if empty:
+        of = f"of {table.field} {table.origin!r}"
+        raise ConfigurationError("dataset.columns.label: " + lacking(empty, of, "label"))
     encoded: list[float] = []
     for label, row in zip(labels, rows, strict=True):
-        if not label or (not label.strip() and (ids is None or label not in ids)):
-            raise ConfigurationError(
-                f"dataset.columns.label: row {row} {where} has no label: fill it in or remove the row"
-            )
+        assert label is not None
         if ids is None:
             encoded.append(_number(label, f"row {row} {where}"))
         elif label in ids:

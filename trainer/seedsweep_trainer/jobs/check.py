@@ -11,7 +11,9 @@ from seedsweep_trainer.training.timetable import Timetable
 from seedsweep_trainer.training.trial import is_large, size_of, try_out
 
 
-def check(config: FineTuning, *, timed: bool = False) -> dict[str, str | int | float | dict[str, int] | None]:
+def check(
+    config: FineTuning, *, timed: bool = False
+) -> dict[str, str | int | float | dict[str, int] | dict[str, list[str]] | None]:
     """Load everything that an attempt loads, try a step, and tell what it comes to, ready for JSON.
 
     `timed`: and how long a step and an evaluation take, which takes some seconds more. Raises ConfigurationError as the
@@ -34,6 +36,7 @@ def check(config: FineTuning, *, timed: bool = False) -> dict[str, str | int | f
         "validationExamples": len(data.validation),
         "testExamples": None if data.test is None else len(data.test),
         "classes": _classes(data),
+        "absent": _absent(data),
         "parameters": size_of(model),
         "stepSeconds": None if speed is None else speed.step,
         "evaluationSeconds": None if speed is None else speed.evaluation,
@@ -46,3 +49,14 @@ def _classes(data: TaskData) -> dict[str, int] | None:
         return None
     sizes = np.bincount(data.train.labels, minlength=data.num_labels)
     return {data.id2label[i]: int(size) for i, size in enumerate(sizes)}
+
+
+def _absent(data: TaskData) -> dict[str, list[str]]:
+    """By part, the labels that train may teach and no example of the part asks for; none for regression."""
+    if data.kind == "regression":
+        return {}
+    held_out = {"validation": data.validation, "test": data.test}
+    sizes = {
+        name: np.bincount(part.labels, minlength=data.num_labels) for name, part in held_out.items() if part is not None
+    }
+    return {name: [data.id2label[int(i)] for i in np.flatnonzero(found == 0)] for name, found in sizes.items()}

@@ -35,13 +35,22 @@ def data_problems(dataset: Dataset, base: Path) -> list[Problem]:
             problems.append(Problem(path, file, _remedy(error, field, reference)))
             continue
         if not found.is_file():
-            missing = "there is no such file" if dataset.task is None else f"{found} is missing"
-            problems.append(Problem(path, file, f"{missing}: give the path of an existing one"))
+            missing = f"there is no such file in {found.parent}" if dataset.task is None else f"{found} is missing"
+            problems.append(Problem(path, file, f"{missing}: {_nearest(found)}"))
         elif found.suffix.lower() not in SUFFIXES:
             problems.append(Problem(path, file, f"the name must end in one of {', '.join(SUFFIXES)}"))
         elif dataset.task is None:
             problems += _content_problems(dataset, found, field, file)
     return list(dict.fromkeys(problems))
+
+
+def _nearest(missing: Path) -> str:
+    """The remedy for a file that is not there: the one beside it that has nearly its name, else to look for it."""
+    with contextlib.suppress(OSError):
+        names = [item.name for item in missing.parent.iterdir() if item.suffix.lower() in SUFFIXES]
+        if close := difflib.get_close_matches(missing.name, names, n=1):
+            return f"did you mean {close[0]!r}?"
+    return "give the path of an existing one, from the folder of the sweep's file"
 
 
 def model_problems(model: str, base: Path) -> list[Problem]:
@@ -110,5 +119,7 @@ def _column_problems(dataset: Dataset, names: list[str], of: str) -> Iterator[Pr
         if column not in names:
             close = difflib.get_close_matches(column, names, n=1)
             hint = f"did you mean {close[0]!r}?" if close else "give one of these"
-            there = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+            there = ", ".join(name or "one without a name" for name in names[:_SHOWN]) + (
+                ", ..." if len(names) > _SHOWN else ""
+            )
             yield Problem(f"{_HERE}.{field}", column, f"is not a column of {of}, which has {there}: {hint}")

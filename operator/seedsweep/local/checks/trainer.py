@@ -32,6 +32,8 @@ class Trainable:
     """By part: train, validation and, where there is one, test."""
     classes: dict[str, int] | None
     """By label, how many examples of train; None for regression."""
+    absent: dict[str, list[str]]
+    """By part, validation and test, the labels that it has no example of."""
     step_seconds: float | None
     """Of one episode alone, as are those of an evaluation; None where this was not measured."""
     evaluation_seconds: float | None
@@ -64,6 +66,7 @@ async def check_trainer(
             steps=told["steps"],
             examples={part: size for part, size in sizes.items() if size is not None},
             classes=told["classes"],
+            absent=told["absent"],
             step_seconds=told["stepSeconds"],
             evaluation_seconds=told["evaluationSeconds"],
         )

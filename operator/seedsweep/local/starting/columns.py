@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seedsweep.codes import bad_input
+from seedsweep.report.words import counted
+from seedsweep_trainer.data.damage import lacking
 
 _LABELS = ("label", "labels", "class", "category", "target", "sentiment", "stars", "rating", "score", "y")
 _TEXTS = ("text", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "question")
@@ -41,6 +43,13 @@ class Found:
     max_length: int
     """Tokens that hold nearly all texts."""
 
+    @property
+    def in_words(self) -> str:
+        """What was guessed, on a line."""
+        texts = f"{self.text!r}" + (f" and {self.text_pair!r}" if self.text_pair is not None else "")
+        kind = f"{len(self.classes):,} classes" if self.classes else "numbers"
+        return f"{counted(self.rows, 'example')}: texts in {texts}, labels in {self.label!r} ({kind})"
+
 
 def find_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, text: str, label: str) -> Found:
     """Guess; `text` and `label` are the names of columns where they are known, else empty.
@@ -58,13 +67,20 @@ def find_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, t
     text, second = (
         pair if pair is not None else (text or _text([name for name in columns if name != label], values), None)
     )
+    for what, name in (("text", text), *([("text", second)] if second is not None else []), ("label", label)):
+        empty = [row for row, value in enumerate(values[name]) if not (value.strip() if name == label else value)]
+        # Of columns that are empty throughout another is meant.
+        if 0 < len(empty) < len(rows):
+            raise bad_input("--data: " + lacking(empty, f"of column {name!r}", what))
     counts = Counter(value for value in values[label] if value.strip())
     if label in counts and not given:
         remedy = f"put a line with names above it, such as text,label, or give --label {label} if that is the name"
         raise bad_input(f"--data: the first line is read as names of columns, and {label!r} in it is a label: {remedy}")
     is_number = _are_measurements(counts)
     if not is_number and not 2 <= len(counts) <= 1000:
-        raise bad_input(f"--label: column {label!r} holds {len(counts):,} different labels: name another with --label")
+        raise bad_input(
+            f"--label: column {label!r} holds {counted(len(counts), 'different label')}: name another with --label"
+        )
     return Found(
         rows=len(rows),
         text=text,

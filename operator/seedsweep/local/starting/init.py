@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seedsweep.codes import CommandError, Exit, bad_input
 from seedsweep.files import create_whole
-from seedsweep.local.starting.columns import find_columns
+from seedsweep.local.starting.columns import Found, find_columns
 from seedsweep.local.starting.sweep_text import Draft, data_text, name_of, task_text
 from seedsweep.local.starting.table import read_rows
 
@@ -26,11 +26,16 @@ class Request:
     path: Path | None = None
 
 
-def write_first_sweep(request: Request) -> None:
-    """Write the file, which must be new; raises CommandError."""
+def write_first_sweep(request: Request) -> Found | None:
+    """Write the file, which must be new; returns what was found in a file of examples. Raises CommandError."""
     if (request.data is None) == (request.task is None):
         raise bad_input("--data, --task: give --data FILE for a file of yours, or --task NAME for a task of GLUE")
-    text = _task(request) if request.task is not None else _data(request)
+    found = None
+    if request.data is not None:
+        found = find_columns(*read_rows(request.data), text=request.text, label=request.label)
+        text = data_text(_draft(request, request.data.stem, request.data), found)
+    else:
+        text = _task(request, request.task or "")
     try:
         is_new = create_whole(request.to, text.encode())
     except OSError as error:
@@ -39,20 +44,15 @@ def write_first_sweep(request: Request) -> None:
         ) from error
     if not is_new:
         raise bad_input(f"--to: {request.to} is there already: give another name, or remove it")
+    return found
 
 
-def _task(request: Request) -> str:
-    if request.task not in TASKS:
-        raise bad_input(f"--task: {request.task!r} is not known: give one of {', '.join(TASKS)}")
+def _task(request: Request, task: str) -> str:
+    if task not in TASKS:
+        raise bad_input(f"--task: {task!r} is not known: give one of {', '.join(TASKS)}")
     if request.path is None:
         raise bad_input("--path: say where the task's train.tsv and dev.tsv are: give their folder")
-    return task_text(_draft(request, request.task, request.path), request.task)
-
-
-def _data(request: Request) -> str:
-    assert request.data is not None
-    found = find_columns(*read_rows(request.data), text=request.text, label=request.label)
-    return data_text(_draft(request, request.data.stem, request.data), found)
+    return task_text(_draft(request, task, request.path), task)
 
 
 def _draft(request: Request, name: str, source: Path) -> Draft:
