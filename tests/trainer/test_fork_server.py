@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 SERVER = """
-import os, signal, sys, time, types
+import os, signal, sys, threading, time, types
 from contextlib import contextmanager
 from seedsweep_trainer.jobs.fork_server import run_fork_server
 
@@ -31,6 +31,8 @@ def prepare_inputs(config, storage):
 sys.modules["torch"] = types.SimpleNamespace(set_num_threads=lambda threads: None)
 sys.modules["seedsweep_trainer.jobs.train"] = types.SimpleNamespace()
 sys.modules["seedsweep_trainer.inputs"] = types.SimpleNamespace(prepare_inputs=prepare_inputs)
+# They start threads of their own, too.
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 
 def run(arguments):
     how = os.environ["HOW"]
@@ -121,7 +123,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     with (
         (tmp_path / "server.log").open("w") as errors,
         subprocess.Popen(
-            [sys.executable, "-c", SERVER],
+            [sys.executable, "-W", "default", "-c", SERVER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -259,3 +261,8 @@ def test_noise_is_kept_out_of_the_protocol_and_of_the_attempts_logs(server: Serv
     assert server.process.wait() == 0
     assert "noise of an import" in (server.folder / "server.log").read_text()
     assert "noise of an import" not in server.log("a").read_text()
+
+
+def test_threads_that_imports_start_are_nothing_to_warn_of(server: Server) -> None:
+    server.exit_of("a", "exit 0")
+    assert "DeprecationWarning" not in (server.folder / "server.log").read_text()

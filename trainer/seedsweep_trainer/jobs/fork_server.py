@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -37,6 +38,8 @@ def run_fork_server(run: Callable[[Sequence[str]], int]) -> int:
     import seedsweep_trainer.jobs.train  # noqa: F401  # this is what children need not wait for
 
     torch.set_num_threads(1)
+    # Python 3.12 and newer warn of threads of any kind. Those here are OpenBLAS's and jemalloc's, which mind forks.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork", DeprecationWarning)
     return _ForkServer(run).answer_requests()
 
 
