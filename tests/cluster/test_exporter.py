@@ -81,6 +81,15 @@ async def test_nothing_but_the_metrics_is_there(serve: Serve, port: int, session
         assert response.status == 404
 
 
+async def test_who_is_not_let_in_gets_no_answer(port: int, session: aiohttp.ClientSession) -> None:
+    url = f"http://127.0.0.1:{port}/metrics"
+    async with exporter("127.0.0.1", port, truth, let_in="Prometheus/"):
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await session.get(url)
+        async with session.get(url, headers={"User-Agent": "Prometheus/3.0"}) as response:
+            assert response.status == 200
+
+
 async def test_nobody_listens_any_more_once_the_trainer_has_ended(
     serve: Serve, port: int, session: aiohttp.ClientSession
 ) -> None:

@@ -24,6 +24,7 @@ async def through_prometheus(
     async with prometheus(folder, config) as server:
         options = ("--prometheus", server.url)
         async with on_trial(control_plane, namespace, SCRIPT, options=options) as trial:
+            trial.trainers.let_in = "Prometheus/"
             discovery = asyncio.create_task(discover([trial], folder))
             yield trial
             discovery.cancel()

@@ -9,8 +9,10 @@ from host.listening import listening
 
 
 @asynccontextmanager
-async def exporter(host: str, port: int, answer: Callable[[], Answer]) -> AsyncIterator[None]:
+async def exporter(host: str, port: int, answer: Callable[[], Answer], let_in: str = "") -> AsyncIterator[None]:
     """Answer every GET of /metrics with what `answer` gives at that moment, until the end of the context.
+
+    Who does not begin its name, the User-Agent, with `let_in` gets no answer, as a network policy would have it.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -19,7 +21,7 @@ async def exporter(host: str, port: int, answer: Callable[[], Answer]) -> AsyncI
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Where it raises, the scraper has had enough.
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while path := await _path(reader):
+            while (path := await _path(reader, let_in)) is not None:
                 if not await _send(writer, answer() if path == "/metrics" else plain(b"", "404 Not Found")):
                     return
 
@@ -27,11 +29,14 @@ async def exporter(host: str, port: int, answer: Callable[[], Answer]) -> AsyncI
         yield
 
 
-async def _path(reader: asyncio.StreamReader) -> str | None:
-    """What is asked for; None for what is no GET."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    method, _, rest = head.partition(b" ")
-    return rest.partition(b" ")[0].decode("ascii", "replace") if method == b"GET" else None
+async def _path(reader: asyncio.StreamReader, let_in: str) -> str | None:
+    """What is asked for; None for what is no GET, or of somebody who is not let in."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    method, _, rest = head.partition(" ")
+    stranger = let_in and f"\r\nuser-agent: {let_in}".lower() not in head.lower()
+    if method != "GET" or stranger:
+        return None
+    return rest.partition(" ")[0]
 
 
 async def _send(writer: asyncio.StreamWriter, answer: Answer) -> bool:

@@ -81,6 +81,8 @@ class SimulatedTrainers:
     record: Record = field(default_factory=Record)
     stored: dict[str, int] = field(default_factory=dict)
     """By checkpoint folder: the furthest evaluation with a durable checkpoint."""
+    let_in: str = ""
+    """With what the names of those begin whom a network policy lets read metrics."""
     housekeepers: SimulatedHousekeepers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,7 +120,7 @@ class SimulatedTrainers:
             return
         assert pod.ip is not None  # a kubelet starts nothing without
         port = int(pod.env.get(Env.METRICS_PORT) or DEFAULT_METRICS_PORT)
-        async with exporter(pod.ip, port, lambda: trainer.answer(elapsed())):
+        async with exporter(pod.ip, port, lambda: trainer.answer(elapsed()), self.let_in):
             yield
 
     def _course(self, pod: Pod) -> Course:
