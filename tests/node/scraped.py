@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -45,8 +45,7 @@ def scraped(control_plane: ControlPlane, folder: Path) -> Iterator[Scraped]:
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
-    serving = prometheus(folder, configuration(folder))
-    discovery = asyncio.run_coroutine_threadsafe(_discover(control_plane, folder), loop)
+    serving = _serving(control_plane, folder)
     try:
         server = _result(serving.__aenter__(), loop)
         try:
@@ -54,10 +53,20 @@ def scraped(control_plane: ControlPlane, folder: Path) -> Iterator[Scraped]:
         finally:
             _result(serving.__aexit__(None, None, None), loop)
     finally:
-        discovery.cancel()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+@asynccontextmanager
+async def _serving(control_plane: ControlPlane, folder: Path) -> AsyncIterator[Prometheus]:
+    discovery = asyncio.create_task(_discover(control_plane, folder))
+    try:
+        async with prometheus(folder, configuration(folder)) as server:
+            yield server
+    finally:
+        discovery.cancel()
+        await asyncio.gather(discovery, return_exceptions=True)
 
 
 async def _discover(control_plane: ControlPlane, folder: Path) -> None:
