@@ -6,9 +6,11 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
+from cluster.audit import AuditEvent
 from cluster.commits import in_commit_order
 from cluster.controlplane import ControlPlane
 from cluster.misfortune import Misfortune, befalling, on_own_nodes, own_nodes
+from cluster.rights import USER
 from cluster.simulator.pods import parse_pod
 from cluster.simulator.record import AttemptRecord, Record
 from cluster.simulator.script import Script
@@ -70,15 +72,20 @@ def assert_goes_on_where_it_was(record: Record, script: Script) -> None:
             assert repeated <= script.steps_per_evaluation, f"{name} repeats {repeated} steps"
 
 
+def began_before_room_was_made(trial: Trial) -> set[str]:
+    """Episodes that had begun to train when the operator first took a pod away."""
+    made_room = min(e.at.timestamp() for e in trial.audit() if (e.user, e.verb, e.resource) == (USER, "delete", "pods"))
+    return {a.pod.episode.name for a in trial.trainers.record.attempts.values() if a.began < made_room}
+
+
 def unwarned(trial: Trial) -> set[str]:
     """Episodes with a pod that was created, and not told to end at the rung, before it was known that GPUs are few."""
     found: set[str] = set()
     for event in in_commit_order(trial.audit()):
-        answer = event.answer or {}
-        if event.resource == "seedsweeps" and "observedPlaces" in (answer.get("status") or {}):
+        if _places(event) is not None:
             break
         if (event.resource, event.verb, event.subresource) == ("pods", "create", ""):
-            pod = parse_pod(dict(answer))
+            pod = parse_pod(dict(event.answer or {}))
             if pod is not None and Env.STOP_AFTER not in pod.env:
                 found.add(pod.uid)
     return {attempt.pod.episode.name for uid, attempt in trial.trainers.record.attempts.items() if uid in found}
@@ -86,9 +93,15 @@ def unwarned(trial: Trial) -> set[str]:
 
 def places_told(trial: Trial) -> list[int]:
     """How many GPUs the sweep said that there are, where it said so, from first to last."""
-    written = [e.answer or {} for e in in_commit_order(trial.audit()) if e.resource == "seedsweeps"]
-    told = [(answer.get("status") or {}).get("observedPlaces") for answer in written]
-    return [places for places in told if places is not None]
+    return [places for event in in_commit_order(trial.audit()) if (places := _places(event)) is not None]
+
+
+def _places(event: AuditEvent) -> int | None:
+    """How many GPUs a write says that there are."""
+    if event.resource != "seedsweeps":
+        return None
+    places: int | None = ((event.answer or {}).get("status") or {}).get("observedPlaces")
+    return places
 
 
 def past_the_rung(record: Record, script: Script) -> list[str]:
