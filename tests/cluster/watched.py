@@ -127,6 +127,16 @@ async def scores_told(server: Prometheus, sweep: str, began: float, ended: float
     return told
 
 
+def assert_as_recorded(told: Mapping[str, Mapping[int, set[float]]], curves: Mapping[str, Sequence[float]]) -> None:
+    """What trainers were scraped with is what is on record of every episode, to the last bit, at every scrape."""
+    assert set(told) == set(curves)
+    for episode, by_evaluation in told.items():
+        # Who is stopped may have trained on, past the rung that its record ends at.
+        on_record = {k: scores for k, scores in by_evaluation.items() if k <= len(curves[episode])}
+        assert on_record == {k: {curves[episode][k - 1]} for k in on_record}
+        assert on_record
+
+
 async def _samples(
     server: Prometheus, name: str, sweep: str, began: float, ended: float
 ) -> dict[tuple[str, float], tuple[dict[str, str], float]]:

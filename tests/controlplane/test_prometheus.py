@@ -14,7 +14,7 @@ from board_queries import QUERIES
 from cluster.controlplane import ControlPlane
 from cluster.simulator.script import Script
 from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
-from cluster.watched import TRAINERS, configuration, discover, scores_told
+from cluster.watched import TRAINERS, assert_as_recorded, configuration, discover, scores_told
 from host.prometheus import Prometheus, prometheus
 from metrics_page import DROPPED, of_a_trainer
 
@@ -75,18 +75,11 @@ async def test_every_query_of_the_dashboards_returns_data(watched: Watched):
 
 
 async def test_the_score_in_prometheus_is_the_one_on_record(watched: Watched):
-    """To the last bit, at every scrape: the k-th evaluation's score wherever k evaluations were done."""
     curves = {
         item["metadata"]["labels"]["seedsweep.io/episode"]: item["status"]["scores"]
         for item in await watched.trial.items("episodes")
     }
-    told = await scores_told(watched.server, NAME, watched.began, watched.ended)
-    assert set(told) == set(curves)
-    for episode, by_evaluation in told.items():
-        # Who is stopped may have trained on, past the rung that its record ends at.
-        on_record = {k: scores for k, scores in by_evaluation.items() if k <= len(curves[episode])}
-        assert on_record == {k: {curves[episode][k - 1]} for k in on_record}
-        assert on_record
+    assert_as_recorded(await scores_told(watched.server, NAME, watched.began, watched.ended), curves)
 
 
 async def test_the_best_score_and_the_threshold_are_those_of_the_status(watched: Watched):

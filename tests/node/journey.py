@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from chart.rendering import CHART, HOME
 from cluster import binaries
 from cluster.controlplane import ControlPlane
-from cluster.watched import OPERATOR
+from cluster.watched import OPERATOR, assert_as_recorded
 from node.images import reference
 from node.machine import USERS, Node
 from node.network import NodeNetwork
@@ -324,12 +324,7 @@ def test_prometheus_was_told_the_scores_that_are_on_record(swept: Story):
         episode["metadata"]["labels"][LABEL_EPISODE]: episode["status"]["scores"]
         for episode in swept.record("episodes")
     }
-    told = swept.scraped.scores("quickstart")
-    assert set(told) == set(curves)
-    for episode, by_evaluation in told.items():
-        on_record = {k: scores for k, scores in by_evaluation.items() if k <= len(curves[episode])}
-        assert on_record == {k: {curves[episode][k - 1]} for k in on_record}
-        assert on_record
+    assert_as_recorded(swept.scraped.scores("quickstart"), curves)
 
 
 def test_prometheus_has_followed_the_operator_through_an_upgrade_and_its_loss(swept: Story):

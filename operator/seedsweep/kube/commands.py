@@ -1,6 +1,7 @@
 """`seedsweep operator` as it is typed."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -44,19 +45,20 @@ def _quantities(text: str) -> dict[str, str]:
 def _webhook(text: str) -> str:
     from seedsweep.kube.events.webhook import parse_webhook
 
-    try:
-        return parse_webhook(text)
-    except ValueError as error:
-        raise CommandError(f"--webhook: {error}", Exit.BAD_INPUT) from None
+    return _parsed("--webhook", parse_webhook, text)
 
 
 def _prometheus(text: str) -> str:
     from seedsweep.kube.scraping.prometheus import parse_prometheus
 
+    return _parsed("--prometheus", parse_prometheus, text)
+
+
+def _parsed(option: str, parse: Callable[[str], str], text: str) -> str:
     try:
-        return parse_prometheus(text)
+        return parse(text)
     except ValueError as error:
-        raise CommandError(f"--prometheus: {error}", Exit.BAD_INPUT) from None
+        raise CommandError(f"{option}: {error}", Exit.BAD_INPUT) from None
 
 
 def operator_command(
