@@ -20,7 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from host.metrics_servers import Handler, MetricsServers, answering, endless, trickle
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
+from seedsweep.api.finetuning import Metric, MetricRange
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract import metrics_client
 from seedsweep.contract.consistency import Limits
 from seedsweep.contract.exposition import MAX_LABELS, MAX_LINES, ScrapeError, parse_samples

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inputs.garbage import DEEP, JSON, TEXTS, Path, altered, is_recordable
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.exits import LastWords, parse_last_words
 from seedsweep.contract.message import (
     MAX_REASON,

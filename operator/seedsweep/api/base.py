@@ -32,7 +32,6 @@ class ApiModel(BaseModel):
         strict=True,
         # Neither JSON nor the API server has NaN: what is undefined is absent.
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
     )
 
     def evolve(self, **changes: object) -> Self:

@@ -8,9 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from seedsweep.api.base import ApiModel, DecimalString, Distinct, OneOf, Seed, Text
-
-MAX_EVALUATIONS = 300
-"""Evaluations of one episode: as many as a pod's 4 KB termination message holds with their losses."""
+from seedsweep.api.limits import MAX_EVALUATIONS
 
 MAX_DATASET_TEXT = 65_536
 """Characters of all labels and conditions of a data set together: the whole recipe is one variable of every pod, which

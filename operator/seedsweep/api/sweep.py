@@ -11,7 +11,8 @@ from seedsweep.api.checks import check_budget, check_result, cross_check
 from seedsweep.api.core.objects import EnvFromSource, EnvVar, ObjectMeta, PodTemplate, ResourceRequirements
 from seedsweep.api.core.volumes import Name, VolumeMounts
 from seedsweep.api.early_stopping import EarlyStopping
-from seedsweep.api.finetuning import MAX_EVALUATIONS, FineTuning, Metric
+from seedsweep.api.finetuning import FineTuning, Metric
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.seeds import MAX_EPISODES, Seeds
 from seedsweep.api.status import SweepStatus
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric, MetricRange
+from seedsweep.api.finetuning import Metric, MetricRange
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.foreign import shown
 from seedsweep.contract.message import as_published
 from seedsweep.contract.protocol import MAX_LABEL

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.foreign import mapping, parse_json, recordable, shown, whole
 from seedsweep.contract.protocol import CONTRACT_VERSION, MAX_STEPS
 

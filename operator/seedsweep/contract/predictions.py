@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.foreign import parse_json, whole
 
 FOLDER = "predictions"

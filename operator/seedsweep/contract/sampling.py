@@ -6,7 +6,7 @@ one before the first sample has that of the first. What a curve once held never 
 
 import math
 
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.exposition import Samples, ScrapeError, count, defined, single
 from seedsweep.contract.protocol import MetricName

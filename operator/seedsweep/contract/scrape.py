@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.finetuning import MAX_EVALUATIONS, Metric
+from seedsweep.api.finetuning import Metric
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.consistency import Limits, contradiction
 from seedsweep.contract.exposition import CountError, Samples, ScrapeError, count, defined, parse_samples, single

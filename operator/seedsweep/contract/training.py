@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.protocol import MAX_STEPS
 
 FILE = "training.csv"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from seedsweep.api.core.objects import Condition, ObjectMeta
 from seedsweep.api.episode import BestEvaluation, Episode, EpisodeId, EpisodeStatus, Verdict
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
 from seedsweep.api.seeds import MAX_EPISODES
 from seedsweep.api.status import Best, Cost, EpisodeCounts, SweepStatus

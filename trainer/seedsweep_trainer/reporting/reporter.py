@@ -26,7 +26,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.consistency import Limits, contradiction, label, published, whole
 from seedsweep.contract.message import Message, Outcome, TrainerInfo, encode_message
 from seedsweep.contract.protocol import (

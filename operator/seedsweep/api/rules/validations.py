@@ -13,14 +13,8 @@ from seedsweep.api.core.volumes import ClaimMeta
 from seedsweep.api.cut import CutData
 from seedsweep.api.early_stopping import MAX_MEMBERS, Bracket, EarlyStopping, Floor
 from seedsweep.api.episode import Episode, EpisodeSpec, EpisodeStatus, RungScore
-from seedsweep.api.finetuning import (
-    MAX_DATASET_TEXT,
-    MAX_EVALUATIONS,
-    METRIC_NAMES,
-    Dataset,
-    FineTuning,
-    MetricRange,
-)
+from seedsweep.api.finetuning import MAX_DATASET_TEXT, METRIC_NAMES, Dataset, FineTuning, MetricRange
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.rules.cel import Rule, length_of_list, length_of_mapping, size_of_range
 from seedsweep.api.rules.mutability import mutability_rules, status_rules
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, Grid

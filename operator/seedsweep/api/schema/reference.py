@@ -12,9 +12,11 @@ from pydantic_core import PydanticUndefined
 
 from seedsweep.api.core import objects, scheduling, volumes
 from seedsweep.api.core.labels import MAX_ANNOTATIONS, OWN_LABELS, OWN_PREFIX
-from seedsweep.api.finetuning import MAX_DATASET_TEXT, MAX_EVALUATIONS
+from seedsweep.api.finetuning import MAX_DATASET_TEXT
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.reading.document import MAX_BYTES
 from seedsweep.api.reading.parse import model_of
+from seedsweep.api.schema.docstrings import field_docstrings
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, MAX_PAIRS
 from seedsweep.api.sweep import MAX_TRAINER_TEXT, SweepSpec
 
@@ -63,7 +65,8 @@ def reference() -> str:
     while waiting:
         path, model = waiting.pop(0)
         fields = model.model_fields
-        rows = [_row(field.alias or name, field) for name, field in fields.items()]
+        said = field_docstrings(model)
+        rows = [_row(field.alias or name, field, said.get(name, "")) for name, field in fields.items()]
         text = inspect.cleandoc(model.__doc__ or "")
         sections.append(
             "\n".join(
@@ -77,7 +80,7 @@ def reference() -> str:
     return "\n".join(sections)
 
 
-def _row(name: str, field: FieldInfo) -> str:
+def _row(name: str, field: FieldInfo, said: str) -> str:
     default = (
         ""
         if field.default in (None, PydanticUndefined) or isinstance(field.default, BaseModel)
@@ -85,8 +88,7 @@ def _row(name: str, field: FieldInfo) -> str:
     )
     if field.is_required():
         default = "required"
-    description = " ".join((field.description or "").split())
-    return f"| `{name}` | {_type(field.annotation)} | {default} | {description} |"
+    return f"| `{name}` | {_type(field.annotation)} | {default} | {' '.join(said.split())} |"
 
 
 def _type(annotation: Any) -> str:

@@ -12,6 +12,7 @@ from seedsweep.api.base import OneOf
 from seedsweep.api.core import volumes
 from seedsweep.api.rules.cel import Rule
 from seedsweep.api.rules.validations import RULES
+from seedsweep.api.schema.docstrings import field_docstrings
 from seedsweep.api.schema.reference import CORE_MODULES
 from seedsweep.api.sweep import Scrape
 
@@ -63,9 +64,12 @@ class _Structural(GenerateJsonSchema):
         model = schema["cls"]
         found = super().model_schema(schema)
         found.pop("additionalProperties", None)
+        said = {model.model_fields[name].alias: text for name, text in field_docstrings(model).items()}
         for name, field in found["properties"].items():
             # The API server drops null where it is not allowed, which means the same as absence.
             field.pop("nullable", None)
+            if name in said:
+                field["description"] = said[name]
             if model.__module__ in CORE_MODULES:
                 field.setdefault("description", f"Same as {name} of {_core_name(model)}.")
             if model in _NOT_DEFAULTED:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from seedsweep.api.episode import EpisodeId, Interruption
-from seedsweep.api.finetuning import MAX_EVALUATIONS
+from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.foreign import decimal, mapping, mappings, shown, text, whole
 from seedsweep.contract.message import MESSAGE_BYTES
 from seedsweep.kube.objects import names
