@@ -52,7 +52,7 @@ def queue_programs(pytestconfig: pytest.Config) -> None:
         lack("kueue", f"Kueue: {why}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def control_plane(programs: None) -> Iterator[ControlPlane]:
     """The test process's control plane: 8 nodes with 8 GPUs each, `admin`, and the users in USERS."""
     with ControlPlane(USERS) as running, Fleet(running):
@@ -68,7 +68,7 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kinds(control_plane: ControlPlane) -> None:
     """SeedSweeps, Episodes and Cuts, as they are published."""
     install_kinds(control_plane)

@@ -95,7 +95,7 @@ wild = st.builds(
 )
 
 
-@settings(bounded, max_examples=300 * TIMES)
+@settings(bounded, max_examples=150 * TIMES)
 @given(case=cases, hazards=quiet, seed=seeds)
 def test_outcome_depends_on_neither_parallelism_nor_scarcity_nor_order_of_arrival(case, hazards, seed):
     world = simulate(case, hazards, seed)
@@ -103,7 +103,7 @@ def test_outcome_depends_on_neither_parallelism_nor_scarcity_nor_order_of_arriva
     assert_exact_cost(world)
 
 
-@settings(bounded, max_examples=300 * TIMES)
+@settings(bounded, max_examples=150 * TIMES)
 @given(case=cases, hazards=told, seed=seeds)
 def test_retried_failures_pauses_and_suspensions_change_the_cost_but_not_the_outcome(case, hazards, seed):
     world = simulate(case, hazards, seed)
@@ -111,7 +111,7 @@ def test_retried_failures_pauses_and_suspensions_change_the_cost_but_not_the_out
     assert_exact_cost(world)
 
 
-@settings(bounded, max_examples=900 * TIMES)
+@settings(bounded, max_examples=450 * TIMES)
 @given(case=cases, hazards=wild, seed=seeds)
 def test_crashes_lost_records_lost_readings_and_vanished_attempts_do_not_change_the_outcome(case, hazards, seed):
     world = simulate(case, hazards, seed)
@@ -119,7 +119,7 @@ def test_crashes_lost_records_lost_readings_and_vanished_attempts_do_not_change_
     assert_cost_bounded(world)
 
 
-@settings(bounded, max_examples=300 * TIMES)
+@settings(bounded, max_examples=150 * TIMES)
 @given(case=cases, hazards=wild, seed=seeds)
 def test_a_trainer_that_is_not_deterministic_still_gets_final_scores_and_one_cut(case, hazards, seed):
     world = simulate(case, replace(hazards, wobble=True), seed)
@@ -127,7 +127,7 @@ def test_a_trainer_that_is_not_deterministic_still_gets_final_scores_and_one_cut
     assert_cost_bounded(world)
 
 
-@settings(bounded, max_examples=600 * TIMES)
+@settings(bounded, max_examples=300 * TIMES)
 @given(case=cases, hazards=scarce, seed=seeds)
 def test_on_few_gpus_none_idles_while_work_is_ready_and_little_is_trained_twice(case, hazards, seed):
     world = simulate(case, hazards, seed)
@@ -137,7 +137,7 @@ def test_on_few_gpus_none_idles_while_work_is_ready_and_little_is_trained_twice(
     assert_gpus_are_used(world)
 
 
-@settings(bounded, max_examples=600 * TIMES)
+@settings(bounded, max_examples=300 * TIMES)
 @given(case=cases, hazards=changing, seed=seeds)
 def test_nodes_that_vanish_die_and_come_back_change_neither_the_outcome_nor_what_is_kept(case, hazards, seed):
     world = simulate(case, hazards, seed)
@@ -147,7 +147,7 @@ def test_nodes_that_vanish_die_and_come_back_change_neither_the_outcome_nor_what
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
-@settings(bounded, max_examples=100 * TIMES)
+@settings(bounded, max_examples=50 * TIMES)
 @given(case=cases, hazards=wild, seed=seeds)
 def test_more_news_than_one_turn_records_does_not_change_the_outcome(limit, case, hazards, seed):
     with pytest.MonkeyPatch.context() as patch:
