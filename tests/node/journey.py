@@ -329,10 +329,15 @@ def test_prometheus_was_told_the_scores_that_are_on_record(swept: Story):
 
 def test_prometheus_has_followed_the_operator_through_an_upgrade_and_its_loss(swept: Story):
     status, found = swept.sweep()["status"], swept.scraped
-    best, threshold = (
-        found.query(f"seedsweep_{name}")[0]["value"][1] for name in ("best_score", "cut_threshold_score")
-    )
-    assert (float(best), float(threshold)) == (status["best"]["score"], status["cuts"][0]["threshold"])
+
+    def when_complete(metric: str) -> set[float]:
+        # Of the operator that saw the end: those before it told of earlier bests, and are remembered for a while.
+        told = found.ever(f'{metric} and on (sweep, pod) seedsweep_sweep_phase{{phase="Complete"}}')
+        return {float(value) for series in told for _, value in series["values"]}
+
+    swept.wait(lambda: bool(when_complete("seedsweep_best_score")), "scraped when it was over", within=SAID_WITHIN)
+    assert when_complete("seedsweep_best_score") == {status["best"]["score"]}
+    assert when_complete("seedsweep_cut_threshold_score") == {status["cuts"][0]["threshold"]}
     assert len({series["metric"]["pod"] for series in found.ever(f'up{{job="{OPERATOR}"}} == 1')}) >= 3
     assert found.ever('ALERTS{alertstate="firing"}') == []
     quantiles = found.ever("namespace_sweep:seedsweep_validation_score:quantile")

@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
 from cluster.controlplane import ControlPlane
-from cluster.watched import LOOK_EVERY, configuration, scores_told, tell_targets
+from cluster.watched import LOOK_EVERY, Object, configuration, scores_told, tell_targets
 from host.prometheus import Prometheus, prometheus
 
 ANSWERS_WITHIN = 120.0
@@ -42,10 +42,12 @@ class Scraped:
 def scraped(control_plane: ControlPlane, folder: Path) -> Iterator[Scraped]:
     """A server for all pods of the cluster, on a thread of its own: what it watches is told step by step."""
     folder.mkdir()
+    # Helm takes its time, and may be missing: not for the thread.
+    config = configuration(folder)
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
-    serving = _serving(control_plane, folder)
+    serving = _serving(control_plane, folder, config)
     try:
         server = _result(serving.__aenter__(), loop)
         try:
@@ -59,21 +61,25 @@ def scraped(control_plane: ControlPlane, folder: Path) -> Iterator[Scraped]:
 
 
 @asynccontextmanager
-async def _serving(control_plane: ControlPlane, folder: Path) -> AsyncIterator[Prometheus]:
+async def _serving(control_plane: ControlPlane, folder: Path, config: Object) -> AsyncIterator[Prometheus]:
     discovery = asyncio.create_task(_discover(control_plane, folder))
     try:
-        async with prometheus(folder, configuration(folder)) as server:
+        async with prometheus(folder, config) as server:
             yield server
     finally:
         discovery.cancel()
-        await asyncio.gather(discovery, return_exceptions=True)
+        # Where it has ended by an error, that is what targets were missed for.
+        with suppress(asyncio.CancelledError):
+            await discovery
 
 
 async def _discover(control_plane: ControlPlane, folder: Path) -> None:
     while True:
-        code, found = await asyncio.to_thread(control_plane.request, "GET", "/api/v1/pods")
-        if code == 200:
-            tell_targets(found["items"], folder)
+        # A busy API server is asked again.
+        with suppress(OSError):
+            code, found = await asyncio.to_thread(control_plane.request, "GET", "/api/v1/pods")
+            if code == 200:
+                tell_targets(found["items"], folder)
         await asyncio.sleep(LOOK_EVERY)
 
 
