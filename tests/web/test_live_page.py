@@ -136,6 +136,41 @@ async def test_with_the_keyboard_alone_every_episode_can_be_seen_in_the_curves(p
         assert await tab.evaluate(drawn) != pinned
 
 
+async def test_a_heading_sorts_the_table_and_what_is_missing_stays_last(page: LivePage) -> None:
+    before, after = as_moment(BEFORE), as_moment(AFTER)
+    ranked = [row.episode.name for row in after.board.rows]
+    async with shown(page, after) as tab:
+
+        async def names() -> list[str]:
+            return [texts[1] for texts in await tab.evaluate(TEXTS)]
+
+        async def sort_by(heading: str) -> str:
+            """How it is sorted then, by assistive technology's word."""
+            head = (
+                f"[...document.querySelectorAll('#episodes-table thead th')].find((th) => th.innerText === {heading!r})"
+            )
+            await tab.evaluate(f"window.head = {head}, head.firstChild.focus()")
+            await tab.press("Enter")
+            assert await tab.evaluate("document.querySelectorAll('#episodes-table [aria-sort]').length") == 1
+            return str(await tab.evaluate("head.ariaSort"))
+
+        assert await sort_by("evaluations") == "ascending"
+        least = sorted(after.board.rows, key=lambda row: len(row.scores))
+        assert await names() == [row.episode.name for row in least]
+        assert await sort_by("rank") == "ascending"
+        assert await tab.evaluate(TEXTS) == expected(after)
+        assert await sort_by("rank") == "descending"
+        assert await names() == [*reversed(ranked[:6]), *ranked[6:]], "the last two have no rank"
+        assert await sort_by("best score") == "ascending"
+        page.show(before)
+        await told(tab, before)
+        best, second, *others = [row.episode.name for row in before.board.rows]
+        assert await names() == [second, best, *others], "it stays sorted while the sweep goes on"
+        await tab.evaluate("document.getElementById('episodes-table').focus()")
+        await tab.press("ArrowDown")
+        assert (await tab.evaluate(POINTED)).startswith(f"{second}: ")
+
+
 async def test_an_episode_is_pointed_at_in_the_curves(page: LivePage) -> None:
     moment = as_moment(AFTER)
     leader = moment.board.leader

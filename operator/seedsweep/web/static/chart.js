@@ -17,6 +17,7 @@ export class Chart {
     this.sweep = sweep;
     this.pointed = null;
     this.near = null;
+    this.colors = new Map();
     const ink = () => this.color("--ink");
     const axis = (side) => ({
       stroke: ink,
@@ -50,7 +51,10 @@ export class Chart {
     this.above.className = "pointed-curve";
     this.plot.ctx.canvas.after(this.above);
     new ResizeObserver(() => this.plot.setSize(this.size())).observe(element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.plot.redraw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.colors.clear();
+      this.plot.redraw();
+    });
   }
 
   update() {
@@ -78,8 +82,12 @@ export class Chart {
     return [0, end * 1.03];
   }
 
+  // Asked once for each scheme: in the midst of an update the answer takes a look at the styles of all that has changed.
   color(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    if (!this.colors.has(name)) {
+      this.colors.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+    }
+    return this.colors.get(name);
   }
 
   x(value) {

@@ -41,7 +41,7 @@ function take(told) {
   for (const [index, from, scores] of told.curves ?? []) sweep.curves[index].splice(from, Infinity, ...scores);
   if (told.anew) table.clear();
   if (told.order) sweep.order = told.order;
-  if (told.order) table.arrange();
+  if (told.order || told.rows) table.sort();
   if (told.head) writeHead(sweep.head);
   if (told.rows || told.head) writeKey();
   if (told.head || told.rows || told.curves) draw();

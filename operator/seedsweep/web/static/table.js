@@ -1,7 +1,19 @@
-// All episodes in rank order, with the cuts between them. Of thousands of rows only those near the ones to be seen are
-// in the document: laying out the others would take longer than all the rest of the page.
+// All episodes in rank order with the cuts between them, or sorted by another column. Of thousands of rows only those
+// near the ones to be seen are in the document: laying out the others would take longer than all the rest of the page.
 
-const SPARE = 50;
+// More than a page of the keyboard, so that no gap is seen.
+const SPARE = 20;
+// By column, what an episode is sorted by; null is missing.
+const KEYS = [
+  (_, rank) => rank,
+  ({ name }) => name,
+  ({ name }) => seedsOf(name)[0],
+  ({ name }) => seedsOf(name)[1],
+  ({ state }) => state,
+  ({ score }) => (score === "–" ? null : Number(score)),
+  ({ done }) => parseInt(done),
+];
+const WORDS = new Intl.Collator("en", { numeric: true });
 
 export class EpisodeTable {
   // `frame`: what scrolls. `sweep`: what is shown. `onPoint`, `onPin`: are told the index of an episode; the first, null.
@@ -15,6 +27,10 @@ export class EpisodeTable {
     // By index of the episode, and lines between them by their text: those that have been seen.
     this.rows = new Map();
     this.marked = null;
+    this.headings = [...this.table.tHead.rows[0].cells];
+    this.sortedBy = this.headings[0];
+    this.order = [];
+    this.top = 0;
     const indexAt = (target) => {
       const row = target.closest("tr[data-index]");
       return row ? Number(row.dataset.index) : null;
@@ -25,7 +41,11 @@ export class EpisodeTable {
       const index = indexAt(event.target);
       if (index !== null) onPin(index);
     });
-    frame.addEventListener("scroll", () => this.arrange());
+    for (const heading of this.headings) heading.firstChild.addEventListener("click", () => this.sortBy(heading));
+    frame.addEventListener("scroll", () => {
+      this.top = frame.scrollTop;
+      this.arrange();
+    });
     frame.addEventListener("keydown", (event) => {
       const index = this.stepTo(event.key);
       if (index === null || event.target !== frame) return;
@@ -33,11 +53,50 @@ export class EpisodeTable {
       if (index !== this.marked) onPin(index);
       this.reveal(index);
     });
+    new ResizeObserver(() => {
+      this.measure();
+      this.arrange();
+    }).observe(frame);
+    this.measure();
+  }
+
+  // How high the frame and a row are: asked when that changes, for in the midst of an update the answer takes a layout.
+  measure() {
+    this.tall = this.frame.clientHeight;
+    // Two of the page's own units, as its style sheet has it.
+    this.height = 2 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  }
+
+  // By the column of a heading; by the one that it is sorted by already, the other way round.
+  sortBy(heading) {
+    const turned = heading.ariaSort === "ascending" ? "descending" : "ascending";
+    this.sortedBy.ariaSort = null;
+    this.sortedBy = heading;
+    heading.ariaSort = turned;
+    this.sort();
+  }
+
+  // All that is told in the order that is wanted. What is missing stays last, and equal ones as they are ranked.
+  sort() {
+    const { order, rows } = this.sweep;
+    const [column, sign] = [this.headings.indexOf(this.sortedBy), this.sortedBy.ariaSort === "ascending" ? 1 : -1];
+    if (column === 0 && sign === 1) {
+      this.order = order;
+    } else {
+      const episodes = order.filter(([first]) => typeof first === "number");
+      const keyed = episodes.map((entry) => [KEYS[column](rows[entry[0]], entry[1]), entry]);
+      keyed.sort(([one], [other]) => {
+        if (one === null || other === null) return (one === null) - (other === null);
+        return sign * (typeof one === "number" ? one - other : WORDS.compare(one, other));
+      });
+      this.order = keyed.map(([, entry]) => entry);
+    }
+    this.arrange();
   }
 
   // The episode that a key leads to; null where it leads nowhere.
   stepTo(key) {
-    const shown = this.sweep.order.filter(([first]) => typeof first === "number").map(([index]) => index);
+    const shown = this.order.filter(([first]) => typeof first === "number").map(([index]) => index);
     const at = shown.indexOf(this.marked);
     const to = { ArrowDown: at + 1, ArrowUp: at < 0 ? 0 : at - 1, Home: 0, End: shown.length - 1 }[key];
     return shown[to] ?? null;
@@ -45,10 +104,10 @@ export class EpisodeTable {
 
   // Scroll as far as it takes to see its row below the headings.
   reveal(index) {
-    const at = this.sweep.order.findIndex(([first]) => first === index);
-    const [headings, height, { scrollTop, clientHeight }] = [this.table.tHead.offsetHeight, this.height(), this.frame];
-    const last = headings + (at + 1) * height - clientHeight;
-    this.frame.scrollTop = Math.min(at * height, Math.max(scrollTop, last));
+    const at = this.order.findIndex(([first]) => first === index);
+    const last = this.table.tHead.offsetHeight + (at + 1) * this.height - this.tall;
+    this.frame.scrollTop = Math.min(at * this.height, Math.max(this.top, last));
+    this.top = this.frame.scrollTop;
     this.arrange();
   }
 
@@ -70,18 +129,15 @@ export class EpisodeTable {
     const [known, told] = [this.rows.get(index), this.sweep.rows[index]];
     if (!known) return;
     known.row.className = index === this.marked ? `${told.kind} on` : told.kind;
-    known.state.textContent = told.state;
-    known.score.textContent = told.score;
-    known.done.textContent = told.done;
+    for (const name of ["state", "score", "done"]) put(known[name], told[name]);
     known.done.style.setProperty("--done", told.share);
   }
 
   // Rows that are to be seen, and some more, in their order; as few as possible are moved.
   arrange() {
-    const { order } = this.sweep;
-    const [height, { scrollTop, clientHeight }] = [this.height(), this.frame];
-    const first = Math.max(0, Math.floor(scrollTop / height) - SPARE);
-    const last = Math.min(order.length, Math.ceil((scrollTop + clientHeight) / height) + SPARE);
+    const { order, height, top } = this;
+    const first = Math.max(0, Math.floor(top / height) - SPARE);
+    const last = Math.min(order.length, Math.ceil((top + this.tall) / height) + SPARE);
     let at = this.above.nextElementSibling;
     order.slice(first, last).forEach((entry, i) => {
       const row = this.rowOf(entry);
@@ -106,11 +162,6 @@ export class EpisodeTable {
     this.table.ariaRowCount = order.length + 1;
   }
 
-  // Of a row: two of the page's own units, as its style sheet has it.
-  height() {
-    return 2 * parseFloat(getComputedStyle(document.documentElement).fontSize);
-  }
-
   rowOf([first, second]) {
     const known = this.rows.get(first);
     if (typeof first === "string") {
@@ -124,16 +175,24 @@ export class EpisodeTable {
       this.write(first);
     }
     const { row, rank } = this.rows.get(first);
-    const ranked = String(second ?? "–");
-    if (rank.textContent !== ranked) rank.textContent = ranked;
+    put(rank, String(second ?? "–"));
     return row;
   }
+}
+
+function seedsOf(name) {
+  return /^wi(\d+)-do(\d+)$/.exec(name).slice(1).map(Number);
+}
+
+// What stays as it is need not be laid out again.
+function put(cell, text) {
+  if (cell.textContent !== text) cell.textContent = text;
 }
 
 function rowFor(index, name) {
   const row = document.createElement("tr");
   row.dataset.index = index;
-  const [, weightInit, dataOrder] = /^wi(\d+)-do(\d+)$/.exec(name);
+  const [weightInit, dataOrder] = seedsOf(name);
   const rank = cell(row, "td", "");
   cell(row, "th", "text", name).scope = "row";
   cell(row, "td", "seed", weightInit);
