@@ -57,6 +57,17 @@ def test_one_in_which_something_runs_makes_progress_whatever_else_cannot_be_done
     assert (progressing.status, progressing.reason) == ("True", "Training")
 
 
+def test_a_cut_that_is_due_and_refused_is_told_apart_from_survivors_that_wait_for_a_place():
+    waits = {i: stopped_at_rung(i, 0.1, 0.2, 0.3) for i in range(3)}
+    due = look(THREE, records=waits, refused_cuts={(0, 0): QUOTA}).condition("Progressing")
+    assert (due.status, due.reason) == ("False", "Cutting")
+    early = look(THREE, records={**waits, 0: on_record(0.1)}, refused={episode(0): QUOTA}).condition("Progressing")
+    assert (early.status, early.reason) == ("False", "QuotaExceeded")
+    cut = cut_of(THREE, kept=[0], lost=[1, 2])
+    later = look(THREE, records=waits, cuts=[cut], refused={episode(0): QUOTA}).condition("Progressing")
+    assert (later.status, later.reason) == ("False", "QuotaExceeded")
+
+
 def test_a_warm_up_that_cannot_be_done_is_no_progress():
     house = Housekeeping(warm_up=WarmedUp(under_way=True), trouble="no place for its pod")
     progressing = look(THREE, housekeeping=house).condition("Progressing")

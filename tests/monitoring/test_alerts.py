@@ -36,8 +36,8 @@ def growing(by: float, begin: float = 0) -> str:
     return f"{begin}+{by}x{MINUTES}"
 
 
-def condition(kind: str, reason: str) -> str:
-    return f'seedsweep_sweep_condition{{{SWEEP}, type="{kind}", status="True", reason="{reason}"}}'
+def condition(kind: str, reason: str, status: str = "True") -> str:
+    return f'seedsweep_sweep_condition{{{SWEEP}, type="{kind}", status="{status}", reason="{reason}"}}'
 
 
 def episodes(**states: int) -> dict[str, str]:
@@ -61,8 +61,6 @@ def turns(seconds: float) -> dict[str, str]:
 
 OF_OTHERS = 'seedsweep_sweep_storage_claim_info{namespace="nlp", sweep="rte", persistentvolumeclaim="other"}'
 OURS = OF_OTHERS.replace("other", "weights")
-RUNNING = {f'seedsweep_sweep_phase{{{SWEEP}, phase="Running"}}': always(1)}
-SUSPENDED = {f'seedsweep_sweep_phase{{{SWEEP}, phase="Suspended"}}': always(1)}
 TURN_FAILURES = "seedsweep_operator_turn_failures_total"
 READ, UNREAD = (f'seedsweep_operator_scrapes_total{{outcome="{outcome}"}}' for outcome in ("read", "unreachable"))
 RESTARTS = 'seedsweep_operator_task_restarts_total{task="sweep"}'
@@ -95,8 +93,16 @@ CASES = [
     Case("SeedSweepMetricsUnavailable", {condition("Failed", "MetricsUnavailable"): always(1)}, {}),
     Case("SeedSweepManyFailures", FAILED, episodes(failed=2, running=9)),
     Case("SeedSweepManyFailures", FAILED, FAILED | OVER),
-    Case("SeedSweepCutOverdue", episodes(paused=8) | RUNNING, episodes(paused=7, running=1) | RUNNING),
-    Case("SeedSweepCutOverdue", episodes(trained=2, lost=6) | RUNNING, episodes(paused=8) | SUSPENDED),
+    Case(
+        "SeedSweepCutOverdue",
+        {condition("Progressing", "Cutting"): always(1)},
+        {condition("Progressing", "Cutting"): "1x8 _x40", condition("Progressing", "Training"): always(1)},
+    ),
+    Case(
+        "SeedSweepCutOverdue",
+        {condition("Progressing", "Cutting", "False"): always(1)},
+        {condition("Progressing", "Queued", "False"): always(1)} | episodes(paused=3, lost=5),
+    ),
     Case("SeedSweepStorageNearlyFull", storage(9) | {OURS: always(1)}, storage(11) | {OURS: always(1)}),
     Case("SeedSweepStorageNearlyFull", storage(9) | {OURS: always(1)}, storage(9) | {OF_OTHERS: always(1)}),
 ]

@@ -57,6 +57,12 @@ class Race:
     unused: int = 0
     """Episodes that the budget does not carry, once that is certain."""
 
+    @property
+    def awaits_cut(self) -> bool:
+        """Whether a cut is due: some wait for one, and nobody has yet to reach a rung."""
+        needs = {standing.need for standing in self.standings.values()}
+        return Need.CUT in needs and Need.RUNG not in needs
+
 
 def read_race(draft: Draft, brackets: Sequence[Bracket]) -> Race:
     """Every bracket as it stands by what is on record."""

@@ -99,7 +99,7 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         observed_places=outlook.observed_places,
         design=_design(draft.layout),
         counts=counts,
-        conditions=_conditions(draft, outlook, message, done),
+        conditions=_conditions(draft, race, outlook, message, done),
         cuts=_cut_summaries(draft),
         interruptions=[
             InterruptionCount(kind=kind, attempts=count) for kind, count in sorted(outlook.census.interruptions.items())
@@ -188,7 +188,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
     waiting = f"{retries} wait to be retried; " if retries else ""
     if racing:
         return "Running", f"{_have(racing)} yet to reach their rung; {waiting}{best}"
-    if any(standing.need is Need.CUT for standing in race.standings.values()):
+    if race.awaits_cut:
         return "Running", f"cutting; {best}"
     return (
         "Running" if draft.seen.attempts or draft.seen.episodes else "Pending"
@@ -212,7 +212,7 @@ def _last_chore(draft: Draft, outlook: Outlook) -> str:
     return f"{chore} ({trouble})" if trouble else chore
 
 
-def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> list[Condition]:
+def _conditions(draft: Draft, race: Race, outlook: Outlook, message: str, done: bool) -> list[Condition]:
     failed = outlook.failure is not None
     reason = outlook.failure[0] if outlook.failure is not None else ""
     sampled = outlook.census.sampled
@@ -221,7 +221,7 @@ def _conditions(draft: Draft, outlook: Outlook, message: str, done: bool) -> lis
     stall = outlook.stall
     found = [
         ("Accepted", True, "Valid", ""),
-        ("Progressing", *_progress(draft, outlook, done), message),
+        ("Progressing", *_progress(draft, race, outlook, done), message),
         ("Suspended", draft.seen.suspend, "SuspendRequested" if draft.seen.suspend else "NotSuspended", ""),
         ("Stalled", True, stall.reason, stall.message) if stall is not None else ("Stalled", False, *_pace(outlook)),
         ("Complete", done and not failed, "WinnerFound" if done and not failed else "NotFinished", message),
@@ -260,13 +260,16 @@ def _in_order(conditions: list[Condition]) -> list[Condition]:
     return sorted(conditions, key=place)
 
 
-def _progress(draft: Draft, outlook: Outlook, done: bool) -> tuple[bool, str]:
+def _progress(draft: Draft, race: Race, outlook: Outlook, done: bool) -> tuple[bool, str]:
     if done:
         return False, "Finished"
     if draft.seen.suspend:
         return False, "Suspended"
-    if outlook.stall is not None and not draft.live:
-        return False, outlook.stall.reason
+    stall = outlook.stall if not draft.live else None
+    if race.awaits_cut:
+        return stall is None, "Cutting"
+    if stall is not None:
+        return False, stall.reason
     return True, "WarmingUp" if outlook.warming else "Training"
 
 
