@@ -102,24 +102,24 @@ async def watch(folder: Path) -> dict[str, Object]:
             discovery = tasks.create_task(discover(list(trials.values()), folder))
             began = time.time()
             await _play(trials)
-            ended = time.time()
+            # Numbers and tables are of the moment at which curves end.
+            ended = began + int(time.time() - began)
             answers = {name: await ask(server, name, began, ended) for name in SHOWN}
             discovery.cancel()
             return answers
 
 
 async def _play(trials: Mapping[str, Trial]) -> None:
-    """Three sweeps of different sizes, one of which waits for a node that there is not."""
+    """Until the largest of three sweeps is over: one still trains, and one waits for a node that there is not."""
     await trials["nlp"].apply(_sweep("rte-10x10", 10, 10, 10, 40))
     await trials["vision"].apply(_sweep("scenes-5x4", 5, 4, 4, 10))
     nowhere = {"spec": {"nodeSelector": {"gpu": "of-next-year"}}}
     await trials["vision"].apply(_sweep("too-early", 2, 2, 1, 4, podTemplate=nowhere))
-    for namespace, name in (("nlp", "rte-10x10"), ("vision", "scenes-5x4")):
-        while True:
-            _, found = await trials[namespace].request("GET", trials[namespace].path("seedsweeps", name))
-            if found.get("status", {}).get("phase") == "Complete":
-                break
-            await asyncio.sleep(1)
+    while True:
+        _, found = await trials["nlp"].request("GET", trials["nlp"].path("seedsweeps", "rte-10x10"))
+        if found.get("status", {}).get("phase") == "Complete":
+            return
+        await asyncio.sleep(1)
 
 
 def _sweep(name: str, weight_inits: int, data_orders: int, keep: int, parallelism: int, **spec: Any) -> Object:

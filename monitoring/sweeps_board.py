@@ -81,15 +81,13 @@ def _over_time(found: dashboard.Dashboard) -> None:
 
 
 def _waiting(found: dashboard.Dashboard) -> None:
-    found.with_panel(
+    for panel in (
         counts(
             "Waiting, and why",
             "Sweeps by the reason of their condition Stalled; docs/operator.md explains each reason.",
-            {"{{reason}}": f"sum by (reason) ({STALLED})"},
+            {"{{namespace}}: {{reason}}": f"sum by (namespace, reason) ({STALLED})"},
             stacked=(),
-        )
-    )
-    found.with_panel(
+        ),
         rows(
             "Conditions that want a look",
             "Sweeps that wait or have failed, with the reason.",
@@ -99,8 +97,18 @@ def _waiting(found: dashboard.Dashboard) -> None:
                 'type=~"Stalled|Failed", status="True"})'
             },
             linked=True,
-        )
-    )
+        ),
+        curves(
+            "GPU hours, by namespace",
+            "Spent and saved by the sweeps that exist at the time; those of a deleted sweep end.",
+            {
+                "{{namespace}}: spent": f"sum by (namespace) ({SPENT}) / 3600",
+                "{{namespace}}: saved": f"sum by (namespace) ({SAVED}) / 3600",
+            },
+            "h",
+        ),
+    ):
+        found.with_panel(panel.span(THIRD))
 
 
 def _operator(found: dashboard.Dashboard) -> None:
