@@ -13,7 +13,7 @@ from seedsweep.api.status import EpisodeCounts, Phase
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 SWEEPS_UID, SWEEP_UID = "seedsweep-sweeps", "seedsweep-sweep"
 TAG = "seedsweep"
-WHOLE, HALF, THIRD, SIXTH = 24, 12, 8, 4
+WHOLE, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4
 TALL, LOW = 9, 4
 MANY_POINTS = 500
 COLOURS = {

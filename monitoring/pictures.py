@@ -102,6 +102,8 @@ async def watch(folder: Path) -> dict[str, Object]:
             discovery = tasks.create_task(discover(list(trials.values()), folder))
             began = time.time()
             await _play(trials)
+            # Long enough for the end of the largest to be seen.
+            await asyncio.sleep(10)
             # Numbers and tables are of the moment at which curves end.
             ended = began + int(time.time() - began)
             answers = {name: await ask(server, name, began, ended) for name in SHOWN}

@@ -2,7 +2,21 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from panels import PHASES, STATES, SWEEPS_UID, TALL, THIRD, WHOLE, board, chosen, counts, curves, number, rows
+from panels import (
+    PHASES,
+    QUARTER,
+    STATES,
+    SWEEPS_UID,
+    TALL,
+    THIRD,
+    WHOLE,
+    board,
+    chosen,
+    counts,
+    curves,
+    number,
+    rows,
+)
 
 HERE = 'namespace=~"$namespace"'
 STALLED = f'seedsweep_sweep_condition{{{HERE}, type="Stalled", status="True"}}'
@@ -87,7 +101,7 @@ def _waiting(found: dashboard.Dashboard) -> None:
             "Sweeps by the reason of their condition Stalled; docs/operator.md explains each reason.",
             {"{{namespace}}: {{reason}}": f"sum by (namespace, reason) ({STALLED})"},
             stacked=(),
-        ),
+        ).span(QUARTER),
         rows(
             "Conditions that want a look",
             "Sweeps that wait or have failed, with the reason.",
@@ -106,9 +120,9 @@ def _waiting(found: dashboard.Dashboard) -> None:
                 "{{namespace}}: saved": f"sum by (namespace) ({SAVED}) / 3600",
             },
             "h",
-        ),
+        ).span(QUARTER),
     ):
-        found.with_panel(panel.span(THIRD))
+        found.with_panel(panel)
 
 
 def _operator(found: dashboard.Dashboard) -> None:
