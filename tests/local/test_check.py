@@ -26,7 +26,7 @@ REMEDIES = re.compile(
     r"must |needs exactly one|is required|is not a field; (did you mean|known here)|add it|remove |lower |"
     r"use |keep |sample |list it once|put it|write |give |choose |shorten|correct|close |align|indent|say how|mount|"
     r"evaluate|is not one of|needs fineTuning|did you mean|has no|describe|split it|save |add some|are doubled|name |"
-    r"such as|is set by"
+    r"such as|is set by|add examples"
 )
 """What to do, or what is allowed."""
 NOT_OURS = re.compile(
@@ -178,6 +178,31 @@ def test_a_file_that_holds_no_table_is_told_without_the_trainer(
 ) -> None:
     (data / "reviews.csv").write_bytes(content)
     (problem,) = judge(checked(seedsweep, data, sweep()))
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("split", "where", "said"),
+    [
+        ({"validation": 500, "test": 600}, {}, "sets 500 validation and 600 test examples aside, and dataset.train"),
+        (
+            {"validation": 2},
+            {},
+            "aside, and dataset.train 'reviews.csv' has 2 in all: lower them to 1 together at most",
+        ),
+        (
+            {"validation": 1},
+            {"stars": "5"},
+            "and dataset.train 'reviews.csv' with dataset.where has 1 in all: add examples",
+        ),
+    ],
+)
+def test_a_split_that_is_larger_than_the_file_is_told_without_the_trainer(
+    seedsweep: Command, data: Path, split: dict[str, int], where: dict[str, str], said: str
+) -> None:
+    dataset = {"train": "reviews.csv", "columns": {"text": "review", "label": "stars"}, "split": split, "where": where}
+    (problem,) = judge(checked(seedsweep, data, sweep(dataset=dataset)))
+    assert re.match(r"  line \d+, spec.trainer.fineTuning.dataset.split: sets ", problem)
     assert said in problem
 
 

@@ -151,8 +151,14 @@ def test_a_task_of_glue_needs_its_folder_alone(seedsweep: Command) -> None:
             ("--data", "headless.csv"),
             "--data: the first line is read as names of columns, and '1' in it is a label: put",
         ),
-        (("--data", "gaps.csv"), "--data: rows 1, 3 of column 'text' (from 0) have no text: fill them in or remove"),
-        (("--data", "gap.csv"), "--data: row 2 of column 'label' (from 0) has no label: fill it in or remove"),
+        (
+            ("--data", "gaps.csv"),
+            "--data: rows 3, 5 of column 'text' (row 1 is the header) have no text: fill them in or remove",
+        ),
+        (
+            ("--data", "gap.csv"),
+            "--data: row 4 of column 'label' (row 1 is the header) has no label: fill it in or remove",
+        ),
         (("--data", "empty.csv"), "--data: empty.csv holds no examples"),
         (("--data", "broken.jsonl"), "--data: broken.jsonl cannot be read: line 1 is no valid JSON"),
         (("--data", "broken.parquet"), "--data: broken.parquet cannot be read: it is no whole Parquet file"),

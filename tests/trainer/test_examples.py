@@ -142,13 +142,13 @@ def test_whole_numbers_are_ordered_by_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
-        (["0", "1", "1 "], r"'1' \(row 1\) and '1 ' \(row 2\) of dataset.train .* look alike"),
-        (["0", "1", "01"], r"'1' \(row 1\) and '01' \(row 2\) of dataset.train .* look alike"),
-        (["0", "1", "1.0"], r"'1' \(row 1\) and '1.0' \(row 2\) of dataset.train .* look alike"),
-        (["no", "yes", " yes"], r"'yes' \(row 1\) and ' yes' \(row 2\) of dataset.train .* look alike"),
-        (["0", "1", "nan"], r"row 2 of dataset.train .* has no label but 'nan', which is not a finite number"),
-        (["0", "1", "-inf"], r"row 2 of dataset.train .* has no label but '-inf', which is not a finite number"),
-        (["no", "yes", "  "], r"row 2 of dataset.train .* has no label"),
+        (["0", "1", "1 "], r"'1' \(row 3\) and '1 ' \(row 4\) of dataset.train .* \(row 1 is the header\) look alike"),
+        (["0", "1", "01"], r"'1' \(row 3\) and '01' \(row 4\) of dataset.train .* look alike"),
+        (["0", "1", "1.0"], r"'1' \(row 3\) and '1.0' \(row 4\) of dataset.train .* look alike"),
+        (["no", "yes", " yes"], r"'yes' \(row 3\) and ' yes' \(row 4\) of dataset.train .* look alike"),
+        (["0", "1", "nan"], r"row 4 of dataset.train .* has no label but 'nan', which is not a finite number"),
+        (["0", "1", "-inf"], r"row 4 of dataset.train .* has no label but '-inf', which is not a finite number"),
+        (["no", "yes", "  "], r"row 4 of dataset.train .* has no label"),
     ],
 )
 def test_labels_that_are_one_or_none_are_refused_unless_they_are_listed(
@@ -226,10 +226,16 @@ def test_second_sentence_comes_from_its_column(train: str) -> None:
         ({"where": {"sourc": "a"}}, "dataset.where.sourc 'sourc' is not a column.*did you mean 'source'"),
         ({"where": {"source": "c"}}, "no row matches dataset.where {'source': 'c'}"),
         ({"where": {"label": "no"}}, r"at least two classes, found \['no'\]"),
-        ({"labels": ["no", "maybe"]}, r"label 'yes' is not among the classes \(row 1 of"),
+        (
+            {"labels": ["no", "maybe"]},
+            r"'yes' is not among the classes, in row 3 of dataset.train .* \(row 1 is the header\): no, maybe",
+        ),
         ({"positive_label": "yess"}, "dataset.positiveLabel 'yess' is not a label: no, yes; did you mean 'yes'"),
-        ({"kind": "regression"}, "'no', row 0 of .* is not a finite number"),
-        ({"split": {"validation": 30, "test": 10}}, "sets 30 validation and 10 test examples aside, but train has 40"),
+        ({"kind": "regression"}, "'no', in row 2 of .* is not a finite number"),
+        (
+            {"split": {"validation": 30, "test": 10}},
+            "sets 30 validation and 10 test examples aside, and dataset.train .* has 40 in all: lower them to 39",
+        ),
         (
             {"validation": "v.csv", "split": {"validation": 3}},
             "split.validation 3: dataset.validation 'v.csv' is given",
@@ -247,12 +253,12 @@ def test_configuration_that_the_data_does_not_bear_out_is_refused(
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        (["a,no", ",yes"], "columns.text 'text': row 1 of dataset.train .* has no text"),
+        (["a,no", ",yes"], "columns.text 'text': row 3 of dataset.train .* has no text"),
         (
             ["a,no", ",yes", "b,no", ",yes"],
-            "columns.text 'text': rows 1, 3 of dataset.train .* have no text: fill them",
+            "columns.text 'text': rows 3, 5 of dataset.train .* have no text: fill them",
         ),
-        (["a,no", "b,", "c,yes"], "columns.label: row 1 of dataset.train .* has no label"),
+        (["a,no", "b,", "c,yes"], "columns.label: row 3 of dataset.train .* has no label"),
     ],
 )
 def test_incomplete_row_is_refused_by_number(tmp_path: Path, lines: list[str], says: str) -> None:
@@ -263,7 +269,7 @@ def test_incomplete_row_is_refused_by_number(tmp_path: Path, lines: list[str], s
 @pytest.mark.parametrize("label", ["nan", "inf", "5 stars", "4.2e39", "-1e20", "1e-46", "9" * 400])
 def test_regression_refuses_labels_that_are_not_finite_numbers(tmp_path: Path, label: str) -> None:
     path = written(tmp_path, "a.csv", ["text,label", "a,1", f"b,{label}"])
-    with pytest.raises(ConfigurationError, match=f"'{label}', row 1 of .*is not a finite number"):
+    with pytest.raises(ConfigurationError, match=f"'{label}', in row 3 of .*is not a finite number"):
         load(path, kind="regression")
 
 

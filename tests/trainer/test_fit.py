@@ -106,7 +106,8 @@ def test_segments_that_the_model_does_not_have_are_refused(
     (tmp_path / "model" / "tokenizer.json").write_text(json.dumps(edited_pairs))
     pairs = {**sentences, "maxLength": 16, "columns": {"textPair": "label"}}
     with pytest.raises(
-        ConfigurationError, match=r"gives segment 2 \(row 0 of train, from 0\), .* type_vocab_size of 2"
+        ConfigurationError,
+        match=r"gives segment 2 in row 2 of dataset.train .* \(row 1 is the header\), .* type_vocab_size of 2",
     ):
         judged(fine_tuning(model=str(tmp_path / "model"), dataset=pairs))
 
@@ -140,7 +141,7 @@ def test_a_token_that_the_model_does_not_have_is_refused_with_its_row_though_onl
     config = fine_tuning(model=str(tmp_path / "model"))
     judged(config)
     dataset = {**longer_test(sentences, tmp_path, "fine newword,good,1.0"), "maxLength": 16}
-    says = rf"gives token {len(VOCABULARY)} \(row 30 of test, from 0\), .* vocab_size of {len(VOCABULARY)}"
+    says = rf"gives token {len(VOCABULARY)} in row 32 of dataset.test .*, and its .* vocab_size of {len(VOCABULARY)}"
     with pytest.raises(ConfigurationError, match=says):
         judged(fine_tuning(model=str(tmp_path / "model"), dataset=dataset))
 
@@ -182,7 +183,9 @@ def test_texts_of_which_the_tokenizer_knows_next_to_nothing_are_refused(
     path = tmp_path / "foreign.csv"
     path.write_text("text,label\n" + "".join(f"un mot dull {i},{('bad', 'good')[i % 2]}\n" for i in range(40)))
     dataset = {**sentences, part: str(path), "maxLength": 16}
-    says = rf"its tokenizer does not know most words of 40 of 40 examples of {part} \(the first is row 0, from 0\)"
+    says = (
+        rf"its tokenizer does not know most words of 40 of 40 examples of {part}, the first in row 2 of dataset.{part} "
+    )
     with pytest.raises(ConfigurationError, match=says):
         judged(fine_tuning(dataset=dataset))
 

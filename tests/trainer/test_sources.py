@@ -173,15 +173,15 @@ def test_misspelt_column_is_refused_with_the_likeliest_meant(tmp_path: Path) -> 
         ([None, None], "holds nothing in every row: name a column of plain text"),
         (
             [None, 1, "x"],
-            r"holds a number in row 1, text in row 2 \(from 0\): write all of its values as the same kind",
+            r"\(rows are counted from 1\) holds a number in row 2, text in row 3: write all of its values as the same",
         ),
-        ([True, "x"], r"holds true or false in row 0, text in row 1 \(from 0\): write all"),
+        ([True, "x"], "holds true or false in row 1, text in row 2: write all"),
     ],
 )
 def test_column_that_is_not_plain_is_refused_with_what_it_holds(tmp_path: Path, values: list[Any], says: str) -> None:
     lines = "\n".join(json.dumps({"text": value}) for value in values)
     table = read_file(written(tmp_path, "a.jsonl", lines), "dataset.train")
-    with pytest.raises(ConfigurationError, match=rf"columns.text 'text' of dataset.train '.*' {says}"):
+    with pytest.raises(ConfigurationError, match=rf"columns.text 'text' of dataset.train '.*{says}"):
         column(table, "text")
 
 
@@ -206,7 +206,10 @@ def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(tmp_path: Path) -
     texts = pa.Array.from_buffers(pa.string(), 2, buffers)
     pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet")
     table = read_file(str(tmp_path / "a.parquet"), "dataset.train")
-    with pytest.raises(ConfigurationError, match=r"'text' of dataset.train .*: row 1 \(from 0\) is not UTF-8"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"columns.text 'text': row 2 of dataset.train .* \(rows are counted from 1\) is not UTF-8",
+    ):
         column(table, "text")
 
 

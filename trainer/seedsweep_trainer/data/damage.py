@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from seedsweep_trainer.data.rows import TSV_LAYOUT
+
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 """What the name of a file of examples ends in."""
 KINDS = {
@@ -23,23 +25,7 @@ KINDS = {
 }
 """What values are called, by their type in Python."""
 
-TSV_LAYOUT: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
-"""Of a .tsv file, for the csv module: quotes are part of the text."""
-
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
-
-
-_NAMED_ROWS = 10
-"""So many are named: they tell where to look, and the rest is counted."""
-
-
-def lacking(rows: Sequence[int], of: str, what: str) -> str:
-    """That these rows, numbered from 0, have no text or label, with the remedy."""
-    if len(rows) == 1:
-        return f"row {rows[0]} {of} (from 0) has no {what}: fill it in or remove the row"
-    more = f" and {len(rows) - _NAMED_ROWS:,} more" if len(rows) > _NAMED_ROWS else ""
-    named = ", ".join(str(row) for row in rows[:_NAMED_ROWS])
-    return f"rows {named}{more} {of} (from 0) have no {what}: fill them in or remove the rows"
 
 
 def not_utf8(path: Path) -> str | None:

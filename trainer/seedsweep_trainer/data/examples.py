@@ -5,45 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedsweep.api.finetuning import Columns, Dataset, Task
-from seedsweep_trainer.data.damage import lacking
+from seedsweep.api.finetuning import Columns, Dataset
+from seedsweep_trainer.data.glue import GLUE, GlueTask
 from seedsweep_trainer.data.labels import Classes, class_values, encode
 from seedsweep_trainer.data.references import source_files
+from seedsweep_trainer.data.rows import too_few
 from seedsweep_trainer.data.sources import Table, read_file, read_hub
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
-
-
-@dataclass(frozen=True, slots=True)
-class GlueTask:
-    """How a GLUE task's TSV files are laid out."""
-
-    columns: Columns
-    classes: dict[str, str]
-    """Label in the file -> class name, in the order of the class ids that GLUE uses."""
-    positive: str
-    header: tuple[str, ...] | None = None
-    """Column names, for files without a header line."""
-
-
-GLUE: dict[Task, GlueTask] = {
-    "mrpc": GlueTask(
-        Columns(text="#1 String", text_pair="#2 String", label="Quality"),
-        {"0": "not_equivalent", "1": "equivalent"},
-        positive="equivalent",
-    ),
-    "rte": GlueTask(
-        Columns(text="sentence1", text_pair="sentence2"),
-        {"entailment": "entailment", "not_entailment": "not_entailment"},
-        positive="entailment",
-    ),
-    "cola": GlueTask(
-        Columns(text="sentence"),
-        {"0": "unacceptable", "1": "acceptable"},
-        positive="acceptable",
-        header=("source", "label", "mark", "sentence"),
-    ),
-    "sst2": GlueTask(Columns(text="sentence"), {"0": "negative", "1": "positive"}, positive="positive"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +69,7 @@ def load_examples(dataset: Dataset) -> LabelledText:
             labels=encode(labels[part], rows[part], classes, table),
             rows=rows[part],
         )
-    return LabelledText(_cut_down(_set_aside(parts, dataset), dataset), classes, commit)
+    return LabelledText(_cut_down(_set_aside(parts, dataset, tables["train"]), dataset), classes, commit)
 
 
 def _glue(dataset: Dataset) -> GlueTask | None:
@@ -150,7 +118,7 @@ def _matching(table: Table, where: dict[str, str]) -> np.ndarray:
 def _texts(table: Table, column: str, field: str, rows: np.ndarray) -> list[str]:
     texts = table.strings(column, field, rows)
     if empty := [int(row) for text, row in zip(texts, rows, strict=True) if not text]:
-        raise ConfigurationError(f"{field} {column!r}: " + lacking(empty, f"of {table.field} {table.origin!r}", "text"))
+        raise ConfigurationError(f"{field} {column!r}: " + table.rows.lacking(empty, "text"))
     return [text for text in texts if text]
 
 
@@ -181,16 +149,13 @@ def _drawn(examples: Examples, purpose: str, seed: int) -> np.ndarray:
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
 
 
-def _set_aside(parts: dict[str, Examples], dataset: Dataset) -> dict[str, Examples]:
-    """Take the split's test, then validation examples out of train; all stay in the order of the source."""
+def _set_aside(parts: dict[str, Examples], dataset: Dataset, table: Table) -> dict[str, Examples]:
+    """Take the split's test, then validation examples out of train, which `table` holds; all stay in its order."""
     split, train = dataset.split, parts["train"]
     if not split.test and not split.validation:
         return parts
-    if split.test + split.validation >= len(train.rows):
-        raise ConfigurationError(
-            f"dataset.split sets {split.validation} validation and {split.test} test examples aside, "
-            f"but train has {len(train.rows)}: lower them so that something is left to train on"
-        )
+    if problem := too_few(dataset, len(train.rows), f"{table.field} {table.origin!r}"):
+        raise ConfigurationError(f"dataset.split {problem}")
     # Test first: the reported set stays the same when the size of the validation set changes.
     test, validation, rest = np.split(_drawn(train, "split", split.seed), [split.test, split.test + split.validation])
     taken = {"train": rest, "validation": validation, "test": test}

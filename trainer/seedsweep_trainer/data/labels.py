@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedsweep_trainer.data.damage import lacking
 from seedsweep_trainer.data.sources import HIDDEN_LABEL, Table
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
 
@@ -35,20 +34,20 @@ def class_values(labels: list[str | None], rows: np.ndarray, table: Table) -> li
     for label, row in zip(labels, rows, strict=True):
         if label and label.strip():
             first.setdefault(label, int(row))
-    where = f"of {table.field} {table.origin!r} (from 0)"
     numbers = {label: number for label in first if (number := _as_number(label)) is not None}
     for label, number in numbers.items():
         if not _is_finite(number) and len(numbers) == len(first):
             raise ConfigurationError(
-                f"dataset.columns.label: row {first[label]} {where} has no label but {label!r}, which is not a finite "
-                "number: correct or remove the row, or list it in dataset.labels"
+                f"dataset.columns.label: {table.rows.place(first[label])} has no label but "
+                f"{label!r}, which is not a finite number: correct or remove the row, or list it in dataset.labels"
             )
     alike: dict[str | float, str] = {}
     for label in first:
         other = alike.setdefault(numbers.get(label, label.strip()), label)
         if other != label:
+            one, two = table.rows.numbers([first[other], first[label]])
             raise ConfigurationError(
-                f"dataset.columns.label: {other!r} (row {first[other]}) and {label!r} (row {first[label]}) {where} "
+                f"dataset.columns.label: {other!r} (row {one}) and {label!r} (row {two}) of {table.rows.source} "
                 "look alike: write one class in one way, or list both in dataset.labels if they are two"
             )
     try:
@@ -72,7 +71,6 @@ def _is_finite(number: float) -> bool:
 
 def encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None, table: Table) -> np.ndarray:
     """Class ids (int64), or values (float32) for regression."""
-    where = f"of {table.field} {table.origin!r} (from 0)"
     if HIDDEN_LABEL not in (classes.values if classes else ()) and set(labels) <= {None, "", HIDDEN_LABEL}:
         raise ConfigurationError(
             f"{table.field} {table.origin!r} has no labels, they are all missing or {HIDDEN_LABEL}: "
@@ -85,39 +83,40 @@ def encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None, 
         if not label or (not label.strip() and (ids is None or label not in ids))
     ]
     if empty:
-        of = f"of {table.field} {table.origin!r}"
-        raise ConfigurationError("dataset.columns.label: " + lacking(empty, of, "label"))
+        raise ConfigurationError("dataset.columns.label: " + table.rows.lacking(empty, "label"))
     encoded: list[float] = []
     for label, row in zip(labels, rows, strict=True):
         assert label is not None
         if ids is None:
-            encoded.append(_number(label, f"row {row} {where}"))
+            encoded.append(_number(label, int(row), table))
         elif label in ids:
             encoded.append(ids[label])
         else:
-            raise unknown_name("dataset.labels: the label", label, ids, f"among the classes (row {row} {where})")
+            what = f"among the classes, in {table.rows.place(int(row))}"
+            raise unknown_name("dataset.labels: the label", label, ids, what)
     if classes:
         return np.array(encoded, dtype=np.int64)
     exact = np.array(encoded)
     rounded = exact.astype(np.float32)
     if exact.min() < exact.max() and np.abs(rounded - exact).max() > COARSEST * exact.std():
         raise ConfigurationError(
-            f"dataset.columns.label: the values {where.removesuffix(' (from 0)')} differ by too little for their size "
+            f"dataset.columns.label: the values of {table.field} {table.origin!r} differ by too little for their size "
             f"to be trained on in 32 bits ({exact.min():.17g} to {exact.max():.17g}): subtract their mean"
         )
     return rounded
 
 
-def _number(label: str, where: str) -> float:
+def _number(label: str, row: int, table: Table) -> float:
     value = _as_number(label)
     if value is None or not _is_finite(value):
         raise ConfigurationError(
-            f"dataset.columns.label: {label!r}, {where}, is not a finite number: "
+            f"dataset.columns.label: {label!r}, in {table.rows.place(row)}, is not a finite number: "
             "correct it, or set dataset.kind to classification"
         )
     if not (value == 0 or SMALLEST <= abs(value) <= LARGEST):
         raise ConfigurationError(
-            f"dataset.columns.label: {label!r}, {where}, is not a finite number once it is trained on, in 32 bits: "
+            f"dataset.columns.label: {label!r}, in {table.rows.place(row)}, is not a finite number once it is trained "
+            "on, in 32 bits: "
             f"values have to be 0, or from {SMALLEST:g} to {LARGEST:g} in size; correct it, or scale the column"
         )
     return float(value)

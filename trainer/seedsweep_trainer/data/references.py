@@ -4,6 +4,8 @@ import importlib.resources
 from pathlib import Path
 
 from seedsweep.api.finetuning import Dataset
+from seedsweep_trainer.data.glue import GLUE
+from seedsweep_trainer.data.rows import Rows
 from seedsweep_trainer.errors import ConfigurationError
 
 _PACKAGE = "package:"
@@ -39,3 +41,14 @@ def source_files(dataset: Dataset) -> dict[str, tuple[str, str]]:
         if not dataset.validation and not dataset.split.validation:
             files["validation"] = (f"{dataset.path}/dev.tsv", "dataset.path")
     return files
+
+
+def rows_of(dataset: Dataset, part: str) -> Rows:
+    """What the rows of the source of a part are called: where there is none of its own, train's."""
+    if dataset.hub is not None:
+        named = part if getattr(dataset.hub, part) else "train"
+        return Rows(f"dataset.hub.{named} {getattr(dataset.hub, named)!r}", None)
+    files = source_files(dataset)
+    file, field = files.get(part, files["train"])
+    header = GLUE[dataset.task].header if dataset.task is not None else None
+    return Rows(f"{field} {file!r}", Path(resolve(file, field)), header)

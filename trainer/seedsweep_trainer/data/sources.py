@@ -25,6 +25,7 @@ from seedsweep.api.finetuning import HubDataset
 from seedsweep_trainer.data.damage import KINDS, SUFFIXES, find_damage, not_utf8
 from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.data.references import resolve
+from seedsweep_trainer.data.rows import TSV_LAYOUT, Rows
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
 
@@ -44,6 +45,15 @@ class Table:
     origin: str
     """That field's value."""
     data: datasets.Dataset
+    path: Path | None = None
+    """Of the file; None for what comes from the hub."""
+    header: Sequence[str] | None = None
+    """The names of the columns of a file that has no header line."""
+
+    @property
+    def rows(self) -> Rows:
+        """What its rows are called."""
+        return Rows(f"{self.field} {self.origin!r}", self.path, self.header)
 
     def strings(self, column: str, field: str, rows: np.ndarray | None = None) -> list[str | None]:
         """One column as text, whatever its type in the file; all rows, or those numbered in `rows`.
@@ -54,14 +64,13 @@ class Table:
         if column not in self.data.column_names:
             raise unknown_name(field, column, self.data.column_names, f"a column of {self.field} {self.origin!r}")
         feature = self.data.features[column]
-        where = f"{field} {column!r} of {self.field} {self.origin!r}"
         values = self.data.data.column(column)
         if rows is not None:
             values = values.take(pa.array(rows))
         if isinstance(feature, datasets.ClassLabel):
             return [None if i is None else feature.names[i] if i >= 0 else HIDDEN_LABEL for i in values.to_pylist()]
         if not isinstance(feature, datasets.Value) or not _PLAIN_TYPES.fullmatch(feature.dtype):
-            return self._mixed(column, where, rows)
+            return self._mixed(column, field, rows)
         if pa.types.is_floating(values.type):
             # What writes JSON and Parquet from Python writes NaN where there is nothing.
             if values.type == pa.float16():
@@ -70,12 +79,11 @@ class Table:
         try:
             texts: list[str | None] = values.cast(pa.large_string()).to_pylist()
         except ValueError:
-            raise ConfigurationError(
-                f"{where}: row {_first_broken(values, rows)} (from 0) is not UTF-8; write the file as UTF-8"
-            ) from None
+            place = self.rows.place(_first_broken(values, rows))
+            raise ConfigurationError(f"{field} {column!r}: {place} is not UTF-8; write the file as UTF-8") from None
         return texts
 
-    def _mixed(self, column: str, where: str, rows: np.ndarray | None) -> list[str | None]:
+    def _mixed(self, column: str, field: str, rows: np.ndarray | None) -> list[str | None]:
         """A column of no plain type as text, if all it holds beside text is nothing, like NaN in JSON.
 
         Raises ConfigurationError with what else it holds.
@@ -89,12 +97,17 @@ class Table:
             chosen = range(len(values)) if rows is None else rows
             return [value if isinstance(value := values[int(row)], str) else None for row in chosen]
         if len(kinds) > 1:
-            shown = ", ".join(f"{kind} in row {row}" for kind, row in kinds.items())
+            numbers = self.rows.numbers(list(kinds.values()))
+            shown = ", ".join(f"{kind} in row {number}" for kind, number in zip(kinds, numbers, strict=True))
             raise ConfigurationError(
-                f"{where} holds {shown} (from 0): write all of its values as the same kind, such as text in quotes"
+                f"{field} {column!r} of {self.rows.source} holds {shown}: write all of its values as the same kind, "
+                "such as text in quotes"
             )
         held = next(iter(kinds), KINDS["NoneType"])
-        raise ConfigurationError(f"{where} holds {held} in every row: name a column of plain text, numbers or booleans")
+        raise ConfigurationError(
+            f"{field} {column!r} of {self.field} {self.origin!r} holds {held} in every row: name a column of plain "
+            "text, numbers or booleans"
+        )
 
     def class_names(self, column: str) -> list[str] | None:
         """The class names that the data set itself declares for `column`, in the order of their ids."""
@@ -132,7 +145,7 @@ def read_file(reference: str, field: str, header: Sequence[str] | None = None) -
         raise ConfigurationError(f"{what}: {find_damage(path, header)}") from error
     if data is None:
         raise ConfigurationError(f"{what}: {damage}")
-    return Table(field, reference, data)
+    return Table(field, reference, data, path, header)
 
 
 def read_hub(hub: HubDataset) -> tuple[dict[str, Table], str]:
@@ -168,7 +181,7 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
             return datasets.Dataset.from_parquet(str(path), **where)
         if suffix in (".json", ".jsonl"):
             return datasets.Dataset.from_json(str(path), **where)
-        layout: dict[str, Any] = {"sep": "\t", "quoting": csv.QUOTE_NONE} if suffix == ".tsv" else {}
+        layout = TSV_LAYOUT if suffix == ".tsv" else {}
         columns = list(header) if header else _header(path, layout)
         with warnings.catch_warnings():
             # pandas drops surplus fields with no more than this warning.
@@ -187,7 +200,7 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
 
 def _header(path: Path, layout: dict[str, Any]) -> list[str]:
     with path.open(newline="", encoding="utf-8-sig") as lines:
-        names = next(csv.reader(lines, delimiter=layout.get("sep", ","), quoting=layout.get("quoting", 0)), [])
+        names = next(csv.reader(lines, **layout), [])
     if not names:
         raise ValueError("the file is empty")
     if repeated := sorted({name for name in names if names.count(name) > 1}):

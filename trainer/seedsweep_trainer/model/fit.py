@@ -11,6 +11,7 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.data.references import rows_of
 from seedsweep_trainer.data.tasks import Padding, Part, TaskData, parts_of
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.model.loading import position_tables
@@ -38,8 +39,8 @@ def check_fit(config: FineTuning, model: PreTrainedModel, padding: Padding, data
 def _check_words(config: FineTuning, tokenizer: PreTrainedTokenizerBase, name: str, part: Part) -> None:
     if not (lengths := part.lengths).all():
         raise ConfigurationError(
-            f"dataset.columns.text: the tokenizer of model {config.model!r} makes nothing of row "
-            f"{part.rows[lengths.argmin()]} of {name} (from 0): fill it in or remove the row"
+            f"dataset.columns.text: the tokenizer of model {config.model!r} makes nothing of "
+            f"{_place(config, name, part, int(lengths.argmin()))}: fill it in or remove the row"
         )
     unknown = _counts(part, part.input_ids == tokenizer.unk_token_id)
     others = {tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id}
@@ -48,11 +49,17 @@ def _check_words(config: FineTuning, tokenizer: PreTrainedTokenizerBase, name: s
     known = _counts(part, ~np.isin(part.input_ids, tokenizer.all_special_ids))
     unread = known <= unknown
     if unread.mean() > MOST_UNREAD:
+        first = _place(config, name, part, int(unread.argmax()))
         raise ConfigurationError(
             f"model {config.model!r}: its tokenizer does not know most words of {int(unread.sum())} of {len(part)} "
-            f"examples of {name} (the first is row {part.rows[unread.argmax()]}, from 0): use the tokenizer that the "
+            f"examples of {name}, the first in {first}: use the tokenizer that the "
             "model was trained with, or a model for this language"
         )
+
+
+def _place(config: FineTuning, name: str, part: Part, example: int) -> str:
+    """In which row of its source an example is."""
+    return rows_of(config.dataset, name).place(int(part.rows[example]))
 
 
 def _counts(part: Part, tokens: np.ndarray) -> np.ndarray:
@@ -101,8 +108,8 @@ def _check_ids(config: FineTuning, model: PreTrainedModel, data: TaskData, what:
         if ids is None or not len(ids) or ids.max() < size:
             continue
         place = int(ids.argmax())
-        row = part.rows[np.searchsorted(part.offsets, place, side="right") - 1]
+        where = _place(config, name, part, int(np.searchsorted(part.offsets, place, side="right")) - 1)
         raise ConfigurationError(
-            f"model {config.model!r}: its tokenizer gives {kind} {ids[place]} (row {row} of {name}, from 0), and its "
+            f"model {config.model!r}: its tokenizer gives {kind} {ids[place]} in {where}, and its "
             f"config.json has a {field} of {size}: use the tokenizer and the config.json that it was trained with"
         )

@@ -14,8 +14,10 @@ from pathlib import Path
 from seedsweep.api.checks import Problem
 from seedsweep.api.finetuning import Dataset
 from seedsweep.local.processes.environment import absolute, absolute_model
-from seedsweep_trainer.data.damage import SUFFIXES, TSV_LAYOUT, find_damage, wrong_separator
+from seedsweep_trainer.data.damage import SUFFIXES, find_damage, wrong_separator
+from seedsweep_trainer.data.glue import GLUE
 from seedsweep_trainer.data.references import resolve, source_files
+from seedsweep_trainer.data.rows import TSV_LAYOUT, count_rows, too_few
 from seedsweep_trainer.errors import ConfigurationError
 
 _HERE = "spec.trainer.fineTuning"
@@ -26,22 +28,38 @@ _MOST_BYTES = 1 << 20
 
 def data_problems(dataset: Dataset, base: Path) -> list[Problem]:
     """What is wrong with the files of a data set and the columns that it names; `base` is the sweep's folder."""
-    problems = []
-    for file, field in source_files(dataset).values():
-        reference, path = absolute(file, base), f"{_HERE}.{field}"
+    problems: list[Problem] = []
+    for part, (file, field) in source_files(dataset).items():
+        reference = absolute(file, base)
         try:
             found = Path(resolve(reference, field))
         except ConfigurationError as error:
-            problems.append(Problem(path, file, _remedy(error, field, reference)))
+            problems.append(Problem(f"{_HERE}.{field}", file, _remedy(error, field, reference)))
             continue
-        if not found.is_file():
-            missing = f"there is no such file in {found.parent}" if dataset.task is None else f"{found} is missing"
-            problems.append(Problem(path, file, f"{missing}: {_nearest(found)}"))
-        elif found.suffix.lower() not in SUFFIXES:
-            problems.append(Problem(path, file, f"the name must end in one of {', '.join(SUFFIXES)}"))
-        elif dataset.task is None:
-            problems += _content_problems(dataset, found, field, file)
+        wrong = list(_file_problems(dataset, found, field, file))
+        if part == "train" and not wrong:
+            wrong += _split_problems(dataset, found, f"{field} {file!r}")
+        problems += wrong
     return list(dict.fromkeys(problems))
+
+
+def _file_problems(dataset: Dataset, found: Path, field: str, file: str) -> Iterator[Problem]:
+    path = f"{_HERE}.{field}"
+    if not found.is_file():
+        missing = f"there is no such file in {found.parent}" if dataset.task is None else f"{found} is missing"
+        yield Problem(path, file, f"{missing}: {_nearest(found)}")
+    elif found.suffix.lower() not in SUFFIXES:
+        yield Problem(path, file, f"the name must end in one of {', '.join(SUFFIXES)}")
+    elif dataset.task is None:
+        yield from _content_problems(dataset, found, field, file)
+
+
+def _split_problems(dataset: Dataset, train: Path, of: str) -> Iterator[Problem]:
+    """Where the examples are soon counted; else it is for the trainer to say."""
+    split, header = dataset.split, GLUE[dataset.task].header if dataset.task is not None else None
+    has = count_rows(train, header, dataset.where, split.validation + split.test + 1)
+    if has and (problem := too_few(dataset, has, of)):
+        yield Problem(f"{_HERE}.dataset.split", None, problem)
 
 
 def _nearest(missing: Path) -> str:

@@ -1,14 +1,15 @@
-"""Which columns of a table hold sentences and labels, guessed from their names and values. Pure."""
+"""Which columns of a table hold sentences and labels, guessed from their names and values."""
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from seedsweep.codes import bad_input
 from seedsweep.report.words import counted
-from seedsweep_trainer.data.damage import lacking
+from seedsweep_trainer.data.rows import Rows
 
 _LABELS = ("label", "labels", "class", "category", "target", "sentiment", "stars", "rating", "score", "y")
 _TEXTS = ("text", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "question")
@@ -51,8 +52,10 @@ class Found:
         return f"{counted(self.rows, 'example')}: texts in {texts}, labels in {self.label!r} ({kind})"
 
 
-def find_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, text: str, label: str) -> Found:
-    """Guess; `text` and `label` are the names of columns where they are known, else empty.
+def find_columns(
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], source: Path, *, text: str, label: str
+) -> Found:
+    """Guess; `text` and `label` are the names of columns where they are known, else empty. `source` has the rows.
 
     Raises:
         CommandError: no column looks like it.
@@ -71,7 +74,7 @@ def find_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, t
         empty = [row for row, value in enumerate(values[name]) if not (value.strip() if name == label else value)]
         # Of columns that are empty throughout another is meant.
         if 0 < len(empty) < len(rows):
-            raise bad_input("--data: " + lacking(empty, f"of column {name!r}", what))
+            raise bad_input("--data: " + Rows(f"column {name!r}", source).lacking(empty, what))
     counts = Counter(value for value in values[label] if value.strip())
     if label in counts and not given:
         remedy = f"put a line with names above it, such as text,label, or give --label {label} if that is the name"

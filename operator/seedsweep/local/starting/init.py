@@ -32,7 +32,7 @@ def write_first_sweep(request: Request) -> Found | None:
         raise bad_input("--data, --task: give --data FILE for a file of yours, or --task NAME for a task of GLUE")
     found = None
     if request.data is not None:
-        found = find_columns(*read_rows(request.data), text=request.text, label=request.label)
+        found = find_columns(*read_rows(request.data), request.data, text=request.text, label=request.label)
         text = data_text(_draft(request, request.data.stem, request.data), found)
     else:
         text = _task(request, request.task or "")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from seedsweep.codes import bad_input
 from seedsweep.parts import require
-from seedsweep_trainer.data.damage import SUFFIXES, TSV_LAYOUT, find_damage, wrong_separator
+from seedsweep_trainer.data.damage import SUFFIXES, find_damage, wrong_separator
+from seedsweep_trainer.data.rows import TSV_LAYOUT
 
 MOST_ROWS = 100_000
 """That are looked at: sizes are sensible from them on."""
