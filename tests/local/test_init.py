@@ -86,6 +86,15 @@ def test_what_was_guessed_is_said(seedsweep: Command) -> None:
     assert said == "sweep.yaml: written, for 200 examples: texts in 'review', labels in 'stars' (2 classes)"
 
 
+def test_a_model_that_comes_from_the_hub_is_named_with_one_that_needs_no_network(seedsweep: Command) -> None:
+    hub = seedsweep("init", write("reviews.csv", REVIEWS)).out.splitlines()
+    assert hub[1:-1] == [f"Model: google-bert/bert-base-uncased, from the hub; without a network: --model {MODEL}"]
+    Path("sweep.yaml").unlink()
+    assert drafted(seedsweep, "reviews.csv").learning_rate == "4e-4"
+    Path("own").mkdir()
+    assert "hub" not in seedsweep("init", "reviews.csv", "--model", "own", "--to", "own.yaml").out
+
+
 def test_the_file_alone_will_do(seedsweep: Command) -> None:
     assert drafted(seedsweep, write("reviews.csv", REVIEWS)).dataset.train == "reviews.csv"
 

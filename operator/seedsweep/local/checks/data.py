@@ -14,9 +14,10 @@ from pathlib import Path
 from seedsweep.api.checks import Problem
 from seedsweep.api.finetuning import Dataset
 from seedsweep.local.processes.environment import absolute, absolute_model
+from seedsweep.parts import not_installed
 from seedsweep_trainer.data.damage import SUFFIXES, find_damage, wrong_separator
 from seedsweep_trainer.data.glue import GLUE
-from seedsweep_trainer.data.references import resolve, source_files
+from seedsweep_trainer.data.references import PACKAGE, resolve, source_files
 from seedsweep_trainer.data.rows import TSV_LAYOUT, count_rows, too_few
 from seedsweep_trainer.errors import ConfigurationError
 
@@ -88,7 +89,9 @@ def model_problems(model: str, base: Path) -> list[Problem]:
 
 
 def _remedy(error: ConfigurationError, field: str, value: str) -> str:
-    """What the trainer says of a value, without the two, which a problem has apart."""
+    """What the trainer says of a value, without the two, which a problem has apart; how to get what our demo brings."""
+    if value.startswith(PACKAGE) and (missing := not_installed(value.removeprefix(PACKAGE).partition("/")[0])):
+        return str(missing)
     return str(error).removeprefix(f"{field} {value!r}").removeprefix(":").strip()
 
 

@@ -71,8 +71,12 @@ def resolve_paths(tuning: FineTuning, base: Path) -> FineTuning:
 
 def absolute_model(model: str, base: Path) -> str:
     """A model is a folder where there is one of that name in `base`, else a name on the hub."""
-    is_folder = model.startswith((".", "/", "~")) or (base / model).exists()
-    return absolute(model, base) if is_folder else model
+    return model if is_on_hub(model, base) else absolute(model, base)
+
+
+def is_on_hub(model: str, base: Path) -> bool:
+    """Whether it is the name of one on a hub."""
+    return not model.startswith((".", "/", "~", "package:")) and not (base / model).exists()
 
 
 def absolute(reference: str, base: Path) -> str:

