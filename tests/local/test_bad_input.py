@@ -71,7 +71,7 @@ def assert_refused(result: Result, sweep: FakeSweep, *said: str) -> None:
             {"trainer": {"command": ["x"], "metric": METRIC, "config": {"configMap": {"name": "a", "key": "b"}}}},
             ("spec.trainer.config.configMap", "on a cluster only"),
         ),
-        ({"suspend": True}, ("spec.suspend", "found True")),
+        ({"suspend": True}, ("spec.suspend", "found true")),
     ],
 )
 def test_sweep_that_is_not_valid_is_refused(

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ REMEDIES = re.compile(
     r"must |needs exactly one|is required|is not a field; (did you mean|known here)|add it|remove |lower |"
     r"use |keep |sample |list it once|put it|write |give |choose |shorten|correct|close |align|indent|say how|mount|"
     r"evaluate|is not one of|needs fineTuning|did you mean|has no|describe|split it|save |add some|are doubled|name |"
-    r"such as|is set by|add examples"
+    r"such as|is set by|add examples|unpack "
 )
 """What to do, or what is allowed."""
 NOT_OURS = re.compile(
@@ -39,6 +40,7 @@ NOT_OURS = re.compile(
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     (tmp_path / "reviews.csv").write_text("review,stars\ngood,5\nbad,1\n")
+    (tmp_path / "folder.csv").mkdir()
     return tmp_path
 
 
@@ -154,6 +156,15 @@ def test_text_that_is_no_document_is_refused(seedsweep: Command, tmp_path: Path,
             },
             "where.source: is not a column of",
         ),
+        ({"dataset": {"train": "folder.csv", "split": {"validation": 1}}}, "train: is a folder; name a file in it"),
+        (
+            {"dataset": {"train": "https://example.org/a.csv", "split": {"validation": 1}}},
+            "train: is an address: download the file and give its path",
+        ),
+        (
+            {"metric": {"name": "accuracy", "goal": "minimize"}},
+            "metric.goal: 'minimize' would keep the worst by accuracy",
+        ),
         ({"dataset": {"task": "rte", "path": "glue"}}, "train.tsv is missing: give the path of an existing one"),
     ],
 )
@@ -170,6 +181,11 @@ def test_files_columns_and_models_are_judged_without_the_trainer(
         (b"review,stars\n", "dataset.train: cannot be read: it has a header line and no rows; add some"),
         ("review,stars\ngood,5\n".encode("utf-16"), "dataset.train: cannot be read: line 1 is not UTF-8"),
         (b'review,"stars\ngood,5\n', "dataset.train: cannot be read: a quote in line 1 is not closed"),
+        (
+            b"PK\x03\x04" + bytes(40),
+            "dataset.train: cannot be read: it is a ZIP archive, as .xlsx files are; save it as .csv",
+        ),
+        (b"\x1f\x8b" + bytes(40), "dataset.train: cannot be read: it is compressed by gzip; unpack it (found"),
         (b"review\tstars\ngood\t5\n", "train: its columns are separated by tabs: write it with commas, or name"),
     ],
 )
@@ -281,7 +297,13 @@ def test_the_time_is_that_of_all_steps_and_evaluations_shared_by_the_places() ->
     found = Trainable(1, 10, 60, {"train": 480}, None, {}, step_seconds=2.0, evaluation_seconds=12.0)
     assert time_in_words(layout, 2, found).startswith("about 12 min (2 s a step, 12 s an evaluation")
     assert time_in_words(layout, 100, found).startswith("about 4 min")
-    assert time_in_words(layout, 2, None).startswith("not known before")
+    untimed = replace(found, step_seconds=None, evaluation_seconds=None)
+    assert time_in_words(layout, 2, untimed).startswith(
+        "not known, as a model of this size is not tried: `seedsweep run`"
+    )
+    assert time_in_words(layout, 2, None).startswith(
+        "not known, as a trainer of your own is not tried: `seedsweep run`"
+    )
 
 
 @pytest.mark.parametrize(

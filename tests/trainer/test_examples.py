@@ -236,11 +236,6 @@ def test_second_sentence_comes_from_its_column(train: str) -> None:
             {"split": {"validation": 30, "test": 10}},
             "sets 30 validation and 10 test examples aside, and dataset.train .* has 40 in all: lower them to 39",
         ),
-        (
-            {"validation": "v.csv", "split": {"validation": 3}},
-            "split.validation 3: dataset.validation 'v.csv' is given",
-        ),
-        ({"test": "t.csv", "split": {"validation": 3, "test": 3}}, "split.test 3: dataset.test 't.csv' is given too"),
     ],
 )
 def test_configuration_that_the_data_does_not_bear_out_is_refused(
@@ -264,6 +259,17 @@ def test_configuration_that_the_data_does_not_bear_out_is_refused(
 def test_incomplete_row_is_refused_by_number(tmp_path: Path, lines: list[str], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         load(written(tmp_path, "a.csv", ["text,label", *lines]))
+
+
+def test_rows_of_every_column_and_file_are_refused_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ["text,label", "a,no", ",yes", "b,"])
+    test = written(tmp_path, "t.csv", ["text,label", "a,maybe"])
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, validation=path, test=test)
+    text, label, unknown = caught.value.args[0], caught.value.args[1], caught.value.args[-1]
+    assert "columns.text 'text': row 3 of dataset.train" in text
+    assert "columns.label: row 4 of dataset.train" in label
+    assert "the label 'maybe' is not among the classes, in row 2 of dataset.test" in unknown
 
 
 @pytest.mark.parametrize("label", ["nan", "inf", "5 stars", "4.2e39", "-1e20", "1e-46", "9" * 400])
@@ -326,15 +332,6 @@ def test_glue_task_can_report_on_its_dev_file_and_select_on_a_split(tmp_path: Pa
     dataset = {"task": "rte", "path": path, "test": test, "split": {"validation": 4}}
     loaded = load_examples(Dataset.model_validate(dataset))
     assert [len(rows(loaded, part)) for part in ("train", "validation", "test")] == [6, 4, 3]
-
-
-@pytest.mark.parametrize(
-    "fields", [{"columns": {"text": "x"}}, {"labels": ["entailment", "not_entailment"]}, {"kind": "regression"}]
-)
-def test_what_follows_from_a_glue_task_cannot_be_set_beside_it(tmp_path: Path, fields: dict[str, Any]) -> None:
-    dataset = Dataset.model_validate({"task": "rte", "path": glue_folder(tmp_path)} | fields)
-    with pytest.raises(ConfigurationError, match=f"dataset.{next(iter(fields))} follows from dataset.task 'rte'"):
-        load_examples(dataset)
 
 
 def test_glue_folder_without_its_files_is_named(tmp_path: Path) -> None:

@@ -148,7 +148,8 @@ def _explained(error: Exception, config: FineTuning | None) -> tuple[int, str]:
     code, reason = explain(error, config)
     if not isinstance(error, ConfigurationError | HubError):
         traceback.print_exception(error)
-    print(f"seedsweep: {reason}", file=sys.stderr, flush=True)
+    for said in error.args if isinstance(error, ConfigurationError) else [reason]:
+        print(f"seedsweep: {said}", file=sys.stderr, flush=True)
     return code, reason
 
 

@@ -8,11 +8,15 @@ HubError             a hub was not reached or has failed, which may pass
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class ConfigurationError(Exception):
-    """Bad configuration: the message names the field, the value and the remedy."""
+    """Bad configuration: the message names field, value and remedy; one text for each problem."""
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.args))
 
 
 class PortTakenError(Exception):
@@ -29,6 +33,15 @@ class RefusedError(StorageError):
 
 class HubError(Exception):
     """A hub was not reached or has failed: trying again may help; the message says what works without it."""
+
+
+@contextmanager
+def noted(problems: list[str]) -> Iterator[None]:
+    """Note what is wrong and go on, so that all of it is said at once."""
+    try:
+        yield
+    except ConfigurationError as error:
+        problems.extend(error.args)
 
 
 def unknown_name(field: str, value: str, allowed: Iterable[str], what: str) -> ConfigurationError:

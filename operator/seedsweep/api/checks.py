@@ -26,7 +26,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"line {self.line}, {self.path}" if self.line is not None else self.path
-        return f"{where}: {self.remedy}" + ("" if self.value is None else f" (found {self.value!r})")
+        found = str(self.value).lower() if isinstance(self.value, bool) else repr(self.value)
+        return f"{where}: {self.remedy}" + ("" if self.value is None else f" (found {found})")
 
 
 def path_of(location: Iterable[int | str]) -> str:

@@ -136,19 +136,23 @@ def _plan(layout: Layout, places: Sequence[Place] | None, found: Trainable | Non
                 yield "", f"{part} has none of {_labels_in_words(labels)}: nothing there tells how well it is learned"
     if places is None:
         yield "places", f"at most {layout.spec.parallelism:,} at once"
+        yield "time", "not known before episodes train there: `seedsweep watch` shows the time left"
         return
     device = "each on " + places[0].device if places[0].gpus else "on CPU cores"
     yield "places", f"{len(places):,} at once, {device}"
     if found is not None:
         needed = Footprint.of(layout, len(places)).bytes_of(found.parameters)
         yield "disk", f"at most {in_words(needed)} for checkpoints of {found.parameters:,} parameters"
+    if found is None and layout.spec.trainer.fine_tuning is not None:
+        return  # Model and data were not loaded, which is said below.
     yield "time", time_in_words(layout, len(places), found)
 
 
 def time_in_words(layout: Layout, places: int, found: Trainable | None) -> str:
     """About how long the sweep takes, where our trainer has measured a step."""
     if found is None or found.step_seconds is None or found.evaluation_seconds is None:
-        return "not known before episodes train: `seedsweep run` shows the time left from the first evaluations on"
+        why = "a trainer of your own is not tried" if found is None else "a model of this size is not tried"
+        return f"not known, as {why}: `seedsweep run` shows the time left from the first evaluations on"
     # A cut needs every score of its rung: a wave begins when the one before it has ended.
     waves = planned_waves(layout, found.evaluations, found.steps)
     steps = sum(makespan(chain(*([float(length)] * running for running, length in wave)), places) for wave in waves)

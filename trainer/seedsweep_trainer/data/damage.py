@@ -28,6 +28,15 @@ KINDS = {
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
 
 
+def wrong_name(path: Path) -> str | None:
+    """Why what is there is no file of examples by its name, with the remedy; None where it may be one."""
+    if path.is_dir():
+        return "is a folder; name a file in it"
+    if path.suffix.lower() not in SUFFIXES:
+        return f"the name must end in one of {', '.join(SUFFIXES)}; save the file as one of these"
+    return None
+
+
 def not_utf8(path: Path) -> str | None:
     """The first line of a text file that is not UTF-8, with the remedy; None where all are."""
     with path.open("rb") as lines:
@@ -50,7 +59,7 @@ def find_damage(path: Path, columns: Sequence[str] | None = None) -> str:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return "it is no whole Parquet file, or holds types that cannot be read; write or copy it anew"
-    if reason := not_utf8(path):
+    if reason := _other_form(path) or not_utf8(path):
         return reason
     if not path.read_text(encoding="utf-8-sig").strip():
         return "it is empty; give a file with examples"
@@ -66,6 +75,14 @@ def wrong_separator(columns: Sequence[str], suffix: str) -> str | None:
     wanted, other = ("commas", ".tsv") if suffix == ".csv" else ("tabs", ".csv")
     renamed = f", or name the file {other}" if (found[0], other) in (("tabs", ".tsv"), ("commas", ".csv")) else ""
     return f"its columns are separated by {found[0]}: write it with {wanted}{renamed}"
+
+
+def _other_form(path: Path) -> str | None:
+    with path.open("rb") as content:
+        begins = content.read(4)
+    if begins == b"PK\x03\x04":
+        return f"it is a ZIP archive, as .xlsx files are; save it as {path.suffix}"
+    return "it is compressed by gzip; unpack it" if begins.startswith(b"\x1f\x8b") else None
 
 
 def _in_table(path: Path, suffix: str, columns: Sequence[str] | None) -> Iterator[str]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedsweep.api.finetuning import Columns, Dataset
+from seedsweep.api.finetuning import Dataset
 from seedsweep_trainer.data.glue import GLUE, GlueTask
 from seedsweep_trainer.data.labels import Classes, class_values, encode
 from seedsweep_trainer.data.references import source_files
 from seedsweep_trainer.data.rows import too_few
 from seedsweep_trainer.data.sources import Table, read_file, read_hub
-from seedsweep_trainer.errors import ConfigurationError, unknown_name
+from seedsweep_trainer.errors import ConfigurationError, noted, unknown_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,52 +52,36 @@ def load_examples(dataset: Dataset) -> LabelledText:
 
     Raises ConfigurationError for everything in the configuration that the data does not bear out.
     """
-    glue = _glue(dataset)
+    glue = GLUE[dataset.task] if dataset.task is not None else None
     columns = glue.columns if glue else dataset.columns
     tables, commit = _tables(dataset, glue)
     rows = {part: _matching(table, dataset.where) for part, table in tables.items()}
     labels = {part: table.strings(columns.label, "dataset.columns.label", rows[part]) for part, table in tables.items()}
+    problems: list[str] = []
     classes = None
-    if dataset.kind == "classification":
-        classes = _classes(dataset, glue, tables["train"], labels["train"], rows["train"])
+    with noted(problems):
+        if dataset.kind == "classification":
+            classes = _classes(dataset, glue, tables["train"], labels["train"], rows["train"])
+    ids_are_known = not problems
     parts = {}
     for part, table in tables.items():
-        pair = columns.text_pair
-        parts[part] = Examples(
-            text=_texts(table, columns.text, "dataset.columns.text", rows[part]),
-            pair=_texts(table, pair, "dataset.columns.textPair", rows[part]) if pair else None,
-            labels=encode(labels[part], rows[part], classes, table),
-            rows=rows[part],
-        )
+        with noted(problems):
+            texts = _texts(table, columns.text, "dataset.columns.text", rows[part])
+        with noted(problems):
+            pair = columns.text_pair
+            pairs = _texts(table, pair, "dataset.columns.textPair", rows[part]) if pair else None
+        with noted(problems):
+            encoded = encode(labels[part], rows[part], classes, table) if ids_are_known else None
+        if not problems:
+            assert encoded is not None
+            parts[part] = Examples(texts, pairs, encoded, rows[part])
+    if problems:
+        raise ConfigurationError(*dict.fromkeys(problems))
     return LabelledText(_cut_down(_set_aside(parts, dataset, tables["train"]), dataset), classes, commit)
-
-
-def _glue(dataset: Dataset) -> GlueTask | None:
-    if dataset.task is None:
-        return None
-    theirs = {
-        "columns": dataset.columns != Columns(),
-        "labels": dataset.labels is not None,
-        "kind": dataset.kind == "regression",
-    }
-    for name, given in theirs.items():
-        if given:
-            raise ConfigurationError(
-                f"dataset.{name} follows from dataset.task {dataset.task!r}: remove it, "
-                "or name the files in dataset.train and dataset.validation instead of a task"
-            )
-    return GLUE[dataset.task]
 
 
 def _tables(dataset: Dataset, glue: GlueTask | None) -> tuple[dict[str, Table], str | None]:
     """What was read, by part, and the hub commit."""
-    given, prefix = (dataset.hub, "dataset.hub") if dataset.hub else (dataset, "dataset")
-    for part in ("validation", "test"):
-        named, drawn = getattr(given, part), getattr(dataset.split, part)
-        if named and drawn:
-            raise ConfigurationError(
-                f"dataset.split.{part} {drawn}: {prefix}.{part} {named!r} is given too; keep one of them"
-            )
     if dataset.hub:
         return read_hub(dataset.hub)
     header = glue.header if glue else None

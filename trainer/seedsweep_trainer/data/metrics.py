@@ -2,16 +2,14 @@
 
 import math
 import warnings
-from typing import Literal
 
 import numpy as np
 
 from seedsweep.api.finetuning import Metric, MetricRange, Task
+from seedsweep_trainer.data.contradictions import LOWER_IS_BETTER
 from seedsweep_trainer.errors import ConfigurationError
 
 # scipy takes seconds to import, and most scores do without: those that do not import it.
-
-Kind = Literal["classification", "regression"]
 
 _UNIT = MetricRange(min="0", max="1")
 TASK_METRICS: dict[Task, Metric] = {
@@ -22,27 +20,12 @@ TASK_METRICS: dict[Task, Metric] = {
 }
 """The metrics that the GLUE leaderboard and Dodge et al. 2020 rank by."""
 
-_KINDS: dict[Kind, tuple[str, ...]] = {
-    "classification": ("accuracy", "f1", "accuracyAndF1", "mcc", "loss"),
-    "regression": ("pearson", "spearman", "pearsonAndSpearman", "mse", "loss"),
-}
 _CORRELATIONS = ("pearson", "spearman", "pearsonAndSpearman")
-_LOWER_IS_BETTER = ("mse", "loss")
 _RESAMPLES = 999
 
 
-def check(metric: Metric, kind: Kind, positive: int | None) -> None:
-    """Raise ConfigurationError for a metric that cannot rank predictions of this kind.
-
-    `positive` is the id of the class F1 is about, None where that is open.
-    """
-    if metric.name not in _KINDS[kind]:
-        raise ConfigurationError(
-            f"metric.name {metric.name!r} does not fit dataset.kind {kind!r}: use one of {', '.join(_KINDS[kind])}"
-        )
-    right = "minimize" if metric.name in _LOWER_IS_BETTER else "maximize"
-    if metric.goal != right:
-        raise ConfigurationError(f"metric.goal {metric.goal!r} would keep the worst by {metric.name}: say {right!r}")
+def check_positive(metric: Metric, positive: int | None) -> None:
+    """Raise ConfigurationError for F1 where the id of the class that it is about is open."""
     if metric.name in ("f1", "accuracyAndF1") and positive is None:
         raise ConfigurationError(
             f"metric.name {metric.name!r} is about one class and there are more than two: "
@@ -117,7 +100,7 @@ def baseline_error(
     if name in _CORRELATIONS or name == "mcc":
         return 1 / math.sqrt(max(size - 1, 1))
     answer = _constant_answer(train_labels, num_labels)
-    if name in _LOWER_IS_BETTER:
+    if name in LOWER_IS_BETTER:
         losses = (labels - answer[0]) ** 2 if num_labels == 1 else -answer[labels]
         return float(np.std(losses) / math.sqrt(size))
     answered = int(answer.argmax())

@@ -22,7 +22,7 @@ from datasets.exceptions import DataFilesNotFoundError
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from seedsweep.api.finetuning import HubDataset
-from seedsweep_trainer.data.damage import KINDS, SUFFIXES, find_damage, not_utf8
+from seedsweep_trainer.data.damage import KINDS, find_damage, not_utf8, wrong_name
 from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.data.references import resolve
 from seedsweep_trainer.data.rows import TSV_LAYOUT, Rows
@@ -124,10 +124,10 @@ def read_file(reference: str, field: str, header: Sequence[str] | None = None) -
     empty or malformed.
     """
     path = Path(resolve(reference, field))
-    if not path.is_file():
+    if not path.exists():
         raise ConfigurationError(f"{field} {reference!r}: there is no such file; give the path of an existing one")
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigurationError(f"{field} {reference!r}: the name must end in one of {', '.join(SUFFIXES)}")
+    if wrong := wrong_name(path):
+        raise ConfigurationError(f"{field} {reference!r}: {wrong}")
     what = f"{field} {reference!r} cannot be read"
     try:
         # What reads JSON lines takes any bytes for text.

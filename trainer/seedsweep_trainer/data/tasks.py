@@ -11,7 +11,8 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning, Metric
-from seedsweep_trainer.data.metrics import TASK_METRICS, baseline, baseline_error, check, check_labels
+from seedsweep_trainer.data.contradictions import contradictions
+from seedsweep_trainer.data.metrics import TASK_METRICS, baseline, baseline_error, check_labels, check_positive
 from seedsweep_trainer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -101,13 +102,15 @@ def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskDat
     # What reads files takes seconds to import, and an attempt that finds its data in the cache needs none of it.
     from seedsweep_trainer.data.examples import load_examples
 
+    if wrong := list(contradictions(config)):
+        raise ConfigurationError(*wrong)
     _check_tokenizer(tokenizer, config.dataset.max_length)
     loaded = load_examples(config.dataset)
     kind = config.dataset.kind
     classes = loaded.classes
     positive = classes.positive if classes else None
     metric = config.metric or TASK_METRICS[config.dataset.task]  # type: ignore[index]  # one of the two is given
-    check(metric, kind, positive)
+    check_positive(metric, positive)
     parts = {name: tokenise(examples, tokenizer, config.dataset.max_length) for name, examples in loaded.parts.items()}
     names = classes.names if classes else (config.dataset.columns.label,)
     train, validation = parts["train"], parts["validation"]

@@ -8,6 +8,7 @@ import csv
 import difflib
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from seedsweep.api.checks import Problem
 from seedsweep.api.finetuning import Dataset
 from seedsweep.local.processes.environment import absolute, absolute_model
 from seedsweep.parts import not_installed
-from seedsweep_trainer.data.damage import SUFFIXES, find_damage, wrong_separator
+from seedsweep_trainer.data.damage import SUFFIXES, find_damage, wrong_name, wrong_separator
 from seedsweep_trainer.data.glue import GLUE
 from seedsweep_trainer.data.references import PACKAGE, resolve, source_files
 from seedsweep_trainer.data.rows import TSV_LAYOUT, count_rows, too_few
@@ -46,11 +47,14 @@ def data_problems(dataset: Dataset, base: Path) -> list[Problem]:
 
 def _file_problems(dataset: Dataset, found: Path, field: str, file: str) -> Iterator[Problem]:
     path = f"{_HERE}.{field}"
-    if not found.is_file():
+    if "://" in file:
+        remedy = "is an address: download the file and give its path, or name a data set on the hub in dataset.hub"
+        yield Problem(path, file, remedy)
+    elif not found.exists():
         missing = f"there is no such file in {found.parent}" if dataset.task is None else f"{found} is missing"
         yield Problem(path, file, f"{missing}: {_nearest(found)}")
-    elif found.suffix.lower() not in SUFFIXES:
-        yield Problem(path, file, f"the name must end in one of {', '.join(SUFFIXES)}")
+    elif wrong := wrong_name(found):
+        yield Problem(path, file, wrong)
     elif dataset.task is None:
         yield from _content_problems(dataset, found, field, file)
 
@@ -90,7 +94,8 @@ def model_problems(model: str, base: Path) -> list[Problem]:
 
 def _remedy(error: ConfigurationError, field: str, value: str) -> str:
     """What the trainer says of a value, without the two, which a problem has apart; how to get what our demo brings."""
-    if value.startswith(PACKAGE) and (missing := not_installed(value.removeprefix(PACKAGE).partition("/")[0])):
+    package = value.removeprefix(PACKAGE).partition("/")[0]
+    if value.startswith(PACKAGE) and find_spec(package) is None and (missing := not_installed(package)):
         return str(missing)
     return str(error).removeprefix(f"{field} {value!r}").removeprefix(":").strip()
 

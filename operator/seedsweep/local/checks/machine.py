@@ -8,8 +8,10 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
 from seedsweep.local.checks.cluster_only import local_problems
 from seedsweep.local.checks.data import data_problems, model_problems
+from seedsweep.local.checks.trainer import problem_of
 from seedsweep.local.machine.hardware import usable_cores, visible_gpus
 from seedsweep.local.machine.places import Place, find_places, place_problems
+from seedsweep_trainer.data.contradictions import contradictions
 
 
 def look_around(sweep: SeedSweep, base: Path) -> tuple[list[Place], list[Problem]]:
@@ -20,6 +22,7 @@ def look_around(sweep: SeedSweep, base: Path) -> tuple[list[Place], list[Problem
     problems = [*local_problems(spec), *place_problems(spec, gpus, places), *rung_problems(sweep)]
     tuning = spec.trainer.fine_tuning
     if tuning is not None:
+        problems += map(problem_of, contradictions(tuning))
         problems += [*model_problems(tuning.model, base), *data_problems(tuning.dataset, base)]
     return places, problems
 

@@ -71,17 +71,17 @@ async def check_trainer(
             evaluation_seconds=told["evaluationSeconds"],
         )
     refusals = [line.removeprefix(_REFUSAL) for line in lines if line.startswith(_REFUSAL)]
-    said = refusals[-1] if refusals else "\n".join(lines[-_SHOWN_LINES:])
+    said = refusals or ["\n".join(lines[-_SHOWN_LINES:])]
     if code not in (ExitCode.BAD_CONFIGURATION, ExitCode.OUT_OF_MEMORY):
-        said = f"the trainer cannot start (exit code {code}): {said}"
-    raise refuse(file, [_problem(said)])
+        said = [f"the trainer cannot start (exit code {code}): {said[-1]}"]
+    raise refuse(file, list(map(problem_of, said)))
 
 
 def _variables(trainer: Trainer, file: Path) -> dict[str, str]:
     return {**literal_environment(trainer), str(Env.CONFIG): trainer_config(trainer, file.absolute().parent)}
 
 
-def _problem(said: str) -> Problem:
+def problem_of(said: str) -> Problem:
     """A refusal begins with the field that it is about, and goes on with its value."""
     field, _, rest = said.partition(" ")
     if re.fullmatch(r"[a-z][A-Za-z]*(\.[A-Za-z]+)*:?", field) is None or field.rstrip(":").split(".")[0] not in _FIELDS:

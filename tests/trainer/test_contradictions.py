@@ -1,0 +1,62 @@
+"""What contradicts itself in a recipe is told whatever the data holds."""
+
+from typing import Any
+
+import pytest
+
+from seedsweep.api.finetuning import FineTuning
+from seedsweep_trainer.data.contradictions import contradictions
+
+FILES = {"train": "a.csv", "validation": "v.csv"}
+TASK = {"task": "rte", "path": "glue"}
+
+
+def found(dataset: dict[str, Any], name: str = "accuracy", goal: str = "maximize") -> list[str]:
+    recipe = {"model": "m", "dataset": dataset, "metric": {"name": name, "goal": goal}}
+    return list(contradictions(FineTuning.model_validate(recipe)))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "accuracyAndF1", "mcc"])
+def test_a_recipe_without_any_has_none(name: str) -> None:
+    assert found(FILES, name) == []
+    assert found(TASK, name) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "goal", "kind", "says"),
+    [
+        (
+            "mcc",
+            "maximize",
+            "regression",
+            "metric.name 'mcc' does not fit dataset.kind 'regression': use one of pearson",
+        ),
+        ("pearson", "maximize", "classification", "does not fit dataset.kind 'classification': use one of accuracy"),
+        ("accuracy", "minimize", "classification", "metric.goal 'minimize' would keep the worst by accuracy: say 'max"),
+        ("loss", "maximize", "classification", "metric.goal 'maximize' would keep the worst by loss: say 'minimize'"),
+    ],
+)
+def test_a_metric_that_cannot_rank_is_told_with_the_remedy(name: str, goal: str, kind: str, says: str) -> None:
+    (said,) = found({**FILES, "kind": kind}, name, goal)
+    assert says in said
+
+
+@pytest.mark.parametrize(
+    "fields", [{"columns": {"text": "x"}}, {"labels": ["entailment", "not_entailment"]}, {"kind": "regression"}]
+)
+def test_what_follows_from_a_glue_task_cannot_be_set_beside_it(fields: dict[str, Any]) -> None:
+    assert f"dataset.{next(iter(fields))} follows from dataset.task 'rte': remove it" in found(TASK | fields)[0]
+
+
+def test_the_labels_are_no_texts() -> None:
+    (said,) = found(FILES | {"columns": {"text": "a", "label": "a"}})
+    assert said == "dataset.columns.label 'a' is the column of the texts too: name the column with the labels"
+
+
+def test_a_part_comes_from_a_file_or_from_the_split() -> None:
+    assert found({**FILES, "test": "t.csv", "split": {"validation": 3, "test": 4}}) == [
+        "dataset.split.validation 3: dataset.validation 'v.csv' is given too; keep one of them",
+        "dataset.split.test 4: dataset.test 't.csv' is given too; keep one of them",
+    ]
+    hub = {"hub": {"name": "a/b", "validation": "dev"}, "split": {"validation": 3}}
+    assert found(hub) == ["dataset.split.validation 3: dataset.hub.validation 'dev' is given too; keep one of them"]

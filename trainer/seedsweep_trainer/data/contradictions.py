@@ -1,0 +1,53 @@
+"""What in a recipe contradicts itself, whatever its data holds. Reads no data, and imports nothing that is slow."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from seedsweep.api.finetuning import Columns, Dataset, FineTuning, Metric
+
+Kind = Literal["classification", "regression"]
+
+_KINDS: dict[Kind, tuple[str, ...]] = {
+    "classification": ("accuracy", "f1", "accuracyAndF1", "mcc", "loss"),
+    "regression": ("pearson", "spearman", "pearsonAndSpearman", "mse", "loss"),
+}
+LOWER_IS_BETTER = ("mse", "loss")
+
+
+def contradictions(config: FineTuning) -> Iterator[str]:
+    """Each with field, value and remedy."""
+    yield from _of_dataset(config.dataset)
+    if config.metric is not None:
+        yield from _of_metric(config.metric, config.dataset.kind)
+
+
+def _of_dataset(dataset: Dataset) -> Iterator[str]:
+    columns = dataset.columns
+    if dataset.task is not None:
+        theirs = {
+            "columns": columns != Columns(),
+            "labels": dataset.labels is not None,
+            "kind": dataset.kind == "regression",
+        }
+        for name, given in theirs.items():
+            if given:
+                yield (
+                    f"dataset.{name} follows from dataset.task {dataset.task!r}: remove it, "
+                    "or name the files in dataset.train and dataset.validation instead of a task"
+                )
+    elif columns.label == columns.text:
+        yield f"dataset.columns.label {columns.label!r} is the column of the texts too: name the column with the labels"
+    given, prefix = (dataset.hub, "dataset.hub") if dataset.hub else (dataset, "dataset")
+    for part in ("validation", "test"):
+        named, drawn = getattr(given, part), getattr(dataset.split, part)
+        if named and drawn:
+            yield f"dataset.split.{part} {drawn}: {prefix}.{part} {named!r} is given too; keep one of them"
+
+
+def _of_metric(metric: Metric, kind: Kind) -> Iterator[str]:
+    if metric.name not in _KINDS[kind]:
+        yield f"metric.name {metric.name!r} does not fit dataset.kind {kind!r}: use one of {', '.join(_KINDS[kind])}"
+        return
+    right = "minimize" if metric.name in LOWER_IS_BETTER else "maximize"
+    if metric.goal != right:
+        yield f"metric.goal {metric.goal!r} would keep the worst by {metric.name}: say {right!r}"
