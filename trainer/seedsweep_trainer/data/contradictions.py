@@ -29,8 +29,8 @@ def _of_dataset(dataset: Dataset) -> Iterator[str]:
             "labels": dataset.labels is not None,
             "kind": dataset.kind == "regression",
         }
-        for name, given in theirs.items():
-            if given:
+        for name, is_set in theirs.items():
+            if is_set:
                 yield (
                     f"dataset.{name} follows from dataset.task {dataset.task!r}: remove it, "
                     "or name the files in dataset.train and dataset.validation instead of a task"
