@@ -288,6 +288,23 @@ def test_finished_sweep_says_so_and_shows_its_result_again(seedsweep: Command, f
     assert {path: path.stat().st_mtime_ns for path in fake_sweep.out.rglob("*")} == before
 
 
+def test_a_report_that_ctrl_c_kept_from_being_written_is_written_by_the_same_command(
+    seedsweep: Command, fake_sweep: FakeSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("seedsweep.local.run._write_report", interrupt)
+        first = seedsweep(*fake_sweep.arguments())
+    report = fake_sweep.out / "report.html"
+    assert (first.code, report.exists()) == (130, False)
+    assert "Interrupted: the sweep is over, and the same command writes its report." in first.out
+    again = seedsweep(*fake_sweep.arguments())
+    assert (again.code, report.exists()) == (0, True)
+    assert "is over already: its report was missing" in again.out
+
+
 def test_budgets_and_parallelism_may_change_between_runs(seedsweep: Command, fake_sweep: FakeSweep) -> None:
     held = fake_sweep.hold("wi2-do2")
     with runner(*fake_sweep.arguments()) as process:

@@ -63,6 +63,8 @@ def run_sweep(
     sweep = load_sweep(request.file)
     directory = request.directory(sweep)
     if directory.sweep_file.exists() and _is_over(request, sweep, directory):
+        if not directory.report.exists():
+            return _finish_report(directory, console)
         console.print(f"This sweep is over already: nothing is left to do in {directory.root}.")
         return show_result(directory, console)
     require(*(("trainer",) if sweep.spec.trainer.fine_tuning is not None else ()), "report")
@@ -75,12 +77,15 @@ def run_sweep(
         remedy = f"cannot be written ({error.strerror}): give another folder with --out"
         raise refuse(request.file, [Problem("--out", str(directory.root), remedy)]) from error
     with directory.lock() as lock:
+        over = None
         try:
             over = run_to_the_end(sweep, setting, lock, console)
             if over is not None:
                 _write_report(directory.root)
         except (InvalidSweepError, KeyboardInterrupt, CancelledError):
             directory.unmake()
+            if over is not None:
+                _stop("Interrupted: the sweep is over, and the same command writes its report.", console, page)
             raise
         except BrokenPipeError:
             raise  # Nobody reads our output any more.
@@ -129,6 +134,18 @@ def _prepare(request: Request, sweep: SeedSweep) -> Sequence[Place]:
     if problems:
         raise refuse(request.file, problems)
     return places[: request.parallelism]
+
+
+def _finish_report(directory: RunDirectory, console: Console) -> Exit:
+    """Write the report of a sweep that is over, which an interruption had kept from it."""
+    require("report")
+    try:
+        _write_report(directory.root)
+    except OSError as error:
+        console.print(f"Stopped: {directory.report} cannot be written: {error}.", style="red", soft_wrap=True)
+        return Exit.FAILED
+    console.print(f"This sweep is over already: its report was missing, and was written in {directory.root}.")
+    return show_result(directory, console)
 
 
 def _write_report(folder: Path) -> None:

@@ -46,6 +46,7 @@ class RunDirectory:
         self.sweep_file = self.root / "sweep.json"
         self.curves_file = self.root / "curves.csv"
         self.best = self.root / "best"
+        self.report = self.root / "report.html"
         self.logs = self.root / "logs"
         self.work = self.root / "work"
         self.attempts = self.root / ATTEMPTS
