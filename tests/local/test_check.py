@@ -197,6 +197,12 @@ def test_a_file_that_holds_no_table_is_told_without_the_trainer(
     assert said in problem
 
 
+def test_a_recipe_that_contradicts_itself_is_told_for_a_cluster_too(seedsweep: Command, data: Path) -> None:
+    wrong = sweep(metric={"name": "pearson", "goal": "maximize"})
+    (problem,) = judge(checked(seedsweep, data, wrong, "--for-cluster"))
+    assert "metric.name: 'pearson' does not fit dataset.kind 'classification': use one of accuracy" in problem
+
+
 @pytest.mark.parametrize(
     ("split", "where", "said"),
     [

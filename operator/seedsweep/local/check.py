@@ -19,7 +19,7 @@ from seedsweep.engine.questions.census import planned_steps, planned_waves
 from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.local.checks.data import data_problems, model_problems
 from seedsweep.local.checks.disk_space import space_problems
-from seedsweep.local.checks.machine import look_around, rung_problems
+from seedsweep.local.checks.machine import look_around, sweep_problems
 from seedsweep.local.checks.platform import TRAINING_PLATFORMS, can_train
 from seedsweep.local.checks.trainer import Trainable, check_trainer
 from seedsweep.local.machine.places import Place
@@ -47,7 +47,7 @@ def check_file(request: Request, console: Console, *, for_cluster: bool, with_tr
     sweep = _valid(request, for_cluster=for_cluster)
     places: Sequence[Place] | None = None
     if for_cluster:
-        problems = rung_problems(sweep)
+        problems = sweep_problems(sweep)
     else:
         found, problems = look_around(sweep, request.base)
         places = found[: request.parallelism]

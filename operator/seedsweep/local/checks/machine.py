@@ -19,15 +19,17 @@ def look_around(sweep: SeedSweep, base: Path) -> tuple[list[Place], list[Problem
     spec = sweep.spec
     gpus = visible_gpus(os.environ)
     places = find_places(spec, gpus, usable_cores())
-    problems = [*local_problems(spec), *place_problems(spec, gpus, places), *rung_problems(sweep)]
+    problems = [*local_problems(spec), *place_problems(spec, gpus, places), *sweep_problems(sweep)]
     tuning = spec.trainer.fine_tuning
     if tuning is not None:
-        problems += map(problem_of, contradictions(tuning))
         problems += [*model_problems(tuning.model, base), *data_problems(tuning.dataset, base)]
     return places, problems
 
 
-def rung_problems(sweep: SeedSweep) -> list[Problem]:
-    """Generated rungs are known only with the layout; listed ones were checked with the file."""
-    evaluations = sweep.spec.trainer.planned_evaluations
-    return Layout.of(sweep).problems(evaluations) if evaluations is not None else []
+def sweep_problems(sweep: SeedSweep) -> list[Problem]:
+    """What is wrong wherever it runs, beyond what was checked with the file: generated rungs, and the recipe."""
+    trainer = sweep.spec.trainer
+    evaluations = trainer.planned_evaluations
+    problems = Layout.of(sweep).problems(evaluations) if evaluations is not None else []
+    recipe = contradictions(trainer.fine_tuning) if trainer.fine_tuning is not None else []
+    return [*problems, *map(problem_of, recipe)]
