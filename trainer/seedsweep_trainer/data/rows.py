@@ -18,7 +18,7 @@ from seedsweep.api.finetuning import Dataset
 TSV_LAYOUT: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
 """Of a .tsv file, for the csv module: quotes are part of the text."""
 
-MOST_COUNTED = 10_000
+MOST_COUNTED = 5_000
 """Rows that are counted before the trainer is asked, which takes a moment."""
 _NAMED_ROWS = 10
 """So many are named: they tell where to look, and the rest is counted."""
