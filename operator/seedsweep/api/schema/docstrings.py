@@ -6,12 +6,10 @@ Pydantic can read these too (`use_attribute_docstrings`), but does so for every 
 import ast
 import inspect
 import textwrap
-from functools import cache
 
 from pydantic import BaseModel
 
 
-@cache
 def field_docstrings(model: type[BaseModel]) -> dict[str, str]:
     """By the field's name in Python; those of base classes included."""
     found: dict[str, str] = {}
