@@ -27,6 +27,7 @@ from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Best, Cost, CutSummary, EpisodeCounts, SweepStatus, TestScore
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.predictions import Predictions
+from seedsweep.contract.training import Interval
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, SeenAttempt
@@ -226,6 +227,18 @@ def known(record: Record) -> Beside:
             if best is not None:
                 found[name, best.evaluation] = predictions(best.evaluation, best.score, seed=episode.spec.index)
     return Beside(found)
+
+
+def losses(episodes: Sequence[Episode]) -> Beside:
+    """Training losses before every evaluation, of each episode its own."""
+    training = {
+        e.spec.id.name: {
+            at: Interval(at, STEPS // EVALUATIONS * at, 0.7 - 0.02 * at - e.spec.index / 1_000, 3.0, 1.0)
+            for at in range(1, len(e.status.scores) + 1)
+        }
+        for e in episodes
+    }
+    return Beside(training=training)
 
 
 def predictions(evaluation: int, accuracy: float, seed: int = 0) -> Predictions:

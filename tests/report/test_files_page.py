@@ -51,8 +51,8 @@ def written() -> dict[str, set[str]]:
     for made in (records.finished(), records.fully_trained(12, 5), independent(10)):
         record = Record(made.sweep, made.episodes, made.cuts)
         tables = [episodes_table(record)]
-        tables += [table for drawing in figures_of(record) for table in drawing.tables]
         known = Beside(training={record.episodes[0].spec.id.name: {1: Interval(1, 10, 0.5, 2.0, 1.0)}})
+        tables += [table for drawing in figures_of(record, known) for table in drawing.tables]
         tables += [table for table in [training_table(record, known)] if table is not None]
         for table in tables:
             columns = {re.sub(r"^rung_\d+_", "rung_K_", name) for name in table.columns}

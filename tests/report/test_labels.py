@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox, BboxBase
 
 from inputs import records
+from seedsweep.report.beside import Beside
 from seedsweep.report.figures.all_figures import figures_of
 from seedsweep.report.figures.drawing import FONT_SIZE, Drawing, paper
 from seedsweep.report.figures.labels import spread
@@ -111,9 +112,9 @@ def collapsed() -> Record:
     ids=["small", "two cuts and 40 finalists", "all scores equal", "a finalist that collapses"],
 )
 def test_nothing_that_is_written_covers_anything_else_or_leaves_the_figure(record: Record) -> None:
-    drawings = figures_of(record)
+    drawings = figures_of(record, records.losses(record.episodes))
     of_whole_runs = [] if record.cuts else ["tuning", "densities"]
-    assert [drawing.name for drawing in drawings] == ["curves", "finalists", "grid", *of_whole_runs]
+    assert [drawing.name for drawing in drawings] == ["curves", "losses", "finalists", "grid", *of_whole_runs]
     for drawing in drawings:
         whole, found = boxes(drawing)
         assert len(found) >= 2
@@ -125,7 +126,7 @@ def test_nothing_that_is_written_covers_anything_else_or_leaves_the_figure(recor
 
 def test_all_of_40_finalists_are_named_in_their_figure() -> None:
     record = two_cuts(12, 9, 40)
-    finalists = next(drawing for drawing in figures_of(record) if drawing.name == "finalists")
+    finalists = next(drawing for drawing in figures_of(record, Beside()) if drawing.name == "finalists")
     written = " ".join(words for words, _ in boxes(finalists)[1])
     kept = record.cuts[-1].data.kept
     assert len(kept) == 40

@@ -65,7 +65,7 @@ def record_of(weight_inits: int, data_orders: int) -> records.Record:
 def page_of(weight_inits: int, data_orders: int) -> Page:
     record = record_of(weight_inits, data_orders)
     page = Page()
-    page.feed(build_report(record.sweep, record.episodes, record.cuts))
+    page.feed(build_report(record.sweep, record.episodes, record.cuts, records.losses(record.episodes)))
     return page
 
 
@@ -116,7 +116,10 @@ def test_curves_finalists_and_cells_are_those_of_rows(size: tuple[int, int]) -> 
     assert kinds["row"] - {"wi"} == everyone
     assert kinds["cell"] == everyone
     assert kinds["finalist"] == record.cuts[0].data.kept
-    assert kinds["curve"] == drawn_curves(Record(record.sweep, record.episodes, record.cuts)).names
+    drawn = drawn_curves(Record(record.sweep, record.episodes, record.cuts)).names
+    with_scores = {e.spec.id.name for e in record.episodes if e.status.scores}
+    assert kinds["curve"] == drawn
+    assert kinds["loss"] == drawn & with_scores
 
 
 def test_of_many_curves_20_are_drawn_from_the_winner_to_the_last_and_that_is_said() -> None:

@@ -56,7 +56,7 @@ class Tree(HTMLParser):
 @cache
 def tree_of(weight_inits: int, data_orders: int) -> list[Any]:
     record = records.finished(weight_inits, data_orders)
-    page = build_report(record.sweep, record.episodes, record.cuts)
+    page = build_report(record.sweep, record.episodes, record.cuts, records.losses(record.episodes))
     tree = Tree()
     tree.feed(page)
     return tree.root
@@ -106,9 +106,10 @@ def test_only_one_heading_says_that_it_sorts() -> None:
 def test_an_episode_pointed_at_in_one_place_is_marked_in_all() -> None:
     record = records.finished()
     kept = record.cuts[0].data.ranked[0]
-    for place in ("row", "curve", "finalist", "cell"):
+    places = ("row", "curve", "loss", "finalist", "cell")
+    for place in places:
         found = after(f"document.getElementById('{place}-{kept}').fire('pointerover'); return [on(), lines().length];")
-        assert found == [sorted(f"{kind}-{kept}" for kind in ("row", "curve", "finalist", "cell")), 2]
+        assert found == [sorted(f"{kind}-{kept}" for kind in places), 2]
     assert (
         after(f"document.getElementById('row-{kept}').fire('pointerover'); document.fire('pointerover'); return on();")
         == []

@@ -1,5 +1,6 @@
 """Training losses and times, from what attempts left beside a record to the page and its table."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from report.pages import words_of
 from seedsweep.contract.training import COLUMNS, FILE, Interval, parse_training, training_bytes
 from seedsweep.report.beside import Beside, read_beside
 from seedsweep.report.episodes import episodes_table
+from seedsweep.report.figures.drawing import page_svg
+from seedsweep.report.figures.losses import losses_figure
+from seedsweep.report.figures.selection import drawn_curves
 from seedsweep.report.record import Record, read_record
 from seedsweep.report.training import last_losses, training_of, training_table
 
@@ -75,6 +79,42 @@ def test_losses_of_episodes_that_are_not_known_from_first_to_last_are_left_out()
     assert found is not None
     assert (found.episodes, found.first_loss, found.evaluations) == (0, None, 1)
     assert "a mean over the steps before an evaluation" not in words_of(record, known)
+
+
+def test_the_figure_has_the_losses_of_the_episodes_whose_curves_are_drawn() -> None:
+    record = of(records.finished(12, 9))
+    known = records.losses(record.episodes)
+    [unknown, *told] = sorted(drawn_curves(record).names)
+    figure = losses_figure(record, Beside(training={k: v for k, v in known.training.items() if k != unknown}))
+    assert figure is not None
+    assert set(figure.tips) == {f"loss-{name}" for name in told}
+    assert f"The training loss of {len(told)} episodes" in figure.words
+    assert "They are those of 108 whose curves are drawn and whose losses are known." in figure.words
+
+
+def test_a_loss_is_drawn_at_the_evaluation_after_its_steps_and_one_that_is_not_known_leaves_a_gap() -> None:
+    record = of(records.fully_trained(2, 1))
+    name, last = record.episodes[0].spec.id.name, records.EVALUATIONS
+    lines = {at: line(at, None if at == 3 else 1 / at) for at in range(1, last + 1) if at != 5}
+    figure = losses_figure(record, Beside(training={name: lines}))
+    assert figure is not None
+    svg = page_svg(figure)
+    drawn = re.search(rf'id="loss-{name}".*? d="([^"]*)"', svg, re.DOTALL)
+    places = re.search(r'data-x="(\S+) (\S+)" data-y="(\S+) (\S+)"', svg)
+    assert drawn is not None
+    assert places is not None
+    a, b, c, d = map(float, places.groups())
+    at = [float(number) for number in re.findall(r"-?[\d.]+", drawn[1])]
+    known = [i for i in range(1, last + 1) if i not in (3, 5)]
+    assert at[::2] == pytest.approx([a + b * records.STEPS / last * i for i in known], abs=0.1)
+    assert at[1::2] == pytest.approx([c + d / i for i in known], abs=0.1)
+    assert drawn[1].count("M") == 3
+
+
+def test_without_losses_there_is_no_figure_of_them() -> None:
+    record = of(records.fully_trained(2, 1))
+    assert losses_figure(record, Beside()) is None
+    assert losses_figure(record, Beside(training={record.episodes[0].spec.id.name: {1: line(1, None)}})) is None
 
 
 def test_lines_are_read_as_they_were_written() -> None:

@@ -23,8 +23,8 @@ def write_everything(directory: Path, record: Record, told: Told) -> list[str]:
     Raises:
         OSError: a file cannot be written; each file is there whole, or as it was before.
     """
-    drawings, folder = figures_of(record), directory / "report"
-    known = read_beside(directory, record)
+    known, folder = read_beside(directory, record), directory / "report"
+    drawings = figures_of(record, known)
     tables = [episodes_table(record, against_last_kept(record, known), last_losses(record, known))]
     tables += [table for drawing in drawings for table in drawing.tables]
     if (training := training_table(record, known)) is not None:

@@ -89,7 +89,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
     whole, audit = whole_runs(record), audit_of(record)
     findings = findings_of(record, whole, known)
     tests = tests_of(margin.losers for margin in findings.verdict.margins)
-    rows, drawings = episode_rows(record, tests, last_losses(record, known)), figures_of(record)
+    rows, drawings = episode_rows(record, tests, last_losses(record, known)), figures_of(record, known)
     script = SCRIPT.read_text(encoding="utf-8")
     return _template().render(
         sweep=sweep,
@@ -97,7 +97,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         maximize=Layout.of(sweep).maximize,
         metric=metric_words(sweep.spec.trainer, status),
         figures={drawing.name: page_svg(drawing) for drawing in drawings},
-        finalists_words=next((drawing.words for drawing in drawings if drawing.name == "finalists"), ""),
+        words={drawing.name: drawing.words for drawing in drawings},
         shown_from=shown_from(record),
         drawn=drawn_curves(record),
         labelled_cuts=LABELLED_CUTS,

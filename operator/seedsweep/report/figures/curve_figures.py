@@ -11,6 +11,7 @@ from seedsweep.report.figures.drawing import Drawing, Palette
 from seedsweep.report.figures.labels import write_labels
 from seedsweep.report.figures.plot import (
     Plot,
+    curve_keys,
     last_score,
     paint_bands,
     paint_baseline,
@@ -18,6 +19,7 @@ from seedsweep.report.figures.plot import (
     paint_cuts,
     paint_key,
     paint_winner,
+    score_keys,
     show_range,
 )
 from seedsweep.report.figures.scales import step_at, visible_range
@@ -36,14 +38,14 @@ def curves_figure(record: Record) -> Drawing:
     shown = [episode for episode in record.episodes if episode.spec.id.name in chosen.names]
 
     def paint(figure: Figure, palette: Palette) -> None:
-        plot = Plot.of(figure, palette, record)
+        plot = Plot.of_scores(figure, palette, record)
         if not chosen.all:
             paint_bands(plot)
         paint_curves(plot, shown)
         show_range(plot, visible_range(record))
         paint_cuts(plot)
         labels = [*paint_baseline(plot), *paint_winner(plot)]
-        paint_key(plot, shown, banded=not chosen.all)
+        paint_key(plot, [*curve_keys(plot, shown), *score_keys(plot, banded=not chosen.all)])
         write_labels(figure, plot.axes, labels)
 
     tables = [_curve_table("curves", record, record.episodes, chosen.names)]
@@ -69,7 +71,7 @@ def finalists_figure(record: Record) -> Drawing | None:
     start = min(last.values(), default=longest(record) // 2 + 1)
 
     def paint(figure: Figure, palette: Palette) -> None:
-        plot = Plot.of(figure, palette, record)
+        plot = Plot.of_scores(figure, palette, record)
         paint_curves(plot, best, "finalist", start)
         scores = [s for e in best for s in e.status.scores[start - 1 : counting_evaluations(e)] if s is not None]
         show_range(plot, robust_range(scores, maximize=Layout.of(record.sweep).maximize))

@@ -25,7 +25,7 @@ FONT_SIZE = 11.0
 _DOTS_PER_INCH = 220
 _NARROWEST, _WIDEST = 66, 103
 """Pixels of an inch: in a narrow window figures keep a size at which they can be read, and are scrolled."""
-_LINKED = "curve|finalist|after|end"
+_LINKED = "curve|loss|finalist|after|end"
 """What ids of an episode's marks begin with: the page's script finds them by these words and the episode's name."""
 
 
@@ -76,7 +76,7 @@ class Drawing:
     """The figure in words, for those who do not see it."""
     paint: Callable[[Figure, Palette], None]
     tables: tuple[Table, ...]
-    """All numbers that are drawn."""
+    """All numbers that are drawn, but for those of a table that a report has anyway."""
     size: tuple[float, float] = (9.6, 5.2)
     """Inches."""
     tips: Mapping[str, str] = field(default_factory=dict)

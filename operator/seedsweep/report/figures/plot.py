@@ -1,10 +1,11 @@
 """What figures of curves are painted from: frame, curves, cuts, a constant answer, the winner and the key."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -24,6 +25,7 @@ from seedsweep.report.visible import Range, is_near
 from seedsweep.report.words import metric_words, score_text
 
 LineStyle = str | tuple[int, tuple[float, ...]]
+Curve = Sequence[float | None]
 
 KEY_SIZE = 0.9
 """Of the key and of labels of cuts, as a part of the font of the figure."""
@@ -45,15 +47,23 @@ class Plot:
     axes: Axes
     palette: Palette
     record: Record
+    curves: Mapping[str, Curve]
+    """By name of an episode, a value for each evaluation."""
 
     @classmethod
-    def of(cls, figure: Figure, palette: Palette, record: Record) -> "Plot":
-        """The only axes of a figure, with their frame."""
-        plot = cls(figure, figure.add_subplot(facecolor="none"), palette, record)
+    def of_scores(cls, figure: Figure, palette: Palette, record: Record) -> "Plot":
+        """Of validation scores."""
+        scores = {episode.spec.id.name: episode.status.scores for episode in record.episodes}
+        words = metric_words(record.sweep.spec.trainer, record.sweep.status)
+        return cls.of(figure, palette, record, scores, f"validation {words}")
+
+    @classmethod
+    def of(cls, figure: Figure, palette: Palette, record: Record, curves: Mapping[str, Curve], words: str) -> "Plot":
+        """The only axes of a figure, with their frame; `words` say what `curves` are of."""
+        plot = cls(figure, figure.add_subplot(facecolor="none"), palette, record, curves)
         axes, steps = plot.axes, plot.status.steps and plot.status.evaluations
         axes.set_xlabel("optimizer step" if steps else "evaluation", color=palette.ink)
-        words = metric_words(record.sweep.spec.trainer, record.sweep.status)
-        axes.set_ylabel(f"validation {words}", color=palette.ink)
+        axes.set_ylabel(words, color=palette.ink)
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(palette.line)
         axes.tick_params(color=palette.line, labelcolor=palette.ink)
@@ -91,22 +101,22 @@ def paint_curves(plot: Plot, episodes: Sequence[Episode], kind: str = "curve", s
 
 
 def _paint_curve(plot: Plot, episode: Episode, kind: str, start: int) -> None:
-    name, scores, palette = episode.spec.id.name, episode.status.scores, plot.palette
-    lost = is_lost(episode)
+    name, palette = episode.spec.id.name, plot.palette
+    values, lost = plot.curves[name], is_lost(episode)
     color, width = (palette.lost, 1.0) if lost else (palette.kept, 1.5)
     if name == plot.winner:
         color, width = palette.best, 2.6
-    x, y = positions(plot.record, len(scores)), with_gaps(scores)
+    x, y = positions(plot.record, len(values)), with_gaps(values)
     counts, first = counting_evaluations(episode), start - 1
     # An id is of one figure of the page alone.
     apart = kind == "curve" or None
     marker = "." if counts - first == 1 else None
     plot.axes.plot(x[first:counts], y[first:counts], marker=marker, color=color, lw=width, gid=f"{kind}-{name}")
-    if counts < len(scores):
+    if counts < len(values):
         # Trained past its rung: it can no longer become the result.
         rest = slice(max(first, counts - 1), None)
         plot.axes.plot(x[rest], y[rest], ls=_AFTER_LOSS, color=palette.lost, lw=1.0, gid=apart and f"after-{name}")
-    ends = [(at, score) for at, score in zip(x[first:], scores[first:], strict=True) if score is not None]
+    ends = [(at, value) for at, value in zip(x[first:], values[first:], strict=True) if value is not None]
     verdict = episode.status.verdict
     if ends and verdict is not None and verdict.outcome in _OUT:
         shape = _OUT[verdict.outcome]
@@ -199,13 +209,12 @@ def last_score(plot: Plot, episode: Episode) -> Label | None:
     return Label(f"{name} {score_text(score)}", (plot.at(evaluation), score), color, bold=first)
 
 
-def paint_key(plot: Plot, episodes: Sequence[Episode], *, banded: bool) -> None:
-    """What each kind of line and mark means, below the plot; of those that there are."""
+def curve_keys(plot: Plot, episodes: Sequence[Episode]) -> Iterator[Artist]:
+    """What each kind of curve and mark means, of those that there are."""
     palette, cuts = plot.palette, plot.record.cuts
     lost = [e for e in episodes if is_lost(e)]
     others = [e for e in episodes if not is_lost(e) and e.spec.id.name != plot.winner]
     outcomes = {e.status.verdict.outcome for e in lost if e.status.verdict is not None and e.status.scores}
-    baseline = known_baseline(plot.status, plot.record.episodes)
     keys = [
         (plot.winner is not None, _line(palette.best, "winner", 2.6)),
         (others, _line(palette.kept, "kept" if cuts else "other episodes")),
@@ -213,21 +222,33 @@ def paint_key(plot: Plot, episodes: Sequence[Episode], *, banded: bool) -> None:
         (any(map(_trained_on, episodes)), _line(palette.lost, "trained on after its loss", 1.0, _AFTER_LOSS)),
         ("Diverged" in outcomes, _mark(palette.bad, "x", "diverged")),
         ("Failed" in outcomes, _mark(palette.bad, "v", "failed")),
-        (cuts, _line(palette.ink, "cut, with a bar at its threshold", 1.2, _CUT)),
-        (baseline is not None, _line(palette.ink, "a constant answer", 1.4, _BASELINE)),
-        (banded, Patch(color=palette.lost, alpha=_OUTER, label="middle 90 % of all episodes")),
-        (banded, Patch(color=palette.lost, alpha=_OUTER + _INNER, label="middle 50 %")),
     ]
-    found = [handle for there, handle in keys if there]
-    if found:
+    return (handle for there, handle in keys if there)
+
+
+def score_keys(plot: Plot, *, banded: bool) -> Iterator[Artist]:
+    """What else stands among the curves of scores."""
+    palette = plot.palette
+    if plot.record.cuts:
+        yield _line(palette.ink, "cut, with a bar at its threshold", 1.2, _CUT)
+    if known_baseline(plot.status, plot.record.episodes) is not None:
+        yield _line(palette.ink, "a constant answer", 1.4, _BASELINE)
+    if banded:
+        yield Patch(color=palette.lost, alpha=_OUTER, label="middle 90 % of all episodes")
+        yield Patch(color=palette.lost, alpha=_OUTER + _INNER, label="middle 50 %")
+
+
+def paint_key(plot: Plot, handles: Sequence[Artist]) -> None:
+    """Write it below the plot."""
+    if handles:
         small = KEY_SIZE * mpl.rcParams["font.size"]
         plot.figure.legend(
-            handles=found,
+            handles=handles,
             loc="outside lower center",
-            ncols=min(3, len(found)),
+            ncols=min(3, len(handles)),
             frameon=False,
             fontsize=small,
-            labelcolor=palette.ink,
+            labelcolor=plot.palette.ink,
         )
 
 

@@ -5,7 +5,7 @@
   const byId = (id) => document.getElementById(id);
   const frame = byId("episodes-table");
   const curves = JSON.parse(byId("curves-data").textContent);
-  const KINDS = ["row", "curve", "finalist", "cell"];
+  const KINDS = ["row", "curve", "loss", "finalist", "cell"];
   const FIGURES = { curve: byId("curves-figure"), finalist: byId("finalists-figure") };
   let pinned = null;
   let shown = null;
@@ -56,7 +56,7 @@
 
   function episodeAt(target) {
     for (let at = target; at && at !== document; at = at.parentNode) {
-      const found = /^(?:row|curve|finalist|cell)-(.+)$/.exec(at.id ?? "");
+      const found = /^(?:row|curve|loss|finalist|cell)-(.+)$/.exec(at.id ?? "");
       if (found && byId(`row-${found[1]}`)) return found[1];
     }
     return null;
