@@ -28,7 +28,7 @@ from seedsweep.cluster.record import bring_record
 from seedsweep.codes import CommandError, Exit
 from seedsweep.contract.conditions import FILE as CONDITIONS
 from seedsweep.contract.conditions import conditions_bytes
-from seedsweep.contract.for_reports import ATTEMPTS, attempt_of
+from seedsweep.contract.for_reports import ATTEMPTS, is_for_reports
 from seedsweep.contract.training import FILE as TRAINING
 from seedsweep.contract.training import Interval, training_bytes
 from seedsweep.kube.apiserver.client import Api, ApiError
@@ -294,7 +294,7 @@ def files(tmp_path: Path) -> tuple[Record, dict[str, bytes]]:
     found = swept(tmp_path, CLAIM)
     folder = found.run / ATTEMPTS
     content = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    return found.record, {name: data for name, data in content.items() if attempt_of(name) is not None}
+    return found.record, {name: data for name, data in content.items() if is_for_reports(name)}
 
 
 def names_in(folder: Path) -> set[str]:
@@ -313,7 +313,7 @@ async def test_one_that_breaks_leaves_whole_files_alone_and_the_next_goes_on(
     assert all((home / ATTEMPTS / name).read_bytes() == data for name, data in content.items())
 
 
-@pytest.mark.parametrize("name", [TRAINING, CONDITIONS, "predictions/evaluation-299.json"])
+@pytest.mark.parametrize("name", [TRAINING, CONDITIONS, "predictions/evaluation-20.json"])
 async def test_a_file_that_no_attempt_writes_so_large_is_left_there_and_told(
     files: tuple[Record, dict[str, bytes]], tmp_path: Path, name: str
 ) -> None:
@@ -401,6 +401,8 @@ async def test_only_files_that_attempts_on_record_leave_to_reports_come(
     record, content = files
     uid = record.episodes[0].status.attempts[0].uid
     strange = [f"{uid}/../../x.json", f"{uid}/predictions/evaluation-3.py", f"{uid}/.conditions.json.partial"]
+    # However many answers a trainer leaves: a report compares models at their best evaluations, not at the first.
+    strange.append(f"{uid}/predictions/evaluation-1.json")
     others = dict.fromkeys([*strange, "/etc/passwd", "nobodys-uid/conditions.json", "x"], b"{}")
     await bring_attempts(Memory({**content, **others}), record, tmp_path / "home", print)
     assert names_in(tmp_path / "home") == {f"{ATTEMPTS}/{name}" for name in content}

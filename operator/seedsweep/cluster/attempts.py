@@ -9,12 +9,13 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster.download import GoneError, Source, bring, left_over, patiently
 from seedsweep.cluster.storage import reading
 from seedsweep.codes import CommandError
-from seedsweep.contract.for_reports import ATTEMPTS, attempt_of, most_bytes
+from seedsweep.contract.for_reports import ATTEMPTS, is_for_reports, most_bytes
 from seedsweep.engine.questions.footprint import in_words
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.apiserver.kubeconfig import open_api
 from seedsweep.kube.objects.weights import ClaimFolder, Place, Uri
 from seedsweep.kube.pods.manifest import storage_folder
+from seedsweep.report.compared import files_read
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted, one_line
 
@@ -51,7 +52,7 @@ async def bring_home(record: Record, directory: Path, tell: Callable[[str], None
 
 
 async def bring_attempts(source: Source, record: Record, directory: Path, tell: Callable[[str], None]) -> None:
-    """Bring what attempts on record left; what is here already is not read again.
+    """Bring what reports read of what attempts on record left; what is here already is not read again.
 
     Running attempts remove answers that better ones follow: what has gone since the list was made is passed over.
 
@@ -87,9 +88,12 @@ def not_brought(error: Exception) -> str:
 
 
 def _missing(sizes: Mapping[str, int], record: Record, folder: Path) -> dict[str, int]:
-    """Bytes of the files that attempts on record left and that are not here, by name."""
-    known = {attempt.uid for episode in record.episodes for attempt in episode.status.attempts}
-    return {n: size for n, size in sizes.items() if attempt_of(n) in known and not _is_here(folder / n, size)}
+    """Bytes of the files that a report reads and that are not here, by name.
+
+    Answers at other evaluations stay where they are: a trainer may have left as many as it likes.
+    """
+    wanted = files_read(record)
+    return {n: s for n, s in sizes.items() if n in wanted and is_for_reports(n) and not _is_here(folder / n, s)}
 
 
 def _is_here(path: Path, size: int) -> bool:

@@ -19,13 +19,12 @@ from seedsweep.contract.training import MAX_BYTES as TRAINING_BYTES
 ATTEMPTS = "attempts"
 _MOST_BYTES = {CONDITIONS: CONDITIONS_BYTES, TRAINING: TRAINING_BYTES}
 _NAMES = f"{re.escape(CONDITIONS)}|{re.escape(TRAINING)}|{PREDICTIONS}/evaluation-[1-9][0-9]{{0,2}}\\.json"
-_FILE = re.compile(f"(?P<attempt>[A-Za-z0-9][A-Za-z0-9-]*)/({_NAMES})")
+_FILE = re.compile(f"[A-Za-z0-9][A-Za-z0-9-]*/({_NAMES})")
 
 
-def attempt_of(path: str) -> str | None:
-    """The UID of the attempt that left a file, by its path from `attempts` on; None for what is no such file."""
-    found = _FILE.fullmatch(path)
-    return found["attempt"] if found is not None else None
+def is_for_reports(path: str) -> bool:
+    """Whether a path from `attempts` on names such a file, and nothing beside the folder of an attempt."""
+    return _FILE.fullmatch(path) is not None
 
 
 def most_bytes(path: str) -> int:

@@ -18,6 +18,7 @@ from seedsweep.contract.predictions import Predictions, PredictionsError, predic
 from seedsweep.contract.training import FILE as TRAINING
 from seedsweep.contract.training import Interval, parse_training
 from seedsweep.engine.layout import Layout
+from seedsweep.report.compared import compared_evaluations
 from seedsweep.report.facts import imported_from
 from seedsweep.report.record import IN_CLUSTER, Record
 from seedsweep.report.words import metric_name, one_line
@@ -70,7 +71,7 @@ def read_beside(directory: Path, record: Record) -> Beside:
     found: dict[tuple[str, int], Predictions] = {}
     refused: list[str] = []
     for episode in record.episodes:
-        for evaluation in sorted(_wanted(episode, layout)):
+        for evaluation in sorted(compared_evaluations(episode, layout)):
             name = episode.spec.id.name
             for path in _files(directory, episode, evaluation):
                 first = next(iter(found.values()), None)
@@ -133,7 +134,7 @@ def why_none(record: Record, known: Beside) -> str:
 def why_some(record: Record, known: Beside) -> str:
     """Why what needs the answers of all cannot be told where those of some are known, and how to get it."""
     layout = Layout.of(record.sweep)
-    wanted = {(e.spec.id.name, evaluation) for e in record.episodes for evaluation in _wanted(e, layout)}
+    wanted = {(e.spec.id.name, evaluation) for e in record.episodes for evaluation in compared_evaluations(e, layout)}
     names = sorted({name for name, _ in wanted - known.found.keys()})
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     whose = f"of {', '.join(names[:_NAMED])}{more}" if names else "of some episodes"
@@ -149,14 +150,6 @@ def _where_they_are(sweep: SeedSweep) -> str:
         return "they went with the pods. Give the sweep spec.storage, or run it with `seedsweep run`,"
     report = f"seedsweep report {IN_CLUSTER}{metadata.name} -n {metadata.namespace}"
     return f"they are in the storage of the sweep. Bring them with `{report}`, into this folder with --to,"
-
-
-def _wanted(episode: Episode, layout: Layout) -> set[int]:
-    status = episode.status
-    rungs = [score.evaluation for score in status.rung_scores]
-    best = [BestEvaluation.of(status.scores, (), upto, maximize=layout.maximize) for upto in rungs]
-    chosen = {found.evaluation for found in (status.best, *best) if found is not None}
-    return chosen.union(rungs) if layout.latest else chosen
 
 
 def _files(directory: Path, episode: Episode, evaluation: int) -> Iterator[Path]:
