@@ -134,6 +134,10 @@ def test_without_a_direction_it_is_refused_with_the_remedy(tmp_path: Path, capsy
         ("seed,score\n9999999999,0.5\n", "row 2: seed is '9999999999', and no whole number"),
         ("seed,score\n,0.5\n", "row 2: seed is '', and no whole number"),
         ("seed,score\n1,0.5,2\n", "row 2: has 3 cells, and there are 2 columns: correct it"),
+        (
+            "seed,score\n1,0.5\n,\n",
+            "row 3: all its cells are empty: remove it, or write nan where the score of a run is undefined",
+        ),
         ("seed,evaluation,score\n1,1,0.5\n1,3,0.6\n", "evaluation 3 of wi1-do1 comes without the one before it"),
         ("seed,evaluation,score\n1,4,0.5\n1,5,0.5\n", "the first evaluation is 4: count them from 0 or 1"),
     ],

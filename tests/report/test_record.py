@@ -71,6 +71,31 @@ def test_episodes_that_the_sweep_counts_but_have_no_file_are_missed(tmp_path: Pa
         read_record(tmp_path)
 
 
+def test_a_cut_that_the_sweep_names_but_has_no_file_is_missed(tmp_path: Path) -> None:
+    records.write(tmp_path, records.finished())
+    next(tmp_path.glob("cuts/*.json")).unlink()
+    with pytest.raises(RecordError, match="holds 0 of the 1 cuts that sweep"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "said"),
+    [
+        ("episodes/wi1-do0.json", '"weightInit":1,', '"weightInit":77,', "holds wi77-do0, which is no episode of this"),
+        ("episodes/wi1-do0.json", '"scores":[', '"scores":[-1e200,', "wi1-do0 has a score of -1e.200, and beyond"),
+        ("cuts/rte-b0-r0.json", '"wi1-do0"', '"wi77-do0"', "rte-b0-r0 ranks wi77-do0, which is no episode of this"),
+    ],
+)
+def test_what_no_sweep_of_ours_writes_is_refused_with_its_place(
+    tmp_path: Path, file: str, before: str, after: str, said: str
+) -> None:
+    records.write(tmp_path, records.finished())
+    path = tmp_path / file
+    path.write_text(path.read_text().replace(before, after))
+    with pytest.raises(RecordError, match=f"{said}.*: restore the file that the sweep wrote"):
+        read_record(tmp_path)
+
+
 def test_a_folder_of_several_records_is_refused_with_one_of_them(tmp_path: Path) -> None:
     for name in ("b", "a", "c"):
         (tmp_path / name).mkdir()

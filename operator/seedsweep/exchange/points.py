@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.codes import CommandError, Exit
+from seedsweep.report.record import LARGEST_SCORE
 
 MAX_SEED = 2**31 - 1
 MAX_POINTS = 2_000_000
 """Of one import; 5,000 episodes of 300 evaluations are 1.5 million."""
 
 _UNDEFINED = frozenset({"", "na", "n/a", "nan", "none", "null", "inf", "+inf", "-inf", "infinity", "-infinity"})
-_LARGEST = 1e100
-"""The sum of so many squares as a record has runs is still a finite number."""
 _IN_NAMES = ("wi{weight_init}-do{data_order}", "seed{seed}", "seed-{seed}", "seed_{seed}", "seed={seed}")
 _FIELDS = ("weight_init", "data_order", "seed")
 
@@ -61,10 +60,10 @@ def number_of(value: object, where: str, column: str) -> float | None:
                 "score is undefined"
             ) from None
     if isinstance(value, int | float):
-        if math.isfinite(value) and abs(value) > _LARGEST:
+        if math.isfinite(value) and abs(value) > LARGEST_SCORE:
             raise ImportProblemError(
-                f"{where}: {column} is {value:.3g}, and beyond {_LARGEST:g} no variance can be computed: correct it, "
-                "or leave the cell empty where the score is undefined"
+                f"{where}: {column} is {value:.3g}, and beyond {LARGEST_SCORE:g} no variance can be computed: "
+                "correct it, or leave the cell empty where the score is undefined"
             )
         return float(value) if math.isfinite(value) else None
     raise ImportProblemError(f"{where}: {column} is {str(value)[:60]!r}, and no number: name another column")

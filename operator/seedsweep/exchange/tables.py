@@ -260,6 +260,10 @@ def _lines(path: Path, header: list[str], reader: Iterator[list[str]], above: in
                 raise ImportProblemError(
                     f"{where}: has {len(cells)} cells, and there are {len(header)} columns: correct it"
                 )
+            if not any(map(str.strip, cells)):
+                raise ImportProblemError(
+                    f"{where}: all its cells are empty: remove it, or write nan where the score of a run is undefined"
+                )
             yield where, dict(zip(header, cells, strict=True))
     except csv.Error:
         raise ImportProblemError(

@@ -18,10 +18,13 @@ from seedsweep.files import write_whole
 from seedsweep.report.curves import HEADER, curve_lines
 
 Resource = TypeVar("Resource", bound=ApiModel)
+LARGEST_SCORE = 1e100
+"""The sum of so many squares as a record has runs is still a finite number."""
 IN_CLUSTER = "sweep/"
 """What the name of a sweep in a cluster begins with, where a folder could stand too."""
 _RECORDED = {"trained", "finished", "lost", "audited", "failed", "diverged"}
 """Counts of episodes whose files were written before the count."""
+_RESTORE = "restore the file that the sweep wrote"
 _REMEDY = "run the release that wrote it, or restore the file"
 
 
@@ -48,13 +51,16 @@ def read_record(directory: Path) -> Record:
     """Read sweep.json, episodes/*.json and cuts/*.json.
 
     Raises:
-        RecordError: no sweep there, a file that is not what its place says, or an episode without a file or with two.
+        RecordError: no sweep there, a file that is not what its place says or of another sweep, or an episode or a cut
+            without a file or with two.
     """
+    # First: what it counts has its files by then, also while the sweep runs.
     sweep = read_sweep(directory)
     episodes = [_read(path, Episode) for path in sorted(directory.glob("episodes/*.json"))]
-    _check_complete(directory, sweep, episodes)
-    cuts = [_read(path, Cut) for path in sorted(directory.glob("cuts/*.json"))]
-    return Record.of(sweep, episodes, cuts)
+    _check_episodes(directory / "episodes", sweep, episodes)
+    record = Record.of(sweep, episodes, [_read(path, Cut) for path in sorted(directory.glob("cuts/*.json"))])
+    _check_cuts(directory / "cuts", record)
+    return record
 
 
 def read_sweep(directory: Path) -> SeedSweep:
@@ -85,19 +91,48 @@ def resource_json(resource: ApiModel) -> bytes:
     return resource.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
 
 
-def _check_complete(directory: Path, sweep: SeedSweep, episodes: Sequence[Episode]) -> None:
-    """One file an episode: with another number every n would be wrong."""
+def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode]) -> None:
+    """One file an episode, with another number every n would be wrong; of this sweep, with scores that can be."""
     many = Counter(episode.spec.id.name for episode in episodes)
     if twice := [name for name, files in many.items() if files > 1]:
-        raise RecordError(f"{directory / 'episodes'}: holds {twice[0]} in two files: remove the copy")
+        raise RecordError(f"{folder}: holds {twice[0]} in two files: remove the copy")
     # One that has only begun need not have a file yet.
     counts = (sweep.status or SweepStatus()).counts
     counted = sum(counts.model_dump(include=_RECORDED).values())
     if len(many) < counted:
         raise RecordError(
-            f"{directory / 'episodes'}: holds {len(many):,} of the {counted:,} episodes that sweep.json counts as "
+            f"{folder}: holds {len(many):,} of the {counted:,} episodes that sweep.json counts as "
             "trained, lost or given up: restore the files that are missing"
         )
+    if strangers := many.keys() - _names(sweep):
+        raise RecordError(f"{folder}: holds {min(strangers)}, which is no episode of this sweep: {_RESTORE}")
+    for episode in episodes:
+        large = [score for score in episode.status.scores if score is not None and abs(score) > LARGEST_SCORE]
+        if large:
+            raise RecordError(
+                f"{folder}: {episode.spec.id.name} has a score of {large[0]:g}, and beyond {LARGEST_SCORE:g} no "
+                f"variance can be computed: {_RESTORE}"
+            )
+
+
+def _check_cuts(folder: Path, record: Record) -> None:
+    """One for each of the status, of this sweep: without it who lost would pass for one that was never cut."""
+    counted = len((record.sweep.status or SweepStatus()).cuts)
+    if len(record.cuts) < counted:
+        raise RecordError(
+            f"{folder}: holds {len(record.cuts):,} of the {counted:,} cuts that sweep.json names: restore the files "
+            "that are missing"
+        )
+    names = _names(record.sweep)
+    for cut in record.cuts:
+        if strangers := {row.episode for row in cut.data.rows} - names:
+            raise RecordError(
+                f"{folder}: {cut.metadata.name} ranks {min(strangers)}, which is no episode of this sweep: {_RESTORE}"
+            )
+
+
+def _names(sweep: SeedSweep) -> set[str]:
+    return {episode.name for episode in expand(sweep.spec.seeds)}
 
 
 def _instead_of(directory: Path) -> str:
