@@ -1,4 +1,4 @@
-"""Ray's and Optuna's early stopping, and SeedSweep's, on recorded runs of BERT-large.
+"""Ray's, Optuna's and RapidFire AI's early stopping, and SeedSweep's, on recorded runs of BERT-large.
 
     pip install '.[bench]' && python bench/compare_bertlarge.py [--seeds ../shared/data/seeds] [--draws 100]
 
@@ -55,15 +55,19 @@ def differences(runs: Runs, curves: Curves, budget: int, count: int) -> Iterator
         methods.halving("auto", 4),
         methods.optuna_hyperband(1, 3),
     ]
-    for setting in settings:
+
+    def gained(setting: methods.Setting) -> tuple[str, str]:
         episodes = afford(setting, choosing, full, WORKERS)
         found = [setting.run(one, episodes, WORKERS) for one in drawn]
         name = setting.words.split(",")[0] if setting.method == methods.OURS else setting.method
         gain = np.array([one.found for one in found]) - base
-        yield name, cell(gain, float(np.mean([one.steps for one in found])) / full, rng)
+        return name, cell(gain, float(np.mean([one.steps for one in found])) / full, rng)
+
+    yield from map(gained, settings)
     orders = np.array([curve.curves.seeds[:, 0] for curve in drawn])
     floors = CHOSEN.replay(runs, budget, orders)
     yield str(CHOSEN), cell(floors.found - base, float(floors.spent.mean()), rng)
+    yield gained(methods.rapidfire())
 
 
 def cell(gain: Floats, spent: float, rng: np.random.Generator) -> str:

@@ -12,6 +12,7 @@ from compare_clock import Replay, Scheduler, replay
 from compare_curves import Draw
 from compare_optuna import Study
 from compare_ours import Engine
+from compare_rapidfire import MedianOfPeers
 from compare_ray import Tune
 
 OURS = "SeedSweep"
@@ -146,6 +147,11 @@ def optuna_hyperband(least: int, factor: int) -> Setting:
         f"min_resource {least}, reduction_factor {factor}",
         lambda: HyperbandPruner(min_resource=least, max_resource=10, reduction_factor=factor),
     )
+
+
+def rapidfire() -> Setting:
+    """RapidFire AI's median rule, which has nothing to set."""
+    return Setting("RapidFire AI median", "", lambda drawn, t, _: MedianOfPeers(drawn.curves, t))
 
 
 def _optuna(method: str, words: str, pruner: Callable[[], BasePruner]) -> Setting:

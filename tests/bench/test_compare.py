@@ -9,6 +9,7 @@ from bench.made_up import STEPS, in_order, made_up, with_a_star
 from compare_clock import Answer, best_of, reached, replay
 from compare_curves import FILE, Curves, draw, read
 from compare_ours import Engine
+from compare_rapidfire import MedianOfPeers
 
 RUNG = {"rungs": [{"atPercent": 20, "keep": 2}]}
 
@@ -143,3 +144,17 @@ def test_the_recorded_curves_are_a_full_grid():
     rows, columns = (np.unique(seeds) for seeds in curves.seeds.T)
     assert sorted(map(tuple, curves.seeds)) == [(w, d) for w in rows for d in columns]
     assert min(*rows, *columns) >= 100  # none of the seeds that any setting was chosen with
+
+
+def test_the_median_rule_prunes_whose_best_is_worse_than_the_median_of_all_others_there():
+    """Of rapidfireai: the first to report is never pruned, an equal one is not, and an earlier best counts."""
+    rule = MedianOfPeers(made_up(), 4)
+    assert [rule.next_start() for _ in range(5)] == [0, 1, 2, 3, None]
+    first = [rule.report(episode, 1, score) for episode, score in enumerate((0.2, 0.5, 0.3, 0.3))]
+    # The medians of the others are none, 0.2, 0.35 and 0.3.
+    assert first == [Answer.GO_ON, Answer.GO_ON, Answer.LEAVE, Answer.GO_ON]
+    second = [rule.report(episode, 2, score) for episode, score in ((0, 0.4), (1, 0.1), (3, 0.2))]
+    assert second == [Answer.GO_ON, Answer.GO_ON, Answer.GO_ON]
+    assert rule.report(0, 3, 0.1) == Answer.GO_ON
+    assert rule.report(3, 3, 0.0) == Answer.GO_ON
+    assert MedianOfPeers(made_up(), 0).next_start() is None
