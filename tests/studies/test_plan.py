@@ -417,14 +417,20 @@ def test_one_budget_of_one_run_has_no_curve_to_draw(tmp_path: Path, capsys: pyte
     ("arguments", "message"),
     [
         ((), "--budget: say what the sweep may cost: give a number of full runs"),
-        (("--budget", "0"), "--budget: '0' is no whole number from 1: give what the sweep may cost, in full runs"),
+        (
+            ("--budget", "0"),
+            "--budget: '0' is no whole number from 1 to 999999999: give what the sweep may cost, in full runs",
+        ),
         (("--budget=-3",), "--budget: '-3' is no whole number from 1"),
         (("--budget", "2.5"), "--budget: '2.5' is no whole number from 1"),
         (("--budget", "many"), "--budget: 'many' is no whole number from 1"),
         (("--budget", "nan"), "--budget: 'nan' is no whole number from 1"),
-        (("--budget", "9" * 30), "is no whole number from 1"),
+        (("--budget", "9" * 30), "is no whole number from 1 to 999999999"),
         (("--budget", "999999999"), "more than the 10,000 of a sweep: give a smaller budget"),
-        (("--budget", "4", "--gpus", "0"), "--gpus: '0' is no whole number from 1: give how many there are"),
+        (
+            ("--budget", "4", "--gpus", "0"),
+            "--gpus: '0' is no whole number from 1 to 999999999: give how many there are",
+        ),
         (("--budget", "4", "--best-value", "high"), "--best-value: 'high' is no number"),
         (("--budget", "4", "--best-value", "inf"), "--best-value: 'inf' is no number"),
         (("--budget", "4", "--best-value", "1"), "--best-value: says nothing without --history"),

@@ -27,7 +27,7 @@ _FORMATS = (".svg", ".png", ".pdf")
 
 def _whole_number(option: str, text: str, remedy: str) -> int:
     if re.fullmatch("0*[1-9][0-9]{0,8}", text) is None:
-        raise bad_input(f"{option}: {text[:60]!r} is no whole number from 1: {remedy}")
+        raise bad_input(f"{option}: {text[:60]!r} is no whole number from 1 to 999999999: {remedy}")
     return int(text)
 
 
