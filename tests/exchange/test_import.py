@@ -495,6 +495,15 @@ def test_more_runs_than_a_sweep_may_have_are_refused(
     assert "has 4 runs, more than the 3 of a sweep: split it with --by or --where" in said
 
 
+def test_more_runs_off_a_grid_than_a_sweep_may_list_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MAX_PAIRS", 2)
+    rows = "weight_init,data_order,score\n0,1,0.5\n1,2,0.6\n2,0,0.7\n"
+    said = refusal(capsys, tmp_path, table(tmp_path, rows), *UP)
+    assert "has 3 runs whose seeds make no grid, more than the 2 that a sweep may list: split it" in said
+
+
 def test_more_evaluations_than_an_episode_may_have_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

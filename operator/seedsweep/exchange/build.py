@@ -11,7 +11,7 @@ from seedsweep.api.core.objects import Condition, ObjectMeta
 from seedsweep.api.episode import BestEvaluation, Episode, EpisodeId, EpisodeStatus, Verdict
 from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
-from seedsweep.api.seeds import MAX_EPISODES
+from seedsweep.api.seeds import MAX_EPISODES, MAX_PAIRS
 from seedsweep.api.status import Best, Cost, EpisodeCounts, SweepStatus
 from seedsweep.api.sweep import API_VERSION, SeedSweep
 from seedsweep.engine.facts.ranking import best_of
@@ -200,7 +200,7 @@ def _sweep(episodes: Sequence[EpisodeId], planned: int, about: About) -> SeedSwe
         "kind": "SeedSweep",
         "metadata": {"name": about.name},
         "spec": {
-            "seeds": _seeds(episodes),
+            "seeds": _seeds(about.name, episodes),
             "parallelism": 1,
             "trainer": {"metric": {"name": about.metric, "goal": about.goal}, "evaluations": planned},
         },
@@ -211,13 +211,18 @@ def _sweep(episodes: Sequence[EpisodeId], planned: int, about: About) -> SeedSwe
         raise ImportProblemError(str(error)) from None
 
 
-def _seeds(episodes: Sequence[EpisodeId]) -> dict[str, Any]:
+def _seeds(name: str, episodes: Sequence[EpisodeId]) -> dict[str, Any]:
     """The shortest form that gives these episodes."""
     weight_inits, data_orders = (sorted({episode[axis] for episode in episodes}) for axis in (0, 1))
     if all(w == d for w, d in episodes):
         return {"single": {"values": weight_inits}}
     if len(episodes) == len(weight_inits) * len(data_orders):
         return {"grid": {"weightInits": {"values": weight_inits}, "dataOrders": {"values": data_orders}}}
+    if len(episodes) > MAX_PAIRS:
+        raise ImportProblemError(
+            f"{name}: has {len(episodes):,} runs whose seeds make no grid, more than the {MAX_PAIRS:,} that a sweep "
+            "may list: split it with --by or --where"
+        )
     return {"pairs": [{"weightInit": w, "dataOrder": d} for w, d in episodes]}
 
 
