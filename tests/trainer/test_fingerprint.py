@@ -61,6 +61,13 @@ def test_bf16_is_used_where_it_is_asked_for_or_the_processor_multiplies_matrices
     assert autocast_dtype(fine_tuning(precision=precision), CPU) == expected
 
 
+def test_a_torch_that_does_not_tell_of_the_processor_has_fp32(
+    fine_tuning: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert autocast_dtype(fine_tuning(precision="auto"), CPU) is None
+
+
 @pytest.mark.parametrize(
     ("precision", "begun", "hardware", "expected"),
     [

@@ -219,6 +219,17 @@ def test_a_model_that_fails_at_its_hardest_examples_is_refused_in_our_own_words(
     assert "nobody" not in str(e.value)
 
 
+def test_a_failure_before_the_model_is_asked_is_not_told_as_the_models(
+    fine_tuning: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AttributeError
+
+    monkeypatch.setattr(Learner, "__init__", fail)
+    with pytest.raises(AttributeError):
+        judged(fine_tuning())
+
+
 def test_memory_that_runs_out_in_the_trial_is_told_as_that(fine_tuning: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise MemoryError

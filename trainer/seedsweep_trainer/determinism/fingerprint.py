@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -107,7 +108,9 @@ def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # AMX multiplies whole matrices of bf16. Without it, autocast takes longer than fp32.
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    # Releases of torch that do not tell have fp32.
+    capabilities: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+    return bool(capabilities().get("amx_bf16"))
 
 
 def _cpu_model() -> str:

@@ -1,7 +1,8 @@
 """Whether a model can be trained on its data: tried by one step on the hardest examples."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ MOST_TO_UPDATE = 500_000_000
 """Parameters of a model up to which the step is a whole one, which takes four times the memory of the weights; a larger
 model answers the examples only."""
 
+Batches = Sequence[dict[str, torch.Tensor]]
+
 log = logging.getLogger(__name__)
 
 
@@ -33,8 +36,9 @@ def try_step(config: FineTuning, model: PreTrainedModel, padding: Padding, data:
     """
     batches = [collate(part, chosen, padding) for part, chosen in _hardest(data)]
     with undisturbed(model.device):
+        trial = _trial(config, model, data)
         try:
-            is_finite = _step(config, model, data, batches)
+            is_finite = trial(batches)
         except Exception as error:
             if is_out_of_resources(error) or isinstance(error, ConfigurationError):
                 raise
@@ -69,18 +73,25 @@ def size_of(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _step(config: FineTuning, model: PreTrainedModel, data: TaskData, batches: list[dict[str, torch.Tensor]]) -> bool:
-    """Whether loss and weights are finite after it."""
+def _trial(config: FineTuning, model: PreTrainedModel, data: TaskData) -> Callable[[Batches], bool]:
+    """What is to be tried: a function that says whether all that comes of it is finite."""
     if is_large(model):
-        model.eval()  # type: ignore[no-untyped-call]
-        with torch.inference_mode():
-            answers = [
-                model(**{name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}).logits
-                for batch in batches
-            ]
-        return all(bool(answer.isfinite().all()) for answer in answers)
-    model.train()
-    learner = Learner(model, config.evolve(compile=False), Timetable.of(config, len(data.train)))
+        return partial(_answers, model)
+    return partial(_update, Learner(model, config.evolve(compile=False), Timetable.of(config, len(data.train))))
+
+
+def _answers(model: PreTrainedModel, batches: Batches) -> bool:
+    model.eval()  # type: ignore[no-untyped-call]
+    with torch.inference_mode():
+        answers = [
+            model(**{name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}).logits
+            for batch in batches
+        ]
+    return all(bool(answer.isfinite().all()) for answer in answers)
+
+
+def _update(learner: Learner, batches: Batches) -> bool:
+    learner.model.train()
     learner.update(0, batches)
     return learner.is_finite()
 
