@@ -84,6 +84,12 @@ def test_fields_in_snake_case_are_unknown_fields_wherever_they_stand():
         assert f"{field}: is not a field; did you mean" in message
 
 
+def test_characters_that_look_like_others_are_named():
+    assert "it holds U+00A0" in refusal(FINE_TUNING.replace("  trainer:", "  \u00a0trainer:", 1))
+    message = refusal(FINE_TUNING.replace("goal: maximize", "goal: “maximize”", 1))
+    assert 'goal: stands in typographic quotes: use " instead; must be' in message
+
+
 def test_every_pattern_of_a_field_is_told_in_words():
     def checked(schema: object) -> Iterator[str]:
         # Where a type has a check of its own, that has the words.

@@ -4,7 +4,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MAX_PROBLEMS = 100
 _ALIKE = 0.8
+_TYPOGRAPHIC = ("“", "”", "„", "‘", "’", "«", "»")
 
 
 class InvalidSweepError(ValueError):
@@ -157,17 +158,25 @@ def _problem(item: ErrorDetails) -> Problem:
     location, kind = item["loc"], item["type"]
     path = path_of(location)
     if kind == "extra_forbidden":
-        known = _known_fields(location[:-1])
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
-        return Problem(path, None, f"is not a field; {hint}")
+        return Problem(path, None, f"is not a field; {_instead(str(location[-1]), _known_fields(location[:-1]))}")
     if kind == "unknown_metric":
         return Problem(path_of((*location, "name")), shown(item["ctx"]["name"]), item["ctx"]["said"])
     said = remedy(kind, item["msg"], item.get("ctx", {}))
+    if isinstance(item["input"], str) and item["input"][:1] in _TYPOGRAPHIC:
+        said = f'stands in typographic quotes: use " instead; {said}'
     if kind == "string_type" and type(item["input"]) in (int, float):
         name = f"{location[-1]}: " if isinstance(location[-1], str) else ""
         said = f'must be in quotes: write {name}"{item["input"]}"'
     return Problem(path, None if kind == "missing" else shown(item["input"]), said)
+
+
+def _instead(unknown: str, known: Iterable[str]) -> str:
+    """What was probably meant by a field that there is not."""
+    unseen = next((c for c in unknown if not c.isascii() and not c.isprintable()), None)
+    if unseen is not None:
+        return f"it holds U+{ord(unseen):04X}, which looks like a blank or like nothing: type name and indentation anew"
+    close = difflib.get_close_matches(unknown, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
 
 
 def _misspelt_metadata(document: object) -> list[Problem]:
