@@ -124,7 +124,8 @@ def answer_of(url: str, part: range | None) -> bytes:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
             content: bytes = answer.read()
     except urllib.error.HTTPError as error:
-        raise ApiError(error.code, str(error.code), "as the pod says") from error
+        with error:
+            raise ApiError(error.code, str(error.code), "as the pod says") from error
     return content
 
 
