@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import struct
 from typing import Any
 
@@ -138,7 +139,8 @@ def test_a_message_of_which_any_part_is_nonsense_is_a_message_or_an_error(found:
         ('"abc"', "is 'abc' instead of an object"),
         ("null", "is None instead of an object"),
         ("[]", "is a list instead of an object"),
-        ("[" * 2000 + "]" * 2000, "no JSON"),
+        # From Python 3.14 on, that is not too deep.
+        ("[" * 2000 + "]" * 2000, "no JSON|is a list"),
         ('{"a":' * 680, "no JSON"),
         ("", "no JSON"),
         ("{}", "there is no scores"),
@@ -147,7 +149,7 @@ def test_a_message_of_which_any_part_is_nonsense_is_a_message_or_an_error(found:
 def test_what_is_no_object_is_refused_with_its_reason(body: str, reason: str) -> None:
     words = parse_last_words(sealed(body), EXPECTED)
     assert words.message is None
-    assert reason in words.refused
+    assert re.search(reason, words.refused)
 
 
 @pytest.mark.parametrize(
