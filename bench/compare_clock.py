@@ -65,6 +65,25 @@ def reached(evaluation: int, trained: Sequence[int]) -> Collection[int]:
     return [episode for episode, done in enumerate(trained) if done >= evaluation]
 
 
+class Pruning:
+    """What methods have in common that stop only who reports."""
+
+    def __init__(self, curves: Curves) -> None:
+        self.curves = curves
+
+    def to_end(self) -> Collection[int]:
+        """Nobody else is stopped."""
+        return ()
+
+    def found(self, trained: Sequence[int]) -> float:
+        """The best over all that was reported."""
+        return best_of(self.curves, trained)
+
+    def kept(self, trained: Sequence[int]) -> Collection[int]:
+        """Those that are complete."""
+        return reached(self.curves.evaluations, trained)
+
+
 def replay(scheduler: Scheduler, drawn: Draw, episodes: int, workers: int) -> Replay:
     """Run a method to its end."""
     curves, paces = drawn.curves, drawn.paces

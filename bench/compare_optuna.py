@@ -1,24 +1,23 @@
 """Optuna's pruners behind the clock: a real study, in the documented loop of ask, report, should_prune and tell."""
 
-from collections.abc import Collection, Sequence
-
 import optuna
 
-from compare_clock import Answer, best_of, reached
+from compare_clock import Answer, Pruning
 from compare_curves import Curves
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-class Study:
+class Study(Pruning):
     """A study whose trials are episodes: the n-th that is asked for is the n-th of the draw."""
 
     def __init__(self, pruner: optuna.pruners.BasePruner, curves: Curves, episodes: int, name: str) -> None:
+        super().__init__(curves)
         # HyperbandPruner hashes the study's name and the trial's number into its brackets.
         self.study = optuna.create_study(
             study_name=name, direction="maximize", pruner=pruner, sampler=optuna.samplers.RandomSampler(seed=0)
         )
-        self.curves, self.episodes = curves, episodes
+        self.episodes = episodes
         self.trials: list[optuna.Trial] = []
 
     def next_start(self) -> int | None:
@@ -39,15 +38,3 @@ class Study:
             self.study.tell(trial, score)
             return Answer.LEAVE
         return Answer.GO_ON
-
-    def to_end(self) -> Collection[int]:
-        """A pruner stops only who reports."""
-        return ()
-
-    def found(self, trained: Sequence[int]) -> float:
-        """The best over all that was reported."""
-        return best_of(self.curves, trained)
-
-    def kept(self, trained: Sequence[int]) -> Collection[int]:
-        """Those that are complete."""
-        return reached(self.curves.evaluations, trained)

@@ -6,18 +6,18 @@ have reported after as many; it waits for nobody, and another run takes its plac
 """
 
 import math
-from collections.abc import Collection, Sequence
 from statistics import median
 
-from compare_clock import Answer, best_of, reached
+from compare_clock import Answer, Pruning
 from compare_curves import Curves
 
 
-class MedianOfPeers:
+class MedianOfPeers(Pruning):
     """Runs start in the order of the draw, as workers come free."""
 
     def __init__(self, curves: Curves, episodes: int) -> None:
-        self.curves, self.episodes = curves, episodes
+        super().__init__(curves)
+        self.episodes = episodes
         self.started = 0
         self.told: dict[int, list[float]] = {}
         """By evaluation, what all have reported there."""
@@ -37,15 +37,3 @@ class MedianOfPeers:
         worse = bool(peers) and best < median(peers)
         peers.append(score)
         return Answer.LEAVE if worse else Answer.GO_ON
-
-    def to_end(self) -> Collection[int]:
-        """Only who reports is pruned."""
-        return ()
-
-    def found(self, trained: Sequence[int]) -> float:
-        """The best over all that was reported."""
-        return best_of(self.curves, trained)
-
-    def kept(self, trained: Sequence[int]) -> Collection[int]:
-        """Those that are complete."""
-        return reached(self.curves.evaluations, trained)

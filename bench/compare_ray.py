@@ -10,16 +10,17 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
-from compare_clock import Answer, best_of, reached
+from compare_clock import Answer, Pruning, reached
 from compare_curves import Curves
 
 
-class Tune:
+class Tune(Pruning):
     """The part of Tune's controller that its schedulers see."""
 
     def __init__(self, scheduler: Any, curves: Curves, episodes: int) -> None:
+        super().__init__(curves)
         # Not typed as a TrialScheduler, whose types ask for the whole controller.
-        self.scheduler, self.curves = scheduler, curves
+        self.scheduler = scheduler
         self.trials: list[Any] = [Trial("replay", trial_id=f"{i:05}", stub=True) for i in range(episodes)]
         self.number = {trial: i for i, trial in enumerate(self.trials)}
         self.last: dict[Trial, dict[str, float]] = {}
@@ -61,14 +62,6 @@ class Tune:
         else:
             self.stop_trial(trial)
         return Answer.LEAVE
-
-    def to_end(self) -> Collection[int]:
-        """Tune stops only who reports or is paused."""
-        return ()
-
-    def found(self, trained: Sequence[int]) -> float:
-        """The best over all results."""
-        return best_of(self.curves, trained)
 
     def kept(self, trained: Sequence[int]) -> Collection[int]:
         """HyperBand lets the best of a bracket end at evaluation 8 or 9, where its arithmetic does not come to 10."""

@@ -40,7 +40,7 @@ from seedsweep.report.figures.selection import drawn_curves, longest
 from seedsweep.report.findings.all_findings import findings_of
 from seedsweep.report.findings.losers import tests_of
 from seedsweep.report.findings.paper import PUBLISHED, PUBLISHED_COLUMNS
-from seedsweep.report.record import Record, read_record
+from seedsweep.report.record import REPORT, Record, read_record
 from seedsweep.report.statistics.analysis import Withheld, analyses, withheld
 from seedsweep.report.statistics.audited import Audit, audit_of
 from seedsweep.report.statistics.floor import at_floor
@@ -172,7 +172,7 @@ def write_report(directory: Path) -> Path:
 
 def write_page(directory: Path, record: Record, known: Beside) -> Path:
     """The same of a record, and the answers beside it, that were read from there; raises OSError."""
-    path = directory / "report.html"
+    path = directory / REPORT
     write_whole(path, build_report(*record, known).encode())
     return path
 

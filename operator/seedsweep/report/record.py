@@ -1,7 +1,7 @@
 """A record in the folder of a run: read back, or written where it comes from elsewhere."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
@@ -18,6 +18,8 @@ from seedsweep.files import write_whole
 from seedsweep.report.curves import HEADER, curve_lines
 
 Resource = TypeVar("Resource", bound=ApiModel)
+REPORT = "report.html"
+"""Beside a record, what a browser shows of it."""
 LARGEST_SCORE = 1e100
 """The sum of so many squares as a record has runs is still a finite number."""
 IN_CLUSTER = "sweep/"
@@ -57,9 +59,10 @@ def read_record(directory: Path) -> Record:
     # First: what it counts has its files by then, also while the sweep runs.
     sweep = read_sweep(directory)
     episodes = [_read(path, Episode) for path in sorted(directory.glob("episodes/*.json"))]
-    _check_episodes(directory / "episodes", sweep, episodes)
+    names = {episode.name for episode in expand(sweep.spec.seeds)}
+    _check_episodes(directory / "episodes", sweep, episodes, names)
     record = Record.of(sweep, episodes, [_read(path, Cut) for path in sorted(directory.glob("cuts/*.json"))])
-    _check_cuts(directory / "cuts", record)
+    _check_cuts(directory / "cuts", record, names)
     return record
 
 
@@ -91,7 +94,7 @@ def resource_json(resource: ApiModel) -> bytes:
     return resource.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
 
 
-def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode]) -> None:
+def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode], names: Set[str]) -> None:
     """One file an episode, with another number every n would be wrong; of this sweep, with scores that can be."""
     many = Counter(episode.spec.id.name for episode in episodes)
     if twice := [name for name, files in many.items() if files > 1]:
@@ -104,7 +107,7 @@ def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode])
             f"{folder}: holds {len(many):,} of the {counted:,} episodes that sweep.json counts as "
             "trained, lost or given up: restore the files that are missing"
         )
-    if strangers := many.keys() - _names(sweep):
+    if strangers := many.keys() - names:
         raise RecordError(f"{folder}: holds {min(strangers)}, which is no episode of this sweep: {_RESTORE}")
     for episode in episodes:
         large = [score for score in episode.status.scores if score is not None and abs(score) > LARGEST_SCORE]
@@ -115,7 +118,7 @@ def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode])
             )
 
 
-def _check_cuts(folder: Path, record: Record) -> None:
+def _check_cuts(folder: Path, record: Record, names: Set[str]) -> None:
     """One for each of the status, of this sweep: without it who lost would pass for one that was never cut."""
     counted = len((record.sweep.status or SweepStatus()).cuts)
     if len(record.cuts) < counted:
@@ -123,16 +126,11 @@ def _check_cuts(folder: Path, record: Record) -> None:
             f"{folder}: holds {len(record.cuts):,} of the {counted:,} cuts that sweep.json names: restore the files "
             "that are missing"
         )
-    names = _names(record.sweep)
     for cut in record.cuts:
         if strangers := {row.episode for row in cut.data.rows} - names:
             raise RecordError(
                 f"{folder}: {cut.metadata.name} ranks {min(strangers)}, which is no episode of this sweep: {_RESTORE}"
             )
-
-
-def _names(sweep: SeedSweep) -> set[str]:
-    return {episode.name for episode in expand(sweep.spec.seeds)}
 
 
 def _instead_of(directory: Path) -> str:

@@ -3,12 +3,13 @@
 import shlex
 from pathlib import Path
 
+from seedsweep.report.record import REPORT
 from seedsweep.terminal.last import NextStep
 
 
 def see_report(directory: Path) -> NextStep:
     """Open the report."""
-    report = shlex.quote(str(directory / "report.html"))
+    report = shlex.quote(str(directory / REPORT))
     return NextStep("See every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
 
 

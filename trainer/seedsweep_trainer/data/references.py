@@ -8,7 +8,7 @@ from seedsweep_trainer.data.glue import GLUE
 from seedsweep_trainer.data.rows import Rows
 from seedsweep_trainer.errors import ConfigurationError
 
-PACKAGE = "package:"
+_PACKAGE = "package:"
 
 
 def resolve(reference: str, field: str = "model") -> str:
@@ -17,9 +17,9 @@ def resolve(reference: str, field: str = "model") -> str:
     `field` is the configuration's field that holds the reference. Raises ConfigurationError where the package or
     the file is missing.
     """
-    if not reference.startswith(PACKAGE):
+    if not reference.startswith(_PACKAGE):
         return reference
-    package, _, inner = reference.removeprefix(PACKAGE).partition("/")
+    package, _, inner = reference.removeprefix(_PACKAGE).partition("/")
     try:
         folder = importlib.resources.files(package)
     except (ImportError, ValueError, TypeError):

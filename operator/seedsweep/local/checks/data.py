@@ -14,11 +14,11 @@ from pathlib import Path
 
 from seedsweep.api.checks import Problem
 from seedsweep.api.finetuning import Dataset
-from seedsweep.local.processes.environment import absolute, absolute_model
+from seedsweep.local.processes.environment import PACKAGE, absolute, absolute_model
 from seedsweep.parts import not_installed
 from seedsweep_trainer.data.damage import SUFFIXES, find_damage, wrong_name, wrong_separator
 from seedsweep_trainer.data.glue import GLUE
-from seedsweep_trainer.data.references import PACKAGE, resolve, source_files
+from seedsweep_trainer.data.references import resolve, source_files
 from seedsweep_trainer.data.rows import TSV_LAYOUT, count_rows, too_few
 from seedsweep_trainer.errors import ConfigurationError
 

@@ -28,7 +28,7 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.for_reports import ATTEMPTS
 from seedsweep.engine.layout import Layout
 from seedsweep.files import create_whole, write_whole
-from seedsweep.report.record import resource_json
+from seedsweep.report.record import REPORT, resource_json
 
 LOCK_PATIENCE_SECONDS = 10.0
 """How long the processes of a killed runner may take to end."""
@@ -46,7 +46,7 @@ class RunDirectory:
         self.sweep_file = self.root / "sweep.json"
         self.curves_file = self.root / "curves.csv"
         self.best = self.root / "best"
-        self.report = self.root / "report.html"
+        self.report = self.root / REPORT
         self.logs = self.root / "logs"
         self.work = self.root / "work"
         self.attempts = self.root / ATTEMPTS

@@ -11,6 +11,8 @@ from seedsweep.api.sweep import SweepSpec, Trainer
 from seedsweep.contract.protocol import Env
 from seedsweep.contract.variables import config_text, episode_variables, expand
 
+PACKAGE = "package:"
+"""What begins with it is a folder of an installed package, which is called the same anywhere."""
 TERMINATION_LOG = "termination-log"
 TRAINER = (sys.executable, "-m", "seedsweep_trainer")
 """Our own."""
@@ -76,12 +78,12 @@ def absolute_model(model: str, base: Path) -> str:
 
 def is_on_hub(model: str, base: Path) -> bool:
     """Whether it is the name of one on a hub."""
-    return not model.startswith((".", "/", "~", "package:")) and not (base / model).exists()
+    return not model.startswith((".", "/", "~", PACKAGE)) and not (base / model).exists()
 
 
 def absolute(reference: str, base: Path) -> str:
     """A file or folder as it is called anywhere; relative ones start from `base`."""
-    if reference.startswith("package:"):
+    if reference.startswith(PACKAGE):
         return reference
     return str((base / Path(reference).expanduser()).resolve())
 
