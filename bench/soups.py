@@ -1,15 +1,19 @@
-"""What averaging the weights of the best runs gives, against the winner, on data that nothing was selected on.
+"""What averaging the weights of a sweep's survivors gives, against its winner, on data that nothing was selected on.
 
-    python bench/soups.py RUN... [--most 4]
+    python bench/soups.py RUN...
 
-RUN are folders of `seedsweep run` by our own trainer without `earlyStopping`, in which every episode's best weights are
-still there; those of one configuration count as one sweep. Prints the tables of docs/soups.md.
+RUN are folders of `seedsweep run` by our own trainer without `earlyStopping`, whose seeds are a whole grid, and in
+which every episode's best weights are still stored. Prints the tables of docs/soups.md.
+
+Each grid is taken apart into sets of episodes, as sweeps of their own would have been: its rows (one weight-init seed,
+so one head), its columns (a head each), and its halves by rows. In each set the better half at half of the evaluations
+survives. Rows share no episode with each other, nor do columns, nor halves.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,14 +23,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from scipy import stats
 from scipy.special import softmax
 from transformers import AutoModelForSequenceClassification
 
+from seedsweep.api.episode import Episode
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.sweep import SeedSweep
 from seedsweep_trainer.data import metrics
 from seedsweep_trainer.data.tasks import Part
-from seedsweep_trainer.determinism.fingerprint import autocast_dtype, config_digest, prepare_torch
+from seedsweep_trainer.determinism.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.inputs import load_data
 from seedsweep_trainer.model import averaging
 from seedsweep_trainer.model.averaging import Weights
@@ -41,17 +47,46 @@ class Member:
     """One episode's best weights."""
 
     seeds: tuple[int, int]
+    at_rung: float
+    """Best validation score up to half of the evaluations."""
     validation: float
-    weights: Weights
+    """Best of all."""
+    folder: Path
+
+    @property
+    def weights(self) -> Weights:
+        """Read anew each time: a grid's together may not fit into memory."""
+        return load_file(self.folder / "model.safetensors")
 
 
 @dataclass(frozen=True)
-class Barrier:
-    """What lies between two members."""
+class Outcome:
+    """What the survivors of one set give. Scores of the metric."""
 
-    seeds: tuple[tuple[int, int], tuple[int, int]]
-    depth: float
-    """Mean validation score of the two less that of their midpoint: positive where there is a barrier."""
+    members: int
+    winner: float
+    """Validation score of the best survivor."""
+    mean: float
+    """Mean validation score of the survivors."""
+    uniform: float
+    """Validation score of their average."""
+    taken: int
+    """Members of the greedy average."""
+    winner_test: float
+    uniform_test: float
+    greedy_test: float
+    answers_test: float
+    """Of the averaged answers."""
+    depths: tuple[float, ...]
+    """The barrier between each two survivors."""
+
+    def passes(self, constant: float) -> bool:
+        """Whether `result: average` hands over the average; else it hands over the winner."""
+        return self.uniform >= self.mean and self.uniform > constant
+
+    def handed_over_test(self, constant: float) -> float:
+        """Test score of what `result: average` hands over."""
+        return self.uniform_test if self.passes(constant) else self.winner_test
 
 
 def average(members: Sequence[Weights]) -> Weights:
@@ -81,15 +116,35 @@ def averaged_answers(outputs: Sequence[Floats]) -> Floats:
     return found
 
 
-def barriers(members: Sequence[Member], score: Callable[[Weights], float]) -> list[Barrier]:
-    """At the midpoint of every pair."""
-    return [
-        Barrier(
-            (one.seeds, other.seeds),
-            (one.validation + other.validation) / 2 - score(average([one.weights, other.weights])),
-        )
-        for one, other in combinations(members, 2)
-    ]
+def barriers(
+    scores: Sequence[float], members: Sequence[Weights], score: Callable[[Weights], float]
+) -> tuple[float, ...]:
+    """Between each two: their mean score less that of their midpoint."""
+    return tuple(
+        (scores[i] + scores[j]) / 2 - score(average([members[i], members[j]]))
+        for i, j in combinations(range(len(members)), 2)
+    )
+
+
+def sets_of(members: Sequence[Member]) -> dict[str, list[list[Member]]]:
+    """The rows, columns and halves of a grid."""
+    rows = _by(members, 0)
+    half = len(rows) // 2
+    halves = [[member for row in part for member in row] for part in (rows[:half], rows[half:])]
+    return {"one head": rows, "a head each": _by(members, 1), "half of the grid": halves}
+
+
+def _by(members: Sequence[Member], seed: int) -> list[list[Member]]:
+    found: dict[int, list[Member]] = {}
+    for member in members:
+        found.setdefault(member.seeds[seed], []).append(member)
+    return [found[key] for key in sorted(found)]
+
+
+def survivors(members: Sequence[Member]) -> list[Member]:
+    """The better half at the rung, at least two, sorted by what they came to; of equals the lower seeds."""
+    kept = sorted(members, key=lambda member: (-member.at_rung, member.seeds))[: max(2, (len(members) + 1) // 2)]
+    return sorted(kept, key=lambda member: (-member.validation, member.seeds))
 
 
 class Asked:
@@ -105,6 +160,7 @@ class Asked:
         ).to(self._device)
         self._autocast = autocast_dtype(config, self._device)
         self._test = self.data.test
+        self._answers: dict[tuple[int, int], Floats] = {}
         self._parts = {
             "validation": Evaluation(self.data.validation, tokenizer, config.evaluation_batch_size),
             "test": Evaluation(self._test, tokenizer, config.evaluation_batch_size),
@@ -126,72 +182,116 @@ class Asked:
     def _score(self, outputs: Floats, part: Part) -> float:
         return metrics.score(self.data.metric.name, outputs, part.labels, self.data.positive)
 
+    def outcome(self, kept: Sequence[Member]) -> Outcome:
+        """Of survivors, best first."""
+        weights = [member.weights for member in kept]
+        answers = [self._test_answers(member) for member in kept]
+        scores = [member.validation for member in kept]
+        taken = greedy(weights, self.validation)
+        mean = average(weights)
+        uniform_test = self.test(self.outputs(mean, "test"))
+        chosen = [weights[i] for i in taken]
+        return Outcome(
+            members=len(kept),
+            winner=scores[0],
+            mean=float(np.mean(scores)),
+            uniform=self.validation(mean),
+            taken=len(taken),
+            winner_test=self.test(answers[0]),
+            uniform_test=uniform_test,
+            greedy_test=uniform_test if len(taken) == len(kept) else self.test(self.outputs(average(chosen), "test")),
+            answers_test=self.test(averaged_answers(answers)),
+            depths=barriers(scores, weights, self.validation),
+        )
 
-def read(folders: Sequence[Path]) -> dict[str, tuple[str, FineTuning, list[Member]]]:
-    """By configuration: a name, it, and all members, best first; of equals the one whose seeds are lower."""
-    found: dict[str, tuple[str, FineTuning, list[Member]]] = {}
-    for folder in folders:
-        sweep = SeedSweep.model_validate_json((folder / "sweep.json").read_bytes())
-        config = sweep.spec.trainer.fine_tuning
-        if config is None:
-            raise SystemExit(f"{folder}: its trainer is not our own, so that no weights are known")
-        name = ", ".join(sweep.metadata.name.split("-")[:2])
-        members = found.setdefault(config_digest(config), (name, config, []))[2]
-        for path in sorted(folder.glob("work/*/*/best/best.json")):
-            facts = json.loads(path.read_text())
-            weights = load_file(path.parent / "model.safetensors")
-            members.append(Member((facts["weightInit"], facts["dataOrder"]), facts["score"], weights))
-    for _, _, members in found.values():
-        members.sort(key=lambda member: (-member.validation, member.seeds))
-    return found
+    def _test_answers(self, member: Member) -> Floats:
+        if member.seeds not in self._answers:
+            self._answers[member.seeds] = self.outputs(member.weights, "test")
+        return self._answers[member.seeds]
 
 
-def print_results(asked: Asked, name: str, members: Sequence[Member], most: int) -> Iterator[str]:
-    """Rows of the first table: test scores in points."""
-    answers = [asked.outputs(member.weights, "test") for member in members[:most]]
-    winner = asked.test(answers[0])
-    for count in range(2, min(most, len(members)) + 1):
-        chosen = [member.weights for member in members[:count]]
-        taken = greedy(chosen, asked.validation)
-        mean = average(chosen)
-        uniform = asked.test(asked.outputs(mean, "test"))
-        picked = asked.test(asked.outputs(average([chosen[i] for i in taken]), "test")) if len(taken) > 1 else winner
-        told = asked.test(averaged_answers(answers[:count]))
-        cells = [
-            name,
-            f"{len(members)}",
-            f"{count}",
-            f"{100 * members[0].validation:.1f}",
-            f"{100 * asked.validation(mean):.1f}",
-            *(f"{100 * score:.1f}" for score in (winner, uniform, picked, told)),
-            f"{len(taken)}",
-        ]
-        yield f"| {' | '.join(cells)} |"
+def read(folder: Path) -> tuple[FineTuning, float, list[Member]]:
+    """A run's configuration, the score of a constant answer, and its episodes."""
+    sweep = SeedSweep.model_validate_json((folder / "sweep.json").read_bytes())
+    config = sweep.spec.trainer.fine_tuning
+    if config is None:
+        raise SystemExit(f"{folder}: its trainer is not our own, so that no weights are known")
+    curves = {}
+    for path in folder.glob("episodes/*.json"):
+        episode = Episode.model_validate_json(path.read_bytes())
+        curves[episode.spec.weight_init, episode.spec.data_order] = episode.status
+    members = []
+    for path in sorted(folder.glob("work/*/*/best/best.json")):
+        facts = json.loads(path.read_text())
+        seeds = (facts["weightInit"], facts["dataOrder"])
+        scores = [score for score in curves[seeds].scores if score is not None]
+        members.append(Member(seeds, max(scores[: len(scores) // 2]), facts["score"], path.parent))
+    constant = next(iter(curves.values())).baseline
+    if constant is None:
+        raise SystemExit(f"{folder}: its first episode has not told the score of a constant answer")
+    return config, constant, members
+
+
+def interval(values: Sequence[float]) -> str:
+    """Their mean, in points, with Student's 95 % interval."""
+    points = 100 * np.array(values)
+    if len(points) < 2:
+        return f"{points.mean():+.1f}"
+    reach = float(stats.t.ppf(0.975, len(points) - 1) * points.std(ddof=1) / np.sqrt(len(points)))
+    return f"{points.mean():+.1f} ({points.mean() - reach:+.1f} to {points.mean() + reach:+.1f})"
+
+
+def row(name: str, kind: str, outcomes: Sequence[Outcome], constant: float) -> str:
+    """Differences of test scores from the winner's, over sets."""
+    differences = (
+        [own.uniform_test - own.winner_test for own in outcomes],
+        [own.greedy_test - own.winner_test for own in outcomes],
+        [own.answers_test - own.winner_test for own in outcomes],
+        [own.handed_over_test(constant) - own.winner_test for own in outcomes],
+    )
+    kept = "/".join(map(str, sorted({own.members for own in outcomes})))
+    winner = f"{100 * np.mean([own.winner_test for own in outcomes]):.1f}"
+    return f"| {' | '.join([name, kind, str(len(outcomes)), kept, winner, *map(interval, differences)])} |"
+
+
+def barrier_row(name: str, kind: str, outcomes: Sequence[Outcome], constant: float) -> str:
+    """How often validation sees a barrier, and how deep it is between two."""
+    depths = 100 * np.array([depth for own in outcomes for depth in own.depths])
+    passed = sum(own.passes(constant) for own in outcomes)
+    cells = [name, kind, f"{passed} of {len(outcomes)}", f"{(depths > 0).sum()} of {len(depths)}"]
+    return f"| {' | '.join([*cells, f'{np.median(depths):.1f}', f'{depths.max():.1f}'])} |"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+")
-    parser.add_argument("--most", type=int, default=4, help="members of an average")
     options = parser.parse_args()
-    found = {digest: own for digest, own in read(options.runs).items() if len(own[2]) > 1}
-    head = ["sweep", "episodes", "averaged", "winner: validation", "average: validation"]
-    head += ["winner: test", "uniform average", "greedy average", "averaged answers", "taken by greedy"]
-    print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
-    depths: dict[str, list[Barrier]] = {}
-    for name, config, members in found.values():
+    gains, barriers = [], []
+    told: list[tuple[float, float]] = []
+    for folder in options.runs:
+        config, constant, members = read(folder)
+        name = ", ".join(folder.resolve().name.split("-")[:2])
         asked = Asked(config)
-        for row in print_results(asked, name, members, options.most):
-            print(row, flush=True)
-        depths[name] = barriers(members[: options.most], asked.validation)
-    print("\n| sweep | pairs | with a barrier | depth: median | deepest | same head: median | other head: median |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, pairs in depths.items():
-        depth = 100 * np.array([pair.depth for pair in pairs])
-        same = np.array([pair.seeds[0][0] == pair.seeds[1][0] for pair in pairs])
-        split = (f"{np.median(depth[which]):.1f}" if which.any() else "no pair" for which in (same, ~same))
-        cells = [name, str(len(pairs)), str(int((depth > 0).sum())), f"{np.median(depth):.1f}", f"{depth.max():.1f}"]
-        print(f"| {' | '.join([*cells, *split])} |")
+        for kind, sets in sets_of(members).items():
+            outcomes = [asked.outcome(survivors(own)) for own in sets if len(own) > 1]
+            gains.append(row(name, kind, outcomes, constant))
+            barriers.append(barrier_row(name, kind, outcomes, constant))
+            print(gains[-1], file=sys.stderr, flush=True)
+            told += [(own.uniform - own.mean, own.uniform_test - own.winner_test) for own in outcomes]
+    print(
+        "| record | sets | of them | kept of each | winner: test | average | greedy average | averaged answers "
+        "| what `result: average` hands over |"
+    )
+    print(f"|{' --- |' * 9}")
+    print("\n".join(gains))
+    print("\n| record | sets | average passes the check | pairs with a barrier | depth: median | deepest |")
+    print(f"|{' --- |' * 6}")
+    print("\n".join(barriers))
+    rank = stats.spearmanr(*zip(*told, strict=True))
+    print(
+        f"\nAverage less its members on validation, against average less winner on test: Spearman "
+        f"{rank.statistic:.2f} over {len(told)} sets"
+    )
     return 0
 
 

@@ -1,10 +1,13 @@
 """Averages of weights: what is averaged, who is taken, and where a barrier is."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from soups import Member, average, averaged_answers, barriers, greedy
+from soups import Member, Outcome, average, averaged_answers, barriers, greedy, sets_of, survivors
 
 
 def weights(*values):
@@ -27,10 +30,35 @@ def test_greedy_takes_whoever_does_not_lower_the_score():
 
 
 def test_a_barrier_is_what_the_midpoint_scores_less_than_its_ends():
-    members = [Member((0, 0), 0.9, weights(-1.0)), Member((0, 1), 0.8, weights(1.0)), Member((1, 0), 0.6, weights(3.0))]
-    found = barriers(members, lambda own: 0.5 if float(own["layer.weight"][0]) == 0 else 0.8)
-    assert [pair.seeds for pair in found] == [((0, 0), (0, 1)), ((0, 0), (1, 0)), ((0, 1), (1, 0))]
-    assert [pair.depth for pair in found] == pytest.approx([0.35, -0.05, -0.1])
+    members = [weights(-1.0), weights(1.0), weights(3.0)]
+    found = barriers([0.9, 0.8, 0.6], members, lambda own: 0.5 if float(own["layer.weight"][0]) == 0 else 0.8)
+    assert found == pytest.approx((0.35, -0.05, -0.1))
+
+
+def member(weight_init, data_order, at_rung=0.5, validation=0.5):
+    return Member((weight_init, data_order), at_rung, validation, Path("nowhere"))
+
+
+def test_a_grid_is_taken_apart_into_rows_columns_and_halves():
+    grid = [member(w, d) for w in (7, 8, 9, 11) for d in (0, 1, 2)]
+    seeds = {kind: [[own.seeds for own in each] for each in sets] for kind, sets in sets_of(grid).items()}
+    assert seeds["one head"][1] == [(8, 0), (8, 1), (8, 2)]
+    assert seeds["a head each"][2] == [(7, 2), (8, 2), (9, 2), (11, 2)]
+    assert seeds["half of the grid"] == [[(w, d) for w in pair for d in (0, 1, 2)] for pair in ((7, 8), (9, 11))]
+
+
+def test_the_better_half_at_the_rung_survives_and_the_best_of_them_at_the_end_wins():
+    five = [member(0, 0, 0.6, 0.7), member(0, 1, 0.5, 0.9), member(0, 2, 0.6, 0.8), member(0, 3, 0.7, 0.7)]
+    five.append(member(0, 4, 0.4, 1.0))
+    assert [own.seeds[1] for own in survivors(five)] == [2, 0, 3]
+    assert len(survivors(five[:2])) == 2
+
+
+def test_an_average_with_a_barrier_gives_way_to_the_winner():
+    outcome = Outcome(2, 0.8, 0.75, 0.75, 2, 0.7, 0.72, 0.72, 0.71, (0.0,))
+    assert outcome.handed_over_test(constant=0.5) == 0.72
+    assert outcome.handed_over_test(constant=0.75) == 0.7
+    assert replace(outcome, uniform=0.74).handed_over_test(constant=0.5) == 0.7
 
 
 def test_averaged_answers_are_mean_probabilities():
