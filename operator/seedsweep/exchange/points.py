@@ -53,13 +53,14 @@ def number_of(value: object, where: str, column: str) -> float | None:
         if text.lower() in _UNDEFINED:
             return None
         try:
-            value = float(text)
+            # float() would also take 1_0, and digits of other scripts.
+            value = float(text if text.isascii() and "_" not in text else "")
         except ValueError:
             raise ImportProblemError(
                 f"{where}: {column} is {text[:60]!r}, and no number: correct it, or leave the cell empty where the "
                 "score is undefined"
             ) from None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         if math.isfinite(value) and abs(value) > LARGEST_SCORE:
             raise ImportProblemError(
                 f"{where}: {column} is {value:.3g}, and beyond {LARGEST_SCORE:g} no variance can be computed: "
