@@ -59,6 +59,13 @@ class Trouble:
         """For people."""
         return f"its metrics cannot be {'used' if self.kind == 'MetricsUnusable' else 'reached'}: {self.error}"
 
+    def at_end(self, *, heard: bool) -> str:
+        """For people, of a trainer that has ended; empty where its end alone explains it.
+
+        `heard`: it has been read before, so that its server may have closed before the last scrape.
+        """
+        return "" if heard and self.kind == "MetricsUnreachable" and self.times == 1 else self.text
+
     @property
     def unusable(self) -> str:
         """Why what it publishes can never count; empty where it may."""

@@ -61,6 +61,8 @@ class Ending:
     """What interrupted it, where it was interrupted."""
     output: str = ""
     """The last lines that it printed, where it failed."""
+    unread: str = ""
+    """Why its metrics could not be read the last time; empty where they were."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -299,10 +299,9 @@ class PodAttempts:
             ending, attempt.reading = ended
             attempt.take_scraped(self._scraper)
             trouble = self._scraper.trouble(facts.uid)
-            if attempt.reading is None and not ending.message and trouble is not None:
-                ending = replace(ending, message=trouble.text)
+            unread = trouble.at_end(heard=attempt.reading is not None) if trouble is not None else ""
             self._scraper.forget(facts.uid)
-            self._end(attempt, ending)
+            self._end(attempt, replace(ending, unread=unread))
         elif (target := attempt.target(self._home, self.sweep.spec)) is not None:
             self._scraper.watch(target)
 

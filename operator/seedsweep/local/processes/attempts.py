@@ -197,10 +197,8 @@ class ProcessAttempts:
         if words.reading is not None:
             attempt.take(words.reading, _now())
             self._learn_level(words.reading)
-        ending = ending_of(code, words, attempt.log, _now())
-        if attempt.reading is None and not ending.message and attempt.trouble is not None:
-            ending = replace(ending, message=attempt.trouble.text)
-        attempt.ending = ending
+        unread = attempt.trouble.at_end(heard=attempt.reading is not None) if attempt.trouble is not None else ""
+        attempt.ending = replace(ending_of(code, words, attempt.log, _now()), unread=unread)
         self.news.set()
 
     async def _read(self, session: aiohttp.ClientSession, attempt: _Attempt) -> None:
