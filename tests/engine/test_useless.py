@@ -8,6 +8,7 @@ from engine.situations import ended, entry, look, on_record, running, stopped_at
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import StopAttempt
+from seedsweep.engine.observation import SeenAttempt
 
 PAIR = study(2, (3, 1), backoffLimitPerEpisode=2)
 ONCE = study(2, (3, 1), backoffLimitPerEpisode=0)
@@ -15,6 +16,12 @@ TOLD = {i: on_record(attempts=[entry(f"uid-{i}")]) for i in range(9)}
 LIAR = running(1, *(4 * [0.99]), evaluations_planned=12)
 OUT_OF_RANGE = running(1, 0.1, 0.2, 0.3, unusable="score 7 is outside [0, 1] (spec.trainer.metric.range)")
 STOPPED = {1: on_record(attempts=[entry("uid-1", stop=StopReason.METRICS_UNAVAILABLE, message="plans 12")])}
+
+
+def unheard(over: SeenAttempt, why: str) -> SeenAttempt:
+    """An attempt that has ended, whose metrics could not be read the last time."""
+    assert over.ending is not None
+    return replace(over, ending=replace(over.ending, unread=why))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,7 @@ def test_an_episode_trains_no_oftener_without_a_score_than_its_budget_allows_and
 def test_an_episode_whose_scores_are_not_all_there_says_what_kept_the_others_from_being_read(unread, why):
     layout = study(1, (3, 1), backoffLimitPerEpisode=0)
     over = ended(running(0, 0.1, 0.2), EndReason.DONE, exit_code=0)
-    todo = look(layout, replace(over, ending=replace(over.ending, unread=unread)))
+    todo = look(layout, unheard(over, unread))
     assert why in todo.verdict_of(0).reason
     assert todo.recorded(0).attempts[0].message.startswith(why)
 
@@ -137,7 +144,7 @@ def test_an_episode_whose_scores_are_not_all_there_says_what_kept_the_others_fro
 def test_metrics_that_could_not_be_read_once_are_no_news_of_who_is_done():
     layout = study(1, (3, 1), backoffLimitPerEpisode=0)
     over = ended(running(0, *[0.1] * 10), EndReason.DONE, exit_code=0)
-    todo = look(layout, replace(over, ending=replace(over.ending, unread="its metrics cannot be used: not a sample")))
+    todo = look(layout, unheard(over, "its metrics cannot be used: not a sample"))
     assert (todo.recorded(0).attempts[0].reason, todo.recorded(0).attempts[0].message) == (EndReason.DONE, "")
 
 
