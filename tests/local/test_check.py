@@ -15,9 +15,11 @@ from host.needs import lack
 from inputs.fake_sweeps import FakeSweep
 from inputs.invalid_sweeps import INVALID, InvalidSweep
 from local.conftest import Command, Result
+from seedsweep.api.finetuning import Dataset
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.local.check import classes_in_words, time_in_words
+from seedsweep.local.checks.data import data_problems
 from seedsweep.local.checks.trainer import Trainable
 from seedsweep.parts import install_command
 
@@ -195,6 +197,13 @@ def test_a_file_that_holds_no_table_is_told_without_the_trainer(
     (data / "reviews.csv").write_bytes(content)
     (problem,) = judge(checked(seedsweep, data, sweep()))
     assert said in problem
+
+
+@pytest.mark.parametrize(("named", "is_there"), [("text", True), ("texts", False)])
+def test_a_column_of_json_may_begin_after_the_first_object(tmp_path: Path, named: str, is_there: bool) -> None:
+    (tmp_path / "a.jsonl").write_text('{"label": 1}\n{"text": "x", "label": 0}\n')
+    dataset = Dataset.model_validate({"train": "a.jsonl", "columns": {"text": named}, "split": {"validation": 1}})
+    assert [problem.value for problem in data_problems(dataset, tmp_path)] == ([] if is_there else [named])
 
 
 def test_a_recipe_that_contradicts_itself_is_told_for_a_cluster_too(seedsweep: Command, data: Path) -> None:

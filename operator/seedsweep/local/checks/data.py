@@ -25,7 +25,7 @@ from seedsweep_trainer.errors import ConfigurationError
 _HERE = "spec.trainer.fineTuning"
 _SHOWN = 20
 _MOST_BYTES = 1 << 20
-"""Of the first line of a file: a longer one is for the trainer to judge."""
+"""Of the header line of a table, and of a file of JSON: what is larger is for the trainer to judge."""
 
 
 def data_problems(dataset: Dataset, base: Path) -> list[Problem]:
@@ -127,12 +127,12 @@ def _columns_of_table(path: Path, suffix: str) -> list[str]:
 
 
 def _columns_of_object(path: Path, suffix: str) -> list[str]:
-    """As the first object has them; none where that cannot be told so quickly."""
-    if suffix == ".parquet":
+    """Those that any object of a small file has; none where that cannot be told so quickly."""
+    if suffix == ".parquet" or path.stat().st_size > _MOST_BYTES:
         return []
-    with path.open(encoding="utf-8-sig") as lines, contextlib.suppress(json.JSONDecodeError):
-        item = json.loads(lines.readline(_MOST_BYTES))
-        return list(item) if isinstance(item, dict) else []
+    with path.open(encoding="utf-8-sig") as lines, contextlib.suppress(json.JSONDecodeError, RecursionError):
+        items = [json.loads(line) for line in lines if line.strip()]
+        return list(dict.fromkeys(name for item in items if isinstance(item, dict) for name in item))
     return []
 
 
