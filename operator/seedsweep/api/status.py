@@ -18,9 +18,9 @@ Place = Annotated[str, Bound(2 * 4096)]
 Column = Annotated[str, Bound(256)]
 
 INVALID = "Invalid"
+"""Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 HAND_OVER_FAILED = "HandOverFailed"
 """The one failure that is not for ever: the winner stands, and its hand-over can be tried again."""
-"""Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 MAX_CONDITIONS = 32
 MAX_FINGERPRINTS = 20
 

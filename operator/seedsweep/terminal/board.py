@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from seedsweep.api.checks import rung_evaluation
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
 from seedsweep.api.status import Best
@@ -226,7 +227,7 @@ def _ranked_by(facts: _Facts, episode: EpisodeId, scores: Sequence[Score]) -> tu
     counted = list(scores)
     if facts.evaluations is not None and passed < len(ladder):
         # Evaluations past the next rung count only for an episode that is kept there.
-        counted = counted[: ladder[passed].at_percent * facts.evaluations // 100]
+        counted = counted[: rung_evaluation(ladder[passed].at_percent, facts.evaluations)]
         if facts.layout.latest:
             at = len(counted) - 1
             return (counted[at], losses[at] if at < len(losses) else None) if counted else (None, None)
@@ -284,7 +285,7 @@ def _outlook(facts: _Facts, bracket: int, made: int, above: int, total: int) -> 
     if made >= len(ladder) or above != ladder[made].keep or above >= total:
         return None
     rung = ladder[made]
-    evaluation = rung.at_percent * facts.evaluations // 100 if facts.evaluations is not None else None
+    evaluation = rung_evaluation(rung.at_percent, facts.evaluations) if facts.evaluations is not None else None
     where = f"evaluation {evaluation}" if evaluation is not None else f"{rung.at_percent} % of each episode"
     return Divider(f"the cut at {where} will keep {rung.keep}", False, evaluation)
 
