@@ -10,7 +10,7 @@ from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from inputs.growing import FEWER, MORE, failed
 from inputs.largest import BYTES, largest_cut, largest_episode_status
-from inputs.sweeps import FINE_TUNING
+from inputs.sweeps import FINE_TUNING, as_resource
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
@@ -26,7 +26,7 @@ ETCD_BYTES = 1.5 * 2**20
 
 
 def document(text: str) -> Object:
-    found: Object = parse_sweep(text).to_json()
+    found: Object = as_resource(parse_sweep(text))
     return found
 
 

@@ -3,13 +3,14 @@
 import pytest
 
 from inputs.pod_sweeps import sweep_with
+from inputs.sweeps import as_resource
 from seedsweep.cluster.lookup import accepted
 from seedsweep.codes import CommandError
 from seedsweep.kube.apiserver.client import Object
 
 
 def body() -> Object:
-    found: Object = sweep_with().to_json()
+    found: Object = as_resource(sweep_with())
     return found
 
 

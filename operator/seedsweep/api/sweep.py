@@ -1,7 +1,7 @@
 """`SeedSweep`: what a user asks for, and the status that answers."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -138,6 +138,11 @@ class Trainer(ApiModel):
     def ranking_metric(self) -> Metric | None:
         """The metric as written; None where it follows from fineTuning.dataset.task."""
         return self.fine_tuning.metric if self.fine_tuning is not None else self.metric
+
+    @property
+    def maximize(self) -> bool:
+        """Whether a higher score is better; the published metrics of GLUE tasks all are."""
+        return self.ranking_metric is None or self.ranking_metric.goal == "maximize"
 
 
 class ClaimSource(ApiModel):
@@ -288,7 +293,3 @@ class SeedSweep(ApiModel):
     """What is studied, how much of it runs at once, and when it is cut."""
     status: SweepStatus | None = None
     """What is known, decided and spent. Written by the operator alone."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The resource as the API server would take it."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

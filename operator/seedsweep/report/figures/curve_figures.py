@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from seedsweep.api.episode import Episode
-from seedsweep.engine.layout import Layout
 from seedsweep.report.facts import counting_evaluations
 from seedsweep.report.figures.drawing import Drawing, Palette
 from seedsweep.report.figures.labels import write_labels
@@ -74,7 +73,7 @@ def finalists_figure(record: Record) -> Drawing | None:
         plot = Plot.of_scores(figure, palette, record)
         paint_curves(plot, best, "finalist", start)
         scores = [s for e in best for s in e.status.scores[start - 1 : counting_evaluations(e)] if s is not None]
-        show_range(plot, robust_range(scores, maximize=Layout.of(record.sweep).maximize))
+        show_range(plot, robust_range(scores, maximize=record.sweep.spec.trainer.maximize))
         labels = [last_score(plot, episode) for episode in best]
         write_labels(figure, plot.axes, [label for label in labels if label is not None])
 

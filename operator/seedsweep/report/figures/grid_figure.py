@@ -91,7 +91,7 @@ def grid_figure(record: Record) -> Drawing | None:
         return None
     rows, columns = grid.scores.shape
     cell = _cell_size(rows, columns)
-    maximize, words = Layout.of(record.sweep).maximize, metric_words(record.sweep.spec.trainer, record.sweep.status)
+    maximize, words = record.sweep.spec.trainer.maximize, metric_words(record.sweep.spec.trainer, record.sweep.status)
 
     def paint(figure: Figure, palette: Palette) -> None:
         # Cells keep their shape, and what lies around them keeps close to them.

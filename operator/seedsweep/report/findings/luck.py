@@ -60,7 +60,7 @@ def luck_of(record: Record, known: Beside) -> Apart | Approximate | Withheld | N
     source = f"{first.title[0].lower()}{first.title[1:]}"
     by_best = at is None or not Layout.of(record.sweep).latest
     if by_best and those is not None and len(those[0]) == len(chosen) >= 2 and those[1].examples >= 2:
-        answers, maximize = those[1], Layout.of(record.sweep).maximize
+        answers, maximize = those[1], record.sweep.spec.trainer.maximize
         luck = take_apart(answers, maximize=maximize, healthy=healthy_among(record, scores(answers)[0]))
         return Apart(luck, answers.models, answers.examples, source)
     status = record.sweep.status or SweepStatus()

@@ -7,7 +7,6 @@ from typing import Any
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.status import SweepStatus
 from seedsweep.codes import bad_input
-from seedsweep.engine.layout import Layout
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import known_baseline
 from seedsweep.report.words import metric_name, one_line
@@ -101,7 +100,7 @@ def _contradictions(a: Record, b: Record) -> Iterator[tuple[str, object, object,
     if metrics[0] != metrics[1]:
         remedy = "score both with one metric, or import again with the same --metric if they are one"
         yield "metric", metrics[0], metrics[1], remedy
-    goals = ["maximize" if Layout.of(record.sweep).maximize else "minimize" for record in (a, b)]
+    goals = ["maximize" if record.sweep.spec.trainer.maximize else "minimize" for record in (a, b)]
     if goals[0] != goals[1]:
         yield "goal", goals[0], goals[1], "one of the two is wrong: import or run that one again"
     remedy = "scores on different data say nothing of the change: run both on the same"
