@@ -274,8 +274,7 @@ def _out(row: Row) -> bool:
 
 
 def _made_line(cut: CutData) -> Divider:
-    eligible = len(cut.ranked)
-    text = f"cut at evaluation {cut.evaluation}: kept {len(cut.kept)} of {eligible + len(cut.excluded)}"
+    text = f"cut at evaluation {cut.evaluation}: kept {len(cut.kept)} of {cut.size}"
     return Divider(f"{text}, threshold {score_text(cut.threshold)}", True, cut.evaluation, cut.threshold)
 
 

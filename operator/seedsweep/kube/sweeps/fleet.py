@@ -10,14 +10,13 @@ from time import monotonic
 
 from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import SweepStatus
-from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.status.conditions import transitions
 from seedsweep.kube.apiserver.client import Object
 from seedsweep.kube.events.recorder import ENDS
 from seedsweep.kube.events.webhook import Webhook
 from seedsweep.kube.housekeeping.cleanups import CleanUps
 from seedsweep.kube.objects import names
-from seedsweep.kube.objects.home import Home
+from seedsweep.kube.objects.home import Home, sweeps_path
 from seedsweep.kube.pods.facts import moment_or_none
 from seedsweep.kube.process.clock import now
 from seedsweep.kube.process.garbage import look_through_all
@@ -121,10 +120,9 @@ class Fleet:
         }
         known |= {uid: (over.home, over.storage) for uid, over in self._over.items()}
         shown, of_pods = self._shared.freshness.known(), self._shared.freshness.sweeps_of_pods()
-        paths = [f"/apis/{API_VERSION}/namespaces/{n}/seedsweeps" for n in namespaces]
         listed = set()
-        for path in paths or [f"/apis/{API_VERSION}/seedsweeps"]:
-            async for body in self._shared.api.list(path):
+        for namespace in namespaces or (None,):
+            async for body in self._shared.api.list(sweeps_path(namespace)):
                 metadata = body["metadata"]
                 listed.add(metadata["uid"])
                 self._shared.freshness.listed(metadata["uid"], int(metadata["resourceVersion"]), monotonic())

@@ -94,7 +94,7 @@ def describe(record: Record) -> str:
     parts = [f"Validation {words} of {counted(len(record.episodes), 'episode')}."]
     parts += [
         f"The cut at evaluation {cut.data.evaluation} kept {len(cut.data.kept)} of "
-        f"{len(cut.data.ranked) + len(cut.data.excluded)}, threshold {score_text(cut.data.threshold)}."
+        f"{cut.data.size}, threshold {score_text(cut.data.threshold)}."
         for cut in record.cuts
     ]
     if status is not None and status.best is not None:
