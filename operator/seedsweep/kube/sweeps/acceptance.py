@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.reading.parse import InvalidSweepError, parse_stored
-from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened, timestamp
 from seedsweep.api.status import INVALID, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Refusal
 from seedsweep.engine.status.findings import Finding, condition_of

@@ -12,6 +12,7 @@ from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.status.conditions import transitions
 from seedsweep.kube.apiserver.client import Object
+from seedsweep.kube.events.aggregation import LIFE_SECONDS
 from seedsweep.kube.events.recorder import ENDS
 from seedsweep.kube.events.webhook import Webhook
 from seedsweep.kube.housekeeping.cleanups import CleanUps
@@ -26,9 +27,6 @@ from seedsweep.kube.sweeps.completion import is_over
 from seedsweep.kube.sweeps.expiry import Expiry
 from seedsweep.kube.sweeps.sweep import GoneError, Shared, Sweep
 from seedsweep.kube.sweeps.world import KubeWorld
-
-EVENT_LIFE = timedelta(hours=1)
-"""How long an API server keeps Events: within it, telling one again is refused."""
 
 NOTICE_LIFE = timedelta(minutes=10)
 """How long after its end a sweep is told to the webhook again by an operator that starts: the last one may not have."""
@@ -229,7 +227,8 @@ class Fleet:
     def _found_over(self, home: Home, status: SweepStatus, body: Object) -> None:
         self._is_over(home, status, body)
         ended = moment_or_none(status.completion_time) or now()
-        if now() - ended < EVENT_LIFE:
+        # Within it, the API server refuses to take the same Event again.
+        if now() - ended < timedelta(seconds=LIFE_SECONDS):
             # Whoever saw it end may have died before it told.
             ends = [event for event in transitions(SweepStatus(), status) if event.reason in ENDS]
             self._shared.recorder.remind(home, ends)

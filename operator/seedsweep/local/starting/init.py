@@ -4,10 +4,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from seedsweep.api.sweep import sweep_name
 from seedsweep.codes import CommandError, Exit, bad_input
 from seedsweep.files import create_whole
 from seedsweep.local.starting.columns import Found, find_columns
-from seedsweep.local.starting.sweep_text import Draft, data_text, name_of, task_text
+from seedsweep.local.starting.sweep_text import Draft, data_text, task_text
 from seedsweep.local.starting.table import read_rows
 
 TASKS = ("cola", "mrpc", "rte", "sst2")
@@ -56,4 +57,6 @@ def _task(request: Request, task: str) -> str:
 
 
 def _draft(request: Request, name: str, source: Path) -> Draft:
-    return Draft(name_of(name), request.model, Path(os.path.relpath(source, request.to.parent)).as_posix())
+    return Draft(
+        sweep_name(name) or "sweep", request.model, Path(os.path.relpath(source, request.to.parent)).as_posix()
+    )

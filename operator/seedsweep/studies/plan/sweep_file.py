@@ -8,7 +8,7 @@ from pathlib import Path
 from seedsweep.api.early_stopping import EarlyStopping, Rung
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.seeds import Grid, SeedRange, Seeds
-from seedsweep.api.sweep import API_VERSION, SeedSweep, SweepMeta
+from seedsweep.api.sweep import API_VERSION, MAX_NAME, SeedSweep, SweepMeta
 from seedsweep.codes import CommandError, Exit, bad_input
 from seedsweep.engine.layout import Layout
 from seedsweep.files import create_whole
@@ -18,7 +18,6 @@ from seedsweep.science.stopping.plans import at_percent
 from seedsweep.studies.plan.answer import Answer
 from seedsweep.studies.plan.histories import History
 
-_MAX_NAME = 40
 _SKELETON = """\
 # {what}
 # Put in your model and data, and read every line: docs/sweep.md.
@@ -90,7 +89,7 @@ def _planned_sweep(answer: Answer, history: History) -> SeedSweep:
         early_stopping=_stopping(answer),
         parallelism=_parallelism(answer, spec.parallelism),
     )
-    name = f"{history.sweep.metadata.name[: _MAX_NAME - 8].rstrip('-')}-planned"
+    name = f"{history.sweep.metadata.name[: MAX_NAME - 8].rstrip('-')}-planned"
     return history.sweep.evolve(metadata=SweepMeta(name=name), spec=changed, status=None)
 
 
