@@ -105,7 +105,7 @@ class KubeWorld:
             episodes=episodes,
             cuts=dict(self._records.cuts.known),
             attempts=attempts,
-            refused=dict(self._attempts.refused.standing),
+            refused=dict(self._attempts.starts.refused.standing),
             unrecorded=dict(self._records.unrecorded.standing),
             refused_cuts=dict(self._records.cuts.refused.standing),
             hindrances=tuple(self._hindrances(now())),
