@@ -247,6 +247,11 @@ class SweepStatus(Recorded):
     )
     """Kinds of hardware and software that trained. More than one casts doubt on comparisons."""
 
+    @property
+    def validation_examples(self) -> int | None:
+        """Number of examples in the validation data; None where it is not known."""
+        return self.provenance.examples.validation if self.provenance is not None else None
+
     def condition(self, type_: str) -> Condition | None:
         """The condition of this type, if it was ever set."""
         return next((c for c in self.conditions if c.type == type_), None)

@@ -63,8 +63,7 @@ def luck_of(record: Record, known: Beside) -> Apart | Approximate | Withheld | N
         answers, maximize = those[1], record.sweep.spec.trainer.maximize
         luck = take_apart(answers, maximize=maximize, healthy=healthy_among(record, scores(answers)[0]))
         return Apart(luck, answers.models, answers.examples, source)
-    status = record.sweep.status or SweepStatus()
-    examples = status.provenance.examples.validation if status.provenance is not None else None
+    examples = (record.sweep.status or SweepStatus()).validation_examples
     if metric_name(record.sweep.spec.trainer) == "accuracy" and examples is not None:
         observed, noise = first.summary.deviation or 0.0, binomial_noise(np.array(first.scores), examples)
         noise = min(noise, observed)

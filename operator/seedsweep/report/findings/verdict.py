@@ -95,7 +95,7 @@ def verdict_of(record: Record, known: Beside) -> Verdict:
 def _margin(record: Record, known: Beside, cut: CutData) -> Margin:
     kept, lost = cut.rows[cut.keep - 1], cut.rows[cut.keep]
     difference = abs(kept.score - lost.score) if kept.score is not None and lost.score is not None else None
-    examples = _validation_examples(record)
+    examples = (record.sweep.status or SweepStatus()).validation_examples
     counts = difference is not None and metric_name(record.sweep.spec.trainer) == "accuracy"
     right = round(difference * examples) if counts and difference is not None and examples is not None else None
     again = _kept_again(record, known, cut)
@@ -153,11 +153,6 @@ def healthy_among(record: Record, found: Floats) -> NDArray[np.bool_] | None:
     if baseline is None:
         return None
     return np.asarray(found > baseline if record.sweep.spec.trainer.maximize else found < baseline)
-
-
-def _validation_examples(record: Record) -> int | None:
-    status = record.sweep.status or SweepStatus()
-    return status.provenance.examples.validation if status.provenance is not None else None
 
 
 def _withheld(record: Record, known: Beside, margins: Sequence[Margin], runner_up: RunnerUp | None) -> list[Withheld]:

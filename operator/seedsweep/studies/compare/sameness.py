@@ -118,9 +118,7 @@ def _contradictions(a: Record, b: Record) -> Iterator[tuple[str, object, object,
     digests = [_status(record).data_digest for record in (a, b)]
     if None not in digests and digests[0] != digests[1] and not _other_tokens(a, b):
         yield "digest of the data", digests[0], digests[1], remedy
-    sizes = [
-        found.examples.validation if (found := _status(record).provenance) is not None else None for record in (a, b)
-    ]
+    sizes = [_status(record).validation_examples for record in (a, b)]
     if None not in sizes and sizes[0] != sizes[1]:
         yield "validation examples", sizes[0], sizes[1], remedy
 
