@@ -9,9 +9,8 @@ from seedsweep.api.early_stopping import EarlyStopping, Rung
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.seeds import Grid, SeedRange, Seeds
 from seedsweep.api.sweep import API_VERSION, MAX_NAME, SeedSweep, SweepMeta
-from seedsweep.codes import CommandError, Exit, bad_input
 from seedsweep.engine.layout import Layout
-from seedsweep.files import create_whole
+from seedsweep.files import write_asked
 from seedsweep.report.facts import yaml_text
 from seedsweep.report.words import metric_name
 from seedsweep.science.stopping.plans import at_percent
@@ -53,14 +52,7 @@ def write_sweep(answer: Answer, path: Path) -> None:
     """
     text = sweep_text(answer)
     parse_sweep(text, source=str(path))
-    try:
-        written = create_whole(path, text.encode())
-    except OSError as error:
-        raise CommandError(
-            f"--write: {path} cannot be written ({error.strerror}): give another place", Exit.FAILED
-        ) from error
-    if not written:
-        raise bad_input(f"--write: {path} is there already: give another name, or remove it")
+    write_asked("--write", path, text.encode())
 
 
 def sweep_text(answer: Answer) -> str:
