@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-from seedsweep.codes import CommandError, Exit, bad_input
-
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or as it was before; raises OSError."""
@@ -24,21 +22,6 @@ def create_whole(path: Path, content: bytes) -> bool:
         temporary.unlink()
     _sync_folder(path.parent)
     return True
-
-
-def write_asked(option: str, path: Path, content: bytes) -> None:
-    """Write a new file that an option of a command names.
-
-    Raises:
-        CommandError: there is one already, which stays as it is, or it cannot be written.
-    """
-    try:
-        is_new = create_whole(path, content)
-    except OSError as error:
-        message = f"{option}: {path} cannot be written ({error.strerror}): give another place"
-        raise CommandError(message, Exit.FAILED) from error
-    if not is_new:
-        raise bad_input(f"{option}: {path} is there already: give another name, or remove it")
 
 
 def _temporary(path: Path, content: bytes) -> Path:

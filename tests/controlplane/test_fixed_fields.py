@@ -14,9 +14,9 @@ from inputs.sweeps import FINE_TUNING, as_resource
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
-from seedsweep.api.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.reading.stored import read_cut, read_episode
+from seedsweep.api.rules.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE
 from seedsweep.api.seeds import MAX_EPISODES, MAX_PAIRS
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import API_VERSION

@@ -9,8 +9,8 @@ from typing import Protocol
 from rich.console import Console
 
 from seedsweep.api.checks import Problem
-from seedsweep.api.growth import is_same
 from seedsweep.api.reading.parse import InvalidSweepError, load_sweep, refuse
+from seedsweep.api.rules.growth import is_same
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import Exit, exit_of

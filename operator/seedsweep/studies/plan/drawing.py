@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from seedsweep.codes import bad_input
-from seedsweep.files import write_asked
+from seedsweep.new_file import write_new
 from seedsweep.report.words import metric_words
 from seedsweep.science.stopping.planning import Estimate
 from seedsweep.studies.plan.answer import Answer
@@ -36,7 +36,7 @@ def write_figure(answer: Answer, path: Path) -> None:
         out = io.BytesIO()
         when = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         figure.savefig(out, format=kind, dpi=200, metadata=when)
-    write_asked("--figure", path, out.getvalue())
+    write_new("--figure", path, out.getvalue())
 
 
 def _draw(axes: Axes, answer: Answer) -> None:

@@ -10,7 +10,7 @@ from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.seeds import Grid, SeedRange, Seeds
 from seedsweep.api.sweep import API_VERSION, MAX_NAME, SeedSweep, SweepMeta
 from seedsweep.engine.layout import Layout
-from seedsweep.files import write_asked
+from seedsweep.new_file import write_new
 from seedsweep.report.facts import yaml_text
 from seedsweep.report.words import metric_name
 from seedsweep.science.stopping.plans import at_percent
@@ -52,7 +52,7 @@ def write_sweep(answer: Answer, path: Path) -> None:
     """
     text = sweep_text(answer)
     parse_sweep(text, source=str(path))
-    write_asked("--write", path, text.encode())
+    write_new("--write", path, text.encode())
 
 
 def sweep_text(answer: Answer) -> str:
