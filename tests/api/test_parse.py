@@ -68,6 +68,13 @@ def test_every_problem_is_reported_at_once():
         assert part in message
 
 
+def test_an_average_of_too_many_is_told_beside_a_misspelt_field():
+    many = changed("spec.seeds", {"single": {"count": 101}}, changed("spec.earlyStopping", ...))
+    message = refusal(changed("spec.paralelism", 3, changed("spec.result", "average", many)))
+    assert "spec.paralelism" in message
+    assert "of up to 101 survivors" in message
+
+
 def test_a_kept_head_above_parts_that_are_drawn_may_have_many_weight_inits():
     kept = changed("spec.trainer.fineTuning.head", "keep")
     assert "one weight-init seed" in refusal(kept)
