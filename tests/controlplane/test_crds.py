@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from inputs.invalid_sweeps import INVALID, OWN, TASK, InvalidSweep
-from inputs.sweeps import FINE_TUNING, changed
+from inputs.sweeps import FINE_TUNING, as_resource, changed
 from seedsweep.api.episode import Attempt, EpisodeStatus, RungScore
 from seedsweep.api.reading.parse import InvalidSweepError, load_sweep, parse_sweep
 from seedsweep.api.schema.crd import GROUP, KINDS
@@ -27,7 +27,7 @@ QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
 
 
 def document(text: str) -> Object:
-    found: Object = parse_sweep(text).to_json()
+    found: Object = as_resource(parse_sweep(text))
     return found
 
 

@@ -10,9 +10,9 @@ from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.api.reading.stored import read_status
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import MAX_CONDITIONS, SweepStatus
 from seedsweep.api.status import TestScore as Score
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, Refusal, WarmedUp
 from seedsweep.engine.status import conditions
 

@@ -19,9 +19,9 @@ from engine.situations import (
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Freed, Verdict
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Prune, RecordEpisode, StartEpisode, WarmUp
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.facts.freed import stored_of
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
 from seedsweep.engine.status.conditions import transitions

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from host.s3 import S3Server
 from inputs import records
+from inputs.sweeps import as_resource
 from seedsweep.api.sweep import Storage, Trainer
 from seedsweep.cluster import attempts, download
 from seedsweep.cluster import record as of_cluster
@@ -253,7 +254,7 @@ async def test_a_fetch_brings_the_winner_and_through_the_same_pod_what_is_for_re
     api = cluster(found)
 
     async def named_sweep(*_: object) -> Object:
-        body: Object = found.record.sweep.to_json()
+        body: Object = as_resource(found.record.sweep)
         return {**body, "apiVersion": "seedsweep.io/v1alpha1", "kind": "SeedSweep"}
 
     async def stored_record(*_: object) -> Record:

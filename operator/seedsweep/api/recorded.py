@@ -8,6 +8,7 @@ it to that bound first. No reader enforces a bound, because another release may 
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
@@ -105,6 +106,11 @@ class Bound:
 Timestamp = Annotated[str, Bound(64, format="date-time")]
 """RFC 3339."""
 ObjectName = Annotated[str, Bound(253)]
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as it goes on record: RFC 3339, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds")
 
 
 def shortened(text: str, limit: int) -> str:

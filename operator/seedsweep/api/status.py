@@ -18,9 +18,9 @@ Place = Annotated[str, Bound(2 * 4096)]
 Column = Annotated[str, Bound(256)]
 
 INVALID = "Invalid"
+"""Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 HAND_OVER_FAILED = "HandOverFailed"
 """The one failure that is not for ever: the winner stands, and its hand-over can be tried again."""
-"""Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 MAX_CONDITIONS = 32
 MAX_FINGERPRINTS = 20
 
@@ -246,6 +246,11 @@ class SweepStatus(Recorded):
         default_factory=list
     )
     """Kinds of hardware and software that trained. More than one casts doubt on comparisons."""
+
+    @property
+    def validation_examples(self) -> int | None:
+        """Number of examples in the validation data; None where it is not known."""
+        return self.provenance.examples.validation if self.provenance is not None else None
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of this type, if it was ever set."""

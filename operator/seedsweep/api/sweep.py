@@ -1,12 +1,12 @@
 """`SeedSweep`: what a user asks for, and the status that answers."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
+from seedsweep.api.base import ApiModel, Distinct, GpuCount, OneOf, Text
 from seedsweep.api.checks import check_budget, check_result, cross_check
 from seedsweep.api.core.objects import EnvFromSource, EnvVar, ObjectMeta, PodTemplate, ResourceRequirements
 from seedsweep.api.core.volumes import Name, VolumeMounts
@@ -19,20 +19,11 @@ from seedsweep.api.status import SweepStatus
 API_VERSION = "seedsweep.io/v1alpha1"
 
 
-def _positive_number(text: str) -> str:
-    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", text) is None or float(text) <= 0:
-        raise ValueError('must be a number above 0 in quotes, like "0.25"')
-    return text
-
-
 MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=253)]
 Seconds = Annotated[int, Field(ge=1, le=10**8)]
-GpuCount = Annotated[
-    str,
-    Field(max_length=9, json_schema_extra={"pattern": r"^[0-9]{1,4}(\.[0-9]{1,4})?$"}),
-    AfterValidator(_positive_number),
-]
 Words = Annotated[list[Annotated[str, Field(max_length=32768)]], Field(max_length=500)]
+MAX_NAME = 40
+"""Characters of a sweep's name."""
 MAX_TRAINER_TEXT = 131_072
 """Characters of what stands in every pod of the sweep: a command, its arguments, variables and configuration."""
 
@@ -138,6 +129,11 @@ class Trainer(ApiModel):
     def ranking_metric(self) -> Metric | None:
         """The metric as written; None where it follows from fineTuning.dataset.task."""
         return self.fine_tuning.metric if self.fine_tuning is not None else self.metric
+
+    @property
+    def maximize(self) -> bool:
+        """Whether a higher score is better; the published metrics of GLUE tasks all are."""
+        return self.ranking_metric is None or self.ranking_metric.goal == "maximize"
 
 
 class ClaimSource(ApiModel):
@@ -274,8 +270,13 @@ class SweepSpec(ApiModel):
 class SweepMeta(ObjectMeta):
     """Metadata of a sweep."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
     """Pods, Episodes and Cuts are named after it: lower case letters, digits and '-', at most 40 characters."""
+
+
+def sweep_name(text: str) -> str:
+    """A text as the name of a sweep; empty where it has no letter or digit that one may have."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_NAME].rstrip("-")
 
 
 class SeedSweep(ApiModel):
@@ -288,7 +289,3 @@ class SeedSweep(ApiModel):
     """What is studied, how much of it runs at once, and when it is cut."""
     status: SweepStatus | None = None
     """What is known, decided and spent. Written by the operator alone."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The resource as the API server would take it."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

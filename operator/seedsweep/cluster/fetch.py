@@ -29,6 +29,7 @@ from seedsweep.cluster.download import Source, Told, download
 from seedsweep.cluster.lookup import accepted, named_sweep
 from seedsweep.cluster.next_steps import where_weights_are
 from seedsweep.cluster.record import stored_record
+from seedsweep.cluster.refusal import refused
 from seedsweep.cluster.storage import reading
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import Api, ApiError
@@ -72,7 +73,7 @@ async def _fetch(request: Request, console: Console) -> Exit:
             api = await open_api(stack)
             await Fetcher(api, namespace, request.name, target, console).run()
     except ApiError as error:
-        raise CommandError(one_line(str(error)), Exit.BAD_INPUT if error.status is not None else Exit.FAILED) from error
+        raise refused(error) from error
     except OSError as error:
         raise CommandError(f"{target} cannot be written: {error}", Exit.FAILED) from error
     return Exit.COMPLETE

@@ -8,13 +8,13 @@ from pathlib import Path
 from seedsweep.api.sweep import SeedSweep, SweepMeta
 from seedsweep.cluster.attempts import bring_home
 from seedsweep.cluster.lookup import accepted, named_sweep
+from seedsweep.cluster.refusal import refused
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.apiserver.kubeconfig import namespace_or_default, open_api
 from seedsweep.kube.ledger.stored import list_cuts, list_episodes
 from seedsweep.kube.objects.home import Home
 from seedsweep.report.record import Record, RecordError, read_sweep, write_record
-from seedsweep.report.words import one_line
 
 
 async def stored_record(api: Api, namespace: str, sweep: SeedSweep) -> Record:
@@ -53,7 +53,7 @@ async def read_stored_record(name: str, namespace: str | None) -> Record:
             api, where = await open_api(stack), namespace_or_default(namespace)
             return await stored_record(api, where, accepted(await named_sweep(api, where, name)))
     except ApiError as error:
-        raise CommandError(one_line(str(error)), Exit.BAD_INPUT if error.status is not None else Exit.FAILED) from error
+        raise refused(error) from error
 
 
 def _check_folder(target: Path, sweep: SeedSweep) -> None:

@@ -8,8 +8,6 @@ from seedsweep.contract.foreign import recordable
 from seedsweep.contract.scrape import NeverUsableError
 from seedsweep.engine.observation import TroubleKind
 
-"""As in SeenAttempt: nothing is known of its metrics yet, nobody answers for them, or they cannot be used."""
-
 UNREACHED_TIMES = 5
 UNREACHED_AFTER = timedelta(minutes=1)
 """Scrapes in a row without an answer, and time in its place, before people are told: a trainer that starts does not

@@ -5,11 +5,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seedsweep.api.base import MAX_SEED
 from seedsweep.api.episode import EpisodeId
 from seedsweep.codes import CommandError, Exit
 from seedsweep.report.record import LARGEST_SCORE
 
-MAX_SEED = 2**31 - 1
 MAX_POINTS = 2_000_000
 """Of one import; 5,000 episodes of 300 evaluations are 1.5 million."""
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seedsweep.api.base import MAX_SEED
 from seedsweep.api.episode import EpisodeId
 from seedsweep.exchange.points import (
     MAX_POINTS,
-    MAX_SEED,
     ImportProblemError,
     Point,
     number_of,

@@ -135,7 +135,7 @@ def init_command(
     """Write a first sweep."""
     from seedsweep.local.processes.environment import is_on_hub
     from seedsweep.local.starting.init import Request, write_first_sweep
-    from seedsweep.local.starting.sweep_text import QUICKSTART_MODEL
+    from seedsweep.parts import QUICKSTART_MODEL
 
     if file is not None and data is not None:
         raise bad_input(f"--data: {file} and {data} are given: give one file of examples")

@@ -94,7 +94,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
     return _template().render(
         sweep=sweep,
         status=status,
-        maximize=Layout.of(sweep).maximize,
+        maximize=sweep.spec.trainer.maximize,
         metric=metric_words(sweep.spec.trainer, status),
         figures={drawing.name: page_svg(drawing) for drawing in drawings},
         words={drawing.name: drawing.words for drawing in drawings},

@@ -18,6 +18,8 @@ from seedsweep.files import write_whole
 from seedsweep.report.curves import HEADER, curve_lines
 
 Resource = TypeVar("Resource", bound=ApiModel)
+SWEEP_FILE, EPISODES, CUTS, CURVES = "sweep.json", "episodes", "cuts", "curves.csv"
+"""Files and folders of a record."""
 REPORT = "report.html"
 """Beside a record, what a browser shows of it."""
 LARGEST_SCORE = 1e100
@@ -58,35 +60,35 @@ def read_record(directory: Path) -> Record:
     """
     # First: what it counts has its files by then, also while the sweep runs.
     sweep = read_sweep(directory)
-    episodes = [_read(path, Episode) for path in sorted(directory.glob("episodes/*.json"))]
+    episodes = [_read(path, Episode) for path in sorted((directory / EPISODES).glob("*.json"))]
     names = {episode.name for episode in expand(sweep.spec.seeds)}
-    _check_episodes(directory / "episodes", sweep, episodes, names)
-    record = Record.of(sweep, episodes, [_read(path, Cut) for path in sorted(directory.glob("cuts/*.json"))])
-    _check_cuts(directory / "cuts", record, names)
+    _check_episodes(directory / EPISODES, sweep, episodes, names)
+    record = Record.of(sweep, episodes, [_read(path, Cut) for path in sorted((directory / CUTS).glob("*.json"))])
+    _check_cuts(directory / CUTS, record, names)
     return record
 
 
 def read_sweep(directory: Path) -> SeedSweep:
     """Read sweep.json alone; raises RecordError."""
-    if not (directory / "sweep.json").is_file():
+    if not (directory / SWEEP_FILE).is_file():
         raise RecordError(f"{directory}: no sweep.json in it; {_instead_of(directory)}")
-    return _read(directory / "sweep.json", SeedSweep)
+    return _read(directory / SWEEP_FILE, SeedSweep)
 
 
 def write_record(directory: Path, record: Record) -> None:
     """Write what `read_record` reads, and curves.csv, into a folder that nobody reads yet; raises OSError."""
     sweep, status = record.sweep, record.sweep.status or SweepStatus()
     # First and whole: it says whose folder this is, should the rest have to be written again.
-    write_whole(directory / "sweep.json", resource_json(sweep))
-    for folder in ("episodes", "cuts"):
+    write_whole(directory / SWEEP_FILE, resource_json(sweep))
+    for folder in (EPISODES, CUTS):
         (directory / folder).mkdir(exist_ok=True)
     for episode in record.episodes:
-        (directory / "episodes" / f"{episode.spec.id.name}.json").write_bytes(resource_json(episode))
+        (directory / EPISODES / f"{episode.spec.id.name}.json").write_bytes(resource_json(episode))
     for cut in record.cuts:
-        (directory / "cuts" / f"{cut.metadata.name}.json").write_bytes(resource_json(cut))
+        (directory / CUTS / f"{cut.metadata.name}.json").write_bytes(resource_json(cut))
     size = status.evaluations, status.steps
     lines = [curve_lines(episode.spec.id, episode.status, *size) for episode in record.episodes]
-    (directory / "curves.csv").write_text(HEADER + "".join(lines))
+    (directory / CURVES).write_text(HEADER + "".join(lines))
 
 
 def resource_json(resource: ApiModel) -> bytes:

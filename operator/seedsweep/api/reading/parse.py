@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from seedsweep.api.checks import Problem, check_budget, cross_check, path_of, shown
+from seedsweep.api.checks import Problem, check_budget, check_result, cross_check, path_of, shown
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.finetuning import Dataset, FineTuning
 from seedsweep.api.reading.document import MAX_BYTES, TOO_LARGE, DocumentError, plain, read_document
@@ -212,6 +212,8 @@ def _cross_problems(document: dict[str, Any]) -> list[Problem]:
     budget = _count(spec.get("budget"))
     if (stopping is None) == (spec.get("earlyStopping") is None) and (budget is None) == (spec.get("budget") is None):
         problems += check_budget(budget, seeds, stopping)
+        if spec.get("result") == "average" and fine_tuning is not None:
+            problems += check_result(seeds, stopping, budget, fine_tuning)
     return problems
 
 

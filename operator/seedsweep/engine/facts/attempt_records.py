@@ -19,9 +19,9 @@ from seedsweep.api.episode import (
     Interruption,
     StopReason,
 )
-from seedsweep.api.recorded import end_of, shortened
+from seedsweep.api.recorded import end_of, shortened, timestamp
 from seedsweep.engine.decisions import Event
-from seedsweep.engine.draft import Draft, timestamp
+from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.end_reasons import CLEAN, end_of_stopped, end_reason, interruption_of, why_ended, why_unread
 from seedsweep.engine.facts.retry import FAILURES, failures
 from seedsweep.engine.facts.verdicts import stop_of

@@ -30,7 +30,6 @@ DEFAULT_SCRAPE_SECONDS = 2.0
 """Where the file says nothing: reading costs little on this machine."""
 DEFAULT_GRACE_SECONDS = 30
 """As Kubernetes has it."""
-_RESUMING_LEVELS = frozenset({"L2", "L3"})
 _log = logging.getLogger(__name__)
 
 
@@ -226,7 +225,7 @@ class ProcessAttempts:
             self.news.set()
 
     def _learn_level(self, reading: Reading) -> None:
-        self.resumable = self.resumable or reading.level in _RESUMING_LEVELS
+        self.resumable = self.resumable or reading.resumes
 
 
 def _now() -> datetime:

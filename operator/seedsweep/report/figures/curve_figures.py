@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from seedsweep.api.episode import Episode
-from seedsweep.engine.layout import Layout
 from seedsweep.report.facts import counting_evaluations
 from seedsweep.report.figures.drawing import Drawing, Palette
 from seedsweep.report.figures.labels import write_labels
@@ -74,7 +73,7 @@ def finalists_figure(record: Record) -> Drawing | None:
         plot = Plot.of_scores(figure, palette, record)
         paint_curves(plot, best, "finalist", start)
         scores = [s for e in best for s in e.status.scores[start - 1 : counting_evaluations(e)] if s is not None]
-        show_range(plot, robust_range(scores, maximize=Layout.of(record.sweep).maximize))
+        show_range(plot, robust_range(scores, maximize=record.sweep.spec.trainer.maximize))
         labels = [last_score(plot, episode) for episode in best]
         write_labels(figure, plot.axes, [label for label in labels if label is not None])
 
@@ -95,7 +94,7 @@ def describe(record: Record) -> str:
     parts = [f"Validation {words} of {counted(len(record.episodes), 'episode')}."]
     parts += [
         f"The cut at evaluation {cut.data.evaluation} kept {len(cut.data.kept)} of "
-        f"{len(cut.data.ranked) + len(cut.data.excluded)}, threshold {score_text(cut.data.threshold)}."
+        f"{cut.data.size}, threshold {score_text(cut.data.threshold)}."
         for cut in record.cuts
     ]
     if status is not None and status.best is not None:

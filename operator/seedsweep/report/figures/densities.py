@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.layout import Layout
 from seedsweep.report.figures.axes import frame
 from seedsweep.report.figures.drawing import Drawing, Palette
 from seedsweep.report.figures.grid_figure import seed_grid
@@ -75,7 +74,7 @@ def _extremes(record: Record) -> list[Extreme]:
     if status.design != "full" or grid is None:
         return []
     try:
-        return list(_of_grid(grid.scores, (grid.weight_inits, grid.data_orders), Layout.of(record.sweep).maximize))
+        return list(_of_grid(grid.scores, (grid.weight_inits, grid.data_orders), record.sweep.spec.trainer.maximize))
     except ValueError:
         # Too few scores; "which seed matters" says so.
         return []

@@ -18,6 +18,7 @@ from seedsweep.engine.layout import Layout
 from seedsweep.report.figures.drawing import Area, Drawing, Palette
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Analysis, analyses, share_no_seed
+from seedsweep.report.statistics.by_seeds import scores_by_seeds, seed_axes
 from seedsweep.report.table import Table, Value
 from seedsweep.report.visible import robust_range
 from seedsweep.report.words import metric_words, score_text
@@ -45,20 +46,19 @@ class SeedGrid:
     """(weight-init seeds, data-order seeds); NaN where there is none."""
     analysis: Analysis
     """What the scores are."""
+    means: tuple[NDArray[np.float64], NDArray[np.float64]]
+    """Of the scores of each weight-init seed, and of each data-order seed; NaN where there are none."""
 
     @property
     def missing(self) -> int:
         """Cells without a score."""
         return int(np.isnan(self.scores).sum())
 
-    means: tuple[NDArray[np.float64], NDArray[np.float64]]
-    """Of the scores of each weight-init seed, and of each data-order seed; NaN where there are none."""
-
 
 def no_grid(record: Record) -> str:
     """Why the seeds of a record make no heat map; empty where they do."""
     layout = Layout.of(record.sweep)
-    shape = [len({episode[axis] for episode in layout.episodes}) for axis in (0, 1)]
+    shape = [len(seeds) for seeds in seed_axes(layout)]
     if share_no_seed(layout.episodes):
         return "each episode has seeds of its own"
     if min(shape) < 2:
@@ -75,13 +75,8 @@ def seed_grid(record: Record) -> SeedGrid | None:
     if no_grid(record):
         return None
     layout, [analysis] = Layout.of(record.sweep), analyses(record)
-    axes = [tuple(sorted({episode[axis] for episode in layout.episodes})) for axis in (0, 1)]
-    places = [{seed: place for place, seed in enumerate(seeds)} for seeds in axes]
-    scores = np.full((len(axes[0]), len(axes[1])), math.nan)
-    for episode in layout.episodes:
-        place = places[0][episode.weight_init], places[1][episode.data_order]
-        scores[place] = analysis.by_episode.get(episode.name, math.nan)
-    return SeedGrid(axes[0], axes[1], scores, analysis, (_means(scores), _means(scores.T)))
+    scores = scores_by_seeds(layout, analysis)
+    return SeedGrid(*seed_axes(layout), scores, analysis, (_means(scores), _means(scores.T)))
 
 
 def grid_figure(record: Record) -> Drawing | None:
@@ -91,7 +86,7 @@ def grid_figure(record: Record) -> Drawing | None:
         return None
     rows, columns = grid.scores.shape
     cell = _cell_size(rows, columns)
-    maximize, words = Layout.of(record.sweep).maximize, metric_words(record.sweep.spec.trainer, record.sweep.status)
+    maximize, words = record.sweep.spec.trainer.maximize, metric_words(record.sweep.spec.trainer, record.sweep.status)
 
     def paint(figure: Figure, palette: Palette) -> None:
         # Cells keep their shape, and what lies around them keeps close to them.

@@ -162,7 +162,7 @@ def _paint_cut(plot: Plot, cut: CutData, label_row: int | None) -> None:
         plot.axes.plot(*bar, color=ink, lw=2.4, solid_capstyle="butt", zorder=5)
     if label_row is None:
         return
-    kept = f"{len(cut.kept)} of {len(cut.ranked) + len(cut.excluded)} kept"
+    kept = f"{len(cut.kept)} of {cut.size} kept"
     early, size = at < (low + high) / 2, KEY_SIZE * mpl.rcParams["font.size"]
     plot.axes.annotate(
         f"cut at evaluation {cut.evaluation}: {kept}, threshold {score_text(cut.threshold)}",

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.layout import Layout
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.figures.axes import frame
 from seedsweep.report.figures.drawing import Drawing, Palette
@@ -27,7 +26,7 @@ def bands_of(record: Record, expected: ExpectedBest) -> tuple[Band, ...] | Withh
         remedy = "Run the sweep with `seeds: {single: {count: N}}`, or with pairs that share no seed, to get them."
         return Withheld(BANDS, f"episodes share seeds, so they are not independent. {remedy}")
     [analysis] = analyses(record)
-    return tuple(median_bands(analysis.scores, expected.runs, maximize=Layout.of(record.sweep).maximize))
+    return tuple(median_bands(analysis.scores, expected.runs, maximize=record.sweep.spec.trainer.maximize))
 
 
 def tuning_figure(record: Record) -> Drawing | None:

@@ -15,9 +15,8 @@ def cut_lines(cuts: list[CutData]) -> Iterator[str]:
     yield f"|{' --: |' if brackets else ''} --: | --: | --: | --: | --: |"
     for cut in cuts[:ROWS]:
         where = f" {cut.bracket} |" if brackets else ""
-        of = len(cut.ranked) + len(cut.excluded)
         tied = cut.tied_at_threshold if cut.tied_at_threshold > 1 else "–"
-        yield f"|{where} {cut.evaluation} | {len(cut.kept)} | {of} | {score_text(cut.threshold)} | {tied} |"
+        yield f"|{where} {cut.evaluation} | {len(cut.kept)} | {cut.size} | {score_text(cut.threshold)} | {tied} |"
     if len(cuts) > ROWS:
         yield ""
         yield f"{counted(len(cuts) - ROWS, 'cut')} more: see the record."
