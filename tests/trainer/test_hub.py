@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from transformers import AutoConfig
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Env, ExitCode
@@ -119,7 +120,7 @@ def test_a_hub_that_is_away_is_told_before_its_client_tries_for_each_file(
         raise ConnectionError("away")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", away)
-    monkeypatch.setattr(pretrained.AutoConfig, "from_pretrained", lambda path, **_: asked.append(path))
+    monkeypatch.setattr(AutoConfig, "from_pretrained", lambda path, **_: asked.append(path))
     with pytest.raises(HubError, match="model 'org/not-cached': the hub was not reached"):
         pretrained.load_architecture(fine_tuning(model="org/not-cached"))
     assert asked == []
@@ -132,7 +133,7 @@ def test_a_hub_that_answers_with_a_failure_is_asked_for_the_files_which_its_clie
         raise answered(HfHubHTTPError, 503)
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", failing)
-    monkeypatch.setattr(pretrained.AutoConfig, "from_pretrained", lambda path, **_: f"config of {path}")
+    monkeypatch.setattr(AutoConfig, "from_pretrained", lambda path, **_: f"config of {path}")
     assert str(pretrained.load_architecture(fine_tuning(model="org/not-cached"))) == "config of org/not-cached"
 
 
@@ -141,5 +142,5 @@ def test_a_model_in_the_cache_is_loaded_without_a_question(
 ) -> None:
     monkeypatch.setattr(pretrained, "try_to_load_from_cache", lambda *_, **__: "config.json")
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: pytest.fail("the hub is asked"))
-    monkeypatch.setattr(pretrained.AutoConfig, "from_pretrained", lambda path, **_: f"config of {path}")
+    monkeypatch.setattr(AutoConfig, "from_pretrained", lambda path, **_: f"config of {path}")
     assert str(pretrained.load_architecture(fine_tuning(model="org/cached"))) == "config of org/cached"
