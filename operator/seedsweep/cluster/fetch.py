@@ -28,7 +28,7 @@ from seedsweep.cluster.attempts import bring_attempts, not_brought, place_of_att
 from seedsweep.cluster.download import Source, Told, download
 from seedsweep.cluster.lookup import accepted, named_sweep
 from seedsweep.cluster.next_steps import where_weights_are
-from seedsweep.cluster.record import stored_record
+from seedsweep.cluster.record import stored_record, what_is_gone
 from seedsweep.cluster.refusal import refused
 from seedsweep.cluster.storage import reading
 from seedsweep.codes import CommandError, Exit
@@ -99,12 +99,15 @@ class Fetcher:
         write_record(self._partial, record)
         with self._progress() as told:
             await self._bring(record, place, told)
-        reported = _write_report(self._partial)
+        gone = what_is_gone(record)
+        reported = not gone and _write_report(self._partial)
         self._partial.replace(self._target)
         steps = [load_winner(self._target), *([see_report(self._target)] if reported else [])]
         if (self._target / "best" / "README.md").exists():
             steps.append(read_card(self._target))
         self._console.print(last_screen(sweep, record.episodes, record.cuts, steps), crop=False)
+        if gone:
+            self._tell(f"There is no report: {gone}")
 
     async def _bring(self, record: Record, place: Place, told: Told) -> None:
         attempts = place_of_attempts(record.sweep)

@@ -25,10 +25,11 @@ from seedsweep.local.next_steps import next_steps
 from seedsweep.local.request import Request
 from seedsweep.local.sweep import Setting, run_to_the_end
 from seedsweep.parts import require
-from seedsweep.report.record import read_record
+from seedsweep.report.record import read_record, read_sweep
 from seedsweep.report.words import end_words
 from seedsweep.terminal import LiveView, last_screen
 from seedsweep.terminal.live import Show
+from seedsweep.terminal.moment import progress_text
 from seedsweep.web.page import LivePage
 
 
@@ -92,7 +93,8 @@ def run_sweep(
         except OSError as error:
             return _stop_unwritable(directory.root, error, console, page)
     if over is None:
-        _stop("Interrupted: the same command goes on from here.", console, page)
+        reached = progress_text(read_sweep(directory.root).status or SweepStatus())
+        _stop(f"Interrupted: the same command goes on from here. On record: {reached}.", console, page)
         return Exit.INTERRUPTED
     return show_result(directory, console, page)
 

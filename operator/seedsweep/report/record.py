@@ -29,6 +29,7 @@ IN_CLUSTER = "sweep/"
 _RECORDED = {"trained", "finished", "lost", "audited", "failed", "diverged"}
 """Counts of episodes whose files were written before the count."""
 _RESTORE = "restore the file that the sweep wrote"
+_RESTORE_ALL = "restore the files that are missing"
 _REMEDY = "run the release that wrote it, or restore the file"
 
 
@@ -91,6 +92,21 @@ def write_record(directory: Path, record: Record) -> None:
     (directory / CURVES).write_text(HEADER + "".join(lines))
 
 
+def missing_episodes(sweep: SeedSweep, there: int) -> str:
+    """What a record with so many episodes lacks, in words; empty where that is none."""
+    # One that has only begun need not be on record yet.
+    counted = sum((sweep.status or SweepStatus()).counts.model_dump(include=_RECORDED).values())
+    if there >= counted:
+        return ""
+    return f"holds {there:,} of the {counted:,} episodes that the sweep counts as trained, lost or given up"
+
+
+def missing_cuts(sweep: SeedSweep, there: int) -> str:
+    """What a record with so many cuts lacks, in words; empty where that is none."""
+    counted = len((sweep.status or SweepStatus()).cuts)
+    return f"holds {there:,} of the {counted:,} cuts that the sweep names" if there < counted else ""
+
+
 def resource_json(resource: ApiModel) -> bytes:
     """A resource as it stands in its file."""
     return resource.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
@@ -101,14 +117,8 @@ def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode],
     many = Counter(episode.spec.id.name for episode in episodes)
     if twice := [name for name, files in many.items() if files > 1]:
         raise RecordError(f"{folder}: holds {twice[0]} in two files: remove the copy")
-    # One that has only begun need not have a file yet.
-    counts = (sweep.status or SweepStatus()).counts
-    counted = sum(counts.model_dump(include=_RECORDED).values())
-    if len(many) < counted:
-        raise RecordError(
-            f"{folder}: holds {len(many):,} of the {counted:,} episodes that sweep.json counts as "
-            "trained, lost or given up: restore the files that are missing"
-        )
+    if lack := missing_episodes(sweep, len(many)):
+        raise RecordError(f"{folder}: {lack}: {_RESTORE_ALL}")
     if strangers := many.keys() - names:
         raise RecordError(f"{folder}: holds {min(strangers)}, which is no episode of this sweep: {_RESTORE}")
     for episode in episodes:
@@ -122,12 +132,8 @@ def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode],
 
 def _check_cuts(folder: Path, record: Record, names: Set[str]) -> None:
     """One for each of the status, of this sweep: without it who lost would pass for one that was never cut."""
-    counted = len((record.sweep.status or SweepStatus()).cuts)
-    if len(record.cuts) < counted:
-        raise RecordError(
-            f"{folder}: holds {len(record.cuts):,} of the {counted:,} cuts that sweep.json names: restore the files "
-            "that are missing"
-        )
+    if lack := missing_cuts(record.sweep, len(record.cuts)):
+        raise RecordError(f"{folder}: {lack}: {_RESTORE_ALL}")
     for cut in record.cuts:
         if strangers := {row.episode for row in cut.data.rows} - names:
             raise RecordError(

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
+from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
@@ -61,6 +64,8 @@ def load_architecture(config: FineTuning, folder: Path | None = None) -> PreTrai
     """What the model's config.json says, from a copy in `folder` if given; raises ConfigurationError."""
     path = folder or resolve(config.model)
     try:
+        if not Path(path).exists():
+            _reach_hub(config)
         loaded: PreTrainedConfig = AutoConfig.from_pretrained(
             path, revision=config.model_revision, trust_remote_code=False
         )
@@ -74,6 +79,18 @@ def load_architecture(config: FineTuning, folder: Path | None = None) -> PreTrai
             "which cannot be fine-tuned: use the model that it was made from"
         )
     return loaded
+
+
+def _reach_hub(config: FineTuning) -> None:
+    """Raise the client's error at once where the hub cannot be reached: it would try each file for half a minute."""
+    if try_to_load_from_cache(config.model, "config.json", revision=config.model_revision) is not None:
+        # What is cached is read without the hub, too.
+        return
+    try:
+        HfApi().model_info(config.model, revision=config.model_revision, timeout=HF_HUB_ETAG_TIMEOUT)
+    except HfHubHTTPError:
+        # It answers. What it refuses is said, and what may pass is tried again, where files are asked for.
+        return
 
 
 def refuse_model(config: FineTuning, path: str | Path, error: Exception, part: Part) -> NoReturn:

@@ -29,6 +29,8 @@ from seedsweep.report.visible import robust_range
 from seedsweep.report.words import counted, metric_words, score_text
 
 _INCHES_A_LABEL, _INCHES_BESIDE_LABELS = 0.19, 1.2
+_NARROW_HEIGHT = 5.6
+"""Inches, for the key, a line for each kind of curve."""
 
 
 def curves_figure(record: Record) -> Drawing:
@@ -55,7 +57,9 @@ def curves_figure(record: Record) -> Drawing:
         ]
         tables.append(Table("curves_bands", columns, rows))
     tips = {f"curve-{episode.spec.id.name}": tip(episode) for episode in shown}
-    return Drawing("curves", "Validation curves", describe(record), paint, tuple(tables), tips=tips)
+    return Drawing(
+        "curves", "Validation curves", describe(record), paint, tuple(tables), narrow_height=_NARROW_HEIGHT, tips=tips
+    )
 
 
 def finalists_figure(record: Record) -> Drawing | None:
@@ -85,7 +89,7 @@ def finalists_figure(record: Record) -> Drawing | None:
     tips = {f"finalist-{episode.spec.id.name}": tip(episode) for episode in best}
     drawn = frozenset(episode.spec.id.name for episode in best)
     table = _curve_table("finalists", record, best, drawn, start)
-    return Drawing("finalists", "Finalists", words, paint, (table,), size, tips)
+    return Drawing("finalists", "Finalists", words, paint, (table,), size, size[1], tips)
 
 
 def describe(record: Record) -> str:
