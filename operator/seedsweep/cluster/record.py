@@ -24,7 +24,6 @@ from seedsweep.report.record import (
     read_sweep,
     write_record,
 )
-from seedsweep.report.words import one_line
 
 
 async def stored_record(api: Api, namespace: str, sweep: SeedSweep) -> Record:
