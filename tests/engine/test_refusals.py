@@ -284,7 +284,7 @@ def test_refusals_are_told_by_their_weight():
         said.append(look(THREE, gone, **facts).condition("Stalled").message)
         facts.pop(next(iter(facts)))
     said.append(look(THREE, gone, pulled).condition("Stalled").message)
-    parts = ["pods may not", "cuts may not", "what became of wi0-do0", "exceeded quota", "gives no sign of life"]
+    parts = ["pods may not", "cuts may not", "the record of wi0-do0", "exceeded quota", "does not respond"]
     assert [part in message for part, message in zip(parts, said, strict=True)] == 5 * [True]
 
 

@@ -102,7 +102,7 @@ def test_a_paper_is_led_by_the_test_score_and_its_n() -> None:
     assert paper is not None
     assert "has a test accuracy of 0.6643 (95 % interval over examples 0.6053 to 0.7195), n = 277" in paper.sentence
     assert "4 weight-initialization seeds by 2 data-order seeds" in paper.sentence
-    assert "after an early cut 3 of 8 went on" in paper.sentence
+    assert "after an early cut, 3 of 8 continued" in paper.sentence
     assert paper.markdown.splitlines()[2:4] == ["| test accuracy | 0.6643 |", "| test examples | 277 |"]
     assert paper.latex.splitlines()[2:5] == [
         r"  test accuracy & 0.6643 \\",
