@@ -63,7 +63,7 @@ def test_hardware_and_versions_are_read_beside_the_record(tmp_path: Path) -> Non
     beside = read_beside(tmp_path, read_record(tmp_path))
     assert how_of(of(record), beside).conditions == (("device Toy 9000, threads 2, torch 2.9.0", 2),)
     assert "device Toy 9000, threads 2, torch 2.9.0 (2 attempts)" in words_of(record, beside)
-    assert "seedsweep run , and on a cluster spec.storage, keeps them beside a record" in words_of(record)
+    assert "seedsweep run keeps them beside a record, and so does spec.storage on a cluster" in words_of(record)
 
 
 def test_whole_runs_of_losers_are_the_audits() -> None:
@@ -133,7 +133,7 @@ def test_without_a_test_score_a_paper_says_so_and_calls_the_validation_score_opt
     record = record.with_status(best=record.status.best.evolve(test=None))
     paper = paper_of(of(record))
     assert paper is not None
-    assert "which is optimistic" in paper.sentence
+    assert "optimistic because it was used to choose" in paper.sentence
     assert "there is no test score" in paper.sentence
     assert "| test accuracy | none |" in paper.markdown
     assert paper_of(of(records.fully_trained().with_status(best=None))) is None
