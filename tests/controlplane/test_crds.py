@@ -58,7 +58,7 @@ def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPl
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ("ssw", "Fine-tuning episodes that differ in their seeds alone"),
+        ("ssw", "Fine-tuning episodes that differ only in their seeds"),
         ("ssw.spec.parallelism", "Number of episodes that may train at once"),
         ("ssw.spec.progressDeadlineSeconds", "Defaults to 1800."),
         ("ssw.spec.earlyStopping.rungs.keep", "Number of episodes that train on."),

@@ -239,7 +239,7 @@ def test_how_much_is_stored_at_most_is_said_before_the_start():
     assert (kept.status, kept.reason) == ("True", "Stored")
     # (4 + 2 x 3) checkpoints of 1.2 GB, and (4 + 3) x 3 best weights and the winner's of 0.4 GB.
     assert kept.message == (
-        "at most 7 checkpoints to resume from (4 kept, 3 at work), beside those of interrupted episodes, "
+        "at most 7 checkpoints to resume from (4 kept, 3 at work), plus those of interrupted episodes, "
         "and 22 best weights: 20.8 GB"
     )
 

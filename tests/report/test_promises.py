@@ -61,7 +61,7 @@ def test_without_early_stopping_there_is_the_expected_best_of_n_in_page_and_card
     assert "n unbiased plug-in one evaluation an epoch only the last evaluation relative error reduction 1 0." in words
     assert "| expected best |" in card_of(record)
     assert EXPECTED_BEST in words
-    assert "cannot carry: Expected best" not in words
+    assert "does not support: Expected best" not in words
 
 
 def test_the_expected_best_is_lower_where_episodes_are_evaluated_less_often() -> None:
@@ -176,7 +176,7 @@ def test_a_cut_is_judged_by_diverged_episodes_too_and_tells_who_is_left_out() ->
     assert found is not None
     assert (found.n, found.diverged, found.left_out) == (23, 2, (record.episodes[2].spec.id.name,))
     words = words_of(record)
-    assert "From 23 curves, 2 of which diverged: where such a curve has ended, it ranks last." in words
+    assert "From 23 curves, 2 of which diverged: such a curve ranks last after its end." in words
     assert f"Left out, because they failed or are not finished: {record.episodes[2].spec.id.name}." in words
 
 
@@ -260,7 +260,7 @@ def test_an_audit_of_a_metric_without_a_best_value_says_that_the_interval_has_no
     record = records.audited({LOSERS[0]: 0.75})
     trainer = Trainer.model_validate({"metric": {"name": "reward", "goal": "maximize"}})
     record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
-    assert "or more, without an upper limit, for the metric has no best value" in words_of(record)
+    assert "or more, without an upper limit, because the metric has no best value" in words_of(record)
     assert "or more)" in card_of(record)
 
 

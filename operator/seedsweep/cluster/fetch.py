@@ -60,7 +60,7 @@ def fetch_sweep(request: Request, console: Console) -> Exit:
     try:
         return asyncio.run(_fetch(request, console))
     except KeyboardInterrupt:
-        console.print("Interrupted: the same command goes on from there.")
+        console.print("Interrupted: the same command resumes.")
         return Exit.INTERRUPTED
 
 

@@ -129,4 +129,4 @@ def _last_moment(record: Record) -> Moment:
 def _excuse(trouble: str) -> str:
     if not trouble:
         return ""
-    return f"No live view by the operator ({one_line(trouble)}): what is on record, every {RECORD_SECONDS:.0f} s."
+    return f"No live view from the operator ({one_line(trouble)}): showing the record every {RECORD_SECONDS:.0f} s."

@@ -42,15 +42,15 @@ NAMED_CASUALTIES = 5
 """More would push the result off the screen; the report has them all."""
 
 _REMEDIES = {
-    "BadConfiguration": "Correct spec.trainer in the sweep file, then start it anew.",
-    "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; then start it anew.",
-    "NoEpisodeFinished": "Remove the cause below, then start it anew.",
-    "NoBaseline": "Publish both gauges, or stop by rungs; then start it anew.",
-    "NoScore": "Correct the data or the metric, then start it anew.",
-    "HandOverFailed": "The winner and its scores stand. Remove the cause, then have it handed over again.",
+    "BadConfiguration": "Correct spec.trainer in the sweep file, then start it again.",
+    "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; then start it again.",
+    "NoEpisodeFinished": "Remove the cause below, then start it again.",
+    "NoBaseline": "Publish both gauges, or use rungs instead; then start it again.",
+    "NoScore": "Correct the data or the metric, then start it again.",
+    "HandOverFailed": "The winner and its scores are kept. Remove the cause, then retry the hand-over.",
     "EpisodesDisagree": "All episodes must train on the same data with the same settings: look for what differs.",
     "InvalidRungs": "Move atPercent in spec.earlyStopping, or evaluate more often.",
-    "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds and start it anew.",
+    "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds and start it again.",
 }
 
 

@@ -21,7 +21,7 @@ from seedsweep.science.examples.paired import Paired, paired_test
 
 WINNER_AND_RUNNER_UP = "Whether the winner is better than the runner-up by more than chance"
 LOSERS = "Which losers could be told apart from the last one kept"
-OTHER_EXAMPLES = "Who would be chosen on other validation examples"
+OTHER_EXAMPLES = "Which episodes would be chosen on other validation examples"
 
 
 @dataclass(frozen=True, slots=True)
