@@ -273,6 +273,25 @@ def test_problems_of_every_stage_are_said_at_once_each_with_its_line(seedsweep: 
     }
 
 
+def test_a_field_of_the_data_set_that_is_not_valid_hides_no_column_that_is_not_there(
+    seedsweep: Command, data: Path
+) -> None:
+    columns = {"text": "reviews", "label": "stars"}
+    dataset = {"train": "reviews.csv", "columns": columns, "split": {"validation": 1}, "maxLength": 4, "labls": ["1"]}
+    problems = judge(checked(seedsweep, data, sweep(dataset=dataset)))
+    assert {re.sub(r"^ *line \d+, \S+\.dataset\.(\S+): .*", r"\1", problem) for problem in problems} == {
+        "maxLength",
+        "labls",
+        "columns.text",
+    }
+
+
+def test_a_misspelt_field_for_columns_accuses_no_column(seedsweep: Command, data: Path) -> None:
+    dataset = {"train": "reviews.csv", "colums": {"text": "review", "label": "stars"}, "split": {"validation": 1}}
+    (problem,) = judge(checked(seedsweep, data, sweep(dataset=dataset)))
+    assert "dataset.colums" in problem
+
+
 def test_a_bare_decimal_is_refused_with_the_line_to_write(seedsweep: Command, data: Path) -> None:
     [problem] = judge(checked(seedsweep, data, sweep(learningRate=0.0002)))
     assert 'write learningRate: "0.0002"' in problem
