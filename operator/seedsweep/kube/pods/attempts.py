@@ -54,7 +54,7 @@ class PodAttempts:
         """`episodes`: those of the sweep; a pod of any other is told, and left alone."""
         self.sweep = sweep
         """As last read; its spec may change in flight."""
-        self.starts = Starts(around.api, around.home, around.clock, around.news, self.saw)
+        self.starts = Starts(around.api, around.home, around.clock, around.news)
         self.deletions = Deletions(around.api, around.home, around.clock, around.news)
         self.lost_unasked = False
         """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
@@ -165,7 +165,7 @@ class PodAttempts:
         # The name of a pod whose end is on record is the next one's. One that stays is told, and planned again.
         left = [attempt for attempt in self._of(decision.episode) if self._is_left_over(attempt)]
         if all([await self.deletions.delete(attempt) for attempt in left]):
-            await self.starts.create(self.sweep, decision)
+            await self.starts.create(self.sweep, decision, self.saw)
 
     async def stop(self, decisions: Iterable[StopAttempt]) -> None:
         """Delete pods by their UIDs; one that could not be deleted is still there for the next plan."""
