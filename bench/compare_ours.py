@@ -10,35 +10,29 @@ from typing import Any
 
 from compare_clock import Answer
 from compare_curves import Curves
-from seedsweep.api.cut import CutData
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
-from seedsweep.api.status import SweepStatus
+from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.decisions import Plan, RecordCut, StartEpisode, StopAttempt
+from seedsweep.engine.decisions import StartEpisode, StopAttempt
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Ending, HandOverOutcome, Observation, Reading, SeenAttempt
+from seedsweep.engine.observation import Ending, Reading
 from seedsweep.engine.plan import plan
+from world_in_memory import WorldInMemory
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Engine:
+class Engine(WorldInMemory):
     """A sweep over the first episodes of a draw."""
 
     def __init__(self, curves: Curves, episodes: int, workers: int, stopping: dict[str, Any] | None) -> None:
-        self.curves, self.places = curves, workers
+        self.curves = curves
         self.ids = [EpisodeId(int(w), int(d)) for w, d in curves.seeds[:episodes]]
         self.number = {episode: i for i, episode in enumerate(self.ids)}
-        self.layout = Layout.of(_sweep(self.ids, curves.evaluations, workers, stopping))
+        super().__init__(Layout.of(_sweep(self.ids, curves.evaluations, workers, stopping)), workers)
         self.rungs = self.layout.rung_evaluations(curves.evaluations)
-        self.records: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutData] = {}
-        self.attempts: dict[EpisodeId, SeenAttempt] = {}
-        self.status = SweepStatus()
         self.finished = False
         self._starts: list[int] = []
         self._ends: list[int] = []
-        self._outcome: HandOverOutcome | None = None
         self._turns()
 
     def next_start(self) -> int | None:
@@ -84,52 +78,15 @@ class Engine:
         """Turns of the loop until the engine waits for news."""
         waits = False
         while not (waits or self.finished):
-            todo = plan(self.layout, self._observe(), NOW)
-            self._apply(todo)
+            todo = plan(self.layout, self.observe(), NOW)
+            self.carry_out(todo, NOW, self._first_reading)
+            self._starts += [self.number[d.episode] for d in todo.decisions if isinstance(d, StartEpisode)]
+            self._ends += [self.number[d.episode] for d in todo.decisions if isinstance(d, StopAttempt)]
             self.finished = todo.finished
             waits = not todo.decisions and todo.look_again_in != timedelta(0)
 
-    def _observe(self) -> Observation:
-        return Observation(
-            status=self.status,
-            episodes=dict(self.records),
-            cuts=dict(self.cuts),
-            attempts=tuple(self.attempts.values()),
-            parallelism=self.places,
-            hand_over=self._outcome,
-        )
-
-    def _apply(self, todo: Plan) -> None:
-        for record in todo.records:
-            if isinstance(record, RecordCut):
-                self.cuts[record.cut.bracket, record.cut.rung] = record.cut
-            else:
-                self.records[record.episode] = record.status
-        on_record = {a.uid for status in self.records.values() for a in status.attempts if a.reason is not None}
-        self.attempts = {e: a for e, a in self.attempts.items() if a.uid not in on_record}
-        for decision in todo.decisions:
-            if isinstance(decision, StartEpisode):
-                self._start(decision)
-            elif isinstance(decision, StopAttempt):
-                attempt = self.attempts[decision.episode]
-                self.attempts[decision.episode] = replace(attempt, ending=Ending(EndReason.INTERRUPTED, NOW))
-                self._ends.append(self.number[decision.episode])
-        self.status = todo.status
-        if todo.status.phase == "Concluding" and todo.status.best is not None:
-            self._outcome = HandOverOutcome(todo.status.best.episode)
-
-    def _start(self, decision: StartEpisode) -> None:
-        episode = self.number[decision.episode]
-        done = len(self.records[decision.episode].scores) if decision.episode in self.records else 0
-        self.attempts[decision.episode] = SeenAttempt(
-            episode=decision.episode,
-            uid=f"{decision.episode.name}-{decision.attempt}",
-            created=NOW,
-            bound=NOW,
-            stop_after=decision.stop_after,
-            reading=self._reading(episode, done, (0, *self.curves.steps)[done]),
-        )
-        self._starts.append(episode)
+    def _first_reading(self, episode: EpisodeId, done: int) -> Reading:
+        return self._reading(self.number[episode], done, (0, *self.curves.steps)[done])
 
     def _reading(self, episode: int, done: int, steps_at_start: int) -> Reading:
         return Reading(

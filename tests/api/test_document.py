@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inputs.sweeps import FINE_TUNING
+from inputs.sweeps import FINE_TUNING, as_resource
 from seedsweep.api.reading.document import MAX_BYTES
 from seedsweep.api.reading.events import MAX_DEPTH
 from seedsweep.api.reading.parse import MAX_PROBLEMS, InvalidSweepError, load_sweep, parse_stored, parse_sweep
@@ -176,7 +176,7 @@ def test_no_spec_whatever_brings_the_parser_down(spec: Any):
 
 @given(st.lists(names | st.sampled_from(["spec", "metadata", "status", "kind"]), min_size=1, max_size=4), anything)
 def test_a_valid_sweep_with_one_part_replaced_is_a_sweep_or_one_error(path: list[str], value: Any):
-    found = parse_sweep(FINE_TUNING).to_json()
+    found = as_resource(parse_sweep(FINE_TUNING))
     place: Any = found
     for step in path[:-1]:
         place = place.get(step) if isinstance(place.get(step), dict) else place

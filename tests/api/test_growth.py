@@ -7,8 +7,8 @@ import pytest
 from inputs import sweeps
 from inputs.growing import FEWER, MORE, failed
 from seedsweep.api.early_stopping import EarlyStopping
-from seedsweep.api.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE, growth_problem
 from seedsweep.api.reading.parse import parse_sweep
+from seedsweep.api.rules.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE, growth_problem
 from seedsweep.api.seeds import Seeds
 from seedsweep.api.status import HAND_OVER_FAILED, SweepStatus
 from seedsweep.api.sweep import SweepSpec

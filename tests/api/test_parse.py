@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from inputs.invalid_sweeps import INVALID, OWN, InvalidSweep
-from inputs.sweeps import FINE_TUNING, changed
+from inputs.sweeps import FINE_TUNING, as_resource, changed
 from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
 from seedsweep.api.reading.remedies import PATTERNS
 from seedsweep.api.recorded import REASON
@@ -22,11 +22,11 @@ def refusal(text: str) -> str:
 
 def test_a_sweep_survives_the_way_through_json():
     sweep = parse_sweep(FINE_TUNING)
-    assert parse_sweep(json.dumps(sweep.to_json())) == sweep
+    assert parse_sweep(json.dumps(as_resource(sweep))) == sweep
 
 
 def test_a_written_out_sweep_holds_only_what_was_asked_for():
-    assert "podTemplate" not in parse_sweep(FINE_TUNING).to_json()["spec"]
+    assert "podTemplate" not in as_resource(parse_sweep(FINE_TUNING))["spec"]
 
 
 @pytest.mark.parametrize("case", INVALID, ids=str)
@@ -66,6 +66,13 @@ def test_every_problem_is_reported_at_once():
     # The parts are compared even though a misspelt field keeps the whole from being built.
     for part in ("spec.paralelism", "fineTuning.epochs", "keep 8 or fewer"):
         assert part in message
+
+
+def test_an_average_of_too_many_is_told_beside_a_misspelt_field():
+    many = changed("spec.seeds", {"single": {"count": 101}}, changed("spec.earlyStopping", ...))
+    message = refusal(changed("spec.paralelism", 3, changed("spec.result", "average", many)))
+    assert "spec.paralelism" in message
+    assert "of up to 101 survivors" in message
 
 
 def test_a_kept_head_above_parts_that_are_drawn_may_have_many_weight_inits():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inputs.sweeps import FINE_TUNING
+from inputs.sweeps import FINE_TUNING, as_resource
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import Episode
@@ -49,7 +49,7 @@ CUT_DATA = {"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 2
 
 
 def body(status: object = None, **metadata: object) -> Object:
-    found = parse_sweep(FINE_TUNING).to_json()
+    found = as_resource(parse_sweep(FINE_TUNING))
     found["metadata"] |= {"namespace": "team", "uid": "u", "resourceVersion": "7", **metadata}
     return found if status is None else {**found, "status": status}
 

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from inputs.invalid_sweeps import INVALID, OWN, TASK, InvalidSweep
-from inputs.sweeps import FINE_TUNING, changed
+from inputs.sweeps import FINE_TUNING, as_resource, changed
 from seedsweep.api.episode import Attempt, EpisodeStatus, RungScore
 from seedsweep.api.reading.parse import InvalidSweepError, load_sweep, parse_sweep
 from seedsweep.api.schema.crd import GROUP, KINDS
@@ -27,7 +27,7 @@ QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
 
 
 def document(text: str) -> Object:
-    found: Object = parse_sweep(text).to_json()
+    found: Object = as_resource(parse_sweep(text))
     return found
 
 
@@ -58,7 +58,7 @@ def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPl
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ("ssw", "Fine-tuning episodes that differ in their seeds alone"),
+        ("ssw", "Fine-tuning episodes that differ only in their seeds"),
         ("ssw.spec.parallelism", "Number of episodes that may train at once"),
         ("ssw.spec.progressDeadlineSeconds", "Defaults to 1800."),
         ("ssw.spec.earlyStopping.rungs.keep", "Number of episodes that train on."),

@@ -133,7 +133,7 @@ def test_ctrl_c_while_the_pod_waits_tells_why_it_waits_and_leaves_none(
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate()
     assert process.returncode == 130
-    assert "the same command goes on" in rest
+    assert "the same command resumes" in rest
     assert pods_of(cluster) == []
 
 

@@ -10,13 +10,13 @@ from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from inputs.growing import FEWER, MORE, failed
 from inputs.largest import BYTES, largest_cut, largest_episode_status
-from inputs.sweeps import FINE_TUNING
+from inputs.sweeps import FINE_TUNING, as_resource
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode, EpisodeStatus, RungScore, Verdict
-from seedsweep.api.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.reading.stored import read_cut, read_episode
+from seedsweep.api.rules.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE
 from seedsweep.api.seeds import MAX_EPISODES, MAX_PAIRS
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import API_VERSION
@@ -26,7 +26,7 @@ ETCD_BYTES = 1.5 * 2**20
 
 
 def document(text: str) -> Object:
-    found: Object = parse_sweep(text).to_json()
+    found: Object = as_resource(parse_sweep(text))
     return found
 
 

@@ -7,19 +7,30 @@ from pathlib import Path
 import pytest
 
 from cluster.controlplane import ControlPlane
-from cluster.real_trainers import EXAMPLES, Object, condition, ended, episodes, example, make_claim, real_trainers
+from cluster.real_trainers import (
+    EXAMPLES,
+    Object,
+    condition,
+    ended,
+    episodes,
+    example,
+    make_claim,
+    make_small,
+    real_trainers,
+)
 
 pytestmark = pytest.mark.timeout(1200)
 """Real models are trained here, on processors that others use too."""
 
 
-def quickstart() -> Object:
-    """Smaller: four episodes, of which one is kept at evaluation 2 of 5."""
+def quickstart(folder: Path) -> Object:
+    """Smaller: four short episodes, of which one is kept at evaluation 2 of 5."""
     sweep = example("quickstart.yaml")
     sweep["spec"]["seeds"] = {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": 2}}}
     sweep["spec"]["earlyStopping"]["rungs"][0]["keep"] = 1
     sweep["spec"]["parallelism"] = 4
     sweep["spec"]["trainer"]["fineTuning"] |= {"epochs": 1, "evaluationsPerEpoch": 5}
+    make_small(sweep["spec"]["trainer"]["fineTuning"], folder / "model")
     sweep["spec"]["earlyStopping"]["rungs"][0]["atPercent"] = 40
     return sweep
 
@@ -27,7 +38,7 @@ def quickstart() -> Object:
 async def test_our_trainer_on_the_quickstarts_data_yields_a_winner_and_exact_curves(
     control_plane: ControlPlane, namespace: str, tmp_path: Path
 ):
-    sweep = quickstart()
+    sweep = quickstart(tmp_path)
     async with real_trainers(control_plane, namespace, tmp_path):
         status = await ended(control_plane, namespace, sweep)
     assert condition(status, "Complete") == ("True", "WinnerFound")
@@ -42,7 +53,7 @@ async def test_our_trainer_on_the_quickstarts_data_yields_a_winner_and_exact_cur
 async def test_with_storage_on_two_gpus_the_winners_folder_is_all_that_is_left(
     control_plane: ControlPlane, namespace: str, tmp_path: Path
 ):
-    sweep = quickstart()
+    sweep = quickstart(tmp_path)
     sweep["spec"] |= {"parallelism": 2, "storage": {"persistentVolumeClaim": {"claimName": "weights"}}}
     sweep["spec"]["result"] = "average"
     sweep["spec"]["earlyStopping"]["rungs"][0]["keep"] = 2

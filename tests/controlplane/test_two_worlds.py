@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
 from cluster.misfortune import on_own_nodes, own_nodes
-from cluster.real_trainers import Object, ended, episodes, example, make_claim, read, real_trainers
+from cluster.real_trainers import Object, ended, episodes, example, make_claim, make_small, read, real_trainers
 from host.runners import runner
 from seedsweep.api.base import ApiModel
 from seedsweep.cluster.attempts import bring_attempts
@@ -36,7 +36,7 @@ LOOKS = 50
 """Of a fifth of a second, for a preemption to be on record."""
 
 
-def twelve_episodes(namespace: str) -> Object:
+def twelve_episodes(namespace: str, folder: Path) -> Object:
     """The quickstart with 4 x 3 seeds, cut at evaluation 2 of 10, and small enough for two cores."""
     sweep = example("quickstart.yaml")
     sweep["spec"] |= {
@@ -49,8 +49,7 @@ def twelve_episodes(namespace: str) -> Object:
     sweep["spec"]["trainer"]["resources"] = {"limits": {"nvidia.com/gpu": 1}}
     tuning = sweep["spec"]["trainer"]["fineTuning"]
     tuning["threadsPerEpisode"] = 1
-    tuning["dataset"] |= {"subset": {"train": 160, "seed": 0}, "maxLength": 32}
-    tuning["dataset"]["split"] |= {"validation": 120, "test": 100}
+    make_small(tuning, folder)
     return sweep
 
 
@@ -132,7 +131,7 @@ async def one_cut(control_plane: ControlPlane, namespace: str) -> Object:
 async def test_twelve_episodes_on_three_gpus_preempted_twice_end_as_on_one_machine(
     control_plane: ControlPlane, namespace: str, tmp_path: Path
 ):
-    sweep = twelve_episodes(namespace)
+    sweep = twelve_episodes(namespace, tmp_path / "model")
     file, folder = tmp_path / "sweep.yaml", tmp_path / "run"
     YAML(typ="safe").dump(sweep, file)
     make_claim(control_plane, namespace)

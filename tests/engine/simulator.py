@@ -83,7 +83,6 @@ class World:
         self.suspended = False
         self.handing_over: int | None = None
         self.hand_over: HandOverOutcome | None = None
-        self.hand_over_faults = 0
         self.news = False
         """A fault or an end in the middle of this turn: the loop will hear of it."""
         self.often: frozenset[str] = frozenset()

@@ -18,9 +18,9 @@ from seedsweep.api.episode import (
     StopReason,
     Verdict,
 )
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Decision, Plan, RecordCut, RecordEpisode, StartEpisode, StopAttempt
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Ending, Observation, Reading, SeenAttempt
 from seedsweep.engine.plan import plan

@@ -86,7 +86,7 @@ def test_an_average_that_gave_way_is_told_with_the_reason():
     todo = look(THREE, records=RECORDS, cuts=[CUT], hand_over=outcome)
     assert average_in(todo) == gave_way
     (told,) = [event.message for event in todo.events if event.reason == "HandedOver"]
-    assert told == f"the weights of {episode(2).name}, not the average (for a barrier), are at file:///best"
+    assert told == f"the weights of {episode(2).name}, not the average (a barrier), are at file:///best"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from engine.situations import ended, entry, look, on_record, running, study
 from engine.trainees import moment, seconds
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, StopReason
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.draft import timestamp
 
 HOURS = 7200
 ONE = study(1, (3, 1))

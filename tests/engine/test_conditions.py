@@ -10,9 +10,9 @@ from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.api.reading.stored import read_status
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import MAX_CONDITIONS, SweepStatus
 from seedsweep.api.status import TestScore as Score
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, Refusal, WarmedUp
 from seedsweep.engine.status import conditions
 
@@ -195,7 +195,7 @@ def test_what_another_release_wrote_outlives_a_refusal_that_is_told():
 
 def test_the_docs_say_of_every_condition_what_it_means_and_which_status_is_good():
     page = (Path(__file__).parents[2] / "docs" / "operator.md").read_text()
-    table = page.partition("| condition | true when | good is | then |")[2].partition("\n\n")[0]
+    table = page.partition("| condition | true when | healthy value | details |")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
     assert tuple(row[0].strip("`") for row in rows) == conditions.TYPES
     assert all(row[1] and row[2].split()[0] in ("True", "False", "as") for row in rows)

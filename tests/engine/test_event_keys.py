@@ -5,9 +5,9 @@ from dataclasses import replace
 from engine.situations import ended, entry, look, on_record, running, study
 from engine.trainees import moment
 from seedsweep.api.episode import EndReason
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Event, Plan
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.status.conditions import transitions
 
 

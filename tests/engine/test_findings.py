@@ -4,8 +4,7 @@ import pytest
 
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
-from seedsweep.api.recorded import MAX_MESSAGE
-from seedsweep.engine.draft import timestamp
+from seedsweep.api.recorded import MAX_MESSAGE, timestamp
 from seedsweep.engine.status.findings import Finding, condition_of
 
 FINDING = Finding("Stalled", True, "Forbidden", "cannot create pods")

@@ -141,4 +141,4 @@ def test_without_storage_an_interruption_is_what_costs_for_nobody_makes_room():
     layout = study(4, stopping={"floor": {}}, budget=2)
     kept = look(layout, running(0, 0.5), resumable=False).condition("CheckpointsKept")
     assert kept.reason == "NoStorage"
-    assert kept.message.endswith("whoever is interrupted starts again from its seeds")
+    assert kept.message.endswith("interrupted episodes start again from their seeds")

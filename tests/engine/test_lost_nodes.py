@@ -72,7 +72,7 @@ def test_a_running_pod_that_a_finalizer_holds_is_told_soon_after_its_grace_where
     assert (before.condition("Stalled").status, before.look_again_in) == ("False", seconds(1))
     stalled = look(layout, HELD, *others, now=110).condition("Stalled")
     assert (stalled.status, stalled.reason) == ("True", "PodHeld")
-    assert "wi0-do0: its pod was deleted and stays: the finalizers queue.io/held hold it" in stalled.message
+    assert "wi0-do0: its pod was deleted, but the finalizers queue.io/held hold it" in stalled.message
 
 
 def test_while_others_start_beside_it_nobody_is_told_of_a_finalizer_for_a_while():

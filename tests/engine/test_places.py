@@ -8,8 +8,8 @@ from engine.situations import ended, entry, look, on_record, pending, running, s
 from engine.trainees import moment, seconds
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, StopReason
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.draft import timestamp
 
 THREE = study(3, (3, 2), parallelism=3, waitForCapacitySeconds=300)
 PAST = {i: on_record(0.1, 0.2, 0.3 + i / 10, rungs=(3,), attempts=[entry(f"uid-{i}")]) for i in range(2)}

@@ -132,7 +132,7 @@ def test_a_record_that_cannot_be_written_is_told_while_others_train_and_between_
     for now in (100, 1000):
         stalled = look(THREE, running(0, 0.1), running(1), unrecorded=frozen(1, 2), now=now).condition("Stalled")
         assert (stalled.status, stalled.reason) == ("True", "Forbidden")
-        assert "wi1-do1 and 1 more cannot be recorded: episodes.seedsweep.io is forbidden" in stalled.message
+        assert "wi1-do1 and 1 more cannot be written: episodes.seedsweep.io is forbidden" in stalled.message
 
 
 def suspended(*attempts, **fields):
@@ -284,7 +284,7 @@ def test_refusals_are_told_by_their_weight():
         said.append(look(THREE, gone, **facts).condition("Stalled").message)
         facts.pop(next(iter(facts)))
     said.append(look(THREE, gone, pulled).condition("Stalled").message)
-    parts = ["pods may not", "cuts may not", "what became of wi0-do0", "exceeded quota", "gives no sign of life"]
+    parts = ["pods may not", "cuts may not", "the record of wi0-do0", "exceeded quota", "does not respond"]
     assert [part in message for part, message in zip(parts, said, strict=True)] == 5 * [True]
 
 

@@ -5,9 +5,9 @@ import pytest
 from engine.situations import cut_of, ended, entry, episode, look, on_record, pending, running, stopped_at_rung, study
 from engine.trainees import moment
 from seedsweep.api.episode import EndReason, StopReason, Verdict
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import StartEpisode
-from seedsweep.engine.draft import timestamp
 
 
 def test_episodes_start_in_index_order_while_places_are_free():

@@ -19,9 +19,9 @@ from engine.situations import (
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Freed, Verdict
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Prune, RecordEpisode, StartEpisode, WarmUp
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.facts.freed import stored_of
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
 from seedsweep.engine.status.conditions import transitions
@@ -239,7 +239,7 @@ def test_how_much_is_stored_at_most_is_said_before_the_start():
     assert (kept.status, kept.reason) == ("True", "Stored")
     # (4 + 2 x 3) checkpoints of 1.2 GB, and (4 + 3) x 3 best weights and the winner's of 0.4 GB.
     assert kept.message == (
-        "at most 7 checkpoints to resume from (4 kept, 3 at work), beside those of interrupted episodes, "
+        "at most 7 checkpoints to resume from (4 kept, 3 at work), plus those of interrupted episodes, "
         "and 22 best weights: 20.8 GB"
     )
 

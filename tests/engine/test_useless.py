@@ -1,11 +1,14 @@
 """Attempts whose published values can never count: each fails alone, and the others go on."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine.situations import ended, entry, look, on_record, running, stopped_at_rung, study
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import StopAttempt
+from seedsweep.engine.observation import SeenAttempt
 
 PAIR = study(2, (3, 1), backoffLimitPerEpisode=2)
 ONCE = study(2, (3, 1), backoffLimitPerEpisode=0)
@@ -13,6 +16,12 @@ TOLD = {i: on_record(attempts=[entry(f"uid-{i}")]) for i in range(9)}
 LIAR = running(1, *(4 * [0.99]), evaluations_planned=12)
 OUT_OF_RANGE = running(1, 0.1, 0.2, 0.3, unusable="score 7 is outside [0, 1] (spec.trainer.metric.range)")
 STOPPED = {1: on_record(attempts=[entry("uid-1", stop=StopReason.METRICS_UNAVAILABLE, message="plans 12")])}
+
+
+def unheard(over: SeenAttempt, why: str) -> SeenAttempt:
+    """An attempt that has ended, whose metrics could not be read the last time."""
+    assert over.ending is not None
+    return replace(over, ending=replace(over.ending, unread=why))
 
 
 @pytest.mark.parametrize(
@@ -115,6 +124,28 @@ def test_an_episode_trains_no_oftener_without_a_score_than_its_budget_allows_and
     if silent:
         one_less = look(layout, last, records={0: on_record(attempts=silent[1:])}).recorded(0)
         assert one_less.verdict is None
+
+
+@pytest.mark.parametrize(
+    ("unread", "why"),
+    [
+        ("its metrics cannot be used: not a sample", "its metrics cannot be used: not a sample"),
+        ("", "it ended without an error, and its scores end at evaluation 2 of 10: serve metrics until the last score"),
+    ],
+)
+def test_an_episode_whose_scores_are_not_all_there_says_what_kept_the_others_from_being_read(unread, why):
+    layout = study(1, (3, 1), backoffLimitPerEpisode=0)
+    over = ended(running(0, 0.1, 0.2), EndReason.DONE, exit_code=0)
+    todo = look(layout, unheard(over, unread))
+    assert why in todo.verdict_of(0).reason
+    assert todo.recorded(0).attempts[0].message.startswith(why)
+
+
+def test_metrics_that_could_not_be_read_once_are_no_news_of_who_is_done():
+    layout = study(1, (3, 1), backoffLimitPerEpisode=0)
+    over = ended(running(0, *[0.1] * 10), EndReason.DONE, exit_code=0)
+    todo = look(layout, unheard(over, "its metrics cannot be used: not a sample"))
+    assert (todo.recorded(0).attempts[0].reason, todo.recorded(0).attempts[0].message) == (EndReason.DONE, "")
 
 
 def test_a_sweep_in_which_nobodys_metrics_can_be_used_fails_before_all_were_tried():

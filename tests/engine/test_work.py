@@ -9,8 +9,8 @@ import pytest
 from engine.situations import entry, episode, look, on_record, running, stopped_at_rung, study
 from engine.trainees import moment
 from seedsweep.api.episode import EndReason, StopReason
+from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.observation import Refusal
 
 FEW, MANY = 100, 1200

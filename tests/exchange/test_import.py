@@ -133,6 +133,8 @@ def test_without_a_direction_it_is_refused_with_the_remedy(tmp_path: Path, capsy
         ("seed,score\n-1,0.5\n", "row 2: seed is '-1', and no whole number"),
         ("seed,score\n9999999999,0.5\n", "row 2: seed is '9999999999', and no whole number"),
         ("seed,score\n,0.5\n", "row 2: seed is '', and no whole number"),
+        ("seed,score\n1,1_0\n", "row 2: score is '1_0', and no number: correct it"),
+        ("seed,score\n1,\u0661\n", "row 2: score is '\u0661', and no number: correct it"),
         ("seed,score\n1,0.5,2\n", "row 2: has 3 cells, and there are 2 columns: correct it"),
         (
             "seed,score\n1,0.5\n,\n",
@@ -328,6 +330,11 @@ def test_a_table_with_another_separator_is_refused_by_its_name(
 ) -> None:
     source = table(tmp_path, "seed,score\n1,0.5\n".replace(",", sign), name)
     assert said in refusal(capsys, tmp_path, source, *UP)
+
+
+def test_cells_may_hold_line_breaks_and_names_of_columns_blanks_around_them(tmp_path: Path) -> None:
+    text = 'seed, evaluation ,score,note\n1,1,0.5,a\u2028b\x0cc\n1,2,0.6,"d\ne"\n'
+    assert curves(imported(tmp_path, table(tmp_path, text), *UP)) == {"wi1-do1": [0.5, 0.6]}
 
 
 def test_a_column_may_begin_with_a_hash(tmp_path: Path) -> None:
@@ -607,6 +614,12 @@ def test_a_panel_of_wandb_is_read_with_its_gaps_and_undefined_scores(tmp_path: P
     assert status_of(record).steps == 20
 
 
+def test_a_panel_of_means_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    panel = PANEL.replace('"0.5","0.5","0.5"', '"0.5","0.4","0.6"')
+    said = refusal(capsys, tmp_path, table(tmp_path, panel), "--score", "acc", *UP)
+    assert "row 2: run seed-1 - acc is a mean of values from 0.4 to 0.6: export single runs, ungrouped" in said
+
+
 def test_a_panel_without_the_metric_is_refused_with_those_that_it_has(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -681,13 +694,21 @@ def test_an_evaluation_that_was_recorded_again_with_the_same_score_is_one(tmp_pa
     assert record.episodes[0].status.losses == [0.5, 0.4]
 
 
+def test_a_score_of_a_state_that_is_true_or_false_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again(trained(tmp_path / "runs", 1, [0.5, 0.6]), 30, eval_accuracy=True)
+    said = refusal(capsys, tmp_path, tmp_path / "runs", "--score", "eval_accuracy", *UP)
+    assert "eval_accuracy is 'True', and no number: name another column" in said
+
+
 def test_an_evaluation_with_two_scores_is_refused_with_a_remedy_that_this_source_has(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     again(trained(tmp_path / "runs", 1, [0.5, 0.6]), 20, eval_accuracy=0.7)
     said = refusal(capsys, tmp_path, tmp_path / "runs", "--score", "eval_accuracy", *UP)
     assert "wi1-do1 has step 20 twice, with the scores 0.6 and 0.7" in said
-    assert said.endswith(": keep the trainer_state.json of one attempt")
+    assert ": keep the trainer_state.json of one attempt, and take out an evaluation after training" in said
 
 
 def test_a_run_without_an_evaluation_beside_others_is_refused_with_its_folder(

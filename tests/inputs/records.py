@@ -38,7 +38,7 @@ EVALUATIONS, STEPS, RUNG, KEEP = 20, 200, 6, 3
 BASELINE = 0.527
 SECONDS_PER_STEP = 0.5
 FAILED, DIVERGED = "wi3-do1", "wi2-do0"
-FAILED_REASON = "OutOfMemory (3 of 2 retries spent): CUDA out of memory"
+FAILED_REASON = "OutOfMemory (failure 3, backoffLimitPerEpisode 2): CUDA out of memory"
 DIVERGED_REASON = "loss or weights became non-finite before evaluation 4"
 
 SWEEP = """

@@ -5,6 +5,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from seedsweep.api.sweep import SeedSweep
+
 FINE_TUNING = """\
 apiVersion: seedsweep.io/v1alpha1
 kind: SeedSweep
@@ -36,3 +38,8 @@ def changed(path: str, value: Any, text: str = FINE_TUNING) -> str:
         place[last] = value
     # JSON is YAML, and leaves no doubt about what is a text.
     return json.dumps(document)
+
+
+def as_resource(sweep: SeedSweep) -> dict[str, Any]:
+    """The sweep as a cluster's API server takes it."""
+    return sweep.model_dump(mode="json", by_alias=True, exclude_unset=True)

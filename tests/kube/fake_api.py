@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from inputs.pod_sweeps import sweep_with
+from inputs.sweeps import as_resource
 from seedsweep.contract.message import Message, Outcome, TrainerInfo, encode_message
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.events.recorder import Recorder
@@ -39,7 +40,7 @@ PATIENCE = 60.0
 def body_of(**fields: Any) -> Object:
     """A sweep as the API server shows it; `fields` of the spec by their wire names."""
     spec = {f"spec.{name}": value for name, value in fields.items()}
-    body = sweep_with({"spec.trainer": OWN_TRAINER, **spec}).to_json()
+    body = as_resource(sweep_with({"spec.trainer": OWN_TRAINER, **spec}))
     body["metadata"] |= {"generation": 1, "resourceVersion": "1", "uid": UID, "namespace": "team"}
     return body
 

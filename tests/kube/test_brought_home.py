@@ -19,6 +19,7 @@ from rich.console import Console
 
 from host.s3 import S3Server
 from inputs import records
+from inputs.sweeps import as_resource
 from seedsweep.api.sweep import Storage, Trainer
 from seedsweep.cluster import attempts, download
 from seedsweep.cluster import record as of_cluster
@@ -242,6 +243,23 @@ def with_winner(sweep: Swept, claim: Path) -> Swept:
     return replace(sweep, made=sweep.made.with_status(best=sweep.made.status.best.evolve(weights=weights)))
 
 
+async def fetched(found: Swept, api: OneClaim, to: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Fetch it; what was said."""
+
+    async def named_sweep(*_: object) -> Object:
+        body: Object = as_resource(found.record.sweep)
+        return {**body, "apiVersion": "seedsweep.io/v1alpha1", "kind": "SeedSweep"}
+
+    async def stored_record(*_: object) -> Record:
+        return found.record
+
+    monkeypatch.setattr("seedsweep.cluster.fetch.named_sweep", named_sweep)
+    monkeypatch.setattr("seedsweep.cluster.fetch.stored_record", stored_record)
+    said = io.StringIO()
+    await Fetcher(cast("Api", api), "nlp", "rte", to, Console(file=said, width=500)).run()
+    return said.getvalue()
+
+
 @pytest.mark.parametrize("left", [True, False])
 async def test_a_fetch_brings_the_winner_and_through_the_same_pod_what_is_for_reports(
     tmp_path: Path, cluster: Callable[[Swept], OneClaim], monkeypatch: pytest.MonkeyPatch, left: bool
@@ -251,17 +269,7 @@ async def test_a_fetch_brings_the_winner_and_through_the_same_pod_what_is_for_re
     if left:
         copied(found, claim)
     api = cluster(found)
-
-    async def named_sweep(*_: object) -> Object:
-        body: Object = found.record.sweep.to_json()
-        return {**body, "apiVersion": "seedsweep.io/v1alpha1", "kind": "SeedSweep"}
-
-    async def stored_record(*_: object) -> Record:
-        return found.record
-
-    monkeypatch.setattr("seedsweep.cluster.fetch.named_sweep", named_sweep)
-    monkeypatch.setattr("seedsweep.cluster.fetch.stored_record", stored_record)
-    await Fetcher(cast("Api", api), "nlp", "rte", to, Console(file=io.StringIO(), width=500)).run()
+    await fetched(found, api, to, monkeypatch)
     assert len(api.manifests) == 1
     assert (to / "best" / "config.json").read_text() == "{}"
     assert (to / "report.html").exists()
@@ -270,6 +278,38 @@ async def test_a_fetch_brings_the_winner_and_through_the_same_pod_what_is_for_re
     else:
         assert findings(to).verdict.runner_up is None
     assert names_in(to) >= {"sweep.json", "curves.csv", "best/manifest.json"}
+
+
+def without_cuts(sweep: Swept) -> Swept:
+    """Somebody has deleted its Cuts."""
+    return replace(sweep, made=replace(sweep.made, cuts=[]))
+
+
+async def test_a_fetch_brings_the_winner_of_a_sweep_whose_cuts_are_gone_and_says_why_there_is_no_report(
+    tmp_path: Path, cluster: Callable[[Swept], OneClaim], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = tmp_path / "winner"
+    found = without_cuts(with_winner(swept(tmp_path, CLAIM), tmp_path / "claim"))
+    said = await fetched(found, cluster(found), to, monkeypatch)
+    assert (to / "best" / "config.json").exists()
+    assert not (to / "report.html").exists()
+    assert "There is no report: the record of rte in the cluster holds 0 of the 1 cuts that the sweep names" in said
+
+
+@pytest.mark.parametrize(
+    ("completed", "remedy"),
+    [(True, "restore the objects from a backup of the cluster"), (False, "again within five minutes: try again then")],
+)
+def test_a_record_whose_cuts_are_gone_is_not_brought_and_the_remedy_is_that_of_a_cluster(
+    tmp_path: Path, cluster: Callable[[Swept], OneClaim], completed: bool, remedy: str
+) -> None:
+    found = without_cuts(swept(tmp_path, CLAIM))
+    if not completed:
+        found = replace(found, made=found.made.with_status(completion_time=None, phase="Running", conditions=[]))
+    cluster(found)
+    with pytest.raises(CommandError, match=f"holds 0 of the 1 cuts that the sweep names: .*{remedy}"):
+        bring_record("rte", "nlp", tmp_path / "home", print)
+    assert not (tmp_path / "home").exists()
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from inputs.pod_sweeps import CLAIM, sweep_with
+from inputs.sweeps import as_resource
 from kube.fake_time import FakeTime
 from seedsweep.contract.protocol import ExitCode
 from seedsweep.engine.decisions import Event
@@ -23,7 +24,7 @@ STORAGE = {**CLAIM, "retentionPolicy": {"whenDeleted": "Delete"}}
 
 
 def deleted_sweep() -> Object:
-    body: Object = sweep_with({"spec.storage": STORAGE}).to_json()
+    body: Object = as_resource(sweep_with({"spec.storage": STORAGE}))
     body["metadata"] |= {"namespace": "team", "uid": "sweep-uid", "resourceVersion": "1"}
     return body
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from inputs.pod_sweeps import CLAIM, sweep_with
+from inputs.sweeps import as_resource
 from kube.fake_api import PODS, UID, FakeApi, FakeCluster, Object, body_of, settle, until
 from seedsweep.api.episode import MAX_ATTEMPTS, Attempt, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.kube.apiserver.client import Api, ApiError
@@ -141,7 +142,7 @@ async def test_clean_ups_that_never_got_a_pod_leave_nothing_behind():
     clean_ups = CleanUps(cast("Api", api), settings, cast("Recorder", Teller()))
     clean_ups._begun = recent.Recent(kept)
     storage = {**CLAIM, "retentionPolicy": {"whenDeleted": "Delete"}}
-    sweep: Object = sweep_with({"spec.storage": storage}).to_json()
+    sweep: Object = as_resource(sweep_with({"spec.storage": storage}))
     sweep["metadata"] |= {"namespace": "team", "resourceVersion": "1"}
     for number in range(2 * kept):
         sweep["metadata"]["uid"] = f"uid-{number}"

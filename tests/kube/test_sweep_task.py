@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from inputs.pod_sweeps import CLAIM, sweep_with
+from inputs.sweeps import as_resource
 from kube.fake_api import CUTS, EPISODES, PODS, SWEEPS, UID, FakeCluster, Object, body_of, settle, until
 from seedsweep.api.housekeeping import HousekeepingTask
 from seedsweep.api.seeds import MAX_EPISODES
@@ -381,7 +382,7 @@ def storing_sweep() -> Object:
         "spec.seeds": {"single": {"count": 1}},
         "spec.earlyStopping": ...,
     }
-    body: Object = sweep_with(fields).to_json()
+    body: Object = as_resource(sweep_with(fields))
     body["metadata"] |= {"generation": 1, "resourceVersion": "1", "uid": UID, "namespace": "team"}
     return body
 

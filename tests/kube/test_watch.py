@@ -151,7 +151,7 @@ async def test_without_the_operator_the_record_is_shown_and_the_reason_told_once
     cluster = finished_cluster(operator=[answer])
     cluster.sweeps[:0] = [running(record)] * 4
     seen = await look(cluster)
-    [line] = [line for line in seen.text.splitlines() if "on record, every" in line]
+    [line] = [line for line in seen.text.splitlines() if "showing the record every" in line]
     assert told in line
     assert seen.code == Exit.COMPLETE
 

@@ -170,5 +170,5 @@ async def test_an_end_without_a_word_says_what_kept_its_metrics_from_being_read(
     machine.launched.process.code.set_result(0)
     await machine.attempts.ended()
     assert machine.seen.ending is not None
-    assert machine.seen.ending.message == text
+    assert machine.seen.ending.unread == text
     assert (machine.seen.trouble, machine.seen.unusable) == ("", ""), "it is over"

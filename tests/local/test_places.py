@@ -57,6 +57,14 @@ def test_episode_without_gpus_trains_on_cores() -> None:
     assert [place.gpus for place in find_places(wanted, {"0": "x"}, 2)] == [(), ()]
 
 
+@pytest.mark.parametrize("amount", ["500m", "1k", "1.5"])
+def test_number_of_gpus_that_is_not_whole_is_a_problem_and_no_crash(amount: str) -> None:
+    wanted = spec(**{"spec.trainer.resources": {"limits": {"nvidia.com/gpu": amount}}})
+    gpus = {"0": "x"}
+    problems = place_problems(wanted, gpus, find_places(wanted, gpus, 2))
+    assert [(p.path, p.value) for p in problems] == [("spec.trainer.resources.limits[nvidia.com/gpu]", amount)]
+
+
 def test_explicit_port_is_the_first_of_one_for_each_place() -> None:
     assert [place.port for place in find_places(spec(**{"spec.scrape": {"port": 9500}}), {}, 3)] == [9500, 9501, 9502]
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 import signal
 import time
 from datetime import UTC, datetime, timedelta
@@ -117,9 +118,11 @@ def test_sweep_interrupted_at_random_moments_ends_as_if_left_alone(seedsweep: Co
             process.send_signal(signal.SIGINT)
             said = process.communicate()[0]
             assert process.returncode == 130, said
-            assert "the same command goes on" in said
+            assert re.search(r"the same command goes on from here\. On record: .*; steps \d", said)
     held.unlink()
-    assert seedsweep(*disturbed.arguments()).code == 0
+    last = seedsweep(*disturbed.arguments())
+    assert last.code == 0
+    assert re.search(r"^Going on\. On record: .*; steps \d", last.out, re.MULTILINE)
     assert outcome(disturbed.record) == outcome(alone.record)
 
 

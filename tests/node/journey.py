@@ -268,7 +268,7 @@ def test_more_episodes_than_gpus_end_with_a_winner_through_an_upgrade_and_a_lost
 
 def test_who_watched_saw_the_cut_and_the_winner_through_an_upgrade_and_a_lost_operator(swept: Story):
     best = swept.sweep()["status"]["best"]
-    assert "No live view by the operator" in swept.watched, "while there was none"
+    assert "No live view from the operator" in swept.watched, "while there was none"
     assert "survivors train to the end" in swept.watched, "after the cut"
     assert f"by {best['episode']}" in swept.watched
 

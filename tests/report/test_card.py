@@ -186,7 +186,7 @@ def test_a_card_of_other_making_gets_its_test_score_at_its_end() -> None:
 @pytest.mark.parametrize(
     ("kind", "status", "words"),
     [
-        ("NonDeterministic", "True", "the first record stands"),
+        ("NonDeterministic", "True", "the first record counts"),
         ("HeterogeneousHardware", "True", "not bit-comparable"),
         ("ExactScores", "False", "sampled"),
     ],

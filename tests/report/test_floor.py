@@ -79,7 +79,7 @@ def test_before_all_of_them_have_come_to_the_floor_no_statistics_are_told() -> N
     status = record.episodes[3].status.evolve(rung_scores=[], verdict=None)
     record.episodes[3] = record.episodes[3].evolve(status=status)
     assert analyses(of(record)) == []
-    assert "None yet: the seeds that begin first have not all come to the floor." in words_of(record)
+    assert "None yet: the seeds that start first have not all reached the floor." in words_of(record)
 
 
 def test_one_that_failed_before_the_floor_is_not_in_n_and_is_named() -> None:

@@ -63,7 +63,7 @@ def test_hardware_and_versions_are_read_beside_the_record(tmp_path: Path) -> Non
     beside = read_beside(tmp_path, read_record(tmp_path))
     assert how_of(of(record), beside).conditions == (("device Toy 9000, threads 2, torch 2.9.0", 2),)
     assert "device Toy 9000, threads 2, torch 2.9.0 (2 attempts)" in words_of(record, beside)
-    assert "seedsweep run , and on a cluster spec.storage, keeps them beside a record" in words_of(record)
+    assert "seedsweep run keeps them beside a record, and so does spec.storage on a cluster" in words_of(record)
 
 
 def test_whole_runs_of_losers_are_the_audits() -> None:
@@ -102,7 +102,7 @@ def test_a_paper_is_led_by_the_test_score_and_its_n() -> None:
     assert paper is not None
     assert "has a test accuracy of 0.6643 (95 % interval over examples 0.6053 to 0.7195), n = 277" in paper.sentence
     assert "4 weight-initialization seeds by 2 data-order seeds" in paper.sentence
-    assert "after an early cut 3 of 8 went on" in paper.sentence
+    assert "after an early cut, 3 of 8 continued" in paper.sentence
     assert paper.markdown.splitlines()[2:4] == ["| test accuracy | 0.6643 |", "| test examples | 277 |"]
     assert paper.latex.splitlines()[2:5] == [
         r"  test accuracy & 0.6643 \\",
@@ -133,7 +133,7 @@ def test_without_a_test_score_a_paper_says_so_and_calls_the_validation_score_opt
     record = record.with_status(best=record.status.best.evolve(test=None))
     paper = paper_of(of(record))
     assert paper is not None
-    assert "which is optimistic" in paper.sentence
+    assert "optimistic because it was used to choose" in paper.sentence
     assert "there is no test score" in paper.sentence
     assert "| test accuracy | none |" in paper.markdown
     assert paper_of(of(records.fully_trained().with_status(best=None))) is None

@@ -12,9 +12,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox, BboxBase
 
 from inputs import records
+from inputs.two_cuts import two_cuts
 from seedsweep.report.beside import Beside
 from seedsweep.report.figures.all_figures import figures_of
-from seedsweep.report.figures.drawing import FONT_SIZE, Drawing, paper
+from seedsweep.report.figures.drawing import FONT_SIZE, NARROW, Drawing, paper
 from seedsweep.report.figures.labels import spread
 from seedsweep.report.record import Record
 
@@ -33,46 +34,11 @@ def test_places_that_are_far_enough_apart_stay_where_they_are_wanted(wanted: lis
     assert spread([want / 20 for want in wanted], 0.05) == pytest.approx([want / 20 for want in wanted])
 
 
-def two_cuts(weight_inits: int, data_orders: int, keep: int) -> Record:
-    """A record whose first cut keeps half, and whose second, right after it, so many."""
-    record = records.finished(weight_inits, data_orders)
-    first = record.cuts[0].data
-    kept = first.ranked[:keep]
-    by_name = {e.spec.id.name: i for i, e in enumerate(record.episodes)}
-    for name in kept:
-        i = by_name[name]
-        scores = records.curve(i)
-        status = record.episodes[i].status.evolve(state="Finished", scores=scores, best=records.best_of(scores))
-        assert status.verdict is not None
-        status = status.evolve(verdict=status.verdict.evolve(outcome="Finished", rung=None, cut=None))
-        record.episodes[i] = record.episodes[i].evolve(status=status)
-    half = first.evolve(keep=len(first.ranked) // 2, threshold=first.scores[len(first.ranked) // 2 - 1])
-    second = first.evolve(
-        rung=1,
-        evaluation=records.RUNG + 1,
-        keep=keep,
-        ranked=first.ranked[: len(first.ranked) // 2],
-        scores=first.scores[: len(first.ranked) // 2],
-        losses=[],
-        excluded=[],
-        threshold=first.scores[keep - 1],
-    )
-    best = max(record.episodes, key=lambda e: e.status.best.score if e.status.best is not None else 0.0)
-    assert best.status.best is not None
-    assert record.status.best is not None
-    won = record.status.best.evolve(
-        episode=best.spec.id.name, score=best.status.best.score, evaluation=best.status.best.evaluation
-    )
-    record = record.with_status(best=won)
-    cut = record.cuts[0]
-    cuts = [cut.evolve(data=half), cut.evolve(metadata=cut.metadata.evolve(name="rte-b0-r1"), data=second)]
-    return Record(record.sweep, record.episodes, cuts)
-
-
-def boxes(drawing: Drawing) -> tuple[BboxBase, list[tuple[str, Bbox]]]:
+def boxes(drawing: Drawing, *, narrow: bool = False) -> tuple[BboxBase, list[tuple[str, Bbox]]]:
     """The whole figure, and the room that each label, line of the key and axis with its numbers takes."""
     with mpl.rc_context({"font.size": FONT_SIZE, "text.parse_math": False}):
-        figure = Figure(figsize=drawing.size, layout="constrained")
+        size = (NARROW, drawing.narrow_height) if narrow else drawing.size
+        figure = Figure(figsize=size, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         drawing.paint(figure, paper())
         canvas.draw()
@@ -106,17 +72,18 @@ def collapsed() -> Record:
     return record
 
 
+@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
 @pytest.mark.parametrize(
     "record",
     [of(records.finished()), two_cuts(12, 9, 40), alike(records.fully_trained(10, 5)), collapsed()],
     ids=["small", "two cuts and 40 finalists", "all scores equal", "a finalist that collapses"],
 )
-def test_nothing_that_is_written_covers_anything_else_or_leaves_the_figure(record: Record) -> None:
+def test_nothing_that_is_written_covers_anything_else_or_leaves_the_figure(record: Record, narrow: bool) -> None:
     drawings = figures_of(record, records.losses(record.episodes))
     of_whole_runs = [] if record.cuts else ["tuning", "densities"]
     assert [drawing.name for drawing in drawings] == ["curves", "losses", "finalists", "grid", *of_whole_runs]
     for drawing in drawings:
-        whole, found = boxes(drawing)
+        whole, found = boxes(drawing, narrow=narrow)
         assert len(found) >= 2
         for words, box in found:
             assert Bbox.union([whole, box]).bounds == whole.bounds, f"{drawing.name}: {words} leaves it"
@@ -124,10 +91,11 @@ def test_nothing_that_is_written_covers_anything_else_or_leaves_the_figure(recor
             assert not here.overlaps(there), f"{drawing.name}: {one} covers {other}"
 
 
-def test_all_of_40_finalists_are_named_in_their_figure() -> None:
+@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
+def test_all_of_40_finalists_are_named_in_their_figure(narrow: bool) -> None:
     record = two_cuts(12, 9, 40)
     finalists = next(drawing for drawing in figures_of(record, Beside()) if drawing.name == "finalists")
-    written = " ".join(words for words, _ in boxes(finalists)[1])
+    written = " ".join(words for words, _ in boxes(finalists, narrow=narrow)[1])
     kept = record.cuts[-1].data.kept
     assert len(kept) == 40
     assert all(name in written for name in kept)

@@ -68,7 +68,7 @@ def test_the_verdict_tells_how_many_losers_could_not_be_told_apart() -> None:
 
 def test_where_few_are_kept_it_is_said_that_p_is_too_small() -> None:
     known = records.known(RECORD)
-    told = "Fewer than a quarter were kept, by these scores, so that p is rather too small."
+    told = "Fewer than a quarter were kept, by these scores, so p tends to be too small."
     assert told not in words_of(RECORD, known)
     one = CutData.model_validate(CUT.model_dump() | {"keep": 1})
     assert told in words_of(replace(RECORD, cuts=[RECORD.cuts[0].evolve(data=one)]), known)

@@ -64,7 +64,7 @@ def test_episodes_that_the_sweep_counts_but_have_no_file_are_missed(tmp_path: Pa
     read_record(tmp_path)
     min(tmp_path.glob("episodes/*.json")).unlink()
     said = (
-        f"holds {many - 1} of the {many} episodes that sweep.json counts as trained, lost or given up: "
+        f"holds {many - 1} of the {many} episodes that the sweep counts as trained, lost or given up: "
         "restore the files that are missing"
     )
     with pytest.raises(RecordError, match=said):
@@ -74,7 +74,7 @@ def test_episodes_that_the_sweep_counts_but_have_no_file_are_missed(tmp_path: Pa
 def test_a_cut_that_the_sweep_names_but_has_no_file_is_missed(tmp_path: Path) -> None:
     records.write(tmp_path, records.finished())
     next(tmp_path.glob("cuts/*.json")).unlink()
-    with pytest.raises(RecordError, match="holds 0 of the 1 cuts that sweep"):
+    with pytest.raises(RecordError, match="holds 0 of the 1 cuts that the sweep"):
         read_record(tmp_path)
 
 

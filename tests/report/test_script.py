@@ -109,7 +109,8 @@ def test_an_episode_pointed_at_in_one_place_is_marked_in_all() -> None:
     places = ("row", "curve", "loss", "finalist", "cell")
     for place in places:
         found = after(f"document.getElementById('{place}-{kept}').fire('pointerover'); return [on(), lines().length];")
-        assert found == [sorted(f"{kind}-{kept}" for kind in places), 2]
+        marks = [*places, *(f"narrow-{kind}" for kind in places[1:])]
+        assert found == [sorted(f"{mark}-{kept}" for mark in marks), 4]
     assert (
         after(f"document.getElementById('row-{kept}').fire('pointerover'); document.fire('pointerover'); return on();")
         == []
@@ -127,9 +128,11 @@ def test_a_curve_that_is_not_drawn_is_drawn_while_its_row_is_pointed_at() -> Non
     record = records.finished(*size)
     scores = next(e.status.scores for e in record.episodes if e.spec.id.name == name)
     assert before == []
-    assert len(drawn) == 1
-    assert len(re.findall(r"[ML]", drawn[0])) == len(scores)
-    assert drawn[0].startswith("M")
+    # In the figure, and in that for phones.
+    assert len(drawn) == 2
+    for path in drawn:
+        assert len(re.findall(r"[ML]", path)) == len(scores)
+        assert path.startswith("M")
 
 
 def test_a_click_keeps_an_episode_and_escape_lets_it_go() -> None:

@@ -349,7 +349,7 @@ def test_survivors_are_refused_and_the_remedy_compares_at_the_cut(capsys: pytest
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--score", "test"), "--score: a record has a test score of its winner alone"),
+        (("--score", "test"), "--score: a record has a test score only for its winner"),
         (("--score", "mean"), "--score: 'mean' is not known: give best or final"),
         (("--smallest", "0"), "--smallest: '0' is no number above 0"),
         (("--smallest", "nan"), "--smallest: 'nan' is no number above 0"),

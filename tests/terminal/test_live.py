@@ -11,8 +11,8 @@ from rich.console import Console
 
 from inputs import records
 from seedsweep.api.core.objects import Condition
+from seedsweep.api.recorded import timestamp
 from seedsweep.engine.decisions import Event
-from seedsweep.engine.draft import timestamp
 from seedsweep.terminal import LiveView
 from seedsweep.terminal.board import make_board
 from seedsweep.terminal.drawing import draw_rows, sparkline

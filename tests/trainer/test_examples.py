@@ -148,7 +148,13 @@ def test_whole_numbers_are_ordered_by_size(tmp_path: Path) -> None:
         (["no", "yes", " yes"], r"'yes' \(row 3\) and ' yes' \(row 4\) of dataset.train .* look alike"),
         (["0", "1", "nan"], r"row 4 of dataset.train .* has no label but 'nan', which is not a finite number"),
         (["0", "1", "-inf"], r"row 4 of dataset.train .* has no label but '-inf', which is not a finite number"),
+        (["0", "1", "NA"], r"row 4 of dataset.train .* has no label but 'NA', which is not a finite number"),
+        (["0.5", "1.5", "None"], r"row 4 of dataset.train .* has no label but 'None', which is not a finite number"),
         (["no", "yes", "  "], r"row 4 of dataset.train .* has no label"),
+        (["True", "False", "true"], r"'True' \(row 2\) and 'true' \(row 4\) of dataset.train .* look alike"),
+        (["no", "caf\u00e9", "cafe\u0301"], r"\(row 3\) and .* \(row 4\) of dataset.train .* look alike"),
+        (["no", "yes", "yes\u200b"], r"'yes' \(row 3\) and 'yes\\u200b' \(row 4\) of dataset.train .* look alike"),
+        (["no", "not  sure", "not sure"], r"'not  sure' \(row 3\) and 'not sure' \(row 4\) .* look alike"),
     ],
 )
 def test_labels_that_are_one_or_none_are_refused_unless_they_are_listed(
@@ -166,8 +172,8 @@ def test_long_numbers_that_differ_in_their_last_digit_are_two_classes(tmp_path: 
 
 
 def test_words_that_look_like_numbers_are_classes_among_words(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.csv", ["text,label", "a,inf", "b,nan", "c,word"])
-    assert classes(load(path, validation=path)).names == ("inf", "nan", "word")
+    path = written(tmp_path, "a.csv", ["text,label", "a,inf", "b,nan", "c,word", "d,NA"])
+    assert classes(load(path, validation=path)).names == ("NA", "inf", "nan", "word")
 
 
 ORDER = """

@@ -12,8 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoTokenizer,
+    BartConfig,
     BertConfig,
     DebertaV2Config,
+    FNetConfig,
     GPT2Config,
     ModernBertConfig,
     OPTConfig,
@@ -47,12 +49,26 @@ TINY: dict[str, Any] = {
 }
 GPT2: dict[str, Any] = {"vocab_size": len(VOCABULARY), "n_embd": 16, "n_layer": 1, "n_head": 2, "eos_token_id": 3}
 
+BART = BartConfig(
+    vocab_size=len(VOCABULARY),
+    d_model=16,
+    encoder_layers=1,
+    decoder_layers=1,
+    encoder_attention_heads=2,
+    decoder_attention_heads=2,
+    encoder_ffn_dim=32,
+    decoder_ffn_dim=32,
+    max_position_embeddings=40,
+    pad_token_id=0,
+    eos_token_id=3,
+)
+
 
 def judged(config: FineTuning) -> PreTrainedModel:
     """The model, as `check` judges it."""
     tokenizer, data = load_data(config)
     model, _ = load_model(config, data, tokenizer, 0)
-    check_fit(config, model, tokenizer, data)
+    check_fit(config, model, data)
     try_step(config, model, tokenizer, data)
     return model
 
@@ -146,8 +162,11 @@ def test_a_token_that_the_model_does_not_have_is_refused_with_its_row_though_onl
         judged(fine_tuning(model=str(tmp_path / "model"), dataset=dataset))
 
 
-def test_a_padding_token_that_the_model_does_not_have_is_refused(tmp_path: Path, fine_tuning: Make) -> None:
-    save_checkpoint(tmp_path / "model", ARCHITECTURES["gpt2"])
+@pytest.mark.parametrize("architecture", ["gpt2", "bert"])
+def test_a_padding_token_that_the_model_does_not_have_is_refused(
+    architecture: str, tmp_path: Path, fine_tuning: Make
+) -> None:
+    save_checkpoint(tmp_path / "model", ARCHITECTURES[architecture])
     edited(tmp_path / "model", "tokenizer_config.json", pad_token="[NEW]")
     says = rf"pads with token {len(VOCABULARY)}, .* vocab_size of {len(VOCABULARY)}: set pad_token .* end of sequence"
     with pytest.raises(ConfigurationError, match=says):
@@ -188,6 +207,50 @@ def test_texts_of_which_the_tokenizer_knows_next_to_nothing_are_refused(
     )
     with pytest.raises(ConfigurationError, match=says):
         judged(fine_tuning(dataset=dataset))
+
+
+@pytest.mark.parametrize(
+    ("config", "side", "remedy"),
+    [
+        # It has no attention mask.
+        (
+            FNetConfig(**{**TINY, "max_position_embeddings": 40}),
+            "right",
+            "use a model that masks padding, such as BERT",
+        ),
+        (ARCHITECTURES["bert"], "left", "set padding_side to right in its tokenizer_config.json"),
+        (ARCHITECTURES["gpt2"], "left", "set padding_side to right in its tokenizer_config.json"),
+    ],
+    ids=["fnet", "bert", "gpt2"],
+)
+def test_a_model_whose_answers_depend_on_padding_is_refused(
+    config: PreTrainedConfig, side: str, remedy: str, tmp_path: Path, fine_tuning: Make
+) -> None:
+    save_checkpoint(tmp_path / "model", config, padding_side=side)
+    with pytest.raises(ConfigurationError, match=rf"padding changes what .* answers, .*: {remedy}"):
+        judged(fine_tuning(model=str(tmp_path / "model")))
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_an_end_of_sequence_in_a_text_is_refused_with_its_row_where_the_head_counts_them(
+    part: str, tmp_path: Path, fine_tuning: Make, sentences: dict[str, str]
+) -> None:
+    save_checkpoint(tmp_path / "model", BART)
+    judged(fine_tuning(model=str(tmp_path / "model")))
+    path = tmp_path / "more.csv"
+    path.write_text(Path(sentences[part]).read_text() + "[SEP] fine,good,1.0\n")
+    row = len(path.read_text().splitlines())
+    with pytest.raises(ConfigurationError, match=rf"row {row} of dataset.{part} .* holds the end of sequence"):
+        judged(fine_tuning(model=str(tmp_path / "model"), dataset={**sentences, part: str(path), "maxLength": 16}))
+
+
+def test_a_tokenizer_that_ends_no_sequence_is_refused_where_the_head_reads_the_end(
+    tmp_path: Path, fine_tuning: Make
+) -> None:
+    save_checkpoint(tmp_path / "model", BART)
+    edited(tmp_path / "model", "config.json", eos_token_id=1)
+    with pytest.raises(ConfigurationError, match=r"ends no example with token 1, the eos_token_id of its config.json"):
+        judged(fine_tuning(model=str(tmp_path / "model")))
 
 
 def test_a_few_unknown_words_are_not_refused(tmp_path: Path, fine_tuning: Make, sentences: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from transformers import AutoConfig
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.protocol import Env, ExitCode
@@ -24,6 +25,7 @@ from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.errors import ConfigurationError, HubError
 from seedsweep_trainer.jobs.warm_up import warm_up
+from seedsweep_trainer.model import pretrained
 
 
 def answered(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
@@ -107,3 +109,38 @@ def test_a_hub_that_is_away_is_asked_again_by_a_warm_up_and_refused_by_a_check(
     said = capsys.readouterr().err
     assert "the hub was not reached" in said
     assert "Traceback" not in said
+
+
+def test_a_hub_that_is_away_is_told_before_its_client_tries_for_each_file(
+    fine_tuning: Callable[..., FineTuning], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", away)
+    monkeypatch.setattr(AutoConfig, "from_pretrained", lambda path, **_: asked.append(path))
+    with pytest.raises(HubError, match="model 'org/not-cached': the hub was not reached"):
+        pretrained.load_architecture(fine_tuning(model="org/not-cached"))
+    assert asked == []
+
+
+def test_a_hub_that_answers_with_a_failure_is_asked_for_the_files_which_its_client_tries_again(
+    fine_tuning: Callable[..., FineTuning], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise answered(HfHubHTTPError, 503)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", failing)
+    monkeypatch.setattr(AutoConfig, "from_pretrained", lambda path, **_: f"config of {path}")
+    assert str(pretrained.load_architecture(fine_tuning(model="org/not-cached"))) == "config of org/not-cached"
+
+
+def test_a_model_in_the_cache_is_loaded_without_a_question(
+    fine_tuning: Callable[..., FineTuning], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrained, "try_to_load_from_cache", lambda *_, **__: "config.json")
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: pytest.fail("the hub is asked"))
+    monkeypatch.setattr(AutoConfig, "from_pretrained", lambda path, **_: f"config of {path}")
+    assert str(pretrained.load_architecture(fine_tuning(model="org/cached"))) == "config of org/cached"

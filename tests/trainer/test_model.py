@@ -26,6 +26,7 @@ from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.model.loading import initialise, load_model, tensors_digest
 from seedsweep_trainer.model.pretrained import load_tokenizer
 from trainer.conftest import ARCHITECTURES, INITIALIZER_RANGE, save_checkpoint
+from trainer.observed import different
 
 Make = Callable[..., FineTuning]
 WEIGHTS = "model.safetensors"
@@ -236,6 +237,26 @@ def test_a_kept_head_with_the_classes_in_another_order_is_refused(
         load(fine_tuning(model=str(swapped), head="keep"))
 
 
+@pytest.mark.parametrize(
+    ("theirs", "says"),
+    [
+        (
+            {"id2label": {"0": "bad", "2": "good"}, "label2id": {"bad": 0, "good": 2}},
+            r"id2label .* has the ids \[0, 2\], which leaves",
+        ),
+        ({"label2id": {"bad": 1, "good": 0}}, r"id2label .* and label2id .* contradict each other"),
+    ],
+)
+def test_a_kept_head_whose_labels_have_no_clear_meaning_is_refused(
+    theirs: dict[str, Any], says: str, tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make
+) -> None:
+    folder = with_head(tmp_path / "kept", checkpoints["bert"], id2label={0: "bad", 1: "good"})
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | theirs))
+    with pytest.raises(ConfigurationError, match=f"head 'keep': {says}.*: .*or use head: reinit"):
+        load(fine_tuning(model=str(folder), head="keep"))
+
+
 def test_the_model_says_what_its_outputs_mean(fine_tuning: Make, sentences: dict[str, str]) -> None:
     model, _ = load(fine_tuning())
     assert model.config.problem_type == "single_label_classification"
@@ -302,7 +323,10 @@ def test_a_disk_that_fails_is_not_blamed_on_the_model(fine_tuning: Make, monkeyp
         ("config.json", None, "has no config.json; give a folder that save_pretrained has written"),
         ("config.json", '{"model_type": "vit"}', "model_type 'vit', which transformers cannot classify sequences with"),
         ("config.json", '{"model_type": "mine", "auto_map": {}}', "asks for code of its own, which is not run"),
+        ("config.json", '{"model_type": "mine"}', "model_type 'mine', which transformers does not know"),
         ("tokenizer.json", "[", "tokenizer.json is not whole JSON; copy it anew"),
+        ("tokenizer.json", '{"version": "9.0"}', "its tokenizer is of another kind than its tokenizer_config.json"),
+        (WEIGHTS, None, "has no model.safetensors; save the model with save_pretrained"),
     ],
 )
 def test_a_folder_that_is_not_whole_is_refused_in_our_own_words(
@@ -312,6 +336,42 @@ def test_a_folder_that_is_not_whole_is_refused_in_our_own_words(
     if content is not None:
         (headless / file).write_text(content)
     with pytest.raises(ConfigurationError, match=f"^model '{headless}' cannot be loaded: .*{says}"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_weights_in_several_files_are_read_whole_or_refused_with_what_is_missing(
+    headless: Path, fine_tuning: Make
+) -> None:
+    whole = parameters(load(fine_tuning(model=str(headless)))[0])
+    model = BertModel.from_pretrained(headless)
+    (headless / WEIGHTS).unlink()
+    model.save_pretrained(headless, max_shard_size="8KB")
+    assert different(whole, parameters(load(fine_tuning(model=str(headless)))[0])) == set()
+    shard = sorted(headless.glob("model-*.safetensors"))[1]
+    content = shard.read_bytes()
+    shard.unlink()
+    with pytest.raises(ConfigurationError, match=f"{shard.name} is missing, and model.safetensors.index.json names it"):
+        load(fine_tuning(model=str(headless)))
+    shard.write_bytes(content)
+    (headless / f"{WEIGHTS}.index.json").unlink()
+    with pytest.raises(ConfigurationError, match=r"neither model.safetensors nor model.safetensors.index.json"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_an_adapter_alone_is_refused_with_what_to_do(headless: Path, fine_tuning: Make) -> None:
+    (headless / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    (headless / "config.json").unlink()
+    (headless / WEIGHTS).rename(headless / "adapter_model.safetensors")
+    with pytest.raises(ConfigurationError, match="it is an adapter alone; merge it into its model"):
+        load(fine_tuning(model=str(headless)))
+
+
+def test_quantized_weights_are_refused(headless: Path, fine_tuning: Make) -> None:
+    config = json.loads((headless / "config.json").read_text())
+    (headless / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "gptq"}}))
+    with pytest.raises(
+        ConfigurationError, match=r"its weights are quantized .*'gptq'.*: use the model that it was made"
+    ):
         load(fine_tuning(model=str(headless)))
 
 

@@ -27,7 +27,8 @@ from seedsweep.contract.exits import classify_end
 from seedsweep.contract.message import Message, Outcome, TrainerInfo, as_published, decode_message, encode_message
 from seedsweep.contract.protocol import Env, ExitCode, MetricName
 from seedsweep.contract.scrape import Expected, parse_reading, reading_of
-from seedsweep_trainer.reporting.reporter import Outlets, Reporter
+from seedsweep_trainer.reporting.outlets import Outlets
+from seedsweep_trainer.reporting.reporter import Reporter
 
 SCORE, LOSS = str(MetricName.CURVE_SCORE), str(MetricName.CURVE_LOSS)
 

@@ -4,6 +4,8 @@ import errno
 import json
 import math
 import socket
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,6 +109,13 @@ def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
         ("a.json", " \n", "it is empty; give a file with examples"),
         ("a.csv", "text,label\n", "it has a header line and no rows; add some"),
         ("a.csv", 'text,label\nx,0\n"y,1\nz,0\n', "a quote in line 3 is not closed"),
+        # What reads tables would make one row of two.
+        ("a.csv", 'text,label\n"good,1\n"bad,0\nfine,1\n', "a quote in line 2 is not closed, or goes on after its end"),
+        ("a.csv", 'text,label\n"Yes" he said,1\nno,0\n', "a quote in line 2 is not closed, or goes on after its end"),
+        ("a.csv", "\ntext,label\nx,1\n", "line 1 is empty; remove it, for the first line names the columns"),
+        ("a.csv", "# mine\ntext,label\nx,1\n", "line 2 has 2 fields, and the first line names one column; name all"),
+        ("a.csv", "text,label\nx,1\n".encode("utf-16-le"), "it is UTF-16; save the file as UTF-8"),
+        ("a.csv", b"PAR1 and more", "it is a Parquet file; name it .parquet"),
         ("a.csv", b"text,label\n\xff\xfe,1\n", r"line 2 is not UTF-8 \(byte 0xff at its position 1\); save the file"),
         (
             "a.tsv",
@@ -120,6 +129,10 @@ def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
         ("a.json", '[{"text": "x"},\n{"text"]', "line 2 is no valid JSON; correct it"),
         ("a.jsonl", '{"text": "x", "text": "y"}\n', "line 1 has 'text' more than once; remove one of them"),
         ("a.jsonl", "5\n", "line 1 is a number; make it an object"),
+        ("a.jsonl", "null\n", "line 1 is nothing; make it an object with a value for each column"),
+        ("a.jsonl", '\nnull\n{"text": "x"}\n', "line 2 is nothing; make it an object"),
+        ("a.json", "null", "line 1 is nothing; make it an object"),
+        ("a.jsonl", '{"text": "x", "label": 1e400}\n', "line 1, 'label': a number that is too large; correct it"),
         ("a.jsonl", '{"text": "\\ud83d"}\n', "line 1, 'text': half of a character"),
         ("a.parquet", "not parquet", "it is no whole Parquet file"),
         ("a.xlsx", "x", "must end in one of .csv, .tsv, .json"),
@@ -190,6 +203,79 @@ def test_nan_among_texts_is_no_text(tmp_path: Path) -> None:
     table = read_file(written(tmp_path, "a.jsonl", lines), "dataset.train")
     assert column(table, "text") == ["x", None, "y", None]
     assert table.strings("text", "dataset.columns.text", np.array([2, 1])) == ["y", None]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [("1", math.nan, "0"), ("null", '"quoted"', math.nan), ("2020-01-01", "2020-01-02")],
+    ids=["numbers", "json", "dates"],
+)
+def test_texts_of_json_that_look_like_other_values_stay_what_they_are(tmp_path: Path, values: Sequence[Any]) -> None:
+    lines = "\n".join(json.dumps({"text": value}) for value in values)
+    table = read_file(written(tmp_path, "a.jsonl", lines), "dataset.train")
+    assert column(table, "text") == [value if isinstance(value, str) else None for value in values]
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "texts"),
+    [
+        ({"other": None}, {"other": {"a": [1]}}, None),
+        ({}, {"label": 1}, (None, "1")),
+        ({"label": None}, {"label": "x"}, (None, "x")),
+        ({"label": 1}, {"label": 0.5}, ("1", "0.5")),
+        ({"label": 1}, {"label": math.nan}, ("1", None)),
+        ({"label": "2020-01-01"}, {"label": "x"}, ("2020-01-01", "x")),
+    ],
+)
+def test_values_far_down_in_json_may_be_of_another_type_than_the_first(
+    tmp_path: Path, early: dict[str, Any], late: dict[str, Any], texts: tuple[str | None, str | None] | None
+) -> None:
+    # `datasets` looks at the first ten megabytes.
+    lines = [json.dumps({"text": "x" * 1_000_000} | values) for values in [early] * 12 + [late]]
+    table = read_file(written(tmp_path, "a.jsonl", "\n".join(lines)), "dataset.train")
+    assert len(column(table, "text")) == 13
+    if texts is not None:
+        assert column(table, "label") == [texts[0]] * 12 + [texts[1]]
+
+
+def test_a_number_among_texts_that_look_like_numbers_is_told_apart(tmp_path: Path) -> None:
+    table = read_file(written(tmp_path, "a.jsonl", '{"text": "5"}\n{"text": 5}\n'), "dataset.train")
+    with pytest.raises(ConfigurationError, match="holds text in row 1, a number in row 2: write all"):
+        column(table, "text")
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        # As polars and as old releases of Spark write texts, and as databases write whole numbers.
+        (pa.array(["x", "y"], pa.string_view()), ["x", "y"]),
+        (pa.array([b"x", b"caf\xc3\xa9"], pa.binary()), ["x", "caf\u00e9"]),
+        (pa.array([Decimal(0), None, Decimal(7)], pa.decimal128(38, 0)), ["0", None, "7"]),
+        (pa.array([Decimal("0.5")], pa.decimal128(4, 2)), ["0.50"]),
+    ],
+    ids=["view", "binary", "whole", "decimal"],
+)
+def test_parquet_text_and_numbers_may_have_any_type_of_their_kind(
+    tmp_path: Path, values: pa.Array, texts: list[str | None]
+) -> None:
+    pq.write_table(pa.table({"text": values}), tmp_path / "a.parquet")
+    table = read_file(str(tmp_path / "a.parquet"), "dataset.train")
+    assert table.strings("text", "dataset.columns.text", np.arange(len(texts))) == texts
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (pa.table({"text": pa.array([], pa.string())}), "it has no rows; add some"),
+        (pa.table([["x"], ["y"]], names=["text", "text"]), "column 'text' appears more than once; rename one"),
+    ],
+)
+def test_parquet_that_holds_no_table_of_examples_is_refused_with_the_reason(
+    tmp_path: Path, table: pa.Table, says: str
+) -> None:
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(ConfigurationError, match=rf"cannot be read: {says}"):
+        read_file(str(tmp_path / "a.parquet"), "dataset.train")
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])

@@ -221,6 +221,14 @@ def test_more_tokens_than_the_tokenizer_is_for_are_refused(tmp_path: Path) -> No
         load_task(configuration(example_file(tmp_path)), tokenizer(model_max_length=64))
 
 
+@pytest.mark.parametrize("limit", ["512", 0, -1])
+def test_a_limit_of_the_tokenizer_that_is_no_number_of_tokens_is_refused(tmp_path: Path, limit: object) -> None:
+    with pytest.raises(
+        ConfigurationError, match=f"model_max_length {limit!r} of its tokenizer_config.json is no number"
+    ):
+        load_task(configuration(example_file(tmp_path)), tokenizer(model_max_length=limit))
+
+
 def test_metric_that_does_not_fit_the_data_is_refused(tmp_path: Path) -> None:
     config = configuration(example_file(tmp_path), "f1", labels=["no", "yes", "maybe"])
     with pytest.raises(ConfigurationError, match=r"dataset\.positiveLabel"):

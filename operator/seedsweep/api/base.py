@@ -122,7 +122,21 @@ def _is_decimal(text: str) -> str:
 DecimalString = Annotated[
     str, Field(min_length=1, max_length=32, json_schema_extra={"pattern": DECIMAL}), AfterValidator(_is_decimal)
 ]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+def _is_positive(text: str) -> str:
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", text) is None or float(text) <= 0:
+        raise ValueError('must be a number above 0 in quotes, like "0.25"')
+    return text
+
+
+GpuCount = Annotated[
+    str,
+    Field(max_length=9, json_schema_extra={"pattern": r"^[0-9]{1,4}(\.[0-9]{1,4})?$"}),
+    AfterValidator(_is_positive),
+]
+MAX_SEED = 2**31 - 1
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 """What others count: beyond it, not every program reads the same number."""
 Percent = Annotated[int, Field(ge=1, le=99)]

@@ -36,9 +36,9 @@ class ExcludedEpisode(Recorded):
     """An episode that had no final score at the rung, and why."""
 
     episode: EpisodeName
-    """Name of the episode, wiI-doJ after its seeds."""
+    """Name of the episode, wiI-doJ from its seeds."""
     reason: Annotated[str, Bound(MAX_EXCLUSION)]
-    """Why the episode was not compared, in short. Its Episode object has all of it."""
+    """Why the episode was not compared, in short. Its Episode object has the details."""
 
 
 class CutData(Recorded):
@@ -51,22 +51,23 @@ class CutData(Recorded):
     rung: int
     """Number of the rung within its bracket, from 0."""
     growth: int = 0
-    """Number of cuts that were made at this rung before, each of fewer episodes: the sweep got more seeds after it."""
+    """Number of earlier cuts at this rung, each of fewer episodes, before the sweep got more seeds."""
     replaces: ObjectName | None = None
-    """Name of the Cut that this one replaces: its losers have lost, and its survivors may. Absent: it is the first."""
+    """Name of the Cut that this one replaces: its losers stay lost, its survivors may lose. Absent: this is the
+    first."""
     evaluation: int
     """Number of the evaluation at which the episodes were compared, from 1."""
     keep: int
-    """Number of episodes that train on at most, p."""
+    """Maximum number of episodes that are kept, p."""
     rank_by: Literal["best", "latest"]
     """Score that episodes were ranked by: `best`, their best one up to the rung, or `latest`, the one at the rung."""
     ranked: Annotated[list[EpisodeName], Bound(MAX_EPISODES)]
-    """Names of all episodes that were compared, the best first. The first of them, as many as `keep`, train on."""
+    """Names of all episodes that were compared, the best first. The first `keep` of them survive."""
     scores: Annotated[list[float | None], Bound(MAX_EPISODES)] = Field(default_factory=list)
     """Scores of the ranked episodes at the rung, in the same order; null where every evaluation was undefined."""
     losses: Annotated[list[float | None], Bound(MAX_EPISODES)] = Field(default_factory=list)
     """Validation losses at the evaluations that the scores are from, in the same order, which decide ties; null where
-    not told. Empty: none was told."""
+    not reported. Empty: none were reported."""
     excluded: Annotated[list[ExcludedEpisode], Bound(MAX_EPISODES)] = Field(default_factory=list)
     """The episodes without a final score at the rung, and why."""
     threshold: float | None = None

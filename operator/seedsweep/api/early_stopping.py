@@ -10,7 +10,7 @@ from seedsweep.api.seeds import MAX_EPISODES
 
 
 class Rung(ApiModel):
-    """One cut: at this share of an episode, only so many go on."""
+    """One cut: at this share of an episode, only this many episodes are kept."""
 
     at_percent: Percent
     """Where the rung is, in whole percent of the evaluations E of a full episode: at evaluation floor(atPercent E /
@@ -28,30 +28,31 @@ Rungs = Annotated[list[Rung], Field(min_length=1, max_length=MAX_RUNGS)]
 
 
 class Bracket(ApiModel):
-    """A part of the episodes with rungs of its own."""
+    """A group of episodes with rungs of its own."""
 
     episodes: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
     """Number of the sweep's episodes that belong to the bracket."""
     rungs: Annotated[list[Rung], Field(max_length=MAX_RUNGS)]
-    """The cuts of the bracket, in their order. Empty: all of its episodes train to the end."""
+    """The cuts of the bracket, in order. Empty: all of its episodes train to the end."""
 
 
 class Hyperband(ApiModel):
     """Brackets generated as in Li et al. (2018), scaled to the sweep's number of episodes."""
 
     eta: Annotated[int, Field(ge=2, le=10)] = 3
-    """Each rung keeps one episode in so many."""
+    """Each rung keeps one in this many episodes."""
     resource: Annotated[int, Field(ge=2, le=100)] = 27
     """Units R of a full episode; the earliest rung is at one unit or later."""
 
 
 class Audit(ApiModel):
-    """Losers that run on to the end, so that what the cut cost can be estimated. Chosen before the start."""
+    """Losers that train on to the end, so that the cost of the cut can be estimated. Chosen before the start."""
 
     percent: Percent
-    """Chance, in percent, that an episode is flagged for the audit, by a hash of (seed, weightInit, dataOrder)."""
+    """Probability, in percent, that an episode is selected for the audit, by a hash of (seed, weightInit,
+    dataOrder)."""
     seed: Seed = 0
-    """Seed of the flags: another one flags other episodes."""
+    """Seed of the selection: another one selects other episodes."""
 
 
 class Floor(ApiModel):
@@ -72,7 +73,7 @@ class Floor(ApiModel):
 
 
 class EarlyStopping(OneOf):
-    """When episodes are stopped and how many go on: exactly one of rungs, brackets, hyperband or floor."""
+    """When episodes are stopped, and how many are kept: exactly one of rungs, brackets, hyperband or floor."""
 
     one_of = ("rungs", "brackets", "hyperband", "floor")
 
@@ -82,15 +83,15 @@ class EarlyStopping(OneOf):
     tie_seed: Seed = 0
     """Seed that breaks exact ties in score and loss, by a hash of (tieSeed, weightInit, dataOrder)."""
     rungs: Rungs | None = None
-    """Cuts of all episodes, in their order: each at a share of the evaluations, after which so many train on."""
+    """Cuts of all episodes, in order: each at a share of the evaluations, with the number of episodes to keep."""
     brackets: Annotated[list[Bracket], Field(min_length=1, max_length=MAX_BRACKETS)] | None = None
-    """Parts of the episodes with rungs of their own. Their episodes add up to all of the sweep."""
+    """Groups of episodes with rungs of their own. Their sizes add up to the episodes of the sweep."""
     hyperband: Hyperband | None = None
     """Brackets generated as in Li et al. (2018), scaled to the number of episodes of the sweep."""
     floor: Floor | None = None
-    """A comparison of each episode with a constant answer, and with no other episode. Needs spec.budget."""
+    """A comparison of each episode with a constant answer instead of other episodes. Needs spec.budget."""
     bracket_seed: Seed = 0
-    """Seed that says which episode goes into which bracket, balanced over both kinds of seeds."""
+    """Seed of the assignment of episodes to brackets, which is balanced over both kinds of seeds."""
     audit: Audit | None = None
     """Losers that train on to the end, so that the cost of the cut can be estimated. They are chosen before the start.
     Absent: none."""

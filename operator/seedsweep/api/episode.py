@@ -114,35 +114,35 @@ class Attempt(Recorded):
     uid: Annotated[str, Bound(64)]
     """UID of the pod, or of the process on one machine."""
     node: ObjectName | None = None
-    """Name of the node where the attempt ran. Absent: it got no place, or ran on one machine."""
+    """Name of the node where the attempt ran. Absent: it was never scheduled, or ran on one machine."""
     device: Annotated[str, Bound(MAX_DEVICE)] | None = None
-    """Name of the device that the attempt ran on, such as a GPU. Absent: not told."""
+    """Name of the device that the attempt ran on, such as a GPU. Absent: not reported."""
     image: Annotated[str, Bound(MAX_IMAGE)] | None = None
     """Container image of the attempt, with its digest. Absent: not known."""
     fingerprint: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
-    """Word for the hardware and software of the attempt: equal words compute the same. Absent: not told."""
+    """Fingerprint of the attempt's hardware and software: equal fingerprints compute the same. Absent: not reported."""
     stop_after: int | None = None
     """Number of the evaluation after which the attempt was told to stop. Absent: the last."""
     start_time: Timestamp | None = None
     """Time at which the attempt got its place (RFC 3339). Absent: it has none yet."""
     completion_time: Timestamp | None = None
-    """Time at which the attempt ended (RFC 3339). Absent: it goes on."""
+    """Time at which the attempt ended (RFC 3339). Absent: it is running."""
     stop: StopReason | None = None
-    """Why SeedSweep stops the attempt, recorded before it does. Absent: it does not."""
+    """Why SeedSweep stops the attempt, recorded before it does. Absent: it is not stopped."""
     reason: EndReason | None = None
-    """Why the attempt ended, in one word. Absent: it goes on."""
+    """Why the attempt ended, in one word. Absent: it is running."""
     interruption: Interruption | None = None
-    """What interrupted the attempt, in one word. Absent: nothing did."""
+    """Kind of the interruption of the attempt, in one word. Absent: it was not interrupted."""
     exit_code: int | None = None
     """Exit code of the trainer's process. Absent: none is known."""
     message: Annotated[str, Bound(MAX_FAILURE)] = ""
-    """Why the attempt failed, in the words of the trainer or of what ended it; after a clean end, what it lacks."""
+    """Why the attempt failed, as reported by the trainer or by what ended it; after a clean end, what is missing."""
     output: Annotated[str, Bound(MAX_OUTPUT)] = ""
-    """The last lines that the trainer printed, where it failed."""
+    """The last lines that the trainer printed, if it failed."""
     evaluations: int = 0
     """Number of evaluations that were known when the attempt ended."""
     checkpoint: int = 0
-    """Number of the newest evaluation with a durable checkpoint; 0 where there is none."""
+    """Number of the newest evaluation with a durable checkpoint; 0 if there is none."""
     diverged_at: int | None = None
     """Number of the evaluation before which loss or weights became non-finite. Absent: they did not."""
     steps_at_start: int = 0
@@ -150,7 +150,7 @@ class Attempt(Recorded):
     steps: int = 0
     """Number of optimizer steps that the attempt reached; it trained steps - stepsAtStart of them itself."""
     gpu_seconds: float = 0.0
-    """GPU seconds that the attempt held; seconds of a place where there is no GPU."""
+    """GPU seconds that the attempt held; seconds of a place if there is no GPU."""
 
 
 class RungScore(Recorded):
@@ -164,7 +164,7 @@ class RungScore(Recorded):
     """Score that the episode is ranked by. Absent: every evaluation up to the rung was undefined, which ranks below all
     numbers."""
     loss: float | None = None
-    """Validation loss at the evaluation that the score is from. Absent: not told."""
+    """Validation loss at the evaluation that the score is from. Absent: not reported."""
     sampled: bool = False
     """Whether the score was taken from samples of a gauge, and not from a published curve."""
 
@@ -190,9 +190,9 @@ class Verdict(Recorded):
     rung: int | None = None
     """Number of the rung at which the episode lost, or that it never reached, from 0. Absent: it trained to the end."""
     cut: ObjectName | None = None
-    """Name of the Cut by which the episode lost. Absent: it lost by none."""
+    """Name of the Cut by which the episode lost. Absent: it did not lose by a cut."""
     dominators: Annotated[list[EpisodeName], Bound(MAX_DOMINATORS)] = Field(default_factory=list)
-    """Names of the episodes that outranked it, as many as the rung keeps; where that is more than 32, the 32 lowest."""
+    """Names of the episodes that outranked it, as many as the rung keeps; of more than 32, the 32 lowest."""
     fall: Fall | None = None
     """What the episode was compared with at the floor. Absent: it did not fall below one."""
     reason: Annotated[str, Bound(MAX_VERDICT)] = ""
@@ -209,7 +209,7 @@ class BestEvaluation(Recorded):
     evaluation: int
     """Number of the evaluation, from 1."""
     loss: float | None = None
-    """Validation loss of the evaluation. Absent: not told."""
+    """Validation loss of the evaluation. Absent: not reported."""
     lost: float | None = None
     """Score of the best evaluation on record, where no weights with that score are stored: a replay gave another one,
     or they were lost with their attempt. Then this is the best evaluation whose weights are stored, by their own score.
@@ -233,12 +233,12 @@ class BestEvaluation(Recorded):
 
 
 class Freed(Recorded):
-    """What was freed of an episode's storage."""
+    """Which parts of an episode's storage were freed."""
 
     about = ("attempts",)
 
     attempts: int
-    """Number of attempts that there had been when the storage was freed: a later one has stored something again."""
+    """Number of attempts when the storage was freed: a later one has stored something again."""
     best_kept: bool
     """Whether the best weights of the episode stay in the storage."""
 
@@ -256,11 +256,11 @@ class EpisodeSpec(Recorded):
     data_order: Seed
     """Data-order seed: it seeds the order of the training examples."""
     index: int
-    """Place of the episode among those that the sweep had when this record was made, from 0."""
+    """Index of the episode among those that the sweep had when this record was made, from 0."""
     bracket: int = 0
     """Number of the bracket whose episodes it is compared with, from 0."""
     audited: bool = False
-    """Whether the episode was flagged before the start, to train on even if it loses."""
+    """Whether the episode was selected before the start to train on even if it loses."""
 
     @property
     def id(self) -> EpisodeId:
@@ -280,24 +280,24 @@ class EpisodeStatus(Recorded):
     scores: Annotated[list[float | None], Bound(MAX_EVALUATIONS_ON_RECORD)] = Field(default_factory=list)
     """The curve: validation scores of evaluations 1, 2, and so on; null where undefined."""
     losses: Annotated[list[float | None], Bound(MAX_EVALUATIONS_ON_RECORD)] = Field(default_factory=list)
-    """Validation losses of evaluations 1, 2, and so on; null where undefined. Empty: the trainer tells none."""
+    """Validation losses of evaluations 1, 2, and so on; null where undefined. Empty: the trainer reports none."""
     best: BestEvaluation | None = None
     """The earliest best evaluation of those that count. Absent: there is none yet."""
     verdict: Verdict | None = None
     """How the episode ended for good. Absent: it has not."""
     baseline: float | None = None
-    """Validation score of a constant prediction. Absent: not told."""
+    """Validation score of a constant prediction. Absent: not reported."""
     baseline_error: float | None = None
-    """Standard error of the baseline over draws of as many validation examples. Absent: not told."""
+    """Standard error of the baseline over draws of as many validation examples. Absent: not reported."""
     initialization: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
     """Digest of the tensors that the weight-init seed drew, before the first step. Equal digests of two
-    episodes show that both began with the same new tensors. Absent: none was drawn, or not told."""
+    episodes show that both began with the same new tensors. Absent: none was drawn, or not reported."""
     sampled: bool = False
     """Whether some of the curve was taken from samples of a gauge, so that values between two of them were missed."""
     non_deterministic: bool = False
-    """Whether a replay of recorded evaluations gave other values. The first record stands."""
+    """Whether repeating recorded evaluations gave other values. The first record counts."""
     freed: Freed | None = None
-    """What was freed of the episode's storage. Absent: its checkpoints are still there."""
+    """Which parts of the episode's storage were freed. Absent: its checkpoints still exist."""
 
 
 class Episode(Recorded):
@@ -309,4 +309,4 @@ class Episode(Recorded):
     spec: EpisodeSpec
     """Seeds of the episode and its place in the sweep, fixed at its creation."""
     status: EpisodeStatus = EpisodeStatus()
-    """What is on record about the episode. It only grows."""
+    """The record of the episode. It only grows."""

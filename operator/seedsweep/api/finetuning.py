@@ -21,13 +21,13 @@ Given = Annotated[Text, Field(min_length=1)]
 
 
 class MetricRange(ApiModel):
-    """The values the metric can take; a score outside is refused as not being this metric."""
+    """The values that the metric can take; a score outside is refused."""
 
     min: DecimalString | None = None
     """Smallest possible score, as a decimal string. Absent: no limit."""
     max: DecimalString | None = None
-    """Largest possible score, as a decimal string. With one, reports state relative error reductions. Absent:
-    no limit."""
+    """Largest possible score, as a decimal string. With it, reports give relative error reductions. Absent: no
+    limit."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -45,7 +45,7 @@ class Metric(ApiModel):
     goal: Literal["maximize", "minimize"]
     """Which scores are better: `maximize`, the higher, or `minimize`, the lower ones."""
     range: MetricRange | None = None
-    """The values that the metric can take. A score outside is refused as not being this metric. Absent: any number."""
+    """The values that the metric can take. A score outside is refused. Absent: any number."""
 
 
 class Columns(ApiModel):
@@ -65,7 +65,7 @@ class HubDataset(ApiModel):
     name: Given
     """Name of the data set on the hub."""
     config: Text | None = None
-    """Name of the configuration, of a data set that has several."""
+    """Name of the configuration, if the data set has several."""
     revision: Text | None = None
     """Branch, tag or commit of the data set. Absent: its main branch. Resolved once to a commit, which is recorded."""
     train: Text = "train"
@@ -77,7 +77,7 @@ class HubDataset(ApiModel):
 
 
 class Split(ApiModel):
-    """Examples set aside from the training data where no file is given for them, drawn once by a fixed seed."""
+    """Examples set aside from the training data if no file is given for them, drawn once by a fixed seed."""
 
     validation: Annotated[int, Field(ge=0)] = 0
     """Number of training examples set aside to select by."""
@@ -88,7 +88,7 @@ class Split(ApiModel):
 
 
 class Subset(ApiModel):
-    """At most so many examples of each part, drawn by a fixed seed of its own (after `split`)."""
+    """Maximum number of examples of each split, drawn by a fixed seed of its own (after `split`)."""
 
     train: Annotated[int, Field(ge=1)] | None = None
     """Number of training examples to use at most. Absent: all."""
@@ -113,15 +113,15 @@ class Dataset(OneOf):
     """File to train on, in CSV, TSV, JSON (lines or array) or Parquet: a path, or `package:NAME/FILE` inside an
     installed Python package."""
     validation: Given | None = None
-    """File to select by, in a form that `train` may have. Absent: taken from the training data, as `split` says."""
+    """File to select by, in any format of `train`. Absent: taken from the training data, as `split` says."""
     test: Given | None = None
-    """File to report on, in a form that `train` may have. It is scored once, for the winner. Absent: none."""
+    """File to report on, in any format of `train`. It is scored once, for the winner. Absent: none."""
     hub: HubDataset | None = None
     """A data set on the Hugging Face hub. Its revision is resolved once to a commit, which is recorded."""
     columns: Columns = Columns()
     """Names of the columns that hold sentences and labels."""
     where: dict[str, Text] = Field(default_factory=dict, max_length=100)
-    """Columns by name and the value that each must hold exactly: other rows are left out. Absent: none is."""
+    """Columns by name, with the exact value that each must have: other rows are left out. Absent: all rows are used."""
     kind: Literal["classification", "regression"] = "classification"
     """What the labels are: classes (`classification`) or numbers (`regression`)."""
     labels: Annotated[list[Text], Field(max_length=1000), Distinct()] | None = None
@@ -130,12 +130,11 @@ class Dataset(OneOf):
     positive_label: Text | None = None
     """Name of the class that F1 is about. Absent: the second of two."""
     split: Split = Split()
-    """Examples set aside from the training data where no file or split is given for them, drawn once by a fixed
-    seed."""
+    """Examples set aside from the training data if no file or split is given for them, drawn once by a fixed seed."""
     subset: Subset = Subset()
-    """Number of examples of each part to use at most, drawn by a seed of its own after `split`."""
+    """Maximum number of examples of each split to use, drawn by a seed of its own after `split`."""
     max_length: Annotated[int, Field(ge=8, le=8192)] = 128
-    """Longest input in tokens; longer ones are truncated. How many were is counted and recorded."""
+    """Longest input in tokens; longer ones are truncated. The number of truncated ones is recorded."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -160,7 +159,7 @@ class Dataset(OneOf):
 
 
 class FineTuning(ApiModel):
-    """One fine-tuning recipe, shared by all episodes of a sweep: they differ in their seeds alone."""
+    """One fine-tuning recipe, shared by all episodes of a sweep: they differ only in their seeds."""
 
     model: Given
     """The model in safetensors: its name on the hub, a folder, or `package:NAME/FOLDER` inside an installed Python
@@ -179,42 +178,42 @@ class FineTuning(ApiModel):
     """Number of examples per forward pass at most. An optimizer step takes batchSize x gradientAccumulationSteps of
     them."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Number of batches whose gradients are summed up for one optimizer step. They do not cross epochs."""
+    """Number of batches whose gradients are accumulated for one optimizer step, within an epoch."""
     evaluation_batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
     """Number of examples per forward pass of an evaluation."""
     learning_rate: DecimalString = "2e-5"
     """Highest learning rate, reached at the end of the warm-up, as a decimal string."""
     weight_decay: DecimalString = "0.01"
-    """Weight decay of all parameters but biases and those of normalisation, as a decimal string."""
+    """Weight decay of all parameters except biases and normalisation, as a decimal string."""
     warmup_percent: Annotated[int, Field(ge=0, le=100)] = 10
     """Percent of all optimizer steps S over which the learning rate rises. Then it falls linearly to 0 at step S."""
     max_grad_norm: DecimalString = "1.0"
-    """Norm that gradients are scaled down to, as a decimal string."""
+    """Norm that gradients are clipped to, as a decimal string."""
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] = 10
     """Number of evaluations per epoch. With E in all epochs and S optimizer steps, evaluation i follows step ceil(i S /
     E)."""
     recipe: Recipe = "stable"
-    """How parameters are updated and where dropout applies: `stable`, or `dodge2020`, what the authors' code did, to
+    """How parameters are updated and when dropout is active: `stable`, or `dodge2020`, as in the authors' code, to
     reproduce the paper."""
     head: Literal["reinit", "keep"] = "reinit"
-    """Where the output layer is from: `reinit` draws it by the weight-init seed; `keep` takes that of the checkpoint,
-    and so, where the list `reinit` is empty, allows one weight-init seed only. What the checkpoint lacks is drawn in
+    """Origin of the output layer: `reinit` draws it from the weight-init seed; `keep` takes that of the checkpoint, and
+    allows only one weight-init seed if the list `reinit` is empty. Tensors that the checkpoint lacks are drawn in
     either case."""
     reinit: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=100), Distinct()] = (
         Field(default_factory=list)
     )
-    """Further parts of the model to draw by the weight-init seed, named by their parameters or the beginnings of these
-    up to a dot, like `bert.pooler` or `bert.encoder.layer.11`. Absent: none."""
+    """Further parts of the model to draw from the weight-init seed: names of parameters, or prefixes that end before a
+    dot, like `bert.pooler` or `bert.encoder.layer.11`. Absent: none."""
     dropout_seed: Seed | None = None
     """Seed of dropout, the same for all episodes. Absent: dropout follows the data-order seed, in a stream of
     its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the training: `fp32`, `bf16` (autocast over fp32 weights), or `auto`, which is bf16 where the
-    hardware is built for it: GPUs from 2020 on, CPUs with AMX."""
+    """Arithmetic of the training: `fp32`, `bf16` (autocast over fp32 weights), or `auto`, which is bf16 if the hardware
+    is built for it: GPUs from 2020 on, CPUs with AMX."""
     compile: bool = False
-    """Whether the model is compiled by torch.compile: faster on long runs, not bit-equal to eager."""
+    """Whether to use torch.compile: faster on long runs, but not bit-equal to eager mode."""
     threads_per_episode: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Number of CPU threads of one episode. It changes the arithmetic, and so the result, and is recorded."""
+    """Number of CPU threads of one episode. It changes the arithmetic and so the result, and is recorded."""
 
     @property
     def evaluations(self) -> int:

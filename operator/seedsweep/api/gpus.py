@@ -24,14 +24,19 @@ def gpus_per_episode(spec: SweepSpec) -> float:
 
 def gpu_problems(spec: SweepSpec) -> Iterator[Problem]:
     """Amounts that no cluster gives, and shares that cannot be told from a name."""
-    for name, amount in _gpu_limits(spec):
-        if not amount.isdecimal():
-            remedy = "must be a whole number of GPUs in plain digits, like 1"
-            yield Problem(f"spec.trainer.resources.limits[{name}]", amount, remedy)
+    yield from amount_problems(spec)
     unknown = list(_unknown(spec))
     if unknown and spec.gpus_per_episode is None:
         remedy = f'is required: {", ".join(unknown)} does not tell the GPUs that an episode holds; say so, like "0.25"'
         yield Problem("spec.gpusPerEpisode", None, remedy)
+
+
+def amount_problems(spec: SweepSpec) -> Iterator[Problem]:
+    """Amounts of GPUs that are no whole numbers."""
+    for name, amount in _gpu_limits(spec):
+        if not amount.isdecimal():
+            remedy = "must be a whole number of GPUs in plain digits, like 1"
+            yield Problem(f"spec.trainer.resources.limits[{name}]", amount, remedy)
 
 
 def _gpu_limits(spec: SweepSpec) -> Iterator[tuple[str, str]]:

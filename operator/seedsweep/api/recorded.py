@@ -8,9 +8,11 @@ it to that bound first. No reader enforces a bound, because another release may 
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import cache
+from datetime import datetime
+from functools import cache, lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
+from operator import is_not
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar, get_args
 
 from pydantic import ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -54,7 +56,7 @@ def keep_unknown(new: Value, old: object) -> Value:
 
     Items of a list are those of the old one by what makes them distinct.
     """
-    if not isinstance(new, Recorded) or type(new) is not type(old):
+    if new is old or not isinstance(new, Recorded) or type(new) is not type(old):
         return new
     if any(getattr(new, name) != getattr(old, name) for name in new.about):
         return new
@@ -64,7 +66,8 @@ def keep_unknown(new: Value, old: object) -> Value:
         kept: object = value
         if isinstance(value, list) and distinct is not None:
             known = {distinct.identity(item): item for item in before}
-            kept = [keep_unknown(item, known.get(distinct.identity(item))) for item in value]
+            items = [keep_unknown(item, known.get(distinct.identity(item))) for item in value]
+            kept = items if any(map(is_not, items, value)) else value
         elif isinstance(value, Recorded):
             kept = keep_unknown(value, before)
         if kept is not value:
@@ -79,11 +82,21 @@ def keep_unknown(new: Value, old: object) -> Value:
 
 @cache
 def _fields(kind: type[Recorded]) -> tuple[tuple[str, Distinct | None], ...]:
-    """Names, and of a list what makes its items distinct: looked up once, for every plan asks of every episode."""
+    """Fields that may hold recorded values, and of a list what makes its items distinct.
+
+    Looked up once, for every plan asks of every episode and condition.
+    """
     return tuple(
         (name, next((part for part in info.metadata if isinstance(part, Distinct)), None))
         for name, info in kind.model_fields.items()
+        if _may_hold_recorded(info.annotation)
     )
+
+
+def _may_hold_recorded(annotation: object) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, Recorded):
+        return True
+    return any(map(_may_hold_recorded, get_args(annotation)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,11 @@ class Bound:
 Timestamp = Annotated[str, Bound(64, format="date-time")]
 """RFC 3339."""
 ObjectName = Annotated[str, Bound(253)]
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as it goes on record: RFC 3339, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds")
 
 
 def shortened(text: str, limit: int) -> str:
@@ -131,6 +149,7 @@ def stored_size(text: str) -> int:
     return sum(map(_size, text))
 
 
+@lru_cache
 def reason_word(text: str) -> str:
     """The reason of a condition from another program's word for it, such as "Not Found"; at least "Unknown"."""
     words = re.findall(r"[A-Za-z0-9]+", text[:MAX_FOREIGN_WORD])

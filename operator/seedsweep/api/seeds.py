@@ -23,7 +23,7 @@ class SeedRange(OneOf):
     count: Annotated[int, Field(ge=1, le=MAX_EPISODES)] | None = None
     """Number of seeds: they are 0, 1, ..., count - 1."""
     values: Annotated[list[Seed], Field(min_length=1, max_length=MAX_EPISODES), Distinct()] | None = None
-    """The seeds themselves, without repetition."""
+    """The seeds themselves, without duplicates."""
 
     @property
     def seeds(self) -> Sequence[int]:

@@ -18,15 +18,15 @@ Place = Annotated[str, Bound(2 * 4096)]
 Column = Annotated[str, Bound(256)]
 
 INVALID = "Invalid"
+"""Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 HAND_OVER_FAILED = "HandOverFailed"
 """The one failure that is not for ever: the winner stands, and its hand-over can be tried again."""
-"""Reason of Accepted=False and Failed=True: the spec cannot be carried out, until an edit mends it."""
 MAX_CONDITIONS = 32
 MAX_FINGERPRINTS = 20
 
 
 class EpisodeCounts(Recorded):
-    """How many episodes are where; the sum is t."""
+    """Number of episodes in each state; the sum is t."""
 
     waiting: int = 0
     """Number of episodes that have not begun."""
@@ -47,7 +47,7 @@ class EpisodeCounts(Recorded):
     diverged: int = 0
     """Number of episodes whose loss or weights became non-finite."""
     unused: int = 0
-    """Number of episodes that the budget did not carry. They never began."""
+    """Number of episodes that the budget did not pay for. They never began."""
 
 
 class CutSummary(Recorded):
@@ -64,13 +64,13 @@ class CutSummary(Recorded):
     kept: int
     """Number of episodes that train on."""
     of: int
-    """Number of episodes that there were before the cut."""
+    """Number of episodes before the cut."""
     ref: ObjectName
     """Name of the Cut object, which has the ranked scores."""
 
 
 class TestScore(Recorded):
-    """What was handed over, on data that nothing was selected on."""
+    """Score of the model that was handed over, on data that were not used for selection."""
 
     metric: Annotated[str, Bound(MAX_MESSAGE)]
     """Name of the metric of the test score."""
@@ -88,7 +88,7 @@ class TestScore(Recorded):
 
 
 class Average(Recorded):
-    """The average of the survivors' best weights, where spec.result declares it."""
+    """The average of the survivors' best weights, if spec.result asks for it."""
 
     members: Count
     """Number of survivors whose weights are averaged."""
@@ -97,18 +97,18 @@ class Average(Recorded):
     members_score: float | None = None
     """Mean score of the members on the validation data. Absent: no average was made."""
     handed_over: bool = False
-    """Whether the average is what was handed over. Else it was the winner."""
+    """Whether the average was handed over, instead of the winner."""
     reason: Annotated[str, Bound(MAX_MESSAGE)] = ""
-    """Why the winner was handed over instead of the average, for people. Empty: it was not."""
+    """Why the winner was handed over instead of the average, for people. Empty: the average was handed over."""
 
 
 class Best(Recorded):
-    """The result: the best validation score that counts, and what it is worth."""
+    """The result: the best validation score that counts, with its test score."""
 
     about = ("episode", "evaluation")
 
     episode: EpisodeName
-    """Name of the winning episode, wiI-doJ after its seeds."""
+    """Name of the winning episode, wiI-doJ from its seeds."""
     weight_init: int
     """Weight-init seed of the winning episode."""
     data_order: int
@@ -118,18 +118,16 @@ class Best(Recorded):
     evaluation: int
     """Number of the evaluation that the score is from, from 1."""
     lost: float | None = None
-    """Better score on record of the winning episode that no stored weights reproduce. Absent: there is none."""
+    """Better recorded score of the winning episode that no stored weights reproduce. Absent: there is none."""
     average: Average | None = None
-    """What became of the average that spec.result declares. Absent: none was declared, or nothing is handed over
-    yet."""
+    """Result of the average that spec.result asks for. Absent: none was asked for, or nothing is handed over yet."""
     weights: Place | None = None
-    """Where the weights are that were handed over, the winner's or the average: a path or URI that from_pretrained
-    loads. Absent: not handed over."""
+    """Location of the weights that were handed over, the winner's or the average: a path or URI for from_pretrained.
+    Absent: not handed over."""
     exported: Place | None = None
-    """Where the copy is that spec.export asks for. Absent: none was made."""
+    """Location of the copy that spec.export asks for. Absent: none was made."""
     test: TestScore | None = None
-    """Score of what was handed over on data that nothing was selected on. Absent: there is no test set, or it is not
-    scored yet."""
+    """Test score of the model that was handed over. Absent: there is no test set, or it is not scored yet."""
     baseline: float | None = None
     """Score of a constant prediction on the validation data. Absent: not known."""
 
@@ -140,7 +138,7 @@ class Best(Recorded):
 
 
 class Cost(Recorded):
-    """Optimizer steps and GPU seconds (seconds of a place where there is no GPU), each kind counted apart."""
+    """Optimizer steps and GPU seconds (seconds of a place if there is no GPU), each kind counted separately."""
 
     useful_steps: int = 0
     """Number of optimizer steps that count, each once, up to where its episode ends."""
@@ -154,10 +152,10 @@ class Cost(Recorded):
     """Number of optimizer steps that the design costs at most: t step(e) + p (S - step(e)), summed over rungs and
     brackets; B S with a floor. Absent: not known yet."""
     full_steps: int | None = None
-    """Number of optimizer steps if every episode trained to the end, t S; those that a budget does not carry are left
-    out. Absent: not known yet."""
+    """Number of optimizer steps if every episode trained to the end, t S, without those that a budget does not pay for.
+    Absent: not known yet."""
     gpu_seconds: float = 0.0
-    """GPU seconds that all attempts have held together; seconds of a place where there is no GPU."""
+    """GPU seconds that all attempts have held in total; seconds of a place if there is no GPU."""
     saved_steps: int = 0
     """Number of optimizer steps that losers did not train."""
     saved_gpu_seconds: float = 0.0
@@ -165,19 +163,19 @@ class Cost(Recorded):
 
 
 class InterruptionCount(Recorded):
-    """How often attempts of the sweep were interrupted by one kind of thing."""
+    """How often attempts of the sweep had one kind of interruption."""
 
     kind: Interruption
-    """What interrupted the attempts, in one word, as Episodes have it."""
+    """Kind of the interruption, in one word, as in Episodes."""
     attempts: int
-    """Number of attempts that were interrupted so."""
+    """Number of attempts with this kind of interruption."""
 
 
 class Summary(Recorded):
     """Ready-made text for the columns of kubectl get: for people, never to be read by a program."""
 
     episodes: Column = ""
-    """How many episodes are in which state, as text."""
+    """Number of episodes in each state, as text."""
     score: Column = ""
     """Best validation score so far, to four places, as text."""
     saved: Column = ""
@@ -187,23 +185,23 @@ class Summary(Recorded):
 
 
 class SweepStatus(Recorded):
-    """What is known, decided and spent."""
+    """Observations, decisions and costs so far."""
 
     observed_generation: Generation | None = None
     """The metadata.generation of the spec that this status is about."""
     phase: Phase = "Pending"
     """Summary in one word, for people: programs read the conditions."""
     message: Annotated[str, Bound(MAX_MESSAGE)] = ""
-    """What happens now, or why nothing does, in one line for people."""
+    """What is happening now, or why nothing is, in one line for people."""
     summary: Summary = Summary()
     """Ready-made text for the columns of kubectl get, for people and not for programs."""
     start_time: Timestamp | None = None
-    """Time at which the first attempt was there (RFC 3339). Absent: none was yet."""
+    """Time at which the first attempt started (RFC 3339). Absent: there was none yet."""
     completion_time: Timestamp | None = None
     """Time at which the sweep was over, or was rejected (RFC 3339). Absent: it goes on."""
     suspended_seconds: float = 0.0
-    """Seconds that the sweep has been suspended, in all suspensions that are over, or had been over before it got more
-    seeds."""
+    """Seconds that the sweep has been suspended, over all past suspensions, and seconds that it was over before it got
+    more seeds."""
     evaluations: int | None = None
     """Number E of evaluations of a full episode. Absent: not known yet."""
     steps: int | None = None
@@ -211,16 +209,16 @@ class SweepStatus(Recorded):
     parameters: int | None = None
     """Number of parameters of the model. Absent: not counted yet."""
     observed_places: int | None = None
-    """Number of GPUs that were to be had, where fewer were than asked for. Absent: no pod was left without one."""
+    """Number of available GPUs, if fewer than requested. Absent: no pod was left without one."""
     design: Design = "full"
-    """What statistics the record can carry: every episode trained to the end (`full`), losers were stopped (`cut`), a
+    """Which statistics the record supports: every episode trained to the end (`full`), losers were stopped (`cut`), a
     part of the losers trained on (`cut+audit`), or those below a floor were stopped (`floor`)."""
     counts: EpisodeCounts = EpisodeCounts()
     """Number of episodes in each state. They add up to all episodes of the sweep."""
     conditions: Annotated[list[Condition], Bound(MAX_CONDITIONS), Distinct(keys=("type",))] = Field(
         default_factory=list
     )
-    """What holds of the sweep, since when and why."""
+    """Conditions of the sweep, each with its time and reason."""
     cuts: Annotated[list[CutSummary], Bound(MAX_BRACKETS * MAX_RUNGS), Distinct(keys=("bracket", "rung"))] = Field(
         default_factory=list
     )
@@ -228,24 +226,29 @@ class SweepStatus(Recorded):
     interruptions: Annotated[list[InterruptionCount], Bound(100), Distinct(keys=("kind",))] = Field(
         default_factory=list
     )
-    """How often attempts were interrupted, by what. Each was then started again."""
+    """How often attempts were interrupted, by kind. Each was then started again."""
     best: Best | None = None
-    """The result so far: the best validation score that counts, its episode and what it is worth. Absent: no
-    score yet."""
+    """The result so far: the best validation score that counts, its episode and its test score. Absent: no score
+    yet."""
     cost: Cost = Cost()
-    """Optimizer steps and GPU seconds that were spent and saved, each kind counted apart."""
+    """Optimizer steps and GPU seconds that were spent and saved, each kind counted separately."""
     data_digest: Annotated[str, Bound(MAX_FINGERPRINT)] | None = None
     """Hash of the data, as the trainers report it. Absent: not known yet."""
     provenance: Provenance | None = None
-    """What all episodes of our own trainer start from: data, model and their revisions. Absent: not known yet, or
-    another trainer."""
+    """What all episodes of SeedSweep's own trainer start from: data, model and their revisions. Absent: not known yet,
+    or another trainer."""
     live_key: Annotated[str, Bound(64)] | None = None
-    """Word that the operator's live view asks for, so that whoever may read this sweep may see it live. It changes with
-    every start of the operator. Absent once the sweep is over."""
+    """Key for the operator's live view: those who may read this sweep may see it live. It changes with every start of
+    the operator. Absent once the sweep is over."""
     fingerprints: Annotated[list[Annotated[str, Bound(MAX_FINGERPRINT)]], Bound(MAX_FINGERPRINTS)] = Field(
         default_factory=list
     )
     """Kinds of hardware and software that trained. More than one casts doubt on comparisons."""
+
+    @property
+    def validation_examples(self) -> int | None:
+        """Number of examples in the validation data; None where it is not known."""
+        return self.provenance.examples.validation if self.provenance is not None else None
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of this type, if it was ever set."""

@@ -1,12 +1,12 @@
 """`SeedSweep`: what a user asks for, and the status that answers."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from seedsweep.api.base import ApiModel, Distinct, OneOf, Text
+from seedsweep.api.base import ApiModel, Distinct, GpuCount, OneOf, Text
 from seedsweep.api.checks import check_budget, check_result, cross_check
 from seedsweep.api.core.objects import EnvFromSource, EnvVar, ObjectMeta, PodTemplate, ResourceRequirements
 from seedsweep.api.core.volumes import Name, VolumeMounts
@@ -19,29 +19,20 @@ from seedsweep.api.status import SweepStatus
 API_VERSION = "seedsweep.io/v1alpha1"
 
 
-def _positive_number(text: str) -> str:
-    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", text) is None or float(text) <= 0:
-        raise ValueError('must be a number above 0 in quotes, like "0.25"')
-    return text
-
-
 MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=253)]
 Seconds = Annotated[int, Field(ge=1, le=10**8)]
-GpuCount = Annotated[
-    str,
-    Field(max_length=9, json_schema_extra={"pattern": r"^[0-9]{1,4}(\.[0-9]{1,4})?$"}),
-    AfterValidator(_positive_number),
-]
 Words = Annotated[list[Annotated[str, Field(max_length=32768)]], Field(max_length=500)]
+MAX_NAME = 40
+"""Characters of a sweep's name."""
 MAX_TRAINER_TEXT = 131_072
 """Characters of what stands in every pod of the sweep: a command, its arguments, variables and configuration."""
 
 
 class GaugeNames(ApiModel):
-    """Names of the gauges under which a trainer of one's own exports what is needed; absent: the contract's names."""
+    """Names of the gauges that a custom trainer exports. Absent: the names in the trainer contract."""
 
     score: MetricName | None = None
-    """Name of the gauge with the latest validation score. Absent: the name in the contract with trainers."""
+    """Name of the gauge with the latest validation score. Absent: the name in the trainer contract."""
     progress: MetricName | None = None
     """Name of the gauge that rises from 0 to 1 over the episode. Absent: the trainer counts its evaluations instead."""
 
@@ -56,21 +47,22 @@ class ConfigMapKey(ApiModel):
 
 
 class Config(OneOf):
-    """What a trainer of one's own is told: exactly one of json or configMap."""
+    """Configuration of a custom trainer: exactly one of json or configMap."""
 
     one_of = ("json_text", "config_map")
 
     json_text: str | None = Field(default=None, alias="json", max_length=100_000)
-    """The configuration as a text, which the trainer gets as SEEDSWEEP_CONFIG."""
+    """The configuration as a string, which the trainer gets as SEEDSWEEP_CONFIG."""
     config_map: ConfigMapKey | None = None
-    """The entry of a ConfigMap whose text the trainer gets as SEEDSWEEP_CONFIG."""
+    """The entry of a ConfigMap that the trainer gets as SEEDSWEEP_CONFIG."""
 
 
 class Trainer(ApiModel):
-    """The container that trains one episode: our own (`fineTuning`), or one's own (`command`, `metric`)."""
+    """The container that trains one episode: SeedSweep's own trainer (`fineTuning`), or a custom one (`command`,
+    `metric`)."""
 
     image: Text | None = None
-    """Container image of the trainer. Required on a cluster, unused on one machine."""
+    """Container image of the trainer. Required on a cluster, ignored on one machine."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """When the image is pulled, as in a core/v1 Container."""
     command: Words = Field(default_factory=list)
@@ -87,20 +79,21 @@ class Trainer(ApiModel):
     """Requests, limits and claims of the container, as in a core/v1 Container. May change while the sweep is
     suspended."""
     volume_mounts: VolumeMounts = Field(default_factory=list)
-    """Where volumes of the pod template appear in the container, as in a core/v1 Container."""
+    """Where volumes of the pod template are mounted in the container, as in a core/v1 Container."""
     fine_tuning: FineTuning | None = None
     """The recipe of SeedSweep's own trainer, shared by all episodes. Excludes command, args, config, metric and
     evaluations."""
     config: Config | None = None
-    """Configuration of a trainer of one's own: exactly one of json or configMap."""
+    """Configuration of a custom trainer: exactly one of json or configMap."""
     gauges: GaugeNames = GaugeNames()
-    """Names of the two gauges that a trainer of one's own exports instead of the whole curve. Absent: it exports the
-    metrics of the contract."""
+    """Names of the two gauges that a custom trainer exports instead of the whole curve. Absent: it exports the metrics
+    of the trainer contract."""
     metric: Metric | None = None
-    """The validation metric that a trainer of one's own exports, and by which episodes are ranked."""
+    """The validation metric that a custom trainer exports, and by which episodes are ranked."""
     evaluations: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] | None = None
-    """Number of evaluations of an episode of a trainer of one's own. Where GPUs are few, the first episodes to start
-    then stop at their rung, too. Absent: the trainer tells it; one with a gauge of progress has 100."""
+    """Number of evaluations per episode of a custom trainer. Set it if there are fewer GPUs than episodes, so that the
+    first ones to start also stop at their rung. Absent: the trainer reports it; a trainer with a gauge of progress has
+    100."""
 
     @model_validator(mode="after")
     def _ours_or_theirs(self) -> Self:
@@ -139,6 +132,11 @@ class Trainer(ApiModel):
         """The metric as written; None where it follows from fineTuning.dataset.task."""
         return self.fine_tuning.metric if self.fine_tuning is not None else self.metric
 
+    @property
+    def maximize(self) -> bool:
+        """Whether a higher score is better; the published metrics of GLUE tasks all are."""
+        return self.ranking_metric is None or self.ranking_metric.goal == "maximize"
+
 
 class ClaimSource(ApiModel):
     """A claim in the sweep's namespace."""
@@ -148,18 +146,17 @@ class ClaimSource(ApiModel):
 
 
 class RetentionPolicy(ApiModel):
-    """What happens to stored weights."""
+    """Which stored weights are kept."""
 
     when_finished: Literal["KeepBest", "KeepAll"] = "KeepBest"
-    """What stays once the sweep is over: KeepBest, the best weights of the winner and of every survivor; KeepAll, all
-    that survivors have stored, checkpoints too."""
+    """What is kept once the sweep is over: KeepBest, the best weights of the winner and of every survivor; KeepAll,
+    everything that survivors have stored, checkpoints included."""
     when_deleted: Literal["Retain", "Delete"] = "Retain"
-    """What becomes of the storage when the SeedSweep is deleted: Retain leaves it, Delete removes the sweep's
-    folder."""
+    """What happens to the storage when the SeedSweep is deleted: Retain keeps it, Delete removes the sweep's folder."""
 
 
 class Storage(OneOf):
-    """Where checkpoints outlive pods: exactly one of persistentVolumeClaim or uri."""
+    """Where checkpoints are stored: exactly one of persistentVolumeClaim or uri."""
 
     one_of = ("persistent_volume_claim", "uri")
 
@@ -168,20 +165,20 @@ class Storage(OneOf):
     uri: Annotated[str, Field(pattern=r"^[a-z0-9+.-]+://.+$", max_length=4096)] | None = None
     """URI of a folder that fsspec can write, such as s3://bucket/prefix."""
     retention_policy: RetentionPolicy = RetentionPolicy()
-    """Which of the stored weights stay, and for how long. May change until the winner has been handed over."""
+    """Which of the stored weights are kept, and for how long. May change until the winner has been handed over."""
 
 
 class Hub(ApiModel):
     """A repository of models on the Hugging Face hub; the trainer's HF_TOKEN must be allowed to write it."""
 
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", max_length=200)]
-    """The repository as OWNER/NAME; it is made where it does not exist."""
+    """The repository as OWNER/NAME; it is created if it does not exist."""
     private: bool = True
-    """Whether a repository that has to be made is private."""
+    """Whether a newly created repository is private."""
 
 
 class Export(OneOf):
-    """Where a copy of the winner goes, with its model card: exactly one of uri or hub."""
+    """Where to copy the winner, with its model card: exactly one of uri or hub."""
 
     one_of = ("uri", "hub")
 
@@ -192,71 +189,70 @@ class Export(OneOf):
 
 
 class Scrape(ApiModel):
-    """How often trainers' metrics are read, and where."""
+    """How often and on which port trainers' metrics are read."""
 
     interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 15
-    """Seconds between two readings of one trainer's metrics; a fifth of them where others wait for a GPU whose trainer
-    is near its rung. On one machine 2 where it is not given."""
+    """Seconds between two readings of one trainer's metrics; a fifth of that if others wait for the GPU of a trainer
+    near its rung. On one machine, 2 if absent."""
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] = 5
     """Seconds that one reading may take."""
     port: Annotated[int, Field(ge=1024, le=65535)] = 9400
-    """TCP port of the trainers' metrics. On one machine the first of `parallelism` ports where it is given; any free
-    ones else."""
+    """TCP port of the trainers' metrics. On one machine, the first of `parallelism` ports if it is given, else any free
+    ones."""
 
 
 class SweepSpec(ApiModel):
-    """What is studied, how much of it runs at once, and when it is cut."""
+    """Which episodes to train, how many at once, and when to cut."""
 
     seeds: Seeds
     """The episodes of the sweep, by their seeds: exactly one of grid, pairs or single. Without earlyStopping, or with
-    one rung, a sweep may get more while it runs and once it is over: see [grow.md](grow.md)."""
+    one rung, you may add seeds while the sweep runs and after it is over: see [grow.md](grow.md)."""
     parallelism: Annotated[int, Field(ge=1, le=MAX_EPISODES)]
-    """Number of episodes that may train at once, which is the number of GPUs to ask for where each takes one."""
+    """Number of episodes that may train at once. If each takes one GPU, this is the number of GPUs to use."""
     gpus_per_episode: GpuCount | None = None
     """GPUs that an episode holds, as a decimal string such as "0.25". They are counted in status.cost. Required on a
-    cluster where the container's resources do not tell it (time-slicing, MPS, resource claims). Absent: the whole GPUs
-    and MIG slices of its limits."""
+    cluster if the container's resources do not determine it (time-slicing, MPS, resource claims). Absent: the whole
+    GPUs and MIG slices of its limits."""
     early_stopping: EarlyStopping | None = None
-    """When episodes are stopped, and how many train on: exactly one of rungs, brackets, hyperband or floor. Absent:
+    """When episodes are stopped, and how many are kept: exactly one of rungs, brackets, hyperband or floor. Absent:
     every episode trains to the end."""
     budget: Annotated[int, Field(ge=1, le=MAX_EPISODES)] | None = None
-    """What the episodes of a sweep with earlyStopping.floor may cost together, in full runs. Episodes start in the
-    order of spec.seeds while a full run is left; the rest of the seeds is not used. Required with
-    earlyStopping.floor, and for it alone."""
+    """Total cost of the episodes of a sweep with earlyStopping.floor, in full runs. Episodes start in the order of
+    spec.seeds while a full run is left; the other seeds are not used. Required with earlyStopping.floor, and allowed
+    only with it."""
     result: Literal["winner", "average"] = "winner"
     """Model that is handed over: `winner`, the weights of the best episode, or `average`, the mean of the survivors'
-    best weights. An average that cannot be made, or that scores worse on the validation data than its members do on
-    average, gives way to the winner, and status.best.average says why. Needs trainer.fineTuning."""
+    best weights. If an average cannot be made, or scores worse on the validation data than its members do on average,
+    the winner is handed over instead, and status.best.average says why. Needs trainer.fineTuning."""
     trainer: Trainer
     """The container that trains one episode: SeedSweep's own (`fineTuning`), or another (`command`, `metric`)."""
     pod_template: PodTemplate = PodTemplate()
     """Labels, annotations and scheduling of the episodes' pods, in the form of a core/v1 PodTemplateSpec."""
     storage: Storage | None = None
-    """Where checkpoints outlive pods: exactly one of persistentVolumeClaim or uri. Absent on a cluster: an episode that
-    was stopped trains again from its seeds."""
+    """Where checkpoints are stored so that they outlive pods: exactly one of persistentVolumeClaim or uri. Absent on a
+    cluster: an episode that was stopped trains again from its seeds."""
     export: Export | None = None
-    """Where a copy of the winner goes once the sweep is over: exactly one of uri or hub. May change until the winner
+    """Where to copy the winner once the sweep is over: exactly one of uri or hub. May change until the winner
     has been handed over. Absent: no copy is made."""
     backoff_limit_per_episode: Annotated[int, Field(ge=0, le=100)] = 2
-    """Number of failures of one episode after which it is tried again. Interruptions, such as an eviction, do not
-    count."""
+    """Number of times that a failed episode is retried. Interruptions, such as an eviction, do not count."""
     max_failed_episodes: Annotated[int, Field(ge=0, le=MAX_EPISODES)] | None = None
-    """Number of failed episodes that the sweep bears: one more ends it. Absent: it ends when all have failed."""
+    """Number of failed episodes that the sweep tolerates: one more ends it. Absent: it ends when all have failed."""
     progress_deadline_seconds: Seconds = 1800
-    """Seconds that an attempt may take for its next evaluation, start-up included. Then it is stopped, which counts as
-    a failure."""
+    """Seconds that an attempt may take until its next evaluation, start-up included. After that it is stopped, which
+    counts as a failure."""
     active_deadline_seconds: Seconds | None = None
-    """Seconds that the sweep may take from its start, time in suspension not counted. Then it fails, and its best so
-    far is kept. Absent: no limit."""
+    """Seconds that the sweep may take from its start, not counting suspension. After that it fails, and the best so far
+    is kept. Absent: no limit."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=10**8)] | None = None
     """Seconds from completionTime until the SeedSweep is deleted, on a cluster. Absent: it stays."""
     wait_for_capacity_seconds: Seconds = 300
-    """Seconds that pods may find no GPU before episodes take turns on those that there are."""
+    """Seconds that pods may wait for a GPU before episodes take turns on the available ones."""
     suspend: bool = False
     """Whether the sweep is suspended: all attempts stop at their next checkpoint and free their GPUs, until this is
     false again."""
     scrape: Scrape = Scrape()
-    """How often the metrics of trainers are read, and where."""
+    """How often and on which port trainers' metrics are read."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -274,21 +270,22 @@ class SweepSpec(ApiModel):
 class SweepMeta(ObjectMeta):
     """Metadata of a sweep."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
     """Pods, Episodes and Cuts are named after it: lower case letters, digits and '-', at most 40 characters."""
 
 
+def sweep_name(text: str) -> str:
+    """A text as the name of a sweep; empty where it has no letter or digit that one may have."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_NAME].rstrip("-")
+
+
 class SeedSweep(ApiModel):
-    """Fine-tuning episodes that differ in their seeds alone, with early stopping."""
+    """Fine-tuning episodes that differ only in their seeds, with early stopping."""
 
     api_version: Literal["seedsweep.io/v1alpha1"]
     kind: Literal["SeedSweep"]
     metadata: SweepMeta
     spec: SweepSpec
-    """What is studied, how much of it runs at once, and when it is cut."""
+    """Which episodes to train, how many at once, and when to cut."""
     status: SweepStatus | None = None
-    """What is known, decided and spent. Written by the operator alone."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The resource as the API server would take it."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    """Observations, decisions and costs so far. Written only by the operator."""

@@ -12,54 +12,56 @@ from seedsweep.web.options import Web, WebPort
 WATCH_HELP = """
 Show a sweep in a cluster as it runs, until it is over.
 
-As its operator sees it, through the API server's proxy to services; where that right or the operator is missing, as it
-is on record. Ctrl-C ends the view, never the sweep.
+The view comes from the operator, through the API server's service proxy. Without that right or without an operator, it
+shows what is on record. Ctrl-C ends the view, never the sweep.
 
-Exit codes: 0 complete; 1 the sweep failed, was deleted or not accepted, or the API server stays away; 2 nothing to
-watch, or the page's port is taken; 130 interrupted.
+Exit codes: 0 complete; 1 the sweep failed, was deleted or not accepted, or the API server stays unreachable; 2 nothing
+to watch, or the page's port is taken; 130 interrupted.
 """
 
 WAIT_HELP = """
-Wait until a sweep is complete, or has its first cut, and say so in one line: for scripts.
+Wait until a sweep is complete or has its first cut, and print one line. For scripts.
 
-TARGET is the NAME of a sweep in a cluster (or sweep/NAME), or with a / in it the folder of a run on this machine
-(./NAME). A run that is interrupted is not over: it is waited for until somebody goes on with it. In a cluster it takes
-the right to get SeedSweeps, and no operator's service.
+TARGET is the NAME of a sweep in a cluster (or sweep/NAME), or, if it contains a /, the folder of a run on this machine
+(./NAME). An interrupted run is not over: the command waits until someone resumes it. In a cluster you need the right to
+get SeedSweeps; the operator's service is not used.
 
-Exit codes: 0 it happened; 1 it cannot happen any more: the sweep failed, was deleted or not accepted, or is over
-without a cut; or the API server stays away; 2 no such sweep or folder, no right to, or no cut in its spec; 124 not
-within --timeout; 130 interrupted.
+Exit codes: 0 complete, or the cut is made; 1 that can no longer happen: the sweep failed, was deleted or not accepted,
+or is over without a cut; or the API server stays unreachable; 2 no such sweep or folder, no right to read it, or no cut
+in its spec; 124 timed out; 130 interrupted.
 """
 
 FETCH_HELP = """
-Bring the winner of a sweep in a cluster, ready for from_pretrained, and the sweep's record.
+Download the winner of a sweep in a cluster, ready for from_pretrained, and the sweep's record.
 
-DIR is then what `seedsweep run` leaves: best/, sweep.json, episodes/, cuts/, curves.csv, attempts/ and, where
-`seedsweep report` works, report.html. It is there whole or not at all; the same command goes on with what was
-interrupted. A storage behind a URI is read from here with your own credentials. A claim is read through the API server
-from a small pod in the sweep's namespace, which your own rights create, read (pods/proxy) and delete.
+DIR then has the same contents as the folder of `seedsweep run`: best/, sweep.json, episodes/, cuts/, curves.csv,
+attempts/ and, if `seedsweep report` is installed, report.html. DIR appears only when it is complete; the same command
+resumes an interrupted download. A storage at a URI is read from here with your own credentials. A claim is read through
+the API server from a small pod in the sweep's namespace, which is created, read (pods/proxy) and deleted with your own
+rights.
 
-Exit codes: 0 fetched; 1 the way there broke, or what is there is broken; 2 nothing to fetch, no right to, or DIR is not
-empty; 130 interrupted.
+Exit codes: 0 fetched; 1 the connection broke, or the data are damaged; 2 nothing to fetch, no right to fetch it, or DIR
+is not empty; 130 interrupted.
 """
 
 REPORT_HELP = """
 Write the report of runs, or of a sweep in a cluster: report.html, and in report/ its figures and numbers.
 
-RUN is the folder of a run, or sweep/NAME for a sweep in a cluster, whose record so far is brought to NAME-report.
-(A folder of your own called sweep is ./sweep.) What models are compared by comes from the sweep's storage, as in
-`seedsweep fetch`; where it cannot be read, the report is made without. The page is self-contained and reads without
-scripts; figures are PNG, SVG and PDF, every number behind them CSV and JSON. Files of an earlier report are replaced.
+RUN is the folder of a run, or sweep/NAME for a sweep in a cluster, whose record so far is downloaded to NAME-report.
+(A folder of your own called sweep is ./sweep.) The data that compare models example by example come from the sweep's
+storage, as in `seedsweep fetch`; if it cannot be read, the report is made without them. The page is self-contained and
+readable without scripts; figures are PNG, SVG and PDF, the numbers behind them CSV and JSON. Files of an earlier report
+are replaced.
 
-Exit codes: 0 written; 1 a folder cannot be written, or the API server stays away; 2 bad input. Of several RUNs all that
-can be made are.
+Exit codes: 0 written; 1 a folder cannot be written, or the API server stays unreachable; 2 bad input. With several
+RUNs, all possible reports are written.
 """
 
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the SeedSweep.")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the SeedSweep.")]
 _Namespace = Annotated[
     str | None,
     typer.Option(
-        "--namespace", "-n", metavar="NAME", help="Where it is.", show_default="that of the kubeconfig's context"
+        "--namespace", "-n", metavar="NAME", help="Its namespace.", show_default="that of the kubeconfig's context"
     ),
 ]
 
@@ -71,7 +73,7 @@ def watch_command(
         str,
         typer.Option(
             metavar="SERVICE",
-            help="The service of the operator, as NAMESPACE/NAME:PORT.",
+            help="The operator's service, as NAMESPACE/NAME:PORT.",
             show_default="seedsweep-operator in seedsweep-system, port http",
         ),
     ] = "seedsweep-system/seedsweep-operator:http",
@@ -115,7 +117,7 @@ def wait_command(
     timeout: Annotated[
         float | None,
         typer.Option(
-            parser=_seconds, metavar="TIME", help="Give up after it, like 2h, 90m or 30s.", show_default="never"
+            parser=_seconds, metavar="TIME", help="Give up after this time, like 2h, 90m or 30s.", show_default="never"
         ),
     ] = None,
     namespace: _Namespace = None,
@@ -130,7 +132,7 @@ def wait_command(
 
 def fetch_command(
     name: _Name,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make; new or empty.")],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to create; new or empty.")],
     namespace: _Namespace = None,
 ) -> None:
     """Fetch the winner of a sweep in a cluster."""
@@ -146,7 +148,7 @@ def report_command(
     namespace: _Namespace = None,
     to: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the sweep's record and report go.", show_default="NAME-report"),
+        typer.Option(metavar="DIR", help="Folder for the sweep's record and report.", show_default="NAME-report"),
     ] = None,
 ) -> None:
     """Write reports."""

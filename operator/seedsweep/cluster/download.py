@@ -22,7 +22,6 @@ PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 1.0
 _FILE = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_PASSING = frozenset({None, 429, 500, 502, 503, 504})
 
 Answer = TypeVar("Answer")
 
@@ -85,7 +84,7 @@ async def patiently(ask: Callable[[], Awaitable[Answer]], patience: float = PATI
         try:
             return await ask()
         except (ApiError, OSError) as error:
-            if isinstance(error, ApiError) and error.status not in _PASSING:
+            if isinstance(error, ApiError) and not error.passing:
                 raise
             if monotonic() - began > patience:
                 said = one_line(str(error)) or type(error).__name__

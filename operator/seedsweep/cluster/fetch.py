@@ -28,7 +28,8 @@ from seedsweep.cluster.attempts import bring_attempts, not_brought, place_of_att
 from seedsweep.cluster.download import Source, Told, download
 from seedsweep.cluster.lookup import accepted, named_sweep
 from seedsweep.cluster.next_steps import where_weights_are
-from seedsweep.cluster.record import stored_record
+from seedsweep.cluster.record import stored_record, what_is_gone
+from seedsweep.cluster.refusal import refused
 from seedsweep.cluster.storage import reading
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import Api, ApiError
@@ -59,7 +60,7 @@ def fetch_sweep(request: Request, console: Console) -> Exit:
     try:
         return asyncio.run(_fetch(request, console))
     except KeyboardInterrupt:
-        console.print("Interrupted: the same command goes on from there.")
+        console.print("Interrupted: the same command resumes.")
         return Exit.INTERRUPTED
 
 
@@ -72,7 +73,7 @@ async def _fetch(request: Request, console: Console) -> Exit:
             api = await open_api(stack)
             await Fetcher(api, namespace, request.name, target, console).run()
     except ApiError as error:
-        raise CommandError(one_line(str(error)), Exit.BAD_INPUT if error.status is not None else Exit.FAILED) from error
+        raise refused(error) from error
     except OSError as error:
         raise CommandError(f"{target} cannot be written: {error}", Exit.FAILED) from error
     return Exit.COMPLETE
@@ -98,12 +99,15 @@ class Fetcher:
         write_record(self._partial, record)
         with self._progress() as told:
             await self._bring(record, place, told)
-        reported = _write_report(self._partial)
+        gone = what_is_gone(record)
+        reported = not gone and _write_report(self._partial)
         self._partial.replace(self._target)
         steps = [load_winner(self._target), *([see_report(self._target)] if reported else [])]
         if (self._target / "best" / "README.md").exists():
             steps.append(read_card(self._target))
         self._console.print(last_screen(sweep, record.episodes, record.cuts, steps), crop=False)
+        if gone:
+            self._tell(f"There is no report: {gone}")
 
     async def _bring(self, record: Record, place: Place, told: Told) -> None:
         attempts = place_of_attempts(record.sweep)

@@ -13,19 +13,18 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
-from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster.download import GoneError, patiently
 from seedsweep.codes import CommandError, Exit
 from seedsweep.contract.exits import last_line
 from seedsweep.contract.foreign import mapping, parse_json, text, whole
-from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
-from seedsweep.kube.housekeeping.manifest import near_episodes
 from seedsweep.kube.objects import names
+from seedsweep.kube.objects.home import pods_path
 from seedsweep.kube.objects.weights import ClaimFolder
-from seedsweep.kube.pods.facts import Terminated, conditions_of, container_of, terminated_of, told
-from seedsweep.kube.pods.manifest import STORAGE, pod_manifest
+from seedsweep.kube.pods.beside import pod_beside
+from seedsweep.kube.pods.facts import ENDED_PHASES, Terminated, conditions_of, container_of, terminated_of, told
+from seedsweep.kube.pods.manifest import STORAGE
 from seedsweep.report.words import one_line
 
 PORT = 9410
@@ -34,15 +33,13 @@ LIVES_SECONDS = 4 * 3600
 BEGINS_WITHIN_SECONDS = 300.0
 MAX_FILE_BYTES = 2**53
 _POLL_SECONDS = 0.5
-_ANY = StartEpisode(EpisodeId(0, 0), 0, None, ())
-_OF_GPUS = frozenset({"resourceClaims", "schedulingGates", "topologySpreadConstraints"})
 _OF_TRAINER = ("name", "image", "imagePullPolicy", "securityContext", "terminationMessagePolicy")
 
 
 def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str) -> Object:
     """The pod, under a name that no other fetch has, for folders of one claim; `under` begins all of its paths."""
     assert sweep.metadata.uid is not None  # as an API server shows it
-    pod, name = pod_manifest(sweep, _ANY), sweep.metadata.name
+    pod, name = pod_beside(sweep), sweep.metadata.name
     container = pod["spec"]["containers"][0]
     mounts = [mount for mount in container["volumeMounts"] if mount["mountPath"] in (STORAGE, "/tmp")]
     used = {mount["name"] for mount in mounts}
@@ -62,8 +59,7 @@ def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str) 
             "ownerReferences": [{**names.owner_reference(name, sweep.metadata.uid), "controller": False}],
         },
         "spec": {
-            **{key: value for key, value in pod["spec"].items() if key not in _OF_GPUS},
-            "affinity": near_episodes(pod["spec"].get("affinity", {}), sweep.metadata.uid),
+            **pod["spec"],
             "activeDeadlineSeconds": LIVES_SECONDS,
             "terminationGracePeriodSeconds": 1,
             "volumes": [volume for volume in pod["spec"]["volumes"] if volume["name"] in used],
@@ -101,7 +97,7 @@ async def serving(
         ApiError: it may not be created or seen.
     """
     metadata = manifest["metadata"]
-    collection = f"/api/v1/namespaces/{metadata['namespace']}/pods"
+    collection = pods_path(metadata["namespace"])
     path = f"{collection}/{metadata['name']}"
     created = await api.create(collection, manifest)
     try:
@@ -182,7 +178,7 @@ async def _until_running(api: Api, path: str, tell: Callable[[str], None]) -> No
 
 def _raise_if_over(pod: object, name: str) -> None:
     status = _status(pod)
-    if text(status.get("phase")) in ("Succeeded", "Failed"):
+    if text(status.get("phase")) in ENDED_PHASES:
         end = terminated_of(status) or Terminated()
         said = last_line(end.message) or text(status.get("message")) or end.reason
         why = one_line(said).removeprefix("seedsweep: ") or "it does not say why"

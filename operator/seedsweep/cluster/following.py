@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster.lookup import accepted, find_sweep, named_sweep
+from seedsweep.cluster.refusal import refused
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
 from seedsweep.kube.sweeps.completion import is_over
@@ -15,7 +16,6 @@ from seedsweep.report.words import one_line
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 """How long the API server may be away."""
-_PASSING = frozenset({None, 429, 500, 502, 503, 504})
 
 Answer = TypeVar("Answer")
 
@@ -62,8 +62,8 @@ class Follower:
             try:
                 return await ask()
             except ApiError as error:
-                if error.status not in _PASSING:
-                    raise CommandError(one_line(str(error)), Exit.BAD_INPUT) from error
+                if not error.passing:
+                    raise refused(error) from error
                 if monotonic() - began > PATIENCE_SECONDS:
                     message = f"gave up after {PATIENCE_SECONDS:.0f} s: {one_line(str(error))}; the sweep goes on"
                     raise CommandError(message, Exit.FAILED) from error

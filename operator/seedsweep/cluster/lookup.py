@@ -1,9 +1,10 @@
 """A sweep as a person names it: found as it can be used, or one error that says what to do."""
 
 from seedsweep.api.reading.parse import InvalidSweepError, parse_stored
-from seedsweep.api.sweep import API_VERSION, SeedSweep
+from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
+from seedsweep.kube.objects.home import sweeps_path
 from seedsweep.report.words import one_line
 
 _NAMED_SWEEPS = 10
@@ -12,7 +13,7 @@ _NAMED_SWEEPS = 10
 async def find_sweep(api: Api, namespace: str, name: str) -> Object | None:
     """The sweep of this name; None where there is none. Raises ApiError."""
     try:
-        return await api.get(f"{_collection(namespace)}/{name}")
+        return await api.get(f"{sweeps_path(namespace)}/{name}")
     except ApiError as error:
         if error.status != 404:
             raise
@@ -31,7 +32,7 @@ async def named_sweep(api: Api, namespace: str, name: str) -> Object:
     if found is not None:
         return found
     try:
-        names = [item["metadata"]["name"] async for item in api.list(_collection(namespace))]
+        names = [item["metadata"]["name"] async for item in api.list(sweeps_path(namespace))]
     except ApiError as error:
         if error.status != 404:
             raise
@@ -55,7 +56,3 @@ def accepted(body: Object) -> SeedSweep:
         return parse_stored(body)
     except InvalidSweepError as error:
         raise CommandError(str(error), Exit.FAILED) from error
-
-
-def _collection(namespace: str) -> str:
-    return f"/apis/{API_VERSION}/namespaces/{namespace}/seedsweeps"

@@ -56,7 +56,7 @@ class Service:
         return f"/api/v1/namespaces/{self.namespace}/services/{self.name}:{self.port}/proxy"
 
 
-class Eyes:
+class Observer:
     """Looks at one sweep."""
 
     def __init__(self, api: Api, home: Home, operator: Service) -> None:

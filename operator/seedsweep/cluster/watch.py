@@ -1,6 +1,6 @@
 """`seedsweep watch`: the live view of a sweep in a cluster. It only reads, and only through the API server.
 
-So RBAC says who may look. The sweep's own status tells whether it is over; what runs is seen through `Eyes`.
+So RBAC says who may look. The sweep's own status tells whether it is over; what runs is seen through an `Observer`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster.following import POLL_SECONDS, Follower
 from seedsweep.cluster.next_steps import next_steps
-from seedsweep.cluster.observer import RECORD_SECONDS, Eyes, Service, on_record
+from seedsweep.cluster.observer import RECORD_SECONDS, Observer, Service, on_record
 from seedsweep.codes import CommandError, Exit, exit_of
 from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
@@ -88,13 +88,13 @@ class Watcher:
         sweep, over = await self._sweep.look()
         home = Home(self._namespace, self._request.name, sweep.metadata.uid or "")
         layout = Layout.of(sweep)
-        eyes = Eyes(self._api, home, self._request.operator)
+        observer = Observer(self._api, home, self._request.operator)
         with LiveView(layout, self._console, page=self._page.show if self._page is not None else None) as view:
             while not over:
-                seen, at = await self._sweep.patiently(partial(eyes.look, sweep))
-                self._tell(_excuse(eyes.trouble))
+                seen, at = await self._sweep.patiently(partial(observer.look, sweep))
+                self._tell(_excuse(observer.trouble))
                 view.update(seen, Plan((), (), seen.status), at)
-                await asyncio.sleep(RECORD_SECONDS if eyes.trouble else POLL_SECONDS)
+                await asyncio.sleep(RECORD_SECONDS if observer.trouble else POLL_SECONDS)
                 sweep, over = await self._sweep.look()
         await self._sweep.patiently(partial(self._show_end, home, sweep))
         return exit_of(sweep.status)
@@ -129,4 +129,4 @@ def _last_moment(record: Record) -> Moment:
 def _excuse(trouble: str) -> str:
     if not trouble:
         return ""
-    return f"No live view by the operator ({one_line(trouble)}): what is on record, every {RECORD_SECONDS:.0f} s."
+    return f"No live view from the operator ({one_line(trouble)}): showing the record every {RECORD_SECONDS:.0f} s."

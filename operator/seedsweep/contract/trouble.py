@@ -8,8 +8,6 @@ from seedsweep.contract.foreign import recordable
 from seedsweep.contract.scrape import NeverUsableError
 from seedsweep.engine.observation import TroubleKind
 
-"""As in SeenAttempt: nothing is known of its metrics yet, nobody answers for them, or they cannot be used."""
-
 UNREACHED_TIMES = 5
 UNREACHED_AFTER = timedelta(minutes=1)
 """Scrapes in a row without an answer, and time in its place, before people are told: a trainer that starts does not
@@ -58,6 +56,13 @@ class Trouble:
     def text(self) -> str:
         """For people."""
         return f"its metrics cannot be {'used' if self.kind == 'MetricsUnusable' else 'reached'}: {self.error}"
+
+    def at_end(self, *, heard: bool) -> str:
+        """For people, of a trainer that has ended; empty where its end alone explains it.
+
+        `heard`: it has been read before, so that its server may have closed before the last scrape.
+        """
+        return "" if heard and self.kind == "MetricsUnreachable" and self.times == 1 else self.text
 
     @property
     def unusable(self) -> str:

@@ -116,6 +116,6 @@ class Plan:
     look_again_in: timedelta | None = field(default=None)
     """The next moment at which time alone changes the plan; None: only news can."""
     read_often: frozenset[str] = frozenset()
-    """UIDs of attempts whose metrics are worth more than one reading an interval (engine.scrape_pace)."""
+    """UIDs of attempts whose metrics are worth more than one reading an interval (engine.policies.scrape_pace)."""
     finished: bool = False
     """Nothing is left to do; the status has a Complete or Failed condition."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import MAX_FAILURE, Attempt, EpisodeId, EpisodeStatus, StopReason
-from seedsweep.api.recorded import shortened
+from seedsweep.api.recorded import shortened, timestamp
 from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, Refusal, SeenAttempt
@@ -21,11 +21,6 @@ WRITES_PER_EPISODE = 1 / 16
 """Records changed by one plan, and more of them in a large sweep, for each of whose episodes every plan takes its time.
 More news than that is taken in over several turns, so that no sweep, however large, holds up the others. Nothing is
 decided about an episode whose news waits; all others go on."""
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339, as the record holds it."""
-    return moment.isoformat(timespec="milliseconds")
 
 
 def recorded_or_now(recorded: str | None, now: datetime) -> str:

@@ -85,9 +85,8 @@ class Layout:
 
     @property
     def maximize(self) -> bool:
-        """Whether a higher score is better; the published metrics of GLUE tasks all are."""
-        metric = self.spec.trainer.ranking_metric
-        return metric is None or metric.goal == "maximize"
+        """Whether a higher score is better."""
+        return self.spec.trainer.maximize
 
     @property
     def stops(self) -> bool:

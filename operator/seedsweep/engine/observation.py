@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 TroubleKind = Literal["CannotBegin", "MetricsUnreachable", "MetricsUnusable"]
 """An attempt cannot begin, its metrics cannot be reached, or they are there and cannot be used."""
 
-_WITHOUT_STOP_AFTER = frozenset({"L0", "L1"})
+_RESUMING_LEVELS = frozenset({"L2", "L3"})
 _OF_ONE_EPISODE = frozenset({"NameTaken", "PodHeld"})
 
 
@@ -48,6 +48,11 @@ class Reading:
     done: bool = False
     """It said with its last words that the episode is complete, however many evaluations were planned."""
 
+    @property
+    def resumes(self) -> bool:
+        """Whether its trainer stops where it is told to, and goes on from a checkpoint: both come with level 2."""
+        return self.level in _RESUMING_LEVELS
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -61,6 +66,8 @@ class Ending:
     """What interrupted it, where it was interrupted."""
     output: str = ""
     """The last lines that it printed, where it failed."""
+    unread: str = ""
+    """Why its metrics could not be read the last time; empty where they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +121,8 @@ class SeenAttempt:
 
     @property
     def heeds_stop_after(self) -> bool:
-        """It was given one, and ends there by itself, as trainers do from level 2 on."""
-        return self.stop_after is not None and (self.reading is None or self.reading.level not in _WITHOUT_STOP_AFTER)
+        """It was given one, and ends there by itself; before its first reading, it is taken to."""
+        return self.stop_after is not None and (self.reading is None or self.reading.resumes)
 
 
 @dataclass(frozen=True, slots=True)

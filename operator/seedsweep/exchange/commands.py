@@ -10,17 +10,17 @@ import typer
 from seedsweep.codes import CommandError, Exit, bad_input
 
 IMPORT_HELP = """
-Make a record of runs that something else trained, for `seedsweep report` and the other commands that read records.
+Make a record of another trainer's runs, for `seedsweep report` and the other commands that read records.
 
-SOURCE is a table with one row an evaluation (.csv, .tsv, .parquet), the CSV that a panel of W&B exports, a
-trainer_state.json of transformers' Trainer, or a folder with such files or with TensorBoard's event files, one run a
-folder. Undefined scores (empty cells, NaN) and runs that failed are kept. Nothing is written unless all of it is read.
+SOURCE is a table with one row per evaluation (.csv, .tsv, .parquet), the CSV export of a W&B panel, a
+trainer_state.json of transformers' Trainer, or a folder with such files or with TensorBoard event files, one run per
+folder. Undefined scores (empty cells, NaN) and failed runs are kept. Nothing is written unless everything can be read.
 
 Exit codes: 0 imported; 1 the folder cannot be written; 2 bad input.
 """
 
 EXPORT_HELP = """
-Write a record as one Parquet table, a row an evaluation, which pandas and `datasets` read.
+Write a record as one Parquet table, one row per evaluation, for pandas and `datasets`.
 
 Exit codes: 0 exported; 1 the file cannot be written; 2 bad input.
 """
@@ -61,14 +61,15 @@ def _baseline(text: str) -> float:
 def import_command(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A table, or a file or folder of runs.")],
     to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder to make; new or empty. Required.", show_default=False)
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder to create; new or empty. Required.", show_default=False),
     ] = None,
     goal: Annotated[
         str | None,
         typer.Option(
             parser=_goal,
             metavar="maximize|minimize",
-            help="Which scores are better. Required, but for a table that export wrote.",
+            help="Which scores are better. Required, except for tables written by `seedsweep export`.",
             show_default=False,
         ),
     ] = None,
@@ -76,13 +77,15 @@ def import_command(
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="The scores: a column, a key of log_history, or a tag. Of a table it may be given again: the first "
+            help="The scores: a column, a key of log_history, or a tag. May be repeated for a table: the first "
             "with values counts.",
             show_default="score",
         ),
     ] = None,
     loss: Annotated[str | None, typer.Option(metavar="COLUMN", help="Validation losses.", show_default=False)] = None,
-    seed: Annotated[str | None, typer.Option(metavar="COLUMN", help="One seed for both.", show_default="seed")] = None,
+    seed: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Seeds, if one drives everything.", show_default="seed")
+    ] = None,
     weight_init: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Weight-init seeds.", show_default="weight_init")
     ] = None,
@@ -91,7 +94,7 @@ def import_command(
     ] = None,
     evaluation: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Numbers of evaluations, from 0 or 1.", show_default="evaluation"),
+        typer.Option(metavar="COLUMN", help="Evaluation numbers, from 0 or 1.", show_default="evaluation"),
     ] = None,
     step: Annotated[
         str | None,
@@ -101,17 +104,17 @@ def import_command(
     ] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Make a record of each of its values; may be given again."),
+        typer.Option(metavar="COLUMN", help="Make one record per value; may be repeated."),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="Read only rows with this value; may be given again."),
+        typer.Option(metavar="COLUMN=VALUE", help="Read only rows with this value; may be repeated."),
     ] = None,
     seeds_in: Annotated[
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="How names of runs hold the seeds: with {seed}, or {weight_init} and {data_order}.",
+            help="Pattern of the seeds in run names: with {seed}, or {weight_init} and {data_order}.",
             show_default="seed-{seed}, wi{weight_init}-do{data_order} and the like",
         ),
     ] = None,
@@ -119,18 +122,18 @@ def import_command(
         bool, typer.Option("--number-runs", help="Seeds are not known: number the runs from 0.")
     ] = False,
     skip_empty: Annotated[
-        bool, typer.Option("--skip-empty", help="Rows without a score are no evaluations; else it is undefined there.")
+        bool, typer.Option("--skip-empty", help="Skip rows without a score, instead of counting it as undefined.")
     ] = False,
     evaluations: Annotated[
         int | None,
-        typer.Option(parser=_evaluations, metavar="N", help="Take at most so many of each run.", show_default="all"),
+        typer.Option(parser=_evaluations, metavar="N", help="Take at most this many of each run.", show_default="all"),
     ] = None,
     short: Annotated[
         str | None,
         typer.Option(
             parser=_short,
             metavar="failed|diverged",
-            help="What became of runs that are shorter than others.",
+            help="What happened to runs that are shorter than others.",
             show_default="they are refused",
         ),
     ] = None,

@@ -1,7 +1,7 @@
 """The evaluations of a record as one table, a row each."""
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.layout import Layout, step_of
+from seedsweep.engine.layout import step_of
 from seedsweep.report.facts import counting_evaluations
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import known_baseline
@@ -19,7 +19,7 @@ def evaluation_rows(record: Record) -> list[dict[str, object]]:
     common = {
         "sweep": sweep.metadata.name,
         "metric": metric_name(sweep.spec.trainer) or "score",
-        "goal": "maximize" if Layout.of(sweep).maximize else "minimize",
+        "goal": "maximize" if sweep.spec.trainer.maximize else "minimize",
         "design": status.design,
         "baseline": known_baseline(status, record.episodes),
     }

@@ -1,14 +1,13 @@
 """What records are called: as a sweep may be, and no two of one import alike."""
 
-import re
 from collections.abc import Collection, Sequence
 
-MAX_NAME = 40
+from seedsweep.api.sweep import MAX_NAME, sweep_name
 
 
 def record_name(text: str) -> str:
     """A text as the name of a sweep: lower case letters, digits and '-', at most 40 characters."""
-    return _fitting(text)[:MAX_NAME].strip("-") or "imported"
+    return sweep_name(text) or "imported"
 
 
 def group_name(base: str, group: Sequence[str], taken: Collection[str] = ()) -> str:
@@ -16,7 +15,7 @@ def group_name(base: str, group: Sequence[str], taken: Collection[str] = ()) -> 
     own = record_name("-".join(group)) if group else ""
     if not own:
         return record_name(base)
-    shared = _fitting(base)[: max(0, MAX_NAME - len(own) - 1)].strip("-")
+    shared = sweep_name(base)[: max(0, MAX_NAME - len(own) - 1)].strip("-")
     return unique_name(f"{shared}-{own}" if shared else own, taken)
 
 
@@ -28,7 +27,3 @@ def unique_name(name: str, taken: Collection[str]) -> str:
         ending = f"-{number}"
         found = name[: MAX_NAME - len(ending)].strip("-") + ending
     return found
-
-
-def _fitting(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -5,11 +5,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seedsweep.api.base import MAX_SEED
 from seedsweep.api.episode import EpisodeId
 from seedsweep.codes import CommandError, Exit
 from seedsweep.report.record import LARGEST_SCORE
 
-MAX_SEED = 2**31 - 1
 MAX_POINTS = 2_000_000
 """Of one import; 5,000 episodes of 300 evaluations are 1.5 million."""
 
@@ -53,13 +53,14 @@ def number_of(value: object, where: str, column: str) -> float | None:
         if text.lower() in _UNDEFINED:
             return None
         try:
-            value = float(text)
+            # float() would also take 1_0, and digits of other scripts.
+            value = float(text if text.isascii() and "_" not in text else "")
         except ValueError:
             raise ImportProblemError(
                 f"{where}: {column} is {text[:60]!r}, and no number: correct it, or leave the cell empty where the "
                 "score is undefined"
             ) from None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         if math.isfinite(value) and abs(value) > LARGEST_SCORE:
             raise ImportProblemError(
                 f"{where}: {column} is {value:.3g}, and beyond {LARGEST_SCORE:g} no variance can be computed: "

@@ -55,7 +55,11 @@ def read_states(paths: Iterable[Path], named: Named) -> list[Point]:
             loss = number_of(entry.get(named.loss), where, named.loss) if named.loss is not None else None
             score = number_of(entry[named.score], where, named.score)
             points.append(Point(episode, None, step, score, loss, where))
-    return distinct(points, f"keep the {STATE} of one attempt")
+    return distinct(
+        points,
+        f"keep the {STATE} of one attempt, and take out an evaluation after training, as scripts make one of the best "
+        "checkpoint",
+    )
 
 
 def _evaluated(log: Iterable[Mapping[str, object]], score: str) -> set[str]:

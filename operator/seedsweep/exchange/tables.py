@@ -2,14 +2,15 @@
 
 import csv
 import difflib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seedsweep.api.base import MAX_SEED
 from seedsweep.api.episode import EpisodeId
 from seedsweep.exchange.points import (
     MAX_POINTS,
-    MAX_SEED,
     ImportProblemError,
     Point,
     number_of,
@@ -232,11 +233,12 @@ def _separated(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
     except UnicodeDecodeError:
         raise ImportProblemError(f"{path}: is not UTF-8 text: save it as UTF-8") from None
     # Our own tables begin with lines that say what they are.
-    lines = text.splitlines()
-    above = next((i for i, line in enumerate(lines) if not (line + " ").startswith("# ")), len(lines))
+    # Not splitlines(), which would also split at characters that a cell may hold.
+    lines = list(io.StringIO(text, newline=""))
+    above = next((i for i, line in enumerate(lines) if not (line.strip() + " ").startswith("# ")), len(lines))
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     reader = csv.reader(lines[above:], delimiter=delimiter)
-    header = next(reader, [])
+    header = [name.strip() for name in next(reader, [])]
     other = next((sign for sign in _SEPARATORS if len(header) == 1 and sign in header[0]), None)
     if other is not None:
         or_as = {",": ", or name it .csv", "\t": ", or name it .tsv"}.get(other, "")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seedsweep.exchange.points import ImportProblemError, Point, number_of, seeds_of_runs, whole_number
 from seedsweep.exchange.runs import Named, check_loss, distinct
-from seedsweep.exchange.tables import read_rows
+from seedsweep.exchange.tables import Row, read_rows
 
 _SEPARATOR = " - "
 
@@ -38,10 +38,21 @@ def read_panel(path: Path, named: Named) -> list[Point]:
         for column, run in runs.items():
             if row[column] == "":
                 continue
+            _check_whole(row, column, where)
             loss = row.get(f"{run}{_SEPARATOR}{named.loss}") if named.loss is not None else None
             score = number_of(row[column], where, column)
             points.append(Point(episodes[run], None, step, score, number_of(loss, where, str(named.loss)), where))
     return distinct(points, "remove one of the two rows")
+
+
+def _check_whole(row: Row, column: str, where: str) -> None:
+    """Raise ImportProblemError for a cell in which the panel shows the mean of several values."""
+    least, most = (row.get(f"{column}{ending}", row[column]) for ending in ("__MIN", "__MAX"))
+    if least != most:
+        raise ImportProblemError(
+            f"{where}: {column} is a mean of values from {least} to {most}: export single runs, ungrouped, with all of "
+            "their points (full fidelity)"
+        )
 
 
 def _step(value: object, where: str, column: str) -> int:

@@ -11,11 +11,11 @@ from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.process.log_format import LogFormat
 
 OPERATOR_HELP = """
-Watch SeedSweeps on a cluster and carry them out: what the operator's image runs.
+Watch SeedSweeps on a cluster and carry them out. The operator's image runs this command.
 
 The cluster is the one it runs in, else that of KUBECONFIG. Serves /healthz, /metrics and a live view of every sweep.
 
-Exit codes: 0 ended by SIGTERM or SIGINT; 1 it cannot start or go on, which the last line of its log explains; 2 bad
+Exit codes: 0 ended by SIGTERM or SIGINT; 1 cannot start or continue, for the reason in the last line of its log; 2 bad
 input, or no cluster.
 """
 
@@ -67,44 +67,45 @@ def operator_command(
         typer.Option(
             parser=_namespace,
             metavar="NAMESPACE",
-            help="Watch this namespace; may be given again.",
+            help="Watch this namespace; may be repeated.",
             show_default="all",
             envvar="SEEDSWEEP_NAMESPACES",
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option(metavar="PORT", min=1, max=65535, help="Of health, metrics and the live view.")
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="Port of health, metrics and the live view.")
     ] = 8080,
     service_account: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="A service account that episodes may run as; may be given again.", show_default="none"
+            metavar="NAME", help="A service account that episodes may run as; may be repeated.", show_default="none"
         ),
     ] = None,
     housekeeping_image: Annotated[
         str | None,
         typer.Option(
             metavar="IMAGE",
-            help="Of SeedSweep's trainer, for the storage of trainers that are not ours.",
+            help="Image of SeedSweep's trainer, for housekeeping in sweeps with another trainer.",
             show_default="none: their storage is left as it is",
             envvar="SEEDSWEEP_HOUSEKEEPING_IMAGE",
         ),
     ] = None,
     housekeeping_requests: Annotated[
-        str, typer.Option(metavar="REQUESTS", help="What a housekeeping pod asks for, as NAME=QUANTITY,...")
+        str, typer.Option(metavar="REQUESTS", help="Requests of a housekeeping pod, as NAME=QUANTITY,...")
     ] = "cpu=500m,memory=2Gi",
     housekeeping_seconds: Annotated[
-        int, typer.Option(metavar="SECONDS", min=1, help="How long a housekeeping pod may take, waiting included.")
+        int, typer.Option(metavar="SECONDS", min=1, help="How long a housekeeping pod may take, including the wait.")
     ] = 3600,
     relist_seconds: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, help="Between two lists that show what a watch has lost.")
+        float,
+        typer.Option(metavar="SECONDS", min=1, help="Time between two lists, which find what a watch has missed."),
     ] = 300.0,
     webhook: Annotated[
         str | None,
         typer.Option(
             parser=_webhook,
             metavar="URL",
-            help='Post {"text": ...} there when a sweep ends, as Slack takes it. The variable keeps it out of sight.',
+            help='Post {"text": ...} there when a sweep ends, as for Slack. The variable hides it from process lists.',
             show_default="none",
             envvar="SEEDSWEEP_WEBHOOK",
         ),
@@ -120,10 +121,10 @@ def operator_command(
     ] = None,
     prometheus_token_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Holds the bearer token for it.", show_default="none"),
+        typer.Option(metavar="FILE", help="File with the bearer token for it.", show_default="none"),
     ] = None,
     log_format: Annotated[
-        LogFormat, typer.Option(metavar="text|json", help="Lines for people, or a JSON object a line for programs.")
+        LogFormat, typer.Option(metavar="text|json", help="Lines for people, or one JSON object per line for programs.")
     ] = LogFormat.TEXT,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""

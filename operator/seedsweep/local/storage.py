@@ -16,14 +16,13 @@ from seedsweep.api.episode import BestEvaluation, EpisodeId
 from seedsweep.api.housekeeping import Member, members_of
 from seedsweep.api.status import Average, TestScore
 from seedsweep.contract.exits import last_line
-from seedsweep.contract.protocol import Env
 from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import HandOverOutcome
 from seedsweep.files import write_whole
 from seedsweep.local.directory.run_directory import RunDirectory, remove_tree
 from seedsweep.local.processes.endings import tail
-from seedsweep.local.processes.environment import TRAINER, literal_environment, trainer_config
+from seedsweep.local.processes.environment import TRAINER, variables_without_attempt
 from seedsweep.local.processes.launchers import Launcher
 from seedsweep_trainer.storage.folders import LocalFolders, Stored, keep_best_only, stored_bests, take_out_best
 
@@ -129,7 +128,7 @@ class Storage:
 
     async def _run(self, what: str, arguments: Sequence[str], log: Path) -> bool:
         """A command of the trainer, tried again if it fails; whether it has succeeded."""
-        variables = {**literal_environment(self._trainer), str(Env.CONFIG): trainer_config(self._trainer, self._base)}
+        variables = variables_without_attempt(self._trainer, self._base)
         for _ in range(_TRIES):
             try:
                 running = await self._launcher.launch([*TRAINER, what, *arguments], variables, log)

@@ -28,6 +28,7 @@ from seedsweep.local.storage import Storage
 from seedsweep.local.world import LocalWorld
 from seedsweep.loop import reconcile
 from seedsweep.terminal import LiveView
+from seedsweep.terminal.moment import progress_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ async def _train(sweep: SeedSweep, setting: Setting, launcher: Launcher, console
     layout = Layout.of(sweep)
     directory = setting.directory
     ledger = Ledger(directory, sweep, layout)
+    if ledger.status.start_time is not None:
+        console.print(f"Going on. On record: {progress_text(ledger.status)}.", soft_wrap=True)
     attempts = ProcessAttempts(sweep.spec, directory, launcher, setting.base)
     storage = Storage(directory, layout, launcher, setting.base)
     world = LocalWorld(layout, ledger, attempts, storage, setting.places)

@@ -12,6 +12,7 @@ from seedsweep.api.status import Best
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.parts import require
 from seedsweep.report.record import IN_CLUSTER, Record, read_record
+from seedsweep.report.words import counted
 
 if TYPE_CHECKING:
     from seedsweep.notebook.picture import Picture
@@ -91,7 +92,7 @@ class Run:
         status, count = self.sweep.status, len(self.record.episodes)
         best = f", best {self.best.score:.4f} by {self.best.episode}" if self.best is not None else ""
         phase = status.phase if status is not None else "not started"
-        return f"<Run {self.sweep.metadata.name}: {phase}, {count} episode{'' if count == 1 else 's'}{best}>"
+        return f"<Run {self.sweep.metadata.name}: {phase}, {counted(count, 'episode')}{best}>"
 
 
 def load(source: str | PathLike[str], *, namespace: str | None = None) -> Run:

@@ -99,7 +99,7 @@ def counting(record: Record) -> dict[str, int]:
 
 def up_to(record: Record, evaluation: int) -> dict[str, int]:
     """By episode, its best evaluation up to this one."""
-    maximize = Layout.of(record.sweep).maximize
+    maximize = record.sweep.spec.trainer.maximize
     best = {
         e.spec.id.name: BestEvaluation.of(e.status.scores, (), evaluation, maximize=maximize) for e in record.episodes
     }

@@ -1,6 +1,7 @@
 """The recorded curves as lines of a CSV file."""
 
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
+from seedsweep.engine.layout import step_of
 
 HEADER = "episode,weight_init,data_order,evaluation,step,score,loss\n"
 
@@ -14,7 +15,7 @@ def curve_lines(episode: EpisodeId, status: EpisodeStatus, evaluations: int | No
     """
     lines = []
     for i, score in enumerate(status.scores, start=1):
-        step = -(-i * steps // evaluations) if steps is not None and evaluations is not None else None
+        step = step_of(i, evaluations, steps) if steps is not None and evaluations is not None else None
         loss = status.losses[i - 1] if i <= len(status.losses) else None
         values = (episode.name, episode.weight_init, episode.data_order, i, step, score, loss)
         lines.append(",".join("" if value is None else str(value) for value in values) + "\n")

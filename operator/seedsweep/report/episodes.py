@@ -161,7 +161,7 @@ def ranked(record: Record) -> list[str]:
 
 def _failed(record: Record) -> dict[str, bool]:
     """By episode, as the share of failed runs counts them."""
-    maximize = Layout.of(record.sweep).maximize
+    maximize = record.sweep.spec.trainer.maximize
     return {
         name: score <= analysis.baseline if maximize else score >= analysis.baseline
         for analysis in analyses(record)

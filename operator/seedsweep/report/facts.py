@@ -20,7 +20,7 @@ from seedsweep.report.words import one_line, score_text
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
 _WARNINGS = {
     "Failed": "The sweep failed",
-    "NonDeterministic": "Evaluations that were trained again gave other scores; the first record stands",
+    "NonDeterministic": "Repeated evaluations gave other scores; the first record counts",
     "HeterogeneousHardware": "Episodes trained under different fingerprints: scores are not bit-comparable",
     "ExactScores": "Scores were sampled while episodes trained, not published as curves",
 }
@@ -99,7 +99,7 @@ def cost_lines(cost: Cost) -> list[CostLine]:
         CostLine("useful", cost.useful_steps, "survivors to the end, losers to their rung"),
         CostLine("overshoot", cost.overshoot_steps, "past the rung, before a loser stopped"),
         CostLine("wasted", cost.wasted_steps, "trained again, because an interruption or a failure lost them"),
-        CostLine("audit", cost.audit_steps, "losers that ran on to tell what the cut cost"),
+        CostLine("audit", cost.audit_steps, "losers that trained on to estimate the cost of the cut"),
         CostLine("trained in all", steps_trained(cost), "the sum of the above"),
         CostLine(
             "planned", cost.planned_steps, "what the design costs at most; overshoot, waste and audit come on top"

@@ -32,7 +32,7 @@ from seedsweep.report.facts import (
     yaml_text,
 )
 from seedsweep.report.figures.all_figures import figures_of
-from seedsweep.report.figures.drawing import page_svg
+from seedsweep.report.figures.drawing import page_svgs
 from seedsweep.report.figures.grid_figure import no_grid, seed_grid
 from seedsweep.report.figures.plot import LABELLED_CUTS
 from seedsweep.report.figures.scales import positions, shown_from
@@ -94,9 +94,9 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
     return _template().render(
         sweep=sweep,
         status=status,
-        maximize=Layout.of(sweep).maximize,
+        maximize=sweep.spec.trainer.maximize,
         metric=metric_words(sweep.spec.trainer, status),
-        figures={drawing.name: page_svg(drawing) for drawing in drawings},
+        figures={drawing.name: page_svgs(drawing) for drawing in drawings},
         words={drawing.name: drawing.words for drawing in drawings},
         shown_from=shown_from(record),
         drawn=drawn_curves(record),

@@ -18,6 +18,8 @@ from seedsweep.files import write_whole
 from seedsweep.report.curves import HEADER, curve_lines
 
 Resource = TypeVar("Resource", bound=ApiModel)
+SWEEP_FILE, EPISODES, CUTS, CURVES = "sweep.json", "episodes", "cuts", "curves.csv"
+"""Files and folders of a record."""
 REPORT = "report.html"
 """Beside a record, what a browser shows of it."""
 LARGEST_SCORE = 1e100
@@ -27,6 +29,7 @@ IN_CLUSTER = "sweep/"
 _RECORDED = {"trained", "finished", "lost", "audited", "failed", "diverged"}
 """Counts of episodes whose files were written before the count."""
 _RESTORE = "restore the file that the sweep wrote"
+_RESTORE_ALL = "restore the files that are missing"
 _REMEDY = "run the release that wrote it, or restore the file"
 
 
@@ -58,35 +61,50 @@ def read_record(directory: Path) -> Record:
     """
     # First: what it counts has its files by then, also while the sweep runs.
     sweep = read_sweep(directory)
-    episodes = [_read(path, Episode) for path in sorted(directory.glob("episodes/*.json"))]
+    episodes = [_read(path, Episode) for path in sorted((directory / EPISODES).glob("*.json"))]
     names = {episode.name for episode in expand(sweep.spec.seeds)}
-    _check_episodes(directory / "episodes", sweep, episodes, names)
-    record = Record.of(sweep, episodes, [_read(path, Cut) for path in sorted(directory.glob("cuts/*.json"))])
-    _check_cuts(directory / "cuts", record, names)
+    _check_episodes(directory / EPISODES, sweep, episodes, names)
+    record = Record.of(sweep, episodes, [_read(path, Cut) for path in sorted((directory / CUTS).glob("*.json"))])
+    _check_cuts(directory / CUTS, record, names)
     return record
 
 
 def read_sweep(directory: Path) -> SeedSweep:
     """Read sweep.json alone; raises RecordError."""
-    if not (directory / "sweep.json").is_file():
+    if not (directory / SWEEP_FILE).is_file():
         raise RecordError(f"{directory}: no sweep.json in it; {_instead_of(directory)}")
-    return _read(directory / "sweep.json", SeedSweep)
+    return _read(directory / SWEEP_FILE, SeedSweep)
 
 
 def write_record(directory: Path, record: Record) -> None:
     """Write what `read_record` reads, and curves.csv, into a folder that nobody reads yet; raises OSError."""
     sweep, status = record.sweep, record.sweep.status or SweepStatus()
     # First and whole: it says whose folder this is, should the rest have to be written again.
-    write_whole(directory / "sweep.json", resource_json(sweep))
-    for folder in ("episodes", "cuts"):
+    write_whole(directory / SWEEP_FILE, resource_json(sweep))
+    for folder in (EPISODES, CUTS):
         (directory / folder).mkdir(exist_ok=True)
     for episode in record.episodes:
-        (directory / "episodes" / f"{episode.spec.id.name}.json").write_bytes(resource_json(episode))
+        (directory / EPISODES / f"{episode.spec.id.name}.json").write_bytes(resource_json(episode))
     for cut in record.cuts:
-        (directory / "cuts" / f"{cut.metadata.name}.json").write_bytes(resource_json(cut))
+        (directory / CUTS / f"{cut.metadata.name}.json").write_bytes(resource_json(cut))
     size = status.evaluations, status.steps
     lines = [curve_lines(episode.spec.id, episode.status, *size) for episode in record.episodes]
-    (directory / "curves.csv").write_text(HEADER + "".join(lines))
+    (directory / CURVES).write_text(HEADER + "".join(lines))
+
+
+def missing_episodes(sweep: SeedSweep, there: int) -> str:
+    """What a record with so many episodes lacks, in words; empty where that is none."""
+    # One that has only begun need not be on record yet.
+    counted = sum((sweep.status or SweepStatus()).counts.model_dump(include=_RECORDED).values())
+    if there >= counted:
+        return ""
+    return f"holds {there:,} of the {counted:,} episodes that the sweep counts as trained, lost or given up"
+
+
+def missing_cuts(sweep: SeedSweep, there: int) -> str:
+    """What a record with so many cuts lacks, in words; empty where that is none."""
+    counted = len((sweep.status or SweepStatus()).cuts)
+    return f"holds {there:,} of the {counted:,} cuts that the sweep names" if there < counted else ""
 
 
 def resource_json(resource: ApiModel) -> bytes:
@@ -99,14 +117,8 @@ def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode],
     many = Counter(episode.spec.id.name for episode in episodes)
     if twice := [name for name, files in many.items() if files > 1]:
         raise RecordError(f"{folder}: holds {twice[0]} in two files: remove the copy")
-    # One that has only begun need not have a file yet.
-    counts = (sweep.status or SweepStatus()).counts
-    counted = sum(counts.model_dump(include=_RECORDED).values())
-    if len(many) < counted:
-        raise RecordError(
-            f"{folder}: holds {len(many):,} of the {counted:,} episodes that sweep.json counts as "
-            "trained, lost or given up: restore the files that are missing"
-        )
+    if lack := missing_episodes(sweep, len(many)):
+        raise RecordError(f"{folder}: {lack}: {_RESTORE_ALL}")
     if strangers := many.keys() - names:
         raise RecordError(f"{folder}: holds {min(strangers)}, which is no episode of this sweep: {_RESTORE}")
     for episode in episodes:
@@ -120,12 +132,8 @@ def _check_episodes(folder: Path, sweep: SeedSweep, episodes: Sequence[Episode],
 
 def _check_cuts(folder: Path, record: Record, names: Set[str]) -> None:
     """One for each of the status, of this sweep: without it who lost would pass for one that was never cut."""
-    counted = len((record.sweep.status or SweepStatus()).cuts)
-    if len(record.cuts) < counted:
-        raise RecordError(
-            f"{folder}: holds {len(record.cuts):,} of the {counted:,} cuts that sweep.json names: restore the files "
-            "that are missing"
-        )
+    if lack := missing_cuts(record.sweep, len(record.cuts)):
+        raise RecordError(f"{folder}: {lack}: {_RESTORE_ALL}")
     for cut in record.cuts:
         if strangers := {row.episode for row in cut.data.rows} - names:
             raise RecordError(

@@ -42,15 +42,15 @@ NAMED_CASUALTIES = 5
 """More would push the result off the screen; the report has them all."""
 
 _REMEDIES = {
-    "BadConfiguration": "Correct spec.trainer in the sweep file, then start it anew.",
-    "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; then start it anew.",
-    "NoEpisodeFinished": "Remove the cause below, then start it anew.",
-    "NoBaseline": "Publish both gauges, or stop by rungs; then start it anew.",
-    "NoScore": "Correct the data or the metric, then start it anew.",
-    "HandOverFailed": "The winner and its scores stand. Remove the cause, then have it handed over again.",
+    "BadConfiguration": "Correct spec.trainer in the sweep file, then start it again.",
+    "MaxFailedEpisodesExceeded": "Remove the cause, or allow more with spec.maxFailedEpisodes; then start it again.",
+    "NoEpisodeFinished": "Remove the cause below, then start it again.",
+    "NoBaseline": "Publish both gauges, or use rungs instead; then start it again.",
+    "NoScore": "Correct the data or the metric, then start it again.",
+    "HandOverFailed": "The winner and its scores are kept. Remove the cause, then retry the hand-over.",
     "EpisodesDisagree": "All episodes must train on the same data with the same settings: look for what differs.",
     "InvalidRungs": "Move atPercent in spec.earlyStopping, or evaluate more often.",
-    "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds and start it anew.",
+    "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds and start it again.",
 }
 
 
@@ -112,7 +112,7 @@ def _headline(sweep: SeedSweep, status: SweepStatus) -> Iterator[RenderableType]
         complete = status.phase == "Complete"
         said = "is complete" if complete else f"is not over ({status.phase}); best so far"
         score = f"{metric} {score_text(status.best.score)} by {status.best.episode}"
-        nobody = complete and beats_constant(status.best, maximize=_maximize(sweep)) is False
+        nobody = complete and beats_constant(status.best, maximize=sweep.spec.trainer.maximize) is False
         mark, style = ("! ", "bold yellow") if nobody else ("✓ ", "bold green") if complete else ("", "bold")
         yield Text(f"{mark}{name} {said}: {score}", style=style)
         if nobody:
@@ -133,7 +133,7 @@ def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) ->
     elif untested := why_untested(sweep):
         yield "test", untested
     else:
-        extreme = "highest" if _maximize(sweep) else "lowest"
+        extreme = "highest" if sweep.spec.trainer.maximize else "lowest"
         yield "test", f"no test set: the {extreme} of {episodes} on the data that chose it, so optimistic"
     handed_over = status.condition("HandedOver")
     if best.exported is not None:
@@ -156,15 +156,9 @@ def _against(baseline: float | None) -> str:
     return "" if baseline is None else f" (a constant answer scores {score_text(baseline)})"
 
 
-def _maximize(sweep: SeedSweep) -> bool:
-    metric = sweep.spec.trainer.ranking_metric
-    return metric is None or metric.goal == "maximize"
-
-
 def _kept(cut: CutData, *, many: bool) -> str:
-    total = len(cut.ranked) + len(cut.excluded)
     where = f"bracket {cut.bracket}, " if many else ""
-    text = f"{where}{len(cut.kept)} of {total} at evaluation {cut.evaluation}, threshold {score_text(cut.threshold)}"
+    text = f"{where}{len(cut.kept)} of {cut.size} at evaluation {cut.evaluation}, threshold {score_text(cut.threshold)}"
     if cut.tied_at_threshold > 1:
         text += f"; {cut.tied_at_threshold} tied there, and the validation loss or a hash of the seeds decided"
     return text

@@ -58,7 +58,17 @@ class Moment:
     @property
     def counts_text(self) -> str:
         """How many episodes are where."""
-        return ", ".join(f"{n:,} {name}" for name, n in self.status.counts if n) or "nothing started"
+        return counts_text(self.status)
+
+
+def counts_text(status: SweepStatus) -> str:
+    """How many episodes are where."""
+    return ", ".join(f"{n:,} {name}" for name, n in status.counts if n) or "nothing started"
+
+
+def progress_text(status: SweepStatus) -> str:
+    """How far a sweep has come."""
+    return f"{counts_text(status)}; steps {steps_text(status.cost)}"
 
 
 def steps_text(cost: Cost) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from heapq import heapreplace
 from itertools import pairwise
 
+from seedsweep.api.checks import rung_evaluation
 from seedsweep.engine.layout import Layout, step_of
 from seedsweep.engine.observation import Observation
 from seedsweep.terminal.board import Board, Row
@@ -58,7 +59,7 @@ def steps_left(layout: Layout, rows: Sequence[Row], evaluations: int, steps: int
     """
     waves: list[list[float]] = [[] for _ in range(1 + max(len(ladder) for ladder in layout.rungs))]
     for bracket, ladder in enumerate(layout.rungs):
-        at = [step_of(rung.at_percent * evaluations // 100, evaluations, steps) for rung in ladder]
+        at = [step_of(rung_evaluation(rung.at_percent, evaluations), evaluations, steps) for rung in ladder]
         ends = [*at, steps]
         racing = [r for r in rows if layout.bracket_of[r.episode] == bracket and not r.settled]
         if layout.floor is not None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-Web = Annotated[bool, typer.Option("--web", help="Show it on a page in the browser, too; its address is printed.")]
+Web = Annotated[bool, typer.Option("--web", help="Also show it on a page in the browser; its address is printed.")]
 WebPort = Annotated[
     int | None,
     typer.Option(

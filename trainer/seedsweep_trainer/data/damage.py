@@ -4,7 +4,9 @@ Libraries that read files are fast and say little. Here a file that they have re
 """
 
 import csv
+import io
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,9 +24,12 @@ KINDS = {
     "str": "text",
     "list": "a list",
     "dict": "an object",
+    "date": "a date",
+    "datetime": "a time",
 }
 """What values are called, by their type in Python."""
 
+_BAD_QUOTE = "a quote in line {} is not closed, or goes on after its end; quotes in a text are doubled"
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
 
 
@@ -35,6 +40,39 @@ def wrong_name(path: Path) -> str | None:
     if path.suffix.lower() not in SUFFIXES:
         return f"the name must end in one of {', '.join(SUFFIXES)}; save the file as one of these"
     return None
+
+
+def overlooked(path: Path) -> str | None:
+    """Damage that libraries pass over, or crash at, with the remedy; None where a file has none.
+
+    In CSV a quote that is not closed joins its row with those up to the next quote. JSON is read whatever its bytes
+    are, and a first line that is null ends the process.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return None
+    looks = {".csv": (_bad_quote,), ".tsv": ()}.get(suffix, (not_utf8, _null_first))
+    return next((found for look in (_other_form, *looks) if (found := look(path))), None)
+
+
+def _bad_quote(path: Path) -> str | None:
+    csv.field_size_limit(sys.maxsize)
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        reader, began = csv.reader(lines, strict=True), 1
+        try:
+            for _ in reader:
+                began = reader.line_num + 1
+        except csv.Error:
+            return _BAD_QUOTE.format(began)
+    return None
+
+
+def _null_first(path: Path) -> str | None:
+    with path.open(encoding="utf-8-sig") as lines:
+        number, first = next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (1, ""))
+    if first.strip() != "null":
+        return None
+    return f"line {number} is nothing; make it an object with a value for each column"
 
 
 def not_utf8(path: Path) -> str | None:
@@ -58,13 +96,18 @@ def find_damage(path: Path, columns: Sequence[str] | None = None) -> str:
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return "it is no whole Parquet file, or holds types that cannot be read; write or copy it anew"
+        return next(_in_parquet(path))
     if reason := _other_form(path) or not_utf8(path):
         return reason
     if not path.read_text(encoding="utf-8-sig").strip():
         return "it is empty; give a file with examples"
     found = _in_table(path, suffix, columns) if suffix in (".csv", ".tsv") else _in_json(path)
     return next(found, f"it holds no examples in the form that {suffix} stands for; correct the file")
+
+
+def json_damage(path: Path) -> str | None:
+    """What is wrong with the first object to blame in a JSON or JSON lines file, with the remedy; None for none."""
+    return next(_in_json(path), None)
 
 
 def wrong_separator(columns: Sequence[str], suffix: str) -> str | None:
@@ -80,6 +123,10 @@ def wrong_separator(columns: Sequence[str], suffix: str) -> str | None:
 def _other_form(path: Path) -> str | None:
     with path.open("rb") as content:
         begins = content.read(4)
+    if begins == b"PAR1":
+        return "it is a Parquet file; name it .parquet"
+    if b"\x00" in begins[:2]:
+        return "it is UTF-16; save the file as UTF-8"
     if begins == b"PK\x03\x04":
         return f"it is a ZIP archive, as .xlsx files are; save it as {path.suffix}"
     return "it is compressed by gzip; unpack it" if begins.startswith(b"\x1f\x8b") else None
@@ -94,10 +141,17 @@ def _in_table(path: Path, suffix: str, columns: Sequence[str] | None) -> Iterato
         try:
             for row in reader:
                 if not width:
+                    if not row:
+                        yield f"line {reader.line_num} is empty; remove it, for the first line names the columns"
                     width = len(row)
                     if wrong := wrong_separator(row, suffix):
                         yield wrong
                     yield from _repeated(row)
+                elif len(row) > width == 1:
+                    yield (
+                        f"line {reader.line_num} has {len(row)} fields, and the first line names one column; name all "
+                        "columns there"
+                    )
                 elif len(row) > width:
                     yield (
                         f"line {reader.line_num} has {len(row)} fields, and there are {width} columns; "
@@ -105,7 +159,7 @@ def _in_table(path: Path, suffix: str, columns: Sequence[str] | None) -> Iterato
                     )
                 began = reader.line_num + 1
         except csv.Error:
-            yield f"a quote in line {began} is not closed, or goes on after its end; quotes in a text are doubled"
+            yield _BAD_QUOTE.format(began)
     if began <= 2 and not columns:
         yield "it has a header line and no rows; add some"
 
@@ -113,6 +167,20 @@ def _in_table(path: Path, suffix: str, columns: Sequence[str] | None) -> Iterato
 def _repeated(header: Sequence[str]) -> Iterator[str]:
     for name in sorted({name for name in header if header.count(name) > 1}):
         yield f"column {name!r} appears more than once; rename one of them"
+
+
+def _in_parquet(path: Path) -> Iterator[str]:
+    from pyarrow import ArrowException, parquet
+
+    anew = "write or copy it anew"
+    try:
+        with parquet.ParquetFile(path) as file:
+            yield from _repeated(file.schema_arrow.names)
+            if not file.metadata.num_rows:
+                yield "it has no rows; add some"
+    except (ArrowException, OSError):
+        yield f"it is no whole Parquet file; {anew}"
+    yield f"it holds types that cannot be read, or is damaged; {anew}"
 
 
 def _in_json(path: Path) -> Iterator[str]:
@@ -125,7 +193,7 @@ def _in_json(path: Path) -> Iterator[str]:
             return
         yield from _in_items((f"element {number}", item) for number, item in enumerate(items, 1))
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(io.StringIO(text), 1):
         if not line.strip():
             continue
         try:
@@ -151,6 +219,8 @@ def _in_items(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
         for name, value in item:
             if isinstance(value, str) and not _is_whole(value):
                 yield f"{place}, {name!r}: half of a character (a lone surrogate, \\ud800 to \\udfff); correct it"
+            if isinstance(value, float) and math.isinf(value):
+                yield f"{place}, {name!r}: a number that is too large; correct it"
 
 
 def _is_whole(text: str) -> bool:

@@ -1,6 +1,7 @@
 """What a column of labels stands for: classes, or values to predict."""
 
 import math
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ LARGEST, SMALLEST = 1e18, 1e-18
 
 COARSEST = 0.01
 """How much of their standard deviation a float32 may round values by."""
+
+NO_VALUES = {"na", "n/a", "<na>", "none", "null", "nil", "nat", "?", "-"}
+"""In lower case, what stands for a missing value among numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +39,15 @@ def class_values(labels: list[str | None], rows: np.ndarray, table: Table) -> li
         if label and label.strip():
             first.setdefault(label, int(row))
     numbers = {label: number for label in first if (number := _as_number(label)) is not None}
-    for label, number in numbers.items():
-        if not _is_finite(number) and len(numbers) == len(first):
-            raise ConfigurationError(
-                f"dataset.columns.label: {table.rows.place(first[label])} has no label but "
-                f"{label!r}, which is not a finite number: correct or remove the row, or list it in dataset.labels"
-            )
+    missing = [label for label in first if _is_no_value(label, numbers.get(label))]
+    if missing and numbers and first.keys() <= numbers.keys() | set(missing):
+        raise ConfigurationError(
+            f"dataset.columns.label: {table.rows.place(first[missing[0]])} has no label but {missing[0]!r}, which is "
+            "not a finite number as the others are: correct or remove the row, or list it in dataset.labels"
+        )
     alike: dict[str | float, str] = {}
     for label in first:
-        other = alike.setdefault(numbers.get(label, label.strip()), label)
+        other = alike.setdefault(numbers.get(label, _looks(label)), label)
         if other != label:
             one, two = table.rows.numbers([first[other], first[label]])
             raise ConfigurationError(
@@ -62,6 +66,16 @@ def _as_number(text: str) -> float | None:
         with suppress(ValueError):
             return kind(text)
     return None
+
+
+def _is_no_value(label: str, number: float | None) -> bool:
+    return not _is_finite(number) if number is not None else label.strip().lower() in NO_VALUES
+
+
+def _looks(label: str) -> str:
+    """A label without what the eye passes over: blanks, case, characters of no width, and forms of one character."""
+    visible = "".join(c for c in unicodedata.normalize("NFKC", label) if unicodedata.category(c) != "Cf")
+    return " ".join(visible.casefold().split())
 
 
 def _is_finite(number: float) -> bool:

@@ -8,6 +8,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets.exceptions import DataFilesNotFoundError
+from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from seedsweep.api.finetuning import HubDataset
-from seedsweep_trainer.data.damage import KINDS, find_damage, not_utf8, wrong_name
+from seedsweep_trainer.data.damage import KINDS, find_damage, json_damage, overlooked, wrong_name
 from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.data.references import resolve
-from seedsweep_trainer.data.rows import TSV_LAYOUT, Rows
+from seedsweep_trainer.data.rows import TSV_LAYOUT, Rows, read_rows
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
 
@@ -33,7 +34,9 @@ HIDDEN_LABEL = "-1"
 """What hub data sets hold where a label is withheld, as in GLUE's test sets."""
 
 _OFFLINE = "name files of this machine in dataset.train"
-_PLAIN_TYPES = re.compile(r"(large_)?string|u?int\d+|float\d+|bool")
+_PLAIN_TYPES = re.compile(r"((large_)?(string|binary)|(string|binary)_view)|u?int\d+|float\d+|bool|decimal\d+\(.+\)")
+_VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+"""What polars writes for text, and arrow can hardly compute with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Table:
             raise unknown_name(field, column, self.data.column_names, f"a column of {self.field} {self.origin!r}")
         feature = self.data.features[column]
         values = self.data.data.column(column)
+        values = values.cast(_VIEWS.get(values.type, values.type))
         if rows is not None:
             values = values.take(pa.array(rows))
         if isinstance(feature, datasets.ClassLabel):
@@ -88,7 +92,7 @@ class Table:
 
         Raises ConfigurationError with what else it holds.
         """
-        values = self.data[column]
+        values = self._written(column)
         kinds: dict[str, int] = {}
         for row, value in enumerate(values):
             if value is not None and value == value:
@@ -108,6 +112,15 @@ class Table:
             f"{field} {column!r} of {self.field} {self.origin!r} holds {held} in every row: name a column of plain "
             "text, numbers or booleans"
         )
+
+    def _written(self, column: str) -> Sequence[Any]:
+        """The values of a column as the file has them: what reads JSON takes texts for numbers and dates."""
+        if self.path is not None and self.path.suffix.lower() in (".json", ".jsonl"):
+            with suppress(ValueError, AttributeError):
+                values = [row.values.get(column) for row in read_rows(self.path)]
+                if len(values) == len(self.data):
+                    return values
+        return self.data[column]  # type: ignore[no-any-return]
 
     def class_names(self, column: str) -> list[str] | None:
         """The class names that the data set itself declares for `column`, in the order of their ids."""
@@ -130,8 +143,7 @@ def read_file(reference: str, field: str, header: Sequence[str] | None = None) -
         raise ConfigurationError(f"{field} {reference!r}: {wrong}")
     what = f"{field} {reference!r} cannot be read"
     try:
-        # What reads JSON lines takes any bytes for text.
-        damage = not_utf8(path) if path.suffix.lower() in (".json", ".jsonl") else None
+        damage = overlooked(path)
         data = _read(path, header) if damage is None else None
     except OSError as error:
         if is_out_of_resources(error):
@@ -180,7 +192,12 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
         if suffix == ".parquet":
             return datasets.Dataset.from_parquet(str(path), **where)
         if suffix in (".json", ".jsonl"):
-            return datasets.Dataset.from_json(str(path), **where)
+            try:
+                return datasets.Dataset.from_json(str(path), **where)
+            except DatasetGenerationError:
+                if json_damage(path) is not None:
+                    raise
+                return _objects(path)
         layout = TSV_LAYOUT if suffix == ".tsv" else {}
         columns = list(header) if header else _header(path, layout)
         with warnings.catch_warnings():
@@ -196,6 +213,22 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
                 **layout,
                 **where,
             )
+
+
+def _objects(path: Path) -> datasets.Dataset:
+    """Of a whole JSON file, which `datasets` reads in pieces by the columns and types of the first."""
+    rows = [row.values for row in read_rows(path)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    if not names:
+        raise ValueError("no object has a value")
+    return datasets.Dataset(pa.table({name: _array([row.get(name) for row in rows]) for name in names}))
+
+
+def _array(values: list[Any]) -> pa.Array:
+    """Of one type; nothing where the values have several, which are read from the file again."""
+    with suppress(pa.ArrowException, OverflowError):
+        return pa.array(values)
+    return pa.nulls(len(values))
 
 
 def _header(path: Path, layout: dict[str, Any]) -> list[str]:
@@ -246,9 +279,9 @@ def _not_loaded(hub: HubDataset, what: str, error: Exception) -> Exception:
 
 def _first_broken(values: pa.ChunkedArray, rows: np.ndarray | None) -> int:
     """The row, from 0, of the first text that is not UTF-8."""
-    for i, value in enumerate(values):
+    for i, value in enumerate(values.cast(pa.large_binary())):
         try:
-            value.as_py()
+            (value.as_py() or b"").decode()
         except UnicodeDecodeError:
             return i if rows is None else int(rows[i])
     return 0

@@ -194,9 +194,15 @@ def _flat(sequences: Sequence[Sequence[int]], dtype: str) -> np.ndarray:
 
 
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-    if max_length > tokenizer.model_max_length:
+    limit = tokenizer.model_max_length
+    if not isinstance(limit, int | float) or limit < 1:
         raise ConfigurationError(
-            f"dataset.maxLength {max_length} is more than the model takes: at most {tokenizer.model_max_length}, the "
+            f"model: the model_max_length {limit!r} of its tokenizer_config.json is no number of tokens: correct or "
+            "remove it"
+        )
+    if max_length > limit:
+        raise ConfigurationError(
+            f"dataset.maxLength {max_length} is more than the model takes: at most {limit}, the "
             "model_max_length of its tokenizer_config.json"
         )
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.data.references import rows_of
-from seedsweep_trainer.data.tasks import Padding, Part, TaskData, parts_of
+from seedsweep_trainer.data.tasks import Part, TaskData, parts_of
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.model.loading import position_tables
 
@@ -28,12 +28,12 @@ def check_words(config: FineTuning, tokenizer: PreTrainedTokenizerBase, data: Ta
         _check_words(config, tokenizer, name, part)
 
 
-def check_fit(config: FineTuning, model: PreTrainedModel, padding: Padding, data: TaskData) -> None:
-    """Raise ConfigurationError where the numbers of the model, its tokenizer and the data contradict each other."""
+def check_fit(config: FineTuning, model: PreTrainedModel, data: TaskData) -> None:
+    """Raise ConfigurationError where the numbers of the model and of its tokenised data contradict each other."""
     _check_positions(config, model)
-    _check_padding(config, model, padding)
     _check_ids(config, model, data, "input_ids", "vocab_size")
     _check_ids(config, model, data, "token_type_ids", "type_vocab_size")
+    _check_ends(config, model, data)
 
 
 def _check_words(config: FineTuning, tokenizer: PreTrainedTokenizerBase, name: str, part: Part) -> None:
@@ -87,15 +87,6 @@ def _position_limits(model: PreTrainedModel) -> Iterator[int]:
         yield stated
 
 
-def _check_padding(config: FineTuning, model: PreTrainedModel, padding: Padding) -> None:
-    size, token = getattr(model.config, "vocab_size", None), int(padding.pad_token_id)
-    if isinstance(size, int) and not 0 <= token < size:
-        raise ConfigurationError(
-            f"model {config.model!r}: its tokenizer pads with token {token}, and its config.json has a vocab_size of "
-            f"{size}: set pad_token in tokenizer_config.json to a token that the model has, such as its end of sequence"
-        )
-
-
 def _check_ids(config: FineTuning, model: PreTrainedModel, data: TaskData, what: str, field: str) -> None:
     """`what`: an array of Part, of which `field` of the model's config.json is the count of different values."""
     size = getattr(model.config, field, None)
@@ -113,3 +104,24 @@ def _check_ids(config: FineTuning, model: PreTrainedModel, data: TaskData, what:
             f"model {config.model!r}: its tokenizer gives {kind} {ids[place]} in {where}, and its "
             f"config.json has a {field} of {size}: use the tokenizer and the config.json that it was trained with"
         )
+
+
+def _check_ends(config: FineTuning, model: PreTrainedModel, data: TaskData) -> None:
+    """Heads of encoder-decoders read the last end of sequence, and take examples that have equally many."""
+    end = model.config.eos_token_id
+    if not model.config.is_encoder_decoder or not isinstance(end, int):
+        return
+    counts = {name: _counts(part, part.input_ids == end) for name, part in parts_of(data).items()}
+    usual = int(np.bincount(counts["train"]).argmax())
+    if not usual:
+        raise ConfigurationError(
+            f"model {config.model!r}: its tokenizer ends no example with token {end}, the eos_token_id of its "
+            "config.json, which its head reads: use the tokenizer that the model was trained with"
+        )
+    for name, part in parts_of(data).items():
+        if (other := counts[name] != usual).any():
+            raise ConfigurationError(
+                f"dataset.columns.text: {_place(config, name, part, int(other.argmax()))} holds the end of sequence of "
+                f"model {config.model!r} (token {end}) as a text: remove it there, for {type(model).__name__} takes "
+                "only examples that have equally many"
+            )

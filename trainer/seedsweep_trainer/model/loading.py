@@ -34,6 +34,7 @@ def load_model_config(
     loaded = load_architecture(config, folder)
     if config.head == "keep":
         _check_kept_head(loaded, data)
+    _check_padding(config, loaded, padding)
     loaded.id2label = dict(data.id2label)
     loaded.label2id = {name: i for i, name in data.id2label.items()}
     # Else whoever loads the winner would guess by the number of outputs what their numbers mean.
@@ -66,7 +67,7 @@ def load_model(
     except ConfigurationError:
         raise
     except Exception as error:
-        refuse_model(config, path, error)
+        refuse_model(config, path, error, "weights")
     _check_counted_positions(config, model, load_architecture(config, folder))
     mismatched = {key[0] for key in info["mismatched_keys"]}
     fresh = _fresh_tensors(model, set(info["missing_keys"]), mismatched, config)
@@ -176,6 +177,15 @@ def _output_layer(model: PreTrainedModel, head: list[str]) -> set[str]:
     return next((layer for layer in reversed(layers) if layer), set(head))
 
 
+def _check_padding(config: FineTuning, loaded: PreTrainedConfig, padding: Padding) -> None:
+    size, token = getattr(loaded, "vocab_size", None), int(padding.pad_token_id)
+    if isinstance(size, int) and not 0 <= token < size:
+        raise ConfigurationError(
+            f"model {config.model!r}: its tokenizer pads with token {token}, and its config.json has a vocab_size of "
+            f"{size}: set pad_token in tokenizer_config.json to a token that the model has, such as its end of sequence"
+        )
+
+
 def _check_counted_positions(config: FineTuning, model: PreTrainedModel, theirs: PreTrainedConfig) -> None:
     """A model like RoBERTa counts positions from behind the padding token: with another one it would use others."""
     ours = model.config.pad_token_id
@@ -190,6 +200,17 @@ def _check_counted_positions(config: FineTuning, model: PreTrainedModel, theirs:
 
 def _check_kept_head(loaded: PreTrainedConfig, data: TaskData) -> None:
     names: dict[int, str] = loaded.id2label  # type: ignore[assignment]  # its keys became numbers as it was read
+    if sorted(names) != list(range(len(names))):
+        raise ConfigurationError(
+            f"head 'keep': id2label of the model's config.json has the ids {sorted(names)}, which leaves open what its "
+            f"{len(names)} outputs mean: number them from 0, or use head: reinit"
+        )
+    ids = loaded.label2id or {}
+    if any(ids.get(name, i) != i for i, name in names.items()):
+        raise ConfigurationError(
+            f"head 'keep': id2label {names} and label2id {ids} of the model's config.json contradict each "
+            "other: correct the one that is wrong, or use head: reinit"
+        )
     theirs, ours = [names[i] for i in sorted(names)], list(data.id2label.values())
     if theirs != ours and set(theirs) == set(ours):
         raise ConfigurationError(

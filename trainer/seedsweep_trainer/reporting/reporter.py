@@ -12,14 +12,11 @@ Outside a sweep, and on ranks other than 0, all of this does nothing and harms n
 """
 
 import errno
-import json
-import math
 import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Self
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -28,40 +25,21 @@ from prometheus_client.registry import Collector
 
 from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.consistency import Limits, contradiction, label, published, whole
-from seedsweep.contract.message import Message, Outcome, TrainerInfo, encode_message
+from seedsweep.contract.message import Message, Outcome, TrainerInfo
 from seedsweep.contract.protocol import (
     CONTRACT_VERSION,
     DEFAULT_METRICS_PORT,
-    DEFAULT_TERMINATION_LOG,
     MAX_STEPS,
     Env,
     ExitCode,
 )
-from seedsweep.files import write_whole
 from seedsweep_trainer.errors import ConfigurationError, PortTakenError
 from seedsweep_trainer.reporting.attempt import asked_metric, required, whole_number
 from seedsweep_trainer.reporting.exposition import Measured, families
+from seedsweep_trainer.reporting.outlets import Outlets
 
-RESULT = "result.json"
 _FAILED = 1
 """Exit code of a failure that another attempt may not meet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outlets:
-    """The files that an attempt speaks through beside its metrics; None: not wanted."""
-
-    termination_log: Path | None = None
-    work_dir: Path | None = None
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> "Outlets":
-        """As the contract's variables have them."""
-        log = Path(environ.get(Env.TERMINATION_LOG) or DEFAULT_TERMINATION_LOG)
-        work_dir = environ.get(Env.WORK_DIR)
-        # Nobody outside Kubernetes reads the default place.
-        wanted = log.exists() or Env.TERMINATION_LOG in environ
-        return cls(log if wanted else None, Path(work_dir) if work_dir else None)
 
 
 class Reporter(Collector):
@@ -85,7 +63,6 @@ class Reporter(Collector):
         self._measured = Measured()
         # Checkpoints become durable on a thread of their own.
         self._lock = threading.Lock()
-        self._warned = False
         self._note = ""
         self._limits = Limits()
         self._evaluated_at: int | None = None
@@ -222,8 +199,7 @@ class Reporter(Collector):
             reason = reason or self._note
         diverged_at = len(self._message.scores) + 1 if outcome is Outcome.DIVERGED else None
         self._tell(outcome=outcome, reason=reason, diverged_at=diverged_at)
-        if self._outlets.work_dir is not None:
-            write_whole(self._outlets.work_dir / RESULT, _result(self._message))
+        self._outlets.leave_result(self._message)
 
     def collect(self) -> Iterator[Metric]:
         """The metrics of this moment, for a Prometheus registry."""
@@ -249,17 +225,7 @@ class Reporter(Collector):
     def _tell(self, **changes: object) -> None:
         with self._lock:
             self._replace(**changes)
-            if self._outlets.termination_log is not None:
-                self._leave_word(self._outlets.termination_log)
-
-    def _leave_word(self, log: Path) -> None:
-        try:
-            _rewrite(log, encode_message(self._message))
-        except OSError as error:
-            # Scores reach the operator through the metrics too: hours of training are worth more than last words.
-            if not self._warned:
-                print(f"seedsweep: the termination message cannot be written: {error}", file=sys.stderr, flush=True)
-            self._warned = True
+            self._outlets.leave_word(self._message)
 
     def _serve(self, environ: Mapping[str, str]) -> None:
         registry = CollectorRegistry()
@@ -284,21 +250,3 @@ def _check_contract(environ: Mapping[str, str]) -> None:
         )
     required(environ, Env.EPISODE)
     required(environ, Env.ATTEMPT_UID)
-
-
-def _rewrite(path: Path, content: bytes) -> None:
-    """Replace a file's content in place: it is a mount, which nothing can be renamed over."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, content)
-        os.ftruncate(descriptor, len(content))
-    finally:
-        os.close(descriptor)
-
-
-def _result(message: Message) -> bytes:
-    fields = asdict(message)
-    for curve in ("scores", "losses"):
-        if fields[curve] is not None:
-            fields[curve] = [None if math.isnan(value) else value for value in fields[curve]]
-    return (json.dumps(fields, indent=1) + "\n").encode()

@@ -62,7 +62,7 @@ def train(attempt: Attempt, reporter: Reporter, terminated: Event, clock: Clock 
         timetable = Timetable.of(config, len(data.train))
         model, initialization = load_model(config, data, padding, attempt.weight_init, inputs.folder)
         origin = provenance(config, data, inputs.folder)
-    check_fit(config, model, padding, data)
+    check_fit(config, model, data)
     folder = checkpoint = None
     if attempt.checkpoints is not None:
         folder = AttemptFolder(

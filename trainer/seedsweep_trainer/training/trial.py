@@ -23,6 +23,13 @@ MOST_TO_UPDATE = 500_000_000
 """Parameters of a model up to which the step is a whole one, which takes four times the memory of the weights; a larger
 model answers the examples only."""
 
+MOST_OF_PADDING = 0.05
+"""How much padding may change an answer, as a share of the largest: arithmetic accounts for less than a thousandth."""
+_MASKS = (
+    "use a model that masks padding, such as BERT",
+    "set padding_side to right in its tokenizer_config.json, for it counts positions from the first padding token",
+)
+
 Batches = Sequence[dict[str, torch.Tensor]]
 
 log = logging.getLogger(__name__)
@@ -32,12 +39,13 @@ def try_step(config: FineTuning, model: PreTrainedModel, padding: Padding, data:
     """Train `model`, which is of no use afterwards, for one step on the examples that ask most of it.
 
     They come from all parts, test included. Draws no random numbers that anyone would miss. Raises ConfigurationError
-    where the step fails or comes to nothing finite.
+    where the step fails or comes to nothing finite, or padding changes an answer.
     """
     batches = [collate(part, chosen, padding) for part, chosen in _hardest(data)]
     with undisturbed(model.device):
         trial = _trial(config, model, data)
         try:
+            change = _change_by_padding(model, padding, data.train)
             is_finite = trial(batches)
         except Exception as error:
             if is_out_of_resources(error) or isinstance(error, ConfigurationError):
@@ -49,6 +57,11 @@ def try_step(config: FineTuning, model: PreTrainedModel, padding: Padding, data:
             f"model {config.model!r} gives a loss that is not finite before it has been trained: "
             "check that its weights are whole and finite"
         )
+    if change > MOST_OF_PADDING:
+        raise ConfigurationError(
+            f"model {config.model!r}: padding changes what {type(model).__name__} answers, so that scores would depend "
+            f"on which examples share a batch: {_MASKS[padding.padding_side == 'left']}"
+        )
 
 
 def try_out(config: FineTuning, inputs: Inputs, device: torch.device) -> PreTrainedModel:
@@ -58,7 +71,7 @@ def try_out(config: FineTuning, inputs: Inputs, device: torch.device) -> PreTrai
     """
     padding, data = inputs.padding, inputs.data
     model, _ = load_model(config, data, padding, weight_init=0, folder=inputs.folder)
-    check_fit(config, model, padding, data)
+    check_fit(config, model, data)
     try_step(config, model.to(device), padding, data)  # type: ignore[arg-type]  # of transformers' wrapper
     return model
 
@@ -73,6 +86,15 @@ def size_of(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def _change_by_padding(model: PreTrainedModel, padding: Padding, part: Part) -> float:
+    """How much the answer to the shortest example changes beside the longest, as a share of the largest answer."""
+    shortest, longest = int(part.lengths.argmin()), int(part.lengths.argmax())
+    alone, beside = (
+        _answer(model, collate(part, np.array(chosen), padding)) for chosen in ([shortest], [shortest, longest])
+    )
+    return float((alone[0] - beside[0]).abs().max() / beside.abs().max().clamp(min=torch.finfo(torch.float32).tiny))
+
+
 def _trial(config: FineTuning, model: PreTrainedModel, data: TaskData) -> Callable[[Batches], bool]:
     """What is to be tried: a function that says whether all that comes of it is finite."""
     if is_large(model):
@@ -81,13 +103,16 @@ def _trial(config: FineTuning, model: PreTrainedModel, data: TaskData) -> Callab
 
 
 def _answers(model: PreTrainedModel, batches: Batches) -> bool:
+    return all(bool(_answer(model, batch).isfinite().all()) for batch in batches)
+
+
+@torch.inference_mode()
+def _answer(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     model.eval()  # type: ignore[no-untyped-call]
-    with torch.inference_mode():
-        answers = [
-            model(**{name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}).logits
-            for batch in batches
-        ]
-    return all(bool(answer.isfinite().all()) for answer in answers)
+    logits: torch.Tensor = model(
+        **{name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}
+    ).logits
+    return logits.float()
 
 
 def _update(learner: Learner, batches: Batches) -> bool:

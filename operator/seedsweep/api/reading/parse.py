@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from seedsweep.api.checks import Problem, check_budget, cross_check, path_of, shown
+from seedsweep.api.checks import Problem, check_budget, check_result, cross_check, path_of, shown
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.finetuning import Dataset, FineTuning
 from seedsweep.api.reading.document import MAX_BYTES, TOO_LARGE, DocumentError, plain, read_document
@@ -25,6 +25,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MAX_PROBLEMS = 100
 _ALIKE = 0.8
+_WHERE_DATA_IS = ("task", "path", "train", "validation", "test", "hub", "columns", "where")
+"""The fields of a data set that say which files it is in, and in which of their columns."""
 _TYPOGRAPHIC = ("“", "”", "„", "‘", "’", "«", "»")
 
 
@@ -82,7 +84,11 @@ def parse_sweep(text: str, *, source: str = "sweep") -> SeedSweep:
 
 
 def read_parts(path: Path) -> tuple[Dataset | None, str | None]:
-    """The data set and the model of a file that is no valid SeedSweep, those of them that are valid by themselves."""
+    """The data set and the model of a file that is no valid SeedSweep, as far as they can be read.
+
+    Fields of the data set that are not valid are left out. There is none where one of them may be about its files or
+    columns: these would then be looked for in the wrong place.
+    """
     try:
         document = read_document(_text_of(path))
     except (DocumentError, InvalidSweepError):
@@ -92,7 +98,7 @@ def read_parts(path: Path) -> tuple[Dataset | None, str | None]:
     if not isinstance(document, dict):
         return None, None
     model = document.get("model")
-    return _part(Dataset, document.get("dataset")), model if isinstance(model, str) else None
+    return _dataset_of(document.get("dataset")), model if isinstance(model, str) else None
 
 
 def parse_stored(body: Mapping[str, Any]) -> SeedSweep:
@@ -212,6 +218,8 @@ def _cross_problems(document: dict[str, Any]) -> list[Problem]:
     budget = _count(spec.get("budget"))
     if (stopping is None) == (spec.get("earlyStopping") is None) and (budget is None) == (spec.get("budget") is None):
         problems += check_budget(budget, seeds, stopping)
+        if spec.get("result") == "average" and fine_tuning is not None:
+            problems += check_result(seeds, stopping, budget, fine_tuning)
     return problems
 
 
@@ -226,6 +234,18 @@ def _part(model: type[Model], value: object) -> Model | None:
         return model.model_validate_json(json.dumps(value, default=str), by_name=False)
     except ValidationError:
         return None
+
+
+def _dataset_of(value: object) -> Dataset | None:
+    if not isinstance(value, dict):
+        return None
+    try:
+        return Dataset.model_validate_json(json.dumps(value, default=str), by_name=False)
+    except ValidationError as error:
+        wrong = {str(problem["loc"][0]) if problem["loc"] else "" for problem in error.errors()}
+    if not wrong <= value.keys() or any(difflib.get_close_matches(name, _WHERE_DATA_IS) for name in wrong):
+        return None
+    return _dataset_of({name: part for name, part in value.items() if name not in wrong})
 
 
 def _known_fields(location: tuple[int | str, ...]) -> list[str]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pydantic import BaseModel
 
 from seedsweep.api.core.objects import PodSpec, PodTemplate
-from seedsweep.api.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE
 from seedsweep.api.rules.cel import Rule
+from seedsweep.api.rules.growth import HAS_FAILED, NO_GROWTH, ONLY_MORE
 from seedsweep.api.status import HAND_OVER_FAILED, INVALID
 from seedsweep.api.sweep import Storage, SweepSpec, Trainer
 
@@ -98,7 +98,7 @@ def mutability_rules() -> list[Rule]:
 
 
 def _growth_rules() -> list[Rule]:
-    """seedsweep.api.growth says it, with the reasons. Of lists that are sets or maps the order does not matter."""
+    """`growth` says it, with the reasons. Of lists that are sets or maps the order does not matter."""
     stopping, pairs, sample = "self.earlyStopping", "seeds.pairs", "seeds.grid.sample"
     one_rung = f"has({stopping}.rungs) && size({stopping}.rungs) == 1 && {stopping}.rankBy == 'best'"
     may_grow = f"self.result == 'winner' && (!has({stopping}) || ({one_rung}))"

@@ -18,7 +18,7 @@ from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.rules.cel import Rule, length_of_list, length_of_mapping, size_of_range
 from seedsweep.api.rules.mutability import mutability_rules, status_rules
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, Grid
-from seedsweep.api.sweep import MAX_TRAINER_TEXT, SeedSweep, SweepSpec, Trainer
+from seedsweep.api.sweep import MAX_NAME, MAX_TRAINER_TEXT, SeedSweep, SweepSpec, Trainer
 
 
 def _cells(grid: str) -> str:
@@ -161,7 +161,7 @@ _FIXED = Rule("self == oldSelf", "never changes once it is written")
 RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
     SeedSweep: [
         Rule(
-            "self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+            f"self.metadata.name.size() <= {MAX_NAME} && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
             "metadata.name: pods are named after it: use lower case letters, digits and '-', at most 40 characters",
         ),
         *status_rules(),

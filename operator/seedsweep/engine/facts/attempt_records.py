@@ -19,10 +19,10 @@ from seedsweep.api.episode import (
     Interruption,
     StopReason,
 )
-from seedsweep.api.recorded import end_of, shortened
+from seedsweep.api.recorded import end_of, shortened, timestamp
 from seedsweep.engine.decisions import Event
-from seedsweep.engine.draft import Draft, timestamp
-from seedsweep.engine.facts.end_reasons import CLEAN, end_of_stopped, end_reason, interruption_of, why_ended
+from seedsweep.engine.draft import Draft
+from seedsweep.engine.facts.end_reasons import CLEAN, end_of_stopped, end_reason, interruption_of, why_ended, why_unread
 from seedsweep.engine.facts.retry import FAILURES, failures
 from seedsweep.engine.facts.verdicts import stop_of
 from seedsweep.engine.observation import Ending, Reading, SeenAttempt
@@ -176,7 +176,9 @@ def _record_end(draft: Draft, attempt: SeenAttempt, ending: Ending) -> None:
         interruption=interruption_of(entry, reason, ending.interruption),
         exit_code=ending.exit_code,
         message=shortened(
-            (reason == EndReason.METRICS_UNAVAILABLE and attempt.unusable) or why_ended(draft, entry, ending),
+            (reason == EndReason.METRICS_UNAVAILABLE and attempt.unusable)
+            or why_ended(draft, entry, ending)
+            or why_unread(draft, attempt, ending, reason, len(status.scores)),
             MAX_FAILURE if reason in _KEEP_OUTPUT else MAX_ENDING,
         ),
         output=end_of(ending.output, MAX_OUTPUT) if reason in _KEEP_OUTPUT else "",

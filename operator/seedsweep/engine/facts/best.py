@@ -129,12 +129,12 @@ def _event_of_lost(episode: EpisodeId, status: EpisodeStatus, best: BestEvaluati
     assert status.best is not None  # it is the one that is lost
     reason, why = "WeightsLost", "they were lost with the attempt that trained them"
     if status.non_deterministic:
-        reason, why = "NotBitExact", "a replay came to other values"
+        reason, why = "NotBitExact", "repeating its evaluations gave other values"
     was = f"evaluation {status.best.evaluation}, {status.best.score:.4f}"
     now = f"evaluation {best.evaluation}, {best.score:.4f}, whose weights are stored"
     return Event(
         reason,
-        f"{episode.name}: no weights of its best ({was}) are stored, for {why}; {now}, counts",
+        f"{episode.name}: no weights of its best ({was}) are stored, because {why}; {now}, counts",
         episode,
         "Warning",
     )

@@ -52,3 +52,16 @@ def why_ended(draft: Draft, entry: Attempt, ending: Ending) -> str:
     if entry.stop == StopReason.STUCK:
         return f"no new evaluation for {draft.layout.spec.progress_deadline_seconds} s (progressDeadlineSeconds)"
     return ""
+
+
+def why_unread(draft: Draft, attempt: SeenAttempt, ending: Ending, reason: EndReason, evaluations: int) -> str:
+    """Of an attempt that says nothing itself: why its scores, of `evaluations`, are none or not all."""
+    if reason != EndReason.METRICS_UNAVAILABLE:
+        return ending.unread if attempt.reading is None else ""
+    if ending.unread or not evaluations:
+        return ending.unread
+    planned = f" of {draft.evaluations}" if draft.evaluations is not None else ""
+    return (
+        f"it ended without an error, and its scores end at evaluation {evaluations}{planned}: serve metrics until the "
+        "last score has been read, or leave it in the termination message"
+    )

@@ -47,7 +47,7 @@ def given_up(attempts: Sequence[Attempt], backoff_limit: int) -> str | None:
     if len(unmeasured) >= MAX_ENDS_WITHOUT_SCORE:
         return f"MetricsUnavailable ({len(unmeasured)} times): {_why(unmeasured[-1])}"
     if len(attempts) >= MAX_ATTEMPTS:
-        return f"TooManyAttempts: its record holds no more than the {MAX_ATTEMPTS} that it has used"
+        return f"TooManyAttempts: it has used all {MAX_ATTEMPTS} attempts that its record can hold"
     if interruptions_without_progress(ended) >= MAX_INTERRUPTIONS_WITHOUT_PROGRESS:
         why = ": ".join(filter(None, (last.interruption, last.message)))
         times = f"Interrupted {MAX_INTERRUPTIONS_WITHOUT_PROGRESS} times in a row without durable progress"

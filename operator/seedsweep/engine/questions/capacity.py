@@ -34,7 +34,7 @@ def read_capacity(draft: Draft, race: Race) -> Capacity:
         # A young pod's place may just be changing hands.
         shown = bound + len(due) - refused
         if gpus is None:
-            message = f"{bound} GPUs were to be had of the {asked} asked for: episodes take turns"
+            message = f"only {bound} of the {asked} GPUs asked for are available: episodes take turns"
             news = Event("FewerPlaces", message, kind="Warning")
         gpus = shown if gpus is None else min(gpus, shown)
     if gpus is not None:

@@ -42,7 +42,7 @@ def find_leftovers(draft: Draft, race: Race, winner: EpisodeId | None, *, failin
             continue
         settled = draft.status(episode).verdict is not None and episode not in race.standings
         keep_best = episode == winner or episode in survivors
-        if not (settled or failed or failing) or not (resumable or not keep_best):
+        if not (settled or failed or failing) or (keep_best and not resumable):
             continue
         if (keep_best and (whole or keep_all)) or (keep_all and not settled):
             continue

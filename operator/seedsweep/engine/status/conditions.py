@@ -172,7 +172,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
         fell = f"; {_fallen(counts)}; {counts.unused} unused" if draft.layout.floor is not None else ""
         absent = not draft.seen.resumable and draft.layout.spec.storage is None
-        trouble = "; no weights were kept, for spec.storage is absent" if absent else ""
+        trouble = "; no weights were kept, because spec.storage is absent" if absent else ""
         return "Complete", f"{best}; {counts.finished} kept and finished{fell}{failed}{trouble}"
     if draft.seen.suspend:
         return "Suspended", f"suspended; {len(draft.live)} still running to a checkpoint" if draft.live else "suspended"
@@ -243,7 +243,9 @@ def _hand_over(draft: Draft) -> Iterator[Finding]:
         reason = HAND_OVER_FAILED if failed else "WeightsStored"
         lost = [draft.layout.names[e] for e, status in draft.statuses.items() if has_lost_its_best(status)]
         others = (
-            f"by the scores of stored weights, for no others were found, count {', '.join(lost[:10])}" if lost else ""
+            f"these count with the score of stored weights, as none better were found: {', '.join(lost[:10])}"
+            if lost
+            else ""
         )
         yield Finding("HandedOver", not failed, reason, outcome.error or others)
 
@@ -277,7 +279,7 @@ def _pace(outlook: Outlook) -> tuple[str, str]:
     """Reason and message where nothing stalls."""
     if outlook.observed_places is None:
         return "Moving", ""
-    return "FewerPlaces", f"{outlook.observed_places} GPUs are to be had: episodes take turns"
+    return "FewerPlaces", f"only {outlook.observed_places} GPUs are available: episodes take turns"
 
 
 def _condition(draft: Draft, finding: Finding) -> Condition:

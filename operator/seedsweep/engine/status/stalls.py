@@ -43,7 +43,7 @@ def _stalls(draft: Draft, race: Race, waits: Waits, *, starting: bool, chores: b
     if waits.for_checkpoint:
         yield Stall("WaitingForCheckpoint", "an episode past its rung runs on until its checkpoint is durable")
     for attempt in draft.strays:
-        message = f"a pod of {attempt.episode.name}, which is none of the sweep's episodes, is left alone: delete it"
+        message = f"a pod has the seeds of {attempt.episode.name}, which is no episode of this sweep: delete the pod"
         yield Stall("UnknownPod", message)
 
 
@@ -58,7 +58,7 @@ def _refusals(draft: Draft, race: Race, *, starting: bool) -> Iterator[Stall]:
         first = min(seen.unrecorded, key=index.__getitem__)
         refusal, more = seen.unrecorded[first], len(seen.unrecorded) - 1
         names = f"{first.name} and {more} more" if more else first.name
-        yield Stall(refusal.reason, f"what became of {names} cannot be recorded: {refusal.message}")
+        yield Stall(refusal.reason, f"the record of {names} cannot be written: {refusal.message}")
     wanted = [episode for episode in seen.refused if _wants_to_start(draft, race, episode)] if starting else []
     if len(draft.live) >= seen.parallelism:
         # Without a place nothing would start anyway, but for those whose place others have got for that reason.
@@ -78,9 +78,9 @@ def _wants_to_start(draft: Draft, race: Race, episode: EpisodeId) -> bool:
 def _abandonment(attempt: SeenAttempt) -> Stall:
     name, node = attempt.episode.name, f"its node {attempt.node}" if attempt.node else "its node"
     if attempt.silent_since is not None:
-        elsewhere = "it starts elsewhere once it is taken from there"
-        return Stall("NodeSilent", f"{name}: {node} gives no sign of life; {elsewhere}")
+        elsewhere = "the episode starts elsewhere once its pod is evicted"
+        return Stall("NodeSilent", f"{name}: {node} does not respond; {elsewhere}")
     if attempt.held_by:
-        return Stall("PodHeld", f"{name}: its pod was deleted and stays: the finalizers {attempt.held_by} hold it")
+        return Stall("PodHeld", f"{name}: its pod was deleted, but the finalizers {attempt.held_by} hold it")
     reason = "PodHeld" if attempt.bound is None else "NodeSilent"
-    return Stall(reason, f"{name}: {attempt.trouble or f'{node} was told to end it, and has not yet'}")
+    return Stall(reason, f"{name}: {attempt.trouble or f'{node} was told to end it, but has not yet'}")

@@ -52,7 +52,7 @@ def _owner(best: Best) -> str:
         return best.episode
     if best.average.handed_over:
         return f"the average of {best.average.members} survivors"
-    return f"{best.episode}, not the average (for {best.average.reason}),"
+    return f"{best.episode}, not the average ({best.average.reason}),"
 
 
 def _checkpoints_kept(draft: Draft) -> Finding:
@@ -60,21 +60,21 @@ def _checkpoints_kept(draft: Draft) -> Finding:
     if draft.seen.resumable:
         most = Footprint.of(layout, draft.seen.parallelism)
         text = f"at most {most.kept + most.live} checkpoints to resume from ({most.kept} kept, {most.live} at work)"
-        text += f", beside those of interrupted episodes, and {most.best} best weights"
+        text += f", plus those of interrupted episodes, and {most.best} best weights"
         parameters = parameters_of(draft)
         return Finding(kind, True, "Stored", text + (f": {in_words(most.bytes_of(parameters))}" if parameters else ""))
     again = _again(draft)
     if layout.spec.storage is None:
         return Finding(kind, False, "NoStorage", f"spec.storage is absent: no weights outlive a pod, and {again}")
     return Finding(
-        kind, False, "NotResumed", f"no attempt has shown yet that the trainer resumes (level L2): else {again}"
+        kind, False, "NotResumed", f"no attempt has shown yet that the trainer resumes (level L2); otherwise {again}"
     )
 
 
 def _again(draft: Draft) -> str:
     """What is trained twice: p step(e) at each cut. With a floor nobody makes room."""
     if draft.layout.floor is not None:
-        return "whoever is interrupted starts again from its seeds"
+        return "interrupted episodes start again from their seeds"
     steps = "p x step(e)"
     if draft.evaluations is not None and draft.steps is not None:
         marks = draft.layout.rung_evaluations(draft.evaluations)

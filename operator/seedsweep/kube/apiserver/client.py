@@ -64,6 +64,11 @@ class ApiError(Exception):
         self.status = status
         self.reason = reason
 
+    @property
+    def passing(self) -> bool:
+        """Whether the API server was away or busy, so that the same request may succeed later."""
+        return self.status is None or self.status in _PASSING
+
 
 class Api:
     """Requests to one API server."""

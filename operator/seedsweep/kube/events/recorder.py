@@ -29,7 +29,6 @@ FLUSH_SECONDS = 5.0
 COMPONENT = "seedsweep-operator"
 ENDS = frozenset({"Complete", "Failed"})
 """How a sweep ends: an operator that finds one over tells it again, in case the last one could not."""
-_PASSING = frozenset({None, 401, 429, 500, 502, 503, 504})
 _EVERYWHERE = ""
 
 _log = logging.getLogger(__name__)
@@ -169,7 +168,7 @@ class Recorder:
 
     def _take_refusal(self, posting: Posting, error: ApiError) -> None:
         namespace = posting.home.namespace
-        if error.status in _PASSING:
+        if error.passing or error.status == 401:
             self._hold_back(_EVERYWHERE, posting, error)
             return
         # It is there, and answers.

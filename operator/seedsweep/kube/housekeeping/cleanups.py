@@ -21,6 +21,7 @@ from seedsweep.kube.housekeeping.manifest import Chore, chore_of, clean_up_manif
 from seedsweep.kube.housekeeping.recent import Recent
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
+from seedsweep.kube.pods.facts import ENDED_PHASES
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.log import Changes, SweepLog
 from seedsweep.kube.supervise import supervised
@@ -31,7 +32,6 @@ WRITERS_GONE_WITHIN_SECONDS = 600.0
 """A node that is lost never says that its pods have ended."""
 GIVE_UP_SECONDS = 3600.0
 """How long a clean-up is tried that the API server refuses: nothing but this process remembers it."""
-_ENDED = frozenset({"Succeeded", "Failed"})
 _FINAL = frozenset({400, 404, 422})
 """The pod cannot be made, or its namespace is gone."""
 
@@ -111,10 +111,9 @@ class CleanUps:
 
     async def _make_pod(self, home: Home, sweep: SeedSweep, began: float) -> None:
         await self._wait_for_writers(home, began + WRITERS_GONE_WITHIN_SECONDS)
-        pods = f"/api/v1/namespaces/{home.namespace}/pods"
         for pause in pauses():
             try:
-                await self._api.create(pods, clean_up_manifest(sweep, self._settings))
+                await self._api.create(home.pods, clean_up_manifest(sweep, self._settings))
                 return
             except ApiError as error:
                 if error.reason == "AlreadyExists":
@@ -127,10 +126,10 @@ class CleanUps:
 
     async def _wait_for_writers(self, home: Home, until: float) -> None:
         """Until no pod of the sweep may still write into its storage, or for long enough."""
-        pods, pause, refused = f"/api/v1/namespaces/{home.namespace}/pods", LOOK_SECONDS, pauses()
+        pause, refused = LOOK_SECONDS, pauses()
         while self._steady() < until:
             try:
-                if not await self._writers(pods, home):
+                if not await self._writers(home):
                     return
                 pause = min(2 * pause, RETRY_SECONDS)
             except ApiError as error:
@@ -138,10 +137,10 @@ class CleanUps:
                 pause = next(refused)
             await asyncio.sleep(pause)
 
-    async def _writers(self, pods: str, home: Home) -> bool:
+    async def _writers(self, home: Home) -> bool:
         """Whether a pod of the sweep may still write into its storage."""
-        found = [pod async for pod in self._api.list(pods, home.selector)]
-        return any((pod.get("status") or {}).get("phase") not in _ENDED for pod in found)
+        found = [pod async for pod in self._api.list(home.pods, home.selector)]
+        return any((pod.get("status") or {}).get("phase") not in ENDED_PHASES for pod in found)
 
     async def _remove_overdue(self, home: Home, chore: Chore) -> None:
         await asyncio.sleep(self._settings.housekeeping_seconds)
@@ -155,8 +154,8 @@ class CleanUps:
             self._tell_left(home, why)
         else:
             self._recorder.tell(home, [Event("StorageRemoved", "what the deleted sweep had stored is gone")])
-        path = f"/api/v1/namespaces/{home.namespace}/pods/{chore.name}"
-        await delete_at_last(self._api, path, chore.uid, partial(self._tell_pod_left, home, chore))
+        tell = partial(self._tell_pod_left, home, chore)
+        await delete_at_last(self._api, home.pod(chore.name), chore.uid, tell)
 
     def _tell_pod_left(self, home: Home, chore: Chore, why: str) -> None:
         message = f"pod {chore.name} has done its work, but cannot be deleted, and this is tried again: {why}"

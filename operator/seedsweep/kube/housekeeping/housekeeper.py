@@ -200,9 +200,9 @@ class Housekeeper:
             await self._end_overdue(pod)
             return
         done = self._answered()
-        if (done is not None and pod is not None and not on_record(without_stale_hand_over(pod.task, sweep))) or (
-            done is None and not stage
-        ):
+        if done is None and not stage:
+            return
+        if done is not None and pod is not None and not on_record(without_stale_hand_over(pod.task, sweep)):
             return
         failure = self._failures.of_task(task)
         if failure is not None and self._clock() < failure.until:

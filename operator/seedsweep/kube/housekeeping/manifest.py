@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.exits import last_line
@@ -19,11 +18,11 @@ from seedsweep.contract.foreign import decimal, mapping, mappings, recordable, t
 from seedsweep.contract.message import MAX_REASON
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep.contract.variables import expand, literal
-from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.weights import ClaimFolder
-from seedsweep.kube.pods.facts import conditions_of, terminated_of, told, waiting_trouble
-from seedsweep.kube.pods.manifest import CONTAINER, STORAGE, Object, PodSettings, not_ours, pod_manifest
+from seedsweep.kube.pods.beside import pod_beside
+from seedsweep.kube.pods.facts import ENDED_PHASES, conditions_of, terminated_of, told, waiting_trouble
+from seedsweep.kube.pods.manifest import CONTAINER, STORAGE, Object, PodSettings, not_ours
 
 COMMAND = ["seedsweep-trainer", "housekeep"]
 _MAX_PARAMETERS = 10**15
@@ -33,8 +32,6 @@ _MAX_ATTEMPT = 10**6
 MAX_PRUNED = 500
 """Episodes that one pod frees: its task is a single variable, which an operating system limits to 128 KiB."""
 
-_ANY = StartEpisode(EpisodeId(0, 0), 0, None, ())
-_OF_GPUS = ("resourceClaims", "schedulingGates", "topologySpreadConstraints")
 _OF_QUEUES = "kueue.x-k8s.io/"
 _OF_EPISODES = frozenset(
     {
@@ -51,7 +48,6 @@ _OF_EPISODES = frozenset(
         Env.METRICS_PORT,
     }
 )
-_ENDED = frozenset({"Succeeded", "Failed"})
 
 
 def image_of(sweep: SeedSweep, settings: PodSettings) -> str | None:
@@ -62,7 +58,7 @@ def image_of(sweep: SeedSweep, settings: PodSettings) -> str | None:
 
 def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: HousekeepingTask, attempt: int) -> Object:
     """The manifest of a sweep's housekeeping pod; attempt 0, 1, ... of what it is asked."""
-    pod = pod_manifest(sweep, _ANY)
+    pod = pod_beside(sweep)
     given, name = sweep.spec.pod_template.metadata, sweep.metadata.name
     assert sweep.metadata.uid is not None  # as an API server shows it
     metadata = {
@@ -79,10 +75,11 @@ def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: Houseke
         "annotations": {**not_ours(given.annotations), names.ANNOTATION_ATTEMPT: str(attempt)},
         "ownerReferences": pod["metadata"]["ownerReferences"],
     }
-    spec = {key: value for key, value in pod["spec"].items() if key not in _OF_GPUS}
-    spec["affinity"] = near_episodes(spec.get("affinity", {}), sweep.metadata.uid)
-    spec["activeDeadlineSeconds"] = settings.housekeeping_seconds
-    spec["containers"] = [_container(pod["spec"]["containers"][0], sweep, settings, task)]
+    spec = {
+        **pod["spec"],
+        "activeDeadlineSeconds": settings.housekeeping_seconds,
+        "containers": [_container(pod["spec"]["containers"][0], sweep, settings, task)],
+    }
     return {**pod, "metadata": metadata, "spec": spec}
 
 
@@ -116,15 +113,6 @@ def _container(episodes: Object, sweep: SeedSweep, settings: PodSettings, task: 
         ],
         "resources": {"requests": dict(settings.housekeeping_requests)},
     }
-
-
-def near_episodes(affinity: Object, uid: str) -> Object:
-    """Where episodes run, if it can: a claim may be attached to one node only."""
-    key = "preferredDuringSchedulingIgnoredDuringExecution"
-    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {names.LABEL_SWEEP_UID: uid}}}
-    by_pod = affinity.get("podAffinity", {})
-    preferred = [*by_pod.get(key, ()), {"weight": 100, "podAffinityTerm": term}]
-    return {**affinity, "podAffinity": {**by_pod, key: preferred}}
 
 
 def readable_place(sweep: SeedSweep, path: str) -> str:
@@ -201,7 +189,7 @@ def _task(spec: Mapping[str, Any]) -> HousekeepingTask | None:
 
 def _end(status: Mapping[str, Any]) -> ChoreEnd | None:
     phase = text(status.get("phase"))
-    if phase not in _ENDED:
+    if phase not in ENDED_PHASES:
         return None
     end = terminated_of(status)
     code = end.exit_code if end is not None and end.exit_code is not None else 0 if phase == "Succeeded" else 1

@@ -8,6 +8,17 @@ from seedsweep.kube.apiserver.client import Object
 from seedsweep.kube.objects import names
 
 
+def pods_path(namespace: str) -> str:
+    """Path of the pods in a namespace."""
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def sweeps_path(namespace: str | None) -> str:
+    """Path of the sweeps in a namespace, or in all."""
+    where = f"namespaces/{namespace}/" if namespace is not None else ""
+    return f"/apis/{API_VERSION}/{where}seedsweeps"
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """The sweep that owns the records."""
@@ -29,7 +40,7 @@ class Home:
     @property
     def pods(self) -> str:
         """Path of the pods in the sweep's namespace."""
-        return f"/api/v1/namespaces/{self.namespace}/pods"
+        return pods_path(self.namespace)
 
     def pod(self, name: str) -> str:
         """Path of one of them."""
@@ -38,7 +49,7 @@ class Home:
     @property
     def path(self) -> str:
         """Path of the sweep itself."""
-        return f"{self.collection('seedsweeps')}/{self.name}"
+        return f"{sweeps_path(self.namespace)}/{self.name}"
 
     @property
     def selector(self) -> str:

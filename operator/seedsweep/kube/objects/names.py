@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from seedsweep.api.base import MAX_SEED
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.contract.foreign import mapping, mappings, text
@@ -25,7 +26,6 @@ ANNOTATION_DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 
 _OF_EPISODE = re.compile(r"-wi(0|[1-9][0-9]{0,9})-do(0|[1-9][0-9]{0,9})")
 _OF_CUT = re.compile(r"-b([0-9]{1,4})-r([0-9]{1,4})(?:-g([0-9]{1,6}))?")
-_MAX_SEED = 2**31 - 1
 
 
 def object_name(sweep: str, episode: EpisodeId) -> str:
@@ -55,7 +55,7 @@ def episode_of(name: str) -> EpisodeId | None:
     """
     found = _OF_EPISODE.fullmatch(name, max(name.rfind("-wi"), 0))
     episode = EpisodeId(int(found[1]), int(found[2])) if found is not None else None
-    return episode if episode is not None and max(episode) <= _MAX_SEED else None
+    return episode if episode is not None and max(episode) <= MAX_SEED else None
 
 
 def cut_of(name: str) -> tuple[int, int, int] | None:

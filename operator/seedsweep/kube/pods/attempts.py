@@ -12,9 +12,9 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.scrape import Expected
 from seedsweep.engine.decisions import StartEpisode, StopAttempt
 from seedsweep.engine.observation import Ending, SeenAttempt
-from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
+from seedsweep.kube.apiserver.client import ApiError, Object
 from seedsweep.kube.apiserver.crowd import for_each
-from seedsweep.kube.apiserver.gates import GatedApi, Refusals
+from seedsweep.kube.apiserver.gates import GatedApi
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.attempt import PodAttempt, wants_log
@@ -22,7 +22,7 @@ from seedsweep.kube.pods.deletions import Deletions
 from seedsweep.kube.pods.endings import ending_of
 from seedsweep.kube.pods.facts import PodFacts, facts_of
 from seedsweep.kube.pods.log_tail import read_tail
-from seedsweep.kube.pods.manifest import pod_manifest
+from seedsweep.kube.pods.starts import Starts
 from seedsweep.kube.process.log import Logger
 from seedsweep.kube.scraping.scraper import Scraper
 from seedsweep.kube.watching.freshness import Freshness
@@ -54,8 +54,7 @@ class PodAttempts:
         """`episodes`: those of the sweep; a pod of any other is told, and left alone."""
         self.sweep = sweep
         """As last read; its spec may change in flight."""
-        self.refused = Refusals[EpisodeId](around.clock, around.news)
-        """Starts that were turned down."""
+        self.starts = Starts(around.api, around.home, around.clock, around.news)
         self.deletions = Deletions(around.api, around.home, around.clock, around.news)
         self.lost_unasked = False
         """A pod went away that nobody here had deleted, as all do when their sweep is deleted."""
@@ -162,6 +161,12 @@ class PodAttempts:
         """Create pods, all that the API server lets pass."""
         await for_each(decisions, self._start)
 
+    async def _start(self, decision: StartEpisode) -> None:
+        # The name of a pod whose end is on record is the next one's. One that stays is told, and planned again.
+        left = [attempt for attempt in self._of(decision.episode) if self._is_left_over(attempt)]
+        if all([await self.deletions.delete(attempt) for attempt in left]):
+            await self.starts.create(self.sweep, decision, self.saw)
+
     async def stop(self, decisions: Iterable[StopAttempt]) -> None:
         """Delete pods by their UIDs; one that could not be deleted is still there for the next plan."""
         await for_each(decisions, self._stop)
@@ -173,8 +178,11 @@ class PodAttempts:
 
     def can_start(self, episode: EpisodeId) -> bool:
         """Whether no pod has the episode's name whose deletion cannot be asked for now."""
-        left = (self._attempts[uid] for uid in self._of_episode.get(episode, ()))
-        return all(self.deletions.can_ask(attempt.facts.uid) for attempt in left if self._is_left_over(attempt))
+        left = (attempt for attempt in self._of(episode) if self._is_left_over(attempt))
+        return all(self.deletions.can_ask(attempt.facts.uid) for attempt in left)
+
+    def _of(self, episode: EpisodeId) -> list[PodAttempt]:
+        return [self._attempts[uid] for uid in self._of_episode.get(episode, ())]
 
     async def _stop(self, decision: StopAttempt) -> None:
         if not self.can_stop(decision.uid):
@@ -214,7 +222,7 @@ class PodAttempts:
 
     def _is_ours(self, facts: PodFacts) -> bool:
         """By its owner, and by the name that the API server keeps unique. Any other pod that it owns is no attempt."""
-        return facts.owner_uid == self._home.uid and facts.name == self._name_of(facts.episode)
+        return facts.owner_uid == self._home.uid and facts.name == names.object_name(self._home.name, facts.episode)
 
     async def _look_for(self, uid: str) -> None:
         """Find out whether a pod that lists and watches do not show is gone, or has only lost its label."""
@@ -244,51 +252,6 @@ class PodAttempts:
             name, remedy = attempt.facts.name, "it is looked at less often; put the label back, or delete the pod"
             self._around.log.warning("pod %s has lost its label %s: %s", name, names.LABEL_SWEEP_UID, remedy)
 
-    async def _start(self, decision: StartEpisode) -> None:
-        episode = decision.episode
-        if not await self._clear_name(episode):
-            # That is told, and planned again.
-            return
-        try:
-            created = await self._api.create(self._home.pods, lambda: pod_manifest(self.sweep, decision))
-        except ApiError as error:
-            if error.reason == "AlreadyExists":
-                await self._find_out_whose(episode)
-                return
-            reason = refusal_reason(error)
-            reason = "PodRejected" if reason == "Rejected" else reason
-            self.refused.add(episode, reason, str(error), error)
-            return
-        self.refused.done(episode)
-        self.saw(created)
-
-    async def _clear_name(self, episode: EpisodeId) -> bool:
-        """Delete the episode's last pod, whose end is on record: the name is the next one's. False where it stays."""
-        left = [self._attempts[uid] for uid in self._of_episode.get(episode, ())]
-        deleted = [await self.deletions.delete(attempt) for attempt in left if self._is_left_over(attempt)]
-        return all(deleted)
-
-    async def _find_out_whose(self, episode: EpisodeId) -> None:
-        """Look at the pod that has the episode's name: it may be this sweep's own."""
-        name = self._name_of(episode)
-        try:
-            found = await self._api.get(self._home.pod(name))
-        except ApiError as error:
-            self.refused.add(episode, refusal_reason(error), f"pod {name} exists and cannot be read: {error}", error)
-            return
-        facts = self.saw(found)
-        if facts is None:
-            taken = f"pod {name} exists and is not this sweep's: delete it, or rename the sweep"
-            self.refused.add(episode, "NameTaken", taken)
-        elif facts.deleted:
-            why = f"the finalizers {facts.held_by} hold it" if facts.held_by else "its node has not ended it yet"
-            self.refused.add(episode, "PodHeld", f"pod {name} was deleted and stays: {why}")
-        else:
-            self.refused.done(episode)
-
-    def _name_of(self, episode: EpisodeId) -> str:
-        return names.object_name(self._home.name, episode)
-
     def _follow(self, attempt: PodAttempt) -> None:
         """Read its metrics while it runs, and its last words once it has ended."""
         facts = attempt.facts
@@ -299,10 +262,9 @@ class PodAttempts:
             ending, attempt.reading = ended
             attempt.take_scraped(self._scraper)
             trouble = self._scraper.trouble(facts.uid)
-            if attempt.reading is None and not ending.message and trouble is not None:
-                ending = replace(ending, message=trouble.text)
+            unread = trouble.at_end(heard=attempt.reading is not None) if trouble is not None else ""
             self._scraper.forget(facts.uid)
-            self._end(attempt, ending)
+            self._end(attempt, replace(ending, unread=unread))
         elif (target := attempt.target(self._home, self.sweep.spec)) is not None:
             self._scraper.watch(target)
 

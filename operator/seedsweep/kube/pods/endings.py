@@ -18,9 +18,8 @@ from seedsweep.contract.foreign import recordable
 from seedsweep.contract.protocol import ExitCode
 from seedsweep.contract.scrape import Expected
 from seedsweep.engine.observation import Ending, Reading
-from seedsweep.kube.pods.facts import PodFacts, Terminated
+from seedsweep.kube.pods.facts import ENDED_PHASES, PodFacts, Terminated
 
-_ENDED = frozenset({"Succeeded", "Failed"})
 _OUT_OF_MEMORY = "OOMKilled"
 _NEVER_BEGAN = frozenset({"StartError", "ContainerCannotRun"})
 _NOBODY_KNOWS = "ContainerStatusUnknown"
@@ -33,7 +32,7 @@ def ending_of(facts: PodFacts, expected: Expected, now: datetime) -> tuple[Endin
     Args:
         now: when that was seen, which is when it ended: its node's clock may differ.
     """
-    if facts.phase not in _ENDED and facts.terminated is None:
+    if facts.phase not in ENDED_PHASES and facts.terminated is None:
         return None
     end = facts.terminated or Terminated(ExitCode.OK if facts.phase == "Succeeded" else None)
     words = parse_last_words(end.message, expected)

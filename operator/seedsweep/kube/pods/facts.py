@@ -14,6 +14,7 @@ from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import CONTAINER
 
 MAX_GRACE_SECONDS = 10**9
+ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _MAX_EXIT_CODE = 2**31 - 1

@@ -36,6 +36,10 @@ _ANY_ADDRESS = "0.0.0.0"
 _OF_CONTAINER = {"image", "image_pull_policy", "command", "args", "env_from", "resources", "volume_mounts"}
 
 
+ANY_START = StartEpisode(EpisodeId(0, 0), 0, None, ())
+"""Of any episode: for what is the same in all pods of a sweep."""
+
+
 @dataclass(frozen=True, slots=True)
 class PodSettings:
     """What the administrator allows."""
@@ -64,7 +68,7 @@ def pod_problems(sweep: SeedSweep, settings: PodSettings) -> list[Problem]:
     problems += gpu_problems(spec)
     if trainer.fine_tuning is not None:
         problems += _tuning_problems(trainer.fine_tuning)
-    size = len(json.dumps(pod_manifest(sweep, StartEpisode(EpisodeId(0, 0), 0, None, ())), ensure_ascii=False).encode())
+    size = len(json.dumps(pod_manifest(sweep, ANY_START), ensure_ascii=False).encode())
     if size > MAX_POD_BYTES:
         remedy = f"makes pods of {size} bytes, more than {MAX_POD_BYTES}: move what is long into ConfigMaps"
         problems.append(Problem("spec", None, remedy))

@@ -9,33 +9,33 @@ API_CALLS = Counter(
 )
 API_SECONDS = Histogram(
     "seedsweep_operator_api_request_seconds",
-    "From one request to the API server to its whole answer, by method.",
+    "Time from a request to the API server to its complete answer, by method.",
     ("method",),
     buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
 )
 API_REFUSALS = Counter(
     "seedsweep_operator_refusals",
-    "Requests that the API server refused, by verb, resource and its reason.",
+    "Requests that the API server refused, by verb, resource and reason.",
     ("verb", "resource", "reason"),
 )
-TASK_RESTARTS = Counter(
-    "seedsweep_operator_task_restarts", "Tasks that ended by an error and were started again.", ("task",)
-)
+TASK_RESTARTS = Counter("seedsweep_operator_task_restarts", "Tasks that failed and were restarted.", ("task",))
 RECONCILE_SECONDS = Histogram(
     "seedsweep_operator_reconcile_seconds",
-    "One turn of one sweep: observe, plan, record, execute, publish.",
+    "Time of one turn of one sweep: observe, plan, record, execute, publish.",
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
 )
-TURN_FAILURES = Counter("seedsweep_operator_turn_failures", "Turns that ended in an error and were repeated.")
-SCRAPES = Counter("seedsweep_operator_scrapes", "Scrapes of trainers' metrics: read, or why not.", ("outcome",))
+TURN_FAILURES = Counter("seedsweep_operator_turn_failures", "Turns that ended in an error and were retried.")
+SCRAPES = Counter(
+    "seedsweep_operator_scrapes", "Scrapes of trainers' metrics, by outcome: read, or why not.", ("outcome",)
+)
 SCRAPE_SECONDS = Histogram(
     "seedsweep_operator_scrape_seconds",
-    "From asking one trainer to its whole answer, or to giving up.",
+    "Time from a request to a trainer to its complete answer, or to giving up.",
     buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 60),
 )
 LOOP_LAG_SECONDS = Histogram(
     "seedsweep_operator_loop_lag_seconds",
-    "By how much a task that sleeps for 1 s is woken too late: for so long the event loop did something else.",
+    "Delay of a task that sleeps for 1 s: for this long the event loop was busy with other work.",
     buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
 )
 BUILD = Gauge("seedsweep_operator_build_info", "1, with the operator's version.", ("version",))

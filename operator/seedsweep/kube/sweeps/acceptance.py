@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from seedsweep.api.checks import Problem, in_one_line
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.reading.parse import InvalidSweepError, parse_stored
-from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened
+from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, reason_word, shortened, timestamp
 from seedsweep.api.status import INVALID, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import Event, StartEpisode
-from seedsweep.engine.draft import timestamp
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Refusal
 from seedsweep.engine.status.findings import Finding, condition_of
@@ -56,7 +55,7 @@ class Acceptance:
         evaluations = sweep.spec.trainer.planned_evaluations
         if evaluations is not None:
             problems += layout.problems(evaluations)
-        refused = "" if problems else await self._refused_pod(sweep, layout)
+        refused = "" if problems else await self._refused_pod(home, sweep, layout)
         if refused and self._status.written.start_time is not None:
             # What has begun is not given up for what may be mended on the cluster's side.
             return Accepted(sweep, layout, (Refusal("PodRejected", refused, now()),))
@@ -89,14 +88,13 @@ class Acceptance:
         event = Event("Stalled", f"{reason}: {message}", kind="Warning", key=stalled.last_transition_time)
         self._recorder.tell(home, [event])
 
-    async def _refused_pod(self, sweep: SeedSweep, layout: Layout) -> str:
+    async def _refused_pod(self, home: Home, sweep: SeedSweep, layout: Layout) -> str:
         """What the API server itself finds wrong with a pod of this sweep; empty where it finds nothing."""
         probe = StartEpisode(layout.episodes[0], 0, None, ())
         manifest = pod_manifest(sweep, probe)
         manifest["metadata"]["name"] += "-probe"
-        pods = f"/api/v1/namespaces/{sweep.metadata.namespace}/pods"
         try:
-            await self._api.create(pods, manifest, dry_run=True)
+            await self._api.create(home.pods, manifest, dry_run=True)
         except ApiError as error:
             if error.status in (400, 422) and refusal_reason(error) != "AdmissionDenied":
                 return f"makes a pod that the API server refuses: {error}"

@@ -31,28 +31,28 @@ class _Families:
         self.condition = _gauge(
             "sweep_condition", "1 for each condition as it stands, with its reason.", "type", "status", "reason"
         )
-        self.start = _gauge("sweep_start_timestamp_seconds", "When the first attempt was there, in Unix time.")
+        self.start = _gauge("sweep_start_timestamp_seconds", "When the first attempt started, in Unix time.")
         self.completion = _gauge("sweep_completion_timestamp_seconds", "When the sweep was over, in Unix time.")
         self.claim = _gauge(
             "sweep_storage_claim_info", "1 for the claim that a sweep under way stores in.", "persistentvolumeclaim"
         )
         self.episodes = _gauge("episodes", "Episodes by state.", "state")
         self.interruptions = CounterMetricFamily(
-            "seedsweep_interruptions", "Attempts that were interrupted, by what.", labels=[*_OF_SWEEP, "kind"]
+            "seedsweep_interruptions", "Interrupted attempts, by kind of interruption.", labels=[*_OF_SWEEP, "kind"]
         )
         self.best = _gauge("best_score", "The best validation score so far.")
         self.steps = _gauge("steps", "Optimizer steps that were trained, each in one kind.", "kind")
         self.saved_steps = _gauge("saved_steps", "Optimizer steps that losers did not train.")
         self.planned_steps = _gauge("planned_steps", "Optimizer steps that the design costs at most.")
         self.full_steps = _gauge("full_steps", "Optimizer steps if every episode trained to the end.")
-        self.gpu_seconds = _gauge("gpu_seconds", "GPU seconds that all attempts have held together.")
+        self.gpu_seconds = _gauge("gpu_seconds", "GPU seconds that all attempts have held in total.")
         self.saved_gpu_seconds = _gauge(
             "saved_gpu_seconds", "GPU seconds that the saved steps would have taken at the rate of those trained."
         )
         cut = ("bracket", "rung")
         self.threshold = _gauge("cut_threshold_score", "Score of the last episode that a cut kept.", *cut)
         self.kept = _gauge("cut_kept_episodes", "Episodes that a cut kept.", *cut)
-        self.lost = _gauge("cut_lost_episodes", "Episodes that a cut stopped, or left out.", *cut)
+        self.lost = _gauge("cut_lost_episodes", "Episodes that a cut stopped or left out.", *cut)
         self.evaluation = _gauge("cut_evaluation", "Evaluation at which a cut compared episodes, from 1.", *cut)
 
     def add(self, where: Sequence[str], status: SweepStatus) -> None:
@@ -121,7 +121,7 @@ class WatchesCollector(Collector):
         return (
             GaugeMetricFamily(
                 "seedsweep_operator_watch_overdue_objects",
-                "Objects that lists have shown twice and a watch still has not.",
+                "Objects that lists have shown twice but a watch has not.",
                 value=self._freshness.overdue(),
             ),
             GaugeMetricFamily(

@@ -10,14 +10,14 @@ from time import monotonic
 
 from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import SweepStatus
-from seedsweep.api.sweep import API_VERSION
 from seedsweep.engine.status.conditions import transitions
 from seedsweep.kube.apiserver.client import Object
+from seedsweep.kube.events.aggregation import LIFE_SECONDS
 from seedsweep.kube.events.recorder import ENDS
 from seedsweep.kube.events.webhook import Webhook
 from seedsweep.kube.housekeeping.cleanups import CleanUps
 from seedsweep.kube.objects import names
-from seedsweep.kube.objects.home import Home
+from seedsweep.kube.objects.home import Home, sweeps_path
 from seedsweep.kube.pods.facts import moment_or_none
 from seedsweep.kube.process.clock import now
 from seedsweep.kube.process.garbage import look_through_all
@@ -27,9 +27,6 @@ from seedsweep.kube.sweeps.completion import is_over
 from seedsweep.kube.sweeps.expiry import Expiry
 from seedsweep.kube.sweeps.sweep import GoneError, Shared, Sweep
 from seedsweep.kube.sweeps.world import KubeWorld
-
-EVENT_LIFE = timedelta(hours=1)
-"""How long an API server keeps Events: within it, telling one again is refused."""
 
 NOTICE_LIFE = timedelta(minutes=10)
 """How long after its end a sweep is told to the webhook again by an operator that starts: the last one may not have."""
@@ -121,10 +118,9 @@ class Fleet:
         }
         known |= {uid: (over.home, over.storage) for uid, over in self._over.items()}
         shown, of_pods = self._shared.freshness.known(), self._shared.freshness.sweeps_of_pods()
-        paths = [f"/apis/{API_VERSION}/namespaces/{n}/seedsweeps" for n in namespaces]
         listed = set()
-        for path in paths or [f"/apis/{API_VERSION}/seedsweeps"]:
-            async for body in self._shared.api.list(path):
+        for namespace in namespaces or (None,):
+            async for body in self._shared.api.list(sweeps_path(namespace)):
                 metadata = body["metadata"]
                 listed.add(metadata["uid"])
                 self._shared.freshness.listed(metadata["uid"], int(metadata["resourceVersion"]), monotonic())
@@ -231,7 +227,8 @@ class Fleet:
     def _found_over(self, home: Home, status: SweepStatus, body: Object) -> None:
         self._is_over(home, status, body)
         ended = moment_or_none(status.completion_time) or now()
-        if now() - ended < EVENT_LIFE:
+        # Within it, the API server refuses to take the same Event again.
+        if now() - ended < timedelta(seconds=LIFE_SECONDS):
             # Whoever saw it end may have died before it told.
             ends = [event for event in transitions(SweepStatus(), status) if event.reason in ENDS]
             self._shared.recorder.remind(home, ends)

@@ -31,7 +31,6 @@ would take minutes, in which no score is recorded, no loser stopped and no statu
 MAX_UNTOLD = 2_000
 """Events that wait for the status to be written; the oldest give way, for they only tell what the record holds. One
 turn has fewer: an end and a verdict of a sixteenth of 10,000 episodes."""
-_RESUMING_LEVELS = frozenset({"L2", "L3"})
 _TOLD_OTHERWISE = frozenset({"create pods", "delete pods", "create cuts", "create episodes", "update episodes/status"})
 """Refusals that stand with the pod, episode or cut that they are about."""
 _HOLDS_NOTHING_UP = frozenset({"get pods/log"})
@@ -100,15 +99,13 @@ class KubeWorld:
         kept = self.status.condition("CheckpointsKept")
         # Once an attempt has shown that it resumes, all do; none need be live.
         shown = kept is not None and kept.status == "True"
-        resumes = (
-            self._ours or shown or any(a.reading is not None and a.reading.level in _RESUMING_LEVELS for a in attempts)
-        )
+        resumes = self._ours or shown or any(a.reading is not None and a.reading.resumes for a in attempts)
         self.seen = Observation(
             status=self.status,
             episodes=episodes,
             cuts=dict(self._records.cuts.known),
             attempts=attempts,
-            refused=dict(self._attempts.refused.standing),
+            refused=dict(self._attempts.starts.refused.standing),
             unrecorded=dict(self._records.unrecorded.standing),
             refused_cuts=dict(self._records.cuts.refused.standing),
             hindrances=tuple(self._hindrances(now())),

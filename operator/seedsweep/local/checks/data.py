@@ -7,6 +7,7 @@ import contextlib
 import csv
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import islice
@@ -23,9 +24,10 @@ from seedsweep_trainer.data.rows import TSV_LAYOUT, count_rows, too_few
 from seedsweep_trainer.errors import ConfigurationError
 
 _HERE = "spec.trainer.fineTuning"
+_HUB_NAME = r"[\w.-]+(/[\w.-]+)?"
 _SHOWN = 20
 _MOST_BYTES = 1 << 20
-"""Of the first line of a file: a longer one is for the trainer to judge."""
+"""Of the header line of a table, and of a file of JSON: what is larger is for the trainer to judge."""
 
 
 def data_problems(dataset: Dataset, base: Path) -> list[Problem]:
@@ -84,7 +86,10 @@ def model_problems(model: str, base: Path) -> list[Problem]:
     except ConfigurationError as error:
         return [Problem(path, model, _remedy(error, "model", reference))]
     if not folder.is_absolute():
-        return []
+        if re.fullmatch(_HUB_NAME, model):
+            return []
+        said = "is neither here nor a name that the hub can have: correct it, or give OWNER/NAME"
+        return [Problem(path, model, said)]
     if not folder.is_dir():
         return [Problem(path, model, "there is no such folder: give one that holds a model, or a name on the hub")]
     if not (folder / "config.json").is_file():
@@ -127,12 +132,12 @@ def _columns_of_table(path: Path, suffix: str) -> list[str]:
 
 
 def _columns_of_object(path: Path, suffix: str) -> list[str]:
-    """As the first object has them; none where that cannot be told so quickly."""
-    if suffix == ".parquet":
+    """Those that any object of a small file has; none where that cannot be told so quickly."""
+    if suffix == ".parquet" or path.stat().st_size > _MOST_BYTES:
         return []
-    with path.open(encoding="utf-8-sig") as lines, contextlib.suppress(json.JSONDecodeError):
-        item = json.loads(lines.readline(_MOST_BYTES))
-        return list(item) if isinstance(item, dict) else []
+    with path.open(encoding="utf-8-sig") as lines, contextlib.suppress(json.JSONDecodeError, RecursionError):
+        items = [json.loads(line) for line in lines if line.strip()]
+        return list(dict.fromkeys(name for item in items if isinstance(item, dict) for name in item))
     return []
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from seedsweep.api.checks import Problem
-from seedsweep.api.growth import growth_problem
+from seedsweep.api.rules.growth import growth_problem
 from seedsweep.api.rules.mutability import ALWAYS_MUTABLE
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep

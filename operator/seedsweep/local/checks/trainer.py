@@ -9,8 +9,8 @@ from seedsweep.api.checks import Problem
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.reading.parse import refuse
 from seedsweep.api.sweep import Trainer
-from seedsweep.contract.protocol import Env, ExitCode
-from seedsweep.local.processes.environment import TRAINER, literal_environment, trainer_config
+from seedsweep.contract.protocol import ExitCode
+from seedsweep.local.processes.environment import TRAINER, variables_without_attempt
 from seedsweep.local.processes.launchers import Launcher
 
 _REFUSAL = "seedsweep: "
@@ -52,9 +52,9 @@ async def check_trainer(
     Raises:
         InvalidSweepError: what it refuses, in its words.
     """
-    running = await launcher.launch(
-        [*TRAINER, "check", *(["--timed"] if timed else [])], _variables(trainer, file), log
-    )
+    command = [*TRAINER, "check", *(["--timed"] if timed else [])]
+    variables = variables_without_attempt(trainer, file.parent)
+    running = await launcher.launch(command, variables, log)
     code = await running.wait()
     lines = _lines(log)
     if code == ExitCode.OK:
@@ -75,10 +75,6 @@ async def check_trainer(
     if code not in (ExitCode.BAD_CONFIGURATION, ExitCode.OUT_OF_MEMORY):
         said = [f"the trainer cannot start (exit code {code}): {said[-1]}"]
     raise refuse(file, list(map(problem_of, said)))
-
-
-def _variables(trainer: Trainer, file: Path) -> dict[str, str]:
-    return {**literal_environment(trainer), str(Env.CONFIG): trainer_config(trainer, file.absolute().parent)}
 
 
 def problem_of(said: str) -> Problem:

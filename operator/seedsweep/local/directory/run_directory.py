@@ -28,7 +28,7 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.for_reports import ATTEMPTS
 from seedsweep.engine.layout import Layout
 from seedsweep.files import create_whole, write_whole
-from seedsweep.report.record import REPORT, resource_json
+from seedsweep.report.record import CURVES, CUTS, EPISODES, REPORT, SWEEP_FILE, resource_json
 
 LOCK_PATIENCE_SECONDS = 10.0
 """How long the processes of a killed runner may take to end."""
@@ -43,16 +43,16 @@ class RunDirectory:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
-        self.sweep_file = self.root / "sweep.json"
-        self.curves_file = self.root / "curves.csv"
+        self.sweep_file = self.root / SWEEP_FILE
+        self.curves_file = self.root / CURVES
         self.best = self.root / "best"
         self.report = self.root / REPORT
         self.logs = self.root / "logs"
         self.work = self.root / "work"
         self.attempts = self.root / ATTEMPTS
         self.reruns = self.root / "reruns"
-        self._episodes = self.root / "episodes"
-        self._cuts = self.root / "cuts"
+        self._episodes = self.root / EPISODES
+        self._cuts = self.root / CUTS
 
     def make(self) -> None:
         """Create the folders; raises OSError."""

@@ -5,6 +5,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seedsweep.api.checks import Problem
+from seedsweep.api.gpus import amount_problems
 from seedsweep.api.sweep import SweepSpec
 from seedsweep.local.machine.ports import free_port, is_free
 
@@ -35,7 +36,7 @@ def find_places(spec: SweepSpec, gpus: Mapping[str, str], cores: int) -> list[Pl
     Returns:
         The places; none where an episode asks for more GPUs than there are.
     """
-    each = gpus_per_episode(spec)
+    each = gpus_per_place(spec)
     if gpus and each:
         ids = list(gpus)
         groups = [tuple(ids[i : i + each]) for i in range(0, len(ids) - each + 1, each)]
@@ -50,17 +51,20 @@ def find_places(spec: SweepSpec, gpus: Mapping[str, str], cores: int) -> list[Pl
     return [replace(place, port=spec.scrape.port + place.number) for place in places]
 
 
-def gpus_per_episode(spec: SweepSpec) -> int:
-    """What the limits say; 1 where they say nothing."""
-    return int(spec.trainer.resources.limits.get(GPU_RESOURCE, 1))
+def gpus_per_place(spec: SweepSpec) -> int:
+    """What the limits say; 1 where they say nothing, or no whole number."""
+    amount = str(spec.trainer.resources.limits.get(GPU_RESOURCE, 1))
+    return int(amount) if amount.isdecimal() else 1
 
 
 def place_problems(spec: SweepSpec, gpus: Mapping[str, str], places: Sequence[Place]) -> list[Problem]:
-    """Why nothing can start in these places: too few GPUs, a port that another program has."""
+    """Why nothing can start in these places: no number of GPUs, too few, a port that another program has."""
+    if problems := list(amount_problems(spec)):
+        return problems
     if not places:
         path = f"spec.trainer.resources.limits[{GPU_RESOURCE}]"
         remedy = f"is more than the {len(gpus)} GPUs of this machine: lower it"
-        return [Problem(path, gpus_per_episode(spec), remedy)]
+        return [Problem(path, gpus_per_place(spec), remedy)]
     last = spec.scrape.port + len(places) - 1
     remedy = f"port {{}} is taken by another program: choose a port with {len(places)} free ones from it, or remove it"
     return [

@@ -30,7 +30,6 @@ DEFAULT_SCRAPE_SECONDS = 2.0
 """Where the file says nothing: reading costs little on this machine."""
 DEFAULT_GRACE_SECONDS = 30
 """As Kubernetes has it."""
-_RESUMING_LEVELS = frozenset({"L2", "L3"})
 _log = logging.getLogger(__name__)
 
 
@@ -197,10 +196,8 @@ class ProcessAttempts:
         if words.reading is not None:
             attempt.take(words.reading, _now())
             self._learn_level(words.reading)
-        ending = ending_of(code, words, attempt.log, _now())
-        if attempt.reading is None and not ending.message and attempt.trouble is not None:
-            ending = replace(ending, message=attempt.trouble.text)
-        attempt.ending = ending
+        unread = attempt.trouble.at_end(heard=attempt.reading is not None) if attempt.trouble is not None else ""
+        attempt.ending = replace(ending_of(code, words, attempt.log, _now()), unread=unread)
         self.news.set()
 
     async def _read(self, session: aiohttp.ClientSession, attempt: _Attempt) -> None:
@@ -228,7 +225,7 @@ class ProcessAttempts:
             self.news.set()
 
     def _learn_level(self, reading: Reading) -> None:
-        self.resumable = self.resumable or reading.level in _RESUMING_LEVELS
+        self.resumable = self.resumable or reading.resumes
 
 
 def _now() -> datetime:

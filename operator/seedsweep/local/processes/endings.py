@@ -21,7 +21,7 @@ from seedsweep.contract.protocol import ExitCode
 from seedsweep.contract.scrape import Expected
 from seedsweep.engine.observation import Ending, SeenAttempt
 from seedsweep.local.directory.run_directory import RunDirectory
-from seedsweep.local.machine.places import gpus_per_episode
+from seedsweep.local.machine.places import gpus_per_place
 from seedsweep.local.processes.environment import TERMINATION_LOG
 
 _TAIL_BYTES = 4_096
@@ -75,7 +75,7 @@ def _interrupted(spec: SweepSpec, path: Path, episode: EpisodeId, entry: Attempt
         ending=Ending(reason, max(started, last), code, words.said, interruption),
         node=entry.node,
         device=entry.device,
-        gpus=float(max(1, gpus_per_episode(spec))),
+        gpus=float(max(1, gpus_per_place(spec))),
     )
 
 

@@ -97,6 +97,11 @@ def launch_form(trainer: Trainer, variables: Mapping[str, str]) -> tuple[list[st
     return [expand(part, known) for part in command], known
 
 
+def variables_without_attempt(trainer: Trainer, base: Path) -> dict[str, str]:
+    """What our trainer gets for what it does beside the attempts: a check, a test score, an average."""
+    return {**literal_environment(trainer), str(Env.CONFIG): trainer_config(trainer, base)}
+
+
 def literal_environment(trainer: Trainer) -> dict[str, str]:
     """The trainer's variables before any attempt is known."""
     return {entry.name: expand(entry.value, {}) for entry in trainer.env}

@@ -4,11 +4,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedsweep.codes import CommandError, Exit, bad_input
-from seedsweep.files import create_whole
+from seedsweep.api.sweep import sweep_name
+from seedsweep.codes import bad_input
 from seedsweep.local.starting.columns import Found, find_columns
-from seedsweep.local.starting.sweep_text import Draft, data_text, name_of, task_text
+from seedsweep.local.starting.sweep_text import Draft, data_text, task_text
 from seedsweep.local.starting.table import read_rows
+from seedsweep.new_file import write_new
 
 TASKS = ("cola", "mrpc", "rte", "sst2")
 
@@ -36,14 +37,7 @@ def write_first_sweep(request: Request) -> Found | None:
         text = data_text(_draft(request, request.data.stem, request.data), found)
     else:
         text = _task(request, request.task or "")
-    try:
-        is_new = create_whole(request.to, text.encode())
-    except OSError as error:
-        raise CommandError(
-            f"--to: {request.to} cannot be written ({error.strerror}): give another place", Exit.FAILED
-        ) from error
-    if not is_new:
-        raise bad_input(f"--to: {request.to} is there already: give another name, or remove it")
+    write_new("--to", request.to, text.encode())
     return found
 
 
@@ -56,4 +50,6 @@ def _task(request: Request, task: str) -> str:
 
 
 def _draft(request: Request, name: str, source: Path) -> Draft:
-    return Draft(name_of(name), request.model, Path(os.path.relpath(source, request.to.parent)).as_posix())
+    return Draft(
+        sweep_name(name) or "sweep", request.model, Path(os.path.relpath(source, request.to.parent)).as_posix()
+    )

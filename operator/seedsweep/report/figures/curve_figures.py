@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from seedsweep.api.episode import Episode
-from seedsweep.engine.layout import Layout
 from seedsweep.report.facts import counting_evaluations
 from seedsweep.report.figures.drawing import Drawing, Palette
 from seedsweep.report.figures.labels import write_labels
@@ -30,6 +29,8 @@ from seedsweep.report.visible import robust_range
 from seedsweep.report.words import counted, metric_words, score_text
 
 _INCHES_A_LABEL, _INCHES_BESIDE_LABELS = 0.19, 1.2
+_NARROW_HEIGHT = 5.6
+"""Inches, for the key, a line for each kind of curve."""
 
 
 def curves_figure(record: Record) -> Drawing:
@@ -56,7 +57,9 @@ def curves_figure(record: Record) -> Drawing:
         ]
         tables.append(Table("curves_bands", columns, rows))
     tips = {f"curve-{episode.spec.id.name}": tip(episode) for episode in shown}
-    return Drawing("curves", "Validation curves", describe(record), paint, tuple(tables), tips=tips)
+    return Drawing(
+        "curves", "Validation curves", describe(record), paint, tuple(tables), narrow_height=_NARROW_HEIGHT, tips=tips
+    )
 
 
 def finalists_figure(record: Record) -> Drawing | None:
@@ -74,7 +77,7 @@ def finalists_figure(record: Record) -> Drawing | None:
         plot = Plot.of_scores(figure, palette, record)
         paint_curves(plot, best, "finalist", start)
         scores = [s for e in best for s in e.status.scores[start - 1 : counting_evaluations(e)] if s is not None]
-        show_range(plot, robust_range(scores, maximize=Layout.of(record.sweep).maximize))
+        show_range(plot, robust_range(scores, maximize=record.sweep.spec.trainer.maximize))
         labels = [last_score(plot, episode) for episode in best]
         write_labels(figure, plot.axes, [label for label in labels if label is not None])
 
@@ -86,7 +89,7 @@ def finalists_figure(record: Record) -> Drawing | None:
     tips = {f"finalist-{episode.spec.id.name}": tip(episode) for episode in best}
     drawn = frozenset(episode.spec.id.name for episode in best)
     table = _curve_table("finalists", record, best, drawn, start)
-    return Drawing("finalists", "Finalists", words, paint, (table,), size, tips)
+    return Drawing("finalists", "Finalists", words, paint, (table,), size, size[1], tips)
 
 
 def describe(record: Record) -> str:
@@ -95,7 +98,7 @@ def describe(record: Record) -> str:
     parts = [f"Validation {words} of {counted(len(record.episodes), 'episode')}."]
     parts += [
         f"The cut at evaluation {cut.data.evaluation} kept {len(cut.data.kept)} of "
-        f"{len(cut.data.ranked) + len(cut.data.excluded)}, threshold {score_text(cut.data.threshold)}."
+        f"{cut.data.size}, threshold {score_text(cut.data.threshold)}."
         for cut in record.cuts
     ]
     if status is not None and status.best is not None:

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.layout import Layout
 from seedsweep.report.figures.axes import frame
-from seedsweep.report.figures.drawing import Drawing, Palette
+from seedsweep.report.figures.drawing import Drawing, Palette, is_narrow
 from seedsweep.report.figures.grid_figure import seed_grid
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Withheld
@@ -44,7 +43,8 @@ def densities_figure(record: Record) -> Drawing | None:
     metric = metric_words(record.sweep.spec.trainer, record.sweep.status)
 
     def paint(figure: Figure, palette: Palette) -> None:
-        for axes, kind in zip(figure.subplots(1, 2, sharex=True), _KINDS, strict=True):
+        shape = (2, 1) if is_narrow(figure) else (1, 2)
+        for axes, kind in zip(figure.subplots(*shape, sharex=True), _KINDS, strict=True):
             frame(axes, palette)
             axes.grid(visible=False)
             for extreme in (each for each in found if each.kind == kind):
@@ -57,7 +57,7 @@ def densities_figure(record: Record) -> Drawing | None:
     words = ", ".join(f"{_name(each)} with a mean of {np.mean(each.scores):.4f}" for each in found)
     rows = [(each.kind, each.seed, "best" if each.best else "worst", float(s)) for each in found for s in each.scores]
     table = Table("densities", ("kind", "seed", "rank", "score"), [*rows])
-    return Drawing("densities", "Scores of the best and the worst seed", f"{words}.", paint, (table,), (9.6, 3.9))
+    return Drawing("densities", "Scores of the best and the worst seed", f"{words}.", paint, (table,), (9.6, 3.9), 6.4)
 
 
 def no_densities(record: Record) -> Withheld | None:
@@ -75,7 +75,7 @@ def _extremes(record: Record) -> list[Extreme]:
     if status.design != "full" or grid is None:
         return []
     try:
-        return list(_of_grid(grid.scores, (grid.weight_inits, grid.data_orders), Layout.of(record.sweep).maximize))
+        return list(_of_grid(grid.scores, (grid.weight_inits, grid.data_orders), record.sweep.spec.trainer.maximize))
     except ValueError:
         # Too few scores; "which seed matters" says so.
         return []

@@ -22,9 +22,11 @@ FORMATS: tuple[Format, ...] = ("png", "svg", "pdf")
 
 FONT_SIZE = 11.0
 """Points, in a figure of 9.6 inches: 8 points where a paper has it as wide as its text."""
+NARROW = 4.4
+"""Inches: a figure so wide fits a phone, and its text can be read there."""
 _DOTS_PER_INCH = 220
 _NARROWEST, _WIDEST = 66, 103
-"""Pixels of an inch: in a narrow window figures keep a size at which they can be read, and are scrolled."""
+"""Pixels of an inch: figures keep a size at which they can be read."""
 _LINKED = "curve|loss|finalist|after|end"
 """What ids of an episode's marks begin with: the page's script finds them by these words and the episode's name."""
 
@@ -79,31 +81,49 @@ class Drawing:
     """All numbers that are drawn, but for those of a table that a report has anyway."""
     size: tuple[float, float] = (9.6, 5.2)
     """Inches."""
+    narrow_height: float = 4.8
+    """Inches, of the figure as wide as a phone: what `paint` paints into is_narrow figures."""
     tips: Mapping[str, str] = field(default_factory=dict)
     """By id of a group in the figure: what is said of it where somebody points."""
     areas: Sequence[Area] = ()
     """On the page: where somebody points at what is drawn as a whole."""
 
 
-def page_svg(drawing: Drawing) -> str:
+def is_narrow(figure: Figure) -> bool:
+    """Whether a figure is for phones."""
+    return float(figure.get_figwidth()) <= NARROW
+
+
+def page_svgs(drawing: Drawing) -> str:
+    """The figure for wide windows and paper, and the one for phones: the style sheet shows one of them."""
+    return page_svg(drawing) + page_svg(drawing, narrow=True)
+
+
+def page_svg(drawing: Drawing, *, narrow: bool = False) -> str:
     """An `<svg>` element in the colours of the page, so that it reads in light and dark."""
+    name, size = drawing.name, drawing.size
+    kind, prefix = "wide", ""
+    if narrow:
+        name, size = f"{name}-narrow", (NARROW, drawing.narrow_height)
+        kind, prefix = "narrow", "narrow-"
     with _settings():
-        figure = Figure(figsize=drawing.size, layout="constrained", facecolor="none")
+        figure = Figure(figsize=size, layout="constrained", facecolor="none")
         drawing.paint(figure, PAGE)
         svg = _saved(figure, "svg").decode()
-        places = _Places.of(figure.axes[0], drawing.size)
+        places = _Places.of(figure.axes[0], size)
     svg = svg[svg.index("<svg") : svg.rindex("</svg>")]
     for color, variable in VARIABLES.items():
         svg = svg.replace(color, f"var({variable})")
     opening, rest = svg.split(">", 1)
     opening = re.sub(r' (width|height|version)="[^"]*"', "", opening)
-    name, width = drawing.name, drawing.size[0]
-    opening += f' id="{name}-figure" role="img" aria-labelledby="{name}-title {name}-words" {places.data}'
-    opening += f' style="min-width: {_NARROWEST * width:.0f}px; max-width: {_WIDEST * width:.0f}px"'
+    opening += (
+        f' id="{name}-figure" class="{kind}" role="img" aria-labelledby="{name}-title {name}-words" {places.data}'
+    )
+    opening += f' style="min-width: {_NARROWEST * size[0]:.0f}px; max-width: {_WIDEST * size[0]:.0f}px"'
     head = f'<title id="{name}-title">{html.escape(drawing.title)}</title>'
     head += f'<desc id="{name}-words">{html.escape(drawing.words)}</desc>'
-    areas = "".join(map(places.rectangle, drawing.areas))
-    return f"{opening}>{head}{_linked(_own_ids(rest, name), drawing.tips)}{areas}</svg>"
+    areas = "".join(places.rectangle(area, prefix) for area in drawing.areas)
+    return f"{opening}>{head}{_linked(_short(_own_ids(rest, name)), drawing.tips, prefix)}{areas}</svg>"
 
 
 def file_of(drawing: Drawing, form: Format) -> bytes:
@@ -159,11 +179,12 @@ class _Places:
         """For the page's script."""
         return f'data-x="{self.a:.6g} {self.b:.6g}" data-y="{self.c:.6g} {self.d:.6g}"'
 
-    def rectangle(self, area: Area) -> str:
+    def rectangle(self, area: Area, prefix: str) -> str:
+        """Where somebody points at it; on a phone nobody points without a touch, which a tip does not answer."""
         x, y = self.a + self.b * area.corner[0], self.c + self.d * area.corner[1]
         size = f'x="{x:.1f}" y="{y:.1f}" width="{self.b:.1f}" height="{self.d:.1f}"'
-        kind, tip = area.id.partition("-")[0], html.escape(area.tip)
-        return f'<rect id="{area.id}" class="{kind}" {size}><title>{tip}</title></rect>'
+        kind, tip = area.id.partition("-")[0], "" if prefix else f"<title>{html.escape(area.tip)}</title>"
+        return f'<rect id="{prefix}{area.id}" class="{kind}" {size}>{tip}</rect>'
 
 
 def _own_ids(svg: str, name: str) -> str:
@@ -173,12 +194,17 @@ def _own_ids(svg: str, name: str) -> str:
     return re.sub(r'(url\(|href=")#', rf"\1#{name}.", svg)
 
 
-def _linked(svg: str, tips: Mapping[str, str]) -> str:
+def _short(svg: str) -> str:
+    """Paths to a hundredth of a point."""
+    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
+
+
+def _linked(svg: str, tips: Mapping[str, str], prefix: str) -> str:
     """Each group that has a tip with it, and with the word that its id begins with as its class."""
 
     def tipped(match: re.Match[str]) -> str:
         tip = tips.get(match[1])
         said = f"<title>{html.escape(tip)}</title>" if tip is not None else ""
-        return f'<g id="{match[1]}" class="{match[2]}">{said}'
+        return f'<g id="{prefix}{match[1]}" class="{match[2]}">{said}'
 
     return re.sub(rf'<g id="(({_LINKED})-[^"]+)">', tipped, svg)

@@ -15,9 +15,10 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from seedsweep.engine.layout import Layout
-from seedsweep.report.figures.drawing import Area, Drawing, Palette
+from seedsweep.report.figures.drawing import NARROW, Area, Drawing, Palette, is_narrow
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Analysis, analyses, share_no_seed
+from seedsweep.report.statistics.by_seeds import scores_by_seeds, seed_axes
 from seedsweep.report.table import Table, Value
 from seedsweep.report.visible import robust_range
 from seedsweep.report.words import metric_words, score_text
@@ -26,8 +27,10 @@ MOST_CELLS = 10_000
 WITH_NUMBERS = (30, 12)
 """Rows and columns, whose cells have room for a number."""
 _LEVELS = 10
-_LABELLED = 25
+_LABELLED, _LABELLED_NARROW = 25, 9
 """Seeds of an axis, at most."""
+_NUMBER_INCHES = 0.44
+"""Of the narrowest cell that has room for a number."""
 _SCALE_INCHES = 0.5
 _SMALL = 0.8
 """Of the font of the figure."""
@@ -45,20 +48,19 @@ class SeedGrid:
     """(weight-init seeds, data-order seeds); NaN where there is none."""
     analysis: Analysis
     """What the scores are."""
+    means: tuple[NDArray[np.float64], NDArray[np.float64]]
+    """Of the scores of each weight-init seed, and of each data-order seed; NaN where there are none."""
 
     @property
     def missing(self) -> int:
         """Cells without a score."""
         return int(np.isnan(self.scores).sum())
 
-    means: tuple[NDArray[np.float64], NDArray[np.float64]]
-    """Of the scores of each weight-init seed, and of each data-order seed; NaN where there are none."""
-
 
 def no_grid(record: Record) -> str:
     """Why the seeds of a record make no heat map; empty where they do."""
     layout = Layout.of(record.sweep)
-    shape = [len({episode[axis] for episode in layout.episodes}) for axis in (0, 1)]
+    shape = [len(seeds) for seeds in seed_axes(layout)]
     if share_no_seed(layout.episodes):
         return "each episode has seeds of its own"
     if min(shape) < 2:
@@ -75,13 +77,8 @@ def seed_grid(record: Record) -> SeedGrid | None:
     if no_grid(record):
         return None
     layout, [analysis] = Layout.of(record.sweep), analyses(record)
-    axes = [tuple(sorted({episode[axis] for episode in layout.episodes})) for axis in (0, 1)]
-    places = [{seed: place for place, seed in enumerate(seeds)} for seeds in axes]
-    scores = np.full((len(axes[0]), len(axes[1])), math.nan)
-    for episode in layout.episodes:
-        place = places[0][episode.weight_init], places[1][episode.data_order]
-        scores[place] = analysis.by_episode.get(episode.name, math.nan)
-    return SeedGrid(axes[0], axes[1], scores, analysis, (_means(scores), _means(scores.T)))
+    scores = scores_by_seeds(layout, analysis)
+    return SeedGrid(*seed_axes(layout), scores, analysis, (_means(scores), _means(scores.T)))
 
 
 def grid_figure(record: Record) -> Drawing | None:
@@ -90,19 +87,20 @@ def grid_figure(record: Record) -> Drawing | None:
     if grid is None:
         return None
     rows, columns = grid.scores.shape
-    cell = _cell_size(rows, columns)
-    maximize, words = Layout.of(record.sweep).maximize, metric_words(record.sweep.spec.trainer, record.sweep.status)
+    maximize, words = record.sweep.spec.trainer.maximize, metric_words(record.sweep.spec.trainer, record.sweep.status)
 
     def paint(figure: Figure, palette: Palette) -> None:
         # Cells keep their shape, and what lies around them keeps close to them.
         figure.set_layout_engine("compressed")
         heat = _Heat.of(figure, palette, grid, maximize)
-        heat.paint(cell[1] / cell[0])
+        heat.paint()
         heat.paint_scale(f"validation {words}", maximize)
 
+    cell, narrow = _cell_size(rows, columns), _cell_size(rows, columns, narrow=True)
     size = (min(9.6, (columns + 1 + _GAP) * cell[0] + 2.4), max(2.4, (rows + 1 + _GAP) * cell[1] + 0.9))
+    narrow_height = (rows + 1 + _GAP) * narrow[1] + 1.6
     said = f"Validation {words} by {rows} weight-init seeds and {columns} data-order seeds: {grid.analysis.source}."
-    return Drawing("grid", "Scores by seeds", said, paint, _tables(grid), size, areas=_areas(grid))
+    return Drawing("grid", "Scores by seeds", said, paint, _tables(grid), size, narrow_height, areas=_areas(grid))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,50 +123,55 @@ class _Heat:
         axes = figure.add_subplot(facecolor="none")
         return cls(figure, axes, palette, grid, BoundaryNorm(edges, _LEVELS, clip=True), colors)
 
-    def paint(self, aspect: float) -> None:
-        """The cells and the means, each cell `aspect` times as high as wide."""
-        grid, ink, axes = self.grid, self.palette.ink, self.axes
+    def paint(self) -> None:
+        """The cells and the means."""
+        grid, ink, axes, narrow = self.grid, self.palette.ink, self.axes, is_narrow(self.figure)
         rows, columns = grid.scores.shape
-        self._cells((0, 0), grid.scores)
-        self._cells((columns + _GAP, 0), grid.means[0][:, None])
-        self._cells((0, rows + _GAP), grid.means[1][None, :])
-        axes.set(xlim=(0, columns + 1 + _GAP), ylim=(rows + 1 + _GAP, 0), aspect=aspect, anchor="W")
+        width, height = _cell_size(rows, columns, narrow=narrow)
+        numbers = has_numbers(rows, columns) and width >= _NUMBER_INCHES
+        self._cells((0, 0), grid.scores, numbers)
+        self._cells((columns + _GAP, 0), grid.means[0][:, None], numbers)
+        self._cells((0, rows + _GAP), grid.means[1][None, :], numbers)
+        axes.set(xlim=(0, columns + 1 + _GAP), ylim=(rows + 1 + _GAP, 0), aspect=height / width, anchor="W")
         axes.set_xlabel("data-order seed", color=ink)
         axes.set_ylabel("weight-init seed", color=ink)
-        axes.set_xticks(*_ticks(grid.data_orders))
-        axes.set_yticks(*_ticks(grid.weight_inits))
+        axes.set_xticks(*_ticks(grid.data_orders, _LABELLED_NARROW if narrow else _LABELLED))
+        axes.set_yticks(*_ticks(grid.weight_inits, _LABELLED))
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0, labelcolor=ink)
 
     def paint_scale(self, metric: str, maximize: bool) -> None:
-        """What the colours mean."""
-        mappable, ink = ScalarMappable(self.norm, self.colors), self.palette.ink
-        scale = self.figure.colorbar(
-            mappable, ax=self.axes, pad=0.03, fraction=_SCALE_INCHES / self.figure.get_figwidth(), aspect=20
-        )
+        """What the colours mean: beside the cells, or below where there is no room."""
+        figure, mappable, ink = self.figure, ScalarMappable(self.norm, self.colors), self.palette.ink
+        below = is_narrow(figure)
+        share = _SCALE_INCHES / (figure.get_figheight() if below else figure.get_figwidth())
+        where, room, shape = ("bottom", 0.06, 30) if below else ("right", 0.03, 20)
+        scale = figure.colorbar(mappable, ax=self.axes, location=where, pad=room, fraction=share, aspect=shape)
         edges = self.norm.boundaries[:: _LEVELS // 2].tolist()
         worst, words = 0 if maximize else -1, [score_text(edge) for edge in edges]
         scores = self.grid.scores
         if np.nanmin(scores) < edges[0] or np.nanmax(scores) > edges[-1]:
-            words[worst] += " or worse"
+            words[worst] += "\nor worse" if below else " or worse"
         scale.set_ticks(edges, labels=words)
         scale.minorticks_off()
         scale.outline.set_visible(False)
         scale.ax.tick_params(color=self.palette.line, labelcolor=ink)
         scale.set_label(metric, color=ink)
 
-    def _cells(self, corner: tuple[float, float], scores: NDArray[np.float64]) -> None:
-        """Cells of size 1 from a corner on; hatched where there is no score."""
-        (left, top), (rows, columns) = corner, scores.shape
-        x, y = left + np.arange(columns + 1), top + np.arange(rows + 1)
-        known = np.ma.masked_invalid(scores)
-        self.axes.pcolormesh(x, y, known, norm=self.norm, cmap=self.colors, edgecolors="face", lw=0.3)
-        missing = [Path(_corners(left + j, top + i), closed=True) for i, j in np.argwhere(~np.isfinite(scores))]
-        if missing:
-            hatched = {"facecolor": "none", "edgecolor": self.palette.lost, "hatch": "////", "lw": 0}
-            self.axes.add_patch(PathPatch(Path.make_compound_path(*missing), **hatched))
-        if all(size <= most for size, most in zip(self.grid.scores.shape, WITH_NUMBERS, strict=True)):
-            for i, j in np.argwhere(np.isfinite(scores)):
+    def _cells(self, corner: tuple[float, float], scores: NDArray[np.float64], numbers: bool) -> None:
+        """Cells of size 1 from a corner on, a shape for each colour; hatched where there is no score."""
+        left, top = corner
+        known = np.isfinite(scores)
+        levels = np.where(known, self.norm(np.where(known, scores, 0.0)), -1)
+        for level in np.unique(levels).tolist():
+            shapes = [Path(_corners(left + j, top + i), closed=True) for i, j in np.argwhere(levels == level)]
+            color = self.colors(level)
+            style = {"facecolor": color, "edgecolor": color, "lw": 0.3}
+            if level < 0:
+                style = {"facecolor": "none", "edgecolor": self.palette.lost, "hatch": "////", "lw": 0}
+            self.axes.add_patch(PathPatch(Path.make_compound_path(*shapes), **style))
+        if numbers:
+            for i, j in np.argwhere(known):
                 self._number((left + j + 0.5, top + i + 0.5), float(scores[i, j]))
 
     def _number(self, at: tuple[float, float], score: float) -> None:
@@ -186,16 +189,21 @@ def _corners(x: float, y: float) -> list[tuple[float, float]]:
     return [(x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1), (x, y)]
 
 
-def _cell_size(rows: int, columns: int) -> tuple[float, float]:
+def has_numbers(rows: int, columns: int) -> bool:
+    """Whether cells are few enough for numbers in them, where their width allows it."""
+    return rows <= WITH_NUMBERS[0] and columns <= WITH_NUMBERS[1]
+
+
+def _cell_size(rows: int, columns: int, *, narrow: bool = False) -> tuple[float, float]:
     """Width and height in inches: squares, or with numbers in them twice as wide as high, as large as fits."""
-    numbers = rows <= WITH_NUMBERS[0] and columns <= WITH_NUMBERS[1]
-    width = min(0.8, 7.2 / (columns + 1 + _GAP))
-    return width, min(width / 2 if numbers else width, 10 / (rows + 1 + _GAP))
+    width = min(0.8, (NARROW - 1.0 if narrow else 7.2) / (columns + 1 + _GAP))
+    height = width / 2 if has_numbers(rows, columns) and width >= _NUMBER_INCHES else width
+    return width, min(height, 10 / (rows + 1 + _GAP))
 
 
-def _ticks(seeds: tuple[int, ...]) -> tuple[list[float], list[str]]:
+def _ticks(seeds: tuple[int, ...], most: int) -> tuple[list[float], list[str]]:
     """Where seeds stand, and the mark for the means; of many seeds, some."""
-    shown = range(0, len(seeds), -(-len(seeds) // _LABELLED))
+    shown = range(0, len(seeds), -(-len(seeds) // most))
     places = [i + 0.5 for i in shown] + [len(seeds) + _GAP + 0.5]
     return places, [*(str(seeds[i]) for i in shown), "mean"]
 

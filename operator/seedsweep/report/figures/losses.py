@@ -31,7 +31,7 @@ def losses_figure(record: Record, known: Beside) -> Drawing | None:
         words += f" They are those of {len(record.episodes):,} whose curves are drawn and whose losses are known."
     tips = {f"loss-{name}": _tip(name, curve) for name, curve in curves.items()}
     # Its numbers are in training.csv, which is there without this figure too.
-    return Drawing("losses", "Training loss", words, paint, (), (9.6, 3.6), tips)
+    return Drawing("losses", "Training loss", words, paint, (), (9.6, 3.6), tips=tips)
 
 
 def _losses(record: Record, known: Beside) -> dict[str, Curve]:

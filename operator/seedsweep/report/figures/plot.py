@@ -15,7 +15,7 @@ from seedsweep.api.cut import CutData
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
 from seedsweep.report.facts import counting_evaluations, has_lost
-from seedsweep.report.figures.drawing import Palette
+from seedsweep.report.figures.drawing import Palette, is_narrow
 from seedsweep.report.figures.labels import Label
 from seedsweep.report.figures.scales import positions, with_gaps
 from seedsweep.report.figures.selection import bands
@@ -148,8 +148,10 @@ def show_range(plot: Plot, visible: Range | None) -> None:
 def paint_cuts(plot: Plot) -> None:
     """A line each, a bar at its threshold, and above it what it did, in a row of its own."""
     cuts = plot.record.cuts
+    # On a phone a label would be wider than the plot: the caption names the cuts.
+    labelled = len(cuts) <= LABELLED_CUTS and not is_narrow(plot.figure)
     for row, cut in enumerate(cuts):
-        _paint_cut(plot, cut.data, len(cuts) - 1 - row if len(cuts) <= LABELLED_CUTS else None)
+        _paint_cut(plot, cut.data, len(cuts) - 1 - row if labelled else None)
 
 
 def _paint_cut(plot: Plot, cut: CutData, label_row: int | None) -> None:
@@ -162,7 +164,7 @@ def _paint_cut(plot: Plot, cut: CutData, label_row: int | None) -> None:
         plot.axes.plot(*bar, color=ink, lw=2.4, solid_capstyle="butt", zorder=5)
     if label_row is None:
         return
-    kept = f"{len(cut.kept)} of {len(cut.ranked) + len(cut.excluded)} kept"
+    kept = f"{len(cut.kept)} of {cut.size} kept"
     early, size = at < (low + high) / 2, KEY_SIZE * mpl.rcParams["font.size"]
     plot.axes.annotate(
         f"cut at evaluation {cut.evaluation}: {kept}, threshold {score_text(cut.threshold)}",
@@ -245,7 +247,7 @@ def paint_key(plot: Plot, handles: Sequence[Artist]) -> None:
         plot.figure.legend(
             handles=handles,
             loc="outside lower center",
-            ncols=min(3, len(handles)),
+            ncols=1 if is_narrow(plot.figure) else min(3, len(handles)),
             frameon=False,
             fontsize=small,
             labelcolor=plot.palette.ink,

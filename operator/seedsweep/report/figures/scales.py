@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.layout import Layout, step_of
+from seedsweep.engine.layout import step_of
 from seedsweep.report.record import Record
 from seedsweep.report.visible import Range, robust_range
 
@@ -26,7 +26,7 @@ def positions(record: Record, evaluations: int) -> list[int]:
 
 def visible_range(record: Record) -> Range | None:
     """Scores that the figure of all curves shows; None without any score."""
-    return robust_range(_scores(record), maximize=Layout.of(record.sweep).maximize)
+    return robust_range(_scores(record), maximize=record.sweep.spec.trainer.maximize)
 
 
 def shown_from(record: Record) -> float | None:
@@ -34,7 +34,7 @@ def shown_from(record: Record) -> float | None:
     visible, scores = visible_range(record), _scores(record)
     if visible is None or (min(scores), max(scores)) == visible:
         return None
-    return visible[0] if Layout.of(record.sweep).maximize else visible[1]
+    return visible[0] if record.sweep.spec.trainer.maximize else visible[1]
 
 
 def with_gaps(scores: Sequence[float | None]) -> list[float]:

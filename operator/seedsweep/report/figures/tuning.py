@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.layout import Layout
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.figures.axes import frame
-from seedsweep.report.figures.drawing import Drawing, Palette
+from seedsweep.report.figures.drawing import Drawing, Palette, is_narrow
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Withheld, analyses
 from seedsweep.report.statistics.whole import ExpectedBest, expected_of
@@ -17,7 +16,7 @@ from seedsweep.report.words import metric_words
 from seedsweep.science.bands import Band, median_bands
 
 BANDS = "Confidence bands of the best of n runs"
-_APART = 1.4
+_APART, _APART_NARROW = 1.4, 3.0
 """Ratio of two numbers whose labels do not touch."""
 
 
@@ -27,7 +26,7 @@ def bands_of(record: Record, expected: ExpectedBest) -> tuple[Band, ...] | Withh
         remedy = "Run the sweep with `seeds: {single: {count: N}}`, or with pairs that share no seed, to get them."
         return Withheld(BANDS, f"episodes share seeds, so they are not independent. {remedy}")
     [analysis] = analyses(record)
-    return tuple(median_bands(analysis.scores, expected.runs, maximize=Layout.of(record.sweep).maximize))
+    return tuple(median_bands(analysis.scores, expected.runs, maximize=record.sweep.spec.trainer.maximize))
 
 
 def tuning_figure(record: Record) -> Drawing | None:
@@ -51,7 +50,7 @@ def tuning_figure(record: Record) -> Drawing | None:
             edge = [(band.n, bound) for band in bands if (bound := getattr(band, side)) is not None]
             axes.plot(*zip(*edge, strict=True), color=palette.lost, lw=1.2, ls=(0, (4, 2)), label=label)
         axes.set_xscale("log")
-        runs = [n for n in expected.runs if n == expected.runs[-1] or n <= expected.runs[-1] / _APART]
+        runs = _apart(expected.runs, _APART_NARROW if is_narrow(figure) else _APART)
         axes.set_xticks(runs, ["\n".join(f"{n * each:,.0f}" for each in units.values()) for n in runs])
         axes.minorticks_off()
         axes.set_xlabel("\n".join(units), color=palette.ink)
@@ -62,6 +61,15 @@ def tuning_figure(record: Record) -> Drawing | None:
     words = f"{told} for the best of {expected.runs[-1]:,}."
     tables = (_table(expected, curves, bands, units),)
     return Drawing("tuning", "Expected best of n runs", words, paint, tables, (9.6, 4.4))
+
+
+def _apart(runs: Sequence[int], ratio: float) -> list[int]:
+    """The last of them, and from there down those that are so far apart."""
+    found = [runs[-1]]
+    for n in reversed(runs[:-1]):
+        if n <= found[-1] / ratio:
+            found.append(n)
+    return found[::-1]
 
 
 def _units(status: SweepStatus) -> dict[str, float]:

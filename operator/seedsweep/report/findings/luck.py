@@ -60,11 +60,10 @@ def luck_of(record: Record, known: Beside) -> Apart | Approximate | Withheld | N
     source = f"{first.title[0].lower()}{first.title[1:]}"
     by_best = at is None or not Layout.of(record.sweep).latest
     if by_best and those is not None and len(those[0]) == len(chosen) >= 2 and those[1].examples >= 2:
-        answers, maximize = those[1], Layout.of(record.sweep).maximize
+        answers, maximize = those[1], record.sweep.spec.trainer.maximize
         luck = take_apart(answers, maximize=maximize, healthy=healthy_among(record, scores(answers)[0]))
         return Apart(luck, answers.models, answers.examples, source)
-    status = record.sweep.status or SweepStatus()
-    examples = status.provenance.examples.validation if status.provenance is not None else None
+    examples = (record.sweep.status or SweepStatus()).validation_examples
     if metric_name(record.sweep.spec.trainer) == "accuracy" and examples is not None:
         observed, noise = first.summary.deviation or 0.0, binomial_noise(np.array(first.scores), examples)
         noise = min(noise, observed)

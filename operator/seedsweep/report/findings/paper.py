@@ -64,11 +64,11 @@ def _sentence(record: Record, status: SweepStatus) -> str:
     metric, t = metric_words(record.sweep.spec.trainer, status), len(record.episodes)
     tuning = record.sweep.spec.trainer.fine_tuning
     what = f"fine-tuned {one_line(tuning.model)}" if tuning is not None else "trained a model"
-    text = f"We {what} with {_seeds(record)} and the same settings otherwise"
+    text = f"We {what} with {_seeds(record)} and otherwise the same settings"
     if imported_from(status) is None:
         text += f" (SeedSweep {__version__})"
     kept = sum(len(cut.data.kept) for cut in record.cuts if cut.data.rung == 0)
-    text += f"; after an early cut {kept} of {t} went on. " if kept else ". "
+    text += f"; after an early cut, {kept} of {t} continued. " if kept else ". "
     test = best.test
     if test is not None and test.score is not None:
         interval = ""
@@ -83,9 +83,7 @@ def _sentence(record: Record, status: SweepStatus) -> str:
         )
         text += f"{chosen} is {score_text(best.score)}."
     else:
-        text += (
-            f"The best validation {metric}, which is optimistic because it was chosen by, is {score_text(best.score)}; "
-        )
+        text += f"The best validation {metric}, optimistic because it was used to choose, is {score_text(best.score)}; "
         text += "there is no test score."
     return text + "".join(f" {_spread(analysis)}" for analysis in analyses(record)[:1])
 
@@ -133,7 +131,7 @@ def _rows(record: Record, status: SweepStatus) -> Iterator[tuple[str, str]]:
         yield f"result: average of {best.average.members}, validation {metric}", score_text(best.average.score)
         yield f"best run, validation {metric}", score_text(best.score)
     else:
-        yield f"validation {metric}, chosen by", score_text(best.score)
+        yield f"validation {metric}, used to choose", score_text(best.score)
     if best.baseline is not None:
         yield "constant answer, validation", score_text(best.baseline)
     yield "episodes", f"{len(record.episodes):,}"

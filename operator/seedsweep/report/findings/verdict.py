@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from seedsweep.api.cut import CutData
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.layout import Layout
 from seedsweep.report.beside import Beside, compared_at, counting, why_none, why_some
 from seedsweep.report.episodes import ranked
 from seedsweep.report.facts import beats_constant, has_lost
@@ -22,7 +21,7 @@ from seedsweep.science.examples.paired import Paired, paired_test
 
 WINNER_AND_RUNNER_UP = "Whether the winner is better than the runner-up by more than chance"
 LOSERS = "Which losers could be told apart from the last one kept"
-OTHER_EXAMPLES = "Who would be chosen on other validation examples"
+OTHER_EXAMPLES = "Which episodes would be chosen on other validation examples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Verdict:
 
 def verdict_of(record: Record, known: Beside) -> Verdict:
     """What the record, and the predictions beside it, say of its result."""
-    status, maximize = record.sweep.status or SweepStatus(), Layout.of(record.sweep).maximize
+    status, maximize = record.sweep.status or SweepStatus(), record.sweep.spec.trainer.maximize
     margins = tuple(_margin(record, known, cut.data) for cut in record.cuts if len(cut.data.ranked) > cut.data.keep)
     runner_up, winner_again = _runner_up(record, known), _winner_again(record, known)
     return Verdict(
@@ -96,7 +95,7 @@ def verdict_of(record: Record, known: Beside) -> Verdict:
 def _margin(record: Record, known: Beside, cut: CutData) -> Margin:
     kept, lost = cut.rows[cut.keep - 1], cut.rows[cut.keep]
     difference = abs(kept.score - lost.score) if kept.score is not None and lost.score is not None else None
-    examples = _validation_examples(record)
+    examples = (record.sweep.status or SweepStatus()).validation_examples
     counts = difference is not None and metric_name(record.sweep.spec.trainer) == "accuracy"
     right = round(difference * examples) if counts and difference is not None and examples is not None else None
     again = _kept_again(record, known, cut)
@@ -112,7 +111,7 @@ def _kept_again(record: Record, known: Beside, cut: CutData) -> Redrawn | None:
         return None
     answers = found[1]
     healthy = healthy_among(record, scores(answers)[0])
-    return redraw(answers, cut.keep, maximize=Layout.of(record.sweep).maximize, healthy=healthy)
+    return redraw(answers, cut.keep, maximize=record.sweep.spec.trainer.maximize, healthy=healthy)
 
 
 def _runner_up(record: Record, known: Beside) -> RunnerUp | None:
@@ -135,7 +134,7 @@ def _winner_again(record: Record, known: Beside) -> WinnerAgain | None:
     if found is None or len(found[0]) < max(2, len(among)):
         return None
     healthy = healthy_among(record, scores(found[1])[0])
-    again = redraw(found[1], 1, maximize=Layout.of(record.sweep).maximize, healthy=healthy)
+    again = redraw(found[1], 1, maximize=record.sweep.spec.trainer.maximize, healthy=healthy)
     return WinnerAgain(again.same, len(among))
 
 
@@ -153,12 +152,7 @@ def healthy_among(record: Record, found: Floats) -> NDArray[np.bool_] | None:
     baseline = known_baseline(record.sweep.status or SweepStatus(), record.episodes)
     if baseline is None:
         return None
-    return np.asarray(found > baseline if Layout.of(record.sweep).maximize else found < baseline)
-
-
-def _validation_examples(record: Record) -> int | None:
-    status = record.sweep.status or SweepStatus()
-    return status.provenance.examples.validation if status.provenance is not None else None
+    return np.asarray(found > baseline if record.sweep.spec.trainer.maximize else found < baseline)
 
 
 def _withheld(record: Record, known: Beside, margins: Sequence[Margin], runner_up: RunnerUp | None) -> list[Withheld]:

@@ -159,7 +159,7 @@ def _is_on_hub(model: str) -> bool:
 
 def _heading(sweep: SeedSweep, status: SweepStatus, best: Best, t: int) -> str:
     metric, tuning = _plain(metric_words(sweep.spec.trainer, status)), sweep.spec.trainer.fine_tuning
-    extreme = "highest" if Layout.of(sweep).maximize else "lowest"
+    extreme = "highest" if sweep.spec.trainer.maximize else "lowest"
     of = f"{_code(tuning.model)}, fine-tuned" if tuning is not None else "A model, trained"
     against = "" if best.baseline is None else f"; a constant answer scores {score_text(best.baseline)}"
     at = f"evaluation {best.evaluation}" + (f" of {status.evaluations}" if status.evaluations else "")
@@ -185,7 +185,7 @@ def _heading(sweep: SeedSweep, status: SweepStatus, best: Best, t: int) -> str:
         "",
         *(
             [f"> {NOBODY_BEAT_A_CONSTANT}\n"]
-            if beats_constant(best, maximize=Layout.of(sweep).maximize) is False
+            if beats_constant(best, maximize=sweep.spec.trainer.maximize) is False
             else []
         ),
         *(f"> {_plain(warning)}\n" for warning in warnings(status)),

@@ -15,9 +15,8 @@ def cut_lines(cuts: list[CutData]) -> Iterator[str]:
     yield f"|{' --: |' if brackets else ''} --: | --: | --: | --: | --: |"
     for cut in cuts[:ROWS]:
         where = f" {cut.bracket} |" if brackets else ""
-        of = len(cut.ranked) + len(cut.excluded)
         tied = cut.tied_at_threshold if cut.tied_at_threshold > 1 else "–"
-        yield f"|{where} {cut.evaluation} | {len(cut.kept)} | {of} | {score_text(cut.threshold)} | {tied} |"
+        yield f"|{where} {cut.evaluation} | {len(cut.kept)} | {cut.size} | {score_text(cut.threshold)} | {tied} |"
     if len(cuts) > ROWS:
         yield ""
         yield f"{counted(len(cuts) - ROWS, 'cut')} more: see the record."
@@ -28,11 +27,11 @@ def floor_lines(floor: AtFloor) -> Iterator[str]:
     over = f" over draws of {floor.examples:,} validation examples" if floor.examples is not None else ""
     yield (
         f"An episode trained on past evaluation {floor.evaluation} if it was better than a constant answer by more "
-        f"than {floor.margin} standard errors{over}; it was compared with no other. {floor.words}."
+        f"than {floor.margin} standard errors{over}; it was not compared with others. {floor.words}."
     )
     if floor.fallen:
         yield ""
-        yield "| fell below the floor | score | to be better than | constant answer | standard error |"
+        yield "| fell below the floor | score | had to beat | constant answer | standard error |"
         yield "| --- | --: | --: | --: | --: |"
         for item in floor.fallen[:ROWS]:
             numbers = (item.score, item.needed, item.fall.baseline, item.fall.standard_error)

@@ -69,7 +69,7 @@ def at_floor(record: Record) -> AtFloor | None:
         unused=status.counts.unused,
         budget=layout.budget,
         used=spent / steps,
-        examples=status.provenance.examples.validation if status.provenance is not None else None,
+        examples=status.validation_examples,
     )
 
 

@@ -26,6 +26,7 @@ from seedsweep.report.statistics.analysis import (
     round_numbers,
     share_no_seed,
 )
+from seedsweep.report.statistics.by_seeds import scores_by_seeds, seed_axes
 from seedsweep.report.statistics.whole_curves import WholeCurves, whole_curves
 from seedsweep.science.expected import expected_best, plug_in_expected_best
 from seedsweep.science.seeds.grid import (
@@ -201,17 +202,13 @@ def _seeds(layout: Layout, analysis: Analysis, missing: list[Withheld]) -> Seeds
         why = "each episode has seeds of its own. Run a grid of weight-init and data-order seeds to get it."
         missing.append(Withheld("Which seed matters", why))
         return None
-    axes = [sorted({episode[axis] for episode in layout.episodes}) for axis in (0, 1)]
+    axes = seed_axes(layout)
     cells = len(axes[0]) * len(axes[1])
     if cells > MAX_CELLS:
         why = f"the episodes have scores in few of {cells:,} pairs of seeds. Run a whole grid of fewer seeds to get it."
         missing.append(Withheld("Which seed matters", why))
         return None
-    grid = np.full((len(axes[0]), len(axes[1])), math.nan)
-    places = [{seed: place for place, seed in enumerate(seeds)} for seeds in axes]
-    for episode in layout.episodes:
-        score = analysis.by_episode.get(episode.name, math.nan)
-        grid[places[0][episode.weight_init], places[1][episode.data_order]] = score
+    grid = scores_by_seeds(layout, analysis)
     failed = analysis.failed.count if analysis.failed is not None else 0
     try:
         components = _components(grid, failed)

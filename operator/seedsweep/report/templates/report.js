@@ -5,8 +5,10 @@
   const byId = (id) => document.getElementById(id);
   const frame = byId("episodes-table");
   const curves = JSON.parse(byId("curves-data").textContent);
-  const KINDS = ["row", "curve", "loss", "finalist", "cell"];
-  const FIGURES = { curve: byId("curves-figure"), finalist: byId("finalists-figure") };
+  const DRAWN = ["curve", "loss", "finalist", "cell"];
+  // Each figure is there twice: for phones, too.
+  const MARKS = ["row-", ...DRAWN.map((kind) => `${kind}-`), ...DRAWN.map((kind) => `narrow-${kind}-`)];
+  const figures = (name) => [byId(`${name}-figure`), byId(`${name}-narrow-figure`)].filter(Boolean);
   let pinned = null;
   let shown = null;
 
@@ -14,15 +16,15 @@
   function show(name) {
     if (name === shown) return;
     document.querySelectorAll(".pointed").forEach((path) => path.remove());
-    for (const kind of KINDS) {
-      byId(`${kind}-${shown}`)?.classList.remove("on");
-      if (name !== null) byId(`${kind}-${name}`)?.classList.add("on");
+    for (const mark of MARKS) {
+      byId(`${mark}${shown}`)?.classList.remove("on");
+      if (name !== null) byId(`${mark}${name}`)?.classList.add("on");
     }
     shown = name;
     byId("pointed").textContent = name === null ? "" : told(name);
     if (name === null) return;
-    if (FIGURES.curve) draw(FIGURES.curve, name);
-    if (byId(`finalist-${name}`)) draw(FIGURES.finalist, name);
+    figures("curves").forEach((svg) => draw(svg, name));
+    if (byId(`finalist-${name}`)) figures("finalists").forEach((svg) => draw(svg, name));
   }
 
   function draw(svg, name) {
@@ -56,7 +58,7 @@
 
   function episodeAt(target) {
     for (let at = target; at && at !== document; at = at.parentNode) {
-      const found = /^(?:row|curve|loss|finalist|cell)-(.+)$/.exec(at.id ?? "");
+      const found = /^(?:narrow-)?(?:row|curve|loss|finalist|cell)-(.+)$/.exec(at.id ?? "");
       if (found && byId(`row-${found[1]}`)) return found[1];
     }
     return null;

@@ -12,13 +12,13 @@ from rich.console import Console
 from seedsweep.codes import bad_input
 
 COMPARE_HELP = """
-Tell whether record B is better than record A by more than seeds do.
+Tell whether record B is better than record A by more than seeds alone explain.
 
-A and B are folders that `seedsweep run`, `fetch` or `import` wrote: B the change, A what was there. Nothing in them may
-have been cut. Models and settings may differ; the metric, its goal and the data must not.
+A and B are folders written by `seedsweep run`, `fetch` or `import`: A is the baseline, B the change. Neither may have a
+cut. Models and settings may differ; the metric, its goal and the data must not.
 
-Exit codes: 0 B is better; 10 B is worse; 11 it cannot be told; 12 the difference, if any, is smaller than --smallest;
-2 bad input.
+Exit codes: 0 B is better; 10 B is worse; 11 cannot tell; 12 the difference, if any, is smaller than --smallest; 2 bad
+input.
 """
 
 
@@ -34,7 +34,7 @@ class Compared(IntEnum):
 def _score(text: str) -> str:
     if text == "test":
         raise bad_input(
-            "--score: a record has a test score of its winner alone, which tells nothing of seeds: import the test "
+            "--score: a record has a test score only for its winner, which says nothing about seeds: import the test "
             "scores of all runs with `seedsweep import --score COLUMN`, and compare these records"
         )
     if text not in ("best", "final"):
@@ -54,7 +54,7 @@ def _smallest(text: str) -> float:
 
 
 def compare_command(
-    a: Annotated[Path, typer.Argument(metavar="A", help="The record of what was there.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="The record of the baseline.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The record of the change.")],
     score: Annotated[
         str,
@@ -67,15 +67,15 @@ def compare_command(
         typer.Option(
             parser=_smallest,
             metavar="D",
-            help="The smallest difference that matters: say whether there is none so large, and how many runs tell it.",
+            help="The smallest difference that matters: tell whether it is ruled out, and how many runs would find it.",
             show_default=False,
         ),
     ] = None,
     paired: Annotated[
         bool,
-        typer.Option("--paired", help="Equal numbers are equal seeds, though no digest on record shows it."),
+        typer.Option("--paired", help="Treat equal numbers as equal seeds, even if no digest on record shows it."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
     """Compare two records."""
     from seedsweep.report.statistics.analysis import Score

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.seeds import MAX_EPISODES
-from seedsweep.engine.layout import Layout
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Analysis, Score
 from seedsweep.report.words import counted, p_text
@@ -111,7 +110,7 @@ def compare(a: Arm, b: Arm, *, score: Score, paired: bool, smallest: float | Non
         paired: whether runs with equal seeds are pairs (`sameness.are_pairs`).
         smallest: the smallest difference that matters, above 0, in the metric's unit.
     """
-    maximize = Layout.of(a.record.sweep).maximize
+    maximize = a.record.sweep.spec.trainer.maximize
     of_a, of_b = a.by_seeds, b.by_seeds
     together = sorted(of_a.keys() & of_b.keys())
     shared = any(map(_shares_seeds, (of_a, of_b)))

@@ -7,7 +7,6 @@ from typing import Any
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.status import SweepStatus
 from seedsweep.codes import bad_input
-from seedsweep.engine.layout import Layout
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import known_baseline
 from seedsweep.report.words import metric_name, one_line
@@ -101,7 +100,7 @@ def _contradictions(a: Record, b: Record) -> Iterator[tuple[str, object, object,
     if metrics[0] != metrics[1]:
         remedy = "score both with one metric, or import again with the same --metric if they are one"
         yield "metric", metrics[0], metrics[1], remedy
-    goals = ["maximize" if Layout.of(record.sweep).maximize else "minimize" for record in (a, b)]
+    goals = ["maximize" if record.sweep.spec.trainer.maximize else "minimize" for record in (a, b)]
     if goals[0] != goals[1]:
         yield "goal", goals[0], goals[1], "one of the two is wrong: import or run that one again"
     remedy = "scores on different data say nothing of the change: run both on the same"
@@ -119,9 +118,7 @@ def _contradictions(a: Record, b: Record) -> Iterator[tuple[str, object, object,
     digests = [_status(record).data_digest for record in (a, b)]
     if None not in digests and digests[0] != digests[1] and not _other_tokens(a, b):
         yield "digest of the data", digests[0], digests[1], remedy
-    sizes = [
-        found.examples.validation if (found := _status(record).provenance) is not None else None for record in (a, b)
-    ]
+    sizes = [_status(record).validation_examples for record in (a, b)]
     if None not in sizes and sizes[0] != sizes[1]:
         yield "validation examples", sizes[0], sizes[1], remedy
 

@@ -156,7 +156,7 @@ def _one_run_words(found: Comparison) -> str:
 def _failed_words(arm: Arm) -> str:
     failed = arm.analysis.failed
     if failed is None:
-        return "not known, for no score of a constant answer is on record"
+        return "not known, because no score of a constant answer is on record"
     low, high = 100 * failed.low, 100 * failed.high
     return f"{failed.count} of {failed.n} ({share_text(failed.count, failed.n)}, {_INTERVAL} {low:.0f} to {high:.0f} %)"
 

@@ -7,7 +7,6 @@ from fractions import Fraction
 from seedsweep.api.gpus import gpus_per_episode
 from seedsweep.api.seeds import MAX_EPISODES
 from seedsweep.codes import bad_input
-from seedsweep.engine.layout import Layout
 from seedsweep.report.words import counted
 from seedsweep.science.stopping.planning import MOST_A_SIDE, Planned, most_started, plan_budgets, splits_of
 from seedsweep.science.stopping.plans import Plan, no_stopping, rule_of_thumb
@@ -58,7 +57,7 @@ class Answer:
     @property
     def maximize(self) -> bool:
         """Whether a higher score is better."""
-        return all(Layout.of(history.sweep).maximize for history in self.histories)
+        return all(history.sweep.spec.trainer.maximize for history in self.histories)
 
     def turned(self, score: float) -> float:
         """A score of the curve, where higher is better, as the metric has it."""
@@ -90,7 +89,7 @@ def answer(
         most = most_started(runs, splits)
         _check_enough(plan, budget, histories, most, shares)
         covered = {b for b in range(1, LAST_BUDGET + 1) if rule_of_thumb(b, shares).started <= most}
-        turned = best if best is None or Layout.of(histories[0].sweep).maximize else -best
+        turned = best if best is None or histories[0].sweep.spec.trainer.maximize else -best
         curve = plan_budgets(runs, sorted(covered | {budget}), shares, turned, splits)
         plan = next(planned.plan for planned in curve if planned.budget == budget)
     if plan.started > MAX_EPISODES:
@@ -127,7 +126,7 @@ def _best_value(histories: Sequence[History], given: float | None) -> float | No
         known = {history.best_possible for history in histories}
         return known.pop() if len(known) == 1 else None
     for history in histories:
-        sign = 1 if Layout.of(history.sweep).maximize else -1
+        sign = 1 if history.sweep.spec.trainer.maximize else -1
         reached = float(history.runs.worth.max())
         if sign * given < reached:
             raise bad_input(

@@ -13,9 +13,9 @@ from seedsweep.codes import bad_input
 PLAN_HELP = """
 Plan a sweep: how many seeds to start, when to cut, and how many to keep, for a budget of full runs.
 
-With records of whole runs of yours, plans are chosen on one half of the seeds and valued on the other. A cut is advised
-only where the interval of its gain over as many full runs excludes 0. Without a record it is the rule of thumb, and
-what it rests on is said.
+With records of your own full runs, plans are chosen on one half of the seeds and evaluated on the other. A cut is
+recommended only if the interval of its gain over as many full runs excludes 0. Without a record, the command gives the
+rule of thumb and the evidence for it.
 
 Exit codes: 0 planned, whether a cut pays or not; 1 a file cannot be written; 2 bad input.
 """
@@ -70,7 +70,7 @@ def plan_command(
         list[Path] | None,
         typer.Option(
             metavar="RECORD",
-            help="The folder of a run or an import that stopped nothing; may be given again.",
+            help="The folder of a run or an import without early stopping; may be repeated.",
             show_default="none: the rule of thumb",
         ),
     ] = None,
@@ -79,7 +79,7 @@ def plan_command(
     ] = None,
     gpus: Annotated[
         int | None,
-        typer.Option(parser=_gpus, metavar="K", help="Tell how long it takes on K GPUs.", show_default=False),
+        typer.Option(parser=_gpus, metavar="K", help="Estimate the time on K GPUs.", show_default=False),
     ] = None,
     best_value: Annotated[
         float | None,
@@ -87,7 +87,7 @@ def plan_command(
             parser=_best_value,
             metavar="SCORE",
             help="The metric's best value, for relative error reductions.",
-            show_default="as the records tell it",
+            show_default="from the records",
         ),
     ] = None,
     write: Annotated[

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from seedsweep.codes import CommandError, Exit, bad_input
-from seedsweep.files import create_whole
+from seedsweep.codes import bad_input
+from seedsweep.new_file import write_new
 from seedsweep.report.words import metric_words
 from seedsweep.science.stopping.planning import Estimate
 from seedsweep.studies.plan.answer import Answer
@@ -36,14 +36,7 @@ def write_figure(answer: Answer, path: Path) -> None:
         out = io.BytesIO()
         when = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         figure.savefig(out, format=kind, dpi=200, metadata=when)
-    try:
-        written = create_whole(path, out.getvalue())
-    except OSError as error:
-        raise CommandError(
-            f"--figure: {path} cannot be written ({error.strerror}): give another place", Exit.FAILED
-        ) from error
-    if not written:
-        raise bad_input(f"--figure: {path} is there already: give another name, or remove it")
+    write_new("--figure", path, out.getvalue())
 
 
 def _draw(axes: Axes, answer: Answer) -> None:

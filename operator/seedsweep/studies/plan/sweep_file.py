@@ -8,17 +8,15 @@ from pathlib import Path
 from seedsweep.api.early_stopping import EarlyStopping, Rung
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.seeds import Grid, SeedRange, Seeds
-from seedsweep.api.sweep import API_VERSION, SeedSweep, SweepMeta
-from seedsweep.codes import CommandError, Exit, bad_input
+from seedsweep.api.sweep import API_VERSION, MAX_NAME, SeedSweep, SweepMeta
 from seedsweep.engine.layout import Layout
-from seedsweep.files import create_whole
+from seedsweep.new_file import write_new
 from seedsweep.report.facts import yaml_text
 from seedsweep.report.words import metric_name
 from seedsweep.science.stopping.plans import at_percent
 from seedsweep.studies.plan.answer import Answer
 from seedsweep.studies.plan.histories import History
 
-_MAX_NAME = 40
 _SKELETON = """\
 # {what}
 # Put in your model and data, and read every line: docs/sweep.md.
@@ -54,14 +52,7 @@ def write_sweep(answer: Answer, path: Path) -> None:
     """
     text = sweep_text(answer)
     parse_sweep(text, source=str(path))
-    try:
-        written = create_whole(path, text.encode())
-    except OSError as error:
-        raise CommandError(
-            f"--write: {path} cannot be written ({error.strerror}): give another place", Exit.FAILED
-        ) from error
-    if not written:
-        raise bad_input(f"--write: {path} is there already: give another name, or remove it")
+    write_new("--write", path, text.encode())
 
 
 def sweep_text(answer: Answer) -> str:
@@ -90,7 +81,7 @@ def _planned_sweep(answer: Answer, history: History) -> SeedSweep:
         early_stopping=_stopping(answer),
         parallelism=_parallelism(answer, spec.parallelism),
     )
-    name = f"{history.sweep.metadata.name[: _MAX_NAME - 8].rstrip('-')}-planned"
+    name = f"{history.sweep.metadata.name[: MAX_NAME - 8].rstrip('-')}-planned"
     return history.sweep.evolve(metadata=SweepMeta(name=name), spec=changed, status=None)
 
 

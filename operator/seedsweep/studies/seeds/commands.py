@@ -11,8 +11,8 @@ from seedsweep.codes import Exit, bad_input
 SEEDS_HELP = """
 Tell whether some weight initialisations are good on several tasks.
 
-Each RECORD is the folder of a sweep over a grid of weight-init and data-order seeds, of one task each and of one model.
-Initialisations are the same where their new tensors are, by the digest on record.
+Each RECORD is the folder of a sweep over a grid of weight-init and data-order seeds: one task each, all with the same
+model. Initialisations are matched by the recorded digest of their new tensors.
 
 Exit codes: 0 tested; 11 not testable; 2 bad input.
 """
@@ -26,16 +26,16 @@ def _by(text: str) -> str:
 
 
 def seeds_command(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORD", help="Records, one a task.")],
+    records: Annotated[list[Path], typer.Argument(metavar="RECORD", help="Records, one per task.")],
     by: Annotated[
         str,
         typer.Option(
             parser=_by,
             metavar="digest|number",
-            help="What makes initialisations the same: their tensors, or the number of the weight-init seed.",
+            help="Match initialisations by their tensors, or by the number of the weight-init seed.",
         ),
     ] = "digest",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
     """Look for good initialisations."""
     from seedsweep.studies.seeds.initializations import read_tasks, study_initializations

@@ -11,7 +11,6 @@ import numpy as np
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.status import SweepStatus
 from seedsweep.codes import bad_input
-from seedsweep.engine.layout import Layout
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted
 from seedsweep.science.seeds.agreement import Agreement, Floats, agreement, ranks
@@ -79,7 +78,7 @@ def read_tasks(folders: Sequence[Path], *, by_number: bool) -> list[Task]:
     tasks = []
     for folder in folders:
         record, analysis = read_full_runs(folder, "best")
-        sign = 1 if Layout.of(record.sweep).maximize else -1
+        sign = 1 if record.sweep.spec.trainer.maximize else -1
         by_name = analysis.by_episode
         scores = {e.spec.id: sign * by_name[e.spec.id.name] for e in record.episodes if e.spec.id.name in by_name}
         tasks.append(Task(str(folder), record, scores, _initializations(folder, record, by_number=by_number)))
