@@ -8,7 +8,7 @@ this repository (docs/study.md says where they are from). Without them it says s
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 
 import study_figures as figures
 import study_tables as tables
-from study_claims import Estimate, last_scores
+from study_claims import last_scores
 from study_records import (
     KNOWN_TO,
     OWN,
@@ -98,14 +98,14 @@ class Records:
         return found | {runs.name: tables.Scores(runs.best, last_scores(runs), runs.constant) for runs in self.many}
 
 
-def print_tables(records: Records, reductions: Mapping[str, Sequence[Estimate]]) -> None:
+def print_tables(records: Records, reductions: tables.Reductions) -> None:
     for title, lines in _sections(records, reductions):
         print(f"\n### {title}\n")
         for line in lines:
             print(line, flush=True)
 
 
-def _sections(records: Records, reductions: Mapping[str, Sequence[Estimate]]) -> Iterator[tuple[str, Iterator[str]]]:
+def _sections(records: Records, reductions: tables.Reductions) -> Iterator[tuple[str, Iterator[str]]]:
     yield "Scores", tables.spreads(records.scores)
     yield "Evaluate often", tables.evaluating(records.many)
     if records.bert:
@@ -122,7 +122,7 @@ def _sections(records: Records, reductions: Mapping[str, Sequence[Estimate]]) ->
         yield "Our own episodes", tables.listed(records.few)
 
 
-def draw_all(records: Records, reductions: Mapping[str, Sequence[Estimate]], to: Path) -> None:
+def draw_all(records: Records, reductions: tables.Reductions, to: Path) -> None:
     figures.plain_style()
     to.mkdir(parents=True, exist_ok=True)
     figures.save(figures.draw_expected(records.bert, records.others), to / "expected.svg")

@@ -1,7 +1,7 @@
 """The figures of docs/study.md, after those of Dodge et al. (2020)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from scipy.stats import gaussian_kde
 
 from seedsweep.science.expected import plug_in_expected_best
-from study_claims import Estimate, before_and_after, correlation, correlations, expected
+from study_claims import before_and_after, correlation, correlations, expected
 from study_plans import printed
 from study_records import TASKS, Floats, Runs, best_at, paper_grid, rows_of
-from study_tables import BUDGETS
+from study_tables import BUDGETS, Reductions
 
 INK, BLUE, ORANGE, GREEN, GREY = "#1d2329", "#0068a8", "#c04c00", "#2a7f3f", "#8a949e"
 LINES = 20
@@ -161,7 +161,7 @@ def draw_with_the_end(records: Sequence[Runs], folder: Path) -> Figure:
     return figure
 
 
-def draw_reductions(found: Mapping[str, Sequence[Estimate]], folder: Path | None) -> Figure:
+def draw_reductions(found: Reductions, folder: Path | None) -> Figure:
     """Relative error reduction by budget: of the paper's printed plans, and of a cut that nothing was tuned for."""
     figure, (left, right) = new_figure(2, 2)
     figure.set_size_inches(9.3, 3.4)
@@ -173,9 +173,10 @@ def draw_reductions(found: Mapping[str, Sequence[Estimate]], folder: Path | None
     colours = mpl.colormaps["tab20"].resampled(20)
     width = 0.7 / max(1, len(found))
     for number, (name, own) in enumerate(found.items()):
-        place = np.arange(len(BUDGETS)) + (number - (len(found) - 1) / 2) * width
-        middle = [one.value for one in own]
-        around = np.abs(np.array([one.interval for one in own]).T - middle)
+        known = [(place, one) for place, one in enumerate(own) if one is not None]
+        place = np.array([at for at, _ in known]) + (number - (len(found) - 1) / 2) * width
+        middle = [one.value for _, one in known]
+        around = np.abs(np.array([one.interval for _, one in known]).T - middle)
         right.errorbar(place, middle, yerr=around, fmt="o", markersize=3, linewidth=1, color=colours(number))
         right.plot([], [], "o", markersize=3, color=colours(number), label=name)
     right.axhline(0, color=GREY, linestyle=":")

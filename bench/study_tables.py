@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ from study_records import TASKS, Floats, Runs, by_first_seed, paper_grid, tang_s
 
 FEWEST = 20
 """Runs, for all but a list of scores: with fewer a rank correlation is known to no better than 0.4."""
+FEWEST_SHARED = 3
+"""Initialisations on two tasks that a rank correlation needs."""
 BUDGETS = (2, 4, 8, 16)
 MIDDLE = 5
 """Evaluation of ten at which a cut is valued where nothing else is said."""
@@ -175,8 +178,9 @@ def across_tasks(bert: Sequence[Runs], ours: Sequence[Runs], folder: Path) -> Li
     ]
     pairs.append(("BERT-large, Tang et al.", "SST-2 at 3e-5 and at 4e-5", *tang_seeds(folder)))
     for one, other in combinations([runs for runs in ours if len(runs.scores) >= FEWEST], 2):
-        if one.name.split(", ")[1] == other.name.split(", ")[1]:
-            pairs.append(("MiniLM", f"{one.name} and {other.name}", by_first_seed(one), by_first_seed(other)))
+        own, theirs = by_first_seed(one), by_first_seed(other)
+        if one.name.split(", ")[1] == other.name.split(", ")[1] and len(own.keys() & theirs.keys()) >= FEWEST_SHARED:
+            pairs.append(("MiniLM", f"{one.name} and {other.name}", own, theirs))
 
     def rows() -> Iterator[Sequence[object]]:
         for record, what, one, other in pairs:
@@ -199,7 +203,8 @@ def early_and_late(records: Sequence[Runs], at: Sequence[int] = (2, 3, 5, 7)) ->
 
     def rows() -> Iterator[Sequence[object]]:
         for runs in records:
-            yield runs.name, len(runs.scores), *(with_the_rest(runs, e).words(2) for e in at)
+            found = [with_the_rest(runs, e) for e in at]
+            yield runs.name, len(runs.scores), *("all equal" if isnan(it.value) else it.words(2) for it in found)
 
     return table(["record", "n", *(f"{10 * e} %" for e in at)], rows())
 
@@ -241,7 +246,11 @@ def kept(records: Sequence[Runs], budget: int = 8) -> Lines:
     return table(["record", *(f"p = {keep}" for keep in choices)], rows())
 
 
-def reductions(found: Mapping[str, Sequence[Estimate]], folder: Path) -> Lines:
+Reductions = Mapping[str, Sequence[Estimate | None]]
+"""By record, one for each of BUDGETS; None where a plan for it starts more runs than there are."""
+
+
+def reductions(found: Reductions, folder: Path) -> Lines:
     """Relative error reduction by budget, in percent: of the paper's printed plans, and what `reductions_of` found."""
 
     def rows() -> Iterator[Sequence[object]]:
@@ -249,20 +258,23 @@ def reductions(found: Mapping[str, Sequence[Estimate]], folder: Path) -> Lines:
             by_budget = {plan.budget: plan.reduction for plan in printed(folder, task)}
             yield f"paper, {task.upper()} (printed plans)", *(f"{by_budget[budget]:.1f}" for budget in BUDGETS)
         for name, own in found.items():
-            yield name, *(one.words() for one in own)
+            yield name, *("too few runs" if one is None else one.words() for one in own)
 
     return table(["record", *(f"B = {budget}" for budget in BUDGETS)], rows())
 
 
-def reductions_of(records: Sequence[Runs]) -> dict[str, list[Estimate]]:
+def reductions_of(records: Sequence[Runs]) -> Reductions:
     """By record and budget, of the cut that needs no tuning: in the middle, p = B / 2."""
     return {runs.name: [_reduction(runs, budget) for budget in BUDGETS] for runs in records}
 
 
-def _reduction(runs: Runs, budget: int) -> Estimate:
+def _reduction(runs: Runs, budget: int) -> Estimate | None:
     evaluations = runs.scores.shape[1]
     shares = [Fraction(e, evaluations) for e in range(1, evaluations + 1)]
-    gain = gain_of_stopping(runs, rule_of_thumb(budget, shares), budget)
+    plan = rule_of_thumb(budget, shares)
+    if plan.started > len(runs.scores):
+        return None
+    gain = gain_of_stopping(runs, plan, budget)
     base = expected_without_stopping(runs, budget)
     value, low, high = (error_reduction(number, base) for number in (gain.value, *gain.interval))
     return Estimate(value, (low, high))
