@@ -48,10 +48,10 @@ def resample(runs: Runs, rng: np.random.Generator) -> Indices:
 
 
 def estimate(runs: Runs, statistic: Callable[[Indices], float], times: int = RESAMPLES) -> Estimate:
-    """A statistic of all runs, with its interval over seeds."""
+    """A statistic of all runs, with its interval over seeds; NaN where it is undefined of them and of every draw."""
     rng = np.random.default_rng(0)
     found = [statistic(resample(runs, rng)) for _ in range(times)]
-    low, high = np.nanpercentile(found, [2.5, 97.5])
+    low, high = np.nanpercentile(found, [2.5, 97.5]) if np.isfinite(found).any() else (np.nan, np.nan)
     return Estimate(statistic(np.arange(len(runs.scores))), (float(low), float(high)))
 
 
