@@ -18,8 +18,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are cores: a test with a cluster waits for much of its time."""
-    return (os.cpu_count() or 2) * 3 // 2
+    """Twice as many as there are cores: a test with a cluster waits for much of its time."""
+    return (os.cpu_count() or 2) * 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
