@@ -34,6 +34,7 @@ from seedsweep_trainer.data import metrics
 from seedsweep_trainer.data.tasks import Part
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.inputs import load_data
+from seedsweep_trainer.jobs.average import judged
 from seedsweep_trainer.model import averaging
 from seedsweep_trainer.model.averaging import Weights
 from seedsweep_trainer.model.loading import load_model_config
@@ -63,11 +64,8 @@ class Member:
 class Outcome:
     """What the survivors of one set give. Scores of the metric."""
 
-    members: int
-    winner: float
-    """Validation score of the best survivor."""
-    mean: float
-    """Mean validation score of the survivors."""
+    scores: tuple[float, ...]
+    """Validation scores of the survivors, best first."""
     uniform: float
     """Validation score of their average."""
     taken: int
@@ -82,7 +80,7 @@ class Outcome:
 
     def passes(self, constant: float) -> bool:
         """Whether `result: average` hands over the average; else it hands over the winner."""
-        return self.uniform >= self.mean and self.uniform > constant
+        return judged(self.uniform, self.scores, constant, maximize=True).handed_over
 
     def handed_over_test(self, constant: float) -> float:
         """Test score of what `result: average` hands over."""
@@ -192,9 +190,7 @@ class Asked:
         uniform_test = self.test(self.outputs(mean, "test"))
         chosen = [weights[i] for i in taken]
         return Outcome(
-            members=len(kept),
-            winner=scores[0],
-            mean=float(np.mean(scores)),
+            scores=tuple(scores),
             uniform=self.validation(mean),
             taken=len(taken),
             winner_test=self.test(answers[0]),
@@ -249,7 +245,7 @@ def row(name: str, kind: str, outcomes: Sequence[Outcome], constant: float) -> s
         [own.answers_test - own.winner_test for own in outcomes],
         [own.handed_over_test(constant) - own.winner_test for own in outcomes],
     )
-    kept = "/".join(map(str, sorted({own.members for own in outcomes})))
+    kept = "/".join(map(str, sorted({len(own.scores) for own in outcomes})))
     winner = f"{100 * np.mean([own.winner_test for own in outcomes]):.1f}"
     return f"| {' | '.join([name, kind, str(len(outcomes)), kept, winner, *map(interval, differences)])} |"
 
@@ -277,7 +273,7 @@ def main() -> int:
             gains.append(row(name, kind, outcomes, constant))
             barriers.append(barrier_row(name, kind, outcomes, constant))
             print(gains[-1], file=sys.stderr, flush=True)
-            told += [(own.uniform - own.mean, own.uniform_test - own.winner_test) for own in outcomes]
+            told += [(own.uniform - float(np.mean(own.scores)), own.uniform_test - own.winner_test) for own in outcomes]
     print(
         "| record | sets | of them | kept of each | winner: test | average | greedy average | averaged answers "
         "| what `result: average` hands over |"

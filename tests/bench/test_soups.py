@@ -55,7 +55,7 @@ def test_the_better_half_at_the_rung_survives_and_the_best_of_them_at_the_end_wi
 
 
 def test_an_average_with_a_barrier_gives_way_to_the_winner():
-    outcome = Outcome(2, 0.8, 0.75, 0.75, 2, 0.7, 0.72, 0.72, 0.71, (0.0,))
+    outcome = Outcome((0.8, 0.7), 0.75, 2, 0.7, 0.72, 0.72, 0.71, (0.0,))
     assert outcome.handed_over_test(constant=0.5) == 0.72
     assert outcome.handed_over_test(constant=0.75) == 0.7
     assert replace(outcome, uniform=0.74).handed_over_test(constant=0.5) == 0.7

@@ -179,8 +179,7 @@ def test_the_winner_is_handed_over_where_the_storage_fails_in_the_middle(
 
 
 def judge(score: float, *members: float, baseline: float = 0.5, maximize: bool = True) -> Average:
-    named = [Member(episode=f"wi0-do{i}", evaluation=1, score=own) for i, own in enumerate(members)]
-    return judged(score, named, baseline, maximize=maximize)
+    return judged(score, members, baseline, maximize=maximize)
 
 
 @pytest.mark.parametrize(

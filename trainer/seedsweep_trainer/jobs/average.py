@@ -73,13 +73,13 @@ def _opened(survivors: Survivors, member: Member, winner: Mapping[str, object]) 
         raise NotAveragedError(f"the weights of {name} cannot be read: {error}") from error
 
 
-def judged(score: float, members: Sequence[Member], baseline: float, *, maximize: bool) -> Average:
-    """Whether an average with this validation score takes the winner's place.
+def judged(score: float, members: Sequence[float], baseline: float, *, maximize: bool) -> Average:
+    """Whether an average with this validation score takes the winner's place; `members` has those of its members.
 
     It does where there is no barrier between its members, which is where it is no worse than they are on average, and
     where it is better than a constant answer (`baseline`, NaN where unknown).
     """
-    mean = fmean(member.score for member in members)
+    mean = fmean(members)
     score, sign = as_published(score), 1 if maximize else -1
     known = None if math.isnan(score) else score
     reason = ""

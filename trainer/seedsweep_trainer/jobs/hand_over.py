@@ -119,7 +119,8 @@ def _load_average(
     log.info("scoring the average of %d survivors on validation", len(survivors.members))
     labels, metric = data.validation.labels, data.metric
     score = metrics.score(metric.name, answers(data.validation), labels, data.positive)
-    average = judged(score, survivors.members, data.baseline, maximize=metric.goal == "maximize")
+    scores = [member.score for member in survivors.members]
+    average = judged(score, scores, data.baseline, maximize=metric.goal == "maximize")
     if average.reason:
         log.warning("the winner is handed over: the average is not, for %s", average.reason)
     return average
