@@ -52,6 +52,7 @@ class Member:
     """Best validation score up to half of the evaluations."""
     validation: float
     """Best of all."""
+    last: float
     folder: Path
 
     @property
@@ -68,6 +69,10 @@ class Outcome:
     """Validation scores of the survivors, best first."""
     uniform: float
     """Validation score of their average."""
+    over_last: float
+    """That less the mean of the survivors' last validation scores."""
+    over_loss: float
+    """Its validation loss less the mean of theirs."""
     taken: int
     """Members of the greedy average."""
     winner_test: float
@@ -81,6 +86,11 @@ class Outcome:
     def passes(self, constant: float) -> bool:
         """Whether `result: average` hands over the average; else it hands over the winner."""
         return judged(self.uniform, self.scores, constant, maximize=True).handed_over
+
+    @property
+    def gained(self) -> bool:
+        """Whether the average is better than the winner on test."""
+        return self.uniform_test > self.winner_test
 
     def handed_over_test(self, constant: float) -> float:
         """Test score of what `result: average` hands over."""
@@ -173,6 +183,10 @@ class Asked:
         """Its score."""
         return self._score(self.outputs(weights, "validation"), self.data.validation)
 
+    def loss(self, weights: Weights) -> float:
+        """Mean cross-entropy on validation."""
+        return metrics.score("loss", self.outputs(weights, "validation"), self.data.validation.labels)
+
     def test(self, outputs: Floats) -> float:
         """Score of these answers to the test examples."""
         return self._score(outputs, self._test)
@@ -192,6 +206,8 @@ class Asked:
         return Outcome(
             scores=tuple(scores),
             uniform=self.validation(mean),
+            over_last=self.validation(mean) - float(np.mean([member.last for member in kept])),
+            over_loss=self.loss(mean) - float(np.mean([self.loss(own) for own in weights])),
             taken=len(taken),
             winner_test=self.test(answers[0]),
             uniform_test=uniform_test,
@@ -221,7 +237,7 @@ def read(folder: Path) -> tuple[FineTuning, float, list[Member]]:
         facts = json.loads(path.read_text())
         seeds = (facts["weightInit"], facts["dataOrder"])
         scores = [score for score in curves[seeds].scores if score is not None]
-        members.append(Member(seeds, max(scores[: len(scores) // 2]), facts["score"], path.parent))
+        members.append(Member(seeds, max(scores[: len(scores) // 2]), facts["score"], scores[-1], path.parent))
     constant = next(iter(curves.values())).baseline
     if constant is None:
         raise SystemExit(f"{folder}: its first episode has not told the score of a constant answer")
@@ -258,22 +274,44 @@ def barrier_row(name: str, kind: str, outcomes: Sequence[Outcome], constant: flo
     return f"| {' | '.join([*cells, f'{np.median(depths):.1f}', f'{depths.max():.1f}'])} |"
 
 
+SIGNALS: dict[str, Callable[[Outcome, float], bool]] = {
+    "the check: its score is no worse than its members' best ones": Outcome.passes,
+    "its score is no worse than their last ones": lambda own, constant: own.over_last >= 0,
+    "its loss is no higher than theirs": lambda own, constant: own.over_loss <= 0,
+}
+"""What may tell on validation, of all means over members, whether an average is better than the winner on test."""
+
+
+def signal_rows(name: str, outcomes: Sequence[Outcome], constant: float) -> list[str]:
+    """How many averages each signal lets pass and turns down, and how many of them are better on test."""
+    rows = []
+    for signal, holds in SIGNALS.items():
+        passed = [own for own in outcomes if holds(own, constant)]
+        others = [own for own in outcomes if not holds(own, constant)]
+        better = [f"{sum(own.gained for own in part)} of {len(part)}" for part in (passed, others)]
+        rows.append(f"| {' | '.join([name, signal, *better])} |")
+    return rows
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+")
     options = parser.parse_args()
-    gains, barriers = [], []
+    gains, barriers, signals = [], [], []
     told: list[tuple[float, float]] = []
     for folder in options.runs:
         config, constant, members = read(folder)
         name = ", ".join(folder.resolve().name.split("-")[:2])
         asked = Asked(config)
+        found: list[Outcome] = []
         for kind, sets in sets_of(members).items():
             outcomes = [asked.outcome(survivors(own)) for own in sets if len(own) > 1]
             gains.append(row(name, kind, outcomes, constant))
             barriers.append(barrier_row(name, kind, outcomes, constant))
             print(gains[-1], file=sys.stderr, flush=True)
             told += [(own.uniform - float(np.mean(own.scores)), own.uniform_test - own.winner_test) for own in outcomes]
+            found += outcomes
+        signals += signal_rows(name, found, constant)
     print(
         "| record | sets | of them | kept of each | winner: test | average | greedy average | averaged answers "
         "| what `result: average` hands over |"
@@ -283,6 +321,9 @@ def main() -> int:
     print("\n| record | sets | average passes the check | pairs with a barrier | depth: median | deepest |")
     print(f"|{' --- |' * 6}")
     print("\n".join(barriers))
+    print("\n| record | signal | better on test where it holds | where it does not |")
+    print(f"|{' --- |' * 4}")
+    print("\n".join(signals))
     rank = stats.spearmanr(*zip(*told, strict=True))
     print(
         f"\nAverage less its members on validation, against average less winner on test: Spearman "

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from soups import Member, Outcome, average, averaged_answers, barriers, greedy, sets_of, survivors
+from soups import Member, Outcome, average, averaged_answers, barriers, greedy, sets_of, signal_rows, survivors
 
 
 def weights(*values):
@@ -36,7 +36,7 @@ def test_a_barrier_is_what_the_midpoint_scores_less_than_its_ends():
 
 
 def member(weight_init, data_order, at_rung=0.5, validation=0.5):
-    return Member((weight_init, data_order), at_rung, validation, Path("nowhere"))
+    return Member((weight_init, data_order), at_rung, validation, validation, Path("nowhere"))
 
 
 def test_a_grid_is_taken_apart_into_rows_columns_and_halves():
@@ -54,11 +54,20 @@ def test_the_better_half_at_the_rung_survives_and_the_best_of_them_at_the_end_wi
     assert len(survivors(five[:2])) == 2
 
 
+OUTCOME = Outcome((0.8, 0.7), 0.75, 0.01, -0.1, 2, 0.7, 0.72, 0.72, 0.71, (0.0,))
+
+
 def test_an_average_with_a_barrier_gives_way_to_the_winner():
-    outcome = Outcome((0.8, 0.7), 0.75, 2, 0.7, 0.72, 0.72, 0.71, (0.0,))
+    outcome = OUTCOME
     assert outcome.handed_over_test(constant=0.5) == 0.72
     assert outcome.handed_over_test(constant=0.75) == 0.7
     assert replace(outcome, uniform=0.74).handed_over_test(constant=0.5) == 0.7
+
+
+def test_signals_are_judged_by_the_averages_that_each_lets_pass_and_turns_down():
+    outcomes = [OUTCOME, replace(OUTCOME, uniform=0.74), replace(OUTCOME, uniform_test=0.6, over_loss=0.2)]
+    rows = [[cell.strip() for cell in row.split("|")[-3:-1]] for row in signal_rows("film", outcomes, 0.5)]
+    assert rows == [["1 of 2", "1 of 1"], ["2 of 3", "0 of 0"], ["2 of 2", "0 of 1"]]
 
 
 def test_averaged_answers_are_mean_probabilities():

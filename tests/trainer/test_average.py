@@ -196,8 +196,8 @@ def test_an_average_no_worse_than_its_members_takes_the_winners_place(
 @pytest.mark.parametrize(
     ("score", "baseline", "maximize", "reason"),
     [
-        (0.7, 0.5, True, "its validation score 0.7000 is worse than the 0.7500 of its members on average: a barrier"),
-        (0.8, 0.9, False, "its validation score 0.8000 is worse than the 0.7500 of its members on average: a barrier"),
+        (0.7, 0.5, True, "its validation score 0.7000 is worse than the 0.7500 of its members on average"),
+        (0.8, 0.9, False, "its validation score 0.8000 is worse than the 0.7500 of its members on average"),
         (0.5, 0.5, True, "its validation score 0.5000 is no better than a constant answer's 0.5000"),
         (0.9, 0.9, False, "its validation score 0.9000 is no better than a constant answer's 0.9000"),
     ],

@@ -88,7 +88,7 @@ def judged(score: float, members: Sequence[float], baseline: float, *, maximize:
     elif sign * score <= sign * baseline:
         reason = f"its validation score {score:.4f} is no better than a constant answer's {baseline:.4f}"
     elif sign * score < sign * mean:
-        reason = f"its validation score {score:.4f} is worse than the {mean:.4f} of its members on average: a barrier"
+        reason = f"its validation score {score:.4f} is worse than the {mean:.4f} of its members on average"
     return Average(members=len(members), score=known, members_score=mean, handed_over=not reason, reason=reason)
 
 
