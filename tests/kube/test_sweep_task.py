@@ -16,7 +16,9 @@ from seedsweep.contract.protocol import Env
 from seedsweep.engine.draft import MAX_WRITES, WRITES_PER_EPISODE
 from seedsweep.kube import supervise
 from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.housekeeping.cleanups import WRITERS_GONE_WITHIN_SECONDS
 from seedsweep.kube.ledger import records as records_module
+from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.sweeps import lists
 from seedsweep.kube.sweeps import sweep as sweep_module
 from seedsweep.kube.sweeps.world import MAX_UNTOLD
@@ -154,6 +156,28 @@ async def test_nothing_is_made_for_a_sweep_whose_deletion_no_watch_showed(monkey
         assert made == []
         assert not api.pods()
         assert list(cluster.sweeps.statuses()) == []
+
+
+async def test_a_404_that_is_not_about_the_sweep_neither_ends_it_nor_removes_what_it_has_stored():
+    """Such as of a proxy, or while the kind is not served in this version."""
+    storage = {**CLAIM, "retentionPolicy": {"whenDeleted": "Delete"}}
+    async with FakeCluster() as cluster:
+        api, sweep = cluster.api, f"{SWEEPS}/demo"
+        cluster.sweeps._clean_ups._settings = PodSettings(housekeeping_image="keeper:1")
+        cluster.apply(body_of(parallelism=2, storage=storage))
+        await until(lambda: len(api.pods()) == 2)
+
+        def refuse(verb: str, path: str, _: object) -> None:
+            if (verb, path) == ("GET", sweep):
+                raise ApiError(404, "404", "status 404: 404 page not found")
+
+        api.refuse = refuse
+        await settle(2 * WRITERS_GONE_WITHIN_SECONDS)
+        assert api.count("GET", sweep) > 1
+        assert not [pod for pod in api.pods() if "clean-up" in pod["metadata"]["name"]]
+        api.refuse = lambda verb, path, body: None
+        cluster.edit_sweep("demo", parallelism=3)
+        await until(lambda: len(api.pods()) == 3)
 
 
 async def test_a_list_shows_deletions_and_sweeps_that_no_watch_showed():

@@ -233,7 +233,7 @@ class PodAttempts:
         try:
             found = await self._api.get(self._path_of(attempt))
         except ApiError as error:
-            if error.status != 404:
+            if not error.missing:
                 # The next turn tries again.
                 return
             self._missing.discard(uid)

@@ -176,7 +176,7 @@ class Sweep:
         try:
             found = await self._api.get(self.home.path)
         except ApiError as error:
-            if error.status == 404:
+            if error.missing:
                 raise GoneError from error
             raise
         if found["metadata"]["uid"] != self.home.uid or found["metadata"].get("deletionTimestamp"):
