@@ -122,7 +122,7 @@ def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
         silent=_is_silent(state, mapping(conditions.get("Ready"))),
         deleted=bool(metadata.get("deletionTimestamp")),
         grace=timedelta(seconds=whole(metadata.get("deletionGracePeriodSeconds"), 0, MAX_GRACE_SECONDS) or 0),
-        held_by=_finalizers(metadata.get("finalizers")),
+        held_by=finalizers_of(metadata),
         trouble=waiting_trouble(status) or (told(scheduled) if unplaced else ""),
         taken=taken,
         interruption=interruption,
@@ -203,8 +203,16 @@ def _address(value: object) -> str | None:
         return None
 
 
-def _finalizers(value: object) -> str:
+def finalizers_of(metadata: Mapping[str, Any]) -> str:
+    """Their names, which keep an object in the API; empty where there are none."""
+    value = metadata.get("finalizers")
     return text(", ".join(text(name) for name in value)) if isinstance(value, list) else ""
+
+
+def still_there(name: str, held_by: str) -> str:
+    """What is told of a pod that was deleted and keeps its name; `held_by`: its finalizers."""
+    why = f"the finalizers {held_by} hold it" if held_by else "its node has not ended it yet"
+    return f"pod {name} was deleted and stays: {why}"
 
 
 def _is_silent(state: Mapping[str, Any], ready: Mapping[str, Any]) -> bool:
