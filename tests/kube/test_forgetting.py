@@ -123,6 +123,23 @@ async def test_pods_beyond_what_a_record_holds_are_forgotten_once_they_are_gone(
         assert sum(sizes(attempts).values()) < MANY
 
 
+async def test_pods_with_the_seeds_of_no_episode_are_forgotten_once_they_are_gone():
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of(parallelism=1))
+        await until(lambda: len(cluster.api.pods()) == 1)
+        attempts = cluster.sweeps._sweeps[UID]._attempts
+        assert attempts is not None
+        owner = {"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}
+        for number in range(MANY):
+            pod = pod_of(number, component="trainer")
+            pod["metadata"] |= {"name": f"demo-wi{number}-do777", "ownerReferences": [owner]}
+            cluster.show_pod(pod)
+            pod["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": str(1000 + number)}
+            cluster.show_pod(pod, deleted=True)
+        await settle()
+        assert sum(sizes(attempts).values()) < MANY
+
+
 async def test_clean_ups_that_never_got_a_pod_leave_nothing_behind():
     api = FakeApi()
     kept = 50

@@ -87,6 +87,87 @@ async def test_turns_go_on_while_a_list_takes_long_and_what_went_meanwhile_does_
         assert {a.uid for a in world.seen.attempts} == {pod["metadata"]["uid"] for pod in api.pods()}
 
 
+async def test_a_sweep_is_suspended_though_a_list_of_its_pods_takes_long():
+    async with FakeCluster() as cluster:
+        api, original, never = cluster.api, cluster.api.list, asyncio.Event()
+
+        async def slow_list(path: str, selector: str = "", *, metadata_only: bool = False) -> AsyncIterator[Object]:
+            if path == PODS:
+                await never.wait()
+            async for item in original(path, selector, metadata_only=metadata_only):
+                yield item
+
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(api.pods()) == 2)
+        api.list = slow_list  # type: ignore[method-assign]
+        cluster.edit_sweep("demo", suspend=True)
+        await until(lambda: not api.pods())
+
+
+async def test_edits_that_come_often_keep_no_list_from_coming():
+    async with FakeCluster(relist_seconds=10.0) as cluster:
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(cluster.api.pods()) == 2)
+        before = cluster.api.count("LIST", PODS)
+        for number in range(20):
+            cluster.edit_sweep("demo", parallelism=3 + number % 2)
+            await settle(seconds=5.0)
+        assert 5 <= cluster.api.count("LIST", PODS) - before <= 12
+
+
+async def test_running_trainers_are_read_as_an_edited_spec_says_and_on_the_port_that_they_serve():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=1))
+        await until(lambda: len(api.pods()) == 1)
+        pod = api.pods()[0]
+        cluster.show_pod(api.edit(f"{PODS}/{pod['metadata']['name']}", runs))
+        read = cluster.scraper._states[pod["metadata"]["uid"]]
+        assert (read.target.interval, read.target.url) == (15.0, "http://127.0.0.1:9400/metrics")
+        cluster.edit_sweep("demo", scrape={"intervalSeconds": 3, "timeoutSeconds": 2, "port": 9500})
+        await until(lambda: read.target.interval == 3.0)
+        assert (read.target.timeout, read.target.url) == (2.0, "http://127.0.0.1:9400/metrics")
+
+
+def runs(pod: Object) -> None:
+    """It has its place and an address."""
+    state = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    scheduled = [{"type": "PodScheduled", "status": "True"}]
+    containers = [{"name": "trainer", "state": state}]
+    pod["status"] = {
+        "phase": "Running",
+        "podIP": "127.0.0.1",
+        "conditions": scheduled,
+        "containerStatuses": containers,
+    }
+
+
+async def test_a_page_of_a_list_that_comes_as_a_sweep_goes_has_nothing_read_any_more():
+    async with FakeCluster(relist_seconds=0.3) as cluster:
+        api, original = cluster.api, cluster.api.list
+        under_way, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow_list(path: str, selector: str = "", *, metadata_only: bool = False) -> AsyncIterator[Object]:
+            shown = [item async for item in original(path, selector, metadata_only=metadata_only)]
+            if path == PODS:
+                under_way.set()
+                await go_on.wait()
+            for item in shown:
+                yield item
+
+        body = body_of(parallelism=1)
+        cluster.apply(body)
+        await until(lambda: len(api.pods()) == 1)
+        api.edit(f"{PODS}/{api.pods()[0]['metadata']['name']}", runs)
+        api.list = slow_list  # type: ignore[method-assign]
+        await under_way.wait()
+        await settle(0.1)
+        go_on.set()
+        cluster.sweeps.saw_sweep(copy.deepcopy(body), deleted=True)
+        await settle()
+        assert cluster.scraper._states == {}
+
+
 async def test_others_get_their_turn_while_many_pods_are_looked_at(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("seedsweep.kube.pods.attempts.SEEN_AT_ONCE", 2)
     turns = 0

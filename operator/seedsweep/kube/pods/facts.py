@@ -11,13 +11,14 @@ from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.foreign import decimal, mapping, mappings, shown, text, whole
 from seedsweep.contract.message import MESSAGE_BYTES
 from seedsweep.kube.objects import names
-from seedsweep.kube.pods.manifest import CONTAINER
+from seedsweep.kube.pods.manifest import CONTAINER, METRICS_PORT
 
 MAX_GRACE_SECONDS = 10**9
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _MAX_EXIT_CODE = 2**31 - 1
+_MAX_PORT = 65535
 _BY_DISRUPTION = {
     "PreemptionByScheduler": Interruption.PREEMPTED,
     "DeletionByTaintManager": Interruption.TAINTED,
@@ -67,6 +68,8 @@ class PodFacts:
     phase: str
     running: bool
     ip: str | None
+    port: int | None
+    """Where it serves its metrics."""
     node: str | None
     image: str | None
     """With its digest, once it was pulled."""
@@ -117,6 +120,7 @@ def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
         phase=text(status.get("phase")),
         running="running" in state,
         ip=_address(status.get("podIP")),
+        port=_port(spec),
         node=text(spec.get("nodeName")) or None,
         image=text(container.get("imageID")) or text(container.get("image")) or None,
         silent=_is_silent(state, mapping(conditions.get("Ready"))),
@@ -201,6 +205,12 @@ def _address(value: object) -> str | None:
         return str(ip_address(text(value)))
     except ValueError:
         return None
+
+
+def _port(spec: Mapping[str, Any]) -> int | None:
+    containers = (c for c in mappings(spec.get("containers")) if c.get("name") == CONTAINER)
+    ports = mappings(next(containers, mapping(None)).get("ports"))
+    return next((whole(p.get("containerPort"), 1, _MAX_PORT) for p in ports if p.get("name") == METRICS_PORT), None)
 
 
 def finalizers_of(metadata: Mapping[str, Any]) -> str:
