@@ -10,7 +10,7 @@ import pytest
 
 from inputs.pod_sweeps import CLAIM, sweep_with
 from inputs.sweeps import as_resource
-from kube.fake_api import PODS, UID, FakeApi, FakeCluster, Object, body_of, settle, until
+from kube.fake_api import PODS, SWEEPS, UID, FakeApi, FakeCluster, Object, body_of, settle, until
 from seedsweep.api.episode import MAX_ATTEMPTS, Attempt, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.apiserver.gates import GatedApi, Gates
@@ -76,6 +76,18 @@ async def test_sweeps_whose_end_no_watch_showed_are_forgotten_once_a_list_lacks_
         assert len(fresh.known()) == MANY
         await cluster.sweeps.compare([])
         assert sum(sizes(fresh).values()) == 0
+
+
+async def test_the_time_to_live_of_a_rejected_sweep_is_forgotten_where_no_watch_showed_its_end():
+    async with FakeCluster(relist_seconds=20.0) as cluster:
+        forbidden = {"spec": {"serviceAccountName": "forbidden"}}
+        cluster.apply(body_of(podTemplate=forbidden, ttlSecondsAfterFinished=86_400))
+        await until(lambda: cluster.api.condition("demo", "Accepted")[0] == "False")
+        cluster.sweeps.saw_sweep(copy.deepcopy(cluster.api.objects[f"{SWEEPS}/demo"]), deleted=False)
+        assert sum(sizes(cluster.sweeps._expiry).values()) > 0
+        cluster.api.objects.clear()
+        await until(lambda: cluster.sweeps.find("team", "demo") is None and not cluster.sweeps._sweeps)
+        assert sum(sizes(cluster.sweeps._expiry).values()) == 0
 
 
 async def test_what_is_known_of_episodes_goes_with_their_sweep_and_waits_for_no_collection_of_garbage():

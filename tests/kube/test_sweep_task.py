@@ -276,6 +276,26 @@ async def test_a_list_shows_deletions_and_sweeps_that_no_watch_showed():
         assert [home.name for home, _ in cluster.sweeps.statuses()] == ["other"]
 
 
+@pytest.mark.parametrize("namespaces", [["closed", "team"], ["team", "closed"]])
+async def test_a_namespace_whose_sweeps_may_not_be_listed_keeps_no_other_from_being_compared(namespaces: list[str]):
+    async with FakeCluster() as cluster:
+        api = cluster.api
+
+        def refuse(verb: str, path: str, _: object) -> None:
+            if verb == "LIST" and "/namespaces/closed/" in path:
+                raise ApiError(403, "Forbidden", "no")
+
+        closed = body_of(parallelism=1)
+        closed["metadata"] |= {"namespace": "closed", "uid": "closed-uid"}
+        over = {"phase": "Complete", "completionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}
+        for body in (body_of(), closed):
+            cluster.sweeps.saw_sweep(body | {"status": over}, deleted=False)
+        api.refuse = refuse
+        with pytest.raises(ApiError):
+            await cluster.sweeps.compare(namespaces)
+        assert [home.namespace for home, _ in cluster.sweeps.statuses()] == ["closed"]
+
+
 async def test_an_end_that_could_not_be_written_is_written_once_it_can(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sweep_module, "RETRY_SECONDS", 0.1)
     pairs = {"pairs": [{"weightInit": 0, "dataOrder": order} for order in (0, 1)]}
