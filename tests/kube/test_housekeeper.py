@@ -434,6 +434,23 @@ async def test_a_pod_that_was_deleted_and_stays_is_told_and_asked_for_rarely_unt
     assert len(house.server.deleted) == 1
 
 
+@pytest.mark.parametrize("code", [0, 1])
+async def test_a_pod_that_another_release_has_asked_for_more_is_waited_for_and_then_replaced(code: int):
+    house = House()
+    await house.act(WARM_UP)
+    (pod,) = house.server.pods.values()
+    (asked,) = (v for v in pod["spec"]["containers"][0]["env"] if v["name"] == Env.TASK)
+    asked["value"] = '{"rewind":true}'
+    successor = House(house.server)
+    await successor.keeper.load()
+    await successor.act(HAND_OVER, after=60)
+    assert not successor.server.refused
+    successor.end("{}" if code == 0 else "no such flag", code)
+    await successor.act(HAND_OVER, after=60)
+    assert successor.server.task().hand_over == HAND_OVER.hand_over
+    assert successor.seen.trouble == ""
+
+
 def _stale(pod: Object) -> Object:
     return {**pod, "metadata": {**pod["metadata"], "resourceVersion": "0"}}
 

@@ -58,7 +58,9 @@ class Failures:
         self._clock = clock
 
     def add(self, task: HousekeepingTask, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
-        """It failed so often in a row."""
+        """It failed so often in a row. What nothing is known of, as of another release, is nobody's failure."""
+        if not stage_of(task):
+            return
         until = self._clock() + backoff(times, BACK_OFF, MAX_BACK_OFF)
         self.last = Failure(stage_of(task), target_of(task), times, answer, until, final)
         if self.last.stage == HAND_OVER and self.last.exhausted:

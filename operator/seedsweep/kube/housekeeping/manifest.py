@@ -181,10 +181,13 @@ def _task(spec: Mapping[str, Any]) -> HousekeepingTask | None:
     containers = (c for c in mappings(spec.get("containers")) if c.get("name") == CONTAINER)
     variables = mappings(next(containers, mapping(None)).get("env"))
     asked = next((v.get("value") for v in variables if v.get("name") == Env.TASK), None)
-    try:
-        return HousekeepingTask.model_validate_json(expand(asked, {})) if isinstance(asked, str) else None
-    except ValidationError:
+    if not isinstance(asked, str):
         return None
+    try:
+        return HousekeepingTask.model_validate_json(expand(asked, {}))
+    except ValidationError:
+        # Of another release: nothing of it is known here, and what is wanted is asked for anew.
+        return HousekeepingTask()
 
 
 def _end(status: Mapping[str, Any]) -> ChoreEnd | None:
