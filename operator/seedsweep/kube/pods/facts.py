@@ -10,6 +10,7 @@ from seedsweep.api.episode import EpisodeId, Interruption
 from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.foreign import decimal, mapping, mappings, shown, text, whole
 from seedsweep.contract.message import MESSAGE_BYTES
+from seedsweep.contract.protocol import Env
 from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import CONTAINER, METRICS_PORT
 
@@ -103,7 +104,7 @@ def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
     conditions = conditions_of(status)
     scheduled = mapping(conditions.get("PodScheduled"))
     placed, unplaced = scheduled.get("status") == "True", scheduled.get("status") == "False"
-    container, annotations = container_of(status), mapping(metadata.get("annotations"))
+    container, asked = container_of(status), asked_of(spec)
     state = mapping(container.get("state"))
     taken, interruption = _taken(status, conditions)
     return PodFacts(
@@ -112,7 +113,8 @@ def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
         version=version,
         owner_uid=names.owner_uid(metadata),
         episode=episode,
-        stop_after=whole(decimal(annotations.get(names.ANNOTATION_STOP_AFTER)), 1, MAX_EVALUATIONS),
+        # As its trainer has it: an annotation may be changed by others, a variable never is.
+        stop_after=whole(decimal(variable_of(asked, Env.STOP_AFTER)), 1, MAX_EVALUATIONS),
         bound=placed,
         # Behind a gate of a queue it does not look for a place yet.
         unschedulable=unplaced and scheduled.get("reason") == "Unschedulable",
@@ -120,7 +122,7 @@ def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
         phase=text(status.get("phase")),
         running="running" in state,
         ip=_address(status.get("podIP")),
-        port=_port(spec),
+        port=_port(asked),
         node=text(spec.get("nodeName")) or None,
         image=text(container.get("imageID")) or text(container.get("image")) or None,
         silent=_is_silent(state, mapping(conditions.get("Ready"))),
@@ -143,6 +145,17 @@ def container_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
     """The status of our container: others may have been put beside it. Empty where there is none."""
     ours = (s for s in mappings(status.get("containerStatuses")) if s.get("name") == CONTAINER)
     return next(ours, mapping(None))
+
+
+def asked_of(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Our container as it was asked for. Empty where there is none."""
+    ours = (c for c in mappings(spec.get("containers")) if c.get("name") == CONTAINER)
+    return next(ours, mapping(None))
+
+
+def variable_of(container: Mapping[str, Any], name: str) -> object:
+    """What a container was told by the variable of this name; None without it."""
+    return next((v.get("value") for v in mappings(container.get("env")) if v.get("name") == name), None)
 
 
 def terminated_of(status: Mapping[str, Any]) -> Terminated | None:
@@ -207,10 +220,9 @@ def _address(value: object) -> str | None:
         return None
 
 
-def _port(spec: Mapping[str, Any]) -> int | None:
-    containers = (c for c in mappings(spec.get("containers")) if c.get("name") == CONTAINER)
-    ports = mappings(next(containers, mapping(None)).get("ports"))
-    return next((whole(p.get("containerPort"), 1, _MAX_PORT) for p in ports if p.get("name") == METRICS_PORT), None)
+def _port(container: Mapping[str, Any]) -> int | None:
+    ports = (p.get("containerPort") for p in mappings(container.get("ports")) if p.get("name") == METRICS_PORT)
+    return whole(next(ports, None), 1, _MAX_PORT)
 
 
 def finalizers_of(metadata: Mapping[str, Any]) -> str:
