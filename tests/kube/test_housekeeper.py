@@ -425,7 +425,9 @@ async def test_a_pod_that_was_deleted_and_stays_is_told_and_asked_for_rarely_unt
     next_one = Wanted({TWO: Pruning(episode=TWO.name)})
     for _ in range(600):
         await house.act(next_one, after=1)
-    assert house.seen.trouble.endswith("pod demo-housekeeping was deleted and stays: the finalizers queue.io/held hold it")
+    assert house.seen.trouble.endswith(
+        "pod demo-housekeeping was deleted and stays: the finalizers queue.io/held hold it"
+    )
     assert not house.seen.exhausted
     assert house.server.refused < 200
     house.server.pods.clear()
