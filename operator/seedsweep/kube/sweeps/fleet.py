@@ -138,8 +138,8 @@ class Fleet:
         for uid in of_pods - self._sweeps.keys():
             # The pods of what is over or gone are listed by nobody.
             self._shared.freshness.forget_pods(uid)
-        for error in refused.values():
-            raise error
+        for refusal in refused.values():
+            raise refusal
 
     async def _take_listed(self, namespace: str | None, listed: set[str]) -> None:
         """Take in the sweeps of a namespace, or of all, and note their UIDs; raises ApiError."""
