@@ -158,13 +158,13 @@ class FakeCluster:
         self._relist_seconds = relist_seconds
 
     async def __aenter__(self) -> Self:
-        self._scraper = Scraper(lambda uid: self.sweeps.read_news(uid))
-        await self._scraper.__aenter__()
+        self.scraper = Scraper(lambda uid: self.sweeps.read_news(uid))
+        await self.scraper.__aenter__()
         recorder = _Recorder(self.told)
         shared = Shared(
             self.api,  # type: ignore[arg-type]  # it has the methods that are used
             PodSettings(),
-            self._scraper,
+            self.scraper,
             recorder,
             Freshness(30.0),
             Watches(),
@@ -177,7 +177,7 @@ class FakeCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.sweeps.close()
-        await self._scraper.__aexit__(None, None, None)
+        await self.scraper.__aexit__(None, None, None)
 
     def apply(self, body: Object) -> None:
         """Create a sweep, and show it."""

@@ -139,6 +139,17 @@ def test_a_sweep_that_stalls_again_and_again_for_one_reason_has_one_event_whose_
     assert len(teller.posted) < 12
 
 
+def test_a_status_that_is_refused_again_and_again_has_one_event_though_each_refusal_has_the_time_in_it() -> None:
+    teller = Teller()
+    for second in range(10, 60):
+        expired = f"failed calling webhook: certificate has expired: current time 2026-01-01T00:00:{second}Z"
+        teller.tell(Event("StatusNotWritten", f"ApiServerUnavailable: {expired}", kind="Warning"))
+        teller.wait(10)
+    teller.wait(MAX_WINDOW_SECONDS)
+    [(_, last)] = teller.objects.items()
+    assert last.count == 50
+
+
 def test_a_sweep_that_stalls_for_another_reason_says_so_at_once() -> None:
     teller = Teller()
     teller.tell(stalled("QuotaExceeded", "pods=8", since="1"))

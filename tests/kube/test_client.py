@@ -2,6 +2,8 @@
 
 import errno
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -17,7 +19,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.utils import Backoff
 
 from inputs.garbage import JSON, TEXTS, is_recordable
-from seedsweep.kube.apiserver.client import Api, ApiError, _api_error, _unreachable, refusal_reason
+from seedsweep.kube.apiserver.client import ONCE, Api, ApiError, _api_error, _unreachable, refusal_reason
 
 COUNTING = (
     'Operation cannot be fulfilled on resourcequotas "few": the object has been modified; '
@@ -64,6 +66,52 @@ def test_an_api_server_that_is_away_is_told_without_the_words_of_a_library(error
     assert told.startswith("the API server cannot be reached: ")
     for word in ("ssl:", "Errno", "Connect call", "Server disconnected", "Cannot connect"):
         assert word not in told
+
+
+@asynccontextmanager
+async def answering(status: int, body: Any) -> AsyncIterator[Api]:
+    """An API server that answers everything alike."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body if isinstance(body, str) else json.dumps(body))
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server, ApiClient(Configuration(host=str(server.make_url("")).rstrip("/"))) as client:
+        yield Api(client, ONCE)
+
+
+@pytest.mark.parametrize("status", [404, 409, 429, 500])
+async def test_a_denial_by_admission_is_one_whatever_its_status(status: int):
+    """A webhook that looked for something in vain passes on the 404 of that."""
+    message = 'admission webhook "keeper.example" denied the request: configmaps "rules" not found'
+    async with answering(status, {"kind": "Status", "reason": "NotFound", "message": message}) as api:
+        with pytest.raises(ApiError) as refused:
+            await api.delete("/api/v1/namespaces/team/pods/a", "uid")
+    assert refusal_reason(refused.value) == "AdmissionDenied"
+    assert not refused.value.passing
+    assert not refused.value.missing
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ({"kind": "Status", "reason": "NotFound", "message": 'pods "a" not found'}, True),
+        ("404 page not found", False),
+        ({"code": "NotFound", "message": "no such cluster"}, False),
+    ],
+)
+async def test_only_the_api_server_itself_says_that_an_object_is_missing(body: Any, missing: bool):
+    async with answering(404, body) as api:
+        if missing:
+            await api.delete("/api/v1/namespaces/team/pods/a", "uid")
+        with pytest.raises(ApiError) as refused:
+            await api.get("/api/v1/namespaces/team/pods/a")
+        assert refused.value.missing is missing
+        if not missing:
+            assert refusal_reason(refused.value) == "NotServed"
+            with pytest.raises(ApiError):
+                await api.delete("/api/v1/namespaces/team/pods/a", "uid")
 
 
 @pytest.mark.parametrize(("times", "asked"), [(2, 3), (9, 3)])

@@ -10,7 +10,7 @@ import pytest
 
 from inputs.pod_sweeps import CLAIM, sweep_with
 from inputs.sweeps import as_resource
-from kube.fake_api import PODS, UID, FakeApi, FakeCluster, Object, body_of, settle, until
+from kube.fake_api import PODS, SWEEPS, UID, FakeApi, FakeCluster, Object, body_of, settle, until
 from seedsweep.api.episode import MAX_ATTEMPTS, Attempt, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.kube.apiserver.client import Api, ApiError
 from seedsweep.kube.apiserver.gates import GatedApi, Gates
@@ -78,6 +78,18 @@ async def test_sweeps_whose_end_no_watch_showed_are_forgotten_once_a_list_lacks_
         assert sum(sizes(fresh).values()) == 0
 
 
+async def test_the_time_to_live_of_a_rejected_sweep_is_forgotten_where_no_watch_showed_its_end():
+    async with FakeCluster(relist_seconds=20.0) as cluster:
+        forbidden = {"spec": {"serviceAccountName": "forbidden"}}
+        cluster.apply(body_of(podTemplate=forbidden, ttlSecondsAfterFinished=86_400))
+        await until(lambda: cluster.api.condition("demo", "Accepted")[0] == "False")
+        cluster.sweeps.saw_sweep(copy.deepcopy(cluster.api.objects[f"{SWEEPS}/demo"]), deleted=False)
+        assert sum(sizes(cluster.sweeps._expiry).values()) > 0
+        cluster.api.objects.clear()
+        await until(lambda: cluster.sweeps.find("team", "demo") is None and not cluster.sweeps._sweeps)
+        assert sum(sizes(cluster.sweeps._expiry).values()) == 0
+
+
 async def test_what_is_known_of_episodes_goes_with_their_sweep_and_waits_for_no_collection_of_garbage():
     async with FakeCluster() as cluster:
         body = body_of(parallelism=2)
@@ -120,6 +132,23 @@ async def test_pods_beyond_what_a_record_holds_are_forgotten_once_they_are_gone(
             attempts.gone(pod["metadata"]["uid"])
             attempts.forget_recorded(full)
         assert await attempts.seen(full) == []
+        assert sum(sizes(attempts).values()) < MANY
+
+
+async def test_pods_with_the_seeds_of_no_episode_are_forgotten_once_they_are_gone():
+    async with FakeCluster() as cluster:
+        cluster.apply(body_of(parallelism=1))
+        await until(lambda: len(cluster.api.pods()) == 1)
+        attempts = cluster.sweeps._sweeps[UID]._attempts
+        assert attempts is not None
+        owner = {"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}
+        for number in range(MANY):
+            pod = pod_of(number, component="trainer")
+            pod["metadata"] |= {"name": f"demo-wi{number}-do777", "ownerReferences": [owner]}
+            cluster.show_pod(pod)
+            pod["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": str(1000 + number)}
+            cluster.show_pod(pod, deleted=True)
+        await settle()
         assert sum(sizes(attempts).values()) < MANY
 
 

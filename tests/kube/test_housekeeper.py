@@ -41,6 +41,9 @@ class ApiServer:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.error: ApiError | None = None
         self.deleted: list[str] = []
+        self.finalizers: list[str] = []
+        """Of pods that are deleted: they stay."""
+        self.refused = 0
         self._version = 0
 
     async def get(self, path: str) -> Object:
@@ -55,6 +58,7 @@ class ApiServer:
         body = make()
         name = body["metadata"]["name"]
         if name in self.pods:
+            self.refused += 1
             raise ApiError(409, "AlreadyExists", f"pods {name} already exists")
         metadata = {**body["metadata"], "creationTimestamp": self.now.isoformat(), "uid": f"pod-{self._version}"}
         return self._store({**body, "metadata": metadata, "status": {"phase": "Pending"}})
@@ -63,7 +67,16 @@ class ApiServer:
         name = path.rsplit("/", 1)[-1]
         assert self.pods[name]["metadata"]["uid"] == uid
         self.deleted.append(uid)
-        del self.pods[name]
+        if self.finalizers:
+            held = {"deletionTimestamp": self.now.isoformat(), "finalizers": self.finalizers}
+            self.edit(**held)
+        else:
+            del self.pods[name]
+
+    def edit(self, **metadata: object) -> Object:
+        """Another hand changes the metadata of the only pod."""
+        (pod,) = self.pods.values()
+        return self._store({**pod, "metadata": {**pod["metadata"], **metadata}})
 
     def end(self, message: str, code: int = 0) -> Object:
         """The only pod ends."""
@@ -335,15 +348,18 @@ async def test_a_pod_without_a_place_is_spoken_of_after_a_while_and_ended_in_tim
     assert house.seen.warm_up.over, "so long a wait counts more than other failures"
 
 
-@pytest.mark.parametrize("gone", ["watch", "list"])
+@pytest.mark.parametrize("gone", ["watch", "watch, by force", "list"])
 async def test_a_pod_that_somebody_deletes_counts_as_a_failure(gone: str):
     house = House()
     await house.act(WARM_UP)
-    pod = house.server.pods.popitem()[1]
-    if gone == "watch":
-        house.keeper.saw_deleted(pod)
-    else:
+    deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if gone == "watch" else {}
+    pod = house.server.edit(**deleted)
+    house.server.pods.clear()
+    if gone == "list":
         await house.keeper.load()
+    else:
+        house.keeper.saw_deleted(pod)
+        await house.act(WARM_UP)
     await house.act(WARM_UP, after=60)
     (again,) = house.server.pods.values()
     assert again["metadata"]["annotations"]["seedsweep.io/attempt"] == "1"
@@ -378,6 +394,63 @@ async def test_a_pod_of_that_name_that_is_not_ours_is_told_and_never_touched():
     await house.act(FREE_ONE)
     assert "is not this sweep's" in house.seen.trouble
     assert house.server.deleted == []
+
+
+async def test_a_pod_that_lost_its_label_is_followed_by_lists_and_not_taken_for_gone():
+    house = House()
+    await house.act(FREE_ONE)
+    # As the watch shows it that asks for the label.
+    house.keeper.saw_deleted(house.server.edit(labels={}))
+    await house.act(FREE_ONE, after=60)
+    assert house.seen.freeing == {ONE}
+    assert house.seen.trouble == ""
+    house.server.end("{}")
+    await house.keeper.load()
+    assert house.seen.freed == {ONE: False}
+
+
+async def test_a_pod_that_lost_its_owner_stays_ours():
+    house = House()
+    await house.act(FREE_ONE)
+    house.keeper.saw(house.server.edit(ownerReferences=[]))
+    house.end("{}")
+    assert house.seen.freed == {ONE: False}
+
+
+async def test_a_pod_that_was_deleted_and_stays_is_told_and_asked_for_rarely_until_it_has_gone():
+    house = House()
+    await house.act(FREE_ONE)
+    house.end("{}")
+    house.recorded, house.server.finalizers = True, ["queue.io/held"]
+    next_one = Wanted({TWO: Pruning(episode=TWO.name)})
+    for _ in range(600):
+        await house.act(next_one, after=1)
+    assert house.seen.trouble.endswith(
+        "pod demo-housekeeping was deleted and stays: the finalizers queue.io/held hold it"
+    )
+    assert not house.seen.exhausted
+    assert house.server.refused < 200
+    house.server.pods.clear()
+    await house.act(next_one, after=60)
+    assert house.seen.freeing == {TWO}
+    assert len(house.server.deleted) == 1
+
+
+@pytest.mark.parametrize("code", [0, 1])
+async def test_a_pod_that_another_release_has_asked_for_more_is_waited_for_and_then_replaced(code: int):
+    house = House()
+    await house.act(WARM_UP)
+    (pod,) = house.server.pods.values()
+    (asked,) = (v for v in pod["spec"]["containers"][0]["env"] if v["name"] == Env.TASK)
+    asked["value"] = '{"rewind":true}'
+    successor = House(house.server)
+    await successor.keeper.load()
+    await successor.act(HAND_OVER, after=60)
+    assert not successor.server.refused
+    successor.end("{}" if code == 0 else "no such flag", code)
+    await successor.act(HAND_OVER, after=60)
+    assert successor.server.task().hand_over == HAND_OVER.hand_over
+    assert successor.seen.trouble == ""
 
 
 def _stale(pod: Object) -> Object:

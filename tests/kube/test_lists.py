@@ -43,7 +43,7 @@ async def listed(clock: Clock, takes: float, error: ApiError | None = None) -> L
             raise error
 
     told = SimpleNamespace(news=0)
-    lists = Lists(compare, EVERY, lambda: setattr(told, "news", told.news + 1))
+    lists = Lists(compare, EVERY, lambda: setattr(told, "news", told.news + 1), clock.seconds)
     assert not await lists.have_ended()
     lists.begin()
     assert lists.due_at(None, watched=True) == inf
@@ -77,7 +77,7 @@ async def test_one_that_is_broken_off_holds_on_to_nothing(clock: Clock) -> None:
 
     began, records = asyncio.Event(), Records()
     left = weakref.ref(records)
-    lists = Lists(partial(compare, records), EVERY, lambda: None)
+    lists = Lists(partial(compare, records), EVERY, lambda: None, 0.0)
     lists.begin()
     await began.wait()
     gc.collect()

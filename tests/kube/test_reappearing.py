@@ -51,6 +51,18 @@ async def test_a_pod_that_lost_its_label_is_told_and_followed_and_not_taken_for_
         await until(lambda: api.objects.get(f"{EPISODES}/{name}", {}).get("status", {}).get("rungScores"))
 
 
+async def test_a_pod_that_lost_its_owner_is_followed_to_its_end():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(api.pods()) == 2)
+        pod = api.pods()[0]
+        name = pod["metadata"]["name"]
+        cluster.show_pod(api.edit(f"{PODS}/{name}", lambda found: found["metadata"].update(ownerReferences=[])))
+        cluster.end_pod(pod, scores=3)
+        await until(lambda: api.objects.get(f"{EPISODES}/{name}", {}).get("status", {}).get("rungScores"))
+
+
 async def test_a_pod_that_has_ended_is_deleted_once_its_end_is_on_record():
     async with FakeCluster() as cluster:
         api = cluster.api

@@ -12,6 +12,7 @@ from inputs.pod_statuses import EPISODE, EXPECTED, NOW, Object, condition, conta
 from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.contract.foreign import MAX_TEXT
 from seedsweep.contract.message import MAX_REASON
+from seedsweep.contract.protocol import Env
 from seedsweep.kube.objects import names
 from seedsweep.kube.pods.endings import ending_of, vanished
 from seedsweep.kube.pods.facts import PodFacts, facts_of, moment, moment_or_none
@@ -189,10 +190,28 @@ def test_the_address_is_the_pods_own(address: str):
     assert facts({"podIP": address}).ip == address
 
 
+@pytest.mark.parametrize("annotations", [{}, {names.ANNOTATION_STOP_AFTER: "1"}, None, 5])
+def test_where_it_stops_is_what_its_trainer_was_told_whatever_somebody_writes_on_it(annotations: Any):
+    assert facts(annotations=annotations).stop_after == 6
+
+
 @pytest.mark.parametrize("told", ["abc", "-1", "0", "6.5", "9" * 5_000, "\N{ARABIC-INDIC DIGIT SIX}", 6, None])
-def test_a_stop_after_that_somebody_wrote_over_hides_no_pod(told: Any):
-    seen = facts(annotations={names.ANNOTATION_STOP_AFTER: told})
+def test_a_stop_after_that_is_none_hides_no_pod(told: Any):
+    odd = pod()
+    (variable,) = (v for v in odd["spec"]["containers"][0]["env"] if v["name"] == Env.STOP_AFTER)
+    variable["value"] = told
+    seen = facts_of(odd)
+    assert seen is not None
     assert (seen.episode, seen.stop_after) == (EPISODE, None)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, "9400", None, True])
+def test_a_port_that_is_none_hides_no_pod(port: Any):
+    odd = pod()
+    odd["spec"]["containers"][0]["ports"][0]["containerPort"] = port
+    seen = facts_of(odd)
+    assert seen is not None
+    assert (seen.episode, seen.port) == (EPISODE, None)
 
 
 @pytest.mark.parametrize(

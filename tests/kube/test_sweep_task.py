@@ -16,7 +16,9 @@ from seedsweep.contract.protocol import Env
 from seedsweep.engine.draft import MAX_WRITES, WRITES_PER_EPISODE
 from seedsweep.kube import supervise
 from seedsweep.kube.apiserver.client import ApiError
+from seedsweep.kube.housekeeping.cleanups import WRITERS_GONE_WITHIN_SECONDS
 from seedsweep.kube.ledger import records as records_module
+from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.sweeps import lists
 from seedsweep.kube.sweeps import sweep as sweep_module
 from seedsweep.kube.sweeps.world import MAX_UNTOLD
@@ -83,6 +85,87 @@ async def test_turns_go_on_while_a_list_takes_long_and_what_went_meanwhile_does_
         world = cluster.sweeps.find("team", "demo")
         assert world is not None
         assert {a.uid for a in world.seen.attempts} == {pod["metadata"]["uid"] for pod in api.pods()}
+
+
+async def test_a_sweep_is_suspended_though_a_list_of_its_pods_takes_long():
+    async with FakeCluster() as cluster:
+        api, original, never = cluster.api, cluster.api.list, asyncio.Event()
+
+        async def slow_list(path: str, selector: str = "", *, metadata_only: bool = False) -> AsyncIterator[Object]:
+            if path == PODS:
+                await never.wait()
+            async for item in original(path, selector, metadata_only=metadata_only):
+                yield item
+
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(api.pods()) == 2)
+        api.list = slow_list  # type: ignore[method-assign]
+        cluster.edit_sweep("demo", suspend=True)
+        await until(lambda: not api.pods())
+
+
+async def test_edits_that_come_often_keep_no_list_from_coming():
+    async with FakeCluster(relist_seconds=10.0) as cluster:
+        cluster.apply(body_of(parallelism=2))
+        await until(lambda: len(cluster.api.pods()) == 2)
+        before = cluster.api.count("LIST", PODS)
+        for number in range(20):
+            cluster.edit_sweep("demo", parallelism=3 + number % 2)
+            await settle(seconds=5.0)
+        assert 5 <= cluster.api.count("LIST", PODS) - before <= 12
+
+
+async def test_running_trainers_are_read_as_an_edited_spec_says_and_on_the_port_that_they_serve():
+    async with FakeCluster() as cluster:
+        api = cluster.api
+        cluster.apply(body_of(parallelism=1))
+        await until(lambda: len(api.pods()) == 1)
+        pod = api.pods()[0]
+        cluster.show_pod(api.edit(f"{PODS}/{pod['metadata']['name']}", runs))
+        read = cluster.scraper._states[pod["metadata"]["uid"]]
+        assert (read.target.interval, read.target.url) == (15.0, "http://127.0.0.1:9400/metrics")
+        cluster.edit_sweep("demo", scrape={"intervalSeconds": 3, "timeoutSeconds": 2, "port": 9500})
+        await until(lambda: read.target.interval == 3.0)
+        assert (read.target.timeout, read.target.url) == (2.0, "http://127.0.0.1:9400/metrics")
+
+
+def runs(pod: Object) -> None:
+    """It has its place and an address."""
+    state = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    scheduled = [{"type": "PodScheduled", "status": "True"}]
+    containers = [{"name": "trainer", "state": state}]
+    pod["status"] = {
+        "phase": "Running",
+        "podIP": "127.0.0.1",
+        "conditions": scheduled,
+        "containerStatuses": containers,
+    }
+
+
+async def test_a_page_of_a_list_that_comes_as_a_sweep_goes_has_nothing_read_any_more():
+    async with FakeCluster(relist_seconds=0.3) as cluster:
+        api, original = cluster.api, cluster.api.list
+        under_way, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow_list(path: str, selector: str = "", *, metadata_only: bool = False) -> AsyncIterator[Object]:
+            shown = [item async for item in original(path, selector, metadata_only=metadata_only)]
+            if path == PODS:
+                under_way.set()
+                await go_on.wait()
+            for item in shown:
+                yield item
+
+        body = body_of(parallelism=1)
+        cluster.apply(body)
+        await until(lambda: len(api.pods()) == 1)
+        api.edit(f"{PODS}/{api.pods()[0]['metadata']['name']}", runs)
+        api.list = slow_list  # type: ignore[method-assign]
+        await under_way.wait()
+        await settle(0.1)
+        go_on.set()
+        cluster.sweeps.saw_sweep(copy.deepcopy(body), deleted=True)
+        await settle()
+        assert cluster.scraper._states == {}
 
 
 async def test_others_get_their_turn_while_many_pods_are_looked_at(monkeypatch: pytest.MonkeyPatch):
@@ -156,6 +239,28 @@ async def test_nothing_is_made_for_a_sweep_whose_deletion_no_watch_showed(monkey
         assert list(cluster.sweeps.statuses()) == []
 
 
+async def test_a_404_that_is_not_about_the_sweep_neither_ends_it_nor_removes_what_it_has_stored():
+    """Such as of a proxy, or while the kind is not served in this version."""
+    storage = {**CLAIM, "retentionPolicy": {"whenDeleted": "Delete"}}
+    async with FakeCluster() as cluster:
+        api, sweep = cluster.api, f"{SWEEPS}/demo"
+        cluster.sweeps._clean_ups._settings = PodSettings(housekeeping_image="keeper:1")
+        cluster.apply(body_of(parallelism=2, storage=storage))
+        await until(lambda: len(api.pods()) == 2)
+
+        def refuse(verb: str, path: str, _: object) -> None:
+            if (verb, path) == ("GET", sweep):
+                raise ApiError(404, "404", "status 404: 404 page not found")
+
+        api.refuse = refuse
+        await settle(2 * WRITERS_GONE_WITHIN_SECONDS)
+        assert api.count("GET", sweep) > 1
+        assert not [pod for pod in api.pods() if "clean-up" in pod["metadata"]["name"]]
+        api.refuse = lambda verb, path, body: None
+        cluster.edit_sweep("demo", parallelism=3)
+        await until(lambda: len(api.pods()) == 3)
+
+
 async def test_a_list_shows_deletions_and_sweeps_that_no_watch_showed():
     async with FakeCluster() as cluster:
         api = cluster.api
@@ -169,6 +274,26 @@ async def test_a_list_shows_deletions_and_sweeps_that_no_watch_showed():
         assert [home.name for home, _ in cluster.sweeps.statuses()] == ["other"]
         await cluster.sweeps.compare(["team"])
         assert [home.name for home, _ in cluster.sweeps.statuses()] == ["other"]
+
+
+@pytest.mark.parametrize("namespaces", [["closed", "team"], ["team", "closed"]])
+async def test_a_namespace_whose_sweeps_may_not_be_listed_keeps_no_other_from_being_compared(namespaces: list[str]):
+    async with FakeCluster() as cluster:
+        api = cluster.api
+
+        def refuse(verb: str, path: str, _: object) -> None:
+            if verb == "LIST" and "/namespaces/closed/" in path:
+                raise ApiError(403, "Forbidden", "no")
+
+        closed = body_of(parallelism=1)
+        closed["metadata"] |= {"namespace": "closed", "uid": "closed-uid"}
+        over = {"phase": "Complete", "completionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}
+        for body in (body_of(), closed):
+            cluster.sweeps.saw_sweep(body | {"status": over}, deleted=False)
+        api.refuse = refuse
+        with pytest.raises(ApiError):
+            await cluster.sweeps.compare(namespaces)
+        assert [home.namespace for home, _ in cluster.sweeps.statuses()] == ["closed"]
 
 
 async def test_an_end_that_could_not_be_written_is_written_once_it_can(monkeypatch: pytest.MonkeyPatch):

@@ -45,8 +45,6 @@ _JSON = "application/json"
 _METADATA = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
-_NO_REFUSAL = frozenset({404, 409})
-"""Something is not there, or was changed: an answer."""
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _COUNTING = "Operation cannot be fulfilled on resourcequotas"
 
@@ -68,6 +66,11 @@ class ApiError(Exception):
     def passing(self) -> bool:
         """Whether the API server was away or busy, so that the same request may succeed later."""
         return self.status is None or self.status in _PASSING
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no such object: a 404 for a kind that is not served, or of a proxy, says nothing of any."""
+        return self.status == 404 and self.reason == "NotFound"
 
 
 class Api:
@@ -121,7 +124,7 @@ class Api:
             await self._request("DELETE", path, options)
         except ApiError as error:
             # 409: another object has the name by now.
-            if error.status not in (404, 409):
+            if not (error.missing or error.status == 409):
                 raise
 
     async def _request(
@@ -160,7 +163,8 @@ class Api:
             return data
         except ApiException as error:
             refused = _api_error(error)
-            if error.status not in _NO_REFUSAL or is_quota_conflict(refused):
+            # That something is not there, or was changed, is an answer.
+            if not (refused.missing or refused.status == 409) or is_quota_conflict(refused):
                 API_REFUSALS.labels(*kind_of(method, path), refusal_reason(refused)).inc()
             raise refused from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -200,15 +204,20 @@ def refusal_reason(error: ApiError) -> str:
         return "ApiServerUnavailable"
     if is_quota_conflict(error):
         return "QuotaExceeded"
-    said = str(error)
-    if "denied the request" in said or "denied request" in said:
-        # Of webhooks and of ValidatingAdmissionPolicies, with any status; RBAC and validation say neither.
+    if _is_denial(str(error)):
         return "AdmissionDenied"
     if error.status == 403:
-        return "QuotaExceeded" if "exceeded quota" in said else "Forbidden"
+        return "QuotaExceeded" if "exceeded quota" in str(error) else "Forbidden"
+    if error.status == 404 and not error.missing:
+        return "NotServed"
     if error.status == 413:
         return "TooLarge"
     return "Rejected" if error.status in (400, 422) else error.reason
+
+
+def _is_denial(message: str) -> bool:
+    """Whether a webhook or a ValidatingAdmissionPolicy denied a request; RBAC and validation say neither."""
+    return "denied the request" in message or "denied request" in message
 
 
 def kind_of(method: str, path: str) -> tuple[str, str]:
@@ -273,7 +282,9 @@ def _api_error(error: ApiException) -> ApiError:
         # Not the API's own words: a proxy's, or those of what stands behind one.
         said = " ".join(recordable(str(body or error.reason)).split())
         return ApiError(error.status, str(error.status), f"status {error.status}: {said}")
-    return ApiError(error.status, text(told.get("reason")) or str(error.status), message)
+    # Who denies a request may give it any status. 404 and 409 would mean that there is nothing to do, or to read again.
+    status = 403 if _is_denial(message) else error.status
+    return ApiError(status, text(told.get("reason")) or str(status), message)
 
 
 def _unreachable(error: Exception) -> str:

@@ -29,6 +29,8 @@ _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _ALIKE = frozenset({"QuotaExceeded", "ApiServerUnavailable"})
 """Refusals that have nothing to do with the object."""
+_OF_A_KIND = _ALIKE | {"AdmissionDenied", "Forbidden", "NotServed"}
+"""Refusals that other requests of the kind would meet as well."""
 
 T = TypeVar("T")
 
@@ -44,7 +46,7 @@ class ClosedError(ApiError):
 
 def _concerns_all(error: ApiError) -> bool:
     """Whether other requests of the kind would fare the same; what is wrong with one object is that object's."""
-    return refusal_reason(error) in ("ApiServerUnavailable", "QuotaExceeded", "AdmissionDenied", "Forbidden")
+    return refusal_reason(error) in _OF_A_KIND
 
 
 @dataclass(slots=True)

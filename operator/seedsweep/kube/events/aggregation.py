@@ -33,7 +33,7 @@ MAX_MESSAGE = 1_000
 MAX_NAMED = 100
 """Episodes that one message could name."""
 
-_BY_REASON = frozenset({"Stalled", "StorageNotTidy"})
+_BY_REASON = frozenset({"Stalled", "StatusNotWritten", "StorageNotTidy"})
 """Their messages change with every try: the condition's reason, the first word, tells what is the same."""
 
 

@@ -179,7 +179,7 @@ class Recorder:
             return
         self._refused_until.pop(namespace, None)
         self._changes.is_over(namespace)
-        if error.status == 404:
+        if error.missing:
             # The namespace is gone, and all that could be told there with it.
             for key in [key for key in self._waiting if key[0] == namespace]:
                 del self._waiting[key]

@@ -7,10 +7,14 @@ from datetime import datetime, timedelta
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import Export
 from seedsweep.engine.backoff import backoff
+from seedsweep.kube.apiserver.client import ApiError, is_quota_conflict
+from seedsweep.kube.apiserver.gates import ClosedError
 
 BACK_OFF = timedelta(seconds=5)
 MAX_BACK_OFF = timedelta(minutes=10)
 WARM_UP, HAND_OVER, PRUNING = "warming up", "handing over the winner", "freeing what is no longer needed"
+HELD = "PodHeld"
+"""Reason of the error for a pod that was deleted and keeps its name."""
 MAX_FAILURES = {WARM_UP: 4, HAND_OVER: 8, PRUNING: 8}
 """In a row, before a sweep begins or ends without: half a minute of pauses, and ten minutes."""
 
@@ -54,11 +58,22 @@ class Failures:
         self._clock = clock
 
     def add(self, task: HousekeepingTask, times: int, answer: HousekeepingAnswer, *, final: bool = False) -> None:
-        """It failed so often in a row."""
+        """It failed so often in a row. What nothing is known of, as of another release, is nobody's failure."""
+        if not stage_of(task):
+            return
         until = self._clock() + backoff(times, BACK_OFF, MAX_BACK_OFF)
         self.last = Failure(stage_of(task), target_of(task), times, answer, until, final)
         if self.last.stage == HAND_OVER and self.last.exhausted:
             self.given_up = self.last
+
+    def add_refusal(self, task: HousekeepingTask, attempt: int, error: ApiError) -> None:
+        """The API server made no pod for attempt 0, 1, ... of it.
+
+        An API server that is away is no reason to give up, nor is a pod that is still to go.
+        """
+        away = error.status is None or error.status >= 500 or error.status in (404, 429)
+        passing = away or error.reason == HELD or isinstance(error, ClosedError) or is_quota_conflict(error)
+        self.add(task, max(attempt, 1) if passing else attempt + 1, HousekeepingAnswer(error=str(error)))
 
     def forget(self) -> None:
         """What failed may be tried as if it never had been."""

@@ -5,6 +5,7 @@ on record; what is wanted follows anew from the record in every turn.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,10 +14,10 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, Housekeepin
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
-from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
+from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
 from seedsweep.kube.housekeeping.alarm import Alarm
-from seedsweep.kube.housekeeping.failures import PRUNING, WARM_UP, Failures, stage_of
+from seedsweep.kube.housekeeping.failures import HELD, PRUNING, WARM_UP, Failures, stage_of
 from seedsweep.kube.housekeeping.manifest import (
     MAX_PRUNED,
     Chore,
@@ -28,6 +29,7 @@ from seedsweep.kube.housekeeping.outcomes import freed_by, handed_over, not_foun
 from seedsweep.kube.housekeeping.recent import Recent
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
+from seedsweep.kube.pods.facts import finalizers_of, still_there
 from seedsweep.kube.pods.manifest import PodSettings
 
 SOON_SECONDS = 1.0
@@ -68,6 +70,10 @@ class Housekeeper:
         self._pod: Chore | None = None
         self._since = clock()
         """When the pod was first seen, by our clock: the API server's may differ."""
+        self._deleted = clock()
+        """When a pod was deleted last."""
+        self._missing = False
+        """The watch does not show the pod any more."""
         self._gone = Recent()
         """UIDs of pods that were deleted: a watch may still show them."""
         self._failures = Failures(clock)
@@ -83,19 +89,22 @@ class Housekeeper:
         try:
             found = await self._api.get(self._home.pod(names.housekeeping_name(self._home.name)))
         except ApiError as error:
-            if error.status != 404:
+            if not error.missing:
                 raise
             if known is not None and known is self._pod:
                 self._vanished(known, "its pod is gone")
         else:
             self.saw(found)
+        self._missing = False
 
     def saw(self, pod: Object) -> bool:
         """Take in a pod as a watch or an answer shows it; false where it is not this sweep's."""
-        chore = chore_of(pod)
-        if chore is None or chore.owner_uid != self._home.uid:
+        chore, known = chore_of(pod), self._pod
+        if chore is None:
             return False
-        known = self._pod
+        # What was ours once stays so, whoever takes its owner away.
+        if chore.owner_uid != self._home.uid and (known is None or known.uid != chore.uid):
+            return False
         if chore.uid in self._gone or (known is not None and chore.version <= known.version):
             return True
         if known is None or known.uid != chore.uid:
@@ -109,9 +118,14 @@ class Housekeeper:
         return True
 
     def saw_deleted(self, pod: Object) -> None:
-        """A pod of this sweep is gone."""
-        if self.saw(pod) and self._pod is not None and self._pod.uid == pod["metadata"]["uid"]:
+        """The last state of a pod that is gone, or that has lost the label by which it is watched."""
+        if not self.saw(pod) or self._pod is None or self._pod.uid != pod["metadata"]["uid"]:
+            return
+        if self._pod.deleted:
             self._vanished(self._pod, "its pod was deleted")
+        else:
+            self._missing = True
+            self._news()
 
     def _vanished(self, pod: Chore, why: str) -> None:
         self._gone.add(pod.uid)
@@ -193,6 +207,10 @@ class Housekeeper:
 
     async def act(self, sweep: SeedSweep, wanted: Wanted, on_record: Callable[[HousekeepingTask], bool]) -> None:
         """Create the pod that is wanted, once the last one is over and what it said is on record."""
+        if self._missing:
+            # It is gone, or has only lost its label; where it cannot be read, the next turn tries again.
+            with suppress(ApiError):
+                await self.load()
         self._set_alarm()
         pod, task = self._pod, wanted.task()
         stage = stage_of(task)
@@ -246,7 +264,7 @@ class Housekeeper:
             return False
         self.undeleted.done(pod.uid)
         self._gone.add(pod.uid)
-        self._pod = None
+        self._pod, self._deleted = None, self._clock()
         return True
 
     async def _create(self, sweep: SeedSweep, task: HousekeepingTask, attempt: int) -> None:
@@ -268,18 +286,17 @@ class Housekeeper:
         except ApiError as error:
             self._turned_down(task, attempt, error)
             return
-        if self.saw(found):
-            self.look_again_soon()
-        else:
+        if not self.saw(found):
             taken = f"pod {name} exists and is not this sweep's: delete it or rename the sweep"
             self._turned_down(task, attempt, ApiError(409, "NameTaken", taken))
+        elif self._pod is None and self._clock() >= self._deleted + BEGINS_WITHIN:
+            self._turned_down(task, attempt, ApiError(409, HELD, still_there(name, finalizers_of(found["metadata"]))))
+        else:
+            self.look_again_soon()
 
     def _turned_down(self, task: HousekeepingTask, attempt: int, error: ApiError) -> None:
-        """No pod; an API server that is away is no reason to give up."""
-        away = error.status is None or error.status >= 500 or error.status in (404, 429)
-        passing = away or isinstance(error, ClosedError) or is_quota_conflict(error)
-        times = max(attempt, 1) if passing else attempt + 1
-        self._failures.add(task, times, HousekeepingAnswer(error=str(error)))
+        """No pod."""
+        self._failures.add_refusal(task, attempt, error)
         self._set_alarm()
 
     def _set_alarm(self) -> None:

@@ -14,15 +14,23 @@ from pydantic import ValidationError
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.exits import last_line
-from seedsweep.contract.foreign import decimal, mapping, mappings, recordable, text, whole
+from seedsweep.contract.foreign import decimal, mapping, recordable, text, whole
 from seedsweep.contract.message import MAX_REASON
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep.contract.variables import expand, literal
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.weights import ClaimFolder
 from seedsweep.kube.pods.beside import pod_beside
-from seedsweep.kube.pods.facts import ENDED_PHASES, conditions_of, terminated_of, told, waiting_trouble
-from seedsweep.kube.pods.manifest import CONTAINER, STORAGE, Object, PodSettings, not_ours
+from seedsweep.kube.pods.facts import (
+    ENDED_PHASES,
+    asked_of,
+    conditions_of,
+    terminated_of,
+    told,
+    variable_of,
+    waiting_trouble,
+)
+from seedsweep.kube.pods.manifest import STORAGE, Object, PodSettings, not_ours
 
 COMMAND = ["seedsweep-trainer", "housekeep"]
 _MAX_PARAMETERS = 10**15
@@ -178,13 +186,14 @@ def chore_of(pod: Mapping[str, Any]) -> Chore | None:
 
 
 def _task(spec: Mapping[str, Any]) -> HousekeepingTask | None:
-    containers = (c for c in mappings(spec.get("containers")) if c.get("name") == CONTAINER)
-    variables = mappings(next(containers, mapping(None)).get("env"))
-    asked = next((v.get("value") for v in variables if v.get("name") == Env.TASK), None)
-    try:
-        return HousekeepingTask.model_validate_json(expand(asked, {})) if isinstance(asked, str) else None
-    except ValidationError:
+    asked = variable_of(asked_of(spec), Env.TASK)
+    if not isinstance(asked, str):
         return None
+    try:
+        return HousekeepingTask.model_validate_json(expand(asked, {}))
+    except ValidationError:
+        # Of another release: nothing of it is known here, and what is wanted is asked for anew.
+        return HousekeepingTask()
 
 
 def _end(status: Mapping[str, Any]) -> ChoreEnd | None:

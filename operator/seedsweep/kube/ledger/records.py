@@ -213,7 +213,7 @@ class Records:
     async def _failed(self, episode: EpisodeId, error: ApiError | ForeignObjectError) -> None:
         if isinstance(error, ForeignObjectError):
             self.unrecorded.add(episode, "NameTaken", str(error))
-        elif error.status == 404 and episode in self._versions:
+        elif error.missing and episode in self._versions:
             # Deleted by hand: it is made anew with all that is known.
             del self._versions[episode]
         elif error.status == 409 and not is_quota_conflict(error):
@@ -226,7 +226,7 @@ class Records:
         try:
             found = await self._api.get(self._path(episode))
         except ApiError as error:
-            if error.status != 404:
+            if not error.missing:
                 self.unrecorded.add(episode, refusal_reason(error), str(error), error)
             return
         self._lazy.discard(episode)

@@ -104,11 +104,13 @@ class PodAttempt:
         if ip is None or not self.facts.running:
             return None
         host = f"[{ip}]" if ":" in ip else ip
+        # What it was started with; the sweep may say another one by now.
+        port = self.facts.port or scrape.port
         return Target(
             home=home,
             pod=self.facts.name,
             uid=self.facts.uid,
-            url=f"http://{host}:{scrape.port}/metrics",
+            url=f"http://{host}:{port}/metrics",
             expected=self.expected,
             interval=float(scrape.interval_seconds),
             timeout=float(scrape.timeout_seconds),

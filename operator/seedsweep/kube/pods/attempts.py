@@ -68,6 +68,19 @@ class PodAttempts:
         """Pods that lists and watches no longer show."""
         self._reading_logs: set[asyncio.Task[None]] = set()
         self._listing = False
+        self._released = False
+
+    async def lay_out(self, sweep: SeedSweep, episodes: Collection[EpisodeId]) -> None:
+        """The spec may have changed: what lives is read as it says now, some of it at a time."""
+        self.sweep, self.episodes = sweep, episodes
+        for place, attempt in enumerate(list(self._attempts.values()), 1):
+            self._follow(attempt)
+            if place % SEEN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def release(self) -> None:
+        """Their sweep is over or gone: what is still on its way, such as a page of a list, tells nothing more."""
+        self._released = True
 
     async def load(self) -> None:
         """Read all pods; what is not there any more has vanished. Raises ApiError."""
@@ -94,7 +107,7 @@ class PodAttempts:
     def saw(self, pod: Object) -> PodFacts | None:
         """Take in a pod as a list, a watch or an answer shows it; None if it is not this sweep's."""
         facts = facts_of(pod)
-        if facts is None or not self._is_ours(facts):
+        if facts is None or self._released or not self._is_ours(facts):
             return None
         now = self._clock()
         known = self._attempts.get(facts.uid)
@@ -145,7 +158,10 @@ class PodAttempts:
             unknown = attempt.facts.episode not in self.episodes
             if not attempt.exists and (unknown or attempt.is_recorded(status) or attempt.is_one_too_many(status)):
                 del self._attempts[uid]
-                self._of_episode[attempt.facts.episode].discard(uid)
+                others = self._of_episode[attempt.facts.episode]
+                others.discard(uid)
+                if not others:
+                    del self._of_episode[attempt.facts.episode]
 
     async def seen(self, episodes: Mapping[EpisodeId, EpisodeStatus]) -> list[SeenAttempt]:
         """As the engine sees them: without those whose end is on record. Between some of them others get their turn."""
@@ -221,7 +237,12 @@ class PodAttempts:
         return attempt.exists and attempt.ending is not None and attempt.facts.uid not in self.deletions
 
     def _is_ours(self, facts: PodFacts) -> bool:
-        """By its owner, and by the name that the API server keeps unique. Any other pod that it owns is no attempt."""
+        """By its owner, and by the name that the API server keeps unique. Any other pod that it owns is no attempt.
+
+        What was ours once stays so, whoever takes its owner away.
+        """
+        if facts.uid in self._attempts:
+            return True
         return facts.owner_uid == self._home.uid and facts.name == names.object_name(self._home.name, facts.episode)
 
     async def _look_for(self, uid: str) -> None:
@@ -233,7 +254,7 @@ class PodAttempts:
         try:
             found = await self._api.get(self._path_of(attempt))
         except ApiError as error:
-            if error.status != 404:
+            if not error.missing:
                 # The next turn tries again.
                 return
             self._missing.discard(uid)

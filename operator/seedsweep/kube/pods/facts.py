@@ -10,14 +10,16 @@ from seedsweep.api.episode import EpisodeId, Interruption
 from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.contract.foreign import decimal, mapping, mappings, shown, text, whole
 from seedsweep.contract.message import MESSAGE_BYTES
+from seedsweep.contract.protocol import Env
 from seedsweep.kube.objects import names
-from seedsweep.kube.pods.manifest import CONTAINER
+from seedsweep.kube.pods.manifest import CONTAINER, METRICS_PORT
 
 MAX_GRACE_SECONDS = 10**9
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 NORMAL_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _MAX_EXIT_CODE = 2**31 - 1
+_MAX_PORT = 65535
 _BY_DISRUPTION = {
     "PreemptionByScheduler": Interruption.PREEMPTED,
     "DeletionByTaintManager": Interruption.TAINTED,
@@ -67,6 +69,8 @@ class PodFacts:
     phase: str
     running: bool
     ip: str | None
+    port: int | None
+    """Where it serves its metrics."""
     node: str | None
     image: str | None
     """With its digest, once it was pulled."""
@@ -100,7 +104,7 @@ def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
     conditions = conditions_of(status)
     scheduled = mapping(conditions.get("PodScheduled"))
     placed, unplaced = scheduled.get("status") == "True", scheduled.get("status") == "False"
-    container, annotations = container_of(status), mapping(metadata.get("annotations"))
+    container, asked = container_of(status), asked_of(spec)
     state = mapping(container.get("state"))
     taken, interruption = _taken(status, conditions)
     return PodFacts(
@@ -109,7 +113,8 @@ def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
         version=version,
         owner_uid=names.owner_uid(metadata),
         episode=episode,
-        stop_after=whole(decimal(annotations.get(names.ANNOTATION_STOP_AFTER)), 1, MAX_EVALUATIONS),
+        # As its trainer has it: an annotation may be changed by others, a variable never is.
+        stop_after=whole(decimal(variable_of(asked, Env.STOP_AFTER)), 1, MAX_EVALUATIONS),
         bound=placed,
         # Behind a gate of a queue it does not look for a place yet.
         unschedulable=unplaced and scheduled.get("reason") == "Unschedulable",
@@ -117,12 +122,13 @@ def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:
         phase=text(status.get("phase")),
         running="running" in state,
         ip=_address(status.get("podIP")),
+        port=_port(asked),
         node=text(spec.get("nodeName")) or None,
         image=text(container.get("imageID")) or text(container.get("image")) or None,
         silent=_is_silent(state, mapping(conditions.get("Ready"))),
         deleted=bool(metadata.get("deletionTimestamp")),
         grace=timedelta(seconds=whole(metadata.get("deletionGracePeriodSeconds"), 0, MAX_GRACE_SECONDS) or 0),
-        held_by=_finalizers(metadata.get("finalizers")),
+        held_by=finalizers_of(metadata),
         trouble=waiting_trouble(status) or (told(scheduled) if unplaced else ""),
         taken=taken,
         interruption=interruption,
@@ -139,6 +145,17 @@ def container_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
     """The status of our container: others may have been put beside it. Empty where there is none."""
     ours = (s for s in mappings(status.get("containerStatuses")) if s.get("name") == CONTAINER)
     return next(ours, mapping(None))
+
+
+def asked_of(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Our container as it was asked for. Empty where there is none."""
+    ours = (c for c in mappings(spec.get("containers")) if c.get("name") == CONTAINER)
+    return next(ours, mapping(None))
+
+
+def variable_of(container: Mapping[str, Any], name: str) -> object:
+    """What a container was told by the variable of this name; None without it."""
+    return next((v.get("value") for v in mappings(container.get("env")) if v.get("name") == name), None)
 
 
 def terminated_of(status: Mapping[str, Any]) -> Terminated | None:
@@ -203,8 +220,21 @@ def _address(value: object) -> str | None:
         return None
 
 
-def _finalizers(value: object) -> str:
+def _port(container: Mapping[str, Any]) -> int | None:
+    ports = (p.get("containerPort") for p in mappings(container.get("ports")) if p.get("name") == METRICS_PORT)
+    return whole(next(ports, None), 1, _MAX_PORT)
+
+
+def finalizers_of(metadata: Mapping[str, Any]) -> str:
+    """Their names, which keep an object in the API; empty where there are none."""
+    value = metadata.get("finalizers")
     return text(", ".join(text(name) for name in value)) if isinstance(value, list) else ""
+
+
+def still_there(name: str, held_by: str) -> str:
+    """What is told of a pod that was deleted and keeps its name; `held_by`: its finalizers."""
+    why = f"the finalizers {held_by} hold it" if held_by else "its node has not ended it yet"
+    return f"pod {name} was deleted and stays: {why}"
 
 
 def _is_silent(state: Mapping[str, Any], ready: Mapping[str, Any]) -> bool:

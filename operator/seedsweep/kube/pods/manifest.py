@@ -20,6 +20,7 @@ from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.objects import names
 
 CONTAINER = "trainer"
+METRICS_PORT = "metrics"
 SCRATCH = "/var/run/seedsweep"
 """Where the read-only pod may write: an emptyDir."""
 STORAGE = "/var/lib/seedsweep"
@@ -172,7 +173,7 @@ def _container(sweep: SeedSweep, start: StartEpisode) -> Object:
         **given,
         "name": CONTAINER,
         "env": _environment(sweep, start),
-        "ports": [{"name": "metrics", "containerPort": sweep.spec.scrape.port}],
+        "ports": [{"name": METRICS_PORT, "containerPort": sweep.spec.scrape.port}],
         "volumeMounts": _mounts(sweep.spec, given.get("volumeMounts", [])),
         "terminationMessagePath": DEFAULT_TERMINATION_LOG,
         # What a trainer without last words printed last explains its failure.

@@ -10,7 +10,7 @@ from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
 from seedsweep.kube.apiserver.gates import GatedApi, Refusals
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
-from seedsweep.kube.pods.facts import PodFacts
+from seedsweep.kube.pods.facts import PodFacts, still_there
 from seedsweep.kube.pods.manifest import pod_manifest
 
 Saw = Callable[[Object], PodFacts | None]
@@ -56,7 +56,6 @@ class Starts:
             taken = f"pod {name} exists and is not this sweep's: delete it, or rename the sweep"
             self.refused.add(episode, "NameTaken", taken)
         elif facts.deleted:
-            why = f"the finalizers {facts.held_by} hold it" if facts.held_by else "its node has not ended it yet"
-            self.refused.add(episode, "PodHeld", f"pod {name} was deleted and stays: {why}")
+            self.refused.add(episode, "PodHeld", still_there(name, facts.held_by))
         else:
             self.refused.done(episode)

@@ -11,7 +11,7 @@ from time import monotonic
 from seedsweep.api.reading.stored import read_status
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.status.conditions import transitions
-from seedsweep.kube.apiserver.client import Object
+from seedsweep.kube.apiserver.client import ApiError, Object
 from seedsweep.kube.events.aggregation import LIFE_SECONDS
 from seedsweep.kube.events.recorder import ENDS
 from seedsweep.kube.events.webhook import Webhook
@@ -111,27 +111,25 @@ class Fleet:
         Args:
             namespaces: those that are watched; empty for all.
 
-        Raises ApiError.
+        Raises ApiError once all that can be listed have been compared.
         """
         known: dict[str, tuple[Home, Object | None]] = {
             uid: (sweep.home, sweep.body) for uid, sweep in self._sweeps.items()
         }
         known |= {uid: (over.home, over.storage) for uid, over in self._over.items()}
         shown, of_pods = self._shared.freshness.known(), self._shared.freshness.sweeps_of_pods()
-        listed = set()
+        listed: set[str] = set()
+        refused: dict[str | None, ApiError] = {}
         for namespace in namespaces or (None,):
-            async for body in self._shared.api.list(sweeps_path(namespace)):
-                metadata = body["metadata"]
-                listed.add(metadata["uid"])
-                self._shared.freshness.listed(metadata["uid"], int(metadata["resourceVersion"]), monotonic())
-                try:
-                    self._take(body, gone=bool(metadata.get("deletionTimestamp")))
-                except Exception as error:
-                    # One bad sweep keeps nobody from being compared.
-                    note_error("sweep", error, 0.0, SweepLog(_log, metadata["namespace"], metadata["name"]))
-        for uid in (known.keys() | shown) - listed:
+            try:
+                await self._take_listed(namespace, listed)
+            except ApiError as error:
+                refused[namespace] = error
+        # Where a list was refused, nothing is known to be gone.
+        kept = {uid for uid, (home, _) in known.items() if not refused.keys().isdisjoint({None, home.namespace})}
+        for uid in (known.keys() | (shown if not refused else set())) - listed - kept:
             self._shared.freshness.not_listed(uid)
-        for uid in known.keys() - listed:
+        for uid in known.keys() - listed - kept:
             home, storage = known[uid]
             SweepLog(_log, home.namespace, home.name).info("deleted, as a list shows")
             self._forget(uid)
@@ -140,6 +138,20 @@ class Fleet:
         for uid in of_pods - self._sweeps.keys():
             # The pods of what is over or gone are listed by nobody.
             self._shared.freshness.forget_pods(uid)
+        for refusal in refused.values():
+            raise refusal
+
+    async def _take_listed(self, namespace: str | None, listed: set[str]) -> None:
+        """Take in the sweeps of a namespace, or of all, and note their UIDs; raises ApiError."""
+        async for body in self._shared.api.list(sweeps_path(namespace)):
+            metadata = body["metadata"]
+            listed.add(metadata["uid"])
+            self._shared.freshness.listed(metadata["uid"], int(metadata["resourceVersion"]), monotonic())
+            try:
+                self._take(body, gone=bool(metadata.get("deletionTimestamp")))
+            except Exception as error:
+                # One bad sweep keeps nobody from being compared.
+                note_error("sweep", error, 0.0, SweepLog(_log, metadata["namespace"], metadata["name"]))
 
     def read_news(self, uid: str) -> None:
         """Metrics of a pod of this sweep have changed."""
@@ -190,6 +202,7 @@ class Fleet:
             await sweep.run()
         except GoneError:
             # The watch did not show its deletion.
+            self._expiry.forget(sweep.home.uid)
             self._clean_ups.begin(sweep.home, sweep.body)
         else:
             self._is_over(sweep.home, sweep.status.written, sweep.body)

@@ -20,12 +20,16 @@ what it can do is left to other requests."""
 class Lists:
     """Compares what lists show with what is known, again and again."""
 
-    def __init__(self, compare: Callable[[], Awaitable[None]], every: float, news: Callable[[], None]) -> None:
-        """`compare` raises ApiError; `every`: seconds; `news` is called when one has ended."""
+    def __init__(
+        self, compare: Callable[[], Awaitable[None]], every: float, news: Callable[[], None], listed: float
+    ) -> None:
+        """`compare` raises ApiError; `every`: seconds; `news` is called when one has ended; `listed`: as the field."""
         self._compare = compare
         self._every = every
         self._news = news
-        self._ended = monotonic()
+        self.listed = listed
+        """When the last one ended that did not fail, by a steady clock."""
+        self._ended = listed
         self._rest = 0.0
         self._again = every
         self._task: asyncio.Task[None] | None = None
@@ -72,5 +76,6 @@ class Lists:
             # The gate of these requests tells it. It says nothing about how long a list takes.
             self._again, self._rest = LIST_AGAIN_SECONDS, 0.0
         else:
-            self._again, self._rest = self._every, REST * (monotonic() - began)
+            self.listed = monotonic()
+            self._again, self._rest = self._every, REST * (self.listed - began)
         self._ended = monotonic()

@@ -85,6 +85,8 @@ class Sweep:
         self._attempts: PodAttempts | None = None
         self._records: Records | None = None
         """Kept when the spec changes: what waits to be written still does. Read anew after an error."""
+        self._listed: float | None = None
+        """When its pods were listed last, by a steady clock; None: they have to be before its next turn."""
         self._housekeeper = Housekeeper(self._api, self.home, shared.settings, self._wake.set, now)
         self.status = StatusRecord(self._api, self.home, self.changed)
         self.status.saw(body)
@@ -113,6 +115,8 @@ class Sweep:
 
     def release(self) -> None:
         """It is over or gone: let go of what is known of its episodes, though this object may be referred to still."""
+        if self._attempts is not None:
+            self._attempts.release()
         self.world = self.last = self.layout = self._attempts = self._records = None
         self.status.release()
 
@@ -139,7 +143,7 @@ class Sweep:
                 TURN_FAILURES.inc()
                 note_error("sweep", error, wait, self._log)
                 await self._acceptance.tell_stalled(self.home, error)
-            self._judged = self._records = None
+            self._judged = self._records = self._listed = None
             await asyncio.sleep(wait)
             if monotonic() - began > MAX_SLEEP_SECONDS:
                 waits = pauses(RETRY_SECONDS, MAX_RETRY_SECONDS)
@@ -154,7 +158,7 @@ class Sweep:
             self._judged = self.body["metadata"].get("generation")
             accepted = await self._acceptance.judge(self.home, self.body)
             if accepted is None:
-                self.world = None
+                self.world = self._listed = None
                 await self._wait_for_change()
             elif await self._race(accepted):
                 return
@@ -176,7 +180,7 @@ class Sweep:
         try:
             found = await self._api.get(self.home.path)
         except ApiError as error:
-            if error.status == 404:
+            if error.missing:
                 raise GoneError from error
             raise
         if found["metadata"]["uid"] != self.home.uid or found["metadata"].get("deletionTimestamp"):
@@ -188,9 +192,11 @@ class Sweep:
         sweep, layout = accepted.sweep, accepted.layout
         if self._attempts is None:
             self._log.info("accepted: %d episodes, %d at once", len(layout.episodes), sweep.spec.parallelism)
-        attempts = self._attempts_of(sweep, layout)
+        attempts = await self._attempts_of(sweep, layout)
         records = await self._records_of(layout)
-        await self._load_pods(attempts, sweep)
+        if self._listed is None:
+            await self._load_pods(attempts, sweep)
+            self._listed = monotonic()
         known = self.status.written
         if known.hand_over_failed and known.observed_generation != self._judged:
             self._housekeeper.begin_again()
@@ -205,12 +211,14 @@ class Sweep:
         )
         world = KubeWorld(self.home, sweep, hands, accepted.objections)
         self.world, self.layout = world, layout
-        lists = Lists(partial(self._compare, attempts, world), self._shared.relist_seconds, self._wake.set)
+        compare = partial(self._compare, attempts, world)
+        lists = Lists(compare, self._shared.relist_seconds, self._wake.set, self._listed)
         lazily = asyncio.create_task(records.write_lazily())
         lazily.add_done_callback(lambda _: self._wake.set())
         try:
-            over = await self._turns(world, layout, lists, lazily)
+            over = await self._turns(world, layout, attempts, lists, lazily)
         finally:
+            self._listed = lists.listed
             lists.close()
             lazily.cancel()
         if over:
@@ -227,16 +235,17 @@ class Sweep:
         self._records.lay_out(layout)
         return self._records
 
-    def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> PodAttempts:
+    async def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> PodAttempts:
         if self._attempts is None:
             shared, wake = self._shared, self._wake.set
             around = Surroundings(self._api, self.home, shared.scraper, shared.freshness, wake, now, self._log)
             self._attempts = PodAttempts(around, sweep, layout.index)
-        self._attempts.sweep, self._attempts.episodes = sweep, layout.index
+        await self._attempts.lay_out(sweep, layout.index)
         return self._attempts
 
-    async def _turns(self, world: KubeWorld, layout: Layout, lists: Lists, lazily: asyncio.Task[None]) -> bool:
-        attempts = self._attempts_of(world.sweep, layout)
+    async def _turns(
+        self, world: KubeWorld, layout: Layout, attempts: PodAttempts, lists: Lists, lazily: asyncio.Task[None]
+    ) -> bool:
         while not self._is_changed:
             if is_over(self.status.written, self.body):
                 # The answer to that write got lost, or another operator made it.
