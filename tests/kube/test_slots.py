@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedsweep.kube.scraping.slots import Slots
+from seedsweep.kube.process.slots import Slots
 
 Item = tuple[str, int]
 

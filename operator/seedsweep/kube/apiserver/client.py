@@ -24,12 +24,15 @@ from kubernetes.aio.config import (
 from kubernetes.aio.utils import Backoff, on_retry_after_error
 
 from seedsweep.contract.foreign import mapping, parse_json, recordable, text
+from seedsweep.kube.apiserver.turns import Turns
 from seedsweep.kube.process.metrics import API_CALLS, API_REFUSALS, API_SECONDS
 
 Object = dict[str, Any]
 
 MAX_AT_ONCE = 64
 """Requests in flight; more only queue in the API server."""
+FOR_NEWCOMERS = 8
+"""Of them, for namespaces that have none in flight."""
 TIMEOUT_SECONDS = 30.0
 MAX_WAIT_SECONDS = 10.0
 """Between two tries of one request, whatever Retry-After says."""
@@ -79,7 +82,7 @@ class Api:
     def __init__(self, client: ApiClient, patience: Backoff = PATIENCE) -> None:
         self._client = client
         self._patience = patience
-        self._turn = asyncio.Semaphore(MAX_AT_ONCE)
+        self._turns = Turns(MAX_AT_ONCE, FOR_NEWCOMERS)
 
     async def get(self, path: str) -> Object:
         """One object. This and all others raise ApiError."""
@@ -173,7 +176,7 @@ class Api:
     async def _once(
         self, method: str, path: str, body: Object | None, query: Mapping[str, str], extra: Mapping[str, str]
     ) -> bytes:
-        async with self._turn:
+        async with self._turns.of(namespace_of(path)):
             _, url, headers, *_ = await self._client.param_serialize(
                 method,
                 path,
@@ -222,13 +225,23 @@ def _is_denial(message: str) -> bool:
 
 def kind_of(method: str, path: str) -> tuple[str, str]:
     """Verb and resource of a request as a Role names them, such as ("get", "pods/log")."""
-    prefix, *parts = path.partition("?")[0].strip("/").split("/")
-    below = parts[1:] if prefix == "api" else parts[2:]
+    below = _below_the_group(path)
     if below[:1] == ["namespaces"] and len(below) > 2:
         below = below[2:]
-    resource, *named = below or [prefix]
+    resource, *named = below
     verb = "list" if method == "GET" and not named else _VERBS[method]
     return verb, "/".join([resource, *named[1:2]])
+
+
+def namespace_of(path: str) -> str:
+    """The namespace that a request is in; empty where it is in none."""
+    below = _below_the_group(path)
+    return below[1] if below[:1] == ["namespaces"] and len(below) > 2 else ""
+
+
+def _below_the_group(path: str) -> list[str]:
+    prefix, *parts = path.partition("?")[0].strip("/").split("/")
+    return (parts[1:] if prefix == "api" else parts[2:]) or [prefix]
 
 
 def default_namespace() -> str:

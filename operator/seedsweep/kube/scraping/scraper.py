@@ -22,8 +22,8 @@ from seedsweep.contract.trouble import InternalError, Trouble
 from seedsweep.engine.observation import Reading
 from seedsweep.kube.process.clock import now
 from seedsweep.kube.process.metrics import SCRAPE_SECONDS, SCRAPES
+from seedsweep.kube.process.slots import Slots
 from seedsweep.kube.scraping.prometheus import Prometheus, PrometheusServer
-from seedsweep.kube.scraping.slots import Slots
 from seedsweep.kube.scraping.sources import Pods, Source
 from seedsweep.kube.scraping.target import Target
 
