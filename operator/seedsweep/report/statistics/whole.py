@@ -28,6 +28,7 @@ from seedsweep.report.statistics.analysis import (
 )
 from seedsweep.report.statistics.by_seeds import scores_by_seeds, seed_axes
 from seedsweep.report.statistics.whole_curves import WholeCurves, whole_curves
+from seedsweep.report.words import counted
 from seedsweep.science.expected import expected_best, plug_in_expected_best
 from seedsweep.science.seeds.grid import (
     Components,
@@ -234,7 +235,7 @@ def _components(grid: NDArray[np.float64], failed: int) -> Components:
 
 
 def _grid_words(grid: NDArray[np.float64]) -> str:
-    return f"of {grid.shape[0]} x {grid.shape[1]} seeds with {int(np.isfinite(grid).sum())} scores"
+    return f"of {grid.shape[0]} x {grid.shape[1]} seeds with {counted(int(np.isfinite(grid).sum()), 'score')}"
 
 
 def _one_seed(kind: str, seeds: Sequence[int], grid: NDArray[np.float64], maximize: bool) -> OneSeed:
@@ -266,7 +267,8 @@ def _too_little(planned: int | None, curves: WholeCurves) -> str:
         return "there is one evaluation a run. Evaluate more often to get it."
     n = len(curves.episodes)
     if planned is None or n < FEWEST_FOR_EVIDENCE:
-        return f"{n} whole curves are too few. Run {FEWEST_FOR_EVIDENCE} or more episodes to get it."
+        fewest = FEWEST_FOR_EVIDENCE
+        return f"it needs {fewest} whole curves and found {n}. Run {fewest} or more episodes to get it."
     if np.isnan(curves.scores).all():
         return "no episode has a defined score. Run episodes that do not all diverge to get it."
     return ""
