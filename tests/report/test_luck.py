@@ -49,7 +49,7 @@ def test_without_predictions_the_number_of_examples_bounds_luck() -> None:
     found = luck_of(of(record), Beside())
     assert isinstance(found, Approximate)
     assert found.noise**2 + found.skill**2 == pytest.approx(found.observed**2)
-    assert "An approximation, because no answers to single examples are known: the 20 scores" in words_of(record)
+    assert "An approximation, because not all answers to single examples are known: the 20 scores" in words_of(record)
 
 
 def test_where_neither_is_known_it_is_withheld_with_the_remedy() -> None:

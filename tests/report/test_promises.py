@@ -60,6 +60,8 @@ def test_every_remedy_of_a_cut_is_one_of_those_that_are_followed_here() -> None:
     assert set(told) == {EXPECTED_BEST, OF_FINALS, EVIDENCE, WOULD_HAVE_WON}
     for what in (EXPECTED_BEST, OF_FINALS, EVIDENCE):
         assert "Run the sweep without earlyStopping to get" in told[what]
+    # Of fewer there is none either.
+    assert told[EVIDENCE].endswith("to get it, with 20 or more episodes.")
     assert "Set earlyStopping.audit to get an estimate" in told[WOULD_HAVE_WON]
 
 
@@ -96,6 +98,10 @@ def test_a_metric_without_a_best_value_has_none() -> None:
     assert expected is not None
     assert expected.error_reduction == ()
     assert "relative error reduction" not in words_of(record)
+    assert (
+        "Relative error reduction : no best value of the metric is on record. Declare trainer.metric.range"
+        in words_of(record)
+    )
 
 
 def test_without_early_stopping_and_with_a_grid_it_is_told_which_seed_matters() -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from host import needs
 from inputs import records
+from inputs.bracketed import bracketed
 from inputs.floored import floored
+from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeId
 from seedsweep.codes import Exit
 from seedsweep.parts import install_command
@@ -337,6 +339,18 @@ def test_a_record_with_a_floor_is_no_sample_of_whole_runs(
     records.write(tmp_path / "floor", floored())
     assert seedsweep(*command) == BAD_INPUT
     assert "earlyStopping" in capsys.readouterr().err
+
+
+def test_brackets_are_compared_at_the_first_of_their_cuts(capsys: pytest.CaptureFixture[str]) -> None:
+    record = bracketed()
+    later = record.cuts[0].data.evolve(bracket=0, evaluation=records.RUNG + 4)
+    record.cuts.append(record.cuts[0].evolve(metadata=ObjectMeta(name="rte-b0-r0"), data=later))
+    folder = Path("brackets")
+    folder.mkdir()
+    records.write(folder, record)
+    assert f"--evaluations {records.RUNG} --to NEW" in refusal(capsys, imported(Path("a"), A), folder)
+    assert seedsweep("export", folder, "--to", "runs.parquet") == 0
+    assert seedsweep("import", "runs.parquet", "--evaluations", records.RUNG, "--to", "one") == 0
 
 
 def test_survivors_are_refused_and_the_remedy_compares_at_the_cut(capsys: pytest.CaptureFixture[str]) -> None:

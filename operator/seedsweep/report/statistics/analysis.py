@@ -16,6 +16,8 @@ EXPECTED_BEST = "Expected best of n runs"
 OF_FINALS = "Mean and spread of final scores, and the shares of either seed in it"
 EVIDENCE = "What a cut would have seen of the end"
 WOULD_HAVE_WON = "Whether a loser would have won"
+FEWEST_FOR_EVIDENCE = 20
+"""Episodes: with fewer, a rank correlation is known to no better than 0.4."""
 _AT_MOST_ONE = frozenset({"accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman"})
 _AT_LEAST_ZERO = frozenset({"mse", "loss"})
 """Metrics of our trainer."""
@@ -117,28 +119,27 @@ def withheld(status: SweepStatus) -> list[Withheld]:
     if status.design == "full":
         return []
     if status.design == "floor":
-        return _withheld_by_a_floor()
-    selected = "the survivors ran to the end because they were ahead, so their final scores are no sample of all runs"
-    remedy = "Run the sweep without earlyStopping to get"
-    missing = [
-        Withheld(EXPECTED_BEST, f"{selected}. {remedy} it."),
-        Withheld(OF_FINALS, f"{selected}. {remedy} them, with a grid of seeds."),
-        Withheld(EVIDENCE, f"losers have no end to compare with. {remedy} it."),
-    ]
+        # Who falls is decided by its own score alone: scores at the floor are not selected, and final ones are.
+        return _without_final_scores(
+            "only those above the floor ran to the end, so final scores are no sample of all runs",
+            "who fell has no end, so that nobody knows whether it would have won",
+        )
+    missing = _without_final_scores(
+        "the survivors ran to the end because they were ahead, so their final scores are no sample of all runs",
+        "losers have no end to compare with",
+    )
     if status.design == "cut":
         why = "no loser was trained on to find out. Set earlyStopping.audit to get an estimate."
         missing.append(Withheld(WOULD_HAVE_WON, why))
     return missing
 
 
-def _withheld_by_a_floor() -> list[Withheld]:
-    """Who falls is decided by its own score alone: scores at the floor are not selected, and final ones are."""
-    selected = "only those above the floor ran to the end, so final scores are no sample of all runs"
+def _without_final_scores(selected: str, endless: str) -> list[Withheld]:
     remedy = "Run the sweep without earlyStopping to get"
     return [
         Withheld(EXPECTED_BEST, f"{selected}. {remedy} it."),
         Withheld(OF_FINALS, f"{selected}. {remedy} them, with a grid of seeds."),
-        Withheld(EVIDENCE, f"who fell has no end, so that nobody knows whether it would have won. {remedy} it."),
+        Withheld(EVIDENCE, f"{endless}. {remedy} it, with {FEWEST_FOR_EVIDENCE} or more episodes."),
     ]
 
 

@@ -18,6 +18,7 @@ from seedsweep.report.facts import imported_from
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import (
     EVIDENCE,
+    FEWEST_FOR_EVIDENCE,
     Analysis,
     Withheld,
     analyses,
@@ -40,8 +41,6 @@ from seedsweep.science.seeds.grid import (
 )
 from seedsweep.science.stopping.evidence import Evidence, evidence
 
-FEWEST_FOR_EVIDENCE = 20
-"""Episodes: with fewer, a rank correlation is known to no better than 0.4."""
 _DRAWN = 12
 _WORDS = ("weight-init", "data-order")
 
@@ -130,13 +129,20 @@ def whole_runs(record: Record) -> Whole:
     expected = _expected(record, layout, analysis)
     missing: list[Withheld] = []
     seeds = _seeds(layout, analysis, missing)
-    if imported_from(status) is not None and not expected.error_reduction:
-        why = (
-            "an imported curve tells neither the metric's best value nor its epochs. "
-            "Train with `seedsweep run` and a trainer.metric.range to get them."
-        )
-        missing.append(Withheld("Relative error reduction, and one evaluation an epoch", why))
+    if best_possible(layout) is None:
+        missing.append(_without_best_value(status))
     return Whole(expected, seeds, _where_to_cut(record, layout, missing), tuple(missing))
+
+
+def _without_best_value(status: SweepStatus) -> Withheld:
+    if imported_from(status) is None:
+        why = "no best value of the metric is on record. Declare trainer.metric.range to get it."
+        return Withheld("Relative error reduction", why)
+    why = (
+        "an imported curve tells neither the metric's best value nor its epochs. "
+        "Train with `seedsweep run` and a trainer.metric.range to get them."
+    )
+    return Withheld("Relative error reduction, and one evaluation an epoch", why)
 
 
 def expected_of(record: Record) -> ExpectedBest | None:
