@@ -106,7 +106,9 @@ def test_without_a_test_set_the_page_says_that_the_score_is_optimistic() -> None
 
 
 def test_one_episode_is_said_to_differ_from_nothing() -> None:
-    assert "1 episode of example/tiny-encoder, ranked by validation" in text_of(page_of(records.fully_trained(1, 1)))
+    words = text_of(page_of(records.fully_trained(1, 1)))
+    assert "1 episode of example/tiny-encoder, ranked by validation" in words
+    assert "the best score of the whole run of the only episode; n = 1." in words
     assert "2 episodes of example/tiny-encoder that differ only in their seeds, ranked by" in text_of(
         page_of(records.fully_trained(2, 1))
     )

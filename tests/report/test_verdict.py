@@ -254,7 +254,8 @@ def test_one_example_and_one_kept_are_told_in_the_singular() -> None:
     assert "of 1 would change" not in words
     whole = records.fully_trained(2, 1)
     assert whole.status.best is not None
-    labels, found = [0, 1] * 10, {}
+    labels: list[float] = [0, 1] * 10
+    found = {}
     for name in ("wi0-do0", "wi1-do0"):
         said = labels if name == whole.status.best.episode else [1 - labels[0], *labels[1:]]
         at = records_best(whole, name)

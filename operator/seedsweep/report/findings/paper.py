@@ -95,7 +95,7 @@ def _stopped(record: Record) -> str:
     """What stopped episodes early, as the end of a sentence; empty where nothing did."""
     t, floor = len(record.episodes), at_floor(record)
     if floor is not None:
-        rule = f"not better than a constant answer by more than {floor.margin} standard errors"
+        rule = f"not better than a constant answer by more than {floor.margin_words}"
         return f"; a floor at evaluation {floor.evaluation} stopped {len(floor.fallen)} of {t}, those {rule}"
     if not record.cuts:
         return ""

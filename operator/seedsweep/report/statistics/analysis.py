@@ -264,7 +264,9 @@ def _last(status: EpisodeStatus) -> _Found | None:
 
 def _of(scores: _Scores, t: int) -> str:
     n = len(scores.values)
-    return f"all {counted(t, 'episode')}" if n == t else f"{n} of {counted(t, 'episode')}"
+    if n == t:
+        return f"all {t:,} episodes" if t > 1 else "the only episode"
+    return f"{n:,} of {counted(t, 'episode')}"
 
 
 def _analysis(title: str, source: str, scores: _Scores, baseline: float | None, layout: Layout) -> Analysis | None:
