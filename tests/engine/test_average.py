@@ -112,7 +112,7 @@ def test_one_survivor_is_no_average():
     layout = study(2, (3, 1), result="average")
     records = {0: RECORDS[0], 1: RECORDS[1]}
     todo = look(layout, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
-    expected = f"an average takes 2 to {MAX_MEMBERS} survivors, and there are 1"
+    expected = f"an average takes 2 to {MAX_MEMBERS} survivors, not 1"
     assert (handed_over(todo).average_of, average_in(todo)) == ({}, Average(members=1, reason=expected))
 
 

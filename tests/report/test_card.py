@@ -67,6 +67,8 @@ def test_card_of_an_average_says_so_before_and_after_it_was_made() -> None:
     assert "These are the weights of the average of the best weights of 3 survivors" in done
     gave_way = completion.completed(card, TEST, GAVE_WAY)
     assert "the winner, not the average of the 3 survivors that was declared: a \\<barrier\\>" in gave_way
+    one = completion.average_words(answers.Average(members=1, reason="an average takes 2 to 100 survivors, not 1"))
+    assert one.startswith("the winner, not the average of the 1 survivor that was declared: ")
 
 
 def test_card_says_why_no_average_was_tried() -> None:

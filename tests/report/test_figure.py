@@ -4,6 +4,7 @@ import re
 from xml.etree import ElementTree
 
 from inputs import records
+from inputs.floored import floored
 from seedsweep.report.figures.curve_figures import curves_figure
 from seedsweep.report.figures.drawing import VARIABLES, page_svg
 from seedsweep.report.figures.scales import visible_range
@@ -113,3 +114,9 @@ def test_sweep_without_any_score_has_a_figure() -> None:
     bare = [e.model_copy(update={"status": e.status.model_copy(update={"scores": []})}) for e in record.episodes]
     unstarted = record.with_status(best=None, evaluations=None, steps=None)
     assert ElementTree.fromstring(draw_curves(Record(unstarted.sweep, bare, []))).tag == f"{SVG}svg"
+
+
+def test_the_key_says_what_light_curves_are_wherever_there_are_any() -> None:
+    assert "lost, until its stop" in texts(parsed(records.finished()))
+    assert "lost, until its stop" in texts(parsed(floored()))
+    assert "lost, until its stop" not in texts(parsed(records.fully_trained()))

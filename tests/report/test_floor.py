@@ -8,6 +8,7 @@ from inputs import records
 from inputs.floored import BUDGET, FALLEN, floored
 from report.pages import words_of
 from report.test_promises import card_of, of
+from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import Verdict
 from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.report.statistics.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, analyses, withheld
@@ -112,3 +113,12 @@ def test_the_card_has_all_that_made_the_model_the_budget_too() -> None:
 def test_a_record_without_a_floor_tells_of_none() -> None:
     assert at_floor(of(records.finished())) is None
     assert "Floor at" not in words_of(records.finished())
+
+
+def test_a_margin_of_one_is_told_in_the_singular() -> None:
+    record = floored()
+    stopping = EarlyStopping.model_validate({"floor": {"atPercent": 30, "margin": "1"}})
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(early_stopping=stopping)))
+    assert "by more than 1 standard error of that answer's score" in words_of(record)
+    assert "by more than 1 standard error;" in card_of(record)
+    assert found(floored()).margin_words == "2 standard errors"

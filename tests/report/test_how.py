@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from inputs import records
+from inputs.bracketed import CUT, KEPT, UNCUT, bracketed
+from inputs.floored import floored
+from inputs.two_cuts import two_cuts
 from report.pages import words_of
 from seedsweep.api.episode import EndReason, Interruption, StopReason
+from seedsweep.api.provenance import Provenance
 from seedsweep.api.status import Average
 from seedsweep.contract.conditions import FILE, conditions_bytes, parse_conditions
 from seedsweep.report.beside import Beside, read_beside
@@ -143,3 +147,38 @@ def test_published_results_are_marked_as_such() -> None:
     words = words_of(records.finished())
     assert "Published results Not from this record" in words
     assert "BERT, best of many seeds (Dodge et al. 2020) 91.4 77.3 67.6 95.1" in words
+
+
+def test_a_paper_says_what_a_floor_stopped() -> None:
+    paper = paper_of(of(floored()))
+    assert paper is not None
+    assert "; a floor at evaluation 6 stopped 2 of 5, those not better than a constant answer by" in paper.sentence
+
+
+def test_a_paper_counts_who_went_on_in_brackets_and_past_several_cuts() -> None:
+    paper = paper_of(of(bracketed()))
+    assert paper is not None
+    assert f"; after an early cut, {UNCUT + KEPT} of {UNCUT + CUT} continued. " in paper.sentence
+    assert " The best scores of full runs in bracket 0 (n = 3) have a mean of 0." in paper.sentence
+    twice = paper_of(two_cuts(12, 9, 20))
+    assert twice is not None
+    assert "; after 2 early cuts, 20 of 108 continued. " in twice.sentence
+
+
+def test_a_paper_tells_a_test_score_that_is_undefined_from_none() -> None:
+    record = records.finished()
+    assert record.status.best is not None
+    assert record.status.best.test is not None
+    test = record.status.best.test.evolve(score=None, interval=None)
+    paper = paper_of(of(record.with_status(best=record.status.best.evolve(test=test))))
+    assert paper is not None
+    assert "the test score is undefined (n = 277)." in paper.sentence
+    assert "| test accuracy | undefined |" in paper.markdown
+
+
+def test_the_name_of_a_class_is_text_in_markdown_and_latex() -> None:
+    record = records.finished().with_status(provenance=Provenance(positive_label="<50K | R&D"))
+    paper = paper_of(of(record))
+    assert paper is not None
+    assert r"| test accuracy of \<50K \| R\&D | 0.6643 |" in paper.markdown
+    assert r"test accuracy of \textless{}50K \textbar{} R\&D & 0.6643 \\" in paper.latex

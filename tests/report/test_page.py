@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Average
+from seedsweep.api.sweep import Trainer
 from seedsweep.report.figures.drawing import STYLE_SHEET
 from seedsweep.report.page import build_report, write_report
 
@@ -103,6 +105,27 @@ def test_without_a_test_set_the_page_says_that_the_score_is_optimistic() -> None
     assert "expect less on new data" in words
 
 
+def test_one_episode_is_said_to_differ_from_nothing() -> None:
+    words = text_of(page_of(records.fully_trained(1, 1)))
+    assert "1 episode of example/tiny-encoder, ranked by validation" in words
+    assert "the best score of the whole run of the only episode; n = 1." in words
+    assert "2 episodes of example/tiny-encoder that differ only in their seeds, ranked by" in text_of(
+        page_of(records.fully_trained(2, 1))
+    )
+
+
+def test_a_test_set_is_advised_only_where_the_trainer_is_ours() -> None:
+    record = records.fully_trained()
+    assert record.status.best is not None
+    record = record.with_status(best=record.status.best.evolve(test=None))
+    assert "Set dataset.test or dataset.split.test" in text_of(page_of(record))
+    trainer = Trainer.model_validate({"metric": {"name": "reward", "goal": "maximize"}})
+    sweep = record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer))
+    words = text_of(build_report(sweep, record.episodes, record.cuts))
+    assert "so it is optimistic: expect less on new data." in words
+    assert "dataset.test" not in words
+
+
 def test_a_test_set_that_was_given_is_never_said_to_be_missing() -> None:
     record = records.with_test_set(records.finished())
     assert record.status.best is not None
@@ -184,11 +207,18 @@ def test_of_many_the_table_of_a_cut_has_those_on_either_side_of_the_threshold() 
         assert bool(re.search(row, words)) == shown
 
 
-def test_ties_at_the_threshold_are_told() -> None:
+def test_ties_at_the_threshold_are_told_where_they_decided() -> None:
     record = records.finished()
-    data = record.cuts[0].data.model_copy(update={"tied_at_threshold": 3})
-    record.cuts[0] = record.cuts[0].model_copy(update={"data": data})
-    assert "3 episodes had exactly that score" in text_of(page_of(record))
+    data = record.cuts[0].data
+
+    def words(scores: list[float | None], tied: int) -> str:
+        cut = data.evolve(scores=scores, threshold=scores[records.KEEP - 1], tied_at_threshold=tied)
+        return text_of(page_of(replace(record, cuts=[record.cuts[0].evolve(data=cut)])))
+
+    assert "; 3 episodes had exactly that score, and the lower" in words([0.9, 0.7, 0.7, 0.7, 0.6, 0.5], 3)
+    assert "Threshold –; 4 episodes had no defined score, and the lower" in words([0.9, 0.8, *[None] * 4], 4)
+    # Both were kept, and the next one is worse.
+    assert "exactly that score" not in words([0.9, 0.7, 0.7, 0.6, 0.6, 0.5], 2)
 
 
 def test_every_kind_of_cost_is_told_apart() -> None:

@@ -10,13 +10,21 @@ from report.pages import words_of
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import EndReason, EpisodeId, Verdict
+from seedsweep.api.finetuning import Metric
 from seedsweep.api.seeds import Seeds
 from seedsweep.api.sweep import Trainer
 from seedsweep.engine.layout import Layout
 from seedsweep.report.facts import IMPORTED
 from seedsweep.report.model_card.card import model_card
 from seedsweep.report.record import Record
-from seedsweep.report.statistics.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, withheld
+from seedsweep.report.statistics.analysis import (
+    EVIDENCE,
+    EXPECTED_BEST,
+    OF_FINALS,
+    WOULD_HAVE_WON,
+    best_possible,
+    withheld,
+)
 from seedsweep.report.statistics.audited import Audit, audit_of
 from seedsweep.report.statistics.whole import whole_runs
 from seedsweep.report.words import p_text
@@ -52,6 +60,8 @@ def test_every_remedy_of_a_cut_is_one_of_those_that_are_followed_here() -> None:
     assert set(told) == {EXPECTED_BEST, OF_FINALS, EVIDENCE, WOULD_HAVE_WON}
     for what in (EXPECTED_BEST, OF_FINALS, EVIDENCE):
         assert "Run the sweep without earlyStopping to get" in told[what]
+    # Of fewer there is none either.
+    assert told[EVIDENCE].endswith("to get it, with 20 or more episodes.")
     assert "Set earlyStopping.audit to get an estimate" in told[WOULD_HAVE_WON]
 
 
@@ -88,6 +98,10 @@ def test_a_metric_without_a_best_value_has_none() -> None:
     assert expected is not None
     assert expected.error_reduction == ()
     assert "relative error reduction" not in words_of(record)
+    assert (
+        "Relative error reduction : no best value of the metric is on record. Declare trainer.metric.range"
+        in words_of(record)
+    )
 
 
 def test_without_early_stopping_and_with_a_grid_it_is_told_which_seed_matters() -> None:
@@ -375,3 +389,30 @@ def test_an_import_names_what_its_curves_cannot_tell() -> None:
     assert "Relative error reduction, and one evaluation an epoch : an imported curve" in words
     assert "relative error reduction 1" not in words
     assert "Relative error reduction, and one evaluation an epoch" not in words_of(records.fully_trained(3, 2))
+
+
+def test_an_episode_that_crashed_at_its_last_evaluation_is_no_whole_curve() -> None:
+    record = records.fully_trained(6, 4)
+    ended_as(record, 2, "Failed", records.EVALUATIONS)
+    found = whole_runs(of(record)).where_to_cut
+    assert found is not None
+    assert (found.n, found.left_out) == (23, (record.episodes[2].spec.id.name,))
+
+
+def test_episodes_that_have_not_begun_are_not_said_to_be_in_n() -> None:
+    record = records.fully_trained(4, 2)
+    record = replace(record, episodes=record.episodes[:5])
+    words = words_of(record)
+    assert "the best score of the whole run of 5 of 8 episodes; n = 5. Not begun: 3 episodes, not in n." in words
+    assert "5 of 8 episodes. 3 episodes counted with a stand-in or not at all" in card_of(record)
+
+
+@pytest.mark.parametrize(("name", "best"), [("mse", 0), ("loss", 0), ("reward", None)])
+def test_the_best_value_of_what_is_minimized_is_zero_for_losses_of_our_trainer(name: str, best: float | None) -> None:
+    record = records.audited({LOSERS[0]: 0.4})
+    tuning = record.sweep.spec.trainer.fine_tuning
+    assert tuning is not None
+    tuning = tuning.evolve(metric=Metric.model_validate({"name": name, "goal": "minimize"}))
+    trainer = record.sweep.spec.trainer.evolve(fine_tuning=tuning)
+    spec = record.sweep.spec.evolve(trainer=trainer)
+    assert best_possible(Layout.of(record.sweep.evolve(spec=spec))) == best

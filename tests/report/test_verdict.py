@@ -232,3 +232,32 @@ def test_a_file_that_holds_no_predictions_is_refused(text: str) -> None:
 def test_predictions_are_read_as_they_were_written() -> None:
     found = Predictions(3, "mse", None, [4, 5], [0.25, 1.0], [0.125, -2.0])
     assert Predictions.parse(found.to_bytes()) == found
+
+
+def test_ranked_by_the_latest_score_losers_can_win_and_are_not_left_out() -> None:
+    record = records.finished()
+    words = words_of(record, records.known(record))
+    assert "Losers of a cut are left out, because they could not win." in words
+    latest = by_latest(record)
+    again = verdict_of(of(latest), records.known(latest)).winner_again
+    assert again is not None
+    scored = [e for e in latest.episodes if e.status.best is not None]
+    assert again.among == len(scored)
+    assert "could not win" not in words_of(latest, records.known(latest))
+
+
+def test_one_example_and_one_kept_are_told_in_the_singular() -> None:
+    record = with_cut(records.finished(), keep=1)
+    known = records.known(record)
+    words = words_of(record, known)
+    assert "the same one would be kept with a chance of" in words
+    assert "of 1 would change" not in words
+    whole = records.fully_trained(2, 1)
+    assert whole.status.best is not None
+    labels: list[float] = [0, 1] * 10
+    found = {}
+    for name in ("wi0-do0", "wi1-do0"):
+        said = labels if name == whole.status.best.episode else [1 - labels[0], *labels[1:]]
+        at = records_best(whole, name)
+        found[name, at] = Predictions(at, "accuracy", None, [*range(20)], labels, said)
+    assert "the first alone answers 1 example better, the second alone 0)" in words_of(whole, Beside(found))

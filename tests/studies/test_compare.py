@@ -11,7 +11,9 @@ import pytest
 
 from host import needs
 from inputs import records
+from inputs.bracketed import bracketed
 from inputs.floored import floored
+from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeId
 from seedsweep.codes import Exit
 from seedsweep.parts import install_command
@@ -117,6 +119,8 @@ def test_where_less_is_better_the_lower_scores_win(capsys: pytest.CaptureFixture
     assert found["difference"]["estimate"] > 0
     assert found["probabilityThatBBeatsA"]["estimate"] == 0
     assert told(capsys, b, a)[0] == BETTER
+    seedsweep("compare", a, b)
+    assert "+0.0477 score (lower is better), 95 % interval" in said(capsys)
 
 
 def test_two_runs_an_arm_can_never_tell_and_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,6 +243,8 @@ def test_pairs_that_the_records_contradict_are_refused(capsys: pytest.CaptureFix
     assert "drew other tensors in A than in B" in refusal(capsys, a, other, "--paired")
     more = trained(Path("c"), by_pair(0), size=(4, 5))
     assert "--paired: 4 episodes have no partner with the same seeds" in refusal(capsys, a, more, "--paired")
+    one, two = imported(Path("d"), A), imported(Path("e"), A[:-1])
+    assert "--paired: 1 episode has no partner" in refusal(capsys, one, two, "--paired")
 
 
 def test_a_pair_of_which_one_run_is_missing_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,6 +252,10 @@ def test_a_pair_of_which_one_run_is_missing_is_left_out(capsys: pytest.CaptureFi
     found = told(capsys, a, b, "--paired")[1]
     assert found["pairs"]["n"] == 6
     assert found["arms"]["A"]["n"] == 7
+    # The difference is not that of the means of all runs.
+    assert found["difference"]["of"] == "mean over pairs of B less A"
+    seedsweep("compare", a, b, "--paired")
+    assert "score over 6 pairs, 95 % interval" in said(capsys)
 
 
 def test_cells_of_a_grid_are_not_taken_for_independent(capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,6 +339,18 @@ def test_a_record_with_a_floor_is_no_sample_of_whole_runs(
     records.write(tmp_path / "floor", floored())
     assert seedsweep(*command) == BAD_INPUT
     assert "earlyStopping" in capsys.readouterr().err
+
+
+def test_brackets_are_compared_at_the_first_of_their_cuts(capsys: pytest.CaptureFixture[str]) -> None:
+    record = bracketed()
+    later = record.cuts[0].data.evolve(bracket=0, evaluation=records.RUNG + 4)
+    record.cuts.append(record.cuts[0].evolve(metadata=ObjectMeta(name="rte-b0-r0"), data=later))
+    folder = Path("brackets")
+    folder.mkdir()
+    records.write(folder, record)
+    assert f"--evaluations {records.RUNG} --to NEW" in refusal(capsys, imported(Path("a"), A), folder)
+    assert seedsweep("export", folder, "--to", "runs.parquet") == 0
+    assert seedsweep("import", "runs.parquet", "--evaluations", records.RUNG, "--to", "one") == 0
 
 
 def test_survivors_are_refused_and_the_remedy_compares_at_the_cut(capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,10 @@ def test_a_metric_to_be_minimized_is_the_mirror_image(tmp_path: Path, capsys: py
 def test_without_a_history_it_is_the_rule_of_thumb_with_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(said(capsys, "--budget", 8).split())
     assert "Start 12 episodes, cut at evaluation 15 of 30 (50 %), keep 4 (rule of thumb)" in text
-    assert "start 14 episodes, cut at evaluation 12 of 30 (40 %), keep 4 costs the same" in text
+    assert "start 14 episodes, cut at evaluation 12 of 30 (40 %), keep 4 takes 8" in text
+    assert "ended at a constant answer" in text
+    # What it takes is told, not that it takes as much.
+    assert "keep 2 takes 2.8" in " ".join(said(capsys, "--budget", 3).split())
     assert "This rests on runs of others." in text
     assert "train a few seeds fully first" in text
     assert "48 full ones: seedsweep plan --budget 8 --history DIR" in text

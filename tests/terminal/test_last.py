@@ -89,9 +89,14 @@ def test_cut_is_told_with_its_threshold_and_ties() -> None:
     record = records.finished()
     assert "3 of 8 at evaluation 6, threshold" in screen(record)
     assert "tied" not in screen(record)
-    data = record.cuts[0].data.model_copy(update={"tied_at_threshold": 4})
-    record.cuts[0] = record.cuts[0].model_copy(update={"data": data})
-    assert "4 tied there" in screen(record)
+    data = record.cuts[0].data
+    keep, scores = records.KEEP, data.scores
+    scores = [*scores[:keep], scores[keep - 1], *scores[keep + 1 :]]
+    record.cuts[0] = record.cuts[0].evolve(data=data.evolve(scores=scores, tied_at_threshold=2))
+    assert "2 tied there" in screen(record)
+    # Both were kept, and the next one is worse.
+    record.cuts[0] = record.cuts[0].evolve(data=data.evolve(tied_at_threshold=2))
+    assert "tied there" not in screen(record)
 
 
 def test_a_floor_is_told_with_who_fell_and_what_was_used_of_the_budget() -> None:

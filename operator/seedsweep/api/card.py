@@ -28,7 +28,8 @@ def average_words(average: Average) -> str:
     if average.handed_over:
         scores = f"validation score {average.score:.4f}, of its members {average.members_score:.4f} on average"
         return f"the average of the best weights of {average.members} survivors ({scores})"
-    return f"the winner, not the average of the {average.members} survivors that was declared: {average.reason}"
+    survivors = "1 survivor" if average.members == 1 else f"{average.members} survivors"
+    return f"the winner, not the average of the {survivors} that was declared: {average.reason}"
 
 
 def average_section(average: Average) -> str:

@@ -73,7 +73,7 @@ class CutData(Recorded):
     threshold: float | None = None
     """Score of the last episode that was kept. Absent: it has no defined score."""
     tied_at_threshold: int = 0
-    """Number of episodes with exactly the threshold's score. Above 1, the tie-breakers decided."""
+    """Number of episodes with exactly the threshold's score. If a loser is among them, the tie-breakers decided."""
 
     @property
     def name(self) -> str:
@@ -84,6 +84,11 @@ class CutData(Recorded):
     def size(self) -> int:
         """Number of episodes that it was made of."""
         return len(self.ranked) + len(self.excluded)
+
+    @property
+    def decided_by_tie(self) -> bool:
+        """Whether the last that was kept and the first that lost have the same score."""
+        return 0 < self.keep < len(self.ranked) and self.scores[self.keep - 1] == self.scores[self.keep]
 
     @property
     def kept(self) -> frozenset[str]:

@@ -24,10 +24,11 @@ class MetricRange(ApiModel):
     """The values that the metric can take; a score outside is refused."""
 
     min: DecimalString | None = None
-    """Smallest possible score, as a decimal string. Absent: no limit."""
+    """Smallest possible score, as a decimal string. If the metric is minimized, reports give relative error reductions
+    with it. Absent: no limit."""
     max: DecimalString | None = None
-    """Largest possible score, as a decimal string. With it, reports give relative error reductions. Absent: no
-    limit."""
+    """Largest possible score, as a decimal string. If the metric is maximized, reports give relative error reductions
+    with it. Absent: no limit."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -60,6 +60,11 @@ def casualties(episodes: Iterable[Episode]) -> list[Casualty]:
     return found
 
 
+def outcome_of(episode: Episode) -> str | None:
+    """How it came to its end for good; None while it goes on."""
+    return episode.status.verdict.outcome if episode.status.verdict is not None else None
+
+
 def has_lost(episode: Episode) -> bool:
     """Whether it was stopped at a rung, or is outranked there since the sweep got more seeds."""
     verdict = episode.status.verdict

@@ -31,7 +31,7 @@ def _survivors(directory: Path, record: Record) -> str:
     why = f"{stopped}, so that final scores are those of survivors and no sample of all runs"
     remedy = "run it without earlyStopping"
     if record.cuts:
-        at = record.cuts[0].data.evaluation
+        at = min(cut.data.evaluation for cut in record.cuts)
         remedy += (
             f", or compare both as they were at the cut: `seedsweep export {directory} --to runs.parquet` and "
             f"`seedsweep import runs.parquet --evaluations {at} --to NEW`, the same for the other"

@@ -159,7 +159,7 @@ def _against(baseline: float | None) -> str:
 def _kept(cut: CutData, *, many: bool) -> str:
     where = f"bracket {cut.bracket}, " if many else ""
     text = f"{where}{len(cut.kept)} of {cut.size} at evaluation {cut.evaluation}, threshold {score_text(cut.threshold)}"
-    if cut.tied_at_threshold > 1:
+    if cut.decided_by_tie:
         text += f"; {cut.tied_at_threshold} tied there, and the validation loss or a hash of the seeds decided"
     return text
 

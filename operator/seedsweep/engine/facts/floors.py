@@ -112,9 +112,10 @@ def find_fall(status: EpisodeStatus, floor: Floor, *, maximize: bool) -> Fall | 
 def _in_words(fall: Fall) -> str:
     if fall.score is None:
         return "it has no defined score up to there"
+    errors = "standard error" if fall.margin == "1" else "standard errors"
     return (
         f"{fall.score:.4f} is not better than a constant answer ({fall.baseline:.4f}) by more than {fall.margin} "
-        f"standard errors of {fall.standard_error:.4f}"
+        f"{errors} of {fall.standard_error:.4f}"
     )
 
 

@@ -43,7 +43,7 @@ def _refusal(draft: Draft, survivors: list[EpisodeId], failure: Failure | None) 
     if failure is not None and failure[0] != HAND_OVER_FAILED:
         return f"the sweep failed ({failure[0]}), so that not all survivors have trained to the end"
     if not 2 <= len(survivors) <= MAX_MEMBERS:
-        return f"an average takes 2 to {MAX_MEMBERS} survivors, and there are {len(survivors)}"
+        return f"an average takes 2 to {MAX_MEMBERS} survivors, not {len(survivors)}"
     for episode in survivors:
         status = draft.status(episode)
         if status.verdict is not None and status.verdict.outcome != "Finished":

@@ -220,7 +220,7 @@ def curve_keys(plot: Plot, episodes: Sequence[Episode]) -> Iterator[Artist]:
     keys = [
         (plot.winner is not None, _line(palette.best, "winner", 2.6)),
         (others, _line(palette.kept, "kept" if cuts else "other episodes")),
-        (cuts and lost, _line(palette.lost, "lost, until its stop", 1.0)),
+        (any(map(has_lost, lost)), _line(palette.lost, "lost, until its stop", 1.0)),
         (any(map(_trained_on, episodes)), _line(palette.lost, "trained on after its loss", 1.0, _AFTER_LOSS)),
         ("Diverged" in outcomes, _mark(palette.bad, "x", "diverged")),
         ("Failed" in outcomes, _mark(palette.bad, "v", "failed")),

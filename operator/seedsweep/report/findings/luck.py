@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.layout import Layout
-from seedsweep.report.beside import Beside, counting, up_to, why_none, why_some
+from seedsweep.report.beside import Beside, why_none, why_some
 from seedsweep.report.findings.verdict import healthy_among
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Withheld, analyses
-from seedsweep.report.statistics.floor import at_floor
 from seedsweep.report.words import metric_name
 from seedsweep.science.examples.answers import scores
 from seedsweep.science.examples.luck import Luck, binomial_noise, take_apart
@@ -51,15 +49,9 @@ def luck_of(record: Record, known: Beside) -> Apart | Approximate | Withheld | N
     if not found or found[0].summary.n < 2:
         return None
     first = found[0]
-    at, floor = next((cut.data.evaluation for cut in record.cuts), None), at_floor(record)
-    if floor is not None:
-        at = floor.evaluation
-    evaluations = counting(record) if at is None else up_to(record, at)
-    chosen = {name: evaluations[name] for name in first.by_episode if name in evaluations}
-    those = known.at(chosen)
+    those = known.at(first.evaluations)
     source = f"{first.title[0].lower()}{first.title[1:]}"
-    by_best = at is None or not Layout.of(record.sweep).latest
-    if by_best and those is not None and len(those[0]) == len(chosen) >= 2 and those[1].examples >= 2:
+    if those is not None and len(those[0]) == len(first.evaluations) >= 2 and those[1].examples >= 2:
         answers, maximize = those[1], record.sweep.spec.trainer.maximize
         luck = take_apart(answers, maximize=maximize, healthy=healthy_among(record, scores(answers)[0]))
         return Apart(luck, answers.models, answers.examples, source)

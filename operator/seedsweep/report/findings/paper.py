@@ -1,13 +1,15 @@
 """A record as a paper tells it: a sentence, and a table in Markdown and LaTeX, led by the test score and its n."""
 
-import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from seedsweep.api.card import plain
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.report.facts import imported_from, steps_trained
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Analysis, analyses
+from seedsweep.report.statistics.floor import at_floor
 from seedsweep.report.words import counted, metric_words, one_line, score_text, share_text
 from seedsweep.version import __version__
 
@@ -27,9 +29,11 @@ _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>|#]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,13 @@ def paper_of(record: Record) -> Paper | None:
 def _sentence(record: Record, status: SweepStatus) -> str:
     best = status.best
     assert best is not None
-    metric, t = metric_words(record.sweep.spec.trainer, status), len(record.episodes)
+    metric = metric_words(record.sweep.spec.trainer, status)
     tuning = record.sweep.spec.trainer.fine_tuning
     what = f"fine-tuned {one_line(tuning.model)}" if tuning is not None else "trained a model"
     text = f"We {what} with {_seeds(record)} and otherwise the same settings"
     if imported_from(status) is None:
         text += f" (SeedSweep {__version__})"
-    kept = sum(len(cut.data.kept) for cut in record.cuts if cut.data.rung == 0)
-    text += f"; after an early cut, {kept} of {t} continued. " if kept else ". "
+    text += f"{_stopped(record)}. "
     test = best.test
     if test is not None and test.score is not None:
         interval = ""
@@ -84,8 +87,24 @@ def _sentence(record: Record, status: SweepStatus) -> str:
         text += f"{chosen} is {score_text(best.score)}."
     else:
         text += f"The best validation {metric}, optimistic because it was used to choose, is {score_text(best.score)}; "
-        text += "there is no test score."
+        text += "there is no test score." if test is None else f"the test score is undefined (n = {test.n:,})."
     return text + "".join(f" {_spread(analysis)}" for analysis in analyses(record)[:1])
+
+
+def _stopped(record: Record) -> str:
+    """What stopped episodes early, as the end of a sentence; empty where nothing did."""
+    t, floor = len(record.episodes), at_floor(record)
+    if floor is not None:
+        rule = f"not better than a constant answer by more than {floor.margin_words}"
+        return f"; a floor at evaluation {floor.evaluation} stopped {len(floor.fallen)} of {t}, those {rule}"
+    if not record.cuts:
+        return ""
+    # The last one of a bracket stands; where none was made, all go on.
+    kept = {cut.data.bracket: len(cut.data.kept) for cut in record.cuts}
+    sizes = Counter(episode.spec.bracket for episode in record.episodes)
+    through = sum(kept.get(bracket, size) for bracket, size in sizes.items())
+    cuts = "an early cut" if len(record.cuts) == 1 else f"{len(record.cuts)} early cuts"
+    return f"; after {cuts}, {through} of {t} continued"
 
 
 def _tested(best: Best, metric: str) -> str:
@@ -126,7 +145,7 @@ def _rows(record: Record, status: SweepStatus) -> Iterator[tuple[str, str]]:
         if test.baseline is not None:
             yield "constant answer, test", score_text(test.baseline)
     else:
-        yield f"test {metric}", "none"
+        yield f"test {metric}", "none" if test is None else "undefined"
     if best.is_average and best.average is not None:
         yield f"result: average of {best.average.members}, validation {metric}", score_text(best.average.score)
         yield f"best run, validation {metric}", score_text(best.score)
@@ -149,17 +168,13 @@ def _rows(record: Record, status: SweepStatus) -> Iterator[tuple[str, str]]:
 
 
 def _markdown(rows: list[tuple[str, str]]) -> str:
-    lines = [f"| {_plain(name)} | {_plain(value)} |" for name, value in rows]
+    lines = [f"| {plain(name)} | {plain(value)} |" for name, value in rows]
     return "\n".join(["| | |", "| --- | --: |", *lines])
 
 
 def _latex(rows: list[tuple[str, str]]) -> str:
     lines = [f"  {_escaped(name)} & {_escaped(value)} \\\\" for name, value in rows]
     return "\n".join([r"\begin{tabular}{lr}", r"  \hline", *lines, r"  \hline", r"\end{tabular}"])
-
-
-def _plain(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def _escaped(text: str) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from seedsweep.api.cut import CutData
 from seedsweep.api.status import SweepStatus
+from seedsweep.engine.layout import Layout
 from seedsweep.report.beside import Beside, compared_at, counting, why_none, why_some
 from seedsweep.report.episodes import ranked
 from seedsweep.report.facts import beats_constant, has_lost
@@ -61,6 +62,8 @@ class WinnerAgain:
     """Of the winner to be the best again."""
     among: int
     """Models that were compared."""
+    without_losers: bool
+    """Whether losers of a cut are not among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +129,17 @@ def _runner_up(record: Record, known: Beside) -> RunnerUp | None:
 
 
 def _winner_again(record: Record, known: Beside) -> WinnerAgain | None:
-    """Among all whole runs; after a cut among those that were kept, for who had lost could not win."""
+    """Among all whole runs; after a cut by best scores, among those that were kept, as no loser has a better one."""
     order, evaluations = _ranking(record), counting(record)
-    lost = {e.spec.id.name for e in record.episodes if has_lost(e)}
+    latest = Layout.of(record.sweep).latest
+    lost = {e.spec.id.name for e in record.episodes if has_lost(e) and not latest}
     among = [name for name in order if name == order[0] or name not in lost]
     found = known.at({name: evaluations[name] for name in among})
     if found is None or len(found[0]) < max(2, len(among)):
         return None
     healthy = healthy_among(record, scores(found[1])[0])
     again = redraw(found[1], 1, maximize=record.sweep.spec.trainer.maximize, healthy=healthy)
-    return WinnerAgain(again.same, len(among))
+    return WinnerAgain(again.same, len(among), len(among) < len(order))
 
 
 def _ranking(record: Record) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from seedsweep.api.cut import Cut
-from seedsweep.api.episode import BestEvaluation, Episode, EpisodeId
+from seedsweep.api.episode import BestEvaluation, Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
 from seedsweep.report.record import Record
@@ -16,7 +16,11 @@ EXPECTED_BEST = "Expected best of n runs"
 OF_FINALS = "Mean and spread of final scores, and the shares of either seed in it"
 EVIDENCE = "What a cut would have seen of the end"
 WOULD_HAVE_WON = "Whether a loser would have won"
+FEWEST_FOR_EVIDENCE = 20
+"""Episodes: with fewer, a rank correlation is known to no better than 0.4."""
 _AT_MOST_ONE = frozenset({"accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman"})
+_AT_LEAST_ZERO = frozenset({"mse", "loss"})
+"""Metrics of our trainer."""
 
 
 Score = Literal["best", "final"]
@@ -32,6 +36,8 @@ class Analysis:
     """What the scores are and how many episodes gave one."""
     by_episode: dict[str, float]
     """The score of each episode that is in n."""
+    evaluations: dict[str, int]
+    """The evaluation that each score is from; without episodes that a stand-in counts for."""
     summary: Summary
     failed: Share | None
     """Runs no better than the constant baseline; None where no trainer published one."""
@@ -53,18 +59,23 @@ class Withheld:
     why: str
 
 
+_Found = tuple[float, int]
+"""A score, and the evaluation that it is from."""
+
+
 @dataclass(slots=True)
 class _Scores:
     """Scores being collected, with what had to be said about some of them."""
 
     values: dict[str, float] = field(default_factory=dict)
+    evaluations: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, episode: Episode, score: float | None, stand_in: float | None, why: str) -> None:
+    def add(self, episode: Episode, found: _Found | None, stand_in: float | None, why: str) -> None:
         """Take the score; where there is none, the stand-in, for leaving the worst out would flatter."""
         name = episode.spec.id.name
-        if score is not None:
-            self.values[name] = score
+        if found is not None:
+            self.values[name], self.evaluations[name] = found
         elif stand_in is not None:
             self.values[name] = stand_in
             self.notes.append(f"{name} {why}: counted with the constant baseline.")
@@ -82,16 +93,16 @@ def analyses(record: Record) -> list[Analysis]:
         there = _at_floor(layout, record.episodes)
         return [there] if there is not None else []
     if not any(layout.rungs):
-        whole = _whole_runs(layout, record.episodes, "")
+        whole = _whole_runs(layout, record.episodes, len(layout.episodes), "")
         return [whole] if whole is not None else []
     cuts = [cut for cut in record.cuts if not layout.is_outgrown(cut.data)]
     first_cuts = {cut.data.bracket: cut for cut in cuts if cut.data.rung == 0}
     found = []
     for bracket, ladder in enumerate(layout.rungs):
         members = [e for e in record.episodes if layout.bracket_of[e.spec.id] == bracket]
-        where = f"bracket {bracket}, " if len(layout.rungs) > 1 else ""
+        where = f" in bracket {bracket}" if len(layout.rungs) > 1 else ""
         if not ladder:
-            found.append(_whole_runs(layout, members, where))
+            found.append(_whole_runs(layout, members, len(layout.members[bracket]), where))
         elif bracket in first_cuts:
             found.append(_at_cut(layout, members, first_cuts[bracket], where))
     return [analysis for analysis in found if analysis is not None]
@@ -99,7 +110,8 @@ def analyses(record: Record) -> list[Analysis]:
 
 def full_runs(record: Record, score: Score) -> Analysis | None:
     """One score a whole run, of a record without cuts; None where no episode has any."""
-    return _whole_runs(Layout.of(record.sweep), record.episodes, "", score)
+    layout = Layout.of(record.sweep)
+    return _whole_runs(layout, record.episodes, len(layout.episodes), "", score)
 
 
 def withheld(status: SweepStatus) -> list[Withheld]:
@@ -107,28 +119,27 @@ def withheld(status: SweepStatus) -> list[Withheld]:
     if status.design == "full":
         return []
     if status.design == "floor":
-        return _withheld_by_a_floor()
-    selected = "the survivors ran to the end because they were ahead, so their final scores are no sample of all runs"
-    remedy = "Run the sweep without earlyStopping to get"
-    missing = [
-        Withheld(EXPECTED_BEST, f"{selected}. {remedy} it."),
-        Withheld(OF_FINALS, f"{selected}. {remedy} them, with a grid of seeds."),
-        Withheld(EVIDENCE, f"losers have no end to compare with. {remedy} it."),
-    ]
+        # Who falls is decided by its own score alone: scores at the floor are not selected, and final ones are.
+        return _without_final_scores(
+            "only those above the floor ran to the end, so final scores are no sample of all runs",
+            "who fell has no end, so that nobody knows whether it would have won",
+        )
+    missing = _without_final_scores(
+        "the survivors ran to the end because they were ahead, so their final scores are no sample of all runs",
+        "losers have no end to compare with",
+    )
     if status.design == "cut":
         why = "no loser was trained on to find out. Set earlyStopping.audit to get an estimate."
         missing.append(Withheld(WOULD_HAVE_WON, why))
     return missing
 
 
-def _withheld_by_a_floor() -> list[Withheld]:
-    """Who falls is decided by its own score alone: scores at the floor are not selected, and final ones are."""
-    selected = "only those above the floor ran to the end, so final scores are no sample of all runs"
+def _without_final_scores(selected: str, endless: str) -> list[Withheld]:
     remedy = "Run the sweep without earlyStopping to get"
     return [
         Withheld(EXPECTED_BEST, f"{selected}. {remedy} it."),
         Withheld(OF_FINALS, f"{selected}. {remedy} them, with a grid of seeds."),
-        Withheld(EVIDENCE, f"who fell has no end, so that nobody knows whether it would have won. {remedy} it."),
+        Withheld(EVIDENCE, f"{endless}. {remedy} it, with {FEWEST_FOR_EVIDENCE} or more episodes."),
     ]
 
 
@@ -146,8 +157,10 @@ def best_possible(layout: Layout) -> float | None:
         stated = metric.range.max if layout.maximize else metric.range.min
         if stated is not None:
             return float(stated)
-    ours = layout.ours and layout.maximize
-    return 1.0 if ours and metric_name(layout.spec.trainer) in _AT_MOST_ONE else None
+    name = metric_name(layout.spec.trainer) if layout.ours else None
+    if layout.maximize:
+        return 1.0 if name in _AT_MOST_ONE else None
+    return 0.0 if name in _AT_LEAST_ZERO else None
 
 
 def round_numbers(many: int, leading: Sequence[int]) -> list[int]:
@@ -166,8 +179,8 @@ def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Ana
     data = cut.data
     scores = _compared(layout, members, dict(zip(data.ranked, data.scores, strict=True)), data.evaluation, "cut")
     kind = "latest score at" if data.rank_by == "latest" else "best score up to"
-    source = f"the {kind} evaluation {data.evaluation}, where the cut was made, of {_of(scores, members)}"
-    return _analysis(f"{where}scores at the cut", source, scores, known_baseline(SweepStatus(), members), layout)
+    source = f"the {kind} evaluation {data.evaluation}, where the cut was made, of {_of(scores, len(members))}"
+    return _analysis(f"scores at the cut{where}", source, scores, known_baseline(SweepStatus(), members), layout)
 
 
 def _at_floor(layout: Layout, episodes: list[Episode]) -> Analysis | None:
@@ -185,7 +198,7 @@ def _at_floor(layout: Layout, episodes: list[Episode]) -> Analysis | None:
     scores = _compared(layout, members, at_floor, evaluation, "floor")
     kind = "latest score at" if layout.latest else "best score up to"
     source = (
-        f"the {kind} evaluation {evaluation}, where the floor is, of {_of(scores, members)} that the budget of "
+        f"the {kind} evaluation {evaluation}, where the floor is, of {_of(scores, len(members))} that the budget of "
         f"{counted(layout.budget, 'full run')} carries whoever falls"
     )
     return _analysis("scores at the floor", source, scores, known_baseline(SweepStatus(), members), layout)
@@ -199,11 +212,13 @@ def _compared(
     scores = _Scores()
     for episode in members:
         name, status = episode.spec.id.name, episode.status
+        best = _best(status, evaluation, layout)
         if name in recorded:
-            scores.add(episode, recorded[name], baseline, f"has no defined score up to the {where}")
+            score, at = recorded[name], best[1] if best is not None and not layout.latest else evaluation
+            found = (score, at) if score is not None else None
+            scores.add(episode, found, baseline, f"has no defined score up to the {where}")
         elif status.verdict is not None and status.verdict.outcome == "Diverged":
-            best = BestEvaluation.of(status.scores, (), evaluation, maximize=layout.maximize)
-            scores.add(episode, best.score if best is not None else None, baseline, "diverged before any score")
+            scores.add(episode, best, baseline, "diverged before any score")
             if best is not None:
                 scores.notes.append(f"{name} diverged before the {where}: counted with its best score until then.")
         else:
@@ -211,33 +226,47 @@ def _compared(
     return scores
 
 
-def _whole_runs(layout: Layout, members: list[Episode], where: str, kind: Score = "best") -> Analysis | None:
+def _whole_runs(layout: Layout, members: list[Episode], t: int, where: str, kind: Score = "best") -> Analysis | None:
+    """Of those on record among t episodes: one that has not begun has no record yet."""
     baseline = known_baseline(SweepStatus(), members)
     scores = _Scores()
     for episode in members:
         name, status = episode.spec.id.name, episode.status
         outcome = status.verdict.outcome if status.verdict is not None else None
-        best = BestEvaluation.of(status.scores, (), len(status.scores), maximize=layout.maximize)
-        score = best.score if best is not None else None
+        best = _best(status, len(status.scores), layout)
         if outcome == "Finished" and kind == "final":
-            scores.add(episode, status.scores[-1] if status.scores else None, baseline, "has no defined last score")
+            scores.add(episode, _last(status), baseline, "has no defined last score")
         elif outcome == "Finished":
-            scores.add(episode, score, baseline, "has no defined score")
+            scores.add(episode, best, baseline, "has no defined score")
         elif outcome == "Diverged" and kind == "final":
             scores.add(episode, None, baseline, "diverged before its last score")
         elif outcome == "Diverged":
-            scores.add(episode, score, baseline, "diverged before any score")
+            scores.add(episode, best, baseline, "diverged before any score")
             if best is not None:
                 scores.notes.append(f"{name} diverged: counted with its best score until then.")
         else:
             scores.notes.append(f"{name} {'failed' if outcome == 'Failed' else 'is not finished'}: not in n.")
-    source = f"the {'last' if kind == 'final' else 'best'} score of the whole run of {_of(scores, members)}"
-    return _analysis(f"{where}{kind} scores of full runs", source, scores, baseline, layout)
+    if len(members) < t:
+        scores.notes.append(f"Not begun: {counted(t - len(members), 'episode')}, not in n.")
+    source = f"the {'last' if kind == 'final' else 'best'} score of the whole run of {_of(scores, t)}"
+    return _analysis(f"{kind} scores of full runs{where}", source, scores, baseline, layout)
 
 
-def _of(scores: _Scores, members: list[Episode]) -> str:
-    n, t = len(scores.values), len(members)
-    return f"all {counted(t, 'episode')}" if n == t else f"{n} of {counted(t, 'episode')}"
+def _best(status: EpisodeStatus, upto: int, layout: Layout) -> _Found | None:
+    best = BestEvaluation.of(status.scores, (), upto, maximize=layout.maximize)
+    return (best.score, best.evaluation) if best is not None else None
+
+
+def _last(status: EpisodeStatus) -> _Found | None:
+    last = status.scores[-1] if status.scores else None
+    return (last, len(status.scores)) if last is not None else None
+
+
+def _of(scores: _Scores, t: int) -> str:
+    n = len(scores.values)
+    if n == t:
+        return f"all {t:,} episodes" if t > 1 else "the only episode"
+    return f"{n:,} of {counted(t, 'episode')}"
 
 
 def _analysis(title: str, source: str, scores: _Scores, baseline: float | None, layout: Layout) -> Analysis | None:
@@ -249,6 +278,7 @@ def _analysis(title: str, source: str, scores: _Scores, baseline: float | None, 
         title=title[0].upper() + title[1:],
         source=source,
         by_episode=scores.values,
+        evaluations=scores.evaluations,
         summary=summarize(values),
         failed=failed,
         baseline=baseline,

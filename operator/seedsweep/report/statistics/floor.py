@@ -40,6 +40,11 @@ class AtFloor:
     """Of the validation set, over which the standard error is; None where not known."""
 
     @property
+    def margin_words(self) -> str:
+        """By how much an episode had to be better than a constant answer."""
+        return f"{self.margin} standard error{'' if self.margin == '1' else 's'}"
+
+    @property
     def words(self) -> str:
         """In a sentence."""
         needed = {item.needed for item in self.fallen}

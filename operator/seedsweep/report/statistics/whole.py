@@ -18,6 +18,7 @@ from seedsweep.report.facts import imported_from
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import (
     EVIDENCE,
+    FEWEST_FOR_EVIDENCE,
     Analysis,
     Withheld,
     analyses,
@@ -28,6 +29,7 @@ from seedsweep.report.statistics.analysis import (
 )
 from seedsweep.report.statistics.by_seeds import scores_by_seeds, seed_axes
 from seedsweep.report.statistics.whole_curves import WholeCurves, whole_curves
+from seedsweep.report.words import counted
 from seedsweep.science.expected import expected_best, plug_in_expected_best
 from seedsweep.science.seeds.grid import (
     Components,
@@ -39,8 +41,6 @@ from seedsweep.science.seeds.grid import (
 )
 from seedsweep.science.stopping.evidence import Evidence, evidence
 
-FEWEST_FOR_EVIDENCE = 20
-"""Episodes: with fewer, a rank correlation is known to no better than 0.4."""
 _DRAWN = 12
 _WORDS = ("weight-init", "data-order")
 
@@ -129,13 +129,20 @@ def whole_runs(record: Record) -> Whole:
     expected = _expected(record, layout, analysis)
     missing: list[Withheld] = []
     seeds = _seeds(layout, analysis, missing)
-    if imported_from(status) is not None and not expected.error_reduction:
-        why = (
-            "an imported curve tells neither the metric's best value nor its epochs. "
-            "Train with `seedsweep run` and a trainer.metric.range to get them."
-        )
-        missing.append(Withheld("Relative error reduction, and one evaluation an epoch", why))
+    if best_possible(layout) is None:
+        missing.append(_without_best_value(status))
     return Whole(expected, seeds, _where_to_cut(record, layout, missing), tuple(missing))
+
+
+def _without_best_value(status: SweepStatus) -> Withheld:
+    if imported_from(status) is None:
+        why = "no best value of the metric is on record. Declare trainer.metric.range to get it."
+        return Withheld("Relative error reduction", why)
+    why = (
+        "an imported curve tells neither the metric's best value nor its epochs. "
+        "Train with `seedsweep run` and a trainer.metric.range to get them."
+    )
+    return Withheld("Relative error reduction, and one evaluation an epoch", why)
 
 
 def expected_of(record: Record) -> ExpectedBest | None:
@@ -234,7 +241,7 @@ def _components(grid: NDArray[np.float64], failed: int) -> Components:
 
 
 def _grid_words(grid: NDArray[np.float64]) -> str:
-    return f"of {grid.shape[0]} x {grid.shape[1]} seeds with {int(np.isfinite(grid).sum())} scores"
+    return f"of {grid.shape[0]} x {grid.shape[1]} seeds with {counted(int(np.isfinite(grid).sum()), 'score')}"
 
 
 def _one_seed(kind: str, seeds: Sequence[int], grid: NDArray[np.float64], maximize: bool) -> OneSeed:
@@ -266,7 +273,8 @@ def _too_little(planned: int | None, curves: WholeCurves) -> str:
         return "there is one evaluation a run. Evaluate more often to get it."
     n = len(curves.episodes)
     if planned is None or n < FEWEST_FOR_EVIDENCE:
-        return f"{n} whole curves are too few. Run {FEWEST_FOR_EVIDENCE} or more episodes to get it."
+        fewest = FEWEST_FOR_EVIDENCE
+        return f"it needs {fewest} whole curves and found {n}. Run {fewest} or more episodes to get it."
     if np.isnan(curves.scores).all():
         return "no episode has a defined score. Run episodes that do not all diverge to get it."
     return ""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
+from seedsweep.report.facts import outcome_of
 from seedsweep.report.record import Record
 
 
@@ -27,13 +28,13 @@ class WholeCurves:
     @property
     def diverged(self) -> int:
         """How many of them diverged."""
-        return sum(map(_diverged, self.episodes))
+        return sum(outcome_of(episode) == "Diverged" for episode in self.episodes)
 
 
 def whole_curves(record: Record) -> WholeCurves:
     """Read them; none where the number of evaluations is not known yet."""
     planned = (record.sweep.status or SweepStatus()).evaluations or 0
-    whole = tuple(e for e in record.episodes if planned and (len(e.status.scores) >= planned or _diverged(e)))
+    whole = tuple(e for e in record.episodes if planned and _is_whole(e, planned))
     here = {e.spec.id for e in whole}
     told = all(len(e.status.losses) == len(e.status.scores) for e in whole)
     return WholeCurves(
@@ -44,8 +45,10 @@ def whole_curves(record: Record) -> WholeCurves:
     )
 
 
-def _diverged(episode: Episode) -> bool:
-    return episode.status.verdict is not None and episode.status.verdict.outcome == "Diverged"
+def _is_whole(episode: Episode, planned: int) -> bool:
+    """One that crashed is none, though it came to its last evaluation."""
+    outcome = outcome_of(episode)
+    return outcome == "Diverged" or (outcome != "Failed" and len(episode.status.scores) >= planned)
 
 
 def _curves(values: Sequence[Sequence[float | None]], planned: int) -> NDArray[np.float64]:

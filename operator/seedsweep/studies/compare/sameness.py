@@ -9,7 +9,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.codes import bad_input
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import known_baseline
-from seedsweep.report.words import metric_name, one_line
+from seedsweep.report.words import counted, metric_name, one_line
 
 
 def check_comparable(a: tuple[Path, Record], b: tuple[Path, Record]) -> None:
@@ -49,7 +49,8 @@ def are_pairs(a: Record, b: Record, by_number: bool) -> tuple[bool, str]:
     if seeds[0].keys() != seeds[1].keys():
         if by_number:
             alone = len(seeds[0].keys() ^ seeds[1].keys())
-            raise bad_input(f"--paired: {alone} episodes have no partner with the same seeds: leave --paired out")
+            who = f"{counted(alone, 'episode')} {'has' if alone == 1 else 'have'}"
+            raise bad_input(f"--paired: {who} no partner with the same seeds: leave --paired out")
         return False, "not paired: the arms have other seeds"
     told = [(seeds[0][episode], seeds[1][episode]) for episode in seeds[0]]
     if any(one != other for one, other in told if one is not None and other is not None):

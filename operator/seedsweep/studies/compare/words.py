@@ -47,7 +47,7 @@ def comparison_json(found: Comparison, remarks: Sequence[str]) -> dict[str, Any]
         "difference": None
         if difference is None
         else {
-            "of": "mean of B less mean of A",
+            "of": "mean over pairs of B less A" if found.paired else "mean of B less mean of A",
             "estimate": difference.estimate,
             "interval": difference.interval,
             "p": difference.p,
@@ -136,8 +136,10 @@ def _difference_words(found: Comparison, difference: Difference) -> str:
     interval = "no interval"
     if difference.interval is not None:
         interval = f"{_INTERVAL} {_signed(difference.interval[0])} to {_signed(difference.interval[1])}"
+    over = "" if found.pairs is None else f" over {counted(found.pairs[1], 'pair')}"
+    better = "" if found.maximize else " (lower is better)"
     return (
-        f"{_signed(difference.estimate)} {_metric(found)}, {interval}, p = {p_text(difference.p)}; "
+        f"{_signed(difference.estimate)} {_metric(found)}{better}{over}, {interval}, p = {p_text(difference.p)}; "
         f"medians {_signed(medians[1] - medians[0])}"
     )
 

@@ -25,7 +25,7 @@ def study_lines(study: Study, *, by_number: bool) -> Iterator[str]:
     for folder, many in zip(study.folders, study.data_orders, strict=True):
         means = f"mean over {counted(many, 'data-order seed')}" if many else "no data-order seed that all have"
         yield from _indented(f"{folder}: best scores, {means}")
-    left_out = f"; {study.alone:,} that some task lacks are left out" if study.alone else ""
+    left_out = f"; left out: {study.alone:,} that some task lacks" if study.alone else ""
     how = "by the numbers of their seeds, as --by says" if by_number else "by their tensors"
     yield from _indented(f"{counted(study.joined, 'initialisation')} in common, joined {how}{left_out}")
     if found is None:
