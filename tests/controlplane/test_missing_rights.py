@@ -20,12 +20,14 @@ import pytest
 from cluster.audit import AuditEvent
 from cluster.controlplane import ControlPlane
 from cluster.ends import fault_free_end
+from cluster.foreign import foreign
 from cluster.operator import Operator
+from cluster.polling import eventually
 from cluster.proxy import Answer, Rule
 from cluster.rights import USER, Right, change_rights, rights
 from cluster.simulator.faults import Fault, crash, stall
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Scene, Trial, eventually, on_trials, refuse_twice, sweep_of
+from cluster.trial import NAME, Scene, Trial, on_trials, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
 
 EPISODES, KEEP = 4, 2
@@ -212,7 +214,7 @@ async def begin(trial: Trial, case: Case) -> None:
     """Start the sweep, and have the operator need the right."""
     right = case.right
     if right.verb == "get" and right.resource in TAKEN:
-        body = foreign(right.resource)
+        body = foreign(right.resource, TAKEN[right.resource])
         code, answer = await trial.request("POST", trial.path(right.resource), body)
         assert code == 201, answer
     if str(right) == "get seedsweeps":
@@ -225,19 +227,6 @@ async def begin(trial: Trial, case: Case) -> None:
             await trial.delete("pods", pod["metadata"]["name"])
     if case.tells_again:
         await refuse_twice(trial)
-
-
-def foreign(plural: str) -> Object:
-    """What somebody else has made under a name that the sweep needs: who finds it there has to read it."""
-    metadata = {"name": TAKEN[plural]}
-    if plural == "pods":
-        return {"metadata": metadata, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
-    if plural == "episodes":
-        content: Object = {"spec": {"sweep": "another", "weightInit": 0, "dataOrder": 0, "index": 0}}
-    else:
-        cut = {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
-        content = {"data": {"sweep": "another", **cut}}
-    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": metadata, **content}
 
 
 async def finish(trial: Trial, board: Board, case: Case) -> None:

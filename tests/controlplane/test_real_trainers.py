@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.controlplane import ControlPlane
+from cluster.objects import make_claim
 from cluster.real_trainers import (
     EXAMPLES,
     Object,
@@ -14,7 +15,6 @@ from cluster.real_trainers import (
     ended,
     episodes,
     example,
-    make_claim,
     make_small,
     real_trainers,
 )
@@ -57,7 +57,7 @@ async def test_with_storage_on_two_gpus_the_winners_folder_is_all_that_is_left(
     sweep["spec"] |= {"parallelism": 2, "storage": {"persistentVolumeClaim": {"claimName": "weights"}}}
     sweep["spec"]["result"] = "average"
     sweep["spec"]["earlyStopping"]["rungs"][0]["keep"] = 2
-    make_claim(control_plane, namespace)
+    make_claim(control_plane, namespace, "weights")
     async with real_trainers(control_plane, namespace, tmp_path):
         status = await ended(control_plane, namespace, sweep)
     assert condition(status, "Complete") == ("True", "WinnerFound")
