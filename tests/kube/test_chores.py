@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inputs.garbage import JSON, TEXTS, Path, altered, is_recordable
-from inputs.pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
+from inputs.garbage import IDENTITY, JSON, TEXTS, Path, altered, is_recordable
+from inputs.pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, values_of, with_pod_metadata
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.foreign import MAX_TEXT
 from seedsweep.contract.message import MAX_REASON
-from seedsweep.contract.variables import expand
 from seedsweep.kube.housekeeping.housekeeper import Wanted
 from seedsweep.kube.housekeeping.manifest import (
     MAX_PRUNED,
@@ -48,14 +47,6 @@ def container_of(sweep: SeedSweep = OURS) -> Object:
     containers: list[Object] = manifest_of(sweep)["spec"]["containers"]
     (container,) = containers
     return container
-
-
-def values_of(container: Object) -> dict[str, str]:
-    known: dict[str, str] = {}
-    for variable in container["env"]:
-        if "value" in variable:
-            known[variable["name"]] = expand(variable["value"], known)
-    return known
 
 
 def live(pod: Object, **status: Any) -> Object:
@@ -246,9 +237,6 @@ def assert_recordable(chore: Chore) -> None:
         assert all(map(math.isfinite, numbers))
         assert 0 <= answer.test.n < 2**63
     json.dumps(answer.model_dump(mode="json"), allow_nan=False)
-
-
-IDENTITY = frozenset({"name", "uid", "resourceVersion"})
 
 
 @given(altered(ended(json.dumps(ANSWER))))
