@@ -11,7 +11,7 @@ from kubernetes.aio.config import new_client_from_config
 from cluster.foreign import foreign
 from cluster.proxy import Answer, Break, Delay, Rule
 from cluster.simulator.script import Script
-from cluster.trial import Trial, on_trial, sweep_of
+from cluster.trial import on_trial, sweep_of
 from seedsweep.api.episode import EpisodeStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import RecordEpisode

@@ -140,9 +140,7 @@ async def test_forgotten_sweep_gives_back_what_it_held(source: InMemory) -> None
         assert scraper.reading("a") is None
 
 
-async def test_slow_targets_leave_most_of_the_time_to_others(
-    source: InMemory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_slow_targets_leave_most_of_the_time_to_others(source: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
     news = News()
     source.add("a")
     monkeypatch.setattr(scraping, "SCRAPES_AT_ONCE", 1)
