@@ -1,7 +1,6 @@
 """Real trainers behind the pods: our own on the quickstart's data, and one that knows no more than two gauges."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from cluster.real_trainers import (
     make_small,
     real_trainers,
 )
+from host.needs import node_js
 
 pytestmark = pytest.mark.timeout(1200)
 """Real models are trained here, on processors that others use too."""
@@ -83,13 +83,12 @@ def check_what_is_left(status: Object) -> None:
     assert len(list(best.parent.glob("attempts/*/conditions.json"))) >= 4, "what reports are made from, of losers too"
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 async def test_a_trainer_of_two_gauges_is_cut_by_samples_and_the_sweep_says_so(
     control_plane: ControlPlane, namespace: str, tmp_path: Path
 ):
     sweep = example("any-language.yaml")
     sweep["spec"]["parallelism"] = 6
-    sweep["spec"]["trainer"] |= {"image": "node:20", "command": ["node", str(EXAMPLES / "any_language.mjs")]}
+    sweep["spec"]["trainer"] |= {"image": "node:20", "command": [node_js(), str(EXAMPLES / "any_language.mjs")]}
     async with real_trainers(control_plane, namespace, tmp_path):
         status = await ended(control_plane, namespace, sweep)
     assert condition(status, "Complete") == ("True", "WinnerFound")
