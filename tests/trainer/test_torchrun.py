@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 from host.ports import free_port
 from seedsweep.contract.message import Message, Outcome, decode_message
 from seedsweep.contract.protocol import Env
