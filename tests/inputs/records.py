@@ -28,9 +28,7 @@ from seedsweep.api.status import Best, Cost, CutSummary, EpisodeCounts, SweepSta
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.predictions import Predictions
 from seedsweep.contract.training import Interval
-from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 from seedsweep.report.beside import Beside
 
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
@@ -249,114 +247,6 @@ def predictions(evaluation: int, accuracy: float, seed: int = 0) -> Predictions:
     labels = [i % 2 for i in range(EXAMPLES)]
     said = [label if i in right else 1 - label for i, label in enumerate(labels)]
     return Predictions(evaluation, "accuracy", None, list(range(EXAMPLES)), [*labels], [*said])
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What a live view is given."""
-
-    layout: Layout
-    seen: Observation
-    plan: Plan
-    now: datetime
-
-
-def before_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
-    """Two attempts live, the first of them past two evaluations, everyone after them still waiting."""
-    sweep = parse(weight_inits, data_orders)
-    layout = Layout.of(sweep)
-    now = START + timedelta(seconds=60)
-    attempts = [
-        SeenAttempt(
-            episode=e,
-            uid=f"uid-{e.name}",
-            created=START,
-            bound=START,
-            stop_after=RUNG,
-            reading=Reading(
-                scores=tuple(curve(i)[: 2 + i]),
-                evaluations_planned=EVALUATIONS,
-                steps_done=25 + 10 * i,
-                steps_planned=STEPS,
-                baseline=BASELINE,
-            ),
-        )
-        for i, e in enumerate(layout.episodes[:2])
-    ]
-    t = len(layout.episodes)
-    status = SweepStatus(
-        phase="Running",
-        message=f"2 of {t} episodes train towards the cut",
-        start_time=START.isoformat(),
-        evaluations=EVALUATIONS,
-        steps=STEPS,
-        design="cut",
-        counts=EpisodeCounts(running=2, waiting=t - 2),
-        cost=Cost(useful_steps=60, planned_steps=t * 60 + KEEP * 140, full_steps=t * STEPS),
-    )
-    seen = Observation(status=status, attempts=attempts, parallelism=2)
-    return Moment(layout, seen, Plan(records=(), decisions=(), status=status), now)
-
-
-def after_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
-    """The cut is made; two survivors train on, the third waits for a place, the losers are done."""
-    record = finished(weight_inits, data_orders)
-    layout = Layout.of(record.sweep)
-    now = START + timedelta(minutes=10)
-    kept = [entry.episode for entry in record.cuts[0].data.rows if entry.kept]
-    statuses = {}
-    attempts: list[SeenAttempt] = []
-    for episode in record.episodes:
-        status, name = episode.status, episode.spec.id.name
-        if name in kept:
-            paused = status.model_copy(
-                update={
-                    "state": "Paused",
-                    "scores": status.scores[:RUNG],
-                    "best": None,
-                    "verdict": None,
-                    "attempts": [],
-                }
-            )
-            status = paused
-            if name in kept[:2]:
-                status = paused.model_copy(update={"state": "Running"})
-                attempts.append(
-                    SeenAttempt(
-                        episode=episode.spec.id,
-                        uid=f"uid-{name}-2",
-                        created=now - timedelta(seconds=40),
-                        bound=now - timedelta(seconds=40),
-                        reading=Reading(
-                            scores=tuple(episode.status.scores[: 10 + len(attempts)]),
-                            evaluations_planned=EVALUATIONS,
-                            steps_done=105 + 10 * len(attempts),
-                            steps_planned=STEPS,
-                            steps_at_start=60,
-                            baseline=BASELINE,
-                        ),
-                    )
-                )
-        statuses[episode.spec.id] = status
-    sweep_status = record.status.model_copy(
-        update={
-            "phase": "Running",
-            "message": "2 of 3 survivors train to the end; 1 waits for a place",
-            "completion_time": None,
-            "conditions": [],
-            "best": None,
-            "counts": EpisodeCounts(running=2, paused=1, lost=len(layout.episodes) - 5, failed=1, diverged=1),
-            "cost": record.status.cost.model_copy(update={"useful_steps": 400, "gpu_seconds": 290.0}),
-        }
-    )
-    seen = Observation(
-        status=sweep_status,
-        episodes=statuses,
-        cuts={(0, 0): record.cuts[0].data},
-        attempts=attempts,
-        parallelism=2,
-    )
-    return Moment(layout, seen, Plan(records=(), decisions=(), status=sweep_status), now)
 
 
 def _score(best: BestEvaluation | None) -> float:
