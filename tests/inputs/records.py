@@ -303,52 +303,57 @@ def _attempt(name: str, evaluations: int, reason: EndReason, message: str = "") 
 
 def _final_sweep_status(episodes: Sequence[Episode], cut: Cut | None) -> SweepStatus:
     t = len(episodes)
-    winner = max((e for e in episodes if e.status.state == "Finished"), key=lambda e: _score(e.status.best))
-    assert winner.status.best is not None
-    full = t * STEPS
-    useful = full if cut is None else t * 60 + KEEP * 140 - 40 - 30  # one failed at step 20, one diverged after 30
-    ended = START + timedelta(seconds=useful * SECONDS_PER_STEP / 2 + 20)
-    summary = [] if cut is None else [_summary(cut, t)]
-    counts = (
-        EpisodeCounts(finished=t) if cut is None else EpisodeCounts(finished=KEEP, lost=t - 5, failed=1, diverged=1)
-    )
+    cost = _cost(t, cut)
+    ended = (START + timedelta(seconds=cost.useful_steps * SECONDS_PER_STEP / 2 + 20)).isoformat()
+    counts = EpisodeCounts(finished=KEEP, lost=t - 5, failed=1, diverged=1) if cut else EpisodeCounts(finished=t)
     return SweepStatus(
         phase="Complete",
         message="the winner is exported",
         start_time=START.isoformat(),
-        completion_time=ended.isoformat(),
+        completion_time=ended,
         evaluations=EVALUATIONS,
         steps=STEPS,
-        design="full" if cut is None else "cut",
+        design="cut" if cut else "full",
         counts=counts,
-        conditions=[
-            Condition(
-                type="Complete", status="True", reason="SurvivorsFinished", last_transition_time=ended.isoformat()
-            )
-        ],
-        cuts=summary,
-        best=Best(
-            episode=winner.spec.id.name,
-            weight_init=winner.spec.weight_init,
-            data_order=winner.spec.data_order,
-            score=winner.status.best.score,
-            evaluation=winner.status.best.evaluation,
-            weights="best",
-            baseline=BASELINE,
-            test=TestScore(
-                metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235
-            ),
-        ),
-        cost=Cost(
-            useful_steps=useful,
-            overshoot_steps=0 if cut is None else 12,
-            wasted_steps=0 if cut is None else 20,
-            planned_steps=full if cut is None else t * 60 + KEEP * 140,
-            full_steps=full,
-            gpu_seconds=(useful + (0 if cut is None else 32)) * SECONDS_PER_STEP,
-        ),
+        conditions=[Condition(type="Complete", status="True", reason="SurvivorsFinished", last_transition_time=ended)],
+        cuts=[_summary(cut, t)] if cut else [],
+        best=_winner(episodes),
+        cost=cost,
         data_digest="3f6c2a9be1d4",
         fingerprints=["cpu-1t-fp32"],
+    )
+
+
+def _cost(t: int, cut: Cut | None) -> Cost:
+    full = t * STEPS
+    if cut is None:
+        return Cost(useful_steps=full, planned_steps=full, full_steps=full, gpu_seconds=full * SECONDS_PER_STEP)
+    planned, overshoot, wasted = t * 60 + KEEP * 140, 12, 20
+    useful = planned - 40 - 30  # one failed at step 20, one diverged after 30
+    return Cost(
+        useful_steps=useful,
+        overshoot_steps=overshoot,
+        wasted_steps=wasted,
+        planned_steps=planned,
+        full_steps=full,
+        gpu_seconds=(useful + overshoot + wasted) * SECONDS_PER_STEP,
+    )
+
+
+def _winner(episodes: Sequence[Episode]) -> Best:
+    winner = max((e for e in episodes if e.status.state == "Finished"), key=lambda e: _score(e.status.best))
+    assert winner.status.best is not None
+    return Best(
+        episode=winner.spec.id.name,
+        weight_init=winner.spec.weight_init,
+        data_order=winner.spec.data_order,
+        score=winner.status.best.score,
+        evaluation=winner.status.best.evaluation,
+        weights="best",
+        baseline=BASELINE,
+        test=TestScore(
+            metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235
+        ),
     )
 
 
