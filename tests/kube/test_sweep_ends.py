@@ -1,4 +1,4 @@
-"""The end of a sweep: it is written and told once, its pods go, its winner is handed over, and anew where it changed."""
+"""The end of a sweep: it is written and told once, its pods go, its winner is handed over; anew where it changed."""
 
 import copy
 from collections.abc import Callable
