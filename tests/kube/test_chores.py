@@ -2,7 +2,6 @@
 
 import json
 import math
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -29,7 +28,6 @@ from seedsweep.kube.pods.manifest import STORAGE, PodSettings, pod_manifest
 
 Object = dict[str, Any]
 
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SETTINGS = PodSettings(housekeeping_image="house:1", housekeeping_requests={"cpu": "1"}, housekeeping_seconds=60)
 OURS = sweep_with({"spec.storage": CLAIM})
 THEIRS = sweep_with({**EVERYTHING, "spec.trainer": {**OWN_TRAINER, **EVERYTHING["spec.trainer"]}})
