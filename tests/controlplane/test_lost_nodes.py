@@ -18,8 +18,6 @@ from cluster.trial import Trial, on_trial, sweep_of
 VICTIM = "wi0-do1"
 HANGING = Script(seconds=0.2, faults=(Fault(stall(after=1), VICTIM, attempt=0),))
 """All wait for the victim, so that its node has the time to be lost."""
-COLLECTED_WITHIN = 150.0
-"""Seconds: a pod whose node is gone is looked at every 20 s, and collected after 40."""
 UNREACHABLE = "node.kubernetes.io/unreachable"
 IMPATIENT = {
     "terminationGracePeriodSeconds": 1,
@@ -35,7 +33,7 @@ async def pod_of(trial: Trial, episode: str = VICTIM) -> Object:
 
 
 async def first_attempt(trial: Trial, episode: str = VICTIM) -> Object:
-    """As it is on record once it has ended."""
+    """As it is on record once it has ended: a pod whose node is gone is collected after 40 s."""
 
     async def look() -> Object | None:
         code, found = await trial.request("GET", trial.path("episodes", f"demo-{episode}"))
@@ -44,7 +42,7 @@ async def first_attempt(trial: Trial, episode: str = VICTIM) -> Object:
         attempts = attempts or [{}]
         return attempts[0] if attempts[0].get("reason") else None
 
-    return await eventually(look, COLLECTED_WITHIN)
+    return await eventually(look)
 
 
 async def attend(trial: Trial, *, attended: bool) -> None:

@@ -22,7 +22,7 @@ from cluster.controlplane import ControlPlane
 from cluster.ends import fault_free_end
 from cluster.foreign import foreign
 from cluster.operator import Operator
-from cluster.polling import eventually
+from cluster.polling import PATIENCE, eventually
 from cluster.proxy import Answer, Rule
 from cluster.rights import USER, Right, change_rights, rights
 from cluster.simulator.faults import Fault, crash, stall
@@ -32,13 +32,11 @@ from seedsweep.api.sweep import API_VERSION
 
 EPISODES, KEEP = 4, 2
 VICTIM = "wi0-do0"
-TOLD_WITHIN = 90.0
 WINDOW = timedelta(seconds=10)
 """In which refused requests are counted, from the first."""
 MOST_REFUSED = 10 + 2 * EPISODES
 """About one a second, beside what was under way for each episode."""
 LOOK_SECONDS = 0.3
-PATIENCE = 120.0
 METRIC = "seedsweep_operator_refusals_total"
 TAKEN = {"pods": f"{NAME}-{VICTIM}", "episodes": f"{NAME}-{VICTIM}", "cuts": f"{NAME}-b0-r0"}
 
@@ -198,16 +196,16 @@ async def looking(board: Board) -> AsyncIterator[Board]:
             await task
 
 
-async def until(look: Callable[[], T | None], patience: float, what: str) -> T:
+async def until(look: Callable[[], T | None], what: str) -> T:
     """What is to be seen at last."""
 
     async def look_again() -> T | None:
         return look()
 
     try:
-        return await eventually(look_again, patience)
+        return await eventually(look_again)
     except TimeoutError:
-        raise AssertionError(f"not within {patience:.0f} s: {what}") from None
+        raise AssertionError(f"not within {PATIENCE:.0f} s: {what}") from None
 
 
 async def begin(trial: Trial, case: Case) -> None:
@@ -234,10 +232,10 @@ async def finish(trial: Trial, board: Board, case: Case) -> None:
     if case.right.verb == "get" and case.right.resource in TAKEN:
         await trial.delete(case.right.resource, TAKEN[case.right.resource])
     if str(case.right) == "delete seedsweeps":
-        await until(lambda: trial.namespace not in board.sweeps or None, PATIENCE, "the sweep deleted")
+        await until(lambda: trial.namespace not in board.sweeps or None, "the sweep deleted")
         return
-    await trial.completed(case.sweep, case.script, PATIENCE)
-    await until(lambda: not board.stalled(trial.namespace) or None, TOLD_WITHIN, "Stalled taken back")
+    await trial.completed(case.sweep, case.script)
+    await until(lambda: not board.stalled(trial.namespace) or None, "Stalled taken back")
 
 
 async def play(trial: Trial, board: Board, case: Case) -> str:
@@ -245,8 +243,8 @@ async def play(trial: Trial, board: Board, case: Case) -> str:
     try:
         await begin(trial, case)
         if str(case.right) == "delete seedsweeps":
-            await trial.completed(case.sweep, case.script, PATIENCE)
-        await until(lambda: board.says(case, trial.namespace) or None, TOLD_WITHIN, f"told by {case.told.name}")
+            await trial.completed(case.sweep, case.script)
+        await until(lambda: board.says(case, trial.namespace) or None, f"told by {case.told.name}")
         await asyncio.sleep(WINDOW.total_seconds())
         await asyncio.to_thread(change_rights, trial.control_plane, trial.namespace)
         await finish(trial, board, case)
