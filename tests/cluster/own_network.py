@@ -13,6 +13,8 @@ from host.needs import lack
 ADDRESS = "203.0.113.7"
 """Set aside for documentation: no machine has it."""
 TESTS = Path(__file__).parents[1]
+GIVE_UP_AFTER = 600.0
+"""Seconds: what hangs is told with what it has printed, before the test itself is ended."""
 # The API server wants a way out, though none leads anywhere.
 _NETWORK = f"ip link set lo up && ip addr add {ADDRESS}/24 dev lo && ip route add default dev lo"
 _ENTER = ["unshare", "--map-root-user", "--net", "sh", "-c", f'{_NETWORK} && exec "$@"', "sh"]
@@ -27,7 +29,7 @@ def run_there(module: str, *arguments: object) -> str:
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=GIVE_UP_AFTER,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

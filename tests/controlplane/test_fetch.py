@@ -20,7 +20,7 @@ from seedsweep.report.findings.verdict import verdict_of
 from seedsweep.report.record import read_record
 from seedsweep_trainer.storage.durable import whole_folder
 
-PATIENCE = 200
+PATIENCE = 600
 """Seconds."""
 
 
