@@ -19,7 +19,7 @@ from seedsweep.science.stopping.audit import estimate_regret
 from seedsweep.science.summary import share
 
 SHUFFLES = 199
-"""Fewer than in a report: the size of an exact test does not depend on it."""
+"""Fewer than in a report or a comparison: the size of an exact test does not depend on it."""
 LEVEL = 0.05
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, ...]], Floats]

@@ -11,16 +11,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import NOISES, grids, normal
+from calibration import LEVEL, NOISES, SHUFFLES, grids, normal
 from seedsweep.science.arms import difference
 from seedsweep.science.arms.superiority import superiority
 from seedsweep.science.seeds import agreement
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]
-LEVEL = 0.05
-SHUFFLES = 199
-"""Fewer than in a comparison: the size of an exact test does not depend on it."""
 
 
 def spread(deviation: float) -> Draw:

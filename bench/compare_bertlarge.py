@@ -7,7 +7,6 @@ four workers, as in bench/compare_peers.py, and get the same budget of steps, as
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -17,7 +16,7 @@ import numpy as np
 
 from compare_curves import Curves, draw
 from floor import CHOSEN
-from stopping_pays import DEFAULT, RECIPES, SCORES, Floats, Runs, read
+from stopping_pays import RECIPES, SCORES, Floats, Runs, folder_of_others, read
 
 BUDGETS = (4, 8, 16)
 """Full runs. With 16 some rules start all of the 50 runs that there are."""
@@ -80,7 +79,7 @@ def cell(gain: Floats, spent: float, rng: np.random.Generator) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=Path, default=Path(os.environ.get("SEEDSWEEP_SEED_RUNS", DEFAULT)))
+    parser.add_argument("--seeds", type=Path, default=folder_of_others())
     parser.add_argument("--draws", type=int, default=100)
     options = parser.parse_args()
     missing = [f"{name} (pip install '.[bench]')" for name in ("ray", "optuna") if find_spec(name) is None]

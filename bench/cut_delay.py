@@ -12,6 +12,7 @@ import statistics
 from datetime import datetime
 from functools import partial
 
+import machine
 from on_cluster import (
     PODS,
     SWEEPS,
@@ -78,6 +79,7 @@ async def bare_deletes(plane: ControlPlane, count: int) -> float:
 
 
 def main() -> None:
+    print(machine.described())
     with cluster(nodes=8, gpus_per_node=64) as plane, operator(plane):
         found = []
         for run in range(RUNS):

@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY, generate_latest
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "monitoring"))
 
+import machine
 from inputs import records
 from metrics_page import collector_of
 
@@ -24,6 +25,7 @@ MAX_MILLISECONDS, MAX_MEGABYTES = 50.0, 2.0
 
 def main() -> int:
     """Print what each costs; 1 where a bar is missed."""
+    print(machine.described())
     status = records.finished(WEIGHT_INITS, DATA_ORDERS).status
     good = True
     for sweeps in (1, 100, 1000):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stopping_pays import (
+    DRAWS,
     EVALUATIONS,
     RECIPES,
     SCORES,
@@ -38,7 +39,6 @@ SHARES = (2, 3, 4, 5)
 """Evaluations of ten."""
 TOLERATED = -0.05
 """Points. A margin that loses more on average where no seed fails is not chosen."""
-DRAWS = 4_000
 FAILING, *STABLE = RECIPES
 Drawn = NDArray[np.intp]
 """Seeds in the order in which they start: (draws, seeds)."""

@@ -1,7 +1,9 @@
-"""What large studies cost the operator: one sweep of 100, of 2,100 and of 10,000 episodes, the most there may be; 100
-sweeps of 20; and 1,000 sweeps of 10, nearly all of which wait for a GPU.
+"""What large studies cost the operator: one sweep of 100, 1,000, 2,100 and 10,000 episodes, the most there may be; and
+1,000 sweeps of 10, nearly all of which wait for a GPU.
 
     python bench/large_sweeps.py [10x10 | 100x100 | 100*5x4 | at-rest ...]
+
+100*5x4 are 100 sweeps of 20.
 
 The bars: all complete; the operator's memory stays within 512 MB; no turn of its event loop takes 150 ms of processor
 time; an episode of the largest sweep takes at most 1.2 times the processor time of one of 100; the losers of a cut are
@@ -18,6 +20,7 @@ from contextlib import suppress
 
 import psutil
 
+import machine
 from on_cluster import OPERATOR, SWEEPS, ControlPlane, Script, audit, cluster, completed, operator, sweep, trainers
 
 SECONDS, INTERVAL = 12.0, 15
@@ -27,7 +30,7 @@ SLOW_FROM, SLOWER = 2000, 5
 EVALUATIONS, RUNG = 7, 2
 """Of each episode, and those after which the cut is made."""
 MAX_MEGABYTES, MAX_TURN_SECONDS, MAX_WRITES = 512, 0.15, 5.5
-AT_WORK = ("10x10", "50x42", "100*5x4", "100x100")
+AT_WORK = ("10x10", "25x40", "50x42", "100x100")
 AT_REST = "at-rest"
 WITHIN_SECONDS = 3600.0
 WAITING, REST_SECONDS = 1000, 120.0
@@ -133,6 +136,7 @@ def _begun(plane: ControlPlane) -> int:
 
 
 def main() -> None:
+    print(machine.described())
     for chosen in sys.argv[1:] or [*AT_WORK, AT_REST]:
         if chosen != AT_REST:
             at_work(chosen)

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import psutil
 from rich.console import Console
 
+import machine
 from host.browser import Tab, browser
 from inputs import live_pages
 from seedsweep.terminal.moment import Moment
@@ -106,6 +107,7 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path)
     moments = [live_pages.large(18 + i) for i in range(1 + UPDATES)]
     pictures = parser.parse_args().pictures
+    print(machine.described())
     served(moments)
     return 0 if asyncio.run(measure(moments, pictures)) else 1
 

@@ -6,13 +6,13 @@ Processor seconds for 20 splits and for as many as the command makes; the first 
 with a bar. Below a minute on one core.
 """
 
-import platform
 import time
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+import machine
 from seedsweep.science.stopping.plan_value import Runs
 from seedsweep.science.stopping.planning import SPLITS, plan_budgets, splits_of
 
@@ -33,7 +33,7 @@ def made_up(seeds: NDArray[np.intp]) -> Runs:
 def main() -> None:
     grid = np.array([(w, d) for w in range(25) for d in range(25)])
     alone = np.repeat(np.arange(625)[:, None], 2, axis=1)
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}")
+    print(machine.described())
     print("\n| 625 curves | splits | processor seconds | bar |\n| --- | --- | --- | --- |")
     for splits, bar in ((20, f"{BAR:g}"), (SPLITS, "")):
         for name, seeds in (("each with seeds of its own", alone), ("25 x 25 seeds", grid)):

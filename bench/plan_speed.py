@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import machine
 from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.engine.decisions import Plan
@@ -100,6 +101,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit-ms", type=float, default=20.0)
     limit = parser.parse_args().limit_ms
+    print(machine.described())
     worst = 0.0
     for places in (300, 2100):
         play = Play(places)

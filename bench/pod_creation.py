@@ -16,6 +16,7 @@ from functools import partial
 
 import psutil
 
+import machine
 from on_cluster import (
     NAMESPACE,
     PODS,
@@ -127,6 +128,7 @@ def measure(controller_qps: float) -> dict[str, float]:
 
 
 def main() -> None:
+    print(machine.described())
     for qps in (20.0, 1000.0):
         found = measure(qps)
         times = ", ".join(f"{who} {seconds:.2f} s" for who, seconds in found.items())

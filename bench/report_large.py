@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import machine
 from inputs import records
 
 COMMAND = Path(sys.executable).with_name("seedsweep")
@@ -44,6 +45,7 @@ def longer(record: records.Record) -> records.Record:
 
 
 def main() -> None:
+    print(machine.described())
     missed, spent = False, 0.0
     for name, record in (
         ("all trained fully", records.fully_trained(WEIGHT_INITS, DATA_ORDERS)),

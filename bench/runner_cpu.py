@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import machine
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.local.directory.run_directory import RunDirectory
 from seedsweep.local.machine.places import Place
@@ -50,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     seconds = parser.parse_args().seconds
+    print(machine.described())
     shares = {}
     for name, terminal in (("in a terminal", True), ("into a file", False)):
         with tempfile.TemporaryDirectory() as folder:

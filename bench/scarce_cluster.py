@@ -14,6 +14,7 @@ import asyncio
 import math
 import statistics
 
+import machine
 from on_cluster import SWEEPS, ControlPlane, Object, Script, cluster, completed, operator, sweep, trainers
 
 T, KEEP, EVALUATIONS, SECONDS = 100, 10, 20, 20.0
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, nargs="+", default=[4, 16, 64])
     parser.add_argument("--found-out", action="store_true")
     options = parser.parse_args()
+    print(machine.described())
     for gpus in options.gpus:
         with cluster(nodes=gpus, gpus_per_node=1) as plane, operator(plane):
             found, took, trained, gaps = asyncio.run(one(plane, gpus, found_out=options.found_out))

@@ -25,6 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import machine
 from cluster.simulator.script import generated_curve
 from engine.cases import Case, Truth, make_sweep
 from engine.fate import Hazards, Tempo
@@ -162,6 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     seeds = range(parser.parse_args().seeds)
+    print(machine.described())
     variants = [
         ("declared, storage", True, True),
         ("not declared, storage", False, True),

@@ -3,7 +3,8 @@
     python bench/soups.py RUN...
 
 RUN are folders of `seedsweep run` by our own trainer without `earlyStopping`, whose seeds are a whole grid, and in
-which every episode's best weights are still stored. Prints the tables of docs/soups.md.
+which every episode's best weights are still stored. Prints the tables of docs/soups.md; without folders it says so, and
+ends.
 
 Each grid is taken apart into sets of episodes, as sweeps of their own would have been: its rows (one weight-init seed,
 so one head), its columns (a head each), and its halves by rows. In each set the better half at half of the evaluations
@@ -295,8 +296,11 @@ def signal_rows(name: str, outcomes: Sequence[Outcome], constant: float) -> list
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("runs", type=Path, nargs="*")
     options = parser.parse_args()
+    if not options.runs:
+        print("nothing is averaged: give folders of runs")
+        return 0
     gains, barriers, signals = [], [], []
     told: list[tuple[float, float]] = []
     for folder in options.runs:

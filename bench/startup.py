@@ -23,6 +23,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import machine
 from host.ports import free_port
 from seedsweep.contract.protocol import Env, MetricName
 
@@ -184,7 +185,8 @@ def main() -> None:
     if options.parts:
         parts(options.parts[0], options.parts[1] if len(options.parts) > 1 else None)
         return
-    from madeup import make
+    print(machine.described())
+    from random_model import make
     from seedsweep_trainer.jobs.warm_up import warm_up
 
     with tempfile.TemporaryDirectory() as name:

@@ -24,7 +24,6 @@ from seedsweep.science.stopping.evidence import signals
 from seedsweep.science.stopping.plan_value import dense_ranks
 from seedsweep.science.stopping.plans import Plan, rule_of_thumb
 
-DEFAULT = Path(__file__).parents[2] / "shared" / "data" / "seeds"
 RECIPES = {"not_debiased": "as in 2020", "standard_debiased": "bias correction", "reinit_debiased": "layers drawn anew"}
 SCORES = {"RTE": "val_acc", "MRPC": "val_acc_and_f1"}
 TESTS = {"RTE": "best_test_acc", "MRPC": "best_test_acc_and_f1"}
@@ -58,6 +57,12 @@ class Runs:
     def take(self, chosen: NDArray[np.intp]) -> "Runs":
         """Those seeds."""
         return Runs(self.scores[chosen], self.losses[chosen], self.tests[chosen], self.constant, self.noise)
+
+
+def folder_of_others() -> Path:
+    """Where the recorded runs of others are looked for."""
+    default = Path(__file__).parents[2] / "shared" / "data" / "seeds"
+    return Path(os.environ.get("SEEDSWEEP_SEED_RUNS", default))
 
 
 def half_kept(budget: int, evaluation: int) -> Plan:
@@ -239,7 +244,7 @@ def print_signals(runs: dict[tuple[str, str], Runs]) -> None:
 def asked_files(description: str | None) -> dict[str, Path]:
     """The file of each task, by the command line; none where one is missing, which is said."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=Path, default=Path(os.environ.get("SEEDSWEEP_SEED_RUNS", DEFAULT)))
+    parser.add_argument("--seeds", type=Path, default=folder_of_others())
     options = parser.parse_args()
     files = {task: options.seeds / "bertlarge" / f"{task}.csv" for task in SCORES}
     missing = [str(path) for path in files.values() if not path.exists()]

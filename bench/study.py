@@ -16,6 +16,7 @@ import numpy as np
 
 import study_figures as figures
 import study_tables as tables
+from stopping_pays import folder_of_others
 from study_claims import last_scores
 from study_records import (
     KNOWN_TO,
@@ -25,7 +26,6 @@ from study_records import (
     Floats,
     Runs,
     bert_large,
-    folder_of_others,
     own,
     paper_grid,
     quickstart,

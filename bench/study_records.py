@@ -7,7 +7,6 @@ The recorded runs of others are not part of this repository: their folder is `SE
 """
 
 import csv
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare_curves import read as read_csv
-from stopping_pays import DEFAULT, EVALUATIONS, RECIPES, SCORES, constant_answer
+from stopping_pays import EVALUATIONS, RECIPES, SCORES, constant_answer
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -96,11 +95,6 @@ def by_first_seed(runs: Runs) -> dict[int, float]:
     """Mean best score by the first seed."""
     names, place = np.unique(runs.seeds[:, 0], return_inverse=True)
     return {int(name): float(runs.best[place == i].mean()) for i, name in enumerate(names)}
-
-
-def folder_of_others() -> Path:
-    """Where the recorded runs of others are looked for."""
-    return Path(os.environ.get("SEEDSWEEP_SEED_RUNS", DEFAULT))
 
 
 def rows_of(path: Path, **having: str) -> list[dict[str, str]]:

@@ -12,7 +12,6 @@ Examples are as many and as long as RTE's, with made-up words. Each line is prin
 import argparse
 import hashlib
 import multiprocessing
-import platform
 import struct
 import sys
 import tempfile
@@ -24,7 +23,8 @@ from typing import Any
 
 import torch
 
-from madeup import SHAPES, make
+import machine
+from random_model import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.determinism.fingerprint import fingerprint, prepare_torch
 from seedsweep_trainer.inputs import load_data
@@ -109,6 +109,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dry", action="store_true", help="a tiny shape and few examples")
     options = parser.parse_args()
+    print(machine.described())
     dry = options.dry or not torch.cuda.is_available()
     sizes, shapes = ((64, 32), ["tiny"]) if dry else (RTE, options.shapes)
     equal = True
@@ -118,7 +119,7 @@ def main() -> int:
             if dry:
                 config = config.model_copy(update={"evaluations_per_epoch": 4})
             one_epoch = config.model_copy(update={"epochs": 1})
-            print(f"{shape}: {fingerprint(config, prepare_torch(config))}, {platform.platform()}", flush=True)
+            print(f"{shape}: {fingerprint(config, prepare_torch(config))}", flush=True)
             steps = Timetable.of(one_epoch, len(load_data(config)[1].train)).steps
             curves: set[str] = set()
             # Before this process takes memory of the GPU.

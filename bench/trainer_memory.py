@@ -8,7 +8,6 @@ time, and the most memory it held.
 
 import argparse
 import multiprocessing
-import platform
 import resource
 import tempfile
 from functools import partial
@@ -17,7 +16,8 @@ from statistics import median
 from threading import Event
 from unittest.mock import patch
 
-from madeup import SHAPES, make
+import machine
+from random_model import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.determinism import fingerprint, memory
 from seedsweep_trainer.inputs import prepare_inputs
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--shape", choices=list(SHAPES), default="minilm")
     parser.add_argument("--pairs", type=int, default=5)
     options = parser.parse_args()
+    print(machine.described())
     turns = [kept for i in range(options.pairs) for kept in ((True, False), (False, True))[i % 2]]
     with tempfile.TemporaryDirectory() as folder:
         config = make(Path(folder), options.shape, 320, 128).model_copy(update={"epochs": 1})
@@ -50,7 +51,7 @@ def main() -> None:
             pass
         with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
             found = list(pool.imap(partial(episode, config), turns, chunksize=1))
-    print(f"{options.shape}, {options.pairs} episodes each, {platform.platform()}")
+    print(f"{options.shape}, {options.pairs} episodes each")
     for kept, name in ((True, "kept"), (False, "given back")):
         seconds, held = zip(*(result for turn, result in zip(turns, found, strict=True) if turn is kept), strict=True)
         spread = f"{min(seconds):.2f} to {max(seconds):.2f}"

@@ -14,7 +14,6 @@ that it costs is counted as ours.
 """
 
 import argparse
-import platform
 import random
 import sys
 import tempfile
@@ -41,7 +40,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from madeup import SHAPES, make
+import machine
+from random_model import SHAPES, make
 from seedsweep.api.finetuning import FineTuning
 from seedsweep_trainer.checkpoints import saving
 from seedsweep_trainer.checkpoints.saving import Clock
@@ -321,10 +321,11 @@ def main() -> int:
     parser.add_argument("--storage", action="store_true", help="each keeps what it takes to resume within a minute")
     options = parser.parse_args()
     missed = False
+    print(machine.described())
     with tempfile.TemporaryDirectory() as folder:
         config = make(Path(folder), options.shape, options.train, options.validation).model_copy(update={"epochs": 1})
         conditions = fingerprint(config, prepare_torch(config))
-        print(f"{options.shape}, {options.train} + {options.validation} examples, {conditions}, {platform.platform()}")
+        print(f"{options.shape}, {options.train} + {options.validation} examples, {conditions}")
         # What every process pays once is paid here.
         race(config.model_copy(update={"evaluations_per_epoch": 1}), 1, options.storage)
         seconds = race(config, options.rounds, options.storage)

@@ -117,7 +117,7 @@ def as_kubectl_reads(text: str) -> object:
     """What kubectl sends to an API server; it needs none for a change that it only shows."""
     kubectl = binaries.present("kubectl")
     if kubectl is None:
-        lack("kubernetes", "kubectl: python -m cluster build")
+        lack("controlplane", "kubectl: python -m cluster build")
     command = [str(kubectl), "annotate", "--local", "-f", "-", "-o", "json", "read=1"]
     environment = {"KUBECONFIG": "/dev/null", "HOME": str(Path("/nonexistent"))}
     shown = subprocess.run(command, input=text.encode(), capture_output=True, env=environment, check=True, timeout=60)

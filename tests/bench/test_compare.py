@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pytest
 
-from bench.made_up import STEPS, in_order, made_up, with_a_star
+from bench.made_up_curves import STEPS, in_order, made_up, with_a_star
 from compare_clock import Answer, best_of, reached, replay
 from compare_curves import FILE, Curves, draw, read
 from compare_ours import Engine

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from bench.made_up import in_order, made_up, with_a_star
+from bench.made_up_curves import in_order, made_up, with_a_star
 from compare_clock import replay
 from host import needs
 

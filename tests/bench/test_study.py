@@ -222,11 +222,11 @@ def test_a_table_has_a_row_for_each_record():
 
 
 def test_the_printed_plans_are_those_of_the_sources():
-    needs.seed_runs("dodge2020/plans.csv")
+    folder = needs.seed_runs("dodge2020/plans.csv").parents[1]
     for task in records.TASKS:
-        plans = printed(records.folder_of_others(), task)
+        plans = printed(folder, task)
         assert [plan.budget for plan in plans] == list(range(1, 31))
-    ten = next(plan for plan in printed(records.folder_of_others(), "mrpc") if plan.budget == 10)
+    ten = next(plan for plan in printed(folder, "mrpc") if plan.budget == 10)
     assert (ten.started, ten.kept, ten.evaluation, ten.stops) == (24, 4, 9, True)
     assert ten.share == pytest.approx(0.276, abs=0.001)
     # 0.9020 is 0.0036 above 0.8984, which left 0.1016 to gain.
@@ -234,8 +234,7 @@ def test_the_printed_plans_are_those_of_the_sources():
 
 
 def test_the_records_of_others_are_as_their_sources_describe_them():
-    needs.seed_runs("lowres/curves.csv")
-    folder = records.folder_of_others()
+    folder = needs.seed_runs("lowres/curves.csv").parents[1]
     assert {task: records.paper_grid(folder, task).shape for task in records.TASKS} == {
         "mrpc": (25, 25),
         "rte": (25, 25),
@@ -248,9 +247,9 @@ def test_the_records_of_others_are_as_their_sources_describe_them():
 
 
 def test_no_score_of_the_paper_is_below_a_constant_answers():
-    needs.seed_runs("dodge2020/best_validation.csv")
+    folder = needs.seed_runs("dodge2020/best_validation.csv").parents[1]
     for task in records.TASKS:
-        lowest = records.paper_grid(records.folder_of_others(), task).min()
+        lowest = records.paper_grid(folder, task).min()
         assert lowest > records.PAPER_CONSTANT[task] - records.KNOWN_TO
 
 

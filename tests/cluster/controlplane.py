@@ -189,19 +189,24 @@ class ControlPlane:
         # Pods need it. The controller manager makes it too, at times before us, at times too late for the first pod.
         self.request("POST", f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": "default"}})
 
+    def allows(self, user: str, namespace: str, verb: str, group: str, resource: str) -> bool:
+        """Whether a user may do something there; `resource` with its subresource."""
+        plural, _, subresource = resource.partition("/")
+        attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": plural}
+        attributes |= {"subresource": subresource}
+        review = {"spec": {"user": user, "groups": ["system:authenticated"], "resourceAttributes": attributes}}
+        answer = self.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
     def until_allowed(
         self, user: str, namespace: str, verb: str, group: str, resource: str, *, to: bool = True
     ) -> None:
         """Wait until a user may do something there, or may not: the API server hears of roles from its own watches.
 
-        `resource` with its subresource. Raises TimeoutError.
+        Raises TimeoutError.
         """
-        plural, _, subresource = resource.partition("/")
-        attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": plural}
-        attributes |= {"subresource": subresource}
-        review = {"spec": {"user": user, "groups": ["system:authenticated"], "resourceAttributes": attributes}}
         deadline = time.monotonic() + READY_WITHIN
-        while self.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"] != to:
+        while self.allows(user, namespace, verb, group, resource) != to:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{user} {'may not' if to else 'may'} {verb} {resource} in {namespace}")
             time.sleep(0.02)

@@ -1,13 +1,13 @@
 """Pods of episodes that a test makes itself, without an operator."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from kubernetes.aio.client import ApiClient, CoreV1Api, V1ContainerState, V1ObjectMeta, V1Pod, V1PodStatus
 from kubernetes.aio.client.exceptions import NotFoundException
 
+from cluster.polling import eventually
 from inputs.sweeps import FINE_TUNING
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.reading.parse import parse_sweep
@@ -17,17 +17,6 @@ from seedsweep.kube.pods.manifest import pod_manifest
 
 START = StartEpisode(EpisodeId(1, 2), attempt=0, stop_after=None, rungs=(3,))
 PORT = 9413
-
-T = TypeVar("T")
-
-
-async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
-    """What is there at last."""
-    async with asyncio.timeout(150):
-        while True:
-            if (found := await look()) is not None:
-                return found
-            await asyncio.sleep(0.05)
 
 
 def metadata_of(pod: V1Pod) -> V1ObjectMeta:

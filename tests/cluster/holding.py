@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.trial import PERIOD, Trial
+from cluster.polling import PERIOD
+from cluster.trial import Trial
 
 FINALIZER = "tests.seedsweep.io/held"
 ENDED = ("Succeeded", "Failed")

@@ -21,9 +21,11 @@ REPAIRED_AFTER = 1.0
 
 
 @contextmanager
-def own_nodes(control_plane: ControlPlane, namespace: str, nodes: int, gpus_per_node: int) -> Iterator[list[str]]:
-    """Nodes that only pods with `on_own_nodes` of this namespace run on."""
-    names = [f"{namespace}-{number}" for number in range(nodes)]
+def own_nodes(
+    control_plane: ControlPlane, namespace: str, nodes: int, gpus_per_node: int, *, first: int = 0
+) -> Iterator[list[str]]:
+    """Nodes, numbered from `first` on, that only pods with `on_own_nodes` of this namespace run on."""
+    names = [f"{namespace}-{number}" for number in range(first, first + nodes)]
     for name in names:
         create_node(control_plane, name, gpus_per_node, {LABEL: namespace})
     try:
@@ -36,6 +38,24 @@ def own_nodes(control_plane: ControlPlane, namespace: str, nodes: int, gpus_per_
 def on_own_nodes(namespace: str) -> Object:
     """The `podTemplate` of a sweep there."""
     return {"spec": {"nodeSelector": {LABEL: namespace}}}
+
+
+@contextmanager
+def urgent(control_plane: ControlPlane, namespace: str) -> Iterator[str]:
+    """The name of a priority class above that of all episodes."""
+    name, path = f"{namespace}-urgent", "/apis/scheduling.k8s.io/v1/priorityclasses"
+    control_plane.create(path, {"metadata": {"name": name}, "value": 1000})
+    try:
+        yield name
+    finally:
+        control_plane.request("DELETE", f"{path}/{name}")
+
+
+def intruder(namespace: str, priority: str, gpus: int) -> Object:
+    """A pod that wants so many GPUs there. The real scheduler makes room for it where its priority is higher."""
+    one = {"name": "x", "image": "x:1", "resources": {"limits": {"nvidia.com/gpu": str(gpus)}}}
+    spec = {**on_own_nodes(namespace)["spec"], "priorityClassName": priority, "containers": [one]}
+    return {"metadata": {"name": "intruder"}, "spec": spec}
 
 
 @dataclass

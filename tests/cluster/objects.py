@@ -16,6 +16,11 @@ from seedsweep.api.sweep import API_VERSION
 CRDS = Path(__file__).parents[2] / "charts" / "seedsweep" / "crds"
 PLURALS = {"seedsweeps", "episodes", "cuts"}
 SERVED_WITHIN = 60.0
+RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
+"""Labels of a namespace that takes only pods of the restricted profile."""
 
 Object = dict[str, Any]
 
@@ -64,6 +69,18 @@ def _is_established(control_plane: ControlPlane, plural: str) -> bool:
     _, definition = control_plane.request("GET", path)
     conditions = definition.get("status", {}).get("conditions") or ()
     return any((c["type"], c["status"]) == ("Established", "True") for c in conditions)
+
+
+def make_claim(control_plane: ControlPlane, namespace: str, name: str) -> None:
+    """A claim that is bound at once, without which no pod that mounts it finds a node; nothing is behind it."""
+    modes = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    size, volume_name = {"storage": "1Gi"}, f"{name}-{namespace}"
+    reference = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name, "namespace": namespace}
+    volume = {**modes, "capacity": size, "hostPath": {"path": "/nowhere"}, "claimRef": reference}
+    control_plane.create("/api/v1/persistentvolumes", {"metadata": {"name": volume_name}, "spec": volume})
+    claim = {**modes, "volumeName": volume_name, "resources": {"requests": size}}
+    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    control_plane.create(path, {"metadata": {"name": name}, "spec": claim})
 
 
 class Store:

@@ -15,7 +15,7 @@ import aiohttp
 from cluster.controlplane import ControlPlane
 from cluster.rights import USER
 
-READY_WITHIN = 90.0
+READY_WITHIN = 180.0
 ENDS_WITHIN = 90.0
 """Seconds: what does not end by itself, kopf ends after 30."""
 

@@ -81,15 +81,3 @@ async def episodes(control_plane: ControlPlane, namespace: str) -> dict[str, Obj
     """The status of each episode, by its name."""
     found = await read(control_plane, f"/apis/seedsweep.io/v1alpha1/namespaces/{namespace}/episodes")
     return {item["metadata"]["labels"]["seedsweep.io/episode"]: item["status"] for item in found["items"]}
-
-
-def make_claim(control_plane: ControlPlane, namespace: str) -> None:
-    """A claim that is bound at once; folders of this machine stand in for what it would mount."""
-    modes = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-    size, name = {"storage": "1Gi"}, f"weights-{namespace}"
-    reference = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "weights", "namespace": namespace}
-    volume = {**modes, "capacity": size, "hostPath": {"path": "/nowhere"}, "claimRef": reference}
-    control_plane.create("/api/v1/persistentvolumes", {"metadata": {"name": name}, "spec": volume})
-    claim = {**modes, "volumeName": name, "resources": {"requests": size}}
-    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
-    control_plane.create(path, {"metadata": {"name": "weights"}, "spec": claim})

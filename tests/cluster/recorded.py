@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.controlplane import ControlPlane
+from cluster.rights import bind
 from inputs import records
 from seedsweep.api.base import ApiModel
 from seedsweep.kube.objects import names
+
+KINDS = ("seedsweeps", "episodes", "cuts")
 
 Object = dict[str, Any]
 
@@ -38,17 +41,6 @@ class Cluster:
                 if "status" in body:
                     self._patch_status(f"{plural}/{item.metadata.name}", body["status"])
 
-    def bind_claim(self, name: str) -> None:
-        """A claim with a volume, without which no pod that mounts it finds a node."""
-        size, modes = {"storage": "1Gi"}, ["ReadWriteMany"]
-        volume = {"capacity": size, "accessModes": modes, "storageClassName": "", "hostPath": {"path": "/nowhere"}}
-        created = self.control_plane.create(
-            "/api/v1/persistentvolumes", {"metadata": {"generateName": "v-"}, "spec": volume}
-        )
-        bound = {"volumeName": created["metadata"]["name"], "storageClassName": "", "accessModes": modes}
-        claim = {"metadata": {"name": name}, "spec": {**bound, "resources": {"requests": size}}}
-        self.control_plane.create(f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims", claim)
-
     def publish(self, **update: object) -> None:
         """Write the sweep's status, with parts of the record's replaced."""
         status = self.record.with_status(**update).status.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -61,13 +53,7 @@ class Cluster:
         if pods:
             rules.append({"apiGroups": [""], "resources": ["pods"], "verbs": list(pods)})
         self.control_plane.create(f"{rbac}/roles", {"metadata": {"name": "look"}, "rules": rules})
-        group = "rbac.authorization.k8s.io"
-        binding = {
-            "metadata": {"name": "look"},
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "look"},
-            "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
-        }
-        self.control_plane.create(f"{rbac}/rolebindings", binding)
+        bind(self.control_plane, self.namespace, user, "look", "Role")
         self.control_plane.until_allowed(user, self.namespace, "list", "seedsweep.io", resources[0])
 
     def _body(self, item: ApiModel) -> Object:

@@ -59,17 +59,20 @@ def right_of(event: AuditEvent) -> Right:
     return Right(event.group, f"{event.resource}/{event.subresource}".rstrip("/"), event.verb)
 
 
+def bind(control_plane: ControlPlane, namespace: str, user: str, role: str, kind: str = "ClusterRole") -> None:
+    """Give a user a role in a namespace; `kind`: ClusterRole, or Role for one of its own."""
+    subject = {"apiGroup": _GROUP, "kind": "User", "name": user}
+    reference = {"apiGroup": _GROUP, "kind": kind, "name": role}
+    binding = {"metadata": {"name": user}, "roleRef": reference, "subjects": [subject]}
+    control_plane.create(f"/apis/{_GROUP}/v1/namespaces/{namespace}/rolebindings", binding)
+
+
 def grant_rights(control_plane: ControlPlane, namespace: str, missing: Right | None = None) -> None:
     """Give the operator's user in one namespace what its chart gives, and no more; or that but for one."""
     rbac = f"/apis/{_GROUP}/v1/namespaces/{namespace}"
     given = rules() if missing is None else rules_without(missing)
     control_plane.create(f"{rbac}/roles", {"metadata": {"name": USER}, "rules": given})
-    binding = {
-        "metadata": {"name": USER},
-        "roleRef": {"apiGroup": _GROUP, "kind": "Role", "name": USER},
-        "subjects": [{"apiGroup": _GROUP, "kind": "User", "name": USER}],
-    }
-    control_plane.create(f"{rbac}/rolebindings", binding)
+    bind(control_plane, namespace, USER, USER, "Role")
     # One role holds them all: who may do one thing may do the others.
     known = next(right for right in rights() if right != missing)
     control_plane.until_allowed(USER, namespace, known.verb, known.group, known.resource)

@@ -3,11 +3,10 @@
 import asyncio
 import json
 import ssl
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from kubernetes.aio.config import new_client_from_config
 
@@ -17,6 +16,7 @@ from cluster.ends import End, end_of, fault_free_end
 from cluster.invariants import violations
 from cluster.objects import install_kinds
 from cluster.operator import Operator, kubeconfig_through, operating
+from cluster.polling import PATIENCE, eventually, settled
 from cluster.proxy import Proxy, proxying
 from cluster.rights import USER, Right, grant_rights
 from cluster.simulator.script import Script
@@ -33,13 +33,8 @@ NAME = "demo"
 REFUSED = "refused"
 KINDS = {"seedsweeps": "SeedSweep", "pods": "Pod", "episodes": "Episode", "cuts": "Cut", "events": "Event"}
 """Of what is left of a sweep."""
-PATIENCE = 180.0
-"""Seconds, as all times here."""
-SETTLES_WITHIN = 180.0
-PERIOD = 0.1
 
 Object = dict[str, Any]
-T = TypeVar("T")
 
 
 def sweep_of(**spec: Any) -> Object:
@@ -102,6 +97,19 @@ class Trial:
     async def delete(self, plural: str, name: str) -> None:
         """As a user does, in the background."""
         await self.request("DELETE", self.path(plural, name), {"propagationPolicy": "Background"})
+
+    async def edit(self, **spec: Any) -> None:
+        """Change fields of the sweep's spec, as a user does; None takes one away."""
+        code, answer = await self.request("PATCH", self.path("seedsweeps", NAME), {"spec": spec})
+        assert code == 200, answer
+
+    async def none_left(self, plural: str) -> None:
+        """Wait until there is none of a kind in the namespace."""
+
+        async def look() -> bool | None:
+            return not await self.items(plural) or None
+
+        await eventually(look)
 
     async def sweep(self) -> Object:
         """As it stands now."""
@@ -213,24 +221,6 @@ async def refuse_twice(trial: Trial) -> None:
         await eventually(look)
         await trial.request("PATCH", trial.path("seedsweeps", REFUSED), {"spec": {"parallelism": 3}})
     await trial.delete("seedsweeps", REFUSED)
-
-
-async def eventually(look: Callable[[], Awaitable[T | None]], patience: float = PATIENCE) -> T:
-    """What is there at last; raises TimeoutError."""
-    async with asyncio.timeout(patience):
-        while True:
-            if (found := await look()) is not None:
-                return found
-            await asyncio.sleep(PERIOD)
-
-
-async def settled(look: Callable[[], Awaitable[T]], expected: T) -> T:
-    """What is seen once it is as expected, or after some patience."""
-    deadline = time.monotonic() + SETTLES_WITHIN
-    while True:
-        if (found := await look()) == expected or time.monotonic() > deadline:
-            return found
-        await asyncio.sleep(PERIOD)
 
 
 @asynccontextmanager

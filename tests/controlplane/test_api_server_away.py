@@ -11,9 +11,10 @@ import pytest
 from kubernetes.aio.config import new_client_from_config
 
 from cluster.controlplane import ControlPlane
-from cluster.episode_pods import START, Pods, eventually, status_of, uid_of
+from cluster.episode_pods import START, Pods, status_of, uid_of
 from cluster.fleet import Fleet
 from cluster.objects import install_kinds
+from cluster.polling import eventually
 from cluster.recorded import Cluster
 from cluster.simulator.script import Script
 from cluster.simulator.simulator import simulate

@@ -8,10 +8,11 @@ import pytest
 
 from cluster.ends import fault_free_end
 from cluster.operator import operating
+from cluster.polling import eventually
 from cluster.proxy import Answer, Break, Rule
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import Trial, on_trial, sweep_of
 from host.ports import free_port
 
 SLOW = Script(seconds=0.5)

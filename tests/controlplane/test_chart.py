@@ -3,10 +3,9 @@
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -15,7 +14,9 @@ from chart.rendering import CHART, EVERYTHING, HOME, Object, manifest, render, r
 from chart.schemas import LOCATION, write_schemas
 from cluster import binaries
 from cluster.controlplane import ADMIN, ControlPlane
-from cluster.objects import CRDS, EPISODE, run_kubectl
+from cluster.objects import CRDS, EPISODE, RESTRICTED, run_kubectl
+from cluster.polling import poll
+from cluster.rights import bind
 from inputs import sweeps
 from inputs.pod_sweeps import sweep_with
 from seedsweep.api.sweep import API_VERSION
@@ -23,7 +24,6 @@ from seedsweep.kube.pods.manifest import PodSettings, pod_problems
 
 MONITORING = "monitoring.coreos.com/v1"
 """Kinds that the test cluster does not know."""
-LEVEL = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}
 LIMITED = {"sweeps": "limited"}
 AUTHOR = "author"
 GROUP = API_VERSION.split("/")[0]
@@ -33,8 +33,6 @@ VALUES: dict[str, Any] = {
     "admissionPolicy": EVERYTHING["admissionPolicy"],
 }
 SKIPPED = "PodMonitor,PrometheusRule"
-PATIENCE = 60.0
-Found = TypeVar("Found")
 QUICKSTART = CHART.parents[1] / "examples" / "quickstart.yaml"
 
 
@@ -46,7 +44,7 @@ def release(control_plane: ControlPlane, command: str, *flags: str, values: dict
 @pytest.fixture(scope="module")
 def installed(control_plane: ControlPlane, kinds: None) -> Iterator[str]:
     """The chart, in a namespace of restricted pods; what Helm said."""
-    control_plane.create("/api/v1/namespaces", {"metadata": {"name": HOME, "labels": LEVEL}})
+    control_plane.create("/api/v1/namespaces", {"metadata": {"name": HOME, "labels": RESTRICTED}})
     yield release(control_plane, "install", str(CHART), values=VALUES)
     release(control_plane, "uninstall", "--ignore-not-found")
     control_plane.request("DELETE", f"/api/v1/namespaces/{HOME}")
@@ -59,7 +57,7 @@ def limited(control_plane: ControlPlane, installed: str, namespace: str) -> str:
     code, answer = control_plane.request("PATCH", f"/api/v1/namespaces/{namespace}", labels)
     assert code == 200, answer
     # The policy wants a queue. The API server hears of policies and labels in its own time.
-    eventually(lambda: post(control_plane, namespace, sweep())[0] == 422 or None)
+    poll(lambda: post(control_plane, namespace, sweep())[0] == 422 or None)
     return namespace
 
 
@@ -69,18 +67,6 @@ def author(control_plane: ControlPlane, installed: str, namespace: str) -> str:
     bind(control_plane, namespace, AUTHOR, "seedsweep-edit")
     control_plane.until_allowed(AUTHOR, namespace, "create", GROUP, "seedsweeps")
     return AUTHOR
-
-
-def bind(control_plane: ControlPlane, namespace: str, user: str, role: str) -> None:
-    group = "rbac.authorization.k8s.io"
-    control_plane.create(
-        f"/apis/{group}/v1/namespaces/{namespace}/rolebindings",
-        {
-            "metadata": {"name": user},
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
-        },
-    )
 
 
 def sweep(fields: dict[str, Any] | None = None) -> Object:
@@ -101,26 +87,12 @@ def post(control_plane: ControlPlane, namespace: str, body: Object, user: str = 
 
 def may(control_plane: ControlPlane, namespace: str, verb: str, resource: str) -> bool:
     """Whether the author may do something there."""
-    plural, _, subresource = resource.partition("/")
-    group = "" if plural in ("pods", "secrets") else GROUP
-    attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": plural, "subresource": subresource}
-    review = {"spec": {"user": AUTHOR, "groups": ["system:authenticated"], "resourceAttributes": attributes}}
-    answer = control_plane.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
-    allowed: bool = answer["status"]["allowed"]
-    return allowed
+    group = "" if resource in ("pods", "secrets") else GROUP
+    return control_plane.allows(AUTHOR, namespace, verb, group, resource)
 
 
 def read_yaml(path: Path) -> Object:
     found: Object = YAML(typ="safe", pure=True).load(path)
-    return found
-
-
-def eventually(look: Callable[[], Found | None]) -> Found:
-    """What is there at last: controllers and admission take in news when they come to it."""
-    deadline = time.monotonic() + PATIENCE
-    while (found := look()) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
     return found
 
 
@@ -191,7 +163,7 @@ def test_who_may_edit_writes_sweeps_and_reads_the_record(control_plane: ControlP
 
 def test_the_clusters_own_edit_role_includes_the_charts(control_plane: ControlPlane, installed: str, namespace: str):
     bind(control_plane, namespace, AUTHOR, "edit")
-    eventually(lambda: post(control_plane, namespace, sweep(), AUTHOR)[0] == 201 or None)
+    poll(lambda: post(control_plane, namespace, sweep(), AUTHOR)[0] == 201 or None)
     assert post(control_plane, namespace, EPISODE, AUTHOR)[0] == 403
 
 
@@ -321,7 +293,7 @@ def test_a_second_release_beside_the_first_limits_sweeps_by_default_and_in_its_o
     too_many = sweep({"spec.seeds": {"single": {"count": 1001}}})
     run_helm("install", "second", str(CHART), *where, values=values)
     try:
-        refused = eventually(
+        refused = poll(
             lambda: next((said for code, said in [post(control_plane, namespace, too_many)] if code == 422), None)
         )
         assert "gives 1001 episodes, and a sweep may have 1000 here" in refused

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 
 from cluster.controlplane import ControlPlane
 from cluster.loopback import Network
+from cluster.polling import poll
 
 Object = dict[str, Any]
 
@@ -24,14 +23,6 @@ TESTS = Path(__file__).parents[1]
 def gpu_pod(name: str, gpus: int = 1) -> Object:
     trainer = {"name": "trainer", "image": "trainer:1", "resources": {"limits": {"nvidia.com/gpu": str(gpus)}}}
     return {"metadata": {"name": name}, "spec": {"containers": [trainer], "restartPolicy": "Never"}}
-
-
-def eventually(look: Callable[[], Object | None]) -> Object:
-    deadline = time.monotonic() + 60
-    while (found := look()) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 class Pods:
@@ -62,11 +53,11 @@ class Pods:
             _, pod = self.get(name)
             return pod if pod["status"]["phase"] == phase else None
 
-        return eventually(look)
+        return poll(look)
 
     def gone(self, name: str) -> None:
         """Wait until it is gone."""
-        eventually(lambda: {} if self.get(name)[0] == 404 else None)
+        poll(lambda: {} if self.get(name)[0] == 404 else None)
 
 
 @pytest.fixture
@@ -92,7 +83,7 @@ def test_pod_that_asks_for_more_gpus_than_a_node_has_stays_pending_and_says_why(
         conditions: list[Object] = pods.get("greedy")[1]["status"].get("conditions", [])
         return next((condition for condition in conditions if condition["type"] == "PodScheduled"), None)
 
-    condition = eventually(refusal)
+    condition = poll(refusal)
     assert (condition["status"], condition["reason"]) == ("False", "Unschedulable")
     assert "Insufficient nvidia.com/gpu" in condition["message"]
 
@@ -190,7 +181,7 @@ def test_namespace_quota_is_enforced(control_plane: ControlPlane, namespace: str
         code, answer = control_plane.request("POST", f"{path}/pods", gpu_pod("one-too-many"))
         return answer if code == 403 and "exceeded quota: none" in answer["message"] else None
 
-    eventually(refusal)
+    poll(refusal)
 
 
 def test_kubectl_reads_what_the_kubeconfig_says(control_plane: ControlPlane, namespace: str) -> None:
@@ -211,7 +202,7 @@ def test_cluster_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
         pids = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
     assert pids.keys() == {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-    eventually(lambda: None if any(Path(f"/proc/{pid}").exists() for pid in pids.values()) else {})
+    poll(lambda: None if any(Path(f"/proc/{pid}").exists() for pid in pids.values()) else {})
 
 
 def test_two_networks_never_meet() -> None:

@@ -21,9 +21,8 @@ from seedsweep.api.status import Best, Summary, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
-pytestmark = pytest.mark.usefixtures("kinds")
-
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
+pytestmark = pytest.mark.usefixtures("kinds")
 
 
 def document(text: str) -> Object:
@@ -40,7 +39,6 @@ def raw(text: str) -> Object:
 # --- what is installed
 
 
-@pytest.mark.usefixtures("kinds")
 def test_the_definitions_are_established_and_structural(control_plane: ControlPlane):
     for kind in KINDS:
         found = json.loads(run_kubectl(control_plane, "get", "crd", f"{kind.plural}.{GROUP}", "-o", "json"))
@@ -49,7 +47,6 @@ def test_the_definitions_are_established_and_structural(control_plane: ControlPl
         assert "NonStructuralSchema" not in conditions
 
 
-@pytest.mark.usefixtures("kinds")
 def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPlane, namespace: str):
     for name in ("ssw", "epi", "cuts", "seedsweep"):
         assert run_kubectl(control_plane, "get", name, "-n", namespace) == ""
@@ -67,7 +64,6 @@ def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPl
         ("cuts.data.threshold", "Score of the last episode that was kept."),
     ],
 )
-@pytest.mark.usefixtures("kinds")
 def test_kubectl_explains_a_field_by_itself(control_plane: ControlPlane, field: str, said: str):
     assert said in " ".join(run_kubectl(control_plane, "explain", field).split())
 

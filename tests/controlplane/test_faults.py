@@ -4,14 +4,14 @@ import asyncio
 import json
 import logging
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from kubernetes.aio.config import new_client_from_config
 
+from cluster.foreign import foreign
 from cluster.proxy import Answer, Break, Delay, Rule
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import on_trial, sweep_of
 from seedsweep.api.episode import EpisodeStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.decisions import RecordEpisode
@@ -49,55 +49,19 @@ async def test_a_sweep_comes_through(control_plane, namespace: str, fault: str):
     assert rule.hits
 
 
-async def test_a_quota_of_no_pods_is_told_and_once_raised_the_sweep_runs(control_plane, namespace: str):
-    async with on_trial(control_plane, namespace, SCRIPT) as trial:
-        quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-        created, _ = await trial.request("POST", trial.path("resourcequotas"), quota)
-        assert created == 201
-        await _counted(trial)
-        await trial.apply(sweep := sweep_of())
-        await trial.stalled("QuotaExceeded", "pods=0")
-        raised = {"spec": {"hard": {"pods": "20"}}}
-        await trial.request("PATCH", trial.path("resourcequotas", "none"), raised)
-        await trial.completed(sweep, SCRIPT)
+TAKEN = {"pods": "demo-wi0-do0", "episodes": "demo-wi0-do0", "cuts": "demo-b0-r0"}
 
 
-async def _counted(trial: Trial) -> None:
-    """A quota that was never counted refuses for another reason."""
-
-    async def look() -> Any:
-        _, found = await trial.request("GET", trial.path("resourcequotas", "none"))
-        return found.get("status", {}).get("used")
-
-    await eventually(look)
-
-
-FOREIGN_POD = {"spec": {"containers": [{"name": "c", "image": "example/other:1"}]}}
-FOREIGN_EPISODE = {"spec": {"sweep": "demo", "weightInit": 0, "dataOrder": 0, "index": 0}}
-FOREIGN_CUT = {
-    "data": {
-        **{"sweep": "demo", "bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best"},
-        "ranked": ["wi0-do0"],
-        "scores": [1.0],
-    }
-}
-FOREIGN = {
-    "pods": ("demo-wi0-do0", {"apiVersion": "v1", "kind": "Pod", **FOREIGN_POD}),
-    "episodes": ("demo-wi0-do0", {"apiVersion": "seedsweep.io/v1alpha1", "kind": "Episode", **FOREIGN_EPISODE}),
-    "cuts": ("demo-b0-r0", {"apiVersion": "seedsweep.io/v1alpha1", "kind": "Cut", **FOREIGN_CUT}),
-}
-
-
-@pytest.mark.parametrize("plural", FOREIGN)
+@pytest.mark.parametrize("plural", TAKEN)
 async def test_what_has_a_name_that_the_sweep_needs_is_told_and_left_alone(control_plane, namespace: str, plural: str):
-    name, body = FOREIGN[plural]
+    name = TAKEN[plural]
     async with on_trial(control_plane, namespace, SCRIPT) as trial:
-        code, foreign = await trial.request("POST", trial.path(plural), {**body, "metadata": {"name": name}})
-        assert code == 201, foreign
+        code, before = await trial.request("POST", trial.path(plural), foreign(plural, name, sweep="demo"))
+        assert code == 201, before
         await trial.apply(sweep := sweep_of())
         await trial.stalled("NameTaken", name)
         _, after = await trial.request("GET", trial.path(plural, name))
-        assert after["metadata"]["uid"] == foreign["metadata"]["uid"]
+        assert after["metadata"]["uid"] == before["metadata"]["uid"]
         await trial.delete(plural, name)
         await trial.completed(sweep, SCRIPT)
 
@@ -118,11 +82,8 @@ async def test_a_sweep_deleted_while_no_operator_runs_leaves_nothing(control_pla
         await trial.running(4)
         await trial.operator.kill()
         await trial.delete("seedsweeps", "demo")
-
-        async def nothing() -> bool | None:
-            return not any([await trial.items(plural) for plural in ("pods", "episodes", "cuts")]) or None
-
-        await eventually(nothing)
+        for plural in ("pods", "episodes", "cuts"):
+            await trial.none_left(plural)
         await trial.operator.start()
         await asyncio.sleep(1)
         assert not await trial.items("pods")

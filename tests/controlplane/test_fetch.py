@@ -1,20 +1,18 @@
 """`seedsweep fetch` on a real API server: real weights by the proxy, and what few rights and half a sweep lead to."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from transformers import AutoModelForSequenceClassification, BertConfig
 
-from cluster.beyond_loopback import ENTER
 from cluster.controlplane import ControlPlane
-from cluster.fetching import FOLDER, stored
-from cluster.recorded import Cluster
-from host.needs import lack
+from cluster.fetch_program import FOLDER, stored
+from cluster.objects import make_claim
+from cluster.own_network import run_there
+from cluster.recorded import KINDS, Cluster
 from host.runners import read_until, runner
 from inputs import records
 from seedsweep.report.beside import read_beside
@@ -22,10 +20,8 @@ from seedsweep.report.findings.verdict import verdict_of
 from seedsweep.report.record import read_record
 from seedsweep_trainer.storage.durable import whole_folder
 
-TESTS = Path(__file__).parents[1]
-PATIENCE = 200
+PATIENCE = 600
 """Seconds."""
-LOOK = ("seedsweeps", "episodes", "cuts")
 
 
 @pytest.fixture
@@ -58,8 +54,6 @@ def pods_of(cluster: Cluster) -> list[str]:
 
 
 def test_real_weights_come_through_the_api_servers_proxy_with_the_record_and_load(tmp_path: Path) -> None:
-    if subprocess.run([*ENTER, "true"], capture_output=True, timeout=60, check=False).returncode != 0:
-        lack("netns", "right to make a network of one's own (unshare --map-root-user --net)")
     claim, to = tmp_path / "claim", tmp_path / "winner"
     config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, vocab_size=1000)
     model = AutoModelForSequenceClassification.from_config(config)
@@ -71,16 +65,7 @@ def test_real_weights_come_through_the_api_servers_proxy_with_the_record_and_loa
     run.mkdir()
     records.write_with_answers(run, records.finished())
     (run / "attempts").rename(claim / "attempts")
-    done = subprocess.run(
-        [*ENTER, sys.executable, "-m", "cluster.fetching", str(claim), str(to)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 pods are left" in done.stdout
+    assert "0 pods are left" in run_there("cluster.fetch_program", claim, to)
     loaded = AutoModelForSequenceClassification.from_pretrained(to / "best")
     assert all(map(lambda a, b: a.equal(b), loaded.state_dict().values(), model.state_dict().values()))
     record = read_record(to)
@@ -97,7 +82,7 @@ def test_real_weights_come_through_the_api_servers_proxy_with_the_record_and_loa
 def test_a_report_of_a_sweep_takes_the_right_to_look_and_no_other(
     cluster: Cluster, viewer: str, tmp_path: Path
 ) -> None:
-    cluster.allow(viewer, *LOOK)
+    cluster.allow(viewer, *KINDS)
     with runner("report", "sweep/rte", "--to", str(tmp_path / "rte")) as process:
         said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
@@ -111,9 +96,9 @@ def test_a_report_of_a_sweep_takes_the_right_to_look_and_no_other(
 def test_without_the_right_to_the_proxy_it_says_so_and_how_to_copy_and_leaves_no_pod(
     cluster: Cluster, viewer: str, tmp_path: Path
 ) -> None:
-    cluster.bind_claim("team")
+    make_claim(cluster.control_plane, cluster.namespace, "team")
     cluster.publish()
-    cluster.allow(viewer, *LOOK, pods=["create", "get", "delete"])
+    cluster.allow(viewer, *KINDS, pods=["create", "get", "delete"])
     code, said = fetched(tmp_path / "winner")
     assert code == 2
     assert 'User "viewer" cannot get resource "pods/proxy"' in said
@@ -127,7 +112,7 @@ def test_ctrl_c_while_the_pod_waits_tells_why_it_waits_and_leaves_none(
     cluster: Cluster, viewer: str, tmp_path: Path
 ) -> None:
     cluster.publish()
-    cluster.allow(viewer, *LOOK, pods=["create", "get", "delete"])
+    cluster.allow(viewer, *KINDS, pods=["create", "get", "delete"])
     with runner("fetch", "rte", "--to", str(tmp_path / "winner")) as process:
         assert read_until(process, 'persistentvolumeclaim "team" not found', 1)
         process.send_signal(signal.SIGINT)
@@ -139,7 +124,7 @@ def test_ctrl_c_while_the_pod_waits_tells_why_it_waits_and_leaves_none(
 
 def test_without_the_right_to_pods_it_says_so_and_how_to_copy(cluster: Cluster, viewer: str, tmp_path: Path) -> None:
     cluster.publish()
-    cluster.allow(viewer, *LOOK)
+    cluster.allow(viewer, *KINDS)
     code, said = fetched(tmp_path / "winner")
     assert code == 2
     assert 'User "viewer" cannot create resource "pods"' in said
@@ -155,7 +140,7 @@ def test_what_a_viewer_may_not_read_is_named(cluster: Cluster, viewer: str, tmp_
 
 
 def test_a_sweep_that_is_not_over_has_nothing_to_fetch_yet(cluster: Cluster, viewer: str, tmp_path: Path) -> None:
-    cluster.allow(viewer, *LOOK)
+    cluster.allow(viewer, *KINDS)
     code, said = fetched(tmp_path / "winner")
     assert code == 2
     assert "rte is not over" in said

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
+from cluster.polling import settled
 from cluster.simulator.faults import Fault, preempt
 from cluster.simulator.script import Script
-from cluster.trial import Trial, on_trial, settled, sweep_of
+from cluster.trial import Trial, on_trial, sweep_of
 
 SCRIPT = Script(seconds=0.3)
 """By their curves three of the first six episodes fall, which leaves the last two of eight without a full run."""

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
+from cluster.polling import eventually
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import Trial, on_trial, sweep_of
 
 SCRIPT = Script(seconds=0.3)
 
@@ -16,10 +17,7 @@ def of_orders(count: int) -> dict[str, Any]:
 
 async def add_seeds(trial: Trial, count: int) -> None:
     """As `kubectl apply` of the file with more of them."""
-    grown = of_orders(count)["spec"]["seeds"]
-    name = (await trial.sweep())["metadata"]["name"]
-    code, answer = await trial.request("PATCH", trial.path("seedsweeps", name), {"spec": {"seeds": grown}})
-    assert code == 200, answer
+    await trial.edit(seeds=of_orders(count)["spec"]["seeds"])
 
 
 async def cut_of(trial: Trial, growth: int) -> dict[str, Any]:

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 from cluster.holding import ENDED, FINALIZER, Holder, holding
+from cluster.polling import eventually
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import Trial, on_trial, sweep_of
 
 SCRIPT = Script(seconds=0.2)
 VICTIM = "wi0-do1"

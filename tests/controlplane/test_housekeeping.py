@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from cluster.ends import fault_free_end
+from cluster.polling import eventually, settled
 from cluster.proxy import Answer, Break, Rule
 from cluster.simulator.chores import PARAMETERS, Chores, Mishap, Part
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Object, Trial, eventually, on_trial, settled, sweep_of
+from cluster.trial import NAME, Object, Trial, on_trial, sweep_of
 
 QUICK = Script(seconds=0.1)
 TRAINER = {
@@ -61,11 +62,6 @@ async def completed(trial: Trial, sweep: Object, script: Script) -> Object:
 
 async def events(trial: Trial) -> set[str]:
     return {item["reason"] for item in await trial.items("events")}
-
-
-async def change(trial: Trial, **spec: Any) -> None:
-    code, answer = await trial.request("PATCH", trial.path("seedsweeps", NAME), {"spec": spec})
-    assert code == 200, answer
 
 
 async def no_pods(trial: Trial) -> None:
@@ -294,11 +290,7 @@ async def test_a_sweep_that_is_deleted_leaves_its_storage_otherwise(control_plan
         await trial.apply(sweep := stored_sweep())
         await completed(trial, sweep, QUICK)
         await trial.delete("seedsweeps", NAME)
-
-        async def gone() -> bool | None:
-            return not await trial.items("pods") or None
-
-        await eventually(gone)
+        await trial.none_left("pods")
         # Long enough for a pod that removes it.
         await asyncio.sleep(3)
         assert not any(task.remove_all for _, task in trial.trainers.housekeepers.done)
@@ -312,13 +304,9 @@ async def test_a_finished_sweep_goes_when_its_time_is_over_and_its_storage_with_
         await completed(trial, sweep, QUICK)
         # The next operator knows of it, too.
         await trial.operator.kill()
-        await change(trial, ttlSecondsAfterFinished=1)
+        await trial.edit(ttlSecondsAfterFinished=1)
         await trial.operator.start()
-
-        async def gone() -> bool | None:
-            return not await trial.items("seedsweeps") or None
-
-        await eventually(gone)
+        await trial.none_left("seedsweeps")
 
         async def removed() -> bool | None:
             return any(task.remove_all for _, task in trial.trainers.housekeepers.done) or None
@@ -351,7 +339,7 @@ async def test_a_failed_sweep_keeps_no_more_than_its_best_weights(control_plane,
             return bool((await trial.status()).get("best")) or None
 
         await eventually(scored)
-        await change(trial, activeDeadlineSeconds=1)
+        await trial.edit(activeDeadlineSeconds=1)
         failed = await trial.condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"
 
@@ -377,9 +365,14 @@ async def test_a_name_that_is_taken_is_told_and_waited_out(control_plane, namesp
 
 async def test_an_api_server_that_refuses_pods_for_a_while_costs_time_and_no_more(control_plane, namespace: str):
     async with on_trial(control_plane, namespace, QUICK) as trial:
-        with trial.proxy.broken(Rule(Answer(503), "/pods$", "POST", body="housekeeping")):
+        refused = Rule(Answer(503), "/pods$", "POST", body="housekeeping")
+        with trial.proxy.broken(refused):
             await trial.apply(sweep := stored_sweep())
-            await asyncio.sleep(4)
+
+            async def insisted() -> bool | None:
+                return refused.hits > 3 or None
+
+            await eventually(insisted)
             assert trial.trainers.housekeepers.begun == []
         status = await completed(trial, sweep, QUICK)
         assert conditions(status)["WarmedUp"] == ("True", "Done")

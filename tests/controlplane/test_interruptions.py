@@ -21,7 +21,7 @@ from cluster.simulator.faults import (
 )
 from cluster.simulator.logs import serving_logs
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
+from cluster.trial import Trial, on_trial, sweep_of
 from seedsweep.contract.message import Outcome
 from seedsweep.contract.protocol import ExitCode
 
@@ -29,7 +29,6 @@ VICTIM = "wi0-do1"
 """By its curve neither the winner nor the last."""
 DEADLINE = 10
 """Seconds without progress: those who do not hang are long done by then."""
-ENDS_NOW = {"spec": {"activeDeadlineSeconds": 1}}
 
 
 def script(*faults: Fault, seconds: float = 0.2) -> Script:
@@ -191,13 +190,8 @@ async def test_a_pod_that_never_begins_is_told_and_ends_with_the_deadline(contro
     async with on_trial(control_plane, namespace, script(*faults)) as trial:
         await trial.apply(sweep_of(**spec))
         await trial.condition("Stalled", holds=lambda stalled: reason in stalled["message"])
-        code, answer = await trial.request("PATCH", trial.path("seedsweeps", NAME), ENDS_NOW)
-        assert code == 200, answer
+        await trial.edit(activeDeadlineSeconds=1)
         failed = await trial.condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"
         assert await trial.settled_wrong() == []
-
-        async def gone() -> bool | None:
-            return not await trial.items("pods") or None
-
-        await eventually(gone)
+        await trial.none_left("pods")

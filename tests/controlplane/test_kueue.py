@@ -12,10 +12,11 @@ from cluster.controlplane import ControlPlane
 from cluster.fleet import Fleet
 from cluster.kueue import API, PRIORITY, QUEUE, Kueue, cluster_queue, flavor, local_queue, priority_class
 from cluster.objects import run_kubectl
+from cluster.polling import eventually
 from cluster.rights import USER
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
+from cluster.trial import NAME, Trial, on_trial, sweep_of
 from inputs.pod_sweeps import START
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.kube.pods.manifest import pod_manifest
@@ -111,16 +112,6 @@ def queued(queue: str = "team", **spec: Any) -> Object:
     return sweep_of(podTemplate={"metadata": {"labels": {QUEUE: queue}}}, **spec)
 
 
-async def change(trial: Trial, **spec: Any) -> None:
-    code, answer = await trial.request("PATCH", trial.path("seedsweeps", NAME), {"spec": spec})
-    assert code == 200, answer
-
-
-async def no_pods(trial: Trial) -> bool | None:
-    """All are gone."""
-    return not await trial.items("pods") or None
-
-
 async def taken_back(trial: Trial) -> list[tuple[str, str]]:
     """Episode and words of every attempt that a queue took back."""
     return sorted(
@@ -174,12 +165,12 @@ async def test_a_suspended_sweep_moves_to_another_queue_and_leaves_nothing_in_it
         await queues.open("wide", 8)
         await trial.apply(sweep := queued("narrow", parallelism=2, **STORED))
         await trial.running(2)
-        await change(trial, suspend=True)
-        await eventually(lambda: no_pods(trial))
+        await trial.edit(suspend=True)
+        await trial.none_left("pods")
         await queues.all_free("narrow")
-        await change(trial, podTemplate={"metadata": {"labels": {QUEUE: "wide"}}}, parallelism=8)
+        await trial.edit(podTemplate={"metadata": {"labels": {QUEUE: "wide"}}}, parallelism=8)
         since = control_plane.audit_position()
-        await change(trial, suspend=False)
+        await trial.edit(suspend=False)
         await trial.completed(sweep, TWO_STALLED)
         created = [e for e in control_plane.audit(since) if (e.user, e.resource, e.verb) == (USER, "pods", "create")]
         assert {(event.answer or {})["metadata"]["labels"][QUEUE] for event in created} == {"wide"}

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
+from cluster.misfortune import intruder, on_own_nodes, own_nodes, urgent
+from cluster.polling import eventually
 from cluster.reaper import UNATTENDED
 from cluster.rights import USER
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import Trial, on_trial, sweep_of
 
 VICTIM = "wi0-do1"
 HANGING = Script(seconds=0.2, faults=(Fault(stall(after=1), VICTIM, attempt=0),))
 """All wait for the victim, so that its node has the time to be lost."""
-COLLECTED_WITHIN = 150.0
-"""Seconds: a pod whose node is gone is looked at every 20 s, and collected after 40."""
 UNREACHABLE = "node.kubernetes.io/unreachable"
 IMPATIENT = {
     "terminationGracePeriodSeconds": 1,
@@ -33,7 +33,7 @@ async def pod_of(trial: Trial, episode: str = VICTIM) -> Object:
 
 
 async def first_attempt(trial: Trial, episode: str = VICTIM) -> Object:
-    """As it is on record once it has ended."""
+    """As it is on record once it has ended: a pod whose node is gone is collected after 40 s."""
 
     async def look() -> Object | None:
         code, found = await trial.request("GET", trial.path("episodes", f"demo-{episode}"))
@@ -42,7 +42,7 @@ async def first_attempt(trial: Trial, episode: str = VICTIM) -> Object:
         attempts = attempts or [{}]
         return attempts[0] if attempts[0].get("reason") else None
 
-    return await eventually(look, COLLECTED_WITHIN)
+    return await eventually(look)
 
 
 async def attend(trial: Trial, *, attended: bool) -> None:
@@ -134,32 +134,17 @@ async def test_a_silent_node_is_told_while_kubernetes_leaves_its_pods_alone(cont
         await trial.completed(sweep, HANGING)
 
 
-def node_of(pool: str, name: str) -> Object:
-    amounts = {"nvidia.com/gpu": "8", "cpu": "64", "memory": "256Gi", "pods": "100"}
-    return {
-        "metadata": {"name": name, "labels": {"pool": pool}},
-        "status": {"capacity": amounts, "allocatable": amounts},
-    }
+NOBODY_MAKES_ROOM = Script(seconds=0.2, faults=(Fault(stall(after=1), attempt=0),))
+"""By an end of its own, at the first attempt."""
 
 
 async def test_an_episode_that_the_scheduler_preempts_makes_room_and_goes_on_later(control_plane, namespace: str):
-    node, urgent = f"{namespace}-full", f"{namespace}-urgent"
-    pool = {"nodeSelector": {"pool": namespace}}
-    priority = {"metadata": {"name": urgent}, "value": 1000}
-    await asyncio.to_thread(control_plane.create, "/apis/scheduling.k8s.io/v1/priorityclasses", priority)
-    # Nobody makes room by an end of its own.
-    hanging = Script(seconds=0.2, faults=(Fault(stall(after=1), attempt=0),))
-    async with on_trial(control_plane, namespace, hanging) as trial:
-        await trial.request("POST", "/api/v1/nodes", node_of(namespace, node))
-        try:
-            await trial.apply(sweep := sweep_of(backoffLimitPerEpisode=0, podTemplate={"spec": pool}))
+    sweep = sweep_of(backoffLimitPerEpisode=0, podTemplate=on_own_nodes(namespace))
+    with own_nodes(control_plane, namespace, 1, 8), urgent(control_plane, namespace) as priority:
+        async with on_trial(control_plane, namespace, NOBODY_MAKES_ROOM) as trial:
+            await trial.apply(sweep)
             await trial.running(8)
-            one = {"name": "x", "image": "x:1", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
-            intruder = {
-                "metadata": {"name": urgent},
-                "spec": {**pool, "priorityClassName": urgent, "containers": [one]},
-            }
-            await trial.request("POST", trial.path("pods"), intruder)
+            await trial.request("POST", trial.path("pods"), intruder(namespace, priority, 1))
 
             async def preempted() -> list[Object] | None:
                 return (await trial.status()).get("interruptions") or None
@@ -173,26 +158,17 @@ async def test_an_episode_that_the_scheduler_preempts_makes_room_and_goes_on_lat
             await eventually(counted)
             for pod in await trial.items("pods"):
                 await trial.delete("pods", pod["metadata"]["name"])
-            await trial.completed(sweep, hanging)
-        finally:
-            await trial.request("DELETE", f"/api/v1/nodes/{node}")
-            await trial.request("DELETE", f"/apis/scheduling.k8s.io/v1/priorityclasses/{urgent}")
+            await trial.completed(sweep, NOBODY_MAKES_ROOM)
 
 
 async def test_episodes_of_a_node_that_was_removed_go_on_elsewhere(control_plane, namespace: str):
-    hanging = Script(seconds=0.2, faults=(Fault(stall(after=1), attempt=0),))
-    async with on_trial(control_plane, namespace, hanging) as trial:
-        old, new = f"{namespace}-old", f"{namespace}-new"
-        await trial.request("POST", "/api/v1/nodes", node_of(namespace, old))
-        try:
-            await trial.apply(sweep := sweep_of(podTemplate={"spec": {"nodeSelector": {"pool": namespace}}}))
+    with own_nodes(control_plane, namespace, 1, 8) as [old]:
+        async with on_trial(control_plane, namespace, NOBODY_MAKES_ROOM) as trial:
+            await trial.apply(sweep := sweep_of(podTemplate=on_own_nodes(namespace)))
             await trial.running(8)
             await trial.request("DELETE", f"/api/v1/nodes/{old}")
-            await trial.request("POST", "/api/v1/nodes", node_of(namespace, new))
-            lost = await first_attempt(trial)
-            assert (lost["node"], lost["interruption"]) == (old, "NodeLost")
-            await trial.completed(sweep, hanging)
-            assert {(await first_attempt(trial, f"wi1-do{i}"))["interruption"] for i in range(4)} == {"NodeLost"}
-        finally:
-            for node in (old, new):
-                await trial.request("DELETE", f"/api/v1/nodes/{node}")
+            with own_nodes(control_plane, namespace, 1, 8, first=1):
+                lost = await first_attempt(trial)
+                assert (lost["node"], lost["interruption"]) == (old, "NodeLost")
+                await trial.completed(sweep, NOBODY_MAKES_ROOM)
+                assert {(await first_attempt(trial, f"wi1-do{i}"))["interruption"] for i in range(4)} == {"NodeLost"}

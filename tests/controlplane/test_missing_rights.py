@@ -20,23 +20,23 @@ import pytest
 from cluster.audit import AuditEvent
 from cluster.controlplane import ControlPlane
 from cluster.ends import fault_free_end
+from cluster.foreign import foreign
 from cluster.operator import Operator
+from cluster.polling import PATIENCE, eventually
 from cluster.proxy import Answer, Rule
 from cluster.rights import USER, Right, change_rights, rights
 from cluster.simulator.faults import Fault, crash, stall
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Scene, Trial, eventually, on_trials, refuse_twice, sweep_of
+from cluster.trial import NAME, Scene, Trial, on_trials, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
 
 EPISODES, KEEP = 4, 2
 VICTIM = "wi0-do0"
-TOLD_WITHIN = 90.0
 WINDOW = timedelta(seconds=10)
 """In which refused requests are counted, from the first."""
 MOST_REFUSED = 10 + 2 * EPISODES
 """About one a second, beside what was under way for each episode."""
 LOOK_SECONDS = 0.3
-PATIENCE = 120.0
 METRIC = "seedsweep_operator_refusals_total"
 TAKEN = {"pods": f"{NAME}-{VICTIM}", "episodes": f"{NAME}-{VICTIM}", "cuts": f"{NAME}-b0-r0"}
 
@@ -196,23 +196,23 @@ async def looking(board: Board) -> AsyncIterator[Board]:
             await task
 
 
-async def until(look: Callable[[], T | None], patience: float, what: str) -> T:
+async def until(look: Callable[[], T | None], what: str) -> T:
     """What is to be seen at last."""
 
     async def look_again() -> T | None:
         return look()
 
     try:
-        return await eventually(look_again, patience)
+        return await eventually(look_again)
     except TimeoutError:
-        raise AssertionError(f"not within {patience:.0f} s: {what}") from None
+        raise AssertionError(f"not within {PATIENCE:.0f} s: {what}") from None
 
 
 async def begin(trial: Trial, case: Case) -> None:
     """Start the sweep, and have the operator need the right."""
     right = case.right
     if right.verb == "get" and right.resource in TAKEN:
-        body = foreign(right.resource)
+        body = foreign(right.resource, TAKEN[right.resource])
         code, answer = await trial.request("POST", trial.path(right.resource), body)
         assert code == 201, answer
     if str(right) == "get seedsweeps":
@@ -227,28 +227,15 @@ async def begin(trial: Trial, case: Case) -> None:
         await refuse_twice(trial)
 
 
-def foreign(plural: str) -> Object:
-    """What somebody else has made under a name that the sweep needs: who finds it there has to read it."""
-    metadata = {"name": TAKEN[plural]}
-    if plural == "pods":
-        return {"metadata": metadata, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
-    if plural == "episodes":
-        content: Object = {"spec": {"sweep": "another", "weightInit": 0, "dataOrder": 0, "index": 0}}
-    else:
-        cut = {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
-        content = {"data": {"sweep": "another", **cut}}
-    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": metadata, **content}
-
-
 async def finish(trial: Trial, board: Board, case: Case) -> None:
     """With the right given back, the end that it would have had."""
     if case.right.verb == "get" and case.right.resource in TAKEN:
         await trial.delete(case.right.resource, TAKEN[case.right.resource])
     if str(case.right) == "delete seedsweeps":
-        await until(lambda: trial.namespace not in board.sweeps or None, PATIENCE, "the sweep deleted")
+        await until(lambda: trial.namespace not in board.sweeps or None, "the sweep deleted")
         return
-    await trial.completed(case.sweep, case.script, PATIENCE)
-    await until(lambda: not board.stalled(trial.namespace) or None, TOLD_WITHIN, "Stalled taken back")
+    await trial.completed(case.sweep, case.script)
+    await until(lambda: not board.stalled(trial.namespace) or None, "Stalled taken back")
 
 
 async def play(trial: Trial, board: Board, case: Case) -> str:
@@ -256,8 +243,8 @@ async def play(trial: Trial, board: Board, case: Case) -> str:
     try:
         await begin(trial, case)
         if str(case.right) == "delete seedsweeps":
-            await trial.completed(case.sweep, case.script, PATIENCE)
-        await until(lambda: board.says(case, trial.namespace) or None, TOLD_WITHIN, f"told by {case.told.name}")
+            await trial.completed(case.sweep, case.script)
+        await until(lambda: board.says(case, trial.namespace) or None, f"told by {case.told.name}")
         await asyncio.sleep(WINDOW.total_seconds())
         await asyncio.to_thread(change_rights, trial.control_plane, trial.namespace)
         await finish(trial, board, case)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from cluster.controlplane import ControlPlane
+from cluster.objects import RESTRICTED
+from cluster.polling import PATIENCE, PERIOD, poll
 from inputs.pod_sweeps import EVERYTHING, START, sweep_with
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.decisions import StartEpisode
@@ -16,9 +18,6 @@ from seedsweep.kube.pods.facts import PodFacts, facts_of
 from seedsweep.kube.pods.manifest import PodSettings, pod_manifest, pod_problems
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE = 60.0
-"""Seconds."""
-LEVEL = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}
 
 Object = dict[str, Any]
 
@@ -26,13 +25,11 @@ Object = dict[str, Any]
 @pytest.fixture
 def restricted(control_plane: ControlPlane, namespace: str) -> str:
     """A namespace that takes only pods of the restricted profile."""
-    code, answer = control_plane.request("PATCH", f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": LEVEL}})
+    labels = {"metadata": {"labels": RESTRICTED}}
+    code, answer = control_plane.request("PATCH", f"/api/v1/namespaces/{namespace}", labels)
     assert code == 200, answer
     # The API server hears of labels in its own time.
-    deadline = time.monotonic() + PATIENCE
-    while tried(control_plane, namespace, unrestricted(namespace))[0] == 201:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    poll(lambda: tried(control_plane, namespace, unrestricted(namespace))[0] == 403 or None)
     return namespace
 
 
@@ -109,7 +106,7 @@ def created(
         assert facts is not None
         if holds(facts):
             return facts
-        time.sleep(0.05)
+        time.sleep(PERIOD)
     raise AssertionError(f"never seen: {facts}")
 
 

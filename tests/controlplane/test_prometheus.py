@@ -12,8 +12,9 @@ import pytest_asyncio
 
 from board_queries import QUERIES
 from cluster.controlplane import ControlPlane
+from cluster.polling import eventually
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
+from cluster.trial import NAME, Trial, on_trial, sweep_of
 from cluster.watched import TRAINERS, assert_as_recorded, configuration, discover, scores_told
 from host.prometheus import Prometheus, prometheus
 from metrics_page import DROPPED, of_a_trainer

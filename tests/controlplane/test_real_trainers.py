@@ -1,12 +1,12 @@
 """Real trainers behind the pods: our own on the quickstart's data, and one that knows no more than two gauges."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from cluster.controlplane import ControlPlane
+from cluster.objects import make_claim
 from cluster.real_trainers import (
     EXAMPLES,
     Object,
@@ -14,10 +14,10 @@ from cluster.real_trainers import (
     ended,
     episodes,
     example,
-    make_claim,
     make_small,
     real_trainers,
 )
+from host.needs import node_js
 
 pytestmark = pytest.mark.timeout(1200)
 """Real models are trained here, on processors that others use too."""
@@ -57,7 +57,7 @@ async def test_with_storage_on_two_gpus_the_winners_folder_is_all_that_is_left(
     sweep["spec"] |= {"parallelism": 2, "storage": {"persistentVolumeClaim": {"claimName": "weights"}}}
     sweep["spec"]["result"] = "average"
     sweep["spec"]["earlyStopping"]["rungs"][0]["keep"] = 2
-    make_claim(control_plane, namespace)
+    make_claim(control_plane, namespace, "weights")
     async with real_trainers(control_plane, namespace, tmp_path):
         status = await ended(control_plane, namespace, sweep)
     assert condition(status, "Complete") == ("True", "WinnerFound")
@@ -83,13 +83,12 @@ def check_what_is_left(status: Object) -> None:
     assert len(list(best.parent.glob("attempts/*/conditions.json"))) >= 4, "what reports are made from, of losers too"
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 async def test_a_trainer_of_two_gauges_is_cut_by_samples_and_the_sweep_says_so(
     control_plane: ControlPlane, namespace: str, tmp_path: Path
 ):
     sweep = example("any-language.yaml")
     sweep["spec"]["parallelism"] = 6
-    sweep["spec"]["trainer"] |= {"image": "node:20", "command": ["node", str(EXAMPLES / "any_language.mjs")]}
+    sweep["spec"]["trainer"] |= {"image": "node:20", "command": [node_js(), str(EXAMPLES / "any_language.mjs")]}
     async with real_trainers(control_plane, namespace, tmp_path):
         status = await ended(control_plane, namespace, sweep)
     assert condition(status, "Complete") == ("True", "WinnerFound")

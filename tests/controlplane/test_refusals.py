@@ -11,10 +11,11 @@ import aiohttp
 import pytest
 
 from cluster.operator import Operator, OperatorError
+from cluster.polling import eventually
 from cluster.proxy import Answer, Rule
 from cluster.rights import USER
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Object, Trial, eventually, on_trial, sweep_of
+from cluster.trial import NAME, Object, Trial, on_trial, sweep_of
 from host.ports import free_port
 from seedsweep.kube.events.recorder import RETRY_SECONDS
 from seedsweep.kube.watching.watches import Backoffs

@@ -4,7 +4,7 @@ import asyncio
 
 from cluster.objects import run_kubectl
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Trial, eventually, on_trial, sweep_of
+from cluster.trial import NAME, Trial, on_trial, sweep_of
 
 SCRIPT = Script(seconds=0.2)
 HALF_A_GPU = {"limits": {"nvidia.com/gpu": "500m"}}
@@ -13,11 +13,6 @@ HALF_A_GPU = {"limits": {"nvidia.com/gpu": "500m"}}
 async def kubectl_wait(trial: Trial, condition: str) -> str:
     arguments = ("wait", f"--for=condition={condition}", f"ssw/{NAME}", "-n", trial.namespace, "--timeout=120s")
     return await asyncio.to_thread(run_kubectl, trial.control_plane, *arguments)
-
-
-async def edit(trial: Trial, **spec: object) -> None:
-    code, answer = await trial.request("PATCH", trial.path("seedsweeps", NAME), {"spec": spec})
-    assert code == 200, answer
 
 
 async def test_kubectl_waits_for_the_failure_of_a_rejected_sweep_and_for_its_end_once_it_is_mended(
@@ -32,13 +27,13 @@ async def test_kubectl_waits_for_the_failure_of_a_rejected_sweep_and_for_its_end
         assert status["completionTime"]
         (why,) = {c["message"] for c in status["conditions"] if c["reason"] == "Invalid"}
         assert "must be a whole number of GPUs" in why
-        await edit(trial, suspend=True)
-        await edit(trial, trainer={"resources": {"limits": {"nvidia.com/gpu": 1}}})
+        await trial.edit(suspend=True)
+        await trial.edit(trainer={"resources": {"limits": {"nvidia.com/gpu": 1}}})
         await trial.condition("Suspended")
         status = await trial.status()
         assert "completionTime" not in status
         assert {c["type"]: c["status"] for c in status["conditions"]}["Failed"] == "False"
-        await edit(trial, suspend=False)
+        await trial.edit(suspend=False)
         assert "condition met" in await kubectl_wait(trial, "Complete")
         await trial.completed(sweep_of(), SCRIPT)
 
@@ -47,9 +42,5 @@ async def test_a_rejected_sweep_is_deleted_when_its_time_to_live_is_over(control
     sweep = sweep_of(ttlSecondsAfterFinished=0, podTemplate={"spec": {"serviceAccountName": "root"}})
     async with on_trial(control_plane, namespace, SCRIPT) as trial:
         await trial.apply(sweep)
-
-        async def is_gone() -> bool | None:
-            return not await trial.items("seedsweeps") or None
-
-        await eventually(is_gone)
+        await trial.none_left("seedsweeps")
         assert await trial.settled_wrong() == []

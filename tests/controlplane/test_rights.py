@@ -3,11 +3,13 @@
 All other tests of the operator run with these rights, too.
 """
 
+from cluster.foreign import foreign
+from cluster.polling import eventually
 from cluster.proxy import Answer, Rule
 from cluster.rights import USER, right_of, rights
 from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Trial, eventually, on_trial, refuse_twice, sweep_of
+from cluster.trial import Trial, on_trial, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.objects.names import LABEL_SWEEP_UID
 
@@ -17,24 +19,12 @@ GROUP = API_VERSION.split("/")[0]
 NAMES_TAKEN = [("pods", "demo-wi0-do0"), ("episodes", "demo-wi0-do1"), ("cuts", "demo-b0-r0")]
 
 
-def foreign(plural: str, name: str) -> dict[str, object]:
-    """What somebody else has made under a name that the sweep needs."""
-    metadata = {"name": name, "labels": {LABEL_SWEEP_UID: "another"}}
-    if plural == "pods":
-        return {"metadata": metadata, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
-    if plural == "episodes":
-        content: dict[str, object] = {"spec": {"sweep": "another", "weightInit": 0, "dataOrder": 1, "index": 1}}
-    else:
-        cut = {"bracket": 0, "rung": 0, "evaluation": 3, "keep": 1, "rankBy": "best", "ranked": []}
-        content = {"data": {"sweep": "another", **cut}}
-    return {"apiVersion": API_VERSION, "kind": plural[:-1].title(), "metadata": metadata, **content}
-
-
 async def run_into_everything(trial: Trial) -> None:
     """A sweep whose names are taken for a while, whose status somebody else writes just then, and whose time ends."""
     await refuse_twice(trial)
     for plural, name in NAMES_TAKEN:
-        code, answer = await trial.request("POST", trial.path(plural), foreign(plural, name))
+        body = foreign(plural, name, labels={LABEL_SWEEP_UID: "another"})
+        code, answer = await trial.request("POST", trial.path(plural), body)
         assert code == 201, answer
     conflict = Rule(Answer(409), "/seedsweeps/.*/status", "PUT", times=1)
     with trial.proxy.broken(conflict):
@@ -45,12 +35,8 @@ async def run_into_everything(trial: Trial) -> None:
             await trial.delete(plural, name)
         await trial.completed(sweep, SCRIPT)
     assert conflict.hits
-    await trial.request("PATCH", trial.path("seedsweeps", NAME), {"spec": {"ttlSecondsAfterFinished": 1}})
-
-    async def gone() -> bool | None:
-        return not await trial.items("seedsweeps") or None
-
-    await eventually(gone)
+    await trial.edit(ttlSecondsAfterFinished=1)
+    await trial.none_left("seedsweeps")
 
 
 async def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(control_plane, namespace: str):

@@ -10,7 +10,8 @@ from kubernetes.aio.client import V1Pod
 from kubernetes.aio.config import new_client_from_config
 
 from cluster.controlplane import ControlPlane
-from cluster.episode_pods import PORT, START, Pods, eventually, state_of, status_of, uid_of
+from cluster.episode_pods import PORT, START, Pods, state_of, status_of, uid_of
+from cluster.polling import eventually
 from cluster.simulator.faults import Fault, Halt, Quirk, crash, diverge, evict, preempt, run_out_of_memory, stall
 from cluster.simulator.processes import run_trainers
 from cluster.simulator.script import Script

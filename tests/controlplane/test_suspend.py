@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from cluster.controlplane import ControlPlane
+from cluster.polling import eventually
 from cluster.rights import USER
 from cluster.simulator.faults import Fault, crash, stall
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import Trial, on_trial, sweep_of
 
 SCRIPT = Script(seconds=0.5)
 STORED = {"storage": {"uri": "s3://bucket"}}
@@ -25,11 +26,6 @@ Object = dict[str, Any]
 def until_suspended(after: int) -> Script:
     """Everybody comes to this evaluation and no further, but for who starts again."""
     return replace(SCRIPT, faults=(Fault(stall(after), attempt=0),))
-
-
-async def change(trial: Trial, **spec: Any) -> None:
-    code, answer = await trial.request("PATCH", trial.path("seedsweeps", "demo"), {"spec": spec})
-    assert code == 200, answer
 
 
 def created(control_plane: ControlPlane, namespace: str, since: int) -> list[Object]:
@@ -57,14 +53,14 @@ async def test_a_suspended_sweep_frees_all_gpus_and_goes_on_from_checkpoints_els
     async with on_trial(control_plane, namespace, script) as trial:
         await trial.apply(sweep := sweep_of(**STORED))
         await trial.running(8)
-        await change(trial, suspend=True)
+        await trial.edit(suspend=True)
         await trial.condition("Suspended")
         await alive(trial, at_most=0)
         pool = {"kubernetes.io/hostname": "node-003"}
         moved = {"metadata": {"labels": {QUEUE: "other"}}, "spec": {"nodeSelector": pool}}
-        await change(trial, podTemplate=moved)
+        await trial.edit(podTemplate=moved)
         since = control_plane.audit_position()
-        await change(trial, suspend=False)
+        await trial.edit(suspend=False)
         await trial.completed(sweep, script)
         assert {pod["metadata"]["labels"][QUEUE] for pod in created(control_plane, namespace, since)} == {"other"}
         status = await trial.status()
@@ -80,9 +76,9 @@ async def test_places_may_become_fewer_and_more_while_it_runs(control_plane, nam
     async with on_trial(control_plane, namespace, SCRIPT) as trial:
         await trial.apply(sweep := sweep_of(gpusPerEpisode="0.25", **STORED))
         await trial.running(8)
-        await change(trial, parallelism=2)
+        await trial.edit(parallelism=2)
         await alive(trial, at_most=2)
-        await change(trial, parallelism=8)
+        await trial.edit(parallelism=8)
         await trial.completed(sweep, SCRIPT)
         assert (await trial.status())["cost"]["wastedSteps"] <= 8 * SCRIPT.steps_per_evaluation
         attempts = [attempt for item in await trial.items("episodes") for attempt in item["status"]["attempts"]]
@@ -116,14 +112,14 @@ async def test_suspended_time_does_not_count_towards_the_deadline(control_plane,
         await trial.apply(sweep := sweep_of(**STORED))
         await trial.running(8)
         await trial.cut()
-        await change(trial, suspend=True)
+        await trial.edit(suspend=True)
         suspended = await trial.condition("Suspended")
         await alive(trial, at_most=0)
         active = moment(suspended["lastTransitionTime"]) - moment((await trial.status())["startTime"])
         await trial.operator.kill()
         await date_back(trial, seconds=LEFT)
         await trial.operator.start()
-        await change(trial, activeDeadlineSeconds=int(active.total_seconds()) + LEFT, suspend=False)
+        await trial.edit(activeDeadlineSeconds=int(active.total_seconds()) + LEFT, suspend=False)
         await trial.completed(sweep, script)
         assert (await trial.status())["suspendedSeconds"] >= LEFT
 

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cluster.controlplane import ControlPlane
+from cluster.polling import eventually
 from cluster.simulator.script import Script
-from cluster.trial import Trial, eventually, on_trial, sweep_of
+from cluster.trial import Trial, on_trial, sweep_of
 from cluster.watched import KEEPS_CURVES, configuration, discover
 from host.ports import free_port
 from host.prometheus import prometheus

@@ -1,8 +1,7 @@
 """One file in two worlds: in pods on too few GPUs, preempted twice, and by `seedsweep run`; seed by seed the same."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,8 +10,9 @@ from kubernetes.aio.config import new_client_from_config
 from ruamel.yaml import YAML
 
 from cluster.controlplane import ControlPlane
-from cluster.misfortune import on_own_nodes, own_nodes
-from cluster.real_trainers import Object, ended, episodes, example, make_claim, make_small, read, real_trainers
+from cluster.misfortune import intruder, on_own_nodes, own_nodes, urgent
+from cluster.objects import make_claim
+from cluster.real_trainers import Object, ended, episodes, example, make_small, read, real_trainers
 from host.runners import runner
 from seedsweep.api.base import ApiModel
 from seedsweep.cluster.attempts import bring_attempts
@@ -53,27 +53,14 @@ def twelve_episodes(namespace: str, folder: Path) -> Object:
     return sweep
 
 
-@asynccontextmanager
-async def urgent(control_plane: ControlPlane, namespace: str) -> AsyncIterator[str]:
-    """The name of a priority class above that of all episodes."""
-    name, path = f"{namespace}-urgent", "/apis/scheduling.k8s.io/v1/priorityclasses"
-    await asyncio.to_thread(control_plane.create, path, {"metadata": {"name": name}, "value": 1000})
-    try:
-        yield name
-    finally:
-        await asyncio.to_thread(control_plane.request, "DELETE", f"{path}/{name}")
-
-
 class Intruder:
-    """A pod of higher priority that wants all GPUs: the real scheduler makes room for it."""
+    """A pod of higher priority that wants all GPUs."""
 
     def __init__(self, control_plane: ControlPlane, namespace: str, priority: str, sweep: str) -> None:
         self._control_plane = control_plane
         self._namespace = namespace
         self._sweep = sweep
-        one = {"name": "x", "image": "x:1", "resources": {"limits": {"nvidia.com/gpu": str(GPUS)}}}
-        spec = {**on_own_nodes(namespace)["spec"], "priorityClassName": priority, "containers": [one]}
-        self._pod = {"metadata": {"name": "intruder"}, "spec": spec}
+        self._pod = intruder(namespace, priority, GPUS)
 
     async def preempts(self) -> None:
         """Come until an episode had to go, then leave."""
@@ -134,18 +121,15 @@ async def test_twelve_episodes_on_three_gpus_preempted_twice_end_as_on_one_machi
     sweep = twelve_episodes(namespace, tmp_path / "model")
     file, folder = tmp_path / "sweep.yaml", tmp_path / "run"
     YAML(typ="safe").dump(sweep, file)
-    make_claim(control_plane, namespace)
+    make_claim(control_plane, namespace, "weights")
     (tmp_path / "pods").mkdir()
-    with own_nodes(control_plane, namespace, 1, GPUS):
-        async with (
-            urgent(control_plane, namespace) as priority,
-            real_trainers(control_plane, namespace, tmp_path / "pods"),
-        ):
-            intruder = Intruder(control_plane, namespace, priority, sweep["metadata"]["name"])
+    with own_nodes(control_plane, namespace, 1, GPUS), urgent(control_plane, namespace) as priority:
+        async with real_trainers(control_plane, namespace, tmp_path / "pods"):
+            rival = Intruder(control_plane, namespace, priority, sweep["metadata"]["name"])
             ending = asyncio.create_task(ended(control_plane, namespace, sweep))
-            await before_its_end(ending, intruder.preempts())
+            await before_its_end(ending, rival.preempts())
             cut = await before_its_end(ending, one_cut(control_plane, namespace))
-            await before_its_end(ending, intruder.preempts())
+            await before_its_end(ending, rival.preempts())
             status = await ending
         on_cluster = await episodes(control_plane, namespace)
         brought = await brought_home(control_plane, namespace, sweep["metadata"]["name"], tmp_path)

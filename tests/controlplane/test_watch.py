@@ -1,22 +1,13 @@
 """`seedsweep watch` and `wait` on a real API server: what people with few rights, or without an operator, see."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from cluster.beyond_loopback import ENTER
 from cluster.controlplane import ControlPlane
-from cluster.recorded import Cluster
+from cluster.own_network import run_there
+from cluster.recorded import KINDS, Cluster
 from host.live_pages import news
-from host.needs import lack
 from host.runners import read_until, runner
 from inputs import records
-
-TESTS = Path(__file__).parents[1]
-LOOK = ("seedsweeps", "episodes", "cuts")
 
 
 @pytest.fixture
@@ -33,7 +24,7 @@ def as_user(cluster: Cluster, user: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_viewer_without_the_right_to_the_proxy_sees_the_record_to_the_end(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster.allow("viewer", *LOOK)
+    cluster.allow("viewer", *KINDS)
     as_user(cluster, "viewer", monkeypatch)
     with runner("watch", "rte") as process:
         assert process.stdout is not None
@@ -47,7 +38,7 @@ def test_a_viewer_without_the_right_to_the_proxy_sees_the_record_to_the_end(
 
 
 def test_a_page_shows_what_is_on_record_to_the_end(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster.allow("viewer", *LOOK)
+    cluster.allow("viewer", *KINDS)
     as_user(cluster, "viewer", monkeypatch)
     with runner("watch", "rte", "--web") as process:
         told = news(process)
@@ -110,17 +101,6 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
 
 
 def test_a_sweep_is_watched_live_through_the_api_servers_proxy() -> None:
-    if subprocess.run([*ENTER, "true"], capture_output=True, timeout=60, check=False).returncode != 0:
-        lack("netns", "right to make a network of one's own (unshare --map-root-user --net)")
-    program = [sys.executable, "-m", "cluster.beyond_loopback"]
-    done = subprocess.run(
-        [*ENTER, *program],
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert int(done.stdout.split()[-3]) > 0
-    assert "✓ demo is complete" in done.stdout
+    printed = run_there("cluster.watch_program")
+    assert int(printed.split()[-3]) > 0
+    assert "✓ demo is complete" in printed

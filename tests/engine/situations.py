@@ -26,6 +26,7 @@ from seedsweep.engine.observation import Ending, Observation, Reading, SeenAttem
 from seedsweep.engine.plan import plan
 
 EVALUATIONS, STEPS = 10, 100
+LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
 Kind = TypeVar("Kind", bound=Decision)
 
 
@@ -203,3 +204,7 @@ def look(
         **values,  # type: ignore[arg-type]
     )
     return Planned.of(plan(layout, seen, moment(now)))
+
+
+OVER = {0: finished(0, 0.1, 0.2, 0.9, *(7 * [0.5])), 1: stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=LOST)}
+"""Records of two episodes after the cut at evaluation 3: the first has won, the second lost."""

@@ -3,14 +3,24 @@
 from collections import Counter
 
 from engine.cases import make_sweep
-from engine.situations import cut_of, ended, entry, episode, finished, look, on_record, running, stopped_at_rung, study
+from engine.situations import (
+    LOST,
+    cut_of,
+    ended,
+    entry,
+    episode,
+    finished,
+    look,
+    on_record,
+    running,
+    stopped_at_rung,
+    study,
+)
 from seedsweep.api.checks import rung_evaluation
 from seedsweep.api.early_stopping import Hyperband
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout, hyperband_brackets
-
-LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
 
 
 def audited_study(t, flagged, **options):

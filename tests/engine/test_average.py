@@ -3,6 +3,7 @@
 import pytest
 
 from engine.situations import (
+    LOST,
     Planned,
     cut_of,
     entry,
@@ -21,7 +22,6 @@ from seedsweep.api.status import Average
 from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.observation import HandOverOutcome
 
-LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
 THREE = study(3, (3, 2), result="average")
 CUT = cut_of(THREE, kept=[2, 0], lost=[1])
 GOOD = 7 * [0.5]

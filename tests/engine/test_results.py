@@ -5,7 +5,20 @@ from datetime import datetime
 
 import pytest
 
-from engine.situations import cut_of, ended, entry, episode, finished, look, on_record, running, stopped_at_rung, study
+from engine.situations import (
+    LOST,
+    OVER,
+    cut_of,
+    ended,
+    entry,
+    episode,
+    finished,
+    look,
+    on_record,
+    running,
+    stopped_at_rung,
+    study,
+)
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import BestEvaluation, EndReason, EpisodeStatus, Freed, StopReason, Verdict
@@ -13,7 +26,6 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import HandOverWinner, Prune, RecordEpisode, StopAttempt
 from seedsweep.engine.observation import HandOverOutcome
 
-LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
 TWO = study(2, (3, 1))
 CUT = cut_of(TWO, kept=[0], lost=[1])
 
@@ -21,9 +33,6 @@ CUT = cut_of(TWO, kept=[0], lost=[1])
 def best_of(status: EpisodeStatus) -> BestEvaluation:
     assert status.best is not None
     return status.best
-
-
-OVER = {0: finished(0, 0.1, 0.2, 0.9, *(7 * [0.5])), 1: stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=LOST)}
 
 
 def test_the_winner_is_handed_over_once_all_is_settled():

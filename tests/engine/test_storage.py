@@ -5,20 +5,19 @@ from dataclasses import replace
 import pytest
 
 from engine.situations import (
+    OVER,
     Planned,
     cut_of,
     entry,
     episode,
-    finished,
     look,
     on_record,
     running,
-    stopped_at_rung,
     study,
 )
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
-from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Freed, Verdict
+from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus, Freed
 from seedsweep.api.recorded import timestamp
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import Prune, RecordEpisode, StartEpisode, WarmUp
@@ -27,10 +26,8 @@ from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
 from seedsweep.engine.status.conditions import transitions
 
 BUCKET = {"uri": "s3://bucket"}
-LOST = Verdict(outcome="LostByCut", rung=0, cut="study-b0-r0")
 TWO = study(2, (3, 1), storage=BUCKET)
 CUT = cut_of(TWO, kept=[0], lost=[1])
-OVER = {0: finished(0, 0.1, 0.2, 0.9, *(7 * [0.5])), 1: stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=LOST)}
 STORED = {episode(0): True, episode(1): True}
 HANDED_OVER = HandOverOutcome(episode(0).name, weights="s3://bucket/best")
 IDLE = Housekeeping()

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from host.commands import seedsweep
 from inputs import records
 from seedsweep.api.episode import Verdict
-from seedsweep.cli import main
 from seedsweep.exchange.export import SCHEMA
 from seedsweep.exchange.told import COLUMNS
 from seedsweep.report.record import read_record
@@ -17,14 +17,8 @@ from seedsweep.report.words import metric_name
 def exported(folder: Path, record: records.Record) -> Path:
     (folder / "run").mkdir()
     records.write(folder / "run", record)
-    main_ok("export", str(folder / "run"), "--to", str(folder / "runs.parquet"))
+    assert seedsweep("export", folder / "run", "--to", folder / "runs.parquet") == 0
     return folder / "runs.parquet"
-
-
-def main_ok(*arguments: str) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    assert not caught.value.code
 
 
 def test_every_recorded_evaluation_is_a_row(tmp_path: Path) -> None:
@@ -69,7 +63,7 @@ def test_datasets_reads_it(tmp_path: Path) -> None:
 def test_what_was_exported_imports_as_the_same_curves(tmp_path: Path) -> None:
     record = records.fully_trained()
     path = exported(tmp_path, record)
-    main_ok("import", str(path), "--to", str(tmp_path / "again"), "--goal", "maximize")
+    assert seedsweep("import", path, "--to", tmp_path / "again", "--goal", "maximize") == 0
     again = read_record(tmp_path / "again")
     assert [e.status.scores for e in again.episodes] == [e.status.scores for e in record.episodes]
     assert again.sweep.status is not None
@@ -84,7 +78,7 @@ def test_export_then_import_keeps_metric_goal_baseline_and_outcomes(tmp_path: Pa
     )
     record.episodes[-1] = last.evolve(status=cut)
     path = exported(tmp_path, record)
-    main_ok("import", str(path), "--to", str(tmp_path / "again"))
+    assert seedsweep("import", path, "--to", tmp_path / "again") == 0
     again = read_record(tmp_path / "again")
     assert again.sweep.spec.trainer.metric is not None
     assert again.sweep.spec.trainer.metric.name == metric_name(record.sweep.spec.trainer)
@@ -96,10 +90,8 @@ def test_export_then_import_keeps_metric_goal_baseline_and_outcomes(tmp_path: Pa
     assert (states[-1], set(states[:-1])) == ("Diverged", {"Finished"})
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    assert caught.value.code == 2
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert seedsweep(*arguments) == 2
     return capsys.readouterr().err
 
 
@@ -107,7 +99,7 @@ def test_a_goal_against_that_of_an_exported_table_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = exported(tmp_path, records.fully_trained())
-    said = refused(capsys, "import", str(path), "--to", str(tmp_path / "again"), "--goal", "minimize")
+    said = refused(capsys, "import", path, "--to", tmp_path / "again", "--goal", "minimize")
     assert said == "--goal: is minimize, and the table says maximize: leave --goal out\n"
 
 
@@ -116,9 +108,9 @@ def test_exported_tables_in_one_are_told_apart_or_refused(tmp_path: Path, capsys
     pd.concat([one, one.assign(sweep="other", metric="loss", goal="minimize")]).to_csv(
         tmp_path / "two.csv", index=False
     )
-    path, to = str(tmp_path / "two.csv"), tmp_path / "again"
-    assert "tell records apart with --by sweep" in refused(capsys, "import", path, "--to", str(to))
-    main_ok("import", path, "--to", str(to), "--by", "sweep")
+    path, to = tmp_path / "two.csv", tmp_path / "again"
+    assert "tell records apart with --by sweep" in refused(capsys, "import", path, "--to", to)
+    assert seedsweep("import", path, "--to", to, "--by", "sweep") == 0
     metric = read_record(to / "other").sweep.spec.trainer.metric
     assert metric is not None
     assert (metric.name, metric.goal) == ("loss", "minimize")
@@ -128,7 +120,7 @@ def test_a_record_without_steps_imports_again(tmp_path: Path) -> None:
     record = records.fully_trained()
     path = exported(tmp_path, record)
     pd.read_parquet(path).assign(step=None).to_parquet(path)
-    main_ok("import", str(path), "--to", str(tmp_path / "again"))
+    assert seedsweep("import", path, "--to", tmp_path / "again") == 0
     again = read_record(tmp_path / "again").sweep.status
     assert again is not None
     assert again.steps is None
@@ -147,7 +139,5 @@ def test_a_file_that_cannot_be_written_is_refused(
     (tmp_path / "there.parquet").touch()
     (tmp_path / "run").mkdir()
     records.write(tmp_path / "run", records.finished())
-    with pytest.raises(SystemExit) as caught:
-        main(["export", str(tmp_path / "run"), "--to", str(tmp_path / name)])
-    assert caught.value.code == 2
+    assert seedsweep("export", tmp_path / "run", "--to", tmp_path / name) == 2
     assert said in capsys.readouterr().err

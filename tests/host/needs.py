@@ -1,6 +1,7 @@
 """Real parts that a machine may lack: a test without one is skipped and says so, or fails where CI requires it."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,14 @@ def lack(part: str, missing: str) -> NoReturn:
     if part in os.environ.get("SEEDSWEEP_REQUIRE", "").split(","):
         pytest.fail(f"{part} is required here, but there is no {missing}")
     pytest.skip(f"no {missing}")
+
+
+def node_js() -> str:
+    """The program of Node.js."""
+    found = shutil.which("node")
+    if found is None:
+        lack("javascript", "node, the program of Node.js")
+    return found
 
 
 def glue(task: str) -> Path:

@@ -18,6 +18,8 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 DEEP = "[" * 100_000 + "]" * 100_000
+IDENTITY = frozenset({"name", "uid", "resourceVersion"})
+"""Parts of the metadata without which an object is none."""
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[Path]:

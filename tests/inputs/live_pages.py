@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import cache
 
-from inputs import records
+from inputs import moments, records
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.status import Cost, EpisodeCounts, SweepStatus
 from seedsweep.engine.decisions import Plan
@@ -24,7 +24,7 @@ spec:
 """
 
 
-def moment_of(given: records.Moment) -> Moment:
+def moment_of(given: moments.Moment) -> Moment:
     """As the live view reckons it."""
     return Moment.of(given.layout, given.seen, given.plan, given.now, given.now - records.START)
 

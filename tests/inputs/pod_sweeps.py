@@ -6,6 +6,7 @@ from inputs import sweeps
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.variables import expand
 from seedsweep.engine.decisions import StartEpisode
 
 START = StartEpisode(EpisodeId(3, 7), attempt=2, stop_after=6, rungs=(6, 12))
@@ -106,3 +107,12 @@ def with_pod_metadata(**metadata: dict[str, str]) -> SeedSweep:
     template = sweep.spec.pod_template
     template = template.evolve(metadata=template.metadata.evolve(**metadata))
     return sweep.evolve(spec=sweep.spec.evolve(pod_template=template))
+
+
+def values_of(container: dict[str, Any]) -> dict[str, str]:
+    """The variables of a pod's container as it finds them."""
+    known: dict[str, str] = {}
+    for variable in container["env"]:
+        if "value" in variable:
+            known[variable["name"]] = expand(variable["value"], known)
+    return known

@@ -28,9 +28,7 @@ from seedsweep.api.status import Best, Cost, CutSummary, EpisodeCounts, SweepSta
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.predictions import Predictions
 from seedsweep.contract.training import Interval
-from seedsweep.engine.decisions import Plan
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 from seedsweep.report.beside import Beside
 
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
@@ -251,114 +249,6 @@ def predictions(evaluation: int, accuracy: float, seed: int = 0) -> Predictions:
     return Predictions(evaluation, "accuracy", None, list(range(EXAMPLES)), [*labels], [*said])
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What a live view is given."""
-
-    layout: Layout
-    seen: Observation
-    plan: Plan
-    now: datetime
-
-
-def before_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
-    """Two attempts live, the first of them past two evaluations, everyone after them still waiting."""
-    sweep = parse(weight_inits, data_orders)
-    layout = Layout.of(sweep)
-    now = START + timedelta(seconds=60)
-    attempts = [
-        SeenAttempt(
-            episode=e,
-            uid=f"uid-{e.name}",
-            created=START,
-            bound=START,
-            stop_after=RUNG,
-            reading=Reading(
-                scores=tuple(curve(i)[: 2 + i]),
-                evaluations_planned=EVALUATIONS,
-                steps_done=25 + 10 * i,
-                steps_planned=STEPS,
-                baseline=BASELINE,
-            ),
-        )
-        for i, e in enumerate(layout.episodes[:2])
-    ]
-    t = len(layout.episodes)
-    status = SweepStatus(
-        phase="Running",
-        message=f"2 of {t} episodes train towards the cut",
-        start_time=START.isoformat(),
-        evaluations=EVALUATIONS,
-        steps=STEPS,
-        design="cut",
-        counts=EpisodeCounts(running=2, waiting=t - 2),
-        cost=Cost(useful_steps=60, planned_steps=t * 60 + KEEP * 140, full_steps=t * STEPS),
-    )
-    seen = Observation(status=status, attempts=attempts, parallelism=2)
-    return Moment(layout, seen, Plan(records=(), decisions=(), status=status), now)
-
-
-def after_the_cut(weight_inits: int = 4, data_orders: int = 2) -> Moment:
-    """The cut is made; two survivors train on, the third waits for a place, the losers are done."""
-    record = finished(weight_inits, data_orders)
-    layout = Layout.of(record.sweep)
-    now = START + timedelta(minutes=10)
-    kept = [entry.episode for entry in record.cuts[0].data.rows if entry.kept]
-    statuses = {}
-    attempts: list[SeenAttempt] = []
-    for episode in record.episodes:
-        status, name = episode.status, episode.spec.id.name
-        if name in kept:
-            paused = status.model_copy(
-                update={
-                    "state": "Paused",
-                    "scores": status.scores[:RUNG],
-                    "best": None,
-                    "verdict": None,
-                    "attempts": [],
-                }
-            )
-            status = paused
-            if name in kept[:2]:
-                status = paused.model_copy(update={"state": "Running"})
-                attempts.append(
-                    SeenAttempt(
-                        episode=episode.spec.id,
-                        uid=f"uid-{name}-2",
-                        created=now - timedelta(seconds=40),
-                        bound=now - timedelta(seconds=40),
-                        reading=Reading(
-                            scores=tuple(episode.status.scores[: 10 + len(attempts)]),
-                            evaluations_planned=EVALUATIONS,
-                            steps_done=105 + 10 * len(attempts),
-                            steps_planned=STEPS,
-                            steps_at_start=60,
-                            baseline=BASELINE,
-                        ),
-                    )
-                )
-        statuses[episode.spec.id] = status
-    sweep_status = record.status.model_copy(
-        update={
-            "phase": "Running",
-            "message": "2 of 3 survivors train to the end; 1 waits for a place",
-            "completion_time": None,
-            "conditions": [],
-            "best": None,
-            "counts": EpisodeCounts(running=2, paused=1, lost=len(layout.episodes) - 5, failed=1, diverged=1),
-            "cost": record.status.cost.model_copy(update={"useful_steps": 400, "gpu_seconds": 290.0}),
-        }
-    )
-    seen = Observation(
-        status=sweep_status,
-        episodes=statuses,
-        cuts={(0, 0): record.cuts[0].data},
-        attempts=attempts,
-        parallelism=2,
-    )
-    return Moment(layout, seen, Plan(records=(), decisions=(), status=sweep_status), now)
-
-
 def _score(best: BestEvaluation | None) -> float:
     assert best is not None
     return best.score
@@ -413,52 +303,57 @@ def _attempt(name: str, evaluations: int, reason: EndReason, message: str = "") 
 
 def _final_sweep_status(episodes: Sequence[Episode], cut: Cut | None) -> SweepStatus:
     t = len(episodes)
-    winner = max((e for e in episodes if e.status.state == "Finished"), key=lambda e: _score(e.status.best))
-    assert winner.status.best is not None
-    full = t * STEPS
-    useful = full if cut is None else t * 60 + KEEP * 140 - 40 - 30  # one failed at step 20, one diverged after 30
-    ended = START + timedelta(seconds=useful * SECONDS_PER_STEP / 2 + 20)
-    summary = [] if cut is None else [_summary(cut, t)]
-    counts = (
-        EpisodeCounts(finished=t) if cut is None else EpisodeCounts(finished=KEEP, lost=t - 5, failed=1, diverged=1)
-    )
+    cost = _cost(t, cut)
+    ended = (START + timedelta(seconds=cost.useful_steps * SECONDS_PER_STEP / 2 + 20)).isoformat()
+    counts = EpisodeCounts(finished=KEEP, lost=t - 5, failed=1, diverged=1) if cut else EpisodeCounts(finished=t)
     return SweepStatus(
         phase="Complete",
         message="the winner is exported",
         start_time=START.isoformat(),
-        completion_time=ended.isoformat(),
+        completion_time=ended,
         evaluations=EVALUATIONS,
         steps=STEPS,
-        design="full" if cut is None else "cut",
+        design="cut" if cut else "full",
         counts=counts,
-        conditions=[
-            Condition(
-                type="Complete", status="True", reason="SurvivorsFinished", last_transition_time=ended.isoformat()
-            )
-        ],
-        cuts=summary,
-        best=Best(
-            episode=winner.spec.id.name,
-            weight_init=winner.spec.weight_init,
-            data_order=winner.spec.data_order,
-            score=winner.status.best.score,
-            evaluation=winner.status.best.evaluation,
-            weights="best",
-            baseline=BASELINE,
-            test=TestScore(
-                metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235
-            ),
-        ),
-        cost=Cost(
-            useful_steps=useful,
-            overshoot_steps=0 if cut is None else 12,
-            wasted_steps=0 if cut is None else 20,
-            planned_steps=full if cut is None else t * 60 + KEEP * 140,
-            full_steps=full,
-            gpu_seconds=(useful + (0 if cut is None else 32)) * SECONDS_PER_STEP,
-        ),
+        conditions=[Condition(type="Complete", status="True", reason="SurvivorsFinished", last_transition_time=ended)],
+        cuts=[_summary(cut, t)] if cut else [],
+        best=_winner(episodes),
+        cost=cost,
         data_digest="3f6c2a9be1d4",
         fingerprints=["cpu-1t-fp32"],
+    )
+
+
+def _cost(t: int, cut: Cut | None) -> Cost:
+    full = t * STEPS
+    if cut is None:
+        return Cost(useful_steps=full, planned_steps=full, full_steps=full, gpu_seconds=full * SECONDS_PER_STEP)
+    planned, overshoot, wasted = t * 60 + KEEP * 140, 12, 20
+    useful = planned - 40 - 30  # one failed at step 20, one diverged after 30
+    return Cost(
+        useful_steps=useful,
+        overshoot_steps=overshoot,
+        wasted_steps=wasted,
+        planned_steps=planned,
+        full_steps=full,
+        gpu_seconds=(useful + overshoot + wasted) * SECONDS_PER_STEP,
+    )
+
+
+def _winner(episodes: Sequence[Episode]) -> Best:
+    winner = max((e for e in episodes if e.status.state == "Finished"), key=lambda e: _score(e.status.best))
+    assert winner.status.best is not None
+    return Best(
+        episode=winner.spec.id.name,
+        weight_init=winner.spec.weight_init,
+        data_order=winner.spec.data_order,
+        score=winner.status.best.score,
+        evaluation=winner.status.best.evaluation,
+        weights="best",
+        baseline=BASELINE,
+        test=TestScore(
+            metric="accuracy", score=0.6643, n=277, interval=[0.6053, 0.7195], confidence=0.95, baseline=0.5235
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from inputs import records
+from inputs import moments, records
 from seedsweep.api.episode import EpisodeStatus, Verdict
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.status import Cost, EpisodeCounts, SweepStatus
@@ -40,7 +40,7 @@ spec:
 """
 
 
-def crowded() -> records.Moment:
+def crowded() -> moments.Moment:
     """Long names, large seeds, many evaluations, two brackets, every state and a message of many words."""
     layout = Layout.of(parse_sweep(_CROWDED % ", ".join(str(2_000_000_000 + i) for i in range(15))))
     ended = [
@@ -79,10 +79,10 @@ def crowded() -> records.Moment:
         ),
     )
     seen = Observation(status=status, episodes=statuses, attempts=running, parallelism=4)
-    return records.Moment(layout, seen, Plan((), (), status), records.START + timedelta(hours=7))
+    return moments.Moment(layout, seen, Plan((), (), status), records.START + timedelta(hours=7))
 
 
-def frame(moment: records.Moment, width: int) -> str:
+def frame(moment: moments.Moment, width: int) -> str:
     """The first frame in a terminal, with its codes."""
     out = io.StringIO()
     with LiveView(moment.layout, Console(file=out, force_terminal=True, width=width, height=HEIGHT)) as view:
@@ -92,13 +92,13 @@ def frame(moment: records.Moment, width: int) -> str:
 
 def log(*, terminal: bool = False) -> str:
     """The lines of a sweep where nothing can be redrawn."""
-    moment, out = records.before_the_cut(), io.StringIO()
+    moment, out = moments.before_the_cut(), io.StringIO()
     started = Event("Started", "attempt 1 of wi0-do0 started")
     diverged = Event("Diverged", "wi1-do0: loss became non-finite before evaluation 2", kind="Warning")
     with LiveView(moment.layout, Console(file=out, force_terminal=terminal, width=80)) as view:
         for seconds, events in ((0, (started,)), (10, (diverged,)), (29, ()), (30, ())):
             view.update(moment.seen, replace(moment.plan, events=events), moment.now + timedelta(seconds=seconds))
-        after = records.after_the_cut()
+        after = moments.after_the_cut()
         view.update(after.seen, after.plan, after.now)
     return out.getvalue()
 
@@ -121,8 +121,8 @@ def _at_all_widths(draw: Callable[[int], str]) -> str:
 
 
 SCREENS: Mapping[str, Callable[[], str]] = {
-    "before_the_cut": lambda: _at_all_widths(lambda width: frame(records.before_the_cut(), width)),
-    "after_the_cut": lambda: _at_all_widths(lambda width: frame(records.after_the_cut(10, 12), width)),
+    "before_the_cut": lambda: _at_all_widths(lambda width: frame(moments.before_the_cut(), width)),
+    "after_the_cut": lambda: _at_all_widths(lambda width: frame(moments.after_the_cut(10, 12), width)),
     "crowded": lambda: _at_all_widths(lambda width: frame(crowded(), width)),
     "last": lambda: _at_all_widths(last),
     "log": lambda: plain(log()),

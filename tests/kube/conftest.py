@@ -1,4 +1,4 @@
-"""Which of the operator's tests have their own time."""
+"""Which of the operator's tests have their own time, and how soon a sweep is compared with lists."""
 
 import asyncio
 import inspect
@@ -11,7 +11,7 @@ import pytest
 
 from kube.simulated_time import SimulatedLoop
 from seedsweep.kube.housekeeping.cleanups import CleanUps
-from seedsweep.kube.sweeps import fleet
+from seedsweep.kube.sweeps import fleet, lists
 from seedsweep.kube.sweeps.expiry import Expiry
 
 
@@ -30,6 +30,12 @@ def _one_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
             monkeypatch.setattr(module, "monotonic", _time_of_the_loop)
     for made in (CleanUps, Expiry):
         monkeypatch.setattr(fleet, made.__name__, partial(made, steady=_time_of_the_loop))
+
+
+@pytest.fixture
+def short_relists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nothing has shown for half a second is looked for."""
+    monkeypatch.setattr(lists, "GONE_WITHIN_SECONDS", 0.5)
 
 
 def _is_marked(item: pytest.Item) -> bool:

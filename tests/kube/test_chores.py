@@ -2,20 +2,18 @@
 
 import json
 import math
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inputs.garbage import JSON, TEXTS, Path, altered, is_recordable
-from inputs.pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
+from inputs.garbage import IDENTITY, JSON, TEXTS, Path, altered, is_recordable
+from inputs.pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, values_of, with_pod_metadata
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.foreign import MAX_TEXT
 from seedsweep.contract.message import MAX_REASON
-from seedsweep.contract.variables import expand
 from seedsweep.kube.housekeeping.housekeeper import Wanted
 from seedsweep.kube.housekeeping.manifest import (
     MAX_PRUNED,
@@ -30,7 +28,6 @@ from seedsweep.kube.pods.manifest import STORAGE, PodSettings, pod_manifest
 
 Object = dict[str, Any]
 
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SETTINGS = PodSettings(housekeeping_image="house:1", housekeeping_requests={"cpu": "1"}, housekeeping_seconds=60)
 OURS = sweep_with({"spec.storage": CLAIM})
 THEIRS = sweep_with({**EVERYTHING, "spec.trainer": {**OWN_TRAINER, **EVERYTHING["spec.trainer"]}})
@@ -48,14 +45,6 @@ def container_of(sweep: SeedSweep = OURS) -> Object:
     containers: list[Object] = manifest_of(sweep)["spec"]["containers"]
     (container,) = containers
     return container
-
-
-def values_of(container: Object) -> dict[str, str]:
-    known: dict[str, str] = {}
-    for variable in container["env"]:
-        if "value" in variable:
-            known[variable["name"]] = expand(variable["value"], known)
-    return known
 
 
 def live(pod: Object, **status: Any) -> Object:
@@ -246,9 +235,6 @@ def assert_recordable(chore: Chore) -> None:
         assert all(map(math.isfinite, numbers))
         assert 0 <= answer.test.n < 2**63
     json.dumps(answer.model_dump(mode="json"), allow_nan=False)
-
-
-IDENTITY = frozenset({"name", "uid", "resourceVersion"})
 
 
 @given(altered(ended(json.dumps(ANSWER))))

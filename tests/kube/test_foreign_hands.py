@@ -33,25 +33,19 @@ from seedsweep.kube.ledger.records import Records
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.process.clock import now
-from seedsweep.kube.sweeps import lists
 
-pytestmark = pytest.mark.simulated_time
+pytestmark = [pytest.mark.simulated_time, pytest.mark.usefixtures("short_relists")]
 
 OWNER = [{"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}]
 DENIED = ApiError(422, "Invalid", "ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no")
 
 
-@pytest.fixture(autouse=True)
-def _short_relists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "GONE_WITHIN_SECONDS", 0.3)
-
-
-def newer_episode(name: str = "demo-wi0-do0") -> Object:
+def newer_episode() -> Object:
     return {
         "apiVersion": "seedsweep.io/v1alpha1",
         "kind": "Episode",
         "metadata": {
-            "name": name,
+            "name": "demo-wi0-do0",
             "labels": {"seedsweep.io/sweep-uid": UID},
             "ownerReferences": OWNER,
             "resourceVersion": "7",
@@ -68,6 +62,7 @@ async def test_a_record_that_cannot_be_read_is_never_written_over_and_counts_onc
         api.objects[path] = newer_episode()
         cluster.apply(body_of(parallelism=8))
         await until(lambda: len(api.pods()) == 7)
+        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "UnreadableRecord"))
         await settle(3.5)
         assert api.objects[path] == newer_episode()
         assert len(api.pods()) == 7
@@ -284,4 +279,3 @@ def test_the_clock_of_attempts_and_of_their_scrapes_is_one():
 
     assert scraper.Scraper(lambda _: None)._clock is clock.now
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(days=1)
-    assert FakeApi().refused == 0

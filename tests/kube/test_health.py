@@ -10,7 +10,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from inputs import records
+from inputs import moments
 from seedsweep.kube import server
 from seedsweep.kube.process.live_key import HEADER, live_key
 from seedsweep.kube.server import Health, Server
@@ -24,7 +24,7 @@ class OneSweep:
     """Knows nlp/rte and no other."""
 
     def __init__(self) -> None:
-        moment = records.before_the_cut()
+        moment = moments.before_the_cut()
         metadata = SimpleNamespace(uid="uid-of-rte")
         sweep = SimpleNamespace(metadata=metadata)
         self.world = SimpleNamespace(sweep=sweep, seen=moment.seen, status=moment.plan.status)
@@ -72,7 +72,7 @@ async def test_who_knows_the_word_of_a_sweep_sees_it_live(port: Port) -> None:
     status, body = await port.get(LIVE, live_key("uid-of-rte"))
     assert status == 200
     seen, _ = load_observation(body)
-    assert seen.status == records.before_the_cut().plan.status
+    assert seen.status == moments.before_the_cut().plan.status
 
 
 async def test_nobody_else_does_and_learns_not_even_which_sweeps_there_are(port: Port) -> None:

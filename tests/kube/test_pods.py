@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inputs.pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, with_pod_metadata
+from inputs.pod_sweeps import CLAIM, EVERYTHING, OWN_TRAINER, START, sweep_with, values_of, with_pod_metadata
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.sweep import Config, SeedSweep
-from seedsweep.contract.variables import expand
 from seedsweep.engine.decisions import StartEpisode
 from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import SCRATCH, STORAGE, PodSettings, pod_manifest, pod_problems
@@ -33,15 +32,6 @@ def container_of(sweep: SeedSweep, start: StartEpisode = START) -> Object:
     containers: list[Object] = pod_manifest(sweep, start)["spec"]["containers"]
     (container,) = containers
     return container
-
-
-def values_of(container: Object) -> dict[str, str]:
-    """The variables as the container finds them."""
-    known: dict[str, str] = {}
-    for variable in container["env"]:
-        if "value" in variable:
-            known[variable["name"]] = expand(variable["value"], known)
-    return known
 
 
 # --- names

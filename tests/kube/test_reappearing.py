@@ -4,16 +4,10 @@ import copy
 
 import pytest
 
-from kube.fake_api import CUTS, EPISODES, PODS, UID, FakeCluster, body_of, settle, until
+from kube.fake_api import CUTS, EPISODES, PODS, FakeCluster, body_of, settle, until
 from seedsweep.api.status import SweepStatus
-from seedsweep.kube.sweeps import lists
 
-pytestmark = pytest.mark.simulated_time
-
-
-@pytest.fixture(autouse=True)
-def _short_relists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "GONE_WITHIN_SECONDS", 0.3)
+pytestmark = [pytest.mark.simulated_time, pytest.mark.usefixtures("short_relists")]
 
 
 async def test_episodes_and_cuts_that_somebody_deleted_are_made_again_with_all_they_held():
@@ -121,29 +115,3 @@ async def test_a_status_of_a_newer_release_is_kept_and_the_sweep_goes_on():
         assert api.status("demo")["phase"] == "Running"
         assert api.status("demo")["inV2"] == 1
         assert api.condition("demo", "Accepted")[0] == "True"
-
-
-async def test_a_record_of_a_newer_release_holds_up_its_episode_only():
-    labels = {"seedsweep.io/sweep-uid": UID}
-    owner = [{"kind": "SeedSweep", "uid": UID, "controller": True, "name": "demo"}]
-    async with FakeCluster() as cluster:
-        api = cluster.api
-        episode = {
-            "apiVersion": "seedsweep.io/v1alpha1",
-            "kind": "Episode",
-            "metadata": {
-                "name": "demo-wi0-do0",
-                "labels": labels,
-                "ownerReferences": owner,
-                "resourceVersion": "7",
-                "uid": "e",
-            },
-            "spec": {"sweep": "demo", "weightInit": 0, "dataOrder": 0, "index": 0},
-            "status": {"state": "Averaged", "attempts": [{"uid": "u", "reason": "Averaged"}]},
-        }
-        api.objects[f"{EPISODES}/demo-wi0-do0"] = copy.deepcopy(episode)
-        cluster.apply(body_of(parallelism=8))
-        await until(lambda: len(api.pods()) == 7)
-        await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "UnreadableRecord"))
-        await settle()
-        assert api.objects[f"{EPISODES}/demo-wi0-do0"] == episode

@@ -9,9 +9,8 @@ from seedsweep.api.episode import StopReason
 from seedsweep.engine.decisions import StopAttempt
 from seedsweep.kube.apiserver import gates
 from seedsweep.kube.apiserver.client import ApiError
-from seedsweep.kube.sweeps import lists
 
-pytestmark = pytest.mark.simulated_time
+pytestmark = [pytest.mark.simulated_time, pytest.mark.usefixtures("short_relists")]
 
 QUOTA = ApiError(403, "Forbidden", 'pods "demo" is forbidden: exceeded quota: few, requested: pods=1')
 COUNTING = ApiError(
@@ -19,11 +18,6 @@ COUNTING = ApiError(
 )
 NO_RIGHT = ApiError(403, "Forbidden", 'User "operator" cannot do that')
 WEBHOOK = ApiError(403, "Forbidden", 'admission webhook "no.example" denied the request: no')
-
-
-@pytest.fixture(autouse=True)
-def _short_relists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "GONE_WITHIN_SECONDS", 0.5)
 
 
 def refusing(verb: str, pattern: str, error: ApiError):

@@ -1,9 +1,8 @@
-"""Thousands of trainers on one event loop: everyone's turn comes, and a hostile one costs the others nothing."""
+"""Trainers read over HTTP: what they publish is taken in, trouble is told, and a hostile one costs others nothing."""
 
 import asyncio
 import gzip
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,53 +12,18 @@ import pytest_asyncio
 from aiohttp import web
 
 from host.metrics_servers import Handler, MetricsServers, answering, endless, trickle
+from kube.scraped import FOR_EVER, News, Trainer, evaluations_of, target, until
 from seedsweep.api.sweep import GaugeNames
 from seedsweep.contract.consistency import Limits
-from seedsweep.contract.exposition import ScrapeError
 from seedsweep.contract.metrics_client import MAX_BYTES
 from seedsweep.contract.scrape import Expected, parse_reading
 from seedsweep.contract.trouble import UNUSABLE_TIMES
 from seedsweep.engine.observation import Reading
-from seedsweep.engine.policies.scrape_pace import OFTEN
-from seedsweep.kube.objects.home import Home
 from seedsweep.kube.process.metrics import SCRAPES
 from seedsweep.kube.scraping import scraper as scraping
-from seedsweep.kube.scraping import target as target_module
-from seedsweep.kube.scraping.scraper import FOR_NEWCOMERS, LARGE_BYTES, SCRAPES_AT_ONCE, Scraper
-from seedsweep.kube.scraping.target import Target
+from seedsweep.kube.scraping.scraper import LARGE_BYTES, SCRAPES_AT_ONCE, Scraper
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-FOR_EVER = 1e9
-"""Seconds: turns lie on a grid of the interval, and one of an hour's may come while a test runs."""
-
-
-class News:
-    """The sweeps that had some, and a way to wait for it."""
-
-    def __init__(self) -> None:
-        self.sweeps: list[str] = []
-        self._more = asyncio.Event()
-
-    def __call__(self, sweep: str) -> None:
-        self.sweeps.append(sweep)
-        self._more.set()
-
-    async def until(self, happened: Callable[[], bool]) -> None:
-        """Wait for news that make it true; for ever is the test's own time."""
-        while not happened():
-            self._more.clear()
-            await self._more.wait()
-
-
-def evaluations_of(scraper: Scraper, uid: str) -> int:
-    reading = scraper.reading(uid)
-    return len(reading.scores) if reading is not None else -1
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait for what nobody tells."""
-    while not happened():  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -77,44 +41,6 @@ async def scraper(news: News) -> AsyncIterator[Scraper]:
 async def servers() -> AsyncIterator[MetricsServers]:
     async with MetricsServers() as opened:
         yield opened
-
-
-class Trainer:
-    """Publishes as many evaluations as it is told."""
-
-    def __init__(self, uid: str, evaluations: int = 1) -> None:
-        self.uid = uid
-        self.evaluations = evaluations
-        self.asked = 0
-
-    async def handle(self, _: web.Request) -> web.StreamResponse:
-        self.asked += 1
-        return web.Response(text=self.body())
-
-    def body(self) -> str:
-        info = f'seedsweep_trainer_info{{episode="wi1-do2",uid="{self.uid}",contract="1"}} 1\n'
-        numbers = range(1, self.evaluations + 1)
-        return info + "".join(f'seedsweep_evaluation_score{{evaluation="{i}"}} 0.5\n' for i in numbers)
-
-
-def target(url: str, uid: str, sweep: str = "s", interval: float = 0.05, timeout: float = 30.0) -> Target:
-    return Target(
-        Home("ns", "demo", sweep), "demo-wi1-do2", uid, url, Expected("wi1-do2", uid), interval, timeout, GaugeNames()
-    )
-
-
-async def test_target_is_read_until_it_is_forgotten(news: News, scraper: Scraper, servers: MetricsServers) -> None:
-    trainer = Trainer("a")
-    scraper.watch(target(await servers.serve(trainer.handle), "a"))
-    await news.until(lambda: scraper.reading("a") is not None)
-    trainer.evaluations = 3
-    await news.until(lambda: len(news.sweeps) == 2)
-    assert evaluations_of(scraper, "a") == 3
-    scraper.forget("a")
-    asked = trainer.asked
-    await asyncio.sleep(0.2)
-    assert trainer.asked == asked
-    assert scraper.reading("a") is None
 
 
 async def test_there_is_news_only_when_something_else_is_published(
@@ -137,47 +63,6 @@ async def test_an_attempt_progresses_when_its_evaluations_grow(servers: MetricsS
             trainer.evaluations = evaluations
             await news.until(lambda: evaluations_of(scraper, "a") == trainer.evaluations)
             assert scraper.progressed("a") == NOW.replace(minute=minute)
-
-
-async def test_watching_again_changes_nothing_but_what_is_new(
-    news: News, scraper: Scraper, servers: MetricsServers
-) -> None:
-    trainer = Trainer("a")
-    slow = target(await servers.serve(trainer.handle), "a", interval=FOR_EVER)
-    scraper.watch(slow)
-    await news.until(lambda: scraper.reading("a") is not None)
-    scraper.watch(replace(slow))
-    await asyncio.sleep(0.1)
-    assert trainer.asked == 1
-    scraper.watch(replace(slow, interval=0.05))
-    assert scraper.reading("a") is not None
-    await until(lambda: trainer.asked > 3)
-
-
-async def test_a_target_is_read_often_for_as_long_as_it_is_wanted(
-    news: News, scraper: Scraper, servers: MetricsServers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(target_module, "OFTEN", FOR_EVER / 0.05)
-    near, far = Trainer("near"), Trainer("far")
-    for trainer in (near, far):
-        scraper.watch(target(await servers.serve(trainer.handle), trainer.uid, interval=FOR_EVER))
-    await news.until(lambda: len(news.sweeps) == 2)
-    scraper.read_often("s", {"near", "gone"})
-    await until(lambda: near.asked > 3)
-    scraper.read_often("s", ())
-    asked = near.asked
-    await asyncio.sleep(0.2)
-    assert near.asked <= asked + 1, "one may have been under way"
-    assert far.asked == 1
-
-
-def test_who_is_read_often_has_its_turn_in_every_part_of_the_interval() -> None:
-    one = target("http://x", "uid", interval=10.0)
-    turns = [1_000.0]
-    while turns[-1] < 1_010.0:
-        turns.append(one.due_after(turns[-1], often=True))
-    assert len(turns) - 1 in (OFTEN, OFTEN + 1)
-    assert one.due_after(1_000.0) in [pytest.approx(turn) for turn in turns], "an ordinary turn is one of them"
 
 
 async def test_trouble_is_told_and_counted_until_it_is_over(
@@ -314,67 +199,6 @@ async def test_hostile_sweep_delays_no_other(kind: str, news: News, scraper: Scr
     assert not any(scraper.reading(f"bad{i}") for i in range(2 * SCRAPES_AT_ONCE))
 
 
-@pytest.mark.parametrize(("sweeps", "most"), [(1, SCRAPES_AT_ONCE - FOR_NEWCOMERS), (300, SCRAPES_AT_ONCE)])
-async def test_scrapes_under_way_are_bounded_however_many_sweeps_there_are(
-    sweeps: int, most: int, scraper: Scraper, servers: MetricsServers
-) -> None:
-    url = await servers.serve_raw(None)
-    for i in range(600):
-        scraper.watch(target(url, str(i), sweep=str(i % sweeps), timeout=FOR_EVER))
-    await until(lambda: servers.connections == most)
-    await asyncio.sleep(0.2)
-    assert servers.connections == most
-
-
-async def test_forgotten_sweep_gives_back_what_it_held(news: News, scraper: Scraper, servers: MetricsServers) -> None:
-    silent = await servers.serve_raw(None)
-    for i in range(2 * SCRAPES_AT_ONCE):
-        scraper.watch(target(silent, str(i), timeout=FOR_EVER))
-    await asyncio.sleep(0.1)
-    for i in range(2 * SCRAPES_AT_ONCE):
-        scraper.forget(str(i))
-    url = await servers.serve(Trainer("a").handle)
-    scraper.watch(target(url, "a"))
-    await news.until(lambda: scraper.reading("a") is not None)
-    scraper.forget_sweep("s")
-    assert scraper.reading("a") is None
-
-
-class OneIsSlow:
-    """A source in which one target never answers in its time, and the others at once."""
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-
-    async def fetch(self, target: Target) -> bytes:
-        self.asked[target.uid] += 1
-        if target.uid == "slow":
-            await asyncio.sleep(target.timeout)
-            raise ScrapeError("no whole answer")
-        return Trainer(target.uid).body().encode()
-
-    def forget(self, sweep: str) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-
-@pytest.mark.simulated_time
-async def test_slow_targets_leave_most_of_the_time_to_others(news: News, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = OneIsSlow()
-    monkeypatch.setattr(scraping, "SCRAPES_AT_ONCE", 1)
-    monkeypatch.setattr(scraping, "Pods", lambda: source)
-    async with Scraper(news) as scraper:
-        for uid in ("slow", "a"):
-            scraper.watch(target("http://x", uid, timeout=0.3))
-        await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 1)
-        asked = source.asked["a"]
-        await until(lambda: (trouble := scraper.trouble("slow")) is not None and trouble.times == 2)
-    # One place: had the slow one taken every second turn, there would be one in between.
-    assert source.asked["a"] - asked > 2
-
-
 async def test_large_body_is_read_as_well(news: News, scraper: Scraper, servers: MetricsServers) -> None:
     body = Trainer("a", evaluations=300).body() + "# padding\n" * (LARGE_BYTES // 10)
     scraper.watch(target(await servers.serve(answering(body)), "a"))
@@ -423,13 +247,3 @@ async def test_nothing_is_left_behind_at_the_end(news: News, servers: MetricsSer
         under_way = {task for task in asyncio.all_tasks() - before if "Scraper" in repr(task.get_coro())}
         assert len(under_way) == 20
     assert all(task.done() for task in under_way)
-
-
-def test_turns_are_spread_over_the_interval_and_keep_their_pace() -> None:
-    every = [target("http://x", f"uid-{i}", interval=10.0) for i in range(1_000)]
-    turns = [one.due_after(1_000.0) - 1_000.0 for one in every]
-    assert all(0 < turn <= 10 for turn in turns)
-    for tenth in range(10):
-        assert 60 <= sum(1 for turn in turns if tenth < turn <= tenth + 1) <= 140
-    again = [one.due_after(1_000.0 + turn) - 1_000.0 for one, turn in zip(every, turns, strict=True)]
-    assert again == pytest.approx([turn + 10 for turn in turns])

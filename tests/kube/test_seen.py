@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inputs.garbage import JSON, TEXTS, Path, altered, is_recordable
+from inputs.garbage import IDENTITY, JSON, TEXTS, Path, altered, is_recordable
 from inputs.pod_statuses import EPISODE, EXPECTED, NOW, Object, condition, container, facts, pod
 from seedsweep.api.episode import EndReason, EpisodeId
 from seedsweep.contract.foreign import MAX_TEXT
@@ -146,7 +146,6 @@ WHOLE = pod(
     deletionGracePeriodSeconds=30,
     finalizers=["a/b"],
 )
-IDENTITY = frozenset({"name", "uid", "resourceVersion"})
 
 
 def assert_fit_for_use(seen: PodFacts) -> None:

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from host.read_sweep import FORBIDDEN, OPERATOR, Cluster, body_of, finished_cluster, running, served
 from host.runners import read_until, runner
-from inputs import records
+from inputs import moments, records
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import Attempt
 from seedsweep.cluster import following, observer, watch
@@ -98,12 +98,12 @@ async def watched(cluster: Cluster, page: Page) -> Exit:
         return await watcher.run()
 
 
-def live(moment: records.Moment) -> bytes:
+def live(moment: moments.Moment) -> bytes:
     return dump_observation(moment.seen, moment.now)
 
 
 async def test_a_running_sweep_is_shown_as_its_operator_sees_it(look: Look) -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     cluster = finished_cluster(operator=[live(moment)])
     cluster.sweeps.insert(0, running(records.finished()))
     seen = await look(cluster, terminal=True)
@@ -113,21 +113,21 @@ async def test_a_running_sweep_is_shown_as_its_operator_sees_it(look: Look) -> N
 
 
 async def test_the_operator_is_asked_with_the_word_that_the_status_has_at_the_moment(look: Look) -> None:
-    cluster = finished_cluster(operator=[live(records.before_the_cut())])
+    cluster = finished_cluster(operator=[live(moments.before_the_cut())])
     cluster.sweeps[:0] = [running(records.finished(), key) for key in ("one", "two", "two")]
     await look(cluster)
     assert cluster.keys == ["one", "two", "two"]
 
 
 async def test_without_a_word_in_the_status_the_operator_is_not_asked_and_that_is_told(look: Look) -> None:
-    cluster = finished_cluster(operator=[live(records.before_the_cut())])
+    cluster = finished_cluster(operator=[live(moments.before_the_cut())])
     cluster.sweeps[:0] = [running(records.finished(), None)] * 2
     assert "its status has no liveKey" in (await look(cluster)).text
     assert cluster.keys == []
 
 
 async def test_watching_the_operator_costs_the_api_server_no_lists_before_the_end(look: Look) -> None:
-    cluster = finished_cluster(operator=[live(records.before_the_cut())])
+    cluster = finished_cluster(operator=[live(moments.before_the_cut())])
     cluster.sweeps[:0] = [running(records.finished())] * 5
     await look(cluster)
     assert cluster.lists == 2
@@ -170,7 +170,7 @@ async def test_an_operator_that_hangs_does_not_hold_up_the_view(look: Look, monk
 
 
 async def test_the_live_view_comes_back_with_the_operator(look: Look) -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     cluster = finished_cluster(operator=[FORBIDDEN, live(moment), FORBIDDEN, live(moment)])
     cluster.sweeps[:0] = [running(records.finished())] * 4
     seen = await look(cluster, terminal=True)
@@ -205,7 +205,7 @@ async def test_a_sweep_that_no_operator_has_seen_says_so(look: Look) -> None:
 
 
 async def test_a_pipe_gets_lines_without_control_codes(look: Look) -> None:
-    cluster = finished_cluster(operator=[live(records.before_the_cut())])
+    cluster = finished_cluster(operator=[live(moments.before_the_cut())])
     cluster.sweeps.insert(0, running(records.finished()))
     first = (await look(cluster)).text.splitlines()[0]
     assert first.startswith("[0:01:00] Running: 6 waiting, 2 running")
@@ -222,7 +222,7 @@ async def test_a_complete_sweep_ends_with_its_result_and_what_to_type_next(look:
 
 
 async def test_a_page_shows_what_the_terminal_shows_and_then_what_is_on_record() -> None:
-    moment, page = records.before_the_cut(), Page()
+    moment, page = moments.before_the_cut(), Page()
     cluster = finished_cluster(operator=[live(moment)])
     cluster.sweeps.insert(0, running(records.finished()))
     assert await watched(cluster, page) == Exit.COMPLETE

@@ -1,4 +1,4 @@
-"""The command line in this process, on a machine with four cores."""
+"""The command line in this process, on a machine with four cores, and what sweeps on it are made of."""
 
 import sys
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from inputs.fake_sweeps import FakeSweep
+from local.tiny_sweeps import make_material
 from seedsweep import cli
 
 
@@ -44,3 +45,9 @@ def seedsweep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         return Result(int(ended.value.code or 0), said.out, said.err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model and made-up reviews, for sweeps of our own trainer."""
+    return make_material(tmp_path_factory.mktemp("material"), hidden_size=16)

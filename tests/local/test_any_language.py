@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from host.needs import lack
+from host.needs import node_js
 from local.conftest import Command
 from seedsweep.api.episode import EndReason
 from seedsweep.report.record import Record, read_record
@@ -18,8 +18,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "any-language.yaml"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The example with its trainer, made short."""
-    if shutil.which("node") is None:
-        lack("node", "node")
+    node_js()
     yaml = YAML(typ="safe", pure=True)
     sweep = yaml.load(EXAMPLE.read_text())
     sweep["spec"]["seeds"]["grid"] = {"weightInits": {"count": 2}, "dataOrders": {"count": 2}}

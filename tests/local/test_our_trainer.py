@@ -1,246 +1,28 @@
 """Sweeps on this machine with our own trainer, on a tiny model and a few made-up reviews."""
 
-import asyncio
 import contextlib
-import csv
 import json
 import os
-import random
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
 
 from host.runners import assert_ended, read_until, runner
-from local.conftest import Command, Result
+from local.conftest import Command
+from local.tiny_sweeps import make_material, write_sweep
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.footprint import Footprint, in_words
-from seedsweep.local.processes.environment import TRAINER
 from seedsweep.report.beside import read_beside
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.findings.all_findings import findings_of
 from seedsweep.report.record import read_record
 from seedsweep.report.statistics.whole import whole_runs
-from seedsweep_trainer import __main__ as trainer
 from seedsweep_trainer.storage.durable import broken, digests
 from seedsweep_trainer.storage.folders import LocalFolders, Stored, find_best
-
-GOOD, BAD = ("good", "great", "fun", "bright"), ("bad", "awful", "dull", "sad")
-WORDS = ("the", "a", "movie", "film", "is", "was", *GOOD, *BAD)
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model of two layers and reviews whose label follows from their words."""
-    return make_material(tmp_path_factory.mktemp("material"), hidden_size=16)
-
-
-def make_material(folder: Path, hidden_size: int) -> Path:
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
-
-    model = folder / "model"
-    model.mkdir()
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    BertTokenizer(vocab={word: i for i, word in enumerate(vocabulary)}).save_pretrained(model)
-    config = BertConfig(
-        vocab_size=5 + len(WORDS),
-        hidden_size=hidden_size,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=16,
-    )
-    BertForSequenceClassification(config).bert.save_pretrained(model)
-    draw = random.Random(0)
-    with (folder / "reviews.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["text", "label"])
-        for _ in range(200):
-            words = draw.choices(WORDS, k=6)
-            balance = sum(word in GOOD for word in words) - sum(word in BAD for word in words)
-            rows.writerow([" ".join(words), "pos" if balance + draw.random() > 0.5 else "neg"])
-    return folder
-
-
-def write_sweep(folder: Path, export: Path | None = None, data_orders: int = 2, **fine_tuning: Any) -> Path:
-    """A sweep with a cut, of two weight-init seeds; `fine_tuning` over the usual settings. Its paths are relative."""
-    settings = {
-        "model": "model",
-        "dataset": {"train": "reviews.csv", "split": {"validation": 50, "test": 50}, "maxLength": 16},
-        "metric": {"name": "accuracy", "goal": "maximize"},
-        "epochs": 2,
-        "batchSize": 8,
-        "learningRate": "1e-3",
-        "evaluationsPerEpoch": 5,
-        "precision": "fp32",
-        **fine_tuning,
-    }
-    spec = {
-        **({"export": {"uri": str(export)}} if export is not None else {}),
-        "seeds": {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": data_orders}}},
-        "parallelism": 2,
-        "earlyStopping": {"rungs": [{"atPercent": 40, "keep": 1}]},
-        "trainer": {"fineTuning": settings},
-    }
-    head = {"apiVersion": "seedsweep.io/v1alpha1", "kind": "SeedSweep", "metadata": {"name": "ours"}}
-    path = folder / "sweep.yaml"
-    path.write_text(json.dumps({**head, "spec": spec}))
-    return path
-
-
-class _Ended:
-    """A process that was over before anyone could look."""
-
-    def __init__(self, code: int) -> None:
-        self._code = code
-
-    async def wait(self) -> int | None:
-        return self._code
-
-    def terminate(self) -> None: ...
-
-    def kill(self) -> None: ...
-
-
-class InThisProcess:
-    """Launches our trainer's commands here, without the seconds that a server's imports take."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    async def launch(self, command: Sequence[str], variables: Mapping[str, str], log: Path) -> _Ended:
-        return _Ended(await asyncio.to_thread(self._run, command[len(TRAINER) :], variables, log))
-
-    async def close(self) -> None: ...
-
-    @staticmethod
-    def _run(arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> int:
-        assert arguments == ["check"], "nothing but the check may be started"
-        with pytest.MonkeyPatch.context() as patch, log.open("w") as output:
-            for name, value in variables.items():
-                patch.setenv(name, value)
-            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-                return trainer.main(arguments)
-
-
-@pytest.fixture
-def check_here(monkeypatch: pytest.MonkeyPatch, seedsweep: Command) -> Command:
-    monkeypatch.setattr("seedsweep.local.sweep.ForkLauncher", InThisProcess)
-    return seedsweep
-
-
-def dataset(**changes: Any) -> dict[str, Any]:
-    given = {"train": "reviews.csv", "split": {"validation": 50, "test": 50}, "maxLength": 16, **changes}
-    return {"dataset": given}
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        (dataset(train="none.csv"), ("dataset.train", "none.csv", "there is no such file")),
-        (dataset(columns={"label": "stars"}), ("dataset.columns.label", "'stars'", "text, label")),
-        (dataset(columns={"text": "labell"}), ("dataset.columns.text", "'labell'", "did you mean 'label'?")),
-        (dataset(labels=["yes", "no"]), ("dataset.labels", "neg")),
-        ({"model": "reviews.csv"}, ("model", "reviews.csv")),
-        ({"evaluationsPerEpoch": 50}, ("evaluationsPerEpoch: 50 is more than the 13 optimizer steps",)),
-    ],
-)
-def test_what_the_trainer_refuses_is_refused_before_anything_starts(
-    check_here: Command, material: Path, tmp_path: Path, settings: dict[str, Any], said: tuple[str, ...]
-) -> None:
-    result = check_here("run", str(write_sweep(material, **settings)), "--out", str(tmp_path / "out"))
-    assert_refused(result, said)
-    assert not (tmp_path / "out").exists()
-
-
-def renamed_tokenizer(model: Path) -> None:
-    for file in model.glob("tokenizer*"):
-        file.rename(file.with_name(f"old-{file.name}"))
-
-
-def fewer_positions(model: Path) -> None:
-    from transformers import BertConfig, BertModel
-
-    config = BertConfig.from_pretrained(model, max_position_embeddings=9)
-    BertModel(config).save_pretrained(model)
-    limits = json.loads((model / "tokenizer_config.json").read_text()) | {"model_max_length": int(1e30)}
-    (model / "tokenizer_config.json").write_text(json.dumps(limits))
-
-
-def fewer_tokens(model: Path) -> None:
-    from transformers import BertConfig, BertModel
-
-    BertModel(BertConfig.from_pretrained(model, vocab_size=10)).save_pretrained(model)
-
-
-def other_words(model: Path) -> None:
-    tokenizer = json.loads((model / "tokenizer.json").read_text())
-    vocabulary = tokenizer["model"]["vocab"]
-    tokenizer["model"]["vocab"] = {word if word.startswith("[") else f"x{word}": i for word, i in vocabulary.items()}
-    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (renamed_tokenizer, ("has no tokenizer", "put the files of its tokenizer beside its weights")),
-        (fewer_positions, ("dataset.maxLength: 16", "at most 9")),
-        (fewer_tokens, ("gives token", "vocab_size of 10", "use the tokenizer")),
-        (other_words, ("does not know most words", "use the tokenizer that the model was trained with")),
-    ],
-)
-def test_model_tokenizer_and_data_that_do_not_fit_are_refused_before_anything_starts(
-    check_here: Command, material: Path, tmp_path: Path, spoil: Callable[[Path], None], said: tuple[str, ...]
-) -> None:
-    shutil.copytree(material, tmp_path / "material")
-    spoil(tmp_path / "material" / "model")
-    result = check_here("run", str(write_sweep(tmp_path / "material")), "--out", str(tmp_path / "out"))
-    assert_refused(result, said)
-    assert "cannot start" not in result.err
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_hub_that_is_not_reached_is_told_with_what_works_offline(
-    check_here: Command, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(*_: object, **__: object) -> None:
-        raise ConnectionError("the library's own words")
-
-    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", away)
-    data = {"hub": {"name": "org/data", "validation": "validation"}, "maxLength": 16}
-    result = check_here("run", str(write_sweep(material, dataset=data)), "--out", str(tmp_path / "out"))
-    assert_refused(result, ("'org/data': the hub was not reached", "name files of this machine in dataset.train"))
-    assert "own words" not in result.err
-
-
-def assert_refused(result: Result, said: Sequence[str]) -> None:
-    assert result.code == 2, result.out + result.err
-    for words in ("spec.trainer.fineTuning", *said):
-        assert words in result.err
-    assert "Traceback" not in result.err
-
-
-def test_folder_without_a_model_is_refused(check_here: Command, material: Path, tmp_path: Path) -> None:
-    (material / "empty").mkdir(exist_ok=True)
-    file = write_sweep(material, model="empty")
-    assert_refused(check_here("run", str(file), "--out", str(tmp_path / "out")), ["empty"])
-
-
-def test_disk_without_room_is_refused(
-    check_here: Command, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    result = check_here("run", str(write_sweep(material)), "--out", str(tmp_path / "out"))
-    assert result.code == 2
-    assert "--out" in result.err
-    assert "free some" in result.err
-    assert not (tmp_path / "out").exists()
-
 
 STOPS_ONCE_TWO_HAVE_STARTED = """
 import os, signal

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.metrics_texts import EXPECTED
 from seedsweep.api.sweep import GaugeNames
-from seedsweep.contract.consistency import Limits
 from seedsweep.contract.exposition import ScrapeError
-from seedsweep.contract.scrape import Expected, parse_reading
+from seedsweep.contract.scrape import parse_reading
 from seedsweep.engine.observation import Reading
 
 NAMES = GaugeNames(score="val_accuracy", progress="epoch_share")
-EXPECTED = Expected(episode="wi1-do2", uid="u1", limits=Limits(0.0, 1.0))
 INFO = 'seedsweep_trainer_info{episode="wi1-do2",uid="u1",contract="1",level="L1"} 1\n'
 
 Samples = Sequence[tuple[float, float]]

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from chart.rendering import CHART, HOME
 from cluster import binaries
 from cluster.controlplane import ControlPlane
+from cluster.objects import RESTRICTED
 from cluster.watched import OPERATOR, assert_as_recorded
 from node.images import reference
 from node.machine import USERS, Node
@@ -32,7 +33,6 @@ from seedsweep.report.record import read_record
 GPUS = 2
 EPISODES, KEPT = 6, 3
 NAMESPACE = "nlp"
-LEVEL = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}
 CLAIM = "sweeps"
 CLAIM_UID = 65532
 """Whom both images run as."""
@@ -205,7 +205,7 @@ def story() -> Iterator[Story]:
     with ControlPlane(USERS, network=NodeNetwork()) as control_plane, Node(control_plane, gpus=GPUS) as node:
         node.load(archives)
         for name in (HOME, NAMESPACE):
-            control_plane.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": LEVEL}})
+            control_plane.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
         story = Story(control_plane, node, node.folder / "storage")
         prepare_storage(control_plane, story.storage)
         with scraped(control_plane, node.folder / "prometheus") as story.scraped:

@@ -5,7 +5,7 @@ from io import StringIO
 
 from rich.console import Console, Group
 
-from inputs import records
+from inputs import moments
 from seedsweep.notebook.cell import as_html
 from seedsweep.terminal import LiveView
 
@@ -27,7 +27,7 @@ class Cell:
 
 
 def test_each_frame_takes_the_place_of_the_one_before_and_the_last_leaves_nothing() -> None:
-    moment, cell, out = records.after_the_cut(2, 4), Cell(), StringIO()
+    moment, cell, out = moments.after_the_cut(2, 4), Cell(), StringIO()
     with LiveView(moment.layout, Console(file=out, width=80), cell) as view:
         for seconds in (0, 5):
             view.update(moment.seen, moment.plan, moment.now + timedelta(seconds=seconds))

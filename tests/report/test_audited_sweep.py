@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.made_up import in_order, made_up
+from bench.made_up_curves import in_order, made_up
 from compare_clock import replay
 from compare_ours import Engine
 from seedsweep.api.core.objects import ObjectMeta

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from functools import cache
 from html.parser import HTMLParser
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from host.needs import lack
+from host.needs import node_js
 from inputs import records
 from seedsweep.report.page import SCRIPT, build_report
 
@@ -64,11 +63,8 @@ def tree_of(weight_inits: int, data_orders: int) -> list[Any]:
 
 def after(steps: str, size: tuple[int, int] = (4, 2)) -> Any:
     """What these steps return, in a page whose script has run."""
-    node = shutil.which("node")
-    if node is None:
-        lack("javascript", "node to run the page's script")
     given = {"tree": tree_of(*size), "script": SCRIPT.read_text(), "steps": NAMES + ON + SAID + LINES + COLUMN + steps}
-    command = [node, str(Path(__file__).with_name("dom.js"))]
+    command = [node_js(), str(Path(__file__).with_name("dom.js"))]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

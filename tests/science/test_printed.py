@@ -10,8 +10,6 @@ from host import needs
 from seedsweep.science.expected import plug_in_expected_best
 from seedsweep.science.seeds.grid import contrast
 
-TASKS = ("mrpc", "rte", "sst")
-
 
 def recorded(task: str) -> NDArray[np.float64]:
     """Best validation scores, weight-init seeds by data-order seeds."""

@@ -3,21 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from host.commands import seedsweep
 from inputs import records
 from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
 from seedsweep.api.provenance import PartCounts, Provenance
-from seedsweep.cli import main
 
 DATA = "d" * 16
-
-
-def seedsweep(*arguments: object) -> int:
-    """The exit code of the command."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        return int(error.code or 0)
-    return 0
 
 
 def imported(folder: Path, scores: Mapping[EpisodeId, float | None] | Sequence[float | None], *options: str) -> Path:

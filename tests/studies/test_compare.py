@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from host import needs
+from host.commands import seedsweep
 from inputs import records
 from inputs.bracketed import bracketed
 from inputs.floored import floored
@@ -17,7 +18,7 @@ from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeId
 from seedsweep.codes import Exit
 from seedsweep.parts import install_command
-from studies.arms import imported, seedsweep, trained
+from studies.arms import imported, trained
 
 A = [0.601, 0.612, 0.583, 0.594, 0.605, 0.576]
 B = [0.652, 0.643, 0.631, 0.666, 0.627, 0.638]

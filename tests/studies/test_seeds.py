@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from host.commands import seedsweep
 from inputs import records
 from seedsweep.api.episode import EpisodeId
 from seedsweep.report.record import read_record
-from studies.arms import imported, seedsweep, trained
+from studies.arms import imported, trained
 
 TESTED, NOT_TESTABLE, BAD_INPUT = 0, 11, 2
 SIZE = (15, 2)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from inputs import records
+from inputs import moments, records
 from inputs.sweeps import changed
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, Fall, RungScore, Verdict
 from seedsweep.api.reading.parse import parse_sweep
@@ -13,7 +13,7 @@ from seedsweep.engine.observation import Observation, Reading, SeenAttempt
 from seedsweep.terminal.board import Board, Divider, Row, make_board
 
 
-def board_of(moment: records.Moment) -> Board:
+def board_of(moment: moments.Moment) -> Board:
     return make_board(moment.layout, moment.seen, moment.plan)
 
 
@@ -25,50 +25,50 @@ def names_above_and_below(board: Board, text: str) -> tuple[list[str], list[str]
 
 
 def test_every_episode_has_a_row() -> None:
-    moment = records.after_the_cut(5, 4)
+    moment = moments.after_the_cut(5, 4)
     assert {row.episode for row in board_of(moment).rows} == set(moment.layout.episodes)
 
 
 def test_made_cut_stands_between_those_it_kept_and_those_it_did_not() -> None:
     record = records.finished()
-    above, below = names_above_and_below(board_of(records.after_the_cut()), "kept 3 of 8")
+    above, below = names_above_and_below(board_of(moments.after_the_cut()), "kept 3 of 8")
     assert set(above) == record.cuts[0].data.kept
     assert len(below) == 5
 
 
 def test_made_cut_shows_its_threshold() -> None:
     threshold = records.finished().cuts[0].data.threshold
-    [divider] = [e for e in board_of(records.after_the_cut()).entries if isinstance(e, Divider)]
+    [divider] = [e for e in board_of(moments.after_the_cut()).entries if isinstance(e, Divider)]
     assert divider.made
     assert f"threshold {threshold:.4f}" in divider.text
 
 
 def test_coming_cut_stands_below_as_many_as_it_will_keep() -> None:
-    above, below = names_above_and_below(board_of(records.before_the_cut()), "evaluation 6 will keep 3")
+    above, below = names_above_and_below(board_of(moments.before_the_cut()), "evaluation 6 will keep 3")
     assert (len(above), len(below)) == (3, 5)
 
 
 def test_episodes_that_wait_stand_in_the_order_in_which_they_start() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     waiting = [row.episode for row in board_of(moment).rows if row.state == "waiting"]
     assert waiting == list(moment.layout.episodes[2:])
 
 
 def test_leader_is_the_best_score_that_counts() -> None:
-    board = board_of(records.after_the_cut())
+    board = board_of(moments.after_the_cut())
     [leader] = [row for row in board.rows if row.leader]
     assert leader.score == max(row.score for row in board.rows if row.score is not None)
     assert leader.rank == 1
 
 
 def test_failed_and_diverged_episodes_have_no_rank_and_stand_last() -> None:
-    last_two = board_of(records.after_the_cut()).rows[-2:]
+    last_two = board_of(moments.after_the_cut()).rows[-2:]
     assert {row.state for row in last_two} == {"failed", "diverged"}
     assert all(row.rank is None for row in last_two)
 
 
 def test_scores_past_the_rung_do_not_count_before_the_cut() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     scores = (0.55,) * 6 + (0.9,)
     attempt = replace(moment.seen.attempts[0], reading=Reading(scores=scores, evaluations_planned=20))
     board = make_board(moment.layout, replace(moment.seen, attempts=[attempt]), moment.plan)
@@ -78,7 +78,7 @@ def test_scores_past_the_rung_do_not_count_before_the_cut() -> None:
 
 
 def test_first_record_of_an_evaluation_stands_against_a_replay() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     attempt = moment.seen.attempts[0]
     known = {attempt.episode: EpisodeStatus(scores=[0.6])}
     replay = replace(attempt, reading=Reading(scores=(0.7, 0.65)))
@@ -87,7 +87,7 @@ def test_first_record_of_an_evaluation_stands_against_a_replay() -> None:
 
 
 def test_what_the_plan_records_is_shown_at_once() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     episode = moment.layout.episodes[5]
     status = EpisodeStatus(state="Failed", verdict=Verdict(outcome="Failed"))
     plan = replace(moment.plan, records=(RecordEpisode(episode, status, durable=True),))
@@ -96,7 +96,7 @@ def test_what_the_plan_records_is_shown_at_once() -> None:
 
 
 def test_an_episode_that_trained_to_the_end_before_the_cut_is_not_shown_as_paused() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     episode = moment.layout.episodes[5]
     seen = replace(moment.seen, episodes={episode: EpisodeStatus(state="Trained", scores=[0.5] * 20)})
     board = make_board(moment.layout, seen, moment.plan)
@@ -104,7 +104,7 @@ def test_an_episode_that_trained_to_the_end_before_the_cut_is_not_shown_as_pause
 
 
 def test_who_finished_and_is_outranked_since_the_sweep_got_more_seeds_is_shown_as_lost() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     episode = moment.layout.episodes[5]
     outranked = EpisodeStatus(state="Lost", verdict=Verdict(outcome="Finished"), scores=[0.5] * 20)
     board = make_board(moment.layout, replace(moment.seen, episodes={episode: outranked}), moment.plan)
@@ -113,14 +113,14 @@ def test_who_finished_and_is_outranked_since_the_sweep_got_more_seeds_is_shown_a
 
 
 def test_cut_that_was_observed_counts_rather_than_the_one_just_planned() -> None:
-    moment = records.after_the_cut()
+    moment = moments.after_the_cut()
     other = records.finished().cuts[0].data.model_copy(update={"threshold": 0.1})
     board = make_board(moment.layout, moment.seen, replace(moment.plan, records=(RecordCut(other),)))
     assert not any("0.1000" in e.text for e in board.entries if isinstance(e, Divider))
 
 
 def test_rows_are_scaled_from_the_baseline_to_the_best_score() -> None:
-    board = board_of(records.after_the_cut())
+    board = board_of(moments.after_the_cut())
     assert board.low == records.BASELINE
     assert board.high == max(s for row in board.rows for s in row.scores if s is not None)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inputs import records
+from inputs import moments, records
 from seedsweep.engine.observation import Observation
 from seedsweep.terminal.board import make_board
 from seedsweep.terminal.remaining import makespan, steps_left, steps_per_second, time_left
@@ -15,32 +15,32 @@ from seedsweep.terminal.remaining import makespan, steps_left, steps_per_second,
 pieces = st.lists(st.floats(0, 1e4), max_size=20)
 
 
-def left_at(moment: records.Moment, seen: Observation | None = None) -> float | None:
+def left_at(moment: moments.Moment, seen: Observation | None = None) -> float | None:
     seen = seen or moment.seen
     return time_left(moment.layout, make_board(moment.layout, seen, moment.plan), seen, moment.now)
 
 
 def test_speed_is_steps_over_seconds_of_live_attempts() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     # 25 and 35 steps in a minute each.
     assert steps_per_second(moment.seen, moment.now) == pytest.approx(60 / 120)
 
 
 def test_speed_of_resumed_attempts_leaves_out_the_steps_before_them() -> None:
-    moment = records.after_the_cut()
+    moment = moments.after_the_cut()
     live = replace(moment.seen, episodes={})
     # 45 and 55 steps in 40 seconds each, from step 60 on.
     assert steps_per_second(live, moment.now) == pytest.approx(100 / 80)
 
 
 def test_speed_remembers_attempts_that_have_ended() -> None:
-    moment = records.after_the_cut()
+    moment = moments.after_the_cut()
     ended = replace(moment.seen, attempts=[])
     assert steps_per_second(ended, moment.now) == pytest.approx(1 / records.SECONDS_PER_STEP)
 
 
 def test_speed_leaves_out_attempts_between_whose_start_and_end_the_clock_was_set_back() -> None:
-    moment = records.after_the_cut()
+    moment = moments.after_the_cut()
     started = (records.START + timedelta(hours=2)).isoformat()
     episode, status = next((e, s) for e, s in moment.seen.episodes.items() if s.attempts)
     odd = status.evolve(attempts=[attempt.evolve(start_time=started) for attempt in status.attempts])
@@ -49,7 +49,7 @@ def test_speed_leaves_out_attempts_between_whose_start_and_end_the_clock_was_set
 
 
 def test_later_clock_means_slower_attempts() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     later = steps_per_second(moment.seen, moment.now + timedelta(minutes=1))
     assert later == pytest.approx(60 / 240)
 
@@ -57,11 +57,11 @@ def test_later_clock_means_slower_attempts() -> None:
 def test_time_left_before_the_cut_counts_both_waves() -> None:
     # To the rung at step 60: six have 60 steps to go, two have 35 and 25, on two places 3 x 60 + 35 steps.
     # After it 3 x 140 steps, 280 on two places. Half a step a second.
-    assert left_at(records.before_the_cut()) == pytest.approx((215 + 280) / 0.5)
+    assert left_at(moments.before_the_cut()) == pytest.approx((215 + 280) / 0.5)
 
 
 def test_more_places_take_less_time() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     few, many = left_at(moment), left_at(moment, replace(moment.seen, parallelism=8))
     assert few is not None
     assert many is not None
@@ -69,7 +69,7 @@ def test_more_places_take_less_time() -> None:
 
 
 def test_fewer_places_than_asked_for_are_what_counts() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     status = moment.seen.status.model_copy(update={"observed_places": 1})
     assert left_at(moment, replace(moment.seen, status=status, parallelism=8)) == left_at(
         moment, replace(moment.seen, parallelism=1)
@@ -77,12 +77,12 @@ def test_fewer_places_than_asked_for_are_what_counts() -> None:
 
 
 def test_nothing_is_foretold_before_the_first_step() -> None:
-    moment = records.before_the_cut()
+    moment = moments.before_the_cut()
     assert left_at(moment, replace(moment.seen, attempts=[])) is None
 
 
 def test_losers_and_failures_have_no_steps_to_go() -> None:
-    moment = records.after_the_cut()
+    moment = moments.after_the_cut()
     board = make_board(moment.layout, moment.seen, moment.plan)
     [wave, after] = steps_left(moment.layout, board.rows, records.EVALUATIONS, records.STEPS)
     assert sorted(wave) == pytest.approx([85, 95, 140])

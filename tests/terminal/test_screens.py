@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from inputs import records
+from inputs import moments
 from inputs.screens import FOLDER, SCREENS, WIDTHS, crowded, frame, log, plain
 
 COLOURS = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10\d)(?:;\d+)*m")
@@ -20,8 +20,8 @@ def test_a_screen_is_as_it_was_when_it_was_last_looked_at(name: str) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("moment", [records.before_the_cut(), records.after_the_cut(10, 12), crowded()])
-def test_a_heading_is_whole_or_left_out(moment: records.Moment, width: int) -> None:
+@pytest.mark.parametrize("moment", [moments.before_the_cut(), moments.after_the_cut(10, 12), crowded()])
+def test_a_heading_is_whole_or_left_out(moment: moments.Moment, width: int) -> None:
     [titles] = [line for line in plain(frame(moment, width)).splitlines() if line.lstrip().startswith("#")]
     assert {"#", "episode", "state", "best"} <= set(titles.split()) <= HEADINGS
 
@@ -37,7 +37,7 @@ def test_a_message_that_does_not_fit_ends_with_a_mark(width: int) -> None:
 
 def test_without_colours_the_screen_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
-    moment = records.after_the_cut()
+    moment = moments.after_the_cut()
     monkeypatch.delenv("NO_COLOR", raising=False)
     coloured = frame(moment, 80)
     monkeypatch.setenv("NO_COLOR", "1")

@@ -26,7 +26,6 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 CLASSIFICATION = ("accuracy", "f1", "accuracyAndF1", "mcc", "loss")
 REGRESSION = ("pearson", "spearman", "pearsonAndSpearman", "mse", "loss")
-CONSTANT = np.array([1.0, 1.0, 1.0, 1.0])
 
 
 def logits(predicted: list[int], classes: int = 2) -> np.ndarray:

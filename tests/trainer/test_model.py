@@ -30,7 +30,6 @@ from trainer.observed import different
 
 Make = Callable[..., FineTuning]
 WEIGHTS = "model.safetensors"
-POOLER = ["bert.pooler.dense.bias", "bert.pooler.dense.weight"]
 NEW_TENSORS = {
     "bert": {"classifier.weight", "classifier.bias"},
     "roberta": {f"classifier.{part}.{kind}" for part in ("dense", "out_proj") for kind in ("weight", "bias")},

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from host.ports import free_port
 from seedsweep.contract.message import Message, Outcome, decode_message
 from seedsweep.contract.protocol import Env
@@ -38,7 +36,6 @@ def attempt(folder: Path, uid: str, **env: str) -> Message:
 
 
 def test_two_processes_report_one_curve_stop_at_the_rung_together_and_resume(tmp_path: Path) -> None:
-    pytest.importorskip("torch.distributed")
     whole = attempt(tmp_path, "whole")
     assert (whole.outcome, len(whole.scores), whole.steps_done) == (Outcome.DONE, 10, 250)
     rung_folder = tmp_path / "paused"

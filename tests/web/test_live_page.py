@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from host.browser import Tab, browser
-from inputs import live_pages, records
+from inputs import live_pages, moments
 from inputs.screens import crowded
 from seedsweep.report.words import score_text
 from seedsweep.terminal import NextStep
@@ -17,7 +17,7 @@ from seedsweep.terminal.board import Divider
 from seedsweep.terminal.moment import Moment
 from seedsweep.web.page import LivePage
 
-BEFORE, AFTER = records.before_the_cut(), records.after_the_cut()
+BEFORE, AFTER = moments.before_the_cut(), moments.after_the_cut()
 TEXTS = (
     "[...document.querySelectorAll('#episodes-table tbody tr:not(.space)')].map((row) => row.innerText.split('\\t'))"
 )
@@ -42,7 +42,7 @@ async def told(tab: Tab, moment: Moment) -> None:
     await tab.until(f"document.getElementById('message').textContent === {message!r}")
 
 
-def as_moment(given: records.Moment) -> Moment:
+def as_moment(given: moments.Moment) -> Moment:
     return live_pages.moment_of(given)
 
 
@@ -94,7 +94,7 @@ async def test_it_shows_what_the_terminal_shows_and_follows(page: LivePage) -> N
 
 @pytest.mark.parametrize("width", [360, 800, 1280])
 @pytest.mark.parametrize("given", [AFTER, crowded()])
-async def test_it_fits_every_width(page: LivePage, given: records.Moment, width: int) -> None:
+async def test_it_fits_every_width(page: LivePage, given: moments.Moment, width: int) -> None:
     async with shown(page, as_moment(given), width) as tab:
         assert await tab.evaluate("document.documentElement.scrollWidth") <= width
         left, right = await tab.evaluate(

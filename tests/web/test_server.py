@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from rich.console import Console
 
-from inputs import live_pages, records
+from inputs import live_pages, moments
 from seedsweep.codes import CommandError, Exit
 from seedsweep.terminal import NextStep
 from seedsweep.web import server
@@ -43,7 +43,7 @@ def no_beat(monkeypatch: pytest.MonkeyPatch) -> None:
 def shown() -> Iterator[Shown]:
     out = io.StringIO()
     with LivePage(None, Console(file=out)) as page:
-        page.show(live_pages.moment_of(records.before_the_cut()))
+        page.show(live_pages.moment_of(moments.before_the_cut()))
         yield Shown(page, out)
 
 
@@ -96,7 +96,7 @@ async def test_every_page_has_a_word_of_its_own() -> None:
     words = set()
     for _ in range(2):
         with LivePage(None, Console(quiet=True)) as page:
-            page.show(live_pages.moment_of(records.before_the_cut()))
+            page.show(live_pages.moment_of(moments.before_the_cut()))
             words.add(page.address.split("/")[3])
     assert len(words) == 2
 
@@ -154,10 +154,10 @@ async def test_what_is_new_is_told_as_it_comes(shown: Shown, client: aiohttp.Cli
         first = await next_news(answer)
         assert first["anew"] is True
         assert len(first["rows"]) == 8
-        shown.page.show(live_pages.moment_of(records.after_the_cut()))
+        shown.page.show(live_pages.moment_of(moments.after_the_cut()))
         second = await next_news(answer)
     assert "anew" not in second
-    assert second["head"]["message"] == records.after_the_cut().plan.status.message
+    assert second["head"]["message"] == moments.after_the_cut().plan.status.message
 
 
 async def test_what_whoever_watches_says_is_told_until_something_else_is(
@@ -181,10 +181,10 @@ async def test_a_page_hears_from_its_server_though_nothing_is_new(
 
 async def test_the_end_is_the_last_that_pages_are_told(client: aiohttp.ClientSession) -> None:
     with LivePage(None, Console(quiet=True)) as page:
-        page.show(live_pages.moment_of(records.before_the_cut()))
+        page.show(live_pages.moment_of(moments.before_the_cut()))
         answer = await client.get(page.address + "news")
         await next_news(answer)
-        last = live_pages.moment_of(records.after_the_cut())
+        last = live_pages.moment_of(moments.after_the_cut())
         page.end("rte is complete", [NextStep("See", ["less it"])], last)
     news = await next_news(answer)
     assert news["ending"] == {"words": "rte is complete", "steps": [{"what": "See", "commands": ["less it"]}]}
@@ -219,7 +219,7 @@ def test_the_address_is_printed_once_and_no_browser_opened_where_nobody_looks(
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
-    shown.page.show(live_pages.moment_of(records.after_the_cut()))
+    shown.page.show(live_pages.moment_of(moments.after_the_cut()))
     assert shown.out.getvalue() == f"Live page: {shown.page.address}\n"
     assert opened == []
 
@@ -234,7 +234,7 @@ def test_a_browser_is_opened_in_a_terminal_that_has_windows_beside_it(
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with LivePage(None, Console(file=io.StringIO(), force_terminal=True)) as page:
-        page.show(live_pages.moment_of(records.before_the_cut()))
+        page.show(live_pages.moment_of(moments.before_the_cut()))
         assert [opened.get(timeout=60) for _ in range(times)] == [page.address] * times
     assert opened.empty()
 

@@ -33,7 +33,7 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
-{{/* Where the operator works: a Role in each namespace, or one ClusterRole. */}}
+{{/* Whom the operator's Roles, or its ClusterRole, are bound to. */}}
 {{- define "seedsweep.subjects" -}}
 - kind: ServiceAccount
   name: {{ .Values.serviceAccount.name }}

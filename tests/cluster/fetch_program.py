@@ -1,8 +1,8 @@
 """`seedsweep fetch` through a real API server's proxy to a pod in which the real `seedsweep-trainer serve` runs.
 
-As beyond_loopback.py is, this is a program of its own for a network that holds nothing but ADDRESS: it serves the claim
-from CLAIM, a folder, has the winner fetched to TO, and prints what the command prints and which pods are left. What
-lies in CLAIM/attempts becomes what the sweep's attempts left, whose place has a UID that only the API server gives.
+A program of its own, for the network of own_network.py: it serves the claim from CLAIM, a folder, has the winner
+fetched to TO, and prints what the command prints and which pods are left. What lies in CLAIM/attempts becomes what the
+sweep's attempts left, whose place has a UID that only the API server gives.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from cluster.beyond_loopback import ADDRESS
 from cluster.controlplane import ControlPlane
 from cluster.objects import install_kinds
+from cluster.own_network import ADDRESS
 from cluster.recorded import Cluster, Object
 from inputs import records
 from seedsweep.api.sweep import ClaimSource, Storage

@@ -1,7 +1,6 @@
 """`seedsweep watch` of a sweep under way, through a real API server's proxy to the operator's service.
 
-An API server proxies to pods' addresses only, and to none on loopback. So this is a program of its own, to be run in a
-network that holds nothing but ADDRESS (`ENTER` makes one): it plays a sweep and prints what `seedsweep watch` does.
+A program of its own, for the network of own_network.py: it plays a sweep and prints what `seedsweep watch` does.
 """
 
 import asyncio
@@ -10,16 +9,11 @@ import sys
 
 from cluster.controlplane import ControlPlane
 from cluster.fleet import Fleet
+from cluster.own_network import ADDRESS
 from cluster.rights import USER
 from cluster.simulator.script import Script
 from cluster.trial import on_trial, sweep_of
 
-# Set aside for documentation: no machine has it.
-ADDRESS = "203.0.113.7"
-# The API server wants a way out, though none leads anywhere.
-_NETWORK = f"ip link set lo up && ip addr add {ADDRESS}/24 dev lo && ip route add default dev lo"
-ENTER = ["unshare", "--map-root-user", "--net", "sh", "-c", f'{_NETWORK} && exec "$@"', "sh"]
-"""Before a command that is to run there."""
 HOME, SERVICE = "seedsweep-system", "seedsweep-operator"
 
 
