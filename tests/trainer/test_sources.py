@@ -86,6 +86,20 @@ def test_json_numbers_and_booleans_become_text(tmp_path: Path, name: str) -> Non
     assert column(table, "ok") == ["true", None]
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("a.json", ["", ""]), ("a.json", [1, "x"]), ("a.jsonl", [1, "x"]), ("a.jsonl", [[1], {"a": 1}])]
+)
+@pytest.mark.parametrize("before", ["", "\n "])
+def test_json_numbers_keep_their_decimals_whatever_is_beside_them(
+    tmp_path: Path, name: str, other: list[Any], before: str
+) -> None:
+    values = [0.12345678901234, 1.234567890123e-9]
+    rows = [{"text": "x", "label": value, "other": beside} for value, beside in zip(values, other, strict=True)]
+    content = json.dumps(rows) if name == "a.json" else "\n".join(map(json.dumps, rows))
+    table = read_file(written(tmp_path, name, before + content), "dataset.train")
+    assert [float(label or "nan") for label in column(table, "label")] == values
+
+
 def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
     data = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
@@ -128,7 +142,10 @@ def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "x"}\n{"text":', "line 2 is no valid JSON; each line has to be one whole object"),
         ("a.json", '[{"text": "x"},\n{"text"]', "line 2 is no valid JSON; correct it"),
         ("a.jsonl", '{"text": "x", "text": "y"}\n', "line 1 has 'text' more than once; remove one of them"),
+        ("a.json", '[{"text": "x", "text": "y"}]', "element 1 has 'text' more than once; remove one of them"),
         ("a.jsonl", "5\n", "line 1 is a number; make it an object"),
+        ("a.jsonl", '["x"]\n["y"]\n', "line 1 is a list; make it an object"),
+        ("a.json", "[" * 100_000, "line 1 is no valid JSON; correct it"),
         ("a.jsonl", "null\n", "line 1 is nothing; make it an object with a value for each column"),
         ("a.jsonl", '\nnull\n{"text": "x"}\n', "line 2 is nothing; make it an object"),
         ("a.json", "null", "line 1 is nothing; make it an object"),

@@ -26,7 +26,7 @@ from seedsweep.api.finetuning import HubDataset
 from seedsweep_trainer.data.damage import KINDS, find_damage, json_damage, overlooked, wrong_name
 from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.data.references import resolve
-from seedsweep_trainer.data.rows import TSV_LAYOUT, Rows, read_rows
+from seedsweep_trainer.data.rows import TSV_LAYOUT, Rows, is_array, read_rows
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
 
@@ -192,12 +192,8 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
         if suffix == ".parquet":
             return datasets.Dataset.from_parquet(str(path), **where)
         if suffix in (".json", ".jsonl"):
-            try:
-                return datasets.Dataset.from_json(str(path), **where)
-            except DatasetGenerationError:
-                if json_damage(path) is not None:
-                    raise
-                return _objects(path)
+            lines = _lines(path, where)
+            return lines if lines is not None else _objects(path)
         layout = TSV_LAYOUT if suffix == ".tsv" else {}
         columns = list(header) if header else _header(path, layout)
         with warnings.catch_warnings():
@@ -215,8 +211,25 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
             )
 
 
+def _lines(path: Path, where: dict[str, Any]) -> datasets.Dataset | None:
+    """Of JSON lines, if `datasets` reads them as they are.
+
+    An array, and lines of which a column has several types, it writes anew: with ten decimals of each number, and the
+    last of repeated names. Lines it reads in pieces, by the columns and types of the first.
+    """
+    if is_array(path):
+        return None
+    try:
+        data = datasets.Dataset.from_json(str(path), **where)
+    except (DatasetGenerationError, ValueError):
+        return None
+    return None if "Json(" in repr(data.features) else data
+
+
 def _objects(path: Path) -> datasets.Dataset:
-    """Of a whole JSON file, which `datasets` reads in pieces by the columns and types of the first."""
+    """Of a whole JSON file, read here; raises ValueError where it is damaged."""
+    if json_damage(path) is not None:
+        raise ValueError("the file is damaged")
     rows = [row.values for row in read_rows(path)]
     names = dict.fromkeys(name for row in rows for name in row)
     if not names:
