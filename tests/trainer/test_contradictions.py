@@ -48,9 +48,15 @@ def test_what_follows_from_a_glue_task_cannot_be_set_beside_it(fields: dict[str,
     assert f"dataset.{next(iter(fields))} follows from dataset.task 'rte': remove it" in found(TASK | fields)[0]
 
 
-def test_the_labels_are_no_texts() -> None:
-    (said,) = found(FILES | {"columns": {"text": "a", "label": "a"}})
+@pytest.mark.parametrize("texts", [{"text": "a"}, {"text": "b", "textPair": "a"}])
+def test_the_labels_are_no_texts(texts: dict[str, str]) -> None:
+    (said,) = found(FILES | {"columns": {**texts, "label": "a"}})
     assert said == "dataset.columns.label 'a' is the column of the texts too: name the column with the labels"
+
+
+def test_the_second_texts_are_others_than_the_first() -> None:
+    (said,) = found(FILES | {"columns": {"text": "a", "textPair": "a"}})
+    assert said == "dataset.columns.textPair 'a' is dataset.columns.text too: name the column with the second"
 
 
 def test_a_part_comes_from_a_file_or_from_the_split() -> None:

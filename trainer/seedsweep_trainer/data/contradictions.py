@@ -35,8 +35,10 @@ def _of_dataset(dataset: Dataset) -> Iterator[str]:
                     f"dataset.{name} follows from dataset.task {dataset.task!r}: remove it, "
                     "or name the files in dataset.train and dataset.validation instead of a task"
                 )
-    elif columns.label == columns.text:
+    elif columns.label in (columns.text, columns.text_pair):
         yield f"dataset.columns.label {columns.label!r} is the column of the texts too: name the column with the labels"
+    elif columns.text == columns.text_pair:
+        yield f"dataset.columns.textPair {columns.text!r} is dataset.columns.text too: name the column with the second"
     given, prefix = (dataset.hub, "dataset.hub") if dataset.hub else (dataset, "dataset")
     for part in ("validation", "test"):
         named, drawn = getattr(given, part), getattr(dataset.split, part)
