@@ -301,7 +301,7 @@ def test_checkpoints_that_may_lack_an_evaluation_are_refused_where_the_script_pr
         trained.train()
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The end of a process."""
 
 
@@ -313,7 +313,7 @@ class KilledInEvaluation(TrainerCallback):
 
     def on_prediction_step(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
         if state.global_step == self.step:
-            raise Killed
+            raise KilledError
 
 
 @pytest.mark.parametrize("step", [4, 12], ids=["inside", "last"])
@@ -322,7 +322,7 @@ def test_a_checkpoint_from_before_the_evaluation_of_its_epoch_is_not_resumed_fro
 ) -> None:
     trained = trainer(tmp_path, save_strategy="steps", save_steps=4)
     trained.add_callback(KilledInEvaluation(step))
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trained.train()
     monkeypatch.setenv(Env.METRICS_PORT, str(free_port()))
     again = trainer(tmp_path, save_strategy="steps", save_steps=4)
