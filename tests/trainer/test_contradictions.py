@@ -66,3 +66,24 @@ def test_a_part_comes_from_a_file_or_from_the_split() -> None:
     ]
     hub = {"hub": {"name": "a/b", "validation": "dev"}, "split": {"validation": 3}}
     assert found(hub) == ["dataset.split.validation 3: dataset.hub.validation 'dev' is given too; keep one of them"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        (FILES | {"test": "v.csv"}, "dataset.test 'v.csv' is what episodes are selected by, too: name other data"),
+        (FILES | {"test": "a.csv"}, "dataset.test 'a.csv' is what episodes are trained on, too: name other data"),
+        (
+            {"hub": {"name": "a/b", "validation": "dev", "test": "dev"}},
+            "dataset.hub.test 'dev' is what episodes are selected by, too: name other data",
+        ),
+        (TASK | {"test": "glue/dev.tsv"}, "dataset.test 'glue/dev.tsv' is what episodes are selected by, too: name"),
+    ],
+)
+def test_a_test_set_is_other_data_than_what_it_judges(dataset: dict[str, Any], said: str) -> None:
+    (told,) = found(dataset)
+    assert told.startswith(said)
+
+
+def test_a_task_may_be_tested_on_its_dev_file_if_another_set_selects() -> None:
+    assert found(TASK | {"test": "glue/dev.tsv", "split": {"validation": 5}}) == []
