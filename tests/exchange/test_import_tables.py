@@ -1,5 +1,8 @@
 """How a table may be written that `seedsweep import` reads: separators, cells, names of columns, Parquet."""
 
+import csv
+import math
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -64,6 +67,32 @@ def test_a_parquet_table_says_the_same_as_its_csv(tmp_path: Path) -> None:
     expected = curves(imported(tmp_path, source, *UP))
     assert seedsweep("import", tmp_path / "runs.parquet", "--to", tmp_path / "again", *UP) == 0
     assert curves(read_record(tmp_path / "again")) == expected
+
+
+@pytest.mark.parametrize("scores", [(-math.inf, 0.5), (None, Decimal("0.50"))], ids=["infinite", "decimal"])
+def test_scores_of_a_parquet_table_may_be_numbers_of_any_kind(
+    tmp_path: Path, scores: tuple[float | Decimal | None, ...]
+) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"seed": [0, 1], "score": list(scores)}), tmp_path / "runs.parquet")
+    assert curves(imported(tmp_path, tmp_path / "runs.parquet", *UP)) == {"wi0-do0": [None], "wi1-do1": [0.5]}
+
+
+def test_cells_may_be_of_any_length(tmp_path: Path) -> None:
+    # As a process starts with.
+    csv.field_size_limit(131_072)
+    source = table(tmp_path, f"seed,score,config\n0,0.5,{'x' * 200_000}\n")
+    assert curves(imported(tmp_path, source, *UP)) == {"wi0-do0": [0.5]}
+
+
+def test_a_quote_that_is_not_closed_does_not_fill_the_refusal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, tmp_path, table(tmp_path, 'seed,"score\n' + "0,0.5\n" * 1000), *UP)
+    assert "no column 'score'" in said
+    assert len(said) < 500
 
 
 def test_what_is_no_parquet_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

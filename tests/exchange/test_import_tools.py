@@ -119,6 +119,17 @@ def again(path: Path, step: int, **values: float) -> None:
     path.write_text(json.dumps(state))
 
 
+def test_an_evaluation_before_the_first_step_is_none_of_the_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again(trained(tmp_path / "runs", 1, [0.5, 0.6]), 0, eval_accuracy=0.1)
+    record = imported(tmp_path, tmp_path / "runs", "--score", "eval_accuracy", *UP)
+    assert (curves(record), status_of(record).steps) == ({"wi1-do1": [0.5, 0.6]}, 20)
+    again(trained(tmp_path / "runs", 2, []), 0, eval_accuracy=0.1)
+    said = refusal(capsys, tmp_path / "runs", tmp_path / "runs", "--score", "eval_accuracy", *UP)
+    assert "run-seed-2/trainer_state.json: has no evaluation with 'eval_accuracy', unlike 1 other run" in said
+
+
 def test_an_evaluation_that_was_recorded_again_with_the_same_score_is_one(tmp_path: Path) -> None:
     again(trained(tmp_path / "runs", 1, [0.5, 0.6]), 20, eval_accuracy=0.6)
     record = imported(tmp_path, tmp_path / "runs", "--score", "eval_accuracy", "--loss", "eval_loss", *UP)

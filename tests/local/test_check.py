@@ -1,5 +1,6 @@
 """`seedsweep check`: every problem of a file at once, or what its sweep comes to."""
 
+import csv
 import json
 import re
 import subprocess
@@ -198,6 +199,28 @@ def test_a_file_that_holds_no_table_is_told_without_the_trainer(
     (data / "reviews.csv").write_bytes(content)
     (problem,) = judge(checked(seedsweep, data, sweep()))
     assert said in problem
+
+
+def test_a_text_may_be_of_any_length(seedsweep: Command, data: Path) -> None:
+    # As a process starts with.
+    csv.field_size_limit(131_072)
+    (data / "reviews.csv").write_text(f"review,stars\n{'good ' * 40_000},5\nbad,1\n")
+    result = checked(seedsweep, data, sweep())
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".csv", "circle.csv", "~nobody-at-all/reviews.csv"])
+def test_a_path_that_leads_nowhere_is_told_with_what_to_do(seedsweep: Command, data: Path, name: str) -> None:
+    (data / "circle.csv").symlink_to("circle.csv")
+    (problem,) = judge(checked(seedsweep, data, sweep(dataset={"train": name, "split": {"validation": 1}})))
+    assert "dataset.train: " in problem
+
+
+@pytest.mark.parametrize("model", ["a" * 300, "circle"])
+def test_a_model_that_cannot_be_looked_at_is_told_with_what_to_do(seedsweep: Command, data: Path, model: str) -> None:
+    (data / "circle").symlink_to("circle")
+    (problem,) = judge(checked(seedsweep, data, sweep(model=f"./{model}")))
+    assert "fineTuning.model: " in problem
 
 
 @pytest.mark.parametrize(("named", "is_there"), [("text", True), ("texts", False)])

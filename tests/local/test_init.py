@@ -1,6 +1,9 @@
 """`seedsweep init`: a first sweep for one's own data, with which nothing is wrong."""
 
 import json
+import math
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +113,20 @@ def test_numbers_with_fractions_are_predicted(seedsweep: Command) -> None:
     assert tuning.dataset.kind == "regression"
     assert tuning.metric is not None
     assert tuning.metric.name == "pearson"
+
+
+def test_classes_of_a_parquet_file_may_be_floats_beside_columns_of_any_type(seedsweep: Command) -> None:
+    beside = {"at": datetime(2024, 5, 1, 12), "price": Decimal("1.5"), "raw": b"\xff"}
+    rows = [{"text": f"word {i}", "label": float(i % 2), **beside} for i in range(100)]
+    assert drafted(seedsweep, "--data", write("tickets.parquet", rows)).dataset.kind == "classification"
+    assert "# 2 classes: 0, 1" in Path("sweep.yaml").read_text().replace('"', "")
+
+
+def test_a_label_that_is_no_number_is_missing(seedsweep: Command) -> None:
+    write("tickets.parquet", [{"text": f"word {i}", "label": 1.0 if i else math.nan} for i in range(100)])
+    result = seedsweep("init", "--data", "tickets.parquet")
+    assert result.code == 2
+    assert "row 1 of column 'label' (rows are counted from 1) has no label" in result.err
 
 
 def test_rare_classes_are_not_judged_by_accuracy(seedsweep: Command) -> None:

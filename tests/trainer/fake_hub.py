@@ -1,16 +1,34 @@
-"""A hub with one model, on loopback, that remembers what it is asked."""
+"""A hub with one model, on loopback, that remembers what it is asked; and a data set as a hub's client brings it."""
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urlsplit
 
+import datasets
+
 MODEL = "someone/tiny"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass(frozen=True)
+class FakeBuilder:
+    """What `datasets` reads a data set of a hub with."""
+
+    hash: str
+    """The commit."""
+    splits: Mapping[str, datasets.Dataset]
+
+    def download_and_prepare(self) -> None:
+        """It is there."""
+
+    def as_dataset(self) -> datasets.DatasetDict:
+        return datasets.DatasetDict(self.splits)
 
 
 class FakeHub:

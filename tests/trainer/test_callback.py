@@ -289,12 +289,54 @@ def test_a_checkpoint_is_kept_at_the_asked_evaluation_whatever_else_is_saved(
     assert get_last_checkpoint(str(tmp_path / "checkpoints" / "a")) == str(tmp_path / "checkpoints/a/checkpoint-6")
 
 
-def test_saving_only_the_best_is_refused_where_the_script_promises_to_resume(
-    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("saving", ["best", "steps"])
+def test_checkpoints_that_may_lack_an_evaluation_are_refused_where_the_script_promises_to_resume(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saving: str
 ) -> None:
-    trained = trainer(tmp_path, save_strategy="best")
+    trained = trainer(tmp_path, save_strategy=saving)
     trained.pop_callback(SeedSweepCallback)
     monkeypatch.setenv(Env.METRICS_PORT, str(free_port()))
     trained.add_callback(SeedSweepCallback(level="L2"))
-    with pytest.raises(ConfigurationError, match="save_strategy 'best'"):
+    with pytest.raises(ConfigurationError, match=f"save_strategy '{saving}'"):
         trained.train()
+
+
+class KilledError(Exception):
+    """The end of a process."""
+
+
+class KilledInEvaluation(TrainerCallback):
+    """Ends the process in the evaluation after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_prediction_step(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
+        if state.global_step == self.step:
+            raise KilledError
+
+
+@pytest.mark.parametrize("step", [4, 12], ids=["inside", "last"])
+def test_a_checkpoint_from_before_the_evaluation_of_its_epoch_is_not_resumed_from(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    trained = trainer(tmp_path, save_strategy="steps", save_steps=4)
+    trained.add_callback(KilledInEvaluation(step))
+    with pytest.raises(KilledError):
+        trained.train()
+    monkeypatch.setenv(Env.METRICS_PORT, str(free_port()))
+    again = trainer(tmp_path, save_strategy="steps", save_steps=4)
+    with pytest.raises(ConfigurationError, match=f"the checkpoint at step {step} was saved before the evaluation"):
+        again.train(resume_from_checkpoint=get_last_checkpoint(str(tmp_path / "checkpoints" / "a")))
+
+
+def test_a_checkpoint_inside_an_epoch_is_resumed_from(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = trainer(tmp_path, save_strategy="steps", save_steps=6)
+    trained.add_callback(EndedBetween(7))
+    trained.train()
+    monkeypatch.setenv(Env.METRICS_PORT, str(free_port()))
+    again = trainer(tmp_path, save_strategy="steps", save_steps=6)
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoints" / "a" / "checkpoint-6"))
+    assert len(last_words(sweep).scores) == 3

@@ -48,9 +48,15 @@ def test_what_follows_from_a_glue_task_cannot_be_set_beside_it(fields: dict[str,
     assert f"dataset.{next(iter(fields))} follows from dataset.task 'rte': remove it" in found(TASK | fields)[0]
 
 
-def test_the_labels_are_no_texts() -> None:
-    (said,) = found(FILES | {"columns": {"text": "a", "label": "a"}})
+@pytest.mark.parametrize("texts", [{"text": "a"}, {"text": "b", "textPair": "a"}])
+def test_the_labels_are_no_texts(texts: dict[str, str]) -> None:
+    (said,) = found(FILES | {"columns": {**texts, "label": "a"}})
     assert said == "dataset.columns.label 'a' is the column of the texts too: name the column with the labels"
+
+
+def test_the_second_texts_are_others_than_the_first() -> None:
+    (said,) = found(FILES | {"columns": {"text": "a", "textPair": "a"}})
+    assert said == "dataset.columns.textPair 'a' is dataset.columns.text too: name the column with the second"
 
 
 def test_a_part_comes_from_a_file_or_from_the_split() -> None:
@@ -60,3 +66,24 @@ def test_a_part_comes_from_a_file_or_from_the_split() -> None:
     ]
     hub = {"hub": {"name": "a/b", "validation": "dev"}, "split": {"validation": 3}}
     assert found(hub) == ["dataset.split.validation 3: dataset.hub.validation 'dev' is given too; keep one of them"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        (FILES | {"test": "v.csv"}, "dataset.test 'v.csv' is what episodes are selected by, too: name other data"),
+        (FILES | {"test": "a.csv"}, "dataset.test 'a.csv' is what episodes are trained on, too: name other data"),
+        (
+            {"hub": {"name": "a/b", "validation": "dev", "test": "dev"}},
+            "dataset.hub.test 'dev' is what episodes are selected by, too: name other data",
+        ),
+        (TASK | {"test": "glue/dev.tsv"}, "dataset.test 'glue/dev.tsv' is what episodes are selected by, too: name"),
+    ],
+)
+def test_a_test_set_is_other_data_than_what_it_judges(dataset: dict[str, Any], said: str) -> None:
+    (told,) = found(dataset)
+    assert told.startswith(said)
+
+
+def test_a_task_may_be_tested_on_its_dev_file_if_another_set_selects() -> None:
+    assert found(TASK | {"test": "glue/dev.tsv", "split": {"validation": 5}}) == []

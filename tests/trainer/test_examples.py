@@ -278,7 +278,7 @@ def test_rows_of_every_column_and_file_are_refused_at_once(tmp_path: Path) -> No
     assert "the label 'maybe' is not among the classes, in row 2 of dataset.test" in unknown
 
 
-@pytest.mark.parametrize("label", ["nan", "inf", "5 stars", "4.2e39", "-1e20", "1e-46", "9" * 400])
+@pytest.mark.parametrize("label", ["nan", "inf", "5 stars", "4.2e39", "-1e20", "1e-46", "9" * 400, "3_5", "\uff13"])
 def test_regression_refuses_labels_that_are_not_finite_numbers(tmp_path: Path, label: str) -> None:
     path = written(tmp_path, "a.csv", ["text,label", "a,1", f"b,{label}"])
     with pytest.raises(ConfigurationError, match=f"'{label}', in row 3 of .*is not a finite number"):

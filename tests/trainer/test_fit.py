@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoConfig,
     AutoTokenizer,
     BartConfig,
     BertConfig,
@@ -21,6 +22,7 @@ from transformers import (
     OPTConfig,
     PreTrainedConfig,
     PreTrainedModel,
+    Qwen3_5Config,
     RobertaConfig,
 )
 
@@ -120,7 +122,7 @@ def test_segments_that_the_model_does_not_have_are_refused(
     for piece in edited_pairs["post_processor"]["pair"]:
         next(iter(piece.values()))["type_id"] *= 2
     (tmp_path / "model" / "tokenizer.json").write_text(json.dumps(edited_pairs))
-    pairs = {**sentences, "maxLength": 16, "columns": {"textPair": "label"}}
+    pairs = {**sentences, "maxLength": 16, "columns": {"textPair": "value"}}
     with pytest.raises(
         ConfigurationError,
         match=r"gives segment 2 in row 2 of dataset.train .* \(row 1 is the header\), .* type_vocab_size of 2",
@@ -142,7 +144,7 @@ def test_segments_of_a_pair_are_left_out_where_the_model_has_none(
     save_checkpoint(tmp_path / "model", config, segments=True)
     judged(
         fine_tuning(
-            model=str(tmp_path / "model"), dataset={**sentences, "maxLength": 16, "columns": {"textPair": "label"}}
+            model=str(tmp_path / "model"), dataset={**sentences, "maxLength": 16, "columns": {"textPair": "value"}}
         )
     )
 
@@ -176,6 +178,39 @@ def test_a_padding_token_that_the_model_does_not_have_is_refused(
 def test_a_tokenizer_without_padding_pads_with_its_end_of_sequence(fine_tuning: Make) -> None:
     tokenizer, _ = load_data(fine_tuning("gpt2"))
     assert (tokenizer.pad_token_id, tokenizer.eos_token_id) == (3, 3)
+
+
+def with_pictures(folder: Path, **text: Any) -> None:
+    """A checkpoint of a decoder of texts and pictures, whose configuration has one of its own for texts."""
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]}
+    sizes = {**TINY, "num_key_value_heads": 2, "head_dim": 8, "layer_types": ["full_attention"]}
+    pictures = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
+    config = Qwen3_5Config(text_config={**sizes, "rope_parameters": rope, **text}, vision_config=pictures)
+    save_checkpoint(folder, config)
+
+
+@pytest.mark.parametrize("theirs", [None, 4])
+def test_a_model_of_texts_and_pictures_pads_as_its_tokenizer_does(
+    theirs: int | None, tmp_path: Path, fine_tuning: Make
+) -> None:
+    with_pictures(tmp_path / "model", pad_token_id=theirs)
+    config = fine_tuning(model=str(tmp_path / "model"))
+    # Their own tokenizer is of a kind that splits otherwise.
+    tokenizer, data = load_data(fine_tuning())
+    model, _ = load_model(config, data, tokenizer, 0)
+    try_step(config, model, tokenizer, data)
+    model.save_pretrained(tmp_path / "saved")
+    saved = AutoConfig.from_pretrained(tmp_path / "saved")
+    assert saved.pad_token_id == saved.text_config.pad_token_id == 0
+
+
+def test_a_token_that_a_model_of_texts_and_pictures_does_not_have_is_refused(tmp_path: Path, fine_tuning: Make) -> None:
+    with_pictures(tmp_path / "model", vocab_size=30)
+    config = fine_tuning(model=str(tmp_path / "model"))
+    tokenizer, data = load_data(fine_tuning())
+    model, _ = load_model(config, data, tokenizer, 0)
+    with pytest.raises(ConfigurationError, match="a vocab_size of 30: use the tokenizer"):
+        check_fit(config, model, data)
 
 
 def test_a_tokenizer_with_neither_padding_nor_end_of_sequence_is_refused(tmp_path: Path, fine_tuning: Make) -> None:

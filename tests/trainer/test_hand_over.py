@@ -91,7 +91,7 @@ def test_one_pair_at_a_time_gets_what_the_test_set_got_though_the_model_has_one_
     tmp_path: Path, fine_tuning: Make, sentences: dict[str, str]
 ) -> None:
     save_checkpoint(tmp_path / "model", ARCHITECTURES["roberta"], segments=True)
-    pairs = {**sentences, "maxLength": 39, "columns": {"textPair": "label"}}
+    pairs = {**sentences, "maxLength": 39, "columns": {"textPair": "value"}}
     episode = Episode(tmp_path / "episode", fine_tuning(model=str(tmp_path / "model"), dataset=pairs))
     episode.attempt("only", stop_after=1)
     hand_over(episode.config, episode.folder / "only" / "best", tmp_path / "winner")
@@ -100,7 +100,7 @@ def test_one_pair_at_a_time_gets_what_the_test_set_got_though_the_model_has_one_
     for row, shares in zip(rows_of(sentences["test"]), logits.softmax(dim=1).tolist(), strict=True):
         answered = {
             answer["label"]: answer["score"]
-            for answer in ask({"text": row["text"], "text_pair": row["label"]}, top_k=None)
+            for answer in ask({"text": row["text"], "text_pair": row["value"]}, top_k=None)
         }
         assert answered == pytest.approx(dict(zip(LABELS.values(), shares, strict=True)), abs=1e-5)
 

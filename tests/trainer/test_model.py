@@ -228,11 +228,14 @@ def test_a_kept_head_of_another_size_is_refused(
         load(fine_tuning(model=str(three), head="keep"))
 
 
+@pytest.mark.parametrize("names", [("good", "bad"), ("GOOD", "BAD")])
 def test_a_kept_head_with_the_classes_in_another_order_is_refused(
-    tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make
+    names: tuple[str, str], tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make
 ) -> None:
-    swapped = with_head(tmp_path / "swapped", checkpoints["bert"], id2label={0: "good", 1: "bad"})
-    with pytest.raises(ConfigurationError, match=r"\['good', 'bad'\], the data in the order \['bad', 'good'\]"):
+    swapped = with_head(tmp_path / "swapped", checkpoints["bert"], id2label=dict(enumerate(names)))
+    with pytest.raises(
+        ConfigurationError, match=rf"\['{names[0]}', '{names[1]}'\], the data in the order \['bad', 'good'\]"
+    ):
         load(fine_tuning(model=str(swapped), head="keep"))
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import os
 import socket
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,9 +21,11 @@ from datasets.exceptions import DataFilesNotFoundError
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from seedsweep.api.finetuning import HubDataset
+from seedsweep_trainer.data.hub_data import read_hub
 from seedsweep_trainer.data.references import resolve
-from seedsweep_trainer.data.sources import Table, read_file, read_hub
+from seedsweep_trainer.data.sources import Table, read_file
 from seedsweep_trainer.errors import ConfigurationError, HubError
+from trainer.fake_hub import FakeBuilder
 
 CLIENTS_ERROR = type("ConnectError", (Exception,), {"__module__": "httpx2"})
 """As the hub's client raises it: no kind of OSError."""
@@ -86,6 +89,20 @@ def test_json_numbers_and_booleans_become_text(tmp_path: Path, name: str) -> Non
     assert column(table, "ok") == ["true", None]
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("a.json", ["", ""]), ("a.json", [1, "x"]), ("a.jsonl", [1, "x"]), ("a.jsonl", [[1], {"a": 1}])]
+)
+@pytest.mark.parametrize("before", ["", "\n "])
+def test_json_numbers_keep_their_decimals_whatever_is_beside_them(
+    tmp_path: Path, name: str, other: list[Any], before: str
+) -> None:
+    values = [0.12345678901234, 1.234567890123e-9]
+    rows = [{"text": "x", "label": value, "other": beside} for value, beside in zip(values, other, strict=True)]
+    content = json.dumps(rows) if name == "a.json" else "\n".join(map(json.dumps, rows))
+    table = read_file(written(tmp_path, name, before + content), "dataset.train")
+    assert [float(label or "nan") for label in column(table, "label")] == values
+
+
 def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
     data = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
@@ -128,7 +145,10 @@ def test_parquet_class_numbers_become_class_names(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "x"}\n{"text":', "line 2 is no valid JSON; each line has to be one whole object"),
         ("a.json", '[{"text": "x"},\n{"text"]', "line 2 is no valid JSON; correct it"),
         ("a.jsonl", '{"text": "x", "text": "y"}\n', "line 1 has 'text' more than once; remove one of them"),
+        ("a.json", '[{"text": "x", "text": "y"}]', "element 1 has 'text' more than once; remove one of them"),
         ("a.jsonl", "5\n", "line 1 is a number; make it an object"),
+        ("a.jsonl", '["x"]\n["y"]\n', "line 1 is a list; make it an object"),
+        ("a.json", "[" * 100_000, "line 1 is no valid JSON; correct it"),
         ("a.jsonl", "null\n", "line 1 is nothing; make it an object with a value for each column"),
         ("a.jsonl", '\nnull\n{"text": "x"}\n', "line 2 is nothing; make it an object"),
         ("a.json", "null", "line 1 is nothing; make it an object"),
@@ -153,6 +173,25 @@ def test_file_that_the_trainer_may_not_read_is_refused(tmp_path: Path, monkeypat
     path = written(tmp_path, "a.csv", "text\nx\n")
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ConfigurationError, match="cannot be read: Permission denied; let the trainer's user read it"):
+        read_file(path, "dataset.train")
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.EACCES, "Permission denied; let the trainer's user read it"),
+        (errno.ENAMETOOLONG, "File name too long; let"),
+    ],
+)
+def test_file_that_cannot_even_be_looked_at_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str
+) -> None:
+    def refuse(path: Path, **_: Any) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    path = written(tmp_path, "a.csv", "text\nx\n")
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(ConfigurationError, match=f"cannot be read: {says}.*, or correct the path"):
         read_file(path, "dataset.train")
 
 
@@ -319,16 +358,16 @@ class Hub:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[Any] = []
         monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", self.dataset_info)
-        monkeypatch.setattr(datasets, "load_dataset", self.load_dataset)
+        monkeypatch.setattr(datasets, "load_dataset_builder", self.load_dataset_builder)
 
     def dataset_info(self, name: str, revision: str | None) -> SimpleNamespace:
         self.asked.append((name, revision))
         return SimpleNamespace(sha=COMMIT)
 
-    def load_dataset(self, name: str, config: str | None, revision: str) -> datasets.DatasetDict:
+    def load_dataset_builder(self, name: str, config: str | None, revision: str) -> FakeBuilder:
         self.asked.append((name, config, revision))
         rows = datasets.Dataset.from_dict({"text": ["x"], "label": [0]})
-        return datasets.DatasetDict({"train": rows, "dev": rows})
+        return FakeBuilder(revision, {"train": rows, "dev": rows})
 
 
 @pytest.fixture
@@ -346,6 +385,36 @@ def test_hub_data_is_loaded_at_the_commit_behind_its_revision(hub: Hub) -> None:
 def test_commit_that_is_given_in_full_is_not_looked_up(hub: Hub) -> None:
     read_hub(HubDataset(name="org/data", revision="f" * 40))
     assert hub.asked == [("org/data", None, "f" * 40)]
+
+
+@pytest.mark.parametrize(("offline", "kind"), [(True, ConfigurationError), (False, HubError)])
+def test_a_copy_of_another_commit_in_the_cache_is_not_taken_for_the_one_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: bool, kind: type[Exception]
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise OfflineModeIsEnabled("offline") if offline else ConnectionError("no route")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "hf_hub_download", unreachable)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path))
+    cached = tmp_path / "org___data" / "default" / "0.0.0" / COMMIT
+    rows = datasets.Dataset.from_dict({"text": ["x"], "label": [0]})
+    datasets.DatasetDict({"train": rows}).save_to_disk(tmp_path / "saved")
+    info = {"config_name": "default", "dataset_name": "data", "splits": {"train": {"name": "train", "num_examples": 1}}}
+    cached.mkdir(parents=True)
+    (cached / "dataset_info.json").write_text(json.dumps(info))
+    next((tmp_path / "saved" / "train").glob("*.arrow")).rename(cached / "data-train.arrow")
+    assert read_hub(HubDataset(name="org/data", revision=COMMIT))[1] == COMMIT
+    with pytest.raises(kind, match=f"copy in the cache on this machine is of commit {COMMIT}, not {'f' * 40}"):
+        read_hub(HubDataset(name="org/data", revision="f" * 40))
+
+
+def test_a_folder_is_not_taken_for_a_data_set_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "org" / "data").mkdir(parents=True)
+    written(tmp_path / "org" / "data", "train.csv", "text,label\nx,0\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"'org/data': a folder of this name in .* would be read in its place"):
+        read_hub(HubDataset(name="org/data", revision=COMMIT))
 
 
 def test_unknown_hub_split_is_refused_with_those_that_exist(hub: Hub) -> None:
@@ -377,7 +446,7 @@ def test_hub_that_is_not_reached_is_told_with_what_works_without_it(
         raise error
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", away)
-    monkeypatch.setattr(datasets, "load_dataset", away)
+    monkeypatch.setattr(datasets, "load_dataset_builder", away)
     says = r"^dataset.hub.name 'org/data'.*: the hub was not reached: .*; without a network, name files of this machine"
     with pytest.raises(HubError, match=says) as raised:
         read_hub(HubDataset(name="org/data", revision=revision))
@@ -405,6 +474,6 @@ def test_data_set_that_the_hub_has_in_another_form_is_refused(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(datasets, "load_dataset", fail)
+    monkeypatch.setattr(datasets, "load_dataset_builder", fail)
     with pytest.raises(ConfigurationError, match=says):
         read_hub(HubDataset(name="org/data", config="smal"))

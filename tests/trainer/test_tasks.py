@@ -203,7 +203,9 @@ def test_digest_changes_with_what_is_trained_or_validated_on(tmp_path: Path, cha
 
 def test_digest_does_not_depend_on_the_test_set(tmp_path: Path) -> None:
     train = example_file(tmp_path)
-    with_test = load_task(configuration(train, test=train), tokenizer())
+    test = tmp_path / "test.csv"
+    test.write_text(Path(train).read_text())
+    with_test = load_task(configuration(train, test=str(test)), tokenizer())
     assert with_test.test is not None
     assert with_test.digest == load_task(configuration(train), tokenizer()).digest
 

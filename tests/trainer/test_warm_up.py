@@ -31,7 +31,7 @@ from seedsweep_trainer.reporting.reporter import Reporter
 from seedsweep_trainer.storage import cache as cache_module
 from seedsweep_trainer.training.loop import train
 from trainer.conftest import ARCHITECTURES, save_checkpoint
-from trainer.fake_hub import COMMIT, MODEL, serving
+from trainer.fake_hub import COMMIT, MODEL, FakeBuilder, serving
 from trainer.observed import Observed, different
 
 Make = Callable[..., FineTuning]
@@ -242,13 +242,13 @@ def test_data_set_of_a_hub_is_asked_for_once(on_disk: str, fine_tuning: Make, mo
         asked.append(name)
         return type("Info", (), {"sha": COMMIT})
 
-    def load(name: str, _config: str | None, revision: str) -> datasets.DatasetDict:
+    def load(name: str, _config: str | None, revision: str) -> FakeBuilder:
         asked.append(revision)
         rows = datasets.Dataset.from_dict({"text": ["word1 fine", "dull word2"] * 8, "label": [0, 1] * 8})
-        return datasets.DatasetDict({"train": rows, "validation": rows})
+        return FakeBuilder(revision, {"train": rows, "validation": rows})
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load)
     config = fine_tuning(dataset={"hub": {"name": "org/data", "validation": "validation"}, "maxLength": 16})
     warm_up(config, on_disk)
     assert asked == ["org/data", COMMIT]

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from seedsweep.api.base import MAX_SEED
 from seedsweep.api.episode import EpisodeId
@@ -60,6 +61,8 @@ def number_of(value: object, where: str, column: str) -> float | None:
                 f"{where}: {column} is {text[:60]!r}, and no number: correct it, or leave the cell empty where the "
                 "score is undefined"
             ) from None
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if math.isfinite(value) and abs(value) > LARGEST_SCORE:
             raise ImportProblemError(

@@ -190,4 +190,5 @@ def _log(path: Path) -> tuple[int, list[dict[str, object]]]:
     if not isinstance(log, list) or not all(isinstance(entry, dict) for entry in log):
         raise ImportProblemError(f"{path}: has no log_history: give the {STATE} that transformers' Trainer wrote")
     step = state.get("global_step")
-    return (step if isinstance(step, int) else 0), log
+    # What eval_on_start makes is of no trained model: SeedSweepCallback passes over it, too.
+    return (step if isinstance(step, int) else 0), [entry for entry in log if entry.get("step") != 0]

@@ -3,6 +3,7 @@
 import csv
 import difflib
 import io
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,14 +89,14 @@ class Columns:
         if found.seed is None and found.weight_init is None and not self.number_runs:
             raise ImportProblemError(
                 f"{source}: no column says which run a row is of: name it with --seed, or with --weight-init and "
-                f"--data-order, or number the rows with --number-runs (columns: {', '.join(header)}); with names in "
+                f"--data-order, or number the rows with --number-runs (columns: {_listed(header)}); with names in "
                 "place of numbers: --seed COLUMN --number-runs"
             )
         if self.number_runs and found.weight_init is not None:
             raise ImportProblemError("--number-runs: two columns of seeds tell the runs: leave it out")
         if self.number_runs and found.seed is None and (found.step or found.evaluation):
             raise ImportProblemError(
-                f"--number-runs: name the column that tells runs apart with --seed (columns: {', '.join(header)})"
+                f"--number-runs: name the column that tells runs apart with --seed (columns: {_listed(header)})"
             )
         return found
 
@@ -163,7 +164,12 @@ def check_column(source: str, header: Sequence[str], name: str, option: str | No
     near = difflib.get_close_matches(name, header, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     remedy = f"name the column with {option}; " if option is not None else ""
-    raise ImportProblemError(f"{source}: no column {name!r}: {hint}{remedy}its columns are {', '.join(header)}")
+    raise ImportProblemError(f"{source}: no column {name!r}: {hint}{remedy}its columns are {_listed(header)}")
+
+
+def _listed(header: Sequence[str]) -> str:
+    """A quote that is not closed makes all of a file one name."""
+    return ", ".join(" ".join(name[:60].split()) for name in header)
 
 
 def _points(rows: Sequence[tuple[str, Row]], score: str, columns: Columns) -> Iterator[Point]:
@@ -222,7 +228,7 @@ def _text(value: object) -> str:
     """A value as it stands in a CSV file; empty where there is none."""
     if value is None or value != value:
         return ""
-    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value).strip()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _separated(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
@@ -236,6 +242,7 @@ def _separated(path: Path) -> tuple[list[str], Iterator[tuple[str, Row]]]:
     # Not splitlines(), which would also split at characters that a cell may hold.
     lines = list(io.StringIO(text, newline=""))
     above = next((i for i, line in enumerate(lines) if not (line.strip() + " ").startswith("# ")), len(lines))
+    csv.field_size_limit(sys.maxsize)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     reader = csv.reader(lines[above:], delimiter=delimiter)
     header = [name.strip() for name in next(reader, [])]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from seedsweep.api.finetuning import Columns, Dataset, FineTuning, Metric
+from seedsweep_trainer.data.references import source_files
 
 Kind = Literal["classification", "regression"]
 
@@ -35,13 +36,31 @@ def _of_dataset(dataset: Dataset) -> Iterator[str]:
                     f"dataset.{name} follows from dataset.task {dataset.task!r}: remove it, "
                     "or name the files in dataset.train and dataset.validation instead of a task"
                 )
-    elif columns.label == columns.text:
+    elif columns.label in (columns.text, columns.text_pair):
         yield f"dataset.columns.label {columns.label!r} is the column of the texts too: name the column with the labels"
+    elif columns.text == columns.text_pair:
+        yield f"dataset.columns.textPair {columns.text!r} is dataset.columns.text too: name the column with the second"
     given, prefix = (dataset.hub, "dataset.hub") if dataset.hub else (dataset, "dataset")
     for part in ("validation", "test"):
         named, drawn = getattr(given, part), getattr(dataset.split, part)
         if named and drawn:
             yield f"dataset.split.{part} {drawn}: {prefix}.{part} {named!r} is given too; keep one of them"
+    yield from _of_test(dataset)
+
+
+def _of_test(dataset: Dataset) -> Iterator[str]:
+    """Of a test set that is no other data: its score would say nothing of what the winner does on such."""
+    if dataset.hub is not None:
+        files, prefix = dataset.hub.model_dump(include={"train", "validation", "test"}), "dataset.hub"
+    else:
+        files, prefix = {part: file for part, (file, _) in source_files(dataset).items()}, "dataset"
+    test = files.pop("test", None)
+    for part, purpose in (("train", "trained on"), ("validation", "selected by")):
+        if test is not None and files.get(part) == test:
+            yield (
+                f"{prefix}.test {test!r} is what episodes are {purpose}, too: name other data, or set some of train "
+                "aside with dataset.split.test"
+            )
 
 
 def _of_metric(metric: Metric, kind: Kind) -> Iterator[str]:

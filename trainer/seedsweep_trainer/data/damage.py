@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from seedsweep_trainer.data.rows import TSV_LAYOUT
+from seedsweep_trainer.data.rows import TSV_LAYOUT, first_line
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 """What the name of a file of examples ends in."""
@@ -68,8 +68,7 @@ def _bad_quote(path: Path) -> str | None:
 
 
 def _null_first(path: Path) -> str | None:
-    with path.open(encoding="utf-8-sig") as lines:
-        number, first = next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (1, ""))
+    number, first = first_line(path)
     if first.strip() != "null":
         return None
     return f"line {number} is nothing; make it an object with a value for each column"
@@ -185,20 +184,22 @@ def _in_parquet(path: Path) -> Iterator[str]:
 
 def _in_json(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8-sig")
-    if path.suffix.lower() == ".json" and text.lstrip().startswith("["):
+    if text.lstrip().startswith("["):
         try:
             items = json.loads(text, object_pairs_hook=_Pairs)
-        except ValueError as error:
-            yield f"line {getattr(error, 'lineno', 1)} is no valid JSON; correct it"
+        except (ValueError, RecursionError) as error:
+            if path.suffix.lower() == ".json":
+                yield f"line {getattr(error, 'lineno', 1)} is no valid JSON; correct it"
+                return
+        else:
+            yield from _in_items((f"element {number}", item) for number, item in enumerate(items, 1))
             return
-        yield from _in_items((f"element {number}", item) for number, item in enumerate(items, 1))
-        return
     for number, line in enumerate(io.StringIO(text), 1):
         if not line.strip():
             continue
         try:
             item = json.loads(line, object_pairs_hook=_Pairs)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield f"line {number} is no valid JSON; each line has to be one whole object"
             return
         yield from _in_items([(f"line {number}", item)])

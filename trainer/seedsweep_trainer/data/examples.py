@@ -7,10 +7,11 @@ import numpy as np
 
 from seedsweep.api.finetuning import Dataset
 from seedsweep_trainer.data.glue import GLUE, GlueTask
+from seedsweep_trainer.data.hub_data import read_hub
 from seedsweep_trainer.data.labels import Classes, class_values, encode
 from seedsweep_trainer.data.references import source_files
 from seedsweep_trainer.data.rows import too_few
-from seedsweep_trainer.data.sources import Table, read_file, read_hub
+from seedsweep_trainer.data.sources import Table, read_file
 from seedsweep_trainer.errors import ConfigurationError, noted, unknown_name
 
 

@@ -121,7 +121,8 @@ def encode(labels: list[str | None], rows: np.ndarray, classes: Classes | None, 
 
 
 def _number(label: str, row: int, table: Table) -> float:
-    value = _as_number(label)
+    # Python would also take 1_0, and digits of other scripts.
+    value = _as_number(label) if label.strip().isascii() and "_" not in label else None
     if value is None or not _is_finite(value):
         raise ConfigurationError(
             f"dataset.columns.label: {label!r}, in {table.rows.place(row)}, is not a finite number: "

@@ -23,7 +23,7 @@ MOST_COUNTED = 5_000
 _NAMED_ROWS = 10
 """So many are named: they tell where to look, and the rest is counted."""
 _LARGEST_ARRAY = 1 << 24
-"""Bytes of a file with one JSON array, which is read whole or not at all."""
+"""Bytes of a JSON array whose elements are counted before the trainer is asked: it is read whole or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,19 @@ class Rows:
         return self.path is not None and self.header is None and self.path.suffix.lower() in (".csv", ".tsv")
 
 
+def first_line(path: Path) -> tuple[int, str]:
+    """The number of the first line of a text that is not blank, and that line; 1 and nothing where there is none."""
+    with path.open(encoding="utf-8-sig") as lines:
+        return next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (1, ""))
+
+
+def is_array(path: Path) -> bool:
+    """Whether a JSON file is one array, and not an object a line."""
+    return first_line(path)[1].lstrip().startswith("[")
+
+
 def read_rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
-    """The rows of a CSV, TSV, JSON or JSON lines file, one after the other; none of a Parquet file or a large array.
+    """The rows of a CSV, TSV, JSON or JSON lines file, one after the other; none of a Parquet file.
 
     Raises OSError, ValueError and csv.Error where the file is damaged.
     """
@@ -101,10 +112,13 @@ def count_rows(path: Path, header: Sequence[str] | None, where: Mapping[str, str
 
     The latter are damaged files, and values that are no text.
     """
-    if where and path.suffix.lower() not in (".csv", ".tsv"):
+    is_table = path.suffix.lower() in (".csv", ".tsv")
+    if where and not is_table:
         return None
     count = position = 0
     with suppress(OSError, ValueError, csv.Error):
+        if not is_table and path.stat().st_size > _LARGEST_ARRAY and is_array(path):
+            return None
         for position, row in enumerate(read_rows(path, header), 1):
             count += all(row.values.get(column) == wanted for column, wanted in where.items())
             if count >= most:
@@ -150,16 +164,14 @@ def _rows_of_table(path: Path, layout: dict[str, Any], header: Sequence[str] | N
 
 
 def _rows_of_objects(path: Path) -> Iterator[Row]:
+    if is_array(path):
+        for number, item in enumerate(json.loads(path.read_text(encoding="utf-8-sig")), 1):
+            # Lines of an array say nothing of its elements.
+            yield Row(number, number, item)
+        return
     with path.open(encoding="utf-8-sig") as lines:
-        first = lines.readline()
-        if first.lstrip().startswith("["):
-            if path.stat().st_size <= _LARGEST_ARRAY:
-                for number, item in enumerate(json.loads(first + lines.read()), 1):
-                    # Lines of an array say nothing of its elements.
-                    yield Row(number, number, item)
-            return
         number = 0
-        for line, text in enumerate([first, *lines], 1):
+        for line, text in enumerate(lines, 1):
             if text.strip():
                 number += 1
                 yield Row(number, line, json.loads(text))

@@ -1,6 +1,6 @@
-"""Where examples come from: files, installed packages and the hub, read into tables held in memory.
+"""Where examples come from: files and installed packages, read into tables held in memory.
 
-Nothing is cached beside what the hub's own client caches, so a read-only home is enough for local files.
+Nothing is cached, so a read-only home is enough. `hub_data` reads data sets of the hub into the same tables.
 """
 
 import csv
@@ -14,26 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import huggingface_hub
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError
-from huggingface_hub.errors import OfflineModeIsEnabled
+from datasets.exceptions import DatasetGenerationError
 
-from seedsweep.api.finetuning import HubDataset
 from seedsweep_trainer.data.damage import KINDS, find_damage, json_damage, overlooked, wrong_name
-from seedsweep_trainer.data.hub import hub_failure
 from seedsweep_trainer.data.references import resolve
-from seedsweep_trainer.data.rows import TSV_LAYOUT, Rows, read_rows
+from seedsweep_trainer.data.rows import TSV_LAYOUT, Rows, is_array, read_rows
 from seedsweep_trainer.endings import is_out_of_resources
 from seedsweep_trainer.errors import ConfigurationError, unknown_name
 
 HIDDEN_LABEL = "-1"
 """What hub data sets hold where a label is withheld, as in GLUE's test sets."""
 
-_OFFLINE = "name files of this machine in dataset.train"
 _PLAIN_TYPES = re.compile(r"((large_)?(string|binary)|(string|binary)_view)|u?int\d+|float\d+|bool|decimal\d+\(.+\)")
 _VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 """What polars writes for text, and arrow can hardly compute with."""
@@ -137,19 +132,21 @@ def read_file(reference: str, field: str, header: Sequence[str] | None = None) -
     empty or malformed.
     """
     path = Path(resolve(reference, field))
-    if not path.exists():
-        raise ConfigurationError(f"{field} {reference!r}: there is no such file; give the path of an existing one")
-    if wrong := wrong_name(path):
-        raise ConfigurationError(f"{field} {reference!r}: {wrong}")
     what = f"{field} {reference!r} cannot be read"
     try:
+        if not path.exists():
+            raise ConfigurationError(f"{field} {reference!r}: there is no such file; give the path of an existing one")
+        if wrong := wrong_name(path):
+            raise ConfigurationError(f"{field} {reference!r}: {wrong}")
         damage = overlooked(path)
         data = _read(path, header) if damage is None else None
+    except ConfigurationError:
+        raise
     except OSError as error:
         if is_out_of_resources(error):
             raise
         raise ConfigurationError(
-            f"{what}: {error.strerror or type(error).__name__}; let the trainer's user read it"
+            f"{what}: {error.strerror or type(error).__name__}; let the trainer's user read it, or correct the path"
         ) from error
     except Exception as error:
         if is_out_of_resources(error) or is_out_of_resources(error.__cause__ or error):
@@ -160,30 +157,6 @@ def read_file(reference: str, field: str, header: Sequence[str] | None = None) -
     return Table(field, reference, data, path, header)
 
 
-def read_hub(hub: HubDataset) -> tuple[dict[str, Table], str]:
-    """The named splits of a data set on the hub, by part, and the commit they came from.
-
-    Raises ConfigurationError where the data set, its revision, its configuration or a split does not exist.
-    """
-    commit = _commit(hub)
-    datasets.disable_progress_bars()
-    what = f"dataset.hub.name {hub.name!r}"
-    try:
-        splits = datasets.load_dataset(hub.name, hub.config, revision=commit)
-    except Exception as error:
-        if is_out_of_resources(error):
-            raise
-        raise _not_loaded(hub, what, error) from error
-    tables = {}
-    for part, split in (("train", hub.train), ("validation", hub.validation), ("test", hub.test)):
-        if split is None:
-            continue
-        if split not in splits:
-            raise unknown_name(f"dataset.hub.{part}", split, splits, f"a split of {hub.name!r}")
-        tables[part] = Table(f"dataset.hub.{part}", split, splits[split])
-    return tables, commit
-
-
 def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
     datasets.disable_progress_bars()
     suffix = path.suffix.lower()
@@ -192,12 +165,8 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
         if suffix == ".parquet":
             return datasets.Dataset.from_parquet(str(path), **where)
         if suffix in (".json", ".jsonl"):
-            try:
-                return datasets.Dataset.from_json(str(path), **where)
-            except DatasetGenerationError:
-                if json_damage(path) is not None:
-                    raise
-                return _objects(path)
+            lines = _lines(path, where)
+            return lines if lines is not None else _objects(path)
         layout = TSV_LAYOUT if suffix == ".tsv" else {}
         columns = list(header) if header else _header(path, layout)
         with warnings.catch_warnings():
@@ -215,8 +184,25 @@ def _read(path: Path, header: Sequence[str] | None) -> datasets.Dataset:
             )
 
 
+def _lines(path: Path, where: dict[str, Any]) -> datasets.Dataset | None:
+    """Of JSON lines, if `datasets` reads them as they are.
+
+    An array, and lines of which a column has several types, it writes anew: with ten decimals of each number, and the
+    last of repeated names. Lines it reads in pieces, by the columns and types of the first.
+    """
+    if is_array(path):
+        return None
+    try:
+        data = datasets.Dataset.from_json(str(path), **where)
+    except (DatasetGenerationError, ValueError):
+        return None
+    return None if "Json(" in repr(data.features) else data
+
+
 def _objects(path: Path) -> datasets.Dataset:
-    """Of a whole JSON file, which `datasets` reads in pieces by the columns and types of the first."""
+    """Of a whole JSON file, read here; raises ValueError where it is damaged."""
+    if json_damage(path) is not None:
+        raise ValueError("the file is damaged")
     rows = [row.values for row in read_rows(path)]
     names = dict.fromkeys(name for row in rows for name in row)
     if not names:
@@ -239,42 +225,6 @@ def _header(path: Path, layout: dict[str, Any]) -> list[str]:
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"column {repeated[0]!r} appears more than once")
     return names
-
-
-def _commit(hub: HubDataset) -> str:
-    """The commit behind the revision, so that a branch that moves cannot mix two data sets in one sweep."""
-    if hub.revision and re.fullmatch(r"[0-9a-f]{40}", hub.revision):
-        return hub.revision
-    what = f"dataset.hub.name {hub.name!r}" + (f" at revision {hub.revision!r}" if hub.revision else "")
-    try:
-        return str(huggingface_hub.HfApi().dataset_info(hub.name, revision=hub.revision).sha)
-    except OfflineModeIsEnabled:
-        raise ConfigurationError(
-            f"dataset.hub.revision {hub.revision!r} cannot be resolved while HF_HUB_OFFLINE forbids to ask the hub: "
-            f"give the full commit hash of a copy in the hub's cache, unset it, or {_OFFLINE}"
-        ) from None
-    except Exception as error:
-        if (failure := hub_failure(what, error, _OFFLINE)) is not None:
-            raise failure from error
-        raise
-
-
-def _not_loaded(hub: HubDataset, what: str, error: Exception) -> Exception:
-    """What to raise for a data set that the hub has, or that was not reached."""
-    if isinstance(error, DataFilesNotFoundError):
-        return ConfigurationError(
-            f"{what}: it has no data files that can be read; give another data set, or {_OFFLINE}"
-        )
-    if (failure := hub_failure(what, error, _OFFLINE)) is not None:
-        return failure
-    # No configuration of this name, or none given where there are several: the message ends in a list of them.
-    listed = str(error).rpartition("[")[2] if isinstance(error, ValueError) and "onfig" in str(error) else ""
-    if names := re.findall(r"'([^']*)'", listed):
-        return unknown_name("dataset.hub.config", hub.config or "", names, f"one that {hub.name!r} has")
-    return ConfigurationError(
-        f"{what}, config {hub.config!r}: its files cannot be read as a data set; check dataset.hub.config, "
-        f"or {_OFFLINE}"
-    )
 
 
 def _first_broken(values: pa.ChunkedArray, rows: np.ndarray | None) -> int:

@@ -82,14 +82,14 @@ def _position_limits(model: PreTrainedModel) -> Iterator[int]:
     for table in position_tables(model):
         reserved = table.padding_idx + 1 if table.padding_idx is not None else int(getattr(table, "offset", 0))
         yield table.num_embeddings - reserved
-    stated = getattr(model.config, "max_position_embeddings", None)
+    stated = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if isinstance(stated, int):
         yield stated
 
 
 def _check_ids(config: FineTuning, model: PreTrainedModel, data: TaskData, what: str, field: str) -> None:
     """`what`: an array of Part, of which `field` of the model's config.json is the count of different values."""
-    size = getattr(model.config, field, None)
+    size = getattr(model.config.get_text_config(), field, None)
     # A model without segments ignores them.
     if not isinstance(size, int) or size == 0:
         return

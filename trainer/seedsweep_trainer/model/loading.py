@@ -39,8 +39,10 @@ def load_model_config(
     loaded.label2id = {name: i for i, name in data.id2label.items()}
     # Else whoever loads the winner would guess by the number of outputs what their numbers mean.
     loaded.problem_type = "regression" if data.kind == "regression" else "single_label_classification"
-    # The heads of decoders look for the last token that is no padding.
-    loaded.pad_token_id = int(padding.pad_token_id)
+    # The heads of decoders look for the last token that is no padding. A model of texts and pictures has a
+    # configuration of its own for texts.
+    for part in (loaded, loaded.get_text_config()):
+        part.pad_token_id = int(padding.pad_token_id)
     return loaded
 
 
@@ -178,7 +180,7 @@ def _output_layer(model: PreTrainedModel, head: list[str]) -> set[str]:
 
 
 def _check_padding(config: FineTuning, loaded: PreTrainedConfig, padding: Padding) -> None:
-    size, token = getattr(loaded, "vocab_size", None), int(padding.pad_token_id)
+    size, token = getattr(loaded.get_text_config(), "vocab_size", None), int(padding.pad_token_id)
     if isinstance(size, int) and not 0 <= token < size:
         raise ConfigurationError(
             f"model {config.model!r}: its tokenizer pads with token {token}, and its config.json has a vocab_size of "
@@ -212,8 +214,11 @@ def _check_kept_head(loaded: PreTrainedConfig, data: TaskData) -> None:
             "other: correct the one that is wrong, or use head: reinit"
         )
     theirs, ours = [names[i] for i in sorted(names)], list(data.id2label.values())
-    if theirs != ours and set(theirs) == set(ours):
-        raise ConfigurationError(
-            f"dataset.labels: head 'keep' has the classes in the order {theirs}, the data in the order {ours}; "
-            "list them in dataset.labels in the head's order"
-        )
+    # Published heads have names in capitals, like ENTAILMENT.
+    for form in (str, str.casefold):
+        one, other = list(map(form, theirs)), list(map(form, ours))
+        if one != other and set(one) == set(other):
+            raise ConfigurationError(
+                f"dataset.labels: head 'keep' has the classes in the order {theirs}, the data in the order {ours}; "
+                "list them in dataset.labels in the head's order"
+            )

@@ -55,7 +55,7 @@ def load_tokenizer(config: FineTuning, folder: Path | None = None) -> PreTrained
                 "set pad_token in tokenizer_config.json to a token that the model has"
             )
         tokenizer.pad_token = tokenizer.eos_token
-    if getattr(architecture, "type_vocab_size", None) == 1:
+    if getattr(architecture.get_text_config(), "type_vocab_size", None) == 1:
         tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != _SEGMENTS]
     return tokenizer
 
@@ -104,6 +104,8 @@ def refuse_model(config: FineTuning, path: str | Path, error: Exception, part: P
 def _unusable(config: FineTuning, path: str | Path, error: Exception, part: Part) -> Exception:
     what = f"model {config.model!r}"
     folder = Path(path)
+    if isinstance(error, PermissionError):
+        return ConfigurationError(f"{what} cannot be read: {error.strerror}; let the trainer's user read it")
     if folder.is_dir():
         reason = next(_damages(folder), None) or _mismatch(folder, part)
         return ConfigurationError(f"{what} cannot be loaded: {reason}")

@@ -6,7 +6,7 @@ curve is in each, so that `train(resume_from_checkpoint=...)` publishes it at on
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,14 @@ class SeedSweepCallback(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
         """Declare the training, and what it resumes; raises ConfigurationError where nothing can be reported."""
         _check_direction(args)
-        if self._level in _RESUMING_LEVELS and args.save_strategy == SaveStrategy.BEST:
-            raise ConfigurationError(
-                "save_strategy 'best' keeps no checkpoint to resume from at the asked evaluation: "
-                "set it to 'steps' or 'epoch'"
-            )
+        if self._level in _RESUMING_LEVELS:
+            _check_saving(args)
         past = _evaluations(args, state)
+        if state.global_step and _is_behind(args, state, past):
+            raise ConfigurationError(
+                f"the checkpoint at step {state.global_step} was saved before the evaluation of its epoch, so that the "
+                f"curve would lack one: resume from another, and set save_strategy to 'epoch', as eval_strategy is"
+            )
         self._reporter.planned(evaluations=_planned_evaluations(args, state), steps=state.max_steps)
         if past:
             losses = [_loss(entry, _metric(args)) for entry in past]
@@ -149,6 +151,27 @@ def _check_direction(args: TrainingArguments) -> None:
                 f"greater_is_better is {args.greater_is_better}, but the sweep's metric.goal is {metric.goal!r}: "
                 "correct the one that is wrong"
             )
+
+
+def _check_saving(args: TrainingArguments) -> None:
+    """Raise ConfigurationError where a checkpoint may lack what a training that resumes from it needs."""
+    if args.save_strategy == SaveStrategy.BEST:
+        raise ConfigurationError(
+            "save_strategy 'best' keeps no checkpoint to resume from at the asked evaluation: "
+            "set it to 'steps' or 'epoch'"
+        )
+    if args.save_strategy == SaveStrategy.STEPS and args.eval_strategy == IntervalStrategy.EPOCH:
+        raise ConfigurationError(
+            "save_strategy 'steps' saves at the end of an epoch before eval_strategy 'epoch' evaluates it, and a "
+            "training that resumes from there never does: set both to 'epoch', or both to 'steps'"
+        )
+
+
+def _is_behind(args: TrainingArguments, state: TrainerState, past: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a checkpoint is at the end of an epoch that was not evaluated before it was saved."""
+    is_end = state.global_step == state.max_steps or float(state.epoch or 0).is_integer()
+    is_due = args.eval_strategy == IntervalStrategy.EPOCH and is_end and args.eval_delay <= (state.epoch or 0)
+    return is_due and (not past or past[-1]["step"] != state.global_step)
 
 
 def _outlives_attempt(args: TrainingArguments) -> bool:

@@ -8,6 +8,7 @@ import csv
 import difflib
 import json
 import re
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import islice
@@ -40,7 +41,10 @@ def data_problems(dataset: Dataset, base: Path) -> list[Problem]:
         except ConfigurationError as error:
             problems.append(Problem(f"{_HERE}.{field}", file, _remedy(error, field, reference)))
             continue
-        wrong = list(_file_problems(dataset, found, field, file))
+        try:
+            wrong = list(_file_problems(dataset, found, field, file))
+        except OSError as error:
+            wrong = [Problem(f"{_HERE}.{field}", file, _closed(error))]
         if part == "train" and not wrong:
             wrong += _split_problems(dataset, found, f"{field} {file!r}")
         problems += wrong
@@ -82,19 +86,27 @@ def model_problems(model: str, base: Path) -> list[Problem]:
     """What is wrong with where a model is said to be; a name on the hub is not looked up."""
     reference, path = absolute_model(model, base), f"{_HERE}.model"
     try:
-        folder = Path(resolve(reference))
+        return list(_folder_problems(model, Path(resolve(reference)), path))
     except ConfigurationError as error:
         return [Problem(path, model, _remedy(error, "model", reference))]
+    except OSError as error:
+        return [Problem(path, model, _closed(error))]
+
+
+def _folder_problems(model: str, folder: Path, path: str) -> Iterator[Problem]:
     if not folder.is_absolute():
-        if re.fullmatch(_HUB_NAME, model):
-            return []
-        said = "is neither here nor a name that the hub can have: correct it, or give OWNER/NAME"
-        return [Problem(path, model, said)]
-    if not folder.is_dir():
-        return [Problem(path, model, "there is no such folder: give one that holds a model, or a name on the hub")]
-    if not (folder / "config.json").is_file():
-        return [Problem(path, model, "has no config.json: give the folder that save_pretrained has written")]
-    return []
+        if not re.fullmatch(_HUB_NAME, model):
+            said = "is neither here nor a name that the hub can have: correct it, or give OWNER/NAME"
+            yield Problem(path, model, said)
+    elif not folder.is_dir():
+        yield Problem(path, model, "there is no such folder: give one that holds a model, or a name on the hub")
+    elif not (folder / "config.json").is_file():
+        yield Problem(path, model, "has no config.json: give the folder that save_pretrained has written")
+
+
+def _closed(error: OSError) -> str:
+    """The remedy for a path that cannot even be looked at, as in a folder that is closed to this user."""
+    return f"cannot be read ({error.strerror}): give a path that your user may read, or correct it"
 
 
 def _remedy(error: ConfigurationError, field: str, value: str) -> str:
@@ -122,6 +134,7 @@ def _content_problems(dataset: Dataset, path: Path, field: str, file: str) -> It
 
 def _columns_of_table(path: Path, suffix: str) -> list[str]:
     """As the header line has them; raises OSError, ValueError and csv.Error for a file that is damaged there."""
+    csv.field_size_limit(sys.maxsize)
     layout = TSV_LAYOUT if suffix == ".tsv" else {}
     with path.open(newline="", encoding="utf-8-sig") as lines:
         head = [lines.readline(_MOST_BYTES), *islice(lines, 100)]

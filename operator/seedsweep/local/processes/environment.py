@@ -78,14 +78,24 @@ def absolute_model(model: str, base: Path) -> str:
 
 def is_on_hub(model: str, base: Path) -> bool:
     """Whether it is the name of one on a hub."""
-    return not model.startswith((".", "/", "~", PACKAGE)) and not (base / model).exists()
+    if model.startswith((".", "/", "~", PACKAGE)):
+        return False
+    try:
+        return not (base / model).exists()
+    except OSError:
+        # It may be in a folder that is closed to this user.
+        return False
 
 
 def absolute(reference: str, base: Path) -> str:
     """A file or folder as it is called anywhere; relative ones start from `base`."""
     if reference.startswith(PACKAGE):
         return reference
-    return str((base / Path(reference).expanduser()).resolve())
+    try:
+        return str((base / Path(reference).expanduser()).resolve())
+    except RuntimeError:
+        # A home folder of nobody, or links in a circle: there is nothing, which is said where it is looked for.
+        return str((base / reference).absolute())
 
 
 def launch_form(trainer: Trainer, variables: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from seedsweep.codes import bad_input
 from seedsweep.parts import require
 from seedsweep_trainer.data.damage import SUFFIXES, find_damage, wrong_separator
-from seedsweep_trainer.data.rows import TSV_LAYOUT
+from seedsweep_trainer.data.rows import TSV_LAYOUT, is_array
 
 MOST_ROWS = 100_000
 """That are looked at: sizes are sensible from them on."""
@@ -50,10 +50,9 @@ def _read(path: Path) -> Sequence[dict[str, object]]:
             if any(None in row for row in table):
                 raise ValueError("a row with more fields than the header line")
             return table
-        first = lines.readline()
-        if first.lstrip().startswith("["):
-            return _objects(json.loads(first + lines.read()))
-        return _objects([json.loads(line) for line in islice([first, *lines], MOST_ROWS) if line.strip()])
+        if is_array(path):
+            return _objects(json.load(lines))
+        return _objects([json.loads(line) for line in islice(lines, MOST_ROWS) if line.strip()])
 
 
 def _objects(items: list[object]) -> list[dict[str, object]]:
@@ -64,4 +63,9 @@ def _objects(items: list[object]) -> list[dict[str, object]]:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    """As the trainer has it: NaN is nothing, and 3.0 is 3."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else json.dumps(value, default=str)
