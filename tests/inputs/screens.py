@@ -106,7 +106,7 @@ def log(*, terminal: bool = False) -> str:
 def last(width: int) -> str:
     """The last screen of a run on this machine."""
     record, out = records.finished(), io.StringIO()
-    steps = list(next_steps(Path("runs/rte"), Record(record.sweep, record.episodes, record.cuts)))
+    steps = list(next_steps(Path("rte.yaml"), Path("runs/rte"), Record(record.sweep, record.episodes, record.cuts)))
     Console(file=out, width=width).print(last_screen(record.sweep, record.episodes, record.cuts, steps), crop=False)
     return out.getvalue()
 

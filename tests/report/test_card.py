@@ -218,6 +218,29 @@ def test_card_repeats_the_sweep_without_variables_pods_and_storage() -> None:
     assert repeated.spec.trainer.fine_tuning == record.sweep.spec.trainer.fine_tuning
 
 
+def test_commands_name_a_file_of_this_sweep_and_the_folder_of_its_record() -> None:
+    card = card_of(records.finished())
+    assert "Save the sweep below as `rte.yaml`." in card
+    assert "```sh\nseedsweep run rte.yaml\n```" in card
+    assert "```sh\nseedsweep run rte.yaml --out FOLDER --episode wi1-do0\n```" in card
+    assert parse_sweep(card.split("```yaml\n")[1].split("```")[0]).metadata.name == "rte"
+
+
+def test_no_line_of_the_card_can_be_read_as_part_of_a_list_before_it() -> None:
+    origin = Provenance(base_weights="ab12", examples=PartCounts(train=800, validation=200))
+    card = card_of(records.finished().with_status(provenance=origin))
+    outside_of_fences = "".join(card.split("```")[::2])
+    assert not [line for line in outside_of_fences.splitlines() if line.startswith(" ")]
+
+
+def test_without_published_curves_the_card_compares_with_no_record() -> None:
+    record = records.finished()
+    sampled = [e.evolve(status=e.status.evolve(sampled=True)) for e in record.episodes]
+    card = card_of(replace(record, episodes=sampled))
+    assert "seedsweep run rte.yaml\n" in card
+    assert "--episode" not in card
+
+
 def test_foreign_words_cannot_break_out_of_the_card() -> None:
     message = "</blockquote>\n# Best model ever | [click](http://example.org) `x`"
     condition = Condition(

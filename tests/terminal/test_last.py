@@ -21,7 +21,7 @@ from seedsweep.terminal import last_screen
 
 def screen(record: records.Record, directory: Path = Path("runs/rte"), *, width: int = 120) -> str:
     out = io.StringIO()
-    steps = list(next_steps(directory, Record(record.sweep, record.episodes, record.cuts)))
+    steps = list(next_steps(Path("rte.yaml"), directory, Record(record.sweep, record.episodes, record.cuts)))
     shown = last_screen(record.sweep, record.episodes, record.cuts, steps)
     Console(file=out, width=width).print(shown, crop=False)
     return out.getvalue()
@@ -135,7 +135,7 @@ def test_commands_are_never_broken_over_lines() -> None:
 
 
 def test_failed_sweep_says_how_to_start_anew() -> None:
-    assert "seedsweep run FILE --out ANOTHER_FOLDER" in screen(failed())
+    assert "seedsweep run rte.yaml --out ANOTHER_FOLDER" in screen(failed())
 
 
 def test_sweep_that_is_not_over_says_so() -> None:
