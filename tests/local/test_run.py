@@ -344,7 +344,9 @@ def test_episode_that_is_trained_again_is_the_same_bit_for_bit(seedsweep: Comman
     result = seedsweep(*fake_sweep.arguments("--episode", "wi1-do1"))
     assert result.code == 0
     said = " ".join(result.out.split())
-    assert f"wi1-do1 of fake is the same bit for bit in all 4 evaluations that are on record in {fake_sweep.out}" in said
+    assert (
+        f"wi1-do1 of fake is the same bit for bit in all 4 evaluations that are on record in {fake_sweep.out}" in said
+    )
     assert {path.name for path in fake_sweep.out.iterdir()} - names == {"reruns"}
     assert (fake_sweep.out / "episodes" / "wi1-do1.json").read_bytes() == record
 

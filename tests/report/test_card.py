@@ -45,6 +45,20 @@ def test_card_states_the_winner_with_its_seeds_and_score() -> None:
     assert "**0.7054** at evaluation 20 of 20; a constant answer scores 0.5270" in card
 
 
+@pytest.mark.parametrize(
+    ("losses", "decided"),
+    [((0.4, 0.5), "the lower validation loss"), ((0.4, 0.4), "a hash of the seeds"), ((None, None), "a hash of the")],
+)
+def test_a_winner_that_shares_its_score_is_not_called_the_one_with_the_highest(
+    losses: tuple[float | None, float | None], decided: str
+) -> None:
+    assert "this is the one with the highest validation accuracy." in card_of(records.finished())
+    card = card_of(records.tied(losses))
+    assert "this is one of those with the highest validation accuracy: wi0-do" in card
+    assert f" has the same score, and {decided}" in card
+    assert "the one with the highest" not in card
+
+
 MADE = answers.Average(members=3, score=0.71, members_score=0.7, handed_over=True)
 GAVE_WAY = answers.Average(members=3, score=0.6, members_score=0.7, reason="a <barrier>")
 

@@ -73,6 +73,12 @@ def test_it_says_whose_weights_were_handed_over_where_an_average_was_declared(av
     assert text in shown
 
 
+def test_a_tie_for_the_best_score_is_told_with_what_decided() -> None:
+    assert "the same score" not in screen(records.finished())
+    assert "the same score, and the lower validation loss decided" in screen(records.tied((0.4, 0.5)))
+    assert "the same score, and a hash of the seeds decided" in screen(records.tied((None, None)))
+
+
 def test_test_score_comes_with_its_interval_and_n() -> None:
     assert "0.6643, 95 % interval 0.6053 to 0.7195, n = 277" in screen(records.finished())
 

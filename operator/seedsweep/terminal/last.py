@@ -21,6 +21,7 @@ from seedsweep.report.facts import (
     lost_score,
     saved_share,
     steps_trained,
+    tie_words,
     wall_seconds,
     why_untested,
 )
@@ -80,7 +81,7 @@ def last_screen(
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     if status.best is not None:
-        for label, text in _result(sweep, status.best, status, len(episodes)):
+        for label, text in _result(sweep, status.best, status, episodes):
             facts.add_row(label, Wrapped(text))
     if status.provenance is not None:
         facts.add_row("data", Wrapped(data_words(status.provenance)))
@@ -119,11 +120,15 @@ def _headline(sweep: SeedSweep, status: SweepStatus) -> Iterator[RenderableType]
             yield Padding(Text(NOBODY_BEAT_A_CONSTANT), (0, 0, 0, 2))
 
 
-def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) -> Iterator[tuple[str, str]]:
+def _result(
+    sweep: SeedSweep, best: Best, status: SweepStatus, episodes: Sequence[Episode]
+) -> Iterator[tuple[str, str]]:
     seeds = f"weight-init seed {best.weight_init}, data-order seed {best.data_order}"
     at = f"evaluation {best.evaluation}" + (f" of {status.evaluations}" if status.evaluations else "")
     yield "seeds", f"{seeds}; best at {at}"
     yield "validation", score_text(best.score) + _against(best.baseline)
+    if tie := tie_words(best, episodes):
+        yield "", tie
     if lost := lost_score(best):
         yield "", lost
     if best.average is not None:
@@ -134,7 +139,7 @@ def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) ->
         yield "test", untested
     else:
         extreme = "highest" if sweep.spec.trainer.maximize else "lowest"
-        yield "test", f"no test set: the {extreme} of {episodes} on the data that chose it, so optimistic"
+        yield "test", f"no test set: the {extreme} of {len(episodes)} on the data that chose it, so optimistic"
     handed_over = status.condition("HandedOver")
     if best.exported is not None:
         yield "copy", best.exported

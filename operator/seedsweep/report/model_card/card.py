@@ -14,7 +14,7 @@ from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
-from seedsweep.report.facts import beats_constant, has_lost, saved_share, steps_trained, warnings
+from seedsweep.report.facts import beats_constant, has_lost, saved_share, steps_trained, tie_words, warnings
 from seedsweep.report.model_card.foreign import as_code, as_text
 from seedsweep.report.model_card.repetition import repetition_section
 from seedsweep.report.model_card.scores import scores_section
@@ -81,7 +81,7 @@ def model_card(
     record = _record(sweep, layout, episodes, cuts)
     parts = [
         _front_matter(sweep),
-        _heading(sweep, status, status.best, len(layout.episodes) - status.counts.unused),
+        _heading(record, status, status.best),
         *([average_section(status.best.average)] if status.best.average is not None else []),
         PLACE_FOR_TEST,
         "\n".join(_choice(layout, status, status.best, record)),
@@ -136,7 +136,8 @@ def _is_on_hub(model: str) -> bool:
     return not model.startswith((".", "/", "~", "package:")) and model.count("/") <= 1
 
 
-def _heading(sweep: SeedSweep, status: SweepStatus, best: Best, t: int) -> str:
+def _heading(record: Record, status: SweepStatus, best: Best) -> str:
+    sweep, t = record.sweep, len(record.episodes) - status.counts.unused
     metric, tuning = as_text(metric_words(sweep.spec.trainer, status)), sweep.spec.trainer.fine_tuning
     extreme = "highest" if sweep.spec.trainer.maximize else "lowest"
     of = f"{as_code(tuning.model)}, fine-tuned" if tuning is not None else "A model, trained"
@@ -148,10 +149,11 @@ def _heading(sweep: SeedSweep, status: SweepStatus, best: Best, t: int) -> str:
         if single
         else f"weight-init seed {best.weight_init}, data-order seed {best.data_order}"
     )
-    which = f"the one with the {extreme} validation {metric}"
+    tie = tie_words(best, record.episodes)
+    which = f"{'one of those' if tie else 'the one'} with the {extreme} validation {metric}{f': {tie}' if tie else ''}"
     this = f"this is {which}"
     if sweep.spec.result == "average":
-        this = f"the winner is {which}, and an average of weights was declared as the result: see below"
+        this = f"the winner is {which}; an average of weights was declared as the result: see below"
     lines = [
         f"# {sweep.metadata.name}: the best of {counted(t, 'episode')}",
         "",
