@@ -203,7 +203,7 @@ def test_a_run_leaves_what_its_report_compares_models_with(finished: tuple[Path,
     assert findings.verdict.runner_up is not None
     assert findings.apart is not None
     page = (finished[1] / "report.html").read_text()
-    assert "the runner-up, are " in page
+    assert ", the runner-up" in page
     assert "Luck and skill apart" in page
     assert "The training loss, a mean over the steps before an evaluation, was " in page
 

@@ -79,6 +79,14 @@ def test_a_tie_for_the_best_score_is_told_with_what_decided() -> None:
     assert "the same score, and a hash of the seeds decided" in screen(records.tied((None, None)))
 
 
+def test_what_is_known_of_the_runner_up_stands_below_the_scores() -> None:
+    record, out = records.finished(), io.StringIO()
+    noise = "within noise of wi0-do0, the runner-up: p = 1.000 on the same 400 examples"
+    Console(file=out, width=120).print(last_screen(record.sweep, record.episodes, record.cuts, [], noise))
+    assert re.search(f"test +0.6643.*\n +noise +{noise}", out.getvalue())
+    assert "noise" not in screen(record)
+
+
 def test_test_score_comes_with_its_interval_and_n() -> None:
     assert "0.6643, 95 % interval 0.6053 to 0.7195, n = 277" in screen(records.finished())
 

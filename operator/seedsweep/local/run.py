@@ -30,6 +30,7 @@ from seedsweep.report.words import end_words
 from seedsweep.terminal import LiveView, last_screen
 from seedsweep.terminal.live import Show
 from seedsweep.terminal.moment import progress_text
+from seedsweep.terminal.noise import noise_words
 from seedsweep.web.page import LivePage
 
 
@@ -115,7 +116,7 @@ def show_result(file: Path, directory: RunDirectory, console: Console, page: Liv
     """Show the last screen of what is on record of the sweep in a file; the exit code says how it ended."""
     record = read_record(directory.root)
     steps = list(next_steps(file, directory.root, record))
-    console.print(last_screen(record.sweep, record.episodes, record.cuts, steps), crop=False)
+    console.print(last_screen(*record, steps, noise_words(directory.root, record)), crop=False)
     if page is not None:
         page.end(end_words(record.sweep.metadata.name, record.sweep.status or SweepStatus()), steps)
     return exit_of(record.sweep.status)

@@ -10,7 +10,7 @@ from seedsweep.terminal.last import NextStep
 def see_report(directory: Path) -> NextStep:
     """Open the report."""
     report = shlex.quote(str(directory / REPORT))
-    return NextStep("See every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
+    return NextStep("See the verdict, every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
 
 
 def load_winner(directory: Path) -> NextStep:
@@ -22,6 +22,6 @@ def load_winner(directory: Path) -> NextStep:
 
 
 def read_card(directory: Path) -> NextStep:
-    """Read what the winner is worth and how it was chosen."""
+    """Read the winner's scores and how it was chosen."""
     card = shlex.quote(str(directory / "best" / "README.md"))
-    return NextStep("Read what the winner is worth, and publish that with it", [f"less {card}"])
+    return NextStep("Read the winner's scores and how it was chosen, and publish that with it", [f"less {card}"])

@@ -63,7 +63,11 @@ class NextStep(NamedTuple):
 
 
 def last_screen(
-    sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[Cut], steps: Sequence[NextStep]
+    sweep: SeedSweep,
+    episodes: Sequence[Episode],
+    cuts: Sequence[Cut],
+    steps: Sequence[NextStep],
+    noise: str = "",
 ) -> RenderableType:
     """What to show when a sweep is over, or when its runner ends.
 
@@ -74,6 +78,7 @@ def last_screen(
         episodes: all on record.
         cuts: all on record.
         steps: what to type next, in the world it ran in.
+        noise: whether the winner is within noise of the runner-up, in words; empty where that is not known.
     """
     status = sweep.status or SweepStatus()
     lost = casualties(episodes)
@@ -83,6 +88,8 @@ def last_screen(
     if status.best is not None:
         for label, text in _result(sweep, status.best, status, episodes):
             facts.add_row(label, Wrapped(text))
+    if noise:
+        facts.add_row("noise", Wrapped(noise))
     if status.provenance is not None:
         facts.add_row("data", Wrapped(data_words(status.provenance)))
     for cut in cuts:
