@@ -110,6 +110,10 @@ def test_card_of_a_cut_states_its_evaluation_and_threshold_and_of_how_many() -> 
     assert f"| 6 | 3 | 8 | {record.cuts[0].data.threshold:.4f} |" in card_of(record)
 
 
+def test_card_states_the_cost_in_places_whatever_these_were() -> None:
+    assert "\nPlaces (GPUs, or processes on a machine without one) were held for 7 min" in card_of(records.finished())
+
+
 def test_card_of_a_cut_withholds_the_expected_best_with_the_reason() -> None:
     card = card_of(records.finished())
     assert "**Expected best of n runs** is withheld: the survivors ran to the end because they were ahead" in card

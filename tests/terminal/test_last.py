@@ -131,6 +131,14 @@ def test_full_cost_in_seconds_is_called_an_estimate() -> None:
     assert "places held for 7 min, about 13 min if all had trained fully" in text
 
 
+def test_full_cost_in_seconds_is_left_out_where_it_reads_as_what_was_held() -> None:
+    record = records.finished()
+    nearly_all = record.status.cost.evolve(useful_steps=1_600, overshoot_steps=0, wasted_steps=0, full_steps=1_605)
+    text = screen(record.with_status(cost=nearly_all))
+    assert "places held for 7 min" in text
+    assert "if all had trained fully" not in text
+
+
 def test_failure_comes_first_with_its_reason_and_the_remedy() -> None:
     lines = screen(failed()).splitlines()
     assert "failed: BadConfiguration" in lines[0]

@@ -16,7 +16,7 @@ from seedsweep.api.episode import BestEvaluation, Episode
 from seedsweep.api.reading.scalars import TooLargeError, resolve
 from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
-from seedsweep.report.words import one_line, score_text
+from seedsweep.report.words import duration_text, one_line, score_text
 
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
 _WARNINGS = {
@@ -120,6 +120,13 @@ def full_seconds(cost: Cost) -> float | None:
     if not trained or not cost.full_steps or not cost.gpu_seconds:
         return None
     return cost.gpu_seconds / trained * cost.full_steps
+
+
+def full_duration(cost: Cost) -> str:
+    """The same in words; empty where it is not known, or reads as what places were held for."""
+    full = full_seconds(cost)
+    text = duration_text(full) if full is not None else ""
+    return "" if text == duration_text(cost.gpu_seconds) else text
 
 
 def wall_seconds(status: SweepStatus) -> float | None:

@@ -22,7 +22,7 @@ from seedsweep.report.episodes import episode_rows, rung_titles
 from seedsweep.report.facts import (
     casualties,
     cost_lines,
-    full_seconds,
+    full_duration,
     has_test_set,
     imported_from,
     saved_share,
@@ -137,7 +137,7 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         tie=tie_words(status.best, episodes) if status.best is not None else "",
         saved=saved_share(status.cost),
         wall=wall_seconds(status),
-        full_seconds=full_seconds(status.cost),
+        full_duration=full_duration(status.cost),
         sweep_yaml=yaml_text(sweep),
         imported=imported_from(status),
         untested=why_untested(sweep),

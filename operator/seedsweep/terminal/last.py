@@ -17,7 +17,7 @@ from seedsweep.report.facts import (
     Casualty,
     beats_constant,
     casualties,
-    full_seconds,
+    full_duration,
     lost_score,
     saved_share,
     steps_trained,
@@ -194,10 +194,10 @@ def _cost(cost: Cost, status: SweepStatus) -> Iterator[tuple[str, str]]:
     kinds = (("overshoot", cost.overshoot_steps), ("wasted", cost.wasted_steps), ("audit", cost.audit_steps))
     extra = ", ".join(f"{steps:,} {kind}" for kind, steps in kinds if steps)
     yield "cost", text + (f" ({extra} included)" if extra else "")
-    wall, full = wall_seconds(status), full_seconds(cost)
+    wall, full = wall_seconds(status), full_duration(cost)
     times = [duration_text(wall)] if wall is not None else []
     if cost.gpu_seconds:
-        fully = f", about {duration_text(full)} if all had trained fully" if full is not None else ""
+        fully = f", about {full} if all had trained fully" if full else ""
         times.append(f"places held for {duration_text(cost.gpu_seconds)}{fully}")
     if times:
         yield "time", "; ".join(times)

@@ -220,5 +220,6 @@ def _cost(status: SweepStatus) -> Iterator[str]:
     yield f"{text}{f' ({extra} included)' if extra else ''}."
     if cost.gpu_seconds:
         spared = f", about {duration_text(cost.saved_gpu_seconds)} saved" if cost.saved_gpu_seconds else ""
-        yield f"GPUs (or processes where there is none) were held for {duration_text(cost.gpu_seconds)}{spared}."
+        held = duration_text(cost.gpu_seconds)
+        yield f"Places (GPUs, or processes on a machine without one) were held for {held}{spared}."
     yield ""
