@@ -21,6 +21,7 @@ from seedsweep.report.facts import steps_trained
 from seedsweep.report.findings.all_findings import findings_of
 from seedsweep.report.record import read_record
 from seedsweep.report.statistics.whole import whole_runs
+from seedsweep.terminal.folder import use_winner
 from seedsweep_trainer.storage.durable import broken, digests
 from seedsweep_trainer.storage.folders import LocalFolders, Stored, find_best
 
@@ -89,6 +90,14 @@ def test_winner_is_handed_over_with_the_weights_of_its_best_evaluation(finished:
     handed, recorded = (load_file(folder / "model.safetensors") for folder in folders)
     assert handed.keys() == recorded.keys()
     assert all(handed[name].equal(recorded[name]) for name in handed)
+
+
+def test_the_lines_of_the_last_screen_ask_the_winner(
+    finished: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = use_winner(finished[1], read_record(finished[1]).sweep)
+    exec("\n".join(step.commands), {})
+    assert "'score': " in capsys.readouterr().out
 
 
 def test_winners_card_tells_the_end_of_the_sweep_and_the_test_score(finished: tuple[Path, Path]) -> None:

@@ -11,12 +11,15 @@ from rich.console import Console
 from inputs import records
 from inputs.floored import floored
 from seedsweep.api.core.objects import Condition
+from seedsweep.api.finetuning import Dataset
 from seedsweep.api.status import Average
 from seedsweep.api.sweep import Export
 from seedsweep.local.next_steps import next_steps
 from seedsweep.report.facts import warnings
 from seedsweep.report.record import Record
 from seedsweep.terminal import last_screen
+from seedsweep.terminal.folder import PAIR_TASKS, use_winner
+from seedsweep_trainer.data.glue import GLUE
 
 
 def screen(record: records.Record, directory: Path = Path("runs/rte"), *, width: int = 120) -> str:
@@ -154,6 +157,37 @@ def test_commands_are_never_broken_over_lines() -> None:
     long = Path("runs") / ("x" * 100)
     lines = screen(records.finished(), long, width=60).splitlines()
     assert any(line.strip() == f"python -m webbrowser {long}/report.html" for line in lines)
+
+
+ONE = "print(ask('a sentence'))"
+TWO = "print(ask({'text': 'a sentence', 'text_pair': 'another'}))"
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "asked"),
+    [
+        ({"task": "cola", "path": "glue"}, "Use the winner in Python", ONE),
+        ({"task": "rte", "path": "glue"}, "Use the winner in Python", TWO),
+        ({"train": "a.csv", "validation": "b.csv"}, "Use the winner in Python", ONE),
+        (
+            {"train": "a.csv", "validation": "b.csv", "columns": {"textPair": "b"}, "kind": "regression"},
+            "Use the winner in Python (`score` is the value)",
+            TWO,
+        ),
+    ],
+)
+def test_the_winner_is_asked_about_an_input_of_its_kind(data: dict[str, object], what: str, asked: str) -> None:
+    sweep = records.finished().sweep
+    tuning = sweep.spec.trainer.fine_tuning
+    assert tuning is not None
+    trainer = sweep.spec.trainer.evolve(fine_tuning=tuning.evolve(dataset=Dataset.model_validate(data)))
+    step = use_winner(Path("runs/x"), sweep.evolve(spec=sweep.spec.evolve(trainer=trainer)))
+    model = "ask = pipeline('text-classification', 'runs/x/best', truncation=True)"
+    assert step == (what, ["from transformers import pipeline", model, asked])
+
+
+def test_tasks_about_two_sentences_are_those_whose_files_have_two() -> None:
+    assert {name for name, task in GLUE.items() if task.columns.text_pair is not None} == PAIR_TASKS
 
 
 def test_failed_sweep_says_how_to_start_anew() -> None:

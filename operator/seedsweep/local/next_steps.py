@@ -8,7 +8,7 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.report.facts import casualties
 from seedsweep.report.record import Record
 from seedsweep.terminal import NextStep
-from seedsweep.terminal.folder import load_winner, read_card, see_report
+from seedsweep.terminal.folder import read_card, see_report, use_winner
 
 
 def next_steps(file: Path, directory: Path, record: Record) -> Iterator[NextStep]:
@@ -31,7 +31,7 @@ def next_steps(file: Path, directory: Path, record: Record) -> Iterator[NextStep
     if best is None:
         return
     if best.weights is not None:
-        yield load_winner(directory)
+        yield use_winner(directory, record.sweep)
         if (directory / "best" / "README.md").exists():
             yield read_card(directory)
     if any(episode.status.sampled for episode in record.episodes):
