@@ -275,10 +275,12 @@ def test_the_status_says_in_one_line_what_happens(suspend):
     assert "\n" not in todo.status.message
 
 
-@pytest.mark.parametrize(("t", "words"), [(1, "1 episode has yet"), (2, "2 episodes have yet")])
+@pytest.mark.parametrize(
+    ("t", "words"), [(1, "1 episode has yet to reach its rung"), (2, "2 episodes have yet to reach their rung")]
+)
 def test_it_counts_who_has_yet_to_reach_a_rung(t, words):
     todo = look(study(t, (3, 1)), running(0, 0.1))
-    assert todo.status.message.startswith(f"{words} to reach their rung")
+    assert todo.status.message.startswith(f"{words};")
 
 
 def test_without_storage_a_survivor_starts_again_from_its_seeds_and_that_is_counted():

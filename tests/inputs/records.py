@@ -179,6 +179,21 @@ def fully_trained(weight_inits: int = 4, data_orders: int = 2) -> Record:
     return Record(sweep.model_copy(update={"status": status}), episodes, [])
 
 
+def tied(losses: tuple[float | None, float | None]) -> Record:
+    """As `finished`, but the second best has the winner's score; the validation losses of the winner, and its."""
+    record = finished()
+    ended = [e for e in record.episodes if e.status.state == "Finished"]
+    winner, second = sorted(ended, key=lambda e: -_score(e.status.best))[:2]
+    bests = {
+        e.spec.id: BestEvaluation(score=_score(winner.status.best), evaluation=EVALUATIONS, loss=loss)
+        for e, loss in zip((winner, second), losses, strict=True)
+    }
+    return replace(
+        record,
+        episodes=[e.evolve(status=e.status.evolve(best=bests.get(e.spec.id, e.status.best))) for e in record.episodes],
+    )
+
+
 def audited(finals: Mapping[str, float]) -> Record:
     """As `finished`, but these losers were drawn with a chance of 40 % and trained on, to a best score each."""
     record = finished()

@@ -21,6 +21,7 @@ from seedsweep.report.facts import steps_trained
 from seedsweep.report.findings.all_findings import findings_of
 from seedsweep.report.record import read_record
 from seedsweep.report.statistics.whole import whole_runs
+from seedsweep.terminal.folder import use_winner
 from seedsweep_trainer.storage.durable import broken, digests
 from seedsweep_trainer.storage.folders import LocalFolders, Stored, find_best
 
@@ -89,6 +90,14 @@ def test_winner_is_handed_over_with_the_weights_of_its_best_evaluation(finished:
     handed, recorded = (load_file(folder / "model.safetensors") for folder in folders)
     assert handed.keys() == recorded.keys()
     assert all(handed[name].equal(recorded[name]) for name in handed)
+
+
+def test_the_lines_of_the_last_screen_ask_the_winner(
+    finished: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = use_winner(finished[1], read_record(finished[1]).sweep)
+    exec("\n".join(step.commands), {})
+    assert "'score': " in capsys.readouterr().out
 
 
 def test_winners_card_tells_the_end_of_the_sweep_and_the_test_score(finished: tuple[Path, Path]) -> None:
@@ -203,7 +212,7 @@ def test_a_run_leaves_what_its_report_compares_models_with(finished: tuple[Path,
     assert findings.verdict.runner_up is not None
     assert findings.apart is not None
     page = (finished[1] / "report.html").read_text()
-    assert "the runner-up, are " in page
+    assert ", the runner-up" in page
     assert "Luck and skill apart" in page
     assert "The training loss, a mean over the steps before an evaluation, was " in page
 
@@ -213,7 +222,7 @@ def test_episode_is_the_same_in_a_process_of_its_own(finished: tuple[Path, Path]
     seeds = winner.removeprefix("wi").replace("-do", ",")
     result = seedsweep("run", str(finished[0]), "--out", str(finished[1]), "--episode", seeds)
     assert result.code == 0, result.out
-    assert "the same bit for bit in all 10 recorded evaluations" in result.out
+    assert "the same bit for bit in all 10 evaluations that are on record in" in result.out
 
 
 class Watch:

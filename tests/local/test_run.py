@@ -343,7 +343,10 @@ def test_episode_that_is_trained_again_is_the_same_bit_for_bit(seedsweep: Comman
     record = (fake_sweep.out / "episodes" / "wi1-do1.json").read_bytes()
     result = seedsweep(*fake_sweep.arguments("--episode", "wi1-do1"))
     assert result.code == 0
-    assert "wi1-do1 is the same bit for bit" in result.out
+    said = " ".join(result.out.split())
+    assert (
+        f"wi1-do1 of fake is the same bit for bit in all 4 evaluations that are on record in {fake_sweep.out}" in said
+    )
     assert {path.name for path in fake_sweep.out.iterdir()} - names == {"reruns"}
     assert (fake_sweep.out / "episodes" / "wi1-do1.json").read_bytes() == record
 
@@ -357,6 +360,37 @@ def test_episode_that_comes_out_differently_is_said(seedsweep: Command, fake_swe
     result = seedsweep(*fake_sweep.arguments("--episode", "1,1"))
     assert result.code == 1
     assert "score of evaluation 3 was" in result.out
+
+
+def test_an_episode_is_never_compared_with_the_record_of_another_sweep(
+    seedsweep: Command, fake_sweep: FakeSweep
+) -> None:
+    assert seedsweep(*fake_sweep.arguments()).code == 0
+    other = json.loads(fake_sweep.write().read_text())
+    other["metadata"]["name"] = "other"
+    renamed = fake_sweep.folder / "renamed.yaml"
+    renamed.write_text(json.dumps(other))
+    result = seedsweep("run", str(renamed), "--out", str(fake_sweep.out), "--episode", "wi1-do1")
+    assert result.code == 2
+    assert "metadata.name" in result.err
+    assert f"is not what {fake_sweep.out} was recorded with" in result.err
+    fake_sweep.evaluations = 12
+    result = seedsweep(*fake_sweep.arguments("--episode", "wi1-do1"))
+    assert result.code == 2
+    assert "spec.trainer.config" in result.err
+    assert not (fake_sweep.out / "reruns").exists()
+
+
+def test_the_command_that_retrains_the_winner_names_the_file_that_was_run(
+    seedsweep: Command, fake_sweep: FakeSweep
+) -> None:
+    result = seedsweep(*fake_sweep.arguments())
+    winner = fake_sweep.record.sweep.status
+    assert winner is not None
+    assert winner.best is not None
+    again = f"run {fake_sweep.folder / 'sweep.yaml'} --out {fake_sweep.out} --episode {winner.best.episode}"
+    assert f"seedsweep {again}" in result.out
+    assert seedsweep(*again.split()).code == 0
 
 
 def test_only_recorded_episodes_can_be_trained_again(seedsweep: Command, fake_sweep: FakeSweep) -> None:

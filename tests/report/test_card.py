@@ -45,6 +45,20 @@ def test_card_states_the_winner_with_its_seeds_and_score() -> None:
     assert "**0.7054** at evaluation 20 of 20; a constant answer scores 0.5270" in card
 
 
+@pytest.mark.parametrize(
+    ("losses", "decided"),
+    [((0.4, 0.5), "the lower validation loss"), ((0.4, 0.4), "a hash of the seeds"), ((None, None), "a hash of the")],
+)
+def test_a_winner_that_shares_its_score_is_not_called_the_one_with_the_highest(
+    losses: tuple[float | None, float | None], decided: str
+) -> None:
+    assert "this is the one with the highest validation accuracy." in card_of(records.finished())
+    card = card_of(records.tied(losses))
+    assert "this is one of those with the highest validation accuracy: wi0-do" in card
+    assert f" has the same score, and {decided}" in card
+    assert "the one with the highest" not in card
+
+
 MADE = answers.Average(members=3, score=0.71, members_score=0.7, handed_over=True)
 GAVE_WAY = answers.Average(members=3, score=0.6, members_score=0.7, reason="a <barrier>")
 
@@ -94,6 +108,10 @@ def test_who_finished_and_is_outranked_since_the_sweep_got_more_seeds_counts_as_
 def test_card_of_a_cut_states_its_evaluation_and_threshold_and_of_how_many() -> None:
     record = records.finished()
     assert f"| 6 | 3 | 8 | {record.cuts[0].data.threshold:.4f} |" in card_of(record)
+
+
+def test_card_states_the_cost_in_places_whatever_these_were() -> None:
+    assert "\nPlaces (GPUs, or processes on a machine without one) were held for 7 min" in card_of(records.finished())
 
 
 def test_card_of_a_cut_withholds_the_expected_best_with_the_reason() -> None:
@@ -216,6 +234,29 @@ def test_card_repeats_the_sweep_without_variables_pods_and_storage() -> None:
     repeated = parse_sweep(card.split("```yaml\n")[1].split("```")[0])
     assert Layout.of(repeated).episodes == Layout.of(record.sweep).episodes
     assert repeated.spec.trainer.fine_tuning == record.sweep.spec.trainer.fine_tuning
+
+
+def test_commands_name_a_file_of_this_sweep_and_the_folder_of_its_record() -> None:
+    card = card_of(records.finished())
+    assert "Save the sweep below as `rte.yaml`." in card
+    assert "```sh\nseedsweep run rte.yaml\n```" in card
+    assert "```sh\nseedsweep run rte.yaml --out FOLDER --episode wi1-do0\n```" in card
+    assert parse_sweep(card.split("```yaml\n")[1].split("```")[0]).metadata.name == "rte"
+
+
+def test_no_line_of_the_card_can_be_read_as_part_of_a_list_before_it() -> None:
+    origin = Provenance(base_weights="ab12", examples=PartCounts(train=800, validation=200))
+    card = card_of(records.finished().with_status(provenance=origin))
+    outside_of_fences = "".join(card.split("```")[::2])
+    assert not [line for line in outside_of_fences.splitlines() if line.startswith(" ")]
+
+
+def test_without_published_curves_the_card_compares_with_no_record() -> None:
+    record = records.finished()
+    sampled = [e.evolve(status=e.status.evolve(sampled=True)) for e in record.episodes]
+    card = card_of(replace(record, episodes=sampled))
+    assert "seedsweep run rte.yaml\n" in card
+    assert "--episode" not in card
 
 
 def test_foreign_words_cannot_break_out_of_the_card() -> None:

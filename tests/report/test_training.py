@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inputs import records
-from report.pages import words_of
+from report.pages import text_of, words_of
 from seedsweep.contract.training import COLUMNS, FILE, Interval, parse_training, training_bytes
 from seedsweep.report.beside import Beside, read_beside
 from seedsweep.report.episodes import episodes_table
+from seedsweep.report.exports import write_everything
 from seedsweep.report.figures.drawing import page_svg
 from seedsweep.report.figures.losses import losses_figure
 from seedsweep.report.figures.selection import drawn_curves
+from seedsweep.report.page import write_report
 from seedsweep.report.record import Record, read_record
 from seedsweep.report.training import last_losses, training_of, training_table
 
@@ -64,6 +66,20 @@ def test_page_and_table_tell_the_losses_and_the_share_of_evaluations() -> None:
     table = training_table(of(record), known)
     assert table is not None
     assert table.rows[1] == (record.episodes[0].spec.id.name, 2, 20, None, 3.0, 1.0)
+
+
+def test_the_page_says_how_to_get_the_numbers_of_the_losses_and_where_they_are_then(tmp_path: Path) -> None:
+    folder = records.write(tmp_path, records.finished())
+    for episode in records.finished().episodes:
+        for attempt in episode.status.attempts:
+            place = folder / "attempts" / attempt.uid
+            place.mkdir(parents=True, exist_ok=True)
+            (place / FILE).write_bytes(training_bytes([line(at) for at in range(1, attempt.evaluations + 1)]))
+    page = text_of(write_report(folder).read_text())
+    assert "run seedsweep report on the folder of this page: it writes them to report/training.csv" in page
+    assert not (folder / "report").exists()
+    write_everything(folder, read_record(folder), lambda *_: None)
+    assert (folder / "report" / "training.csv").exists()
 
 
 def test_where_nothing_is_known_it_is_said_and_there_is_no_table() -> None:

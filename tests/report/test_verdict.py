@@ -10,6 +10,7 @@ import pytest
 from inputs import records
 from report.pages import words_of
 from seedsweep.api.cut import CutData
+from seedsweep.api.finetuning import Metric
 from seedsweep.api.provenance import PartCounts, Provenance
 from seedsweep.api.sweep import Storage
 from seedsweep.contract.conditions import FILE as CONDITIONS
@@ -90,7 +91,8 @@ def test_winner_and_runner_up_are_compared_on_the_same_examples() -> None:
     said = np.array([each.answers for each in those])
     assert found.test == paired_test(Answers("accuracy", np.array(those[0].labels), said))
     words = words_of(record, known)
-    assert f"{found.winner} and {found.episode}, the runner-up, are " in words
+    assert f"{found.winner} is {found.words}: the difference is " in words
+    assert f", {found.test.second_alone:,} by the second alone)" in words
     assert "the same episode would win with a chance of" in words
 
 
@@ -260,4 +262,22 @@ def test_one_example_and_one_kept_are_told_in_the_singular() -> None:
         said = labels if name == whole.status.best.episode else [1 - labels[0], *labels[1:]]
         at = records_best(whole, name)
         found[name, at] = Predictions(at, "accuracy", None, [*range(20)], labels, said)
-    assert "the first alone answers 1 example better, the second alone 0)" in words_of(whole, Beside(found))
+    assert "1 example right by the first alone, 0 by the second alone)" in words_of(whole, Beside(found))
+
+
+def test_numbers_are_told_as_more_or_less_close_and_not_as_right() -> None:
+    record = records.fully_trained(2, 1)
+    assert record.status.best is not None
+    metric = Metric(name="mse", goal="minimize")
+    trainer = record.sweep.spec.trainer
+    assert trainer.fine_tuning is not None
+    trainer = trainer.evolve(fine_tuning=trainer.fine_tuning.evolve(metric=metric))
+    sweep = record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer))
+    labels, winner = [float(i) for i in range(20)], record.status.best.episode
+    found = {}
+    for name in ("wi0-do0", "wi1-do0"):
+        said = [label + (0.125 if name == winner else 0.5) for label in labels]
+        at = records_best(record, name)
+        found[name, at] = Predictions(at, "mse", None, [*range(20)], labels, said)
+    words = words_of(replace(record, sweep=sweep), Beside(found))
+    assert "20 examples answered more closely by the first, 0 by the second)" in words

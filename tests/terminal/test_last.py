@@ -11,17 +11,20 @@ from rich.console import Console
 from inputs import records
 from inputs.floored import floored
 from seedsweep.api.core.objects import Condition
+from seedsweep.api.finetuning import Dataset
 from seedsweep.api.status import Average
 from seedsweep.api.sweep import Export
 from seedsweep.local.next_steps import next_steps
 from seedsweep.report.facts import warnings
 from seedsweep.report.record import Record
 from seedsweep.terminal import last_screen
+from seedsweep.terminal.folder import PAIR_TASKS, use_winner
+from seedsweep_trainer.data.glue import GLUE
 
 
 def screen(record: records.Record, directory: Path = Path("runs/rte"), *, width: int = 120) -> str:
     out = io.StringIO()
-    steps = list(next_steps(directory, Record(record.sweep, record.episodes, record.cuts)))
+    steps = list(next_steps(Path("rte.yaml"), directory, Record(record.sweep, record.episodes, record.cuts)))
     shown = last_screen(record.sweep, record.episodes, record.cuts, steps)
     Console(file=out, width=width).print(shown, crop=False)
     return out.getvalue()
@@ -73,6 +76,20 @@ def test_it_says_whose_weights_were_handed_over_where_an_average_was_declared(av
     assert text in shown
 
 
+def test_a_tie_for_the_best_score_is_told_with_what_decided() -> None:
+    assert "the same score" not in screen(records.finished())
+    assert "the same score, and the lower validation loss decided" in screen(records.tied((0.4, 0.5)))
+    assert "the same score, and a hash of the seeds decided" in screen(records.tied((None, None)))
+
+
+def test_what_is_known_of_the_runner_up_stands_below_the_scores() -> None:
+    record, out = records.finished(), io.StringIO()
+    noise = "within noise of wi0-do0, the runner-up: p = 1.000 on the same 400 examples"
+    Console(file=out, width=120).print(last_screen(record.sweep, record.episodes, record.cuts, [], noise))
+    assert re.search(f"test +0.6643.*\n +noise +{noise}", out.getvalue())
+    assert "noise" not in screen(record)
+
+
 def test_test_score_comes_with_its_interval_and_n() -> None:
     assert "0.6643, 95 % interval 0.6053 to 0.7195, n = 277" in screen(records.finished())
 
@@ -117,6 +134,14 @@ def test_full_cost_in_seconds_is_called_an_estimate() -> None:
     assert "places held for 7 min, about 13 min if all had trained fully" in text
 
 
+def test_full_cost_in_seconds_is_left_out_where_it_reads_as_what_was_held() -> None:
+    record = records.finished()
+    nearly_all = record.status.cost.evolve(useful_steps=1_600, overshoot_steps=0, wasted_steps=0, full_steps=1_605)
+    text = screen(record.with_status(cost=nearly_all))
+    assert "places held for 7 min" in text
+    assert "if all had trained fully" not in text
+
+
 def test_failure_comes_first_with_its_reason_and_the_remedy() -> None:
     lines = screen(failed()).splitlines()
     assert "failed: BadConfiguration" in lines[0]
@@ -134,8 +159,39 @@ def test_commands_are_never_broken_over_lines() -> None:
     assert any(line.strip() == f"python -m webbrowser {long}/report.html" for line in lines)
 
 
+ONE = "print(ask('a sentence'))"
+TWO = "print(ask({'text': 'a sentence', 'text_pair': 'another'}))"
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "asked"),
+    [
+        ({"task": "cola", "path": "glue"}, "Use the winner in Python", ONE),
+        ({"task": "rte", "path": "glue"}, "Use the winner in Python", TWO),
+        ({"train": "a.csv", "validation": "b.csv"}, "Use the winner in Python", ONE),
+        (
+            {"train": "a.csv", "validation": "b.csv", "columns": {"textPair": "b"}, "kind": "regression"},
+            "Use the winner in Python (`score` is the value)",
+            TWO,
+        ),
+    ],
+)
+def test_the_winner_is_asked_about_an_input_of_its_kind(data: dict[str, object], what: str, asked: str) -> None:
+    sweep = records.finished().sweep
+    tuning = sweep.spec.trainer.fine_tuning
+    assert tuning is not None
+    trainer = sweep.spec.trainer.evolve(fine_tuning=tuning.evolve(dataset=Dataset.model_validate(data)))
+    step = use_winner(Path("runs/x"), sweep.evolve(spec=sweep.spec.evolve(trainer=trainer)))
+    model = "ask = pipeline('text-classification', 'runs/x/best', truncation=True)"
+    assert step == (what, ["from transformers import pipeline", model, asked])
+
+
+def test_tasks_about_two_sentences_are_those_whose_files_have_two() -> None:
+    assert {name for name, task in GLUE.items() if task.columns.text_pair is not None} == PAIR_TASKS
+
+
 def test_failed_sweep_says_how_to_start_anew() -> None:
-    assert "seedsweep run FILE --out ANOTHER_FOLDER" in screen(failed())
+    assert "seedsweep run rte.yaml --out ANOTHER_FOLDER" in screen(failed())
 
 
 def test_sweep_that_is_not_over_says_so() -> None:

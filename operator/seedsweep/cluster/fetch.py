@@ -38,7 +38,8 @@ from seedsweep.kube.objects.weights import ClaimFolder, Place, Uri, parse_place
 from seedsweep.report.record import IN_CLUSTER, Record, write_record
 from seedsweep.report.words import one_line
 from seedsweep.terminal import last_screen
-from seedsweep.terminal.folder import load_winner, read_card, see_report
+from seedsweep.terminal.folder import read_card, see_report, use_winner
+from seedsweep.terminal.noise import noise_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,11 @@ class Fetcher:
         gone = what_is_gone(record)
         reported = not gone and _write_report(self._partial)
         self._partial.replace(self._target)
-        steps = [load_winner(self._target), *([see_report(self._target)] if reported else [])]
+        steps = [use_winner(self._target, sweep), *([see_report(self._target)] if reported else [])]
         if (self._target / "best" / "README.md").exists():
             steps.append(read_card(self._target))
-        self._console.print(last_screen(sweep, record.episodes, record.cuts, steps), crop=False)
+        noise = noise_words(self._target, record)
+        self._console.print(last_screen(sweep, record.episodes, record.cuts, steps, noise), crop=False)
         if gone:
             self._tell(f"There is no report: {gone}")
 

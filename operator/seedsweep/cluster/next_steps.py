@@ -25,7 +25,7 @@ def next_steps(sweep: SeedSweep, episodes: Sequence[Episode]) -> Iterator[NextSt
         yield NextStep("Hand the winner over again: any change of its spec does it, once the cause is removed", [patch])
     elif status.phase == "Failed":
         again = [f"{kubectl} delete seedsweep {name}", f"{kubectl} apply -f FILE"]
-        yield NextStep("Start anew, which forgets this one (or give it another name)", again)
+        yield NextStep("Start anew from the sweep's FILE, which forgets this one (or give it another name)", again)
     report = f"seedsweep report sweep/{name} -n {sweep.metadata.namespace}"
     yield NextStep("Write its report: every curve, the cut and the statistics", [report])
     yield NextStep(

@@ -8,12 +8,12 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.report.facts import casualties
 from seedsweep.report.record import Record
 from seedsweep.terminal import NextStep
-from seedsweep.terminal.folder import load_winner, read_card, see_report
+from seedsweep.terminal.folder import read_card, see_report, use_winner
 
 
-def next_steps(directory: Path, record: Record) -> Iterator[NextStep]:
-    """In the run's folder."""
-    status = record.sweep.status or SweepStatus()
+def next_steps(file: Path, directory: Path, record: Record) -> Iterator[NextStep]:
+    """In the run's folder; `file` is the sweep's, as it was typed."""
+    status, run = record.sweep.status or SweepStatus(), f"seedsweep run {shlex.quote(str(file))}"
     crashed = [lost for lost in casualties(record.episodes) if lost.outcome == "failed" and lost.attempts]
     if crashed:
         log = directory / "logs" / f"{crashed[0].episode}-{crashed[0].attempts - 1}.log"
@@ -25,19 +25,19 @@ def next_steps(directory: Path, record: Record) -> Iterator[NextStep]:
         again = "the same `seedsweep run` again, once the cause is removed: nothing is trained again"
         yield NextStep("Hand the winner over again", [again])
     elif status.phase == "Failed":
-        yield NextStep("Start anew (FILE is the file you ran)", ["seedsweep run FILE --out ANOTHER_FOLDER"])
+        yield NextStep("Start anew", [f"{run} --out ANOTHER_FOLDER"])
     yield see_report(directory)
     best = status.best
     if best is None:
         return
     if best.weights is not None:
-        yield load_winner(directory)
+        yield use_winner(directory, record.sweep)
         if (directory / "best" / "README.md").exists():
             yield read_card(directory)
     if any(episode.status.sampled for episode in record.episodes):
         # No two runs are sampled alike.
         return
     yield NextStep(
-        "Train its winner again, alone and fully, and compare it bit for bit (FILE is the file you ran)",
-        [f"seedsweep run FILE --out {shlex.quote(str(directory))} --episode {best.episode}"],
+        "Train the winner again, alone and fully, and compare it bit for bit",
+        [f"{run} --out {shlex.quote(str(directory))} --episode {best.episode}"],
     )

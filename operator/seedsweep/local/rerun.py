@@ -69,7 +69,8 @@ def rerun_episode(request: Request, episode: EpisodeId, console: Console) -> Exi
     apart = RunDirectory(directory.reruns / episode.name)
     apart.make()
     start = _start(apart, episode, rungs, places[0])
-    console.print(f"Training {episode.name} again, fully and alone, in {apart.root}.", soft_wrap=True)
+    what = f"{episode.name} of {sweep.metadata.name}"
+    console.print(f"Training {what} again, fully and alone, in {apart.root}.", soft_wrap=True)
     with apart.lock() as lock:
         reason, words = asyncio.run(_train(spec, start, request.base, lock, apart.logs / f"{start.uid}.log"))
     if reason != EndReason.DONE or words.reading is None:
@@ -77,9 +78,10 @@ def rerun_episode(request: Request, episode: EpisodeId, console: Console) -> Exi
         return Exit.FAILED
     difference = compare_curves(recorded, words.reading.scores, words.reading.losses or ())
     if difference is not None:
-        console.print(f"{episode.name} is different from the record: {difference}.", soft_wrap=True)
+        console.print(f"{what} is different from the record in {directory.root}: {difference}.", soft_wrap=True)
         return Exit.FAILED
-    console.print(f"{episode.name} is the same bit for bit in all {len(recorded.scores)} recorded evaluations.")
+    where = f"all {len(recorded.scores)} evaluations that are on record in {directory.root}"
+    console.print(f"{what} is the same bit for bit in {where}.", soft_wrap=True)
     return Exit.COMPLETE
 
 

@@ -30,6 +30,7 @@ from seedsweep.report.words import end_words
 from seedsweep.terminal import LiveView, last_screen
 from seedsweep.terminal.live import Show
 from seedsweep.terminal.moment import progress_text
+from seedsweep.terminal.noise import noise_words
 from seedsweep.web.page import LivePage
 
 
@@ -65,9 +66,9 @@ def run_sweep(
     directory = request.directory(sweep)
     if directory.sweep_file.exists() and _is_over(request, sweep, directory):
         if not directory.report.exists():
-            return _finish_report(directory, console)
+            return _finish_report(request.file, directory, console)
         console.print(f"This sweep is over already: nothing is left to do in {directory.root}.")
-        return show_result(directory, console)
+        return show_result(request.file, directory, console)
     require(*(("trainer",) if sweep.spec.trainer.fine_tuning is not None else ()), "report")
     places = _prepare(request, sweep)
     view = make_view if page is None else partial(make_view, page=page.show)
@@ -96,7 +97,7 @@ def run_sweep(
         reached = progress_text(read_sweep(directory.root).status or SweepStatus())
         _stop(f"Interrupted: the same command goes on from here. On record: {reached}.", console, page)
         return Exit.INTERRUPTED
-    return show_result(directory, console, page)
+    return show_result(request.file, directory, console, page)
 
 
 def _stop(why: str, console: Console, page: LivePage | None, style: str = "") -> None:
@@ -111,11 +112,11 @@ def _stop_unwritable(place: Path, error: OSError, console: Console, page: LivePa
     return Exit.FAILED
 
 
-def show_result(directory: RunDirectory, console: Console, page: LivePage | None = None) -> Exit:
-    """Show the last screen of what is on record; the exit code says how it ended."""
+def show_result(file: Path, directory: RunDirectory, console: Console, page: LivePage | None = None) -> Exit:
+    """Show the last screen of what is on record of the sweep in a file; the exit code says how it ended."""
     record = read_record(directory.root)
-    steps = list(next_steps(directory.root, record))
-    console.print(last_screen(record.sweep, record.episodes, record.cuts, steps), crop=False)
+    steps = list(next_steps(file, directory.root, record))
+    console.print(last_screen(*record, steps, noise_words(directory.root, record)), crop=False)
     if page is not None:
         page.end(end_words(record.sweep.metadata.name, record.sweep.status or SweepStatus()), steps)
     return exit_of(record.sweep.status)
@@ -142,7 +143,7 @@ def _prepare(request: Request, sweep: SeedSweep) -> Sequence[Place]:
     return places[: request.parallelism]
 
 
-def _finish_report(directory: RunDirectory, console: Console) -> Exit:
+def _finish_report(file: Path, directory: RunDirectory, console: Console) -> Exit:
     """Write the report of a sweep that is over, which an interruption had kept from it."""
     require("report")
     try:
@@ -150,7 +151,7 @@ def _finish_report(directory: RunDirectory, console: Console) -> Exit:
     except OSError as error:
         return _stop_unwritable(directory.report, error, console)
     console.print(f"This sweep is over already: its report was missing, and was written in {directory.root}.")
-    return show_result(directory, console)
+    return show_result(file, directory, console)
 
 
 def _write_report(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What several of the last screen, the page and the model card tell about a record: who failed, what was spent."""
 
 import io
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +12,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
-from seedsweep.api.episode import Episode
+from seedsweep.api.episode import BestEvaluation, Episode
 from seedsweep.api.reading.scalars import TooLargeError, resolve
 from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
-from seedsweep.report.words import one_line, score_text
+from seedsweep.report.words import duration_text, one_line, score_text
 
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
 _WARNINGS = {
@@ -121,6 +122,13 @@ def full_seconds(cost: Cost) -> float | None:
     return cost.gpu_seconds / trained * cost.full_steps
 
 
+def full_duration(cost: Cost) -> str:
+    """The same in words; empty where it is not known, or reads as what places were held for."""
+    full = full_seconds(cost)
+    text = duration_text(full) if full is not None else ""
+    return "" if text == duration_text(cost.gpu_seconds) else text
+
+
 def wall_seconds(status: SweepStatus) -> float | None:
     """From start to completion, without the time suspended; None before both are known."""
     if status.start_time is None or status.completion_time is None:
@@ -155,6 +163,27 @@ def warnings(status: SweepStatus) -> list[str]:
     if status.best is not None and (lost := lost_score(status.best)):
         said.append(f"{lost[0].upper()}{lost[1:]}.")
     return said
+
+
+def tie_words(best: Best, episodes: Iterable[Episode]) -> str:
+    """Who has the winner's score too, and what decided; empty where nobody has."""
+    bests = {e.spec.id.name: e.status.best for e in episodes if e.status.best is not None}
+    tied = {name: found for name, found in bests.items() if name != best.episode and found.score == best.score}
+    if not tied:
+        return ""
+    first = min(tied)
+    who = f"{first} has" if len(tied) == 1 else f"{first} and {len(tied) - 1} more have"
+    winner = bests.get(best.episode)
+    own, lowest = _loss(winner), min(map(_loss, tied.values()))
+    if own > lowest:
+        return f"{who} the same score"
+    decided = "the lower validation loss" if own < lowest else "a hash of the seeds"
+    return f"{who} the same score, and {decided} decided"
+
+
+def _loss(best: BestEvaluation | None) -> float:
+    """As the engine ranks it: none is the worst."""
+    return math.inf if best is None or best.loss is None else best.loss
 
 
 def lost_score(best: Best) -> str:

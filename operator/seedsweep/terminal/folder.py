@@ -3,25 +3,33 @@
 import shlex
 from pathlib import Path
 
+from seedsweep.api.sweep import SeedSweep
 from seedsweep.report.record import REPORT
 from seedsweep.terminal.last import NextStep
+
+PAIR_TASKS = frozenset({"mrpc", "rte"})
+"""The GLUE tasks about two sentences."""
 
 
 def see_report(directory: Path) -> NextStep:
     """Open the report."""
     report = shlex.quote(str(directory / REPORT))
-    return NextStep("See every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
+    return NextStep("See the verdict, every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
 
 
-def load_winner(directory: Path) -> NextStep:
-    """Load best/, and read what it is worth."""
-    model, folder = "AutoModelForSequenceClassification", str(directory / "best")
-    return NextStep(
-        "Load the winner in Python", [f"from transformers import {model}", f"{model}.from_pretrained({folder!r})"]
-    )
+def use_winner(directory: Path, sweep: SeedSweep) -> NextStep:
+    """Ask the model in best/ about an input of the kind that it was trained on."""
+    dataset = sweep.spec.trainer.fine_tuning.dataset if sweep.spec.trainer.fine_tuning is not None else None
+    pairs = dataset is not None and (dataset.task in PAIR_TASKS or dataset.columns.text_pair is not None)
+    asked = "{'text': 'a sentence', 'text_pair': 'another'}" if pairs else "'a sentence'"
+    # The pipeline returns the value of a regression under this name.
+    meaning = " (`score` is the value)" if dataset is not None and dataset.kind == "regression" else ""
+    model = f"pipeline('text-classification', {str(directory / 'best')!r}, truncation=True)"
+    lines = ["from transformers import pipeline", f"ask = {model}", f"print(ask({asked}))"]
+    return NextStep(f"Use the winner in Python{meaning}", lines)
 
 
 def read_card(directory: Path) -> NextStep:
-    """Read what the winner is worth and how it was chosen."""
+    """Read the winner's scores and how it was chosen."""
     card = shlex.quote(str(directory / "best" / "README.md"))
-    return NextStep("Read what the winner is worth, and publish that with it", [f"less {card}"])
+    return NextStep("Read the winner's scores and how it was chosen, and publish that with it", [f"less {card}"])

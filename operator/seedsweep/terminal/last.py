@@ -17,10 +17,11 @@ from seedsweep.report.facts import (
     Casualty,
     beats_constant,
     casualties,
-    full_seconds,
+    full_duration,
     lost_score,
     saved_share,
     steps_trained,
+    tie_words,
     wall_seconds,
     why_untested,
 )
@@ -62,7 +63,11 @@ class NextStep(NamedTuple):
 
 
 def last_screen(
-    sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[Cut], steps: Sequence[NextStep]
+    sweep: SeedSweep,
+    episodes: Sequence[Episode],
+    cuts: Sequence[Cut],
+    steps: Sequence[NextStep],
+    noise: str = "",
 ) -> RenderableType:
     """What to show when a sweep is over, or when its runner ends.
 
@@ -73,6 +78,7 @@ def last_screen(
         episodes: all on record.
         cuts: all on record.
         steps: what to type next, in the world it ran in.
+        noise: whether the winner is within noise of the runner-up, in words; empty where that is not known.
     """
     status = sweep.status or SweepStatus()
     lost = casualties(episodes)
@@ -80,8 +86,10 @@ def last_screen(
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     if status.best is not None:
-        for label, text in _result(sweep, status.best, status, len(episodes)):
+        for label, text in _result(sweep, status.best, status, episodes):
             facts.add_row(label, Wrapped(text))
+    if noise:
+        facts.add_row("noise", Wrapped(noise))
     if status.provenance is not None:
         facts.add_row("data", Wrapped(data_words(status.provenance)))
     for cut in cuts:
@@ -119,11 +127,15 @@ def _headline(sweep: SeedSweep, status: SweepStatus) -> Iterator[RenderableType]
             yield Padding(Text(NOBODY_BEAT_A_CONSTANT), (0, 0, 0, 2))
 
 
-def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) -> Iterator[tuple[str, str]]:
+def _result(
+    sweep: SeedSweep, best: Best, status: SweepStatus, episodes: Sequence[Episode]
+) -> Iterator[tuple[str, str]]:
     seeds = f"weight-init seed {best.weight_init}, data-order seed {best.data_order}"
     at = f"evaluation {best.evaluation}" + (f" of {status.evaluations}" if status.evaluations else "")
     yield "seeds", f"{seeds}; best at {at}"
     yield "validation", score_text(best.score) + _against(best.baseline)
+    if tie := tie_words(best, episodes):
+        yield "", tie
     if lost := lost_score(best):
         yield "", lost
     if best.average is not None:
@@ -134,7 +146,7 @@ def _result(sweep: SeedSweep, best: Best, status: SweepStatus, episodes: int) ->
         yield "test", untested
     else:
         extreme = "highest" if sweep.spec.trainer.maximize else "lowest"
-        yield "test", f"no test set: the {extreme} of {episodes} on the data that chose it, so optimistic"
+        yield "test", f"no test set: the {extreme} of {len(episodes)} on the data that chose it, so optimistic"
     handed_over = status.condition("HandedOver")
     if best.exported is not None:
         yield "copy", best.exported
@@ -182,10 +194,10 @@ def _cost(cost: Cost, status: SweepStatus) -> Iterator[tuple[str, str]]:
     kinds = (("overshoot", cost.overshoot_steps), ("wasted", cost.wasted_steps), ("audit", cost.audit_steps))
     extra = ", ".join(f"{steps:,} {kind}" for kind, steps in kinds if steps)
     yield "cost", text + (f" ({extra} included)" if extra else "")
-    wall, full = wall_seconds(status), full_seconds(cost)
+    wall, full = wall_seconds(status), full_duration(cost)
     times = [duration_text(wall)] if wall is not None else []
     if cost.gpu_seconds:
-        fully = f", about {duration_text(full)} if all had trained fully" if full is not None else ""
+        fully = f", about {full} if all had trained fully" if full else ""
         times.append(f"places held for {duration_text(cost.gpu_seconds)}{fully}")
     if times:
         yield "time", "; ".join(times)

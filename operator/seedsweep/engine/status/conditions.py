@@ -187,7 +187,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
     retries = outlook.for_retry
     waiting = f"{retries} wait to be retried; " if retries else ""
     if racing:
-        return "Running", f"{_have(racing)} yet to reach their rung; {waiting}{best}"
+        return "Running", f"{_have(racing)} yet to reach {'its' if racing == 1 else 'their'} rung; {waiting}{best}"
     if race.awaits_cut:
         return "Running", f"cutting; {best}"
     return (

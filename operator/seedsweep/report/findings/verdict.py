@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from seedsweep.api.cut import CutData
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
-from seedsweep.report.beside import Beside, compared_at, counting, why_none, why_some
+from seedsweep.report.beside import Beside, compared_at, counting, read_beside, why_none, why_some
 from seedsweep.report.episodes import ranked
 from seedsweep.report.facts import beats_constant, has_lost
 from seedsweep.report.findings.losers import Losers, losers_of
@@ -52,6 +53,15 @@ class RunnerUp:
     episode: str
     test: Paired
     examples: int
+    values: bool
+    """Whether the answers are numbers, of which one is nearer, and not classes."""
+
+    @property
+    def words(self) -> str:
+        """What the winner is, against the runner-up."""
+        if self.test.told_apart:
+            return f"further from {self.episode}, the runner-up, than chance explains"
+        return f"within noise of {self.episode}, the runner-up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,16 @@ def verdict_of(record: Record, known: Beside) -> Verdict:
     )
 
 
+def runner_up_beside(directory: Path, record: Record) -> RunnerUp | None:
+    """The winner against the runner-up, reading no other answers; None where those of one of them are not known.
+
+    Raises OSError for a file that is there and cannot be read.
+    """
+    first_two = _ranking(record)[:2]
+    those = [episode for episode in record.episodes if episode.spec.id.name in first_two]
+    return _runner_up(record, read_beside(directory, record._replace(episodes=those)))
+
+
 def _margin(record: Record, known: Beside, cut: CutData) -> Margin:
     kept, lost = cut.rows[cut.keep - 1], cut.rows[cut.keep]
     difference = abs(kept.score - lost.score) if kept.score is not None and lost.score is not None else None
@@ -125,7 +145,8 @@ def _runner_up(record: Record, known: Beside) -> RunnerUp | None:
     found = known.at({name: evaluations[name] for name in order[:2]})
     if found is None or len(found[0]) < 2:
         return None
-    return RunnerUp(order[0], order[1], paired_test(found[1]), found[1].examples)
+    answers = found[1]
+    return RunnerUp(order[0], order[1], paired_test(answers), answers.examples, answers.metric == "mse")
 
 
 def _winner_again(record: Record, known: Beside) -> WinnerAgain | None:

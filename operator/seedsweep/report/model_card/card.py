@@ -7,51 +7,30 @@ there are. Nothing in it comes from variables, pod templates or storage: a card 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from pydantic.main import IncEx
-
-from seedsweep.api.card import PLACE_FOR_TEST, average_section, plain
+from seedsweep.api.card import PLACE_FOR_TEST, average_section
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
-from seedsweep.api.provenance import Provenance
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
-from seedsweep.report.facts import beats_constant, has_lost, saved_share, steps_trained, warnings, yaml_text
-from seedsweep.report.model_card.scores import ROWS, scores_section
+from seedsweep.report.facts import beats_constant, has_lost, saved_share, steps_trained, tie_words, warnings
+from seedsweep.report.model_card.foreign import as_code, as_text
+from seedsweep.report.model_card.repetition import repetition_section
+from seedsweep.report.model_card.scores import scores_section
 from seedsweep.report.model_card.stops import cut_lines, floor_lines
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.floor import at_floor
 from seedsweep.report.words import (
     NOBODY_BEAT_A_CONSTANT,
     counted,
-    data_words,
     duration_text,
     metric_name,
     metric_words,
-    one_line,
     score_text,
     share_text,
 )
-from seedsweep.version import __version__
 
-_LONGEST_SPEC = 2000
-_LONGEST_TEXT = 200
-_OF_TRAINER = {"command", "args", "fine_tuning", "config", "gauges", "metric"}
-_PUBLISHED: Mapping[str, IncEx | bool] = {
-    "api_version": True,
-    "kind": True,
-    "metadata": {"name"},
-    "spec": {
-        "seeds": True,
-        "parallelism": True,
-        "early_stopping": True,
-        "budget": True,
-        "result": True,
-        "trainer": _OF_TRAINER,
-    },
-}
-"""What made the model, without where it ran."""
 _HUB_METRICS = {
     "accuracy": ["accuracy"],
     "f1": ["f1"],
@@ -102,13 +81,13 @@ def model_card(
     record = _record(sweep, layout, episodes, cuts)
     parts = [
         _front_matter(sweep),
-        _heading(sweep, status, status.best, len(layout.episodes) - status.counts.unused),
+        _heading(record, status, status.best),
         *([average_section(status.best.average)] if status.best.average is not None else []),
         PLACE_FOR_TEST,
         "\n".join(_choice(layout, status, status.best, record)),
         "\n".join(scores_section(layout, status, record)),
         "\n".join(_cost(status)),
-        "\n".join(_repetition(sweep, status, status.best)),
+        "\n".join(repetition_section(record, status, status.best)),
         _SOURCES,
     ]
     return "\n".join(parts)
@@ -157,10 +136,11 @@ def _is_on_hub(model: str) -> bool:
     return not model.startswith((".", "/", "~", "package:")) and model.count("/") <= 1
 
 
-def _heading(sweep: SeedSweep, status: SweepStatus, best: Best, t: int) -> str:
-    metric, tuning = _plain(metric_words(sweep.spec.trainer, status)), sweep.spec.trainer.fine_tuning
+def _heading(record: Record, status: SweepStatus, best: Best) -> str:
+    sweep, t = record.sweep, len(record.episodes) - status.counts.unused
+    metric, tuning = as_text(metric_words(sweep.spec.trainer, status)), sweep.spec.trainer.fine_tuning
     extreme = "highest" if sweep.spec.trainer.maximize else "lowest"
-    of = f"{_code(tuning.model)}, fine-tuned" if tuning is not None else "A model, trained"
+    of = f"{as_code(tuning.model)}, fine-tuned" if tuning is not None else "A model, trained"
     against = "" if best.baseline is None else f"; a constant answer scores {score_text(best.baseline)}"
     at = f"evaluation {best.evaluation}" + (f" of {status.evaluations}" if status.evaluations else "")
     single = sweep.spec.seeds.single is not None
@@ -169,10 +149,11 @@ def _heading(sweep: SeedSweep, status: SweepStatus, best: Best, t: int) -> str:
         if single
         else f"weight-init seed {best.weight_init}, data-order seed {best.data_order}"
     )
-    which = f"the one with the {extreme} validation {metric}"
+    tie = tie_words(best, record.episodes)
+    which = f"{'one of those' if tie else 'the one'} with the {extreme} validation {metric}{f': {tie}' if tie else ''}"
     this = f"this is {which}"
     if sweep.spec.result == "average":
-        this = f"the winner is {which}, and an average of weights was declared as the result: see below"
+        this = f"the winner is {which}; an average of weights was declared as the result: see below"
     lines = [
         f"# {sweep.metadata.name}: the best of {counted(t, 'episode')}",
         "",
@@ -188,7 +169,7 @@ def _heading(sweep: SeedSweep, status: SweepStatus, best: Best, t: int) -> str:
             if beats_constant(best, maximize=sweep.spec.trainer.maximize) is False
             else []
         ),
-        *(f"> {_plain(warning)}\n" for warning in warnings(status)),
+        *(f"> {as_text(warning)}\n" for warning in warnings(status)),
     ]
     return "\n".join(lines)
 
@@ -239,55 +220,6 @@ def _cost(status: SweepStatus) -> Iterator[str]:
     yield f"{text}{f' ({extra} included)' if extra else ''}."
     if cost.gpu_seconds:
         spared = f", about {duration_text(cost.saved_gpu_seconds)} saved" if cost.saved_gpu_seconds else ""
-        yield f"GPUs (or processes where there is none) were held for {duration_text(cost.gpu_seconds)}{spared}."
+        held = duration_text(cost.gpu_seconds)
+        yield f"Places (GPUs, or processes on a machine without one) were held for {held}{spared}."
     yield ""
-
-
-def _repetition(sweep: SeedSweep, status: SweepStatus, best: Best) -> Iterator[str]:
-    prints = [f"`{_shortened(one_line(p), 80)}`" for p in status.fingerprints]
-    yield "## How to repeat it"
-    yield ""
-    yield f"With SeedSweep {__version__} and the data of digest `{status.data_digest or 'not published'}`:"
-    if status.provenance is not None:
-        yield from _origin(status.provenance)
-    yield ""
-    yield f"    seedsweep run sweep.yaml --episode {best.episode}"
-    yield ""
-    if sweep.spec.result == "average":
-        yield "That trains the winner; the whole sweep makes the average again."
-        yield ""
-    more = f" and {len(prints) - ROWS} more" if len(prints) > ROWS else ""
-    yield f"Equal bits are promised on equal fingerprints; here: {', '.join(prints[:ROWS]) or 'not published'}{more}."
-    text = yaml_text(sweep, _PUBLISHED)
-    yield ""
-    if len(text) > _LONGEST_SPEC:
-        yield f"The sweep's file is too long to stand here; {_code('sweep.json')} of its record holds it."
-    else:
-        yield f"```yaml\n{text}```"
-        yield ""
-        yield "Where it ran (image, variables, pods, storage) is left out."
-    yield ""
-
-
-def _origin(found: Provenance) -> Iterator[str]:
-    yield ""
-    yield f"- {_plain(data_words(found))}"
-    if found.dataset_commit is not None:
-        yield f"- data set at commit `{found.dataset_commit}`"
-    if found.base_weights is not None:
-        at = f", commit `{found.model_commit}`" if found.model_commit is not None else ""
-        yield f"- base weights of digest `{found.base_weights}`{at}"
-
-
-def _code(text: str) -> str:
-    """Foreign text as code, in which Markdown reads nothing else."""
-    return f"`{_shortened(one_line(text)).replace('`', chr(39))}`"
-
-
-def _plain(text: str) -> str:
-    """Foreign text in one line, not too long."""
-    return plain(_shortened(one_line(text)))
-
-
-def _shortened(text: str, longest: int = _LONGEST_TEXT) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
