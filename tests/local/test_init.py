@@ -211,3 +211,9 @@ def test_a_file_that_is_there_stays(seedsweep: Command) -> None:
     assert result.code == 2
     assert result.err == "--to: sweep.yaml is there already: give another name, or remove it\n"
     assert Path("sweep.yaml").read_text() == "mine"
+
+
+def test_a_column_of_texts_is_not_taken_for_labels(seedsweep: Command) -> None:
+    result = seedsweep("init", "--data", write("reviews.csv", REVIEWS), "--text", "stars", "--label", "review")
+    assert result.code == 2
+    assert "holds 200 different labels for 200 examples: is it the column of texts?" in result.err

@@ -31,6 +31,7 @@ from seedsweep.terminal.remaining import makespan
 
 _TITLE_WIDTH = 10
 _LISTED_CLASSES = 8
+_LISTED_ABSENT = 3
 _LABEL_WIDTH = 40
 
 
@@ -170,8 +171,8 @@ def classes_in_words(sizes: Mapping[str, int]) -> str:
 
 
 def _labels_in_words(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - _LISTED_CLASSES:,} more" if len(labels) > _LISTED_CLASSES else ""
-    return ", ".join(f"{shortened(label, _LABEL_WIDTH)!r}" for label in labels[:_LISTED_CLASSES]) + more
+    more = f" and {len(labels) - _LISTED_ABSENT:,} more" if len(labels) > _LISTED_ABSENT else ""
+    return ", ".join(f"{shortened(label, _LABEL_WIDTH)!r}" for label in labels[:_LISTED_ABSENT]) + more
 
 
 def _stopping(layout: Layout, evaluations: int | None) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Literal
 from seedsweep.codes import bad_input
 from seedsweep.report.words import counted
 from seedsweep_trainer.data.rows import Rows
+from seedsweep_trainer.data.suspicions import hold_texts
 
 _LABELS = ("label", "labels", "class", "category", "target", "sentiment", "stars", "rating", "score", "y")
 _TEXTS = ("text", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "question")
@@ -83,6 +84,11 @@ def find_columns(
     if not is_number and not 2 <= len(counts) <= 1000:
         raise bad_input(
             f"--label: column {label!r} holds {counted(len(counts), 'different label')}: name another with --label"
+        )
+    if not is_number and hold_texts(len(counts), len(rows)):
+        raise bad_input(
+            f"--label: column {label!r} holds {counted(len(counts), 'different label')} for "
+            f"{counted(len(rows), 'example')}: is it the column of texts? Name that of the labels"
         )
     return Found(
         rows=len(rows),
