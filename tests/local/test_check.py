@@ -419,3 +419,26 @@ def test_no_torch_is_loaded_for_what_it_is_not_needed_for(data: Path) -> None:
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "seedsweep.local.check" in loaded
     assert not loaded & {"torch", "transformers", "datasets", "pandas", "numpy", "pyarrow", "aiohttp"}
+
+
+@pytest.mark.parametrize(
+    ("stopping", "said"),
+    [
+        ({"rungs": [{"atPercent": 40, "keep": 9}]}, "the cut at 40 % keeps 9 of 9 and stops nobody: lower keep"),
+        (
+            {"rungs": [{"atPercent": 40, "keep": 3}, {"atPercent": 60, "keep": 3}]},
+            "the cut at 60 % keeps 3 of 3 and stops nobody: lower keep",
+        ),
+        ({"rungs": [{"atPercent": 40, "keep": 8}]}, ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_cut_that_stops_nobody_is_noted(
+    seedsweep: Command, fake_sweep: FakeSweep, command: str, stopping: dict[str, Any], said: str
+) -> None:
+    fake_sweep.spec = {"earlyStopping": stopping}
+    where = ["--out", str(fake_sweep.out)] if command == "run" else []
+    result = seedsweep(command, str(fake_sweep.write()), *where)
+    assert (result.code, result.err) == (0, "")
+    assert said in result.out
+    assert ("note" in result.out) is bool(said)

@@ -1,0 +1,40 @@
+"""What is suspicious about a sweep and not wrong: a note each, in `check` and at the start of a run."""
+
+from collections.abc import Iterator, Sequence
+
+from seedsweep.api.recorded import shortened
+from seedsweep.engine.layout import Layout
+from seedsweep.local.checks.trainer import Trainable
+
+_LISTED = 3
+_LABEL_WIDTH = 40
+
+
+def notes(layout: Layout, found: Trainable | None) -> Iterator[str]:
+    """What to look at before the start; `found` is what our trainer says, where it was asked."""
+    yield from _idle_cuts(layout)
+    if found is not None:
+        yield from _absent_classes(found)
+
+
+def _idle_cuts(layout: Layout) -> Iterator[str]:
+    stopping = layout.spec.early_stopping
+    if stopping is not None and stopping.hyperband is not None:
+        return  # Nobody chose these rungs.
+    for size, ladder in zip(layout.sizes, layout.rungs, strict=True):
+        running = size
+        for rung in ladder:
+            if rung.keep >= running:
+                yield f"the cut at {rung.at_percent} % keeps {rung.keep:,} of {running:,} and stops nobody: lower keep"
+            running = min(running, rung.keep)
+
+
+def _absent_classes(found: Trainable) -> Iterator[str]:
+    for part, labels in found.absent.items():
+        if labels:
+            yield f"{part} has none of {_in_words(labels)}: nothing there tells how well it is learned"
+
+
+def _in_words(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _LISTED:,} more" if len(labels) > _LISTED else ""
+    return ", ".join(f"{shortened(label, _LABEL_WIDTH)!r}" for label in labels[:_LISTED]) + more
