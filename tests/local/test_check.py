@@ -329,7 +329,7 @@ def test_the_trainer_tells_steps_data_and_disk(seedsweep: Command, tmp_path: Pat
 def test_the_time_is_that_of_all_steps_and_evaluations_shared_by_the_places() -> None:
     """8 episodes to the middle, then 3 to the end: 4 s a step, an evaluation after each sixth included."""
     layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
-    found = Trainable(1, 10, 60, {"train": 480}, None, {}, step_seconds=2.0, evaluation_seconds=12.0)
+    found = Trainable(1, 10, 60, {"train": 480}, None, {}, [], step_seconds=2.0, evaluation_seconds=12.0)
     assert time_in_words(layout, 2, found).startswith("about 12 min (2 s a step, 12 s an evaluation")
     assert time_in_words(layout, 100, found).startswith("about 4 min")
     untimed = replace(found, step_seconds=None, evaluation_seconds=None)
@@ -442,3 +442,20 @@ def test_a_cut_that_stops_nobody_is_noted(
     assert (result.code, result.err) == (0, "")
     assert said in result.out
     assert ("note" in result.out) is bool(said)
+
+
+def test_a_rare_label_that_is_close_to_a_frequent_one_is_noted(seedsweep: Command, data: Path) -> None:
+    rows = "a film,unhappy\nfilms,happy\n" * 200
+    (data / "moods.csv").write_text(f"review,stars\nfine,unhapy\n{rows}")
+    wanted = sweep()
+    dataset = wanted["spec"]["trainer"]["fineTuning"]["dataset"]
+    dataset |= {"train": "moods.csv", "split": {"validation": 10}}
+    (data / "sweep.yaml").write_text(json.dumps(wanted))
+    result = seedsweep("check", str(data / "sweep.yaml"))
+    assert (result.code, result.err) == (0, "")
+    assert (
+        "'unhapy' (1 example, row 2) is rare and close to 'unhappy': a typing error? Correct it, or list" in result.out
+    )
+    dataset["labels"] = ["happy", "unhappy", "unhapy"]
+    (data / "sweep.yaml").write_text(json.dumps(wanted))
+    assert "typing error" not in seedsweep("check", str(data / "sweep.yaml")).out

@@ -83,7 +83,7 @@ def drafted_again(seedsweep: Command, *arguments: str) -> FineTuning:
 
 def test_what_was_guessed_is_said(seedsweep: Command) -> None:
     said = seedsweep("init", write("reviews.csv", REVIEWS)).out.splitlines()[0]
-    assert said == "sweep.yaml: written, for 200 examples: texts in 'review', labels in 'stars' (2 classes)"
+    assert said == "sweep.yaml: written, for 200 examples: texts in 'review', labels in 'stars' (2 classes: 0, 1)"
 
 
 def test_a_model_that_comes_from_the_hub_is_named_with_one_that_needs_no_network(seedsweep: Command) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from seedsweep.api.recorded import shortened
 from seedsweep.engine.layout import Layout
 from seedsweep.local.checks.trainer import Trainable
+from seedsweep.report.words import counted
 
 _LISTED = 3
 _LABEL_WIDTH = 40
@@ -14,6 +15,7 @@ def notes(layout: Layout, found: Trainable | None) -> Iterator[str]:
     """What to look at before the start; `found` is what our trainer says, where it was asked."""
     yield from _idle_cuts(layout)
     if found is not None:
+        yield from _typing_errors(found)
         yield from _absent_classes(found)
 
 
@@ -27,6 +29,17 @@ def _idle_cuts(layout: Layout) -> Iterator[str]:
             if rung.keep >= running:
                 yield f"the cut at {rung.at_percent} % keeps {rung.keep:,} of {running:,} and stops nobody: lower keep"
             running = min(running, rung.keep)
+
+
+def _typing_errors(found: Trainable) -> Iterator[str]:
+    for one in found.mistyped[:_LISTED]:
+        label, meant = (repr(shortened(name, _LABEL_WIDTH)) for name in (one.label, one.meant))
+        yield (
+            f"{label} ({counted(one.examples, 'example')}, row {one.row}) is rare and close to {meant}: a typing "
+            "error? Correct it, or list the classes in dataset.labels"
+        )
+    if len(found.mistyped) > _LISTED:
+        yield f"{len(found.mistyped) - _LISTED:,} more labels are rare and close to a frequent one"
 
 
 def _absent_classes(found: Trainable) -> Iterator[str]:

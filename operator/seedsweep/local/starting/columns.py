@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from seedsweep.api.recorded import shortened
 from seedsweep.codes import bad_input
 from seedsweep.report.words import counted
 from seedsweep_trainer.data.rows import Rows
@@ -25,6 +26,7 @@ _PAIRS = (
 )
 _MOST_CLASSES = 50
 """More different labels than that are numbers, or no labels."""
+_NAMED_CLASSES, _NAME_WIDTH = 8, 20
 _LENGTHS = (32, 64, 128, 256, 512)
 _TOKENS_A_WORD = 1.4
 """Of English; other languages need more, and the trainer counts what was truncated."""
@@ -49,7 +51,7 @@ class Found:
     def in_words(self) -> str:
         """What was guessed, on a line."""
         texts = f"{self.text!r}" + (f" and {self.text_pair!r}" if self.text_pair is not None else "")
-        kind = f"{len(self.classes):,} classes" if self.classes else "numbers"
+        kind = _classes_in_words(list(self.classes)) if self.classes else "numbers"
         return f"{counted(self.rows, 'example')}: texts in {texts}, labels in {self.label!r} ({kind})"
 
 
@@ -99,6 +101,13 @@ def find_columns(
         classes={} if is_number else dict(sorted(counts.items())),
         max_length=_max_length([values[name] for name in (text, second) if name is not None]),
     )
+
+
+def _classes_in_words(names: Sequence[str]) -> str:
+    said = f"{len(names):,} classes"
+    if len(names) > _NAMED_CLASSES:
+        return said
+    return f"{said}: {', '.join(shortened(name, _NAME_WIDTH) for name in names)}"
 
 
 def _label(columns: Sequence[str], values: Mapping[str, Sequence[str]]) -> str:
