@@ -20,6 +20,7 @@ from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.local.check import classes_in_words, time_in_words
 from seedsweep.local.checks.data import data_problems
+from seedsweep.local.checks.notes import notes
 from seedsweep.local.checks.trainer import Trainable
 from seedsweep.parts import install_command
 
@@ -459,3 +460,17 @@ def test_a_rare_label_that_is_close_to_a_frequent_one_is_noted(seedsweep: Comman
     dataset["labels"] = ["happy", "unhappy", "unhapy"]
     (data / "sweep.yaml").write_text(json.dumps(wanted))
     assert "typing error" not in seedsweep("check", str(data / "sweep.yaml")).out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (12.0, ["evaluations take 50 % of the time: a lower evaluationsPerEpoch makes it shorter, as fewer seeds do"]),
+        (5.9, []),
+        (None, []),
+    ],
+)
+def test_evaluations_that_take_much_of_the_time_are_noted(seconds: float | None, said: list[str]) -> None:
+    layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
+    found = Trainable(1, 10, 60, {"train": 480}, None, {}, [], step_seconds=2.0, evaluation_seconds=seconds)
+    assert list(notes(layout, found)) == said

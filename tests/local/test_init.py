@@ -217,3 +217,9 @@ def test_a_column_of_texts_is_not_taken_for_labels(seedsweep: Command) -> None:
     result = seedsweep("init", "--data", write("reviews.csv", REVIEWS), "--text", "stars", "--label", "review")
     assert result.code == 2
     assert "holds 200 different labels for 200 examples: is it the column of texts?" in result.err
+
+
+@pytest.mark.parametrize(("rows", "evaluations"), [(20, 1), (200, 4), (2500, 4), (4000, 8), (20_000, 10)])
+def test_small_data_get_fewer_evaluations(seedsweep: Command, rows: int, evaluations: int) -> None:
+    tuning = drafted(seedsweep, "--data", write("reviews.csv", (REVIEWS * 100)[:rows]))
+    assert tuning.evaluations_per_epoch == evaluations

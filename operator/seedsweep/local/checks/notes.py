@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from seedsweep.api.recorded import shortened
 from seedsweep.engine.layout import Layout
 from seedsweep.local.checks.trainer import Trainable
-from seedsweep.report.words import counted
+from seedsweep.report.words import counted, share_text
 
 _LISTED = 3
 _LABEL_WIDTH = 40
@@ -17,6 +17,7 @@ def notes(layout: Layout, found: Trainable | None) -> Iterator[str]:
     if found is not None:
         yield from _typing_errors(found)
         yield from _absent_classes(found)
+        yield from _costly_evaluations(found)
 
 
 def _idle_cuts(layout: Layout) -> Iterator[str]:
@@ -46,6 +47,15 @@ def _absent_classes(found: Trainable) -> Iterator[str]:
     for part, labels in found.absent.items():
         if labels:
             yield f"{part} has none of {_in_words(labels)}: nothing there tells how well it is learned"
+
+
+def _costly_evaluations(found: Trainable) -> Iterator[str]:
+    if found.step_seconds is None or found.evaluation_seconds is None:
+        return
+    evaluating, training = found.evaluations * found.evaluation_seconds, found.steps * found.step_seconds
+    if 2 * evaluating >= training:
+        share = share_text(evaluating, evaluating + training)
+        yield f"evaluations take {share} of the time: a lower evaluationsPerEpoch makes it shorter, as fewer seeds do"
 
 
 def _in_words(labels: Sequence[str]) -> str:
