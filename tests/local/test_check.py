@@ -474,3 +474,28 @@ def test_evaluations_that_take_much_of_the_time_are_noted(seconds: float | None,
     layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
     found = Trainable(1, 10, 60, {"train": 480}, None, {}, [], step_seconds=2.0, evaluation_seconds=seconds)
     assert list(notes(layout, found)) == said
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("name", ["feedback.csv", "feedback.tsv", "feedback.jsonl", "feedback.parquet"])
+def test_a_table_in_place_of_a_sweep_is_told(seedsweep: Command, tmp_path: Path, command: str, name: str) -> None:
+    (tmp_path / name).write_bytes(b"text,label\nfine: so,1\n\xff")
+    result = seedsweep(command, str(tmp_path / name))
+    assert result.code == 2
+    assert f"is a table, not a sweep: `seedsweep init --data {tmp_path / name}` writes a sweep for it" in result.err
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (["sweep.yaml", "other.yaml"], "there is no such file: did you mean {}/sweep.yaml? (found"),
+        (["films.yaml", "a.txt", "books.yml"], "give an existing one, such as {}/books.yml, {}/films.yaml (found"),
+        (["a.txt"], "there is no such file: give an existing one; `seedsweep init` writes a first sweep (found"),
+    ],
+)
+def test_a_missing_sweep_is_looked_for_nearby(seedsweep: Command, tmp_path: Path, there: list[str], said: str) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    result = seedsweep("check", str(tmp_path / "swep.yaml"))
+    assert result.code == 2
+    assert said.format(tmp_path, tmp_path) in result.err
