@@ -499,3 +499,12 @@ def test_a_missing_sweep_is_looked_for_nearby(seedsweep: Command, tmp_path: Path
     result = seedsweep("check", str(tmp_path / "swep.yaml"))
     assert result.code == 2
     assert said.format(tmp_path, tmp_path) in result.err
+
+
+@pytest.mark.parametrize(("rate", "is_noted"), [("4", True), ("0.02", True), ("0.01", False), ("2e-5", False)])
+def test_a_learning_rate_that_no_fine_tuning_bears_is_noted(
+    seedsweep: Command, data: Path, rate: str, is_noted: bool
+) -> None:
+    result = checked(seedsweep, data, sweep(learningRate=rate))
+    said = f"the learning rate {rate} is so high that training probably diverges: usual are 1e-5 to 5e-4"
+    assert (said in result.out) is is_noted

@@ -1,12 +1,14 @@
 """What is suspicious about a sweep and not wrong: a note each, in `check` and at the start of a run."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from seedsweep.api.recorded import shortened
 from seedsweep.engine.layout import Layout
 from seedsweep.local.checks.trainer import Trainable
 from seedsweep.report.words import counted, share_text
 
+_HIGHEST_RATE = Decimal("0.01")
 _LISTED = 3
 _LABEL_WIDTH = 40
 
@@ -14,6 +16,7 @@ _LABEL_WIDTH = 40
 def notes(layout: Layout, found: Trainable | None) -> Iterator[str]:
     """What to look at before the start; `found` is what our trainer says, where it was asked."""
     yield from _idle_cuts(layout)
+    yield from _high_learning_rate(layout)
     if found is not None:
         yield from _typing_errors(found)
         yield from _absent_classes(found)
@@ -30,6 +33,13 @@ def _idle_cuts(layout: Layout) -> Iterator[str]:
             if rung.keep >= running:
                 yield f"the cut at {rung.at_percent} % keeps {rung.keep:,} of {running:,} and stops nobody: lower keep"
             running = min(running, rung.keep)
+
+
+def _high_learning_rate(layout: Layout) -> Iterator[str]:
+    tuning = layout.spec.trainer.fine_tuning
+    if tuning is not None and Decimal(tuning.learning_rate) > _HIGHEST_RATE:
+        rate = tuning.learning_rate
+        yield f"the learning rate {rate} is so high that training probably diverges: usual are 1e-5 to 5e-4"
 
 
 def _typing_errors(found: Trainable) -> Iterator[str]:
