@@ -223,3 +223,14 @@ def test_a_column_of_texts_is_not_taken_for_labels(seedsweep: Command) -> None:
 def test_small_data_get_fewer_evaluations(seedsweep: Command, rows: int, evaluations: int) -> None:
     tuning = drafted(seedsweep, "--data", write("reviews.csv", (REVIEWS * 100)[:rows]))
     assert tuning.evaluations_per_epoch == evaluations
+
+
+def test_the_file_says_how_to_get_a_record_of_full_runs(seedsweep: Command) -> None:
+    drafted(seedsweep, "--data", write("reviews.csv", REVIEWS))
+    text = Path("sweep.yaml").read_text()
+    assert "earlyStopping: # remove this block for a record that `seedsweep plan` and `compare` can read" in text
+    head, _, rest = text.partition("  earlyStopping:")
+    Path("sweep.yaml").write_text(head + rest[rest.index("  trainer:") :])
+    checked = seedsweep("check", "sweep.yaml", "--no-trainer")
+    assert (checked.code, checked.err) == (0, "")
+    assert "none: all episodes train fully" in checked.out

@@ -111,7 +111,7 @@ spec:
       weightInits: {{count: 5}}
       dataOrders: {{count: 4}}
   parallelism: 4 # as many at once as there are GPUs, or cores, up to this
-  earlyStopping: # remove it to train all fully: `seedsweep plan` then tells from the record whether a cut pays
+  earlyStopping: # remove this block for a record that `seedsweep plan` and `compare` can read: all train fully then
     rungs:
       - {{atPercent: 50, keep: 6}} # half-way, the six best go on
   trainer:
