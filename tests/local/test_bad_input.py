@@ -105,7 +105,9 @@ def test_file_that_holds_no_sweep_is_refused(seedsweep: Command, fake_sweep: Fak
 
 
 def test_missing_file_is_refused(seedsweep: Command, fake_sweep: FakeSweep) -> None:
-    assert_refused(seedsweep("run", str(fake_sweep.folder / "none.yaml")), fake_sweep, "none.yaml", "No such file")
+    assert_refused(
+        seedsweep("run", str(fake_sweep.folder / "none.yaml")), fake_sweep, "none.yaml", "there is no such file"
+    )
 
 
 def test_folder_of_another_sweep_is_refused_and_left_alone(seedsweep: Command, fake_sweep: FakeSweep) -> None:

@@ -21,6 +21,7 @@ from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.local.check import classes_in_words, time_in_words
 from seedsweep.local.checks.data import data_problems
+from seedsweep.local.checks.notes import notes
 from seedsweep.local.checks.trainer import Trainable
 from seedsweep.parts import install_command
 
@@ -352,7 +353,7 @@ def test_the_trainer_tells_steps_data_and_disk(seedsweep: Command, tmp_path: Pat
 def test_the_time_is_that_of_all_steps_and_evaluations_shared_by_the_places() -> None:
     """8 episodes to the middle, then 3 to the end: 4 s a step, an evaluation after each sixth included."""
     layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
-    found = Trainable(1, 10, 60, {"train": 480}, None, {}, step_seconds=2.0, evaluation_seconds=12.0)
+    found = Trainable(1, 10, 60, {"train": 480}, None, {}, [], step_seconds=2.0, evaluation_seconds=12.0)
     assert time_in_words(layout, 2, found).startswith("about 12 min (2 s a step, 12 s an evaluation")
     assert time_in_words(layout, 100, found).startswith("about 4 min")
     untimed = replace(found, step_seconds=None, evaluation_seconds=None)
@@ -442,3 +443,91 @@ def test_no_torch_is_loaded_for_what_it_is_not_needed_for(data: Path) -> None:
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "seedsweep.local.check" in loaded
     assert not loaded & {"torch", "transformers", "datasets", "pandas", "numpy", "pyarrow", "aiohttp"}
+
+
+@pytest.mark.parametrize(
+    ("stopping", "said"),
+    [
+        ({"rungs": [{"atPercent": 40, "keep": 9}]}, "the cut at 40 % keeps 9 of 9 and stops nobody: lower keep"),
+        (
+            {"rungs": [{"atPercent": 40, "keep": 3}, {"atPercent": 60, "keep": 3}]},
+            "the cut at 60 % keeps 3 of 3 and stops nobody: lower keep",
+        ),
+        ({"rungs": [{"atPercent": 40, "keep": 8}]}, ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_cut_that_stops_nobody_is_noted(
+    seedsweep: Command, fake_sweep: FakeSweep, command: str, stopping: dict[str, Any], said: str
+) -> None:
+    fake_sweep.spec = {"earlyStopping": stopping}
+    where = ["--out", str(fake_sweep.out)] if command == "run" else []
+    result = seedsweep(command, str(fake_sweep.write()), *where)
+    assert (result.code, result.err) == (0, "")
+    assert said in result.out
+    assert ("note" in result.out) is bool(said)
+
+
+def test_a_rare_label_that_is_close_to_a_frequent_one_is_noted(seedsweep: Command, data: Path) -> None:
+    rows = "a film,unhappy\nfilms,happy\n" * 200
+    (data / "moods.csv").write_text(f"review,stars\nfine,unhapy\n{rows}")
+    wanted = sweep()
+    dataset = wanted["spec"]["trainer"]["fineTuning"]["dataset"]
+    dataset |= {"train": "moods.csv", "split": {"validation": 10}}
+    (data / "sweep.yaml").write_text(json.dumps(wanted))
+    result = seedsweep("check", str(data / "sweep.yaml"))
+    assert (result.code, result.err) == (0, "")
+    assert (
+        "'unhapy' (1 example, row 2) is rare and close to 'unhappy': a typing error? Correct it, or list" in result.out
+    )
+    dataset["labels"] = ["happy", "unhappy", "unhapy"]
+    (data / "sweep.yaml").write_text(json.dumps(wanted))
+    assert "typing error" not in seedsweep("check", str(data / "sweep.yaml")).out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (12.0, ["evaluations take 50 % of the time: a lower evaluationsPerEpoch makes it shorter, as fewer seeds do"]),
+        (5.9, []),
+        (None, []),
+    ],
+)
+def test_evaluations_that_take_much_of_the_time_are_noted(seconds: float | None, said: list[str]) -> None:
+    layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
+    found = Trainable(1, 10, 60, {"train": 480}, None, {}, [], step_seconds=2.0, evaluation_seconds=seconds)
+    assert list(notes(layout, found)) == said
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("name", ["feedback.csv", "feedback.tsv", "feedback.jsonl", "feedback.parquet"])
+def test_a_table_in_place_of_a_sweep_is_told(seedsweep: Command, tmp_path: Path, command: str, name: str) -> None:
+    (tmp_path / name).write_bytes(b"text,label\nfine: so,1\n\xff")
+    result = seedsweep(command, str(tmp_path / name))
+    assert result.code == 2
+    assert f"is a table, not a sweep: `seedsweep init --data {tmp_path / name}` writes a sweep for it" in result.err
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (["sweep.yaml", "other.yaml"], "there is no such file: did you mean {}/sweep.yaml? (found"),
+        (["films.yaml", "a.txt", "books.yml"], "give an existing one, such as {}/books.yml, {}/films.yaml (found"),
+        (["a.txt"], "there is no such file: give an existing one; `seedsweep init` writes a first sweep (found"),
+    ],
+)
+def test_a_missing_sweep_is_looked_for_nearby(seedsweep: Command, tmp_path: Path, there: list[str], said: str) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    result = seedsweep("check", str(tmp_path / "swep.yaml"))
+    assert result.code == 2
+    assert said.format(tmp_path, tmp_path) in result.err
+
+
+@pytest.mark.parametrize(("rate", "is_noted"), [("4", True), ("0.02", True), ("0.01", False), ("2e-5", False)])
+def test_a_learning_rate_that_no_fine_tuning_bears_is_noted(
+    seedsweep: Command, data: Path, rate: str, is_noted: bool
+) -> None:
+    result = checked(seedsweep, data, sweep(learningRate=rate))
+    said = f"the learning rate {rate} is so high that training probably diverges: usual are 1e-5 to 5e-4"
+    assert (said in result.out) is is_noted

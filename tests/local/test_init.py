@@ -86,7 +86,7 @@ def drafted_again(seedsweep: Command, *arguments: str) -> FineTuning:
 
 def test_what_was_guessed_is_said(seedsweep: Command) -> None:
     said = seedsweep("init", write("reviews.csv", REVIEWS)).out.splitlines()[0]
-    assert said == "sweep.yaml: written, for 200 examples: texts in 'review', labels in 'stars' (2 classes)"
+    assert said == "sweep.yaml: written, for 200 examples: texts in 'review', labels in 'stars' (2 classes: 0, 1)"
 
 
 def test_a_model_that_comes_from_the_hub_is_named_with_one_that_needs_no_network(seedsweep: Command) -> None:
@@ -228,3 +228,26 @@ def test_a_file_that_is_there_stays(seedsweep: Command) -> None:
     assert result.code == 2
     assert result.err == "--to: sweep.yaml is there already: give another name, or remove it\n"
     assert Path("sweep.yaml").read_text() == "mine"
+
+
+def test_a_column_of_texts_is_not_taken_for_labels(seedsweep: Command) -> None:
+    result = seedsweep("init", "--data", write("reviews.csv", REVIEWS), "--text", "stars", "--label", "review")
+    assert result.code == 2
+    assert "holds 200 different labels for 200 examples: is it the column of texts?" in result.err
+
+
+@pytest.mark.parametrize(("rows", "evaluations"), [(20, 1), (200, 4), (2500, 4), (4000, 8), (20_000, 10)])
+def test_small_data_get_fewer_evaluations(seedsweep: Command, rows: int, evaluations: int) -> None:
+    tuning = drafted(seedsweep, "--data", write("reviews.csv", (REVIEWS * 100)[:rows]))
+    assert tuning.evaluations_per_epoch == evaluations
+
+
+def test_the_file_says_how_to_get_a_record_of_full_runs(seedsweep: Command) -> None:
+    drafted(seedsweep, "--data", write("reviews.csv", REVIEWS))
+    text = Path("sweep.yaml").read_text()
+    assert "earlyStopping: # remove this block for a record that `seedsweep plan` and `compare` can read" in text
+    head, _, rest = text.partition("  earlyStopping:")
+    Path("sweep.yaml").write_text(head + rest[rest.index("  trainer:") :])
+    checked = seedsweep("check", "sweep.yaml", "--no-trainer")
+    assert (checked.code, checked.err) == (0, "")
+    assert "none: all episodes train fully" in checked.out

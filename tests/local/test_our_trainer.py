@@ -162,14 +162,18 @@ def test_where_the_winners_weights_are_cleaned_away_no_seeds_come_and_the_result
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(finished[1], out)
-    assert seedsweep("clean", str(out)).code == 0
+    growth_ends = "The sweep cannot get more seeds now: the winner's checkpoint is gone."
+    cleaned = seedsweep("clean", str(out))
+    assert cleaned.code == 0
+    assert growth_ends in cleaned.out
+    assert growth_ends not in seedsweep("clean", str(out)).out
     before = (out / "sweep.json").read_bytes()
     file = write_sweep(finished[0].parent, export=finished[0].parent / "copy", data_orders=3)
     refused = seedsweep("run", str(file), "--out", str(out))
     write_sweep(finished[0].parent, export=finished[0].parent / "copy")
     assert refused.code == 2
-    assert "spec.seeds" in refused.err
-    assert "seedsweep clean" in refused.err
+    assert "spec.seeds: cannot get more seeds: the winner's checkpoint is gone from" in refused.err
+    assert "(`seedsweep clean` removed it, or the record was fetched without): make a new sweep" in refused.err
     assert (out / "sweep.json").read_bytes() == before
 
 

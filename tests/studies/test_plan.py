@@ -76,13 +76,13 @@ def test_a_metric_to_be_minimized_is_the_mirror_image(tmp_path: Path, capsys: py
 def test_without_a_history_it_is_the_rule_of_thumb_with_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(said(capsys, "--budget", 8).split())
     assert "Start 12 episodes, cut at evaluation 15 of 30 (50 %), keep 4 (rule of thumb)" in text
-    assert "start 14 episodes, cut at evaluation 12 of 30 (40 %), keep 4 takes 8" in text
+    assert "alternative start 14 episodes, cut at evaluation 12 of 30 (40 %), keep 4 takes 8" in text
     assert "ended at a constant answer" in text
     # What it takes is told, not that it takes as much.
     assert "keep 2 takes 2.8" in " ".join(said(capsys, "--budget", 3).split())
     assert "This rests on runs of others." in text
     assert "train a few seeds fully first" in text
-    assert "48 full ones: seedsweep plan --budget 8 --history DIR" in text
+    assert "48 full ones: seedsweep plan --budget 8 --history RECORD" in text
 
 
 def test_as_many_full_runs_as_it_asks_for_are_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +152,7 @@ def test_an_episode_of_several_gpus_leaves_fewer_places(tmp_path: Path, capsys: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "--budget: say what the sweep may cost: give a number of full runs"),
+        ((), "--budget: say what the sweep may cost, in full runs: for example --budget 8"),
         (
             ("--budget", "0"),
             "--budget: '0' is no whole number from 1 to 999999999: give what the sweep may cost, in full runs",

@@ -46,6 +46,7 @@ def test_it_prints_what_a_configuration_comes_to(
         "testExamples": 30,
         "classes": {"bad": 30, "good": 30},
         "absent": {"validation": [], "test": []},
+        "mistyped": [],
         "parameters": sum(tensor.numel() for tensor in model.parameters()),
         "stepSeconds": None,
         "evaluationSeconds": None,

@@ -343,3 +343,37 @@ def test_glue_task_can_report_on_its_dev_file_and_select_on_a_split(tmp_path: Pa
 def test_glue_folder_without_its_files_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"dataset.path '.*train.tsv': there is no such file"):
         load_examples(Dataset(task="rte", path=str(tmp_path)))
+
+
+def swapped(folder: Path, rows: int = 300) -> str:
+    """A file whose column of labels is a column of long texts."""
+    lines = [f"{('glad', 'sad')[i % 2]},customer {i} says: {'very long ' * 20}" for i in range(rows)]
+    return written(folder, "swapped.csv", ["text,label", *lines])
+
+
+def test_a_column_of_texts_is_refused_as_labels_and_few_of_them_are_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"is this the column of texts\? Name that of the labels") as refusal:
+        load(swapped(tmp_path), split={"validation": 60, "test": 60})
+    said = str(refusal.value)
+    assert said.startswith("dataset.columns.label 'label' has 300 classes for 300 examples, such as 'customer 0")
+    assert said.count("customer") == 3
+    assert len(said) < 500
+
+
+def test_classes_that_are_listed_are_meant_however_few_examples_each_has(tmp_path: Path) -> None:
+    train = written(tmp_path, "train.csv", ["text,label", *(f"text {i},name {i}" for i in range(60))])
+    listed = [f"name {i}" for i in range(60)]
+    assert classes(load(train, labels=listed, split={"validation": 5})).names == tuple(listed)
+
+
+def test_one_example_a_class_may_be_learned_from_with_a_validation_file(tmp_path: Path) -> None:
+    lines = ["text,label", *(f"text {i},name {i}" for i in range(60))]
+    loaded = load(written(tmp_path, "train.csv", lines), validation=written(tmp_path, "validation.csv", lines))
+    assert len(classes(loaded).names) == 60
+
+
+def test_a_text_that_is_no_class_is_not_shown_in_full(tmp_path: Path) -> None:
+    other = written(tmp_path, "validation.csv", ["text,label", "glad," + "another customer " * 20])
+    with pytest.raises(ConfigurationError, match="among the classes") as refusal:
+        load(swapped(tmp_path), validation=other)
+    assert len(str(refusal.value)) < 700

@@ -11,6 +11,10 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+_SHOWN_NAMES, _SHOWN_TEXTS = 20, 3
+_SHOWN_LENGTH = 80
+"""Characters of a name; what is longer is a text."""
+
 
 class ConfigurationError(Exception):
     """Bad configuration: the message names field, value and remedy; one text for each problem."""
@@ -47,7 +51,13 @@ def noted(problems: list[str]) -> Iterator[None]:
 def unknown_name(field: str, value: str, allowed: Iterable[str], what: str) -> ConfigurationError:
     """The error for a name that is none of `allowed`, with the likeliest meant one; `what` says what it is not."""
     names = list(allowed)
-    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    most = _SHOWN_TEXTS if any(len(name) > _SHOWN_LENGTH for name in names) else _SHOWN_NAMES
+    shown = ", ".join(map(start_of, names[:most])) + (", ..." if len(names) > most else "")
     close = difflib.get_close_matches(value, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return ConfigurationError(f"{field} {value!r} is not {what}: {shown or 'there are none'}{hint}")
+    hint = f"; did you mean {start_of(close[0])!r}?" if close else ""
+    return ConfigurationError(f"{field} {start_of(value)!r} is not {what}: {shown or 'there are none'}{hint}")
+
+
+def start_of(name: str) -> str:
+    """A name as it is shown: of a text that stands in the place of one, the beginning."""
+    return name if len(name) <= _SHOWN_LENGTH else f"{name[: _SHOWN_LENGTH - 3]}..."

@@ -20,6 +20,7 @@ from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.local.checks.data import data_problems, model_problems
 from seedsweep.local.checks.disk_space import space_problems
 from seedsweep.local.checks.machine import look_around, sweep_problems
+from seedsweep.local.checks.notes import notes
 from seedsweep.local.checks.platform import TRAINING_PLATFORMS, can_train
 from seedsweep.local.checks.trainer import Trainable, check_trainer
 from seedsweep.local.machine.places import Place
@@ -65,6 +66,10 @@ def check_file(request: Request, console: Console, *, for_cluster: bool, with_tr
     console.print(f"{request.file}: no problem found", markup=False, highlight=False, soft_wrap=True)
     for title, text in _plan(layout, places, trainable):
         console.print(f"  {title:<{_TITLE_WIDTH}} {text}", markup=False, highlight=False, soft_wrap=True)
+    for note in notes(layout, trainable):
+        console.print(
+            f"  {'note':<{_TITLE_WIDTH}} {note}", style="yellow", markup=False, highlight=False, soft_wrap=True
+        )
     if unasked:
         console.print(f"Model and data were not loaded: {unasked}", markup=False, highlight=False, soft_wrap=True)
 
@@ -131,9 +136,6 @@ def _plan(layout: Layout, places: Sequence[Place] | None, found: Trainable | Non
         yield "data", ", ".join(f"{size:,} {part}" for part, size in found.examples.items()) + " examples"
         if found.classes is not None:
             yield "classes", classes_in_words(found.classes)
-        for part, labels in found.absent.items():
-            if labels:
-                yield "", f"{part} has none of {_labels_in_words(labels)}: nothing there tells how well it is learned"
     if places is None:
         yield "places", f"at most {layout.spec.parallelism:,} at once"
         yield "time", "not known before episodes train there: `seedsweep watch` shows the time left"
@@ -167,11 +169,6 @@ def classes_in_words(sizes: Mapping[str, int]) -> str:
         return f"{len(sizes):,}; each has {min(sizes.values()):,} to {max(sizes.values()):,} of the train examples"
     listed = ", ".join(f"{size:,} {shortened(label, _LABEL_WIDTH)!r}" for label, size in sizes.items())
     return f"{len(sizes):,}; train has {listed}"
-
-
-def _labels_in_words(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - _LISTED_CLASSES:,} more" if len(labels) > _LISTED_CLASSES else ""
-    return ", ".join(f"{shortened(label, _LABEL_WIDTH)!r}" for label in labels[:_LISTED_CLASSES]) + more
 
 
 def _stopping(layout: Layout, evaluations: int | None) -> Iterator[str]:

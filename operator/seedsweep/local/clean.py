@@ -1,18 +1,31 @@
 """`seedsweep clean`: of a sweep that is over, remove what only its training needed."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from seedsweep.api.rules.growth import why_no_growth
 from seedsweep.codes import CommandError, Exit, bad_input
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.footprint import keeps_all
 from seedsweep.local.checks.platform import require_posix
+from seedsweep.local.checks.same_sweep import missing_weights
 from seedsweep.local.directory.run_directory import RunDirectory, remove_tree
 from seedsweep.report.record import read_sweep
 
 
-def clean_folder(directory: Path) -> int:
-    """Remove checkpoints and episodes that were trained again; returns how many bytes that were.
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What was removed."""
+
+    size: int
+    """In bytes."""
+    ends_growth: bool
+    """Whether the sweep could get more seeds before, and cannot now."""
+
+
+def clean_folder(directory: Path) -> Cleaned:
+    """Remove checkpoints and episodes that were trained again.
 
     The record, the report, best/, logs/ and attempts/ stay: the report, `--episode` and a hand-over are made from them.
 
@@ -36,13 +49,14 @@ def clean_folder(directory: Path) -> int:
         unused = [run.reruns] if keeps_all(Layout.of(sweep)) else [run.work, run.reruns]
         doomed = [path for folder in unused for path in _children(folder)]
         size = sum(_size(path) for path in doomed)
+        may_grow = why_no_growth(sweep.spec, status) is None and not missing_weights(sweep, run)
         try:
             for path in doomed:
                 remove_tree(path)
         except OSError as error:
             said = f"{error.filename or directory}: cannot be removed ({error.strerror}): give the right to"
             raise CommandError(said, Exit.FAILED) from error
-    return size
+        return Cleaned(size, ends_growth=may_grow and bool(missing_weights(sweep, run)))
 
 
 def _children(folder: Path) -> Iterator[Path]:

@@ -154,5 +154,7 @@ def clean_command(
     from seedsweep.engine.questions.footprint import in_words
     from seedsweep.local.clean import clean_folder
 
-    freed = clean_folder(directory)
-    print(f"{directory}: " + (f"{in_words(freed)} removed" if freed else "nothing is left to remove"))
+    cleaned = clean_folder(directory)
+    print(f"{directory}: " + (f"{in_words(cleaned.size)} removed" if cleaned.size else "nothing is left to remove"))
+    if cleaned.ends_growth:
+        print("The sweep cannot get more seeds now: the winner's checkpoint is gone.")

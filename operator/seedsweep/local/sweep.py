@@ -15,7 +15,8 @@ from seedsweep.engine.layout import Layout
 from seedsweep.engine.plan import plan
 from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.local.checks.disk_space import space_problems
-from seedsweep.local.checks.trainer import check_trainer
+from seedsweep.local.checks.notes import notes
+from seedsweep.local.checks.trainer import Trainable, check_trainer
 from seedsweep.local.directory.ledger import Ledger
 from seedsweep.local.directory.run_directory import RunDirectory
 from seedsweep.local.interruption import Interruption
@@ -76,19 +77,22 @@ async def _run(sweep: SeedSweep, setting: Setting, lock: int, console: Console) 
         launcher = ForkLauncher(_server_environment(sweep), directory.logs / "trainer.log", lock)
     this = asyncio.current_task()
     assert this is not None
+    found = None
     try:
         if layout.ours:
             console.print("Loading model and data, once for all episodes.")
             with setting.interruption.heard(this.cancel):
-                needed = await _check(layout, setting, launcher)
+                found, needed = await _check(layout, setting, launcher)
             console.print(f"Checkpoints take at most {in_words(needed)} of the disk at once.")
+        for note in notes(layout, found):
+            console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         return await _train(sweep, setting, launcher, console)
     finally:
         await launcher.close()
 
 
-async def _check(layout: Layout, setting: Setting, launcher: Launcher) -> int:
-    """Whether it can be trained here; most bytes that its checkpoints take."""
+async def _check(layout: Layout, setting: Setting, launcher: Launcher) -> tuple[Trainable, int]:
+    """What can be trained here, and most bytes that its checkpoints take; raises InvalidSweepError."""
     directory = setting.directory
     log = directory.fresh_log("check")
     found = await check_trainer(layout.spec.trainer, setting.file, launcher, log)
@@ -96,7 +100,7 @@ async def _check(layout: Layout, setting: Setting, launcher: Launcher) -> int:
     problems = space_problems(directory.root, needed)
     if problems:
         raise refuse(setting.file, problems)
-    return needed
+    return found, needed
 
 
 async def _train(sweep: SeedSweep, setting: Setting, launcher: Launcher, console: Console) -> Plan | None:

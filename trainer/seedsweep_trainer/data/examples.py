@@ -12,7 +12,10 @@ from seedsweep_trainer.data.labels import Classes, class_values, encode
 from seedsweep_trainer.data.references import source_files
 from seedsweep_trainer.data.rows import too_few
 from seedsweep_trainer.data.sources import Table, read_file
-from seedsweep_trainer.errors import ConfigurationError, noted, unknown_name
+from seedsweep_trainer.data.suspicions import hold_texts
+from seedsweep_trainer.errors import ConfigurationError, noted, start_of, unknown_name
+
+_SHOWN_CLASSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,9 @@ def load_examples(dataset: Dataset) -> LabelledText:
             parts[part] = Examples(texts, pairs, encoded, rows[part])
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
+    are_declared = dataset.labels is not None or tables["train"].class_names(dataset.columns.label) is not None
+    if dataset.split.validation and classes is not None and not are_declared:
+        _refuse_texts(classes, parts["train"], dataset)
     return LabelledText(_cut_down(_set_aside(parts, dataset, tables["train"]), dataset), classes, commit)
 
 
@@ -126,6 +132,21 @@ def _classes(
         raise unknown_name("dataset.positiveLabel", wanted, names, "a label")
     positive = names.index(wanted) if wanted else 1 if len(names) == 2 else None
     return Classes(tuple(values), tuple(names), positive)
+
+
+def _refuse_texts(classes: Classes, train: Examples, dataset: Dataset) -> None:
+    """Raise ConfigurationError where the labels of train, before anything is set aside, are probably texts.
+
+    Only where validation is set aside from train: a file of its own has to have the classes of train, and then these
+    are known to be meant, however few examples each has.
+    """
+    if hold_texts(len(classes.values), len(train.labels)):
+        few = ", ".join(repr(start_of(name)) for name in classes.names[:_SHOWN_CLASSES])
+        raise ConfigurationError(
+            f"dataset.columns.label {dataset.columns.label!r} has {len(classes.values):,} classes for "
+            f"{len(train.labels):,} examples, such as {few}: is this the column of texts? Name that of the "
+            "labels, or list them in dataset.labels if they are classes"
+        )
 
 
 def _drawn(examples: Examples, purpose: str, seed: int) -> np.ndarray:

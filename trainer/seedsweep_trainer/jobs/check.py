@@ -1,9 +1,13 @@
 """Whether a configuration can be trained at all, found out before anything starts."""
 
+from typing import Any
+
 import numpy as np
 
-from seedsweep.api.finetuning import FineTuning
-from seedsweep_trainer.data.tasks import TaskData
+from seedsweep.api.finetuning import Dataset, FineTuning
+from seedsweep_trainer.data.references import rows_of
+from seedsweep_trainer.data.suspicions import typing_errors
+from seedsweep_trainer.data.tasks import TaskData, parts_of
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.inputs import prepare_inputs
 from seedsweep_trainer.training.speed import measure_speed
@@ -11,9 +15,7 @@ from seedsweep_trainer.training.timetable import Timetable
 from seedsweep_trainer.training.trial import is_large, size_of, try_out
 
 
-def check(
-    config: FineTuning, *, timed: bool = False
-) -> dict[str, str | int | float | dict[str, int] | dict[str, list[str]] | None]:
+def check(config: FineTuning, *, timed: bool = False) -> dict[str, Any]:
     """Load everything that an attempt loads, try a step, and tell what it comes to, ready for JSON.
 
     `timed`: and how long a step and an evaluation take, which takes some seconds more. Raises ConfigurationError as the
@@ -37,6 +39,7 @@ def check(
         "testExamples": None if data.test is None else len(data.test),
         "classes": _classes(data),
         "absent": _absent(data),
+        "mistyped": _mistyped(config.dataset, data),
         "parameters": size_of(model),
         "stepSeconds": None if speed is None else speed.step,
         "evaluationSeconds": None if speed is None else speed.evaluation,
@@ -60,3 +63,22 @@ def _absent(data: TaskData) -> dict[str, list[str]]:
         name: np.bincount(part.labels, minlength=data.num_labels) for name, part in held_out.items() if part is not None
     }
     return {name: [data.id2label[int(i)] for i in np.flatnonzero(found == 0)] for name, found in sizes.items()}
+
+
+def _mistyped(dataset: Dataset, data: TaskData) -> list[dict[str, str | int]]:
+    """Labels that are probably mistyped: each with its examples in the source of train, the row of the first, and the
+    label that was meant. None where the classes are listed, or for regression."""
+    if data.kind == "regression" or dataset.labels is not None:
+        return []
+    split = {"validation": dataset.split.validation, "test": dataset.split.test}
+    parts = [data.train, *(part for name, part in parts_of(data).items() if split.get(name))]
+    labels, rows = (np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "rows"))
+    sizes = np.bincount(labels, minlength=data.num_labels)
+    found = typing_errors({name: int(sizes[i]) for i, name in data.id2label.items()})
+    ids = {name: i for i, name in data.id2label.items()}
+    first = [int(rows[labels == ids[label]].min()) for label in found]
+    numbers = rows_of(dataset, "train").numbers(first) if first else []
+    return [
+        {"label": label, "examples": int(sizes[ids[label]]), "row": row, "meant": meant}
+        for (label, meant), row in zip(found.items(), numbers, strict=True)
+    ]

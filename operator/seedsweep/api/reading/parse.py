@@ -1,7 +1,9 @@
 """A file becomes a SeedSweep, or one error that lists every problem in it."""
 
+import contextlib
 import difflib
 import json
+import shlex
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +29,8 @@ MAX_PROBLEMS = 100
 _ALIKE = 0.8
 _WHERE_DATA_IS = ("task", "path", "train", "validation", "test", "hub", "columns", "where")
 """The fields of a data set that say which files it is in, and in which of their columns."""
+_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+_SHOWN_FILES = 3
 _TYPOGRAPHIC = ("“", "”", "„", "‘", "’", "«", "»")
 
 
@@ -54,9 +58,14 @@ def refuse(path: Path, problems: Sequence[Problem]) -> InvalidSweepError:
 
 
 def _text_of(path: Path) -> str:
+    if path.suffix.lower() in _TABLES and path.is_file():
+        command = f"seedsweep init --data {shlex.quote(str(path))}"
+        raise _unreadable(path, f"is a table, not a sweep: `{command}` writes a sweep for it")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise _unreadable(path, f"there is no such file: {_files_near(path)}") from error
     except OSError as error:
         raise _unreadable(path, f"cannot be read ({error.strerror}): give a file that can") from error
     if len(data) > MAX_BYTES:
@@ -66,6 +75,18 @@ def _text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _unreadable(path, f"is not UTF-8 text (line {line}): save it as UTF-8") from error
+
+
+def _files_near(missing: Path) -> str:
+    """The remedy for a sweep that is not there: the file with nearly its name, else those that may be meant."""
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = sorted(item.name for item in missing.parent.iterdir() if item.suffix in (".yaml", ".yml"))
+    if close := difflib.get_close_matches(missing.name, names, n=1, cutoff=_ALIKE):
+        return f"did you mean {missing.parent / close[0]}?"
+    if not names:
+        return "give an existing one; `seedsweep init` writes a first sweep"
+    return f"give an existing one, such as {', '.join(str(missing.parent / name) for name in names[:_SHOWN_FILES])}"
 
 
 def _unreadable(path: Path, remedy: str) -> InvalidSweepError:

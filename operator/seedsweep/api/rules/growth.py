@@ -26,11 +26,16 @@ def growth_problem(before: SweepSpec, after: SweepSpec, status: SweepStatus) -> 
     """
     if is_same(before.seeds, after.seeds):
         return None
+    return why_no_growth(before, status) or (None if _contains(after.seeds, before.seeds) else ONLY_MORE)
+
+
+def why_no_growth(spec: SweepSpec, status: SweepStatus) -> str | None:
+    """Why a sweep cannot get more seeds, whichever they are; None where it can."""
     if status.failed and not status.hand_over_failed:
         return HAS_FAILED
-    if before.result == "average" or not _may_grow(before.early_stopping):
+    if spec.result == "average" or not _may_grow(spec.early_stopping):
         return NO_GROWTH
-    return None if _contains(after.seeds, before.seeds) else ONLY_MORE
+    return None
 
 
 def is_same(seeds: Seeds, others: Seeds) -> bool:

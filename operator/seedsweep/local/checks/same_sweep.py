@@ -34,9 +34,8 @@ def missing_weights(recorded: SeedSweep, directory: RunDirectory) -> list[Proble
     if winner.exists():
         return []
     remedy = (
-        f"may not get more, for the weights of the winner so far are not in {winner} any more, and it may win again "
-        "(seedsweep clean removes them, and fetch brings none): make a new sweep of all seeds, in another folder "
-        "with --out"
+        f"cannot get more seeds: the winner's checkpoint is gone from {winner} (`seedsweep clean` removed it, or the "
+        "record was fetched without): make a new sweep of all seeds, in another folder with --out"
     )
     return [Problem("spec.seeds", None, remedy)]
 

@@ -20,6 +20,18 @@ _FIELDS = {field.alias or name for name, field in FineTuning.model_fields.items(
 
 
 @dataclass(frozen=True, slots=True)
+class Mistyped:
+    """A label that is probably a typing error."""
+
+    label: str
+    examples: int
+    row: str
+    """Of its first example, as a spreadsheet shows it."""
+    meant: str
+    """The frequent label that it is close to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trainable:
     """What a configuration comes to."""
 
@@ -34,6 +46,7 @@ class Trainable:
     """By label, how many examples of train; None for regression."""
     absent: dict[str, list[str]]
     """By part, validation and test, the labels that it has no example of."""
+    mistyped: list[Mistyped]
     step_seconds: float | None
     """Of one episode alone, as are those of an evaluation; None where this was not measured."""
     evaluation_seconds: float | None
@@ -67,6 +80,7 @@ async def check_trainer(
             examples={part: size for part, size in sizes.items() if size is not None},
             classes=told["classes"],
             absent=told["absent"],
+            mistyped=[Mistyped(**item) for item in told["mistyped"]],
             step_seconds=told["stepSeconds"],
             evaluation_seconds=told["evaluationSeconds"],
         )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from seedsweep.api.recorded import shortened
 from seedsweep.codes import bad_input
 from seedsweep.report.words import counted
 from seedsweep_trainer.data.rows import Rows
+from seedsweep_trainer.data.suspicions import hold_texts
 
 _LABELS = ("label", "labels", "class", "category", "target", "sentiment", "stars", "rating", "score", "y")
 _TEXTS = ("text", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "question")
@@ -24,6 +26,7 @@ _PAIRS = (
 )
 _MOST_CLASSES = 50
 """More different labels than that are numbers, or no labels."""
+_NAMED_CLASSES, _NAME_WIDTH = 8, 20
 _LENGTHS = (32, 64, 128, 256, 512)
 _TOKENS_A_WORD = 1.4
 """Of English; other languages need more, and the trainer counts what was truncated."""
@@ -48,7 +51,7 @@ class Found:
     def in_words(self) -> str:
         """What was guessed, on a line."""
         texts = f"{self.text!r}" + (f" and {self.text_pair!r}" if self.text_pair is not None else "")
-        kind = f"{len(self.classes):,} classes" if self.classes else "numbers"
+        kind = _classes_in_words(list(self.classes)) if self.classes else "numbers"
         return f"{counted(self.rows, 'example')}: texts in {texts}, labels in {self.label!r} ({kind})"
 
 
@@ -84,6 +87,11 @@ def find_columns(
         raise bad_input(
             f"--label: column {label!r} holds {counted(len(counts), 'different label')}: name another with --label"
         )
+    if not is_number and hold_texts(len(counts), len(rows)):
+        raise bad_input(
+            f"--label: column {label!r} holds {counted(len(counts), 'different label')} for "
+            f"{counted(len(rows), 'example')}: is it the column of texts? Name that of the labels"
+        )
     return Found(
         rows=len(rows),
         text=text,
@@ -93,6 +101,13 @@ def find_columns(
         classes={} if is_number else dict(sorted(counts.items())),
         max_length=_max_length([values[name] for name in (text, second) if name is not None]),
     )
+
+
+def _classes_in_words(names: Sequence[str]) -> str:
+    said = f"{len(names):,} classes"
+    if len(names) > _NAMED_CLASSES:
+        return said
+    return f"{said}: {', '.join(shortened(name, _NAME_WIDTH) for name in names)}"
 
 
 def _label(columns: Sequence[str], values: Mapping[str, Sequence[str]]) -> str:

@@ -9,7 +9,11 @@ from seedsweep.codes import bad_input
 from seedsweep.local.starting.columns import Found
 from seedsweep.parts import QUICKSTART_MODEL
 
-BATCH, EPOCHS, MOST_EVALUATIONS = 16, 3, 10
+BATCH, EPOCHS = 16, 3
+FEWEST_EVALUATIONS, MOST_EVALUATIONS = 4, 10
+"""Of an epoch, where it has as many steps."""
+_ANSWERS_A_STEP = 3
+"""To answer an example takes about a third of the time of training on it."""
 _NO_TEXTS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """What some reader of YAML takes for something else than a text."""
 """It needs no network. It is small, and learns at a higher rate than others."""
@@ -52,9 +56,15 @@ def data_text(draft: Draft, found: Found) -> str:
         f"split: {{validation: {validation}, test: {test}}} # set aside from train, always the same ones",
         f"maxLength: {found.max_length} # tokens; longer inputs are truncated, and counted",
     ]
-    steps = -(-(found.rows - test - validation) // BATCH)
+    train = found.rows - test - validation
     words = f"{found.rows:,} examples were found: validation selects, the test set reports."
-    return _text(draft, data, [_metric(found)], min(MOST_EVALUATIONS, steps), words)
+    return _text(draft, data, [_metric(found)], _evaluations(train, validation), words)
+
+
+def _evaluations(train: int, validation: int) -> int:
+    """An epoch's: so many that they take about a third of the time, if there are steps for them."""
+    affordable = _ANSWERS_A_STEP * train // (2 * validation)
+    return min(-(-train // BATCH), MOST_EVALUATIONS, max(FEWEST_EVALUATIONS, affordable))
 
 
 def _kind(found: Found) -> Iterator[str]:
@@ -101,7 +111,7 @@ spec:
       weightInits: {{count: 5}}
       dataOrders: {{count: 4}}
   parallelism: 4 # as many at once as there are GPUs, or cores, up to this
-  earlyStopping: # remove it to train all fully: `seedsweep plan` then tells from the record whether a cut pays
+  earlyStopping: # remove this block for a record that `seedsweep plan` and `compare` can read: all train fully then
     rungs:
       - {{atPercent: 50, keep: 6}} # half-way, the six best go on
   trainer:

@@ -110,7 +110,7 @@ def plan_command(
     from seedsweep.studies.plan.as_json import json_of
 
     if budget is None:
-        raise bad_input("--budget: say what the sweep may cost: give a number of full runs")
+        raise bad_input("--budget: say what the sweep may cost, in full runs: for example --budget 8")
     records = [*(history or []), *(more or [])]
     if figure is not None and not records:
         raise bad_input("--figure: the rule of thumb has no curve: give --history, too")

@@ -190,8 +190,10 @@ def _advice(answer: Answer) -> Iterator[str]:
     if answer.budget == 1:
         yield from _paragraph("One full run leaves nothing to compare, so there is no cut.")
         return
-    earlier = rule_of_thumb(answer.budget, UNKNOWN_RUN, UNKNOWN_RUN[11])
-    yield from _row("earlier", f"{plan_words(earlier, len(UNKNOWN_RUN))} takes {_spent(earlier, UNKNOWN_RUN):.4g}")
+    alternative = rule_of_thumb(answer.budget, UNKNOWN_RUN, UNKNOWN_RUN[11])
+    yield from _row(
+        "alternative", f"{plan_words(alternative, len(UNKNOWN_RUN))} takes {_spent(alternative, UNKNOWN_RUN):.4g}"
+    )
     yield ""
     yield from _paragraph(
         "This rests on runs of others. On 300 of BERT-large (docs/comparison.md) cuts at 40 to 50 % gained 0.2 to 2.1 "
@@ -201,5 +203,5 @@ def _advice(answer: Answer) -> Iterator[str]:
     yield from _paragraph(
         "So train a few seeds fully first, in a sweep without earlyStopping. Where none fails, train "
         f"{counted(answer.budget, 'episode')} fully. What a cut is worth on your runs can be told from "
-        f"{4 * answer.plan.started:,} full ones: seedsweep plan --budget {answer.budget} --history DIR"
+        f"{4 * answer.plan.started:,} full ones: seedsweep plan --budget {answer.budget} --history RECORD"
     )
