@@ -42,3 +42,11 @@ def test_numbers_short_words_and_other_words_are_no_typing_errors(rare: str, fre
 @pytest.mark.parametrize("sizes", [{"unhapy": 1, "unhappy": 9}, {"unhapy": 4, "unhappy": 1000}, {"unhapy": 0}])
 def test_a_label_that_is_not_far_rarer_was_meant(sizes: dict[str, int]) -> None:
     assert typing_errors(sizes) == {}
+
+
+def test_of_very_many_classes_none_is_compared() -> None:
+    sizes = {f"name {'x' * i}": 1000 for i in range(999)}
+    assert typing_errors({**sizes, "unhappy": 1000}) == {}
+    assert typing_errors({**sizes, "unhappi": 1}) == {}
+    assert typing_errors({**sizes, "unhappy": 1000, "unhappi": 1}) == {}
+    assert typing_errors({**dict(list(sizes.items())[:900]), "unhappy": 1000, "unhappi": 1}) == {"unhappi": "unhappy"}

@@ -17,6 +17,8 @@ _MISTYPED = 3
 _LETTERS, _LONG = 4, 8
 """Letters of a word from which one slip makes it unlikely that another word was meant, and from which two do."""
 _ALIKE = 0.9
+_COMPARED = 1_000
+"""Classes at most: each rare one is compared with each frequent one."""
 
 
 def hold_texts(classes: int, examples: int) -> bool:
@@ -27,9 +29,12 @@ def hold_texts(classes: int, examples: int) -> bool:
 def typing_errors(sizes: Mapping[str, int]) -> dict[str, str]:
     """Labels that are rare and nearly written like a frequent one, each with that one.
 
-    `sizes` has the number of examples by label. Labels that differ in digits are no typing errors.
+    `sizes` has the number of examples by label. Labels that differ in digits are no typing errors. Of more than 1,000
+    classes none is looked for.
     """
-    found = {}
+    found: dict[str, str] = {}
+    if len(sizes) > _COMPARED:
+        return found
     for label, size in sizes.items():
         if 0 < size <= _MISTYPED and _letters(label) >= _LETTERS:
             frequent = [other for other, n in sizes.items() if n >= _RARER * size and _digits(other) == _digits(label)]
