@@ -167,7 +167,7 @@ def test_a_task_of_glue_needs_its_folder_alone(seedsweep: Command) -> None:
         (("--data", "reviews.csv", "--task", "rte"), "--data, --task: give --data FILE"),
         (("--task", "rte"), "--path: say where the task's train.tsv and dev.tsv are"),
         (("--task", "mnli", "--path", "x"), "--task: 'mnli' is not known: give one of cola, mrpc, rte, sst2"),
-        (("--data", "nosuch.csv"), "--data: nosuch.csv cannot be read (No such file or directory): give a file"),
+        (("--data", "nosuch.csv"), "--data: nosuch.csv: there is no such file: give an existing one, such as"),
         (("--data", "x.txt"), "--data: x.txt is none of .csv, .tsv"),
         (("--data", "reviews.csv", "--text", "txt"), "--text: 'txt' is not a column: give one of id, review, stars"),
         (("--data", "reviews.csv", "--label", "id"), "--label: column 'id'"),

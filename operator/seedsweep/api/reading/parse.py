@@ -1,6 +1,5 @@
 """A file becomes a SeedSweep, or one error that lists every problem in it."""
 
-import contextlib
 import difflib
 import json
 import shlex
@@ -18,6 +17,7 @@ from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.finetuning import Dataset, FineTuning
 from seedsweep.api.reading.document import MAX_BYTES, TOO_LARGE, DocumentError, plain, read_document
 from seedsweep.api.reading.lines import located
+from seedsweep.api.reading.missing_files import files_near
 from seedsweep.api.reading.remedies import remedy
 from seedsweep.api.reading.stored import read_status
 from seedsweep.api.seeds import Seeds
@@ -30,7 +30,7 @@ _ALIKE = 0.8
 _WHERE_DATA_IS = ("task", "path", "train", "validation", "test", "hub", "columns", "where")
 """The fields of a data set that say which files it is in, and in which of their columns."""
 _TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
-_SHOWN_FILES = 3
+_SWEEPS = (".yaml", ".yml")
 _TYPOGRAPHIC = ("“", "”", "„", "‘", "’", "«", "»")
 
 
@@ -65,7 +65,8 @@ def _text_of(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise _unreadable(path, f"there is no such file: {_files_near(path)}") from error
+        nothing = "give an existing one; `seedsweep init` writes a first sweep"
+        raise _unreadable(path, f"there is no such file: {files_near(path, _SWEEPS, nothing)}") from error
     except OSError as error:
         raise _unreadable(path, f"cannot be read ({error.strerror}): give a file that can") from error
     if len(data) > MAX_BYTES:
@@ -75,18 +76,6 @@ def _text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _unreadable(path, f"is not UTF-8 text (line {line}): save it as UTF-8") from error
-
-
-def _files_near(missing: Path) -> str:
-    """The remedy for a sweep that is not there: the file with nearly its name, else those that may be meant."""
-    names: list[str] = []
-    with contextlib.suppress(OSError):
-        names = sorted(item.name for item in missing.parent.iterdir() if item.suffix in (".yaml", ".yml"))
-    if close := difflib.get_close_matches(missing.name, names, n=1, cutoff=_ALIKE):
-        return f"did you mean {missing.parent / close[0]}?"
-    if not names:
-        return "give an existing one; `seedsweep init` writes a first sweep"
-    return f"give an existing one, such as {', '.join(str(missing.parent / name) for name in names[:_SHOWN_FILES])}"
 
 
 def _unreadable(path: Path, remedy: str) -> InvalidSweepError:

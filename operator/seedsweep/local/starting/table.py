@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from seedsweep.api.reading.missing_files import files_near
 from seedsweep.codes import bad_input
 from seedsweep.parts import require
 from seedsweep_trainer.data.damage import SUFFIXES, find_damage, wrong_separator
@@ -20,6 +21,9 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and rows of a CSV, TSV, JSON, JSON lines or Parquet file; raises CommandError."""
     try:
         rows = _read(path)
+    except FileNotFoundError as error:
+        near = files_near(path, SUFFIXES, "give the path of an existing one")
+        raise bad_input(f"--data: {path}: there is no such file: {near}") from error
     except OSError as error:
         raise bad_input(f"--data: {path} cannot be read ({error.strerror}): give a file that can") from error
     except (ValueError, csv.Error) as error:
