@@ -22,7 +22,7 @@ from terminal_svg import as_svg
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 COMMAND = "seedsweep run examples/quickstart.yaml"
-COLUMNS, LINES = 80, 30
+COLUMNS, LINES = 80, 34
 LOADING, TRAINING, LAST = 1.5, 13.0, 7.0
 """Seconds of the picture: up to the first board, up to the last screen, and that one. Typing takes its own time."""
 SHORTEST = 0.2
