@@ -1,4 +1,4 @@
-"""What attempts left to reports in a sweep's storage, brought to the folder of its record."""
+"""Files for reports that attempts left in a sweep's storage, downloaded to the folder of its record."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ async def bring_attempts(source: Source, record: Record, directory: Path, tell: 
     names = sorted(missing.keys() - set(large))
     if names:
         size = in_words(sum(missing[name] for name in names))
-        tell(f"Bringing {counted(len(names), 'file')} that attempts left to reports, {size}.")
+        tell(f"Downloading {counted(len(names), 'file')} for reports, {size}.")
     failed: list[BaseException] = []
     for begin in range(0, len(names), AT_ONCE):
         batch = names[begin : begin + AT_ONCE]

@@ -40,7 +40,7 @@ async def stored_record(api: Api, namespace: str, sweep: SeedSweep) -> Record:
 def bring_record(name: str, namespace: str | None, to: Path | None, tell: Callable[[str], None]) -> Path:
     """Write the record of a sweep, as far as it is, into a folder, by default NAME-report; returns the folder.
 
-    With it comes what attempts left to reports; where that does not, `tell` is told why.
+    With it come the attempts' files for reports; where they do not, `tell` is told why.
 
     Raises:
         CommandError: no such sweep, no right to read it, objects of it are gone, or the folder holds something else.
