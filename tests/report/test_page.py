@@ -80,18 +80,18 @@ def test_result_has_seeds_scores_and_the_interval_of_the_test_score() -> None:
     [
         (
             Average(members=3, score=0.71, members_score=0.7, handed_over=True),
-            "average handed over: the average of",
+            "Average of 3 survivors 0.7100 on validation, its members 0.7000 on average; handed over",
         ),
         (
             Average(members=3, reason="a <barrier>"),
-            "winner handed over: the winner, not the average of the 3",
+            "Average of 3 survivors none not handed over: a <barrier>",
         ),
     ],
 )
 def test_result_says_which_model_was_handed_over_where_an_average_was_declared(average: Average, text: str) -> None:
     record = records.finished()
     assert record.status.best is not None
-    assert "handed over:" not in text_of(page_of(record))
+    assert "Average of" not in text_of(page_of(record))
     page = page_of(record.with_status(best=record.status.best.evolve(average=average)))
     assert text in text_of(page)
     assert "<barrier>" not in page

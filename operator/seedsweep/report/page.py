@@ -10,7 +10,6 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from seedsweep.api.card import average_words
 from seedsweep.api.cut import Cut, CutData, RankedEpisode
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
@@ -156,7 +155,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (average_words, counted, data_words, duration_text, one_line, p_text, score_text, share_text)
+    words = (counted, data_words, duration_text, one_line, p_text, score_text, share_text)
     environment.filters.update({function.__name__: function for function in words})
     return environment.get_template("report.html")
 
