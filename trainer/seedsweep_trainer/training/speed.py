@@ -16,7 +16,7 @@ from seedsweep_trainer.training.batches import Batches
 from seedsweep_trainer.training.step import Learner
 from seedsweep_trainer.training.timetable import Timetable
 
-TIMED_STEPS = 4
+TIMED_STEPS = 3
 """After a first one, in which a library may still choose its kernels."""
 TIMED_BATCHES = 4
 """Of the validation set, from its longest to its shortest."""
