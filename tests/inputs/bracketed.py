@@ -1,6 +1,6 @@
 """A made-up record of two brackets: three episodes of which none is stopped, and five of which a cut keeps two."""
 
-from inputs.records import EVALUATIONS, RUNG, Record, best_of, fully_trained
+from inputs.records import EVALUATIONS, RUNG, Record, best_of, fully_trained, winner_of
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.cut import Cut, CutData, cut_name
 from seedsweep.api.early_stopping import EarlyStopping
@@ -22,17 +22,7 @@ def bracketed() -> Record:
     episodes = [episode.evolve(spec=layout.episode_spec(episode.spec.id)) for episode in whole.episodes]
     data = _cut([episode for episode in episodes if episode.spec.bracket == 1])
     episodes = [_after(data, episode) if episode.spec.bracket == 1 else episode for episode in episodes]
-    winner = max(episodes, key=lambda episode: _best(episode, EVALUATIONS))
-    assert winner.status.best is not None
-    assert whole.status.best is not None
-    best = whole.status.best.evolve(
-        episode=winner.spec.id.name,
-        weight_init=winner.spec.weight_init,
-        data_order=winner.spec.data_order,
-        score=winner.status.best.score,
-        evaluation=winner.status.best.evaluation,
-    )
-    status = whole.status.evolve(design="cut", best=best)
+    status = whole.status.evolve(design="cut", best=winner_of(episodes))
     return Record(sweep.evolve(status=status), episodes, [Cut(metadata=ObjectMeta(name=_NAME), data=data)])
 
 

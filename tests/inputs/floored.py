@@ -1,6 +1,16 @@
 """A made-up record of a sweep with a floor: of eight seeds a budget of four full runs carries five, and two fall."""
 
-from inputs.records import BASELINE, EVALUATIONS, RUNG, SECONDS_PER_STEP, STEPS, Record, best_of, fully_trained
+from inputs.records import (
+    BASELINE,
+    EVALUATIONS,
+    RUNG,
+    SECONDS_PER_STEP,
+    STEPS,
+    Record,
+    best_of,
+    fully_trained,
+    winner_of,
+)
 from seedsweep.api.early_stopping import EarlyStopping, Floor
 from seedsweep.api.episode import EndReason, Episode, Fall, RungScore, StopReason, Verdict
 from seedsweep.api.status import Cost, EpisodeCounts
@@ -17,21 +27,11 @@ def floored() -> Record:
     stopping = EarlyStopping(floor=Floor(at_percent=30, margin=MARGIN))
     spec = whole.sweep.spec.evolve(early_stopping=stopping, budget=BUDGET)
     episodes = [_at_floor(episode) for episode in whole.episodes[:5]]
-    winner = max((e for e in episodes if e.status.state == "Finished"), key=_best_score)
-    assert whole.status.best is not None
-    assert winner.status.best is not None
-    best = whole.status.best.evolve(
-        episode=winner.spec.id.name,
-        weight_init=winner.spec.weight_init,
-        data_order=winner.spec.data_order,
-        score=winner.status.best.score,
-        evaluation=winner.status.best.evaluation,
-    )
     useful = 3 * STEPS + 2 * EARLY
     seconds = useful * SECONDS_PER_STEP
     status = whole.status.evolve(
         design="floor",
-        best=best,
+        best=winner_of(episodes),
         counts=EpisodeCounts(finished=3, lost=2, unused=3),
         cost=Cost(useful_steps=useful, planned_steps=BUDGET * STEPS, full_steps=5 * STEPS, gpu_seconds=seconds),
     )
@@ -65,8 +65,3 @@ def _at_floor(episode: Episode) -> Episode:
             ),
         )
     return episode.evolve(status=status)
-
-
-def _best_score(episode: Episode) -> float:
-    assert episode.status.best is not None
-    return episode.status.best.score

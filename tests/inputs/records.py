@@ -332,7 +332,7 @@ def _final_sweep_status(episodes: Sequence[Episode], cut: Cut | None) -> SweepSt
         counts=counts,
         conditions=[Condition(type="Complete", status="True", reason="SurvivorsFinished", last_transition_time=ended)],
         cuts=[_summary(cut, t)] if cut else [],
-        best=_winner(episodes),
+        best=winner_of(episodes),
         cost=cost,
         data_digest="3f6c2a9be1d4",
         fingerprints=["cpu-1t-fp32"],
@@ -355,7 +355,8 @@ def _cost(t: int, cut: Cut | None) -> Cost:
     )
 
 
-def _winner(episodes: Sequence[Episode]) -> Best:
+def winner_of(episodes: Sequence[Episode]) -> Best:
+    """The result of a sweep that is over: of those that were trained to the end."""
     winner = max((e for e in episodes if e.status.state == "Finished"), key=lambda e: _score(e.status.best))
     assert winner.status.best is not None
     return Best(
