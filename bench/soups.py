@@ -169,7 +169,7 @@ class Asked:
         ).to(self._device)
         self._autocast = autocast_dtype(config, self._device)
         self._test = self.data.test
-        self._answers: dict[tuple[int, int], Floats] = {}
+        self._answers: dict[tuple[tuple[int, int], str], Floats] = {}
         self._parts = {
             "validation": Evaluation(self.data.validation, tokenizer, config.evaluation_batch_size),
             "test": Evaluation(self._test, tokenizer, config.evaluation_batch_size),
@@ -184,9 +184,9 @@ class Asked:
         """Its score."""
         return self._score(self.outputs(weights, "validation"), self.data.validation)
 
-    def loss(self, weights: Weights) -> float:
-        """Mean cross-entropy on validation."""
-        return metrics.score("loss", self.outputs(weights, "validation"), self.data.validation.labels)
+    def loss(self, outputs: Floats) -> float:
+        """Mean cross-entropy of these answers to the validation examples."""
+        return metrics.score("loss", outputs, self.data.validation.labels)
 
     def test(self, outputs: Floats) -> float:
         """Score of these answers to the test examples."""
@@ -198,17 +198,20 @@ class Asked:
     def outcome(self, kept: Sequence[Member]) -> Outcome:
         """Of survivors, best first."""
         weights = [member.weights for member in kept]
-        answers = [self._test_answers(member) for member in kept]
+        answers = [self._answers_of(member, "test") for member in kept]
         scores = [member.validation for member in kept]
         taken = greedy(weights, self.validation)
         mean = average(weights)
+        on_validation = self.outputs(mean, "validation")
+        uniform = self._score(on_validation, self.data.validation)
+        losses = [self.loss(self._answers_of(member, "validation")) for member in kept]
         uniform_test = self.test(self.outputs(mean, "test"))
         chosen = [weights[i] for i in taken]
         return Outcome(
             scores=tuple(scores),
-            uniform=self.validation(mean),
-            over_last=self.validation(mean) - float(np.mean([member.last for member in kept])),
-            over_loss=self.loss(mean) - float(np.mean([self.loss(own) for own in weights])),
+            uniform=uniform,
+            over_last=uniform - float(np.mean([member.last for member in kept])),
+            over_loss=self.loss(on_validation) - float(np.mean(losses)),
             taken=len(taken),
             winner_test=self.test(answers[0]),
             uniform_test=uniform_test,
@@ -217,10 +220,11 @@ class Asked:
             depths=barriers(scores, weights, self.validation),
         )
 
-    def _test_answers(self, member: Member) -> Floats:
-        if member.seeds not in self._answers:
-            self._answers[member.seeds] = self.outputs(member.weights, "test")
-        return self._answers[member.seeds]
+    def _answers_of(self, member: Member, part: str) -> Floats:
+        key = (member.seeds, part)
+        if key not in self._answers:
+            self._answers[key] = self.outputs(member.weights, part)
+        return self._answers[key]
 
 
 def read(folder: Path) -> tuple[FineTuning, float, list[Member]]:
