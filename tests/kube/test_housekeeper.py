@@ -10,7 +10,7 @@ import pytest
 from inputs.pod_sweeps import CLAIM, sweep_with
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
+from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Member, Pruning
 from seedsweep.api.status import Average, Best, SweepStatus
 from seedsweep.api.sweep import Export, SeedSweep
 from seedsweep.contract.protocol import Env
@@ -217,13 +217,19 @@ async def test_what_is_done_is_not_undone_by_what_failed_after_it():
     assert house.hand_over.error == "no such repository"
 
 
+MEMBERS = [Member(episode=ONE.name, evaluation=3, score=0.8), Member(episode=TWO.name, evaluation=2, score=0.6)]
+AVERAGE = Wanted(hand_over=HandOver(episode=ONE.name, evaluation=3, card="", average=MEMBERS))
+
+
 async def test_what_became_of_the_average_outlives_the_pod_that_said_it():
     house = House()
-    await house.act(HAND_OVER)
+    await house.act(AVERAGE)
     made = {"members": 2, "score": 0.75, "membersScore": 0.7, "handedOver": True}
     house.end(json.dumps({"weights": "/seedsweep/storage/team/sweep-uid/best", "average": made}))
     assert house.hand_over is not None
-    assert house.hand_over.average == Average(members=2, score=0.75, members_score=0.7, handed_over=True)
+    names = [ONE.name, TWO.name]
+    expected = Average(members=2, episodes=names, score=0.75, members_score=0.7, handed_over=True)
+    assert house.hand_over.average == expected
     assert house.status.best is not None
     house.status = house.status.evolve(
         best=house.status.best.evolve(weights=house.hand_over.weights, average=house.hand_over.average)
@@ -231,7 +237,17 @@ async def test_what_became_of_the_average_outlives_the_pod_that_said_it():
     house.recorded = True
     await house.act(Wanted())
     assert house.hand_over is not None
-    assert house.hand_over.average == Average(members=2, score=0.75, members_score=0.7, handed_over=True)
+    assert house.hand_over.average == expected
+
+
+async def test_an_image_that_makes_no_averages_has_handed_the_winner_over():
+    house = House()
+    await house.act(AVERAGE)
+    house.end('{"weights":"/w"}')
+    assert house.hand_over is not None
+    assert house.hand_over.average is not None
+    assert not house.hand_over.average.handed_over
+    assert house.hand_over.average.reason == "the image that hands over makes no averages"
 
 
 async def test_what_is_to_be_freed_is_still_freed_after_a_hand_over_that_was_given_up():
