@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from seedsweep.api.episode import BestEvaluation, Episode
 from seedsweep.api.reading.scalars import TooLargeError, resolve
 from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
-from seedsweep.report.words import duration_text, one_line, score_text
+from seedsweep.report.words import counted, duration_text, one_line, score_text
 
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
 _WARNINGS = {
@@ -85,9 +85,21 @@ def steps_trained(cost: Cost) -> int:
     return cost.useful_steps + cost.overshoot_steps + cost.wasted_steps + cost.audit_steps
 
 
-def saved_share(cost: Cost) -> float | None:
-    """Share of the steps of full training that were not taken; negative where interruptions cost more."""
-    return 1 - steps_trained(cost) / cost.full_steps if cost.full_steps else None
+def saved_share(status: SweepStatus) -> float | None:
+    """Share of the steps of full training that were not taken; negative where interruptions cost more.
+
+    None where nothing stops episodes: what failed ones did not train is not saved.
+    """
+    cost = status.cost
+    return 1 - steps_trained(cost) / cost.full_steps if cost.full_steps and status.design != "full" else None
+
+
+def chosen_among(episodes: Sequence[Episode]) -> str:
+    """What the winner's validation score was chosen from; empty where there was nothing to choose."""
+    if len(episodes) > 1:
+        return counted(len(episodes), "episode")
+    scores = sum(score is not None for episode in episodes for score in episode.status.scores)
+    return counted(scores, "evaluation") if scores > 1 else ""
 
 
 class CostLine(NamedTuple):

@@ -30,6 +30,8 @@ OTHER_EXAMPLES = "Which episodes would be chosen on other validation examples"
 class Margin:
     """What a cut was decided by: the last that was kept against the first that was lost."""
 
+    bracket: int | None
+    """None where there is only one."""
     evaluation: int
     kept: str
     lost: str
@@ -123,7 +125,10 @@ def _margin(record: Record, known: Beside, cut: CutData) -> Margin:
     right = round(difference * examples) if counts and difference is not None and examples is not None else None
     again = _kept_again(record, known, cut)
     losers = losers_of(record, known, cut)
-    return Margin(cut.evaluation, kept.episode, lost.episode, difference, right, examples, again, cut.keep, losers)
+    bracket = cut.bracket if len(Layout.of(record.sweep).rungs) > 1 else None
+    return Margin(
+        bracket, cut.evaluation, kept.episode, lost.episode, difference, right, examples, again, cut.keep, losers
+    )
 
 
 def _kept_again(record: Record, known: Beside, cut: CutData) -> Redrawn | None:
