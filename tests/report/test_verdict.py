@@ -339,3 +339,16 @@ def test_a_chance_of_draws_is_never_none_and_never_certain() -> None:
     assert chance_text(0.0) == "under 1 %"
     assert chance_text(1.0) == "over 99 %"
     assert chance_text(0.25) == "25 %"
+
+
+def test_accuracies_in_percent_are_not_taken_for_shares_of_examples() -> None:
+    record = with_examples(records.finished(), 400)
+    for i, episode in enumerate(record.episodes):
+        scores = [score and 100 * score for score in episode.status.scores]
+        rungs = [rung.evolve(score=100 * (rung.score or 0.0)) for rung in episode.status.rung_scores]
+        record.episodes[i] = episode.evolve(status=episode.status.evolve(scores=scores, rung_scores=rungs))
+    record = with_cut(record, scores=[90.0, 80.0, 68.0, 67.5, 60.0, 50.0])
+    words = words_of(record)
+    assert "was decided by 0.5000" in words
+    assert "nan" not in words.split()
+    assert "A binomial draw" not in words

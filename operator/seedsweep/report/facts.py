@@ -16,7 +16,7 @@ from seedsweep.api.episode import BestEvaluation, Episode
 from seedsweep.api.reading.scalars import TooLargeError, resolve
 from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
-from seedsweep.report.words import counted, duration_text, one_line, score_text
+from seedsweep.report.words import counted, duration_text, metric_name, one_line, score_text
 
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
 _WARNINGS = {
@@ -155,6 +155,16 @@ def idle_seconds(status: SweepStatus, now: datetime) -> float:
     if suspended is None or suspended.status != "True" or suspended.last_transition_time is None:
         return status.suspended_seconds
     return status.suspended_seconds + (now - datetime.fromisoformat(suspended.last_transition_time)).total_seconds()
+
+
+def accuracy_examples(sweep: SeedSweep, scores: Iterable[float]) -> int | None:
+    """How many validation examples these scores are shares of.
+
+    None where that is not known, or they are none: of another metric, or a trainer's accuracies in percent.
+    """
+    if metric_name(sweep.spec.trainer) != "accuracy" or not all(0 <= score <= 1 for score in scores):
+        return None
+    return (sweep.status or SweepStatus()).validation_examples
 
 
 def beats_constant(best: Best | None, *, maximize: bool) -> bool | None:
