@@ -80,6 +80,11 @@ def counting_evaluations(episode: Episode) -> int:
     return len(status.scores)
 
 
+def may_be_result(episode: Episode, evaluation: int) -> bool:
+    """Whether this evaluation can be the result: none of an episode that fell below a floor can."""
+    return evaluation <= counting_evaluations(episode) and outcome_of(episode) != "LostByFloor"
+
+
 def steps_trained(cost: Cost) -> int:
     """All optimizer steps, whatever they were good for."""
     return cost.useful_steps + cost.overshoot_steps + cost.wasted_steps + cost.audit_steps

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from seedsweep.api.episode import Episode
 from seedsweep.engine.layout import Layout
-from seedsweep.report.facts import counting_evaluations
+from seedsweep.report.facts import counting_evaluations, may_be_result
 from seedsweep.report.figures.drawing import Drawing, Palette
 from seedsweep.report.figures.labels import write_labels
 from seedsweep.report.figures.plot import (
@@ -123,10 +123,9 @@ def _curve_table(
     """Every evaluation of these episodes from `start` on."""
     rows: list[tuple[Value, ...]] = []
     for episode in episodes:
-        counts = counting_evaluations(episode)
         own = episode.spec.id.name
         rows += [
-            (own, i, step_at(record, i), score, i <= counts, own in drawn)
+            (own, i, step_at(record, i), score, may_be_result(episode, i), own in drawn)
             for i, score in enumerate(episode.status.scores, start=1)
             if i >= start
         ]
