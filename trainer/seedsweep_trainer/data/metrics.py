@@ -33,12 +33,22 @@ def check_positive(metric: Metric, positive: int | None) -> None:
         )
 
 
-def check_labels(metric: Metric, labels: np.ndarray) -> None:
-    """Raise ConfigurationError where every score over these validation labels would be undefined."""
+def check_labels(metric: Metric, labels: np.ndarray, positive: int | None) -> None:
+    """Raise ConfigurationError where these validation labels would make every score undefined, or 0 by convention."""
     if metric.name in _CORRELATIONS and len(np.unique(labels)) < 2:
         raise ConfigurationError(
             f"metric.name {metric.name!r}: all {len(labels)} validation labels are {labels[0]:g}, and a correlation "
             "with a constant is undefined; give validation examples that differ, or use mse"
+        )
+    if metric.name == "mcc" and len(np.unique(labels)) < 2:
+        raise ConfigurationError(
+            f"metric.name 'mcc': all {len(labels)} validation examples are of one class, so that every model would "
+            "score 0; give validation examples of several classes, or use accuracy"
+        )
+    if metric.name == "f1" and not (labels == positive).any():
+        raise ConfigurationError(
+            f"metric.name 'f1': none of {len(labels)} validation examples is of the class that it is about, so that "
+            "every model would score 0; give some, name another class in dataset.positiveLabel, or use accuracy"
         )
 
 
