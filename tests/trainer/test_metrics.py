@@ -202,6 +202,14 @@ def test_interval_of_an_undefined_score_is_undefined(name: str) -> None:
     assert math.isnan(high)
 
 
+@pytest.mark.parametrize(("name", "labels"), [("f1", [0, 1] * 20), ("mcc", [0, 1] * 20), ("mcc", [1] * 3)])
+def test_interval_is_undefined_where_every_resample_scores_the_same(name: str, labels: list[int]) -> None:
+    sure = np.eye(2)[labels]
+    assert all(map(math.isnan, interval(name, sure, np.array(labels), positive=1)))
+    low, high = interval("accuracy", sure, np.array(labels))
+    assert low < high == 1.0
+
+
 @pytest.mark.parametrize("name", ["f1", "accuracyAndF1"])
 def test_f1_needs_to_know_its_class(name: str) -> None:
     metric = Metric.model_validate({"name": name, "goal": "maximize"})

@@ -134,7 +134,8 @@ def interval(
     """Confidence interval of `score` over draws of n examples; it says nothing about other seeds.
 
     Accuracy: Wilson 1927. Others: percentile bootstrap over examples (Efron 1979), always with the same resamples.
-    (NaN, NaN) where the score is undefined or, but for accuracy, there is one example only.
+    (NaN, NaN) where the score is undefined or, but for accuracy, where there is one example only or every resample
+    scores the same, as those of answers that are all right do: that tells nothing of other examples.
     """
     from scipy.stats import binomtest, bootstrap
 
@@ -154,7 +155,8 @@ def interval(
         method="percentile",
         rng=np.random.default_rng(0),
     )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    low, high = map(float, result.confidence_interval)
+    return (low, high) if low < high else (math.nan, math.nan)
 
 
 def _loss(outputs: np.ndarray, labels: np.ndarray) -> float:
