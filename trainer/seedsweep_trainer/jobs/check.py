@@ -10,6 +10,7 @@ from seedsweep_trainer.data.suspicions import missing_values, typing_errors
 from seedsweep_trainer.data.tasks import Part, TaskData, parts_of
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, prepare_torch
 from seedsweep_trainer.inputs import prepare_inputs
+from seedsweep_trainer.model.origin import provenance
 from seedsweep_trainer.training.speed import measure_speed
 from seedsweep_trainer.training.timetable import Timetable
 from seedsweep_trainer.training.trial import is_large, size_of, try_out
@@ -27,12 +28,14 @@ def check(config: FineTuning, *, timed: bool = False) -> dict[str, Any]:
         data = inputs.data
         timetable = Timetable.of(config, len(data.train))
         model = try_out(config, inputs, device)
+        base_weights = provenance(config, data, inputs.folder).base_weights
         speed = measure_speed(config, model, inputs.padding, data) if timed and not is_large(model) else None
     return {
         "evaluations": timetable.evaluations,
         "steps": timetable.steps,
         "baseline": data.baseline,
         "data": data.digest,
+        "baseWeights": base_weights,
         "revision": data.revision,
         "trainExamples": len(data.train),
         "validationExamples": len(data.validation),

@@ -52,6 +52,10 @@ class Trainable:
     step_seconds: float | None
     """Of one episode alone, as are those of an evaluation; None where this was not measured."""
     evaluation_seconds: float | None
+    data: str
+    """Digest of the examples, as the tokenizer reads them."""
+    base_weights: str | None
+    """Digest of the model's weights."""
 
 
 async def check_trainer(
@@ -86,6 +90,8 @@ async def check_trainer(
             mistyped=[Mistyped(**item) for item in told["mistyped"]],
             step_seconds=told["stepSeconds"],
             evaluation_seconds=told["evaluationSeconds"],
+            data=told["data"],
+            base_weights=told["baseWeights"],
         )
     refusals = [line.removeprefix(_REFUSAL) for line in lines if line.startswith(_REFUSAL)]
     said = refusals or ["\n".join(lines[-_SHOWN_LINES:])]
