@@ -48,7 +48,9 @@ def other_inputs(status: SweepStatus | None, found: Trainable, folder: str) -> l
         return problems
     remedy = f"are not those that {folder} was recorded with: restore them, or run into another folder with --out"
     if status.data_digest is not None and status.data_digest != found.data:
-        problems.append(Problem("spec.trainer.fineTuning.dataset", None, f"its examples, as tokens, {remedy}"))
+        problems.append(
+            Problem("spec.trainer.fineTuning.dataset", None, f"its examples, as the tokenizer reads them, {remedy}")
+        )
     recorded = status.provenance.base_weights if status.provenance is not None else None
     if recorded is not None and recorded != found.base_weights:
         problems.append(Problem("spec.trainer.fineTuning.model", None, f"its weights {remedy}"))
