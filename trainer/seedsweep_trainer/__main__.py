@@ -81,21 +81,29 @@ def run_conclude(best: Path, to: Path, card: Path | None, average: Path | None, 
         from seedsweep_trainer.jobs.hand_over import hand_over
 
         survivors = read_survivors(average, episodes) if average is not None and episodes is not None else None
-        text = card.read_text(encoding="utf-8") if card is not None else None
+        text = _read_card(card) if card is not None else None
         hand_over(config, best, to, text, survivors=survivors)
     except Exception as error:
         return _explained(error, config)[0]
     return 0
 
 
+def _read_card(card: Path) -> str:
+    try:
+        return card.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError):
+        raise ConfigurationError(
+            f"--card {card}: there is no such file; give the model card, or leave it out"
+        ) from None
+
+
 def run_export(folder: Path, to: str) -> int:
     """Copy the winner's folder; prints the copy's address last, returns the exit code."""
     _log_to_stdout()
     try:
-        from seedsweep.api.sweep import Export
-        from seedsweep_trainer.jobs.export import export
+        from seedsweep_trainer.jobs.export import export, parse_export
 
-        print(export(folder, Export.model_validate_json(to)))
+        print(export(folder, parse_export(to)))
     except Exception as error:
         return _explained(error, None)[0]
     return 0

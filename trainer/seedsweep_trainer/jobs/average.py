@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -20,7 +20,7 @@ from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Average
 from seedsweep.contract.message import MAX_REASON, as_published
 from seedsweep_trainer.checkpoints.attempt_folder import WEIGHTS
-from seedsweep_trainer.errors import StorageError
+from seedsweep_trainer.errors import ConfigurationError, StorageError
 from seedsweep_trainer.model.averaging import NotAveragedError, Weights, average
 from seedsweep_trainer.storage.folders import BEST_FACTS, BrokenFolderError, Stored, take_out_best
 from seedsweep_trainer.storage.location import join, open_folders
@@ -43,8 +43,13 @@ class Survivors:
 
 
 def read_survivors(members: Path, episodes: Path) -> Survivors:
-    """Those that a file lists as JSON, with their folders on this machine."""
-    listed = TypeAdapter(list[Member]).validate_json(members.read_bytes())
+    """Those that a file lists as JSON, with their folders on this machine; raises ConfigurationError."""
+    try:
+        listed = TypeAdapter(list[Member]).validate_json(members.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        raise ConfigurationError(
+            f"--average {members}: there is no list of survivors as JSON; give each with episode, evaluation and score"
+        ) from None
     return Survivors(listed, str(episodes))
 
 
