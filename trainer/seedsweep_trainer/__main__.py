@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_fork_server(main)
     if options.command == "conclude":
         return run_conclude(options.best, options.to, options.card, options.average, options.episodes)
+    if options.command == "hand-over":
+        return run_hand_over(options)
     if options.command == "export":
         return run_export(options.folder, options.to)
     if options.command == "check":
@@ -85,6 +87,27 @@ def run_conclude(best: Path, to: Path, card: Path | None, average: Path | None, 
         hand_over(config, best, to, text, survivors=survivors)
     except Exception as error:
         return _explained(error, config)[0]
+    return 0
+
+
+def run_hand_over(options: argparse.Namespace) -> int:
+    """Hand over a custom trainer's weights; returns the exit code."""
+    _log_to_stdout()
+    try:
+        from seedsweep_trainer.jobs.hand_over_folder import hand_over_folder
+
+        average, averaged = None, None
+        if options.average is not None:
+            from seedsweep_trainer.jobs.average import read_survivors
+            from seedsweep_trainer.jobs.own_average import Trial, try_average
+
+            trial = Trial.from_env(os.environ)
+            survivors = read_survivors(options.average, options.episodes)
+            average, averaged = try_average(survivors, options.best, trial, options.score_command), trial.weights
+        card = options.card.read_text(encoding="utf-8") if options.card is not None else None
+        hand_over_folder(options.best, options.to, card, average, averaged)
+    except Exception as error:
+        return _explained(error, None)[0]
     return 0
 
 
@@ -167,6 +190,13 @@ def _parser() -> argparse.ArgumentParser:
     conclude.add_argument("--card", type=Path, help="the model card without the test score, to become README.md")
     conclude.add_argument("--average", type=Path, help="JSON: the survivors whose average is to be handed over")
     conclude.add_argument("--episodes", type=Path, help="with --average: the folder of the episodes' folders")
+    own = commands.add_parser("hand-over", help="export the best weights that a custom trainer has stored")
+    own.add_argument("--best", type=Path, required=True, help="best/ or best-to-<rung>/ of an episode's folder")
+    own.add_argument("--to", type=Path, required=True, help="the folder to create")
+    own.add_argument("--card", type=Path, help="the model card, to become README.md")
+    own.add_argument("--average", type=Path, help="JSON: the survivors whose average is to be handed over")
+    own.add_argument("--episodes", type=Path, help="with --average: the folder of the episodes' folders")
+    own.add_argument("score_command", nargs="*", help="with --average, after --: the command that scores it")
     export = commands.add_parser("export", help="copy a winner's folder, and print the location of the copy")
     export.add_argument("--folder", type=Path, required=True, help="the folder made by conclude")
     export.add_argument("--to", required=True, help="spec.export as JSON")

@@ -21,7 +21,9 @@ from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, Env
 from seedsweep_trainer.errors import ConfigurationError, StorageError
 from seedsweep_trainer.reporting.attempt import parse_config, required
 from seedsweep_trainer.storage.folders import (
+    AVERAGE,
     BEST,
+    TEST_SCORE,
     BrokenFolderError,
     Stored,
     keep_best_only,
@@ -85,7 +87,7 @@ class Housekeeping:
     def _hand_over(self, task: HandOver) -> Iterator[Found]:
         from seedsweep_trainer.jobs.average import Survivors
         from seedsweep_trainer.jobs.export import export, publish
-        from seedsweep_trainer.jobs.hand_over import AVERAGE, TEST_SCORE, hand_over
+        from seedsweep_trainer.jobs.hand_over import hand_over
 
         config = parse_config(required(self._environ, Env.CONFIG))
         folders = open_folders(join(self._storage, task.episode), self._work)

@@ -25,6 +25,8 @@ from seedsweep_trainer.storage.durable import broken, is_partial, link_folder, m
 
 BEST = "best"
 BEST_FACTS = "best.json"
+TEST_SCORE, AVERAGE, MODEL_CARD = "test.json", "average.json", "README.md"
+"""What a hand-over writes beside the weights."""
 _CHECKPOINT = re.compile(r"evaluation-\d+-step-(\d+)")
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 

@@ -115,6 +115,7 @@ class KubeWorld:
             generation=self.sweep.metadata.generation,
             stored=stored_of(episodes) if house is not None and not house.unable else {},
             resumable=stored and resumes,
+            has_storage=stored,
             hand_over=self._housekeeper.hand_over_outcome(self.sweep, self.status),
             handing_over=self._housekeeper.handing_over,
             housekeeping=house,

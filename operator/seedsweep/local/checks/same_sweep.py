@@ -28,7 +28,7 @@ def differences(recorded: SeedSweep, wanted: SeedSweep, folder: str) -> list[Pro
 def missing_weights(recorded: SeedSweep, directory: RunDirectory) -> list[Problem]:
     """Why a sweep that is over cannot get more seeds here: its winner may win again, and is handed over from there."""
     status = recorded.status
-    if status is None or not status.handed_over or status.best is None or recorded.spec.trainer.fine_tuning is None:
+    if status is None or not status.handed_over or status.best is None or not recorded.spec.trainer.stores_weights:
         return []
     winner = directory.work / status.best.episode
     if winner.exists():
