@@ -16,7 +16,7 @@ from types import FrameType
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.message import Outcome
 from seedsweep.contract.protocol import Env, ExitCode
-from seedsweep_trainer.endings import TERMINATED, explain
+from seedsweep_trainer.endings import TERMINATED, UNEXPECTED, explain
 from seedsweep_trainer.errors import ConfigurationError, HubError
 from seedsweep_trainer.reporting.attempt import Attempt, parse_config, required
 from seedsweep_trainer.reporting.reporter import Reporter
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_check(timed=options.timed)
     if options.command == "housekeep":
         return run_housekeep()
+    if options.command == "average":
+        return run_housekeep(only_average=True)
     if options.command == "serve":
         return run_serve(options.folders, options.host, options.port, options.under)
     return run_attempt()
@@ -139,8 +141,11 @@ def run_check(*, timed: bool) -> int:
     return 0
 
 
-def run_housekeep() -> int:
-    """Do what a sweep needs done in its storage; leaves its answer, returns the exit code."""
+def run_housekeep(*, only_average: bool = False) -> int:
+    """Do what a sweep needs done in its storage; leaves its answer, returns the exit code.
+
+    With `only_average`, the exit code is 0 only if there is an average to score.
+    """
     _log_to_stdout()
     from seedsweep.api.housekeeping import HousekeepingAnswer
     from seedsweep_trainer.jobs.housekeep import Housekeeping, leave_answer
@@ -148,7 +153,10 @@ def run_housekeep() -> int:
     house, code, error = None, 0, ""
     try:
         house = Housekeeping(os.environ)
-        house.do()
+        if only_average:
+            code = 0 if house.make_average() else UNEXPECTED
+        else:
+            house.do()
     except Exception as trouble:
         code, error = _explained(trouble, None)
     answer = house.answer if house is not None else HousekeepingAnswer()
@@ -203,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check whether SEEDSWEEP_CONFIG can be trained, and what it takes")
     check.add_argument("--timed", action="store_true", help="also measure a step and an evaluation")
     commands.add_parser("housekeep", help="do what SEEDSWEEP_TASK asks in SEEDSWEEP_STORAGE_DIR")
+    commands.add_parser("average", help="make the average that SEEDSWEEP_TASK asks for in SEEDSWEEP_WEIGHTS_DIR")
     serve = commands.add_parser("serve", help="serve the files of folders over HTTP, read-only, until SIGTERM")
     serve.add_argument("--folder", dest="folders", type=Path, action="append", required=True, help="may be repeated")
     serve.add_argument("--host", default="0.0.0.0", help="the address to listen on (default: %(default)s)")

@@ -16,8 +16,8 @@ from urllib.parse import quote, unquote
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster.download import GoneError, patiently
 from seedsweep.codes import CommandError, Exit
-from seedsweep.contract.exits import last_line
 from seedsweep.contract.foreign import mapping, parse_json, text, whole
+from seedsweep.contract.output import last_line
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import pods_path

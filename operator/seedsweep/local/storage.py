@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from seedsweep.api.episode import BestEvaluation, EpisodeId
 from seedsweep.api.housekeeping import Member, members_of
 from seedsweep.api.status import Average, TestScore
-from seedsweep.contract.exits import last_line
+from seedsweep.contract.output import last_line
 from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import HandOverOutcome

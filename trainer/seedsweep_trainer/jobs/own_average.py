@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Self
 
 import torch
@@ -19,10 +18,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from seedsweep.api.finetuning import Metric
-from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Average
-from seedsweep.contract.message import MAX_REASON
 from seedsweep.contract.protocol import Env
+from seedsweep.contract.scoring import not_scored
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.jobs.average import Survivors, judged, not_made, opened_best
 from seedsweep_trainer.jobs.hand_over_folder import copy_files
@@ -59,6 +57,8 @@ def make_average(survivors: Survivors, best: Path, trial: Trial) -> Average | No
     for place in (trial.weights, trial.score_file.parent):
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
+    # In a pod, the command may run as another user.
+    trial.score_file.parent.chmod(0o777)
     try:
         files = _averaged(survivors, best)
     except NotAveragedError as error:
@@ -80,7 +80,7 @@ def try_average(survivors: Survivors, best: Path, trial: Trial, command: Sequenc
     try:
         run_command(command, os.environ, trial.score_file.with_name("score.log"))
     except NotScoredError as error:
-        return not_scored(survivors, error)
+        return _unscored(survivors, error)
     return judge_average(survivors, trial)
 
 
@@ -89,7 +89,7 @@ def judge_average(survivors: Survivors, trial: Trial) -> Average:
     try:
         scored = read_score(trial.score_file, trial.metric)
     except NotScoredError as error:
-        return not_scored(survivors, error)
+        return _unscored(survivors, error)
     scores = [member.score for member in survivors.members]
     found = judged(scored.score, scores, scored.baseline, maximize=trial.metric.goal == "maximize")
     if found.reason:
@@ -97,12 +97,10 @@ def judge_average(survivors: Survivors, trial: Trial) -> Average:
     return found
 
 
-def not_scored(survivors: Survivors, error: NotScoredError) -> Average:
-    """Of an average that was made and has no score."""
-    log.warning("the winner is handed over: the average could not be scored: %s", error)
-    mean = fmean(member.score for member in survivors.members)
-    reason = shortened(f"it could not be scored: {error}", MAX_REASON)
-    return Average(members=len(survivors.members), members_score=mean, reason=reason)
+def _unscored(survivors: Survivors, error: NotScoredError) -> Average:
+    found = not_scored(survivors.members, str(error))
+    log.warning("the winner is handed over: the average is not, for %s", found.reason)
+    return found
 
 
 def _averaged(survivors: Survivors, best: Path) -> dict[str, dict[str, torch.Tensor]]:

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.contract.exits import last_line
 from seedsweep.contract.foreign import decimal, mapping, recordable, text, whole
 from seedsweep.contract.message import MAX_REASON
+from seedsweep.contract.output import last_line
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep.contract.variables import expand, literal
+from seedsweep.kube.housekeeping.scoring import is_scoring, makes_average, said_before, unscored, with_scoring
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.weights import ClaimFolder
 from seedsweep.kube.pods.beside import pod_beside
@@ -37,6 +38,7 @@ _MAX_PARAMETERS = 10**15
 _MAX_EXAMPLES = 10**12
 _MAX_PATH = 4_096
 _MAX_ATTEMPT = 10**6
+_MAX_SECONDS = 10**9
 MAX_PRUNED = 500
 """Episodes that one pod frees: its task is a single variable, which an operating system limits to 128 KiB."""
 
@@ -83,10 +85,16 @@ def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: Houseke
         "annotations": {**not_ours(given.annotations), names.ANNOTATION_ATTEMPT: str(attempt)},
         "ownerReferences": pod["metadata"]["ownerReferences"],
     }
+    episodes = pod["spec"]["containers"][0]
+    container = _container(episodes, sweep, settings, task)
+    before: list[Object] = []
+    if makes_average(task):
+        container, before = with_scoring(container, episodes, sweep)
     spec = {
         **pod["spec"],
         "activeDeadlineSeconds": settings.housekeeping_seconds,
-        "containers": [_container(pod["spec"]["containers"][0], sweep, settings, task)],
+        **({"initContainers": before} if before else {}),
+        "containers": [container],
     }
     return {**pod, "metadata": metadata, "spec": spec}
 
@@ -154,6 +162,8 @@ class Chore:
     task: HousekeepingTask
     trouble: str
     """Why it cannot begin."""
+    scoring: bool
+    """It has made an average, and its score command has not ended."""
     deleted: bool
     """Its deletion was asked for."""
     end: ChoreEnd | None
@@ -180,8 +190,9 @@ def chore_of(pod: Mapping[str, Any]) -> Chore | None:
         attempt=whole(attempt, 0, _MAX_ATTEMPT) or 0,
         task=task,
         trouble=waiting_trouble(status) or unplaced,
+        scoring=is_scoring(task, status),
         deleted=bool(metadata.get("deletionTimestamp")),
-        end=_end(status),
+        end=_end(task, status, whole(spec.get("activeDeadlineSeconds"), 0, _MAX_SECONDS) or 0),
     )
 
 
@@ -196,15 +207,20 @@ def _task(spec: Mapping[str, Any]) -> HousekeepingTask | None:
         return HousekeepingTask()
 
 
-def _end(status: Mapping[str, Any]) -> ChoreEnd | None:
+def _end(task: HousekeepingTask, status: Mapping[str, Any], seconds: int) -> ChoreEnd | None:
     phase = text(status.get("phase"))
     if phase not in ENDED_PHASES:
         return None
     end = terminated_of(status)
+    if end is None and (unscored_answer := unscored(task, status, seconds)) is not None:
+        return ChoreEnd(unscored_answer, final=False)
+    if end is None:
+        end = said_before(task, status)
     code = end.exit_code if end is not None and end.exit_code is not None else 0 if phase == "Succeeded" else 1
     message = end.message if end is not None else ""
     answer = _answer(message)
-    if answer is None or (code != 0 and not answer.error):
+    ended_early = answer is not None and (answer.only_tried or bool(answer.instead))
+    if answer is None or (code != 0 and not answer.error and not ended_early):
         why = last_line(message) or told(status) or f"it ended with exit code {code}"
         answer = (answer or HousekeepingAnswer()).evolve(error=why if code != 0 else f"it left no answer: {why}")
     return ChoreEnd(answer, final=code == ExitCode.BAD_CONFIGURATION)

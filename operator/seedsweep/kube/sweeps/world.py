@@ -194,6 +194,7 @@ class KubeWorld:
             episode=name,
             evaluation=best.evaluation,
             score=best.score,
+            own=not self._ours,
             average=members_of(decision.average_of),
             card=card,
             export=export,
