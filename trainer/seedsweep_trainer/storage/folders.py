@@ -107,6 +107,9 @@ class Folders(Protocol):
     def remove(self, kept: FolderId) -> None:
         """Remove a folder; none is fine."""
 
+    def keep_only(self, kept: FolderId) -> None:
+        """Remove all that this folder's attempt has left beside it, the files of a trainer of one's own included."""
+
     def remove_owner(self, owner: str) -> None:
         """Remove all that an attempt has left."""
 
@@ -184,6 +187,16 @@ class LocalFolders:
         """See Folders."""
         shutil.rmtree(self._path(kept), ignore_errors=True)
 
+    def keep_only(self, kept: FolderId) -> None:
+        """See Folders."""
+        for entry in self._root.joinpath(kept.owner).iterdir():
+            if entry.name == kept.name:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
     def remove_owner(self, owner: str) -> None:
         """See Folders."""
         shutil.rmtree(self._root / owner, ignore_errors=True)
@@ -239,9 +252,7 @@ def keep_best_only(folders: Folders, wanted: Stored) -> bool:
         return False
     for owner in folders.owners() - {best.owner}:
         folders.remove_owner(owner)
-    for kept in folders.listed():
-        if kept != best:
-            folders.remove(kept)
+    folders.keep_only(best)
     return True
 
 
