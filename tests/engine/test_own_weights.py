@@ -14,10 +14,10 @@ from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Housekeeping
 
 
-def storing(layout: Layout, *score_command: str) -> Layout:
-    """The same, of a trainer that stores its weights."""
-    weights = OwnWeights(score_command=list(score_command))
-    return replace(layout, spec=layout.spec.evolve(trainer=layout.spec.trainer.evolve(weights=weights)))
+def storing(layout: Layout, result: str = "winner") -> Layout:
+    """The same, of a trainer that stores its weights and can score an average."""
+    trainer = layout.spec.trainer.evolve(weights=OwnWeights(score_command=["score"]))
+    return replace(layout, spec=layout.spec.evolve(trainer=trainer, result=result))
 
 
 OWN = study(2, (3, 1), ours=False)
@@ -44,7 +44,7 @@ def test_without_declared_weights_or_without_a_storage_nothing_is_handed_over(
 
 
 def test_the_survivors_are_averaged() -> None:
-    layout = storing(study(3, (3, 2), result="average", ours=False), "score")
+    layout = storing(study(3, (3, 2), ours=False), "average")
     (decision,) = look(layout, records=RECORDS, cuts=[CUT_OF_THREE], resumable=False).of_kind(HandOverWinner)
     assert list(decision.average_of) == [episode(0), episode(2)]
 
@@ -72,7 +72,7 @@ def test_weights_are_stored_before_their_score_is_told_so_that_a_crash_loses_non
 
 
 def test_a_loser_with_a_better_score_before_the_cut_is_the_winner_and_no_member() -> None:
-    layout = storing(study(3, (3, 2), result="average", ours=False, stopping={"rankBy": "latest"}), "score")
+    layout = storing(study(3, (3, 2), ours=False, stopping={"rankBy": "latest"}), "average")
     records = {**RECORDS, 1: RECORDS[1].evolve(best=finished(1, 0.1, 0.95, 0.3).best)}
     cut = cut_of(layout, kept=[2, 0], lost=[1])
     (decision,) = look(layout, records=records, cuts=[cut]).of_kind(HandOverWinner)

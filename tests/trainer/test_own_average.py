@@ -4,8 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -42,14 +43,17 @@ class House:
             self.store(name, {FILE: {"w": np.full(3, i, np.float32)}})
         self.to = work / "best"
 
-    def store(self, name: str, files: dict[str, Tensors], data: str = "same", others: tuple[str, ...] = ()) -> None:
+    def store(
+        self, name: str, files: dict[str, Tensors], data: str = "same", texts: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         shutil.rmtree(self.root / name, ignore_errors=True)
 
         def write(folder: Path) -> None:
             for file, tensors in files.items():
                 save_file(tensors, folder / file, {"format": "pt"})
-            for other in ("config.json", "README.md", *others):
-                (folder / other).write_text(f'"{name}"')
+            told = f'"{name}"'
+            for file, text in {"config.json": told, "README.md": told, **texts}.items():
+                (folder / file).write_text(text)
 
         weights = BestWeights(lambda: open_folders(str(self.root / name), None), "uid", (), maximize=True)
         weights.keep([SCORES[NAMES.index(name)]], write, {"data": data})
@@ -106,7 +110,7 @@ def files_of(folder: Path) -> set[str]:
 
 
 def test_the_winners_files_are_handed_over_as_they_were_stored_with_the_card(house: House) -> None:
-    house.store(NAMES[0], {FILE: {"w": np.ones(3, np.float32)}}, others=("vocab.txt",))
+    house.store(NAMES[0], {FILE: {"w": np.ones(3, np.float32)}}, texts={"vocab.txt": "a"})
     assert house.hand_over() == 0
     assert files_of(house.to) == {FILE, "config.json", "vocab.txt", "README.md", "manifest.json"}
     assert (house.to / FILE).read_bytes() == (house.best() / FILE).read_bytes()
@@ -147,6 +151,38 @@ def test_tensors_of_one_name_in_two_files_are_averaged_each_with_its_own(house: 
     house.hand_over(GOOD)
     means = [load_file(house.to / file)["w"].tolist() for file in ("a.safetensors", "b.safetensors")]
     assert means == [[0.5], [5.0]]
+
+
+LORA = {"peft_type": "LORA", "r": 1, "lora_alpha": 1, "init_lora_weights": True, "target_modules": ["q"]}
+
+
+def store_adapter(house: House, name: str, a: float, b: float, **config: object) -> None:
+    tensors = {"q.lora_A.weight": np.full((1, 2), a, np.float32), "q.lora_B.weight": np.full((2, 1), b, np.float32)}
+    texts = {"adapter_config.json": json.dumps({**LORA, **config})}
+    house.store(name, {"adapter_model.safetensors": tensors}, texts=texts)
+
+
+def test_adapters_become_one_whose_product_is_the_mean_of_theirs(house: House) -> None:
+    store_adapter(house, NAMES[0], 1, 2)
+    store_adapter(house, NAMES[1], 3, 4)
+    assert house.hand_over(GOOD) == 0
+    assert house.average().handed_over
+    found = load_file(house.to / "adapter_model.safetensors")
+    config = json.loads((house.to / "adapter_config.json").read_text())
+    assert config["r"] == 2
+    delta = config["lora_alpha"] / config["r"] * found["q.lora_B.weight"] @ found["q.lora_A.weight"]
+    assert delta.tolist() == [[7.0, 7.0], [7.0, 7.0]]
+    assert files_of(house.to) >= {"config.json", "README.md"}
+
+
+def test_adapters_that_cannot_be_merged_give_way_to_the_winner(house: House) -> None:
+    store_adapter(house, NAMES[0], 1, 2)
+    store_adapter(house, NAMES[1], 3, 4, lora_alpha=8)
+    assert house.hand_over(GOOD) == 0
+    assert "lora_alpha in adapter_config.json is" in house.average().reason
+    house.store(NAMES[1], {"adapter_model.safetensors": {"w": np.zeros(3, np.float32)}})
+    assert house.hand_over(GOOD) == 0
+    assert house.average().reason == "adapter_config.json is not among the files of wi0-do1"
 
 
 def spoil_nothing_stored(house: House) -> None:

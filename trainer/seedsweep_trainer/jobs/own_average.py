@@ -1,35 +1,26 @@
-"""The average of weights that a custom trainer stores: every *.safetensors file, and the winner's other files.
+"""The average of weights that a custom trainer stores: made, scored and judged.
 
-What is made here is scored by the trainer's own command, and judged by the same rule as an average of our trainer's.
+The trainer's own command scores it; the rule is that of an average of our trainer's.
 """
 
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Self
-
-import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 from seedsweep.api.finetuning import Metric
 from seedsweep.api.status import Average
 from seedsweep.contract.protocol import Env
 from seedsweep.contract.scoring import not_scored
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.jobs.average import Survivors, judged, not_made, opened_best
-from seedsweep_trainer.jobs.hand_over_folder import copy_files
+from seedsweep_trainer.jobs.average import Survivors, judged, not_made
+from seedsweep_trainer.jobs.averaged_files import write_average
 from seedsweep_trainer.jobs.scoring import NotScoredError, read_score, run_command
-from seedsweep_trainer.model.averaging import NotAveragedError, Weights, average
+from seedsweep_trainer.model.averaging import NotAveragedError
 from seedsweep_trainer.reporting.attempt import asked_metric, required
-
-_SUFFIX = ".safetensors"
-_ADAPTER = "adapter_config.json"
 
 log = logging.getLogger(__name__)
 
@@ -60,15 +51,9 @@ def make_average(survivors: Survivors, best: Path, trial: Trial) -> Average | No
     # In a pod, the command may run as another user.
     trial.score_file.parent.chmod(0o777)
     try:
-        files = _averaged(survivors, best)
+        write_average(survivors, best, trial.weights)
     except NotAveragedError as error:
         return not_made(survivors.members, error)
-    copy_files(best, trial.weights)
-    for name, tensors in files.items():
-        with safe_open(best / name, framework="pt") as file:
-            # It names the framework, without which transformers does not load the file.
-            metadata = file.metadata()
-        save_file(tensors, trial.weights / name, metadata)
     return None
 
 
@@ -101,39 +86,3 @@ def _unscored(survivors: Survivors, error: NotScoredError) -> Average:
     found = not_scored(survivors.members, str(error))
     log.warning("the winner is handed over: the average is not, for %s", found.reason)
     return found
-
-
-def _averaged(survivors: Survivors, best: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """The mean of each tensor, by file. Raises NotAveragedError."""
-    if (best / _ADAPTER).exists():
-        raise NotAveragedError("adapters are not averaged")
-    names = _tensor_files(best)
-    if not names:
-        raise NotAveragedError(f"the winner's weights are in no *{_SUFFIX} file")
-    members = {member.episode: partial(_opened, survivors, member.episode, best) for member in survivors.members}
-    means = average(members)
-    return {
-        name: {key.removeprefix(prefix): tensor for key, tensor in means.items() if key.startswith(prefix)}
-        for name in names
-        for prefix in [_prefix(name, names)]
-    }
-
-
-@contextmanager
-def _opened(survivors: Survivors, episode: str, best: Path) -> Iterator[Weights]:
-    """The tensors of all of a member's files."""
-    member = next(member for member in survivors.members if member.episode == episode)
-    with opened_best(survivors, member, best) as folder:
-        names = _tensor_files(folder)
-        if lacking := sorted(set(names) ^ set(_tensor_files(best))):
-            raise NotAveragedError(f"{lacking[0]} is among the files of only one of {episode} and the winner")
-        yield {_prefix(name, names) + key: tensor for name in names for key, tensor in load_file(folder / name).items()}
-
-
-def _prefix(file: str, files: list[str]) -> str:
-    """Of the names of a file's tensors: two files may have tensors of one name."""
-    return f"{file}: " if len(files) > 1 else ""
-
-
-def _tensor_files(folder: Path) -> list[str]:
-    return sorted(file.name for file in folder.iterdir() if file.name.endswith(_SUFFIX))
