@@ -27,7 +27,8 @@ def spec_of(task: HousekeepingTask = TASK) -> Object:
 
 
 def part(name: str) -> Object:
-    return {c["name"]: c for c in (*spec_of()["initContainers"], *spec_of()["containers"])}[name]
+    found: dict[str, Object] = {c["name"]: c for c in (*spec_of()["initContainers"], *spec_of()["containers"])}
+    return found[name]
 
 
 def test_the_average_is_made_by_our_image_scored_by_the_trainers_and_handed_over_by_ours():

@@ -146,8 +146,11 @@ def test_the_order_of_the_survivors_changes_no_byte(house: House) -> None:
 
 def test_tensors_of_one_name_in_two_files_are_averaged_each_with_its_own(house: House) -> None:
     for i, name in enumerate(NAMES):
-        parts = {"a.safetensors": {"w": np.float32([i])}, "b.safetensors": {"w": np.float32([10 * i])}}
-        house.store(name, {file: {"w": np.array(part["w"])} for file, part in parts.items()})
+        parts = {
+            "a.safetensors": {"w": np.array([i], np.float32)},
+            "b.safetensors": {"w": np.array([10 * i], np.float32)},
+        }
+        house.store(name, dict(parts))
     house.hand_over(GOOD)
     means = [load_file(house.to / file)["w"].tolist() for file in ("a.safetensors", "b.safetensors")]
     assert means == [[0.5], [5.0]]
