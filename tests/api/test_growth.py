@@ -70,11 +70,11 @@ def test_where_a_loser_could_be_revived_or_its_weights_be_wanted_no_seeds_come(s
     assert problem(fewer, fewer, stopping) is None
 
 
-def test_an_average_is_of_the_seeds_that_it_was_declared_with() -> None:
+def test_a_sweep_that_declares_an_average_may_grow_like_any_other() -> None:
     fewer, more = MORE["single count"]
     average = SPEC.evolve(result="average")
-    assert problem(fewer, more, spec=average) == NO_GROWTH
-    assert problem(fewer, fewer, spec=average) is None
+    assert problem(fewer, more, spec=average) is None
+    assert problem(fewer, more, {"floor": {}}, spec=average) == NO_GROWTH
 
 
 def test_a_sweep_that_failed_stays_failed_but_for_its_hand_over() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from cluster.polling import eventually
 from cluster.simulator.script import Script
 from cluster.trial import Trial, on_trial, sweep_of
+from controlplane.test_housekeeping import stored_sweep
 
 SCRIPT = Script(seconds=0.3)
 
@@ -43,6 +44,27 @@ async def test_a_sweep_that_is_over_takes_in_more_seeds_and_starts_no_old_episod
         status = await trial.status()
         assert status["cuts"][0]["ref"] == "demo-b0-r0-g1"
         assert (status["counts"]["finished"], status["counts"]["lost"]) == (3, 5)
+
+
+async def test_the_average_of_a_sweep_that_grows_is_of_the_survivors_of_all_seeds(control_plane, namespace: str):
+    async with on_trial(control_plane, namespace, SCRIPT) as trial:
+
+        async def members_at_the_end(sweep: dict[str, Any]) -> set[str]:
+            await trial.completed(sweep, SCRIPT)
+            average = (await trial.status())["best"]["average"]
+            assert average["handedOver"]
+            return {*average["episodes"]}
+
+        few, all_seeds = (stored_sweep(result="average", seeds=of_orders(n)["spec"]["seeds"]) for n in (2, 4))
+        await trial.apply(few)
+        fewer = await members_at_the_end(few)
+        await add_seeds(trial, 4)
+        await cut_of(trial, growth=1)
+        members = await members_at_the_end(all_seeds)
+        episodes = {i["metadata"]["name"]: i["status"] for i in await trial.items("episodes")}
+        assert members == {name.removeprefix("demo-") for name, of in episodes.items() if of["state"] == "Finished"}
+        assert members != fewer, "else this shows nothing"
+        assert trial.trainers.housekeepers.wrong == []
 
 
 async def test_seeds_that_come_twice_in_the_middle_and_a_killed_operator_change_nothing(control_plane, namespace: str):

@@ -132,7 +132,9 @@ def random_case(rng: random.Random, *, floor: bool = False, grows: bool = False)
     pairs = rng.sample([(w, d) for w in range(4) for d in range(4)], t)
     evaluations = rng.randint(2 if floor else 1, 9)
     ours = rng.random() < 0.7
-    options = {"budget": rng.randint(1, t)} if floor else {}
+    options: dict[str, object] = {"budget": rng.randint(1, t)} if floor else {}
+    if ours and rng.random() < 0.5:
+        options["result"] = "average"
     sweep = make_sweep(
         pairs,
         evaluations,

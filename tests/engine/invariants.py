@@ -297,7 +297,13 @@ class Watch:
                 winner, _, evaluation = self.expected.best
                 assert (decision.episode, decision.best.evaluation) == (winner, evaluation)
             made = self.world.hand_over
-            assert made is None or made.missing is not None or made.episode != decision.episode.name
+            assert (
+                made is None
+                or made.missing is not None
+                or made.episode != decision.episode.name
+                or {*(made.average.episodes if made.average is not None else ())}
+                != {e.name for e in decision.average_of}
+            )
             assert self.world.handing_over is None
             assert not any(t.live for t in self.world.trainees)
 

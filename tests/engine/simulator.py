@@ -15,7 +15,7 @@ from engine.invariants import Watch, has_failed
 from engine.trainees import Trainee, moment
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
-from seedsweep.api.status import SweepStatus
+from seedsweep.api.status import Average, SweepStatus
 from seedsweep.engine.decisions import (
     Decision,
     HandOverWinner,
@@ -333,9 +333,21 @@ class World:
         there = self.bests.get(self.asked.episode, set())
         # A loser may have the best score, by `latest`: it is stopped with time to write, and here it always has enough.
         if (wanted.evaluation, wanted.score) in there or (self.is_loser(self.asked.episode) and not there):
-            return HandOverOutcome(name, weights="file://best")
+            return HandOverOutcome(name, weights="file://best", average=self._average())
         instead = [BestEvaluation(evaluation=e, score=score) for e, score in sorted(there)]
         return HandOverOutcome(name, error="no such weights", missing=wanted, instead=tuple(instead))
+
+    def _average(self) -> Average | None:
+        """What becomes of the average, if one was asked for: it is made if all weights are there."""
+        assert self.asked is not None  # who hands over was asked to
+        members = self.asked.average_of
+        if not members:
+            return None
+        whole = all((best.evaluation, best.score) in self.bests.get(e, ()) for e, best in members.items())
+        names = [episode.name for episode in members]
+        return Average(
+            members=len(names), episodes=names, handed_over=whole, reason="" if whole else "weights are lost"
+        )
 
     def is_loser(self, episode: EpisodeId) -> bool:
         """Whether a cut or a floor stopped it."""

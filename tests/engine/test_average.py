@@ -17,7 +17,7 @@ from engine.situations import (
 )
 from engine.trainees import moment
 from seedsweep.api.early_stopping import MAX_MEMBERS
-from seedsweep.api.episode import EndReason, EpisodeStatus, Verdict
+from seedsweep.api.episode import EndReason, EpisodeStatus, RungScore, Verdict
 from seedsweep.api.status import Average
 from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.observation import HandOverOutcome
@@ -30,7 +30,8 @@ RECORDS = {
     1: stopped_at_rung(1, 0.1, 0.2, 0.3).evolve(verdict=LOST),
     2: finished(2, 0.1, 0.2, 0.9, *GOOD),
 }
-MADE = Average(members=2, score=0.85, members_score=0.85, handed_over=True)
+MEMBERS = [episode(0).name, episode(2).name]
+MADE = Average(members=2, episodes=MEMBERS, score=0.85, members_score=0.85, handed_over=True)
 
 
 def handed_over(todo: Planned) -> HandOverWinner:
@@ -81,7 +82,7 @@ def test_what_became_of_the_average_is_on_record_and_the_winner_with_it():
 
 
 def test_an_average_that_gave_way_is_told_with_the_reason():
-    gave_way = Average(members=2, score=0.4, members_score=0.85, reason="a barrier")
+    gave_way = Average(members=2, episodes=MEMBERS, score=0.4, members_score=0.85, reason="a barrier")
     outcome = HandOverOutcome(episode(2).name, weights="file:///best", average=gave_way)
     todo = look(THREE, records=RECORDS, cuts=[CUT], hand_over=outcome)
     assert average_in(todo) == gave_way
@@ -101,11 +102,11 @@ def test_with_a_survivor_that_came_to_no_good_end_the_winner_is_handed_over(chan
     records = {**RECORDS, **changed}
     todo = look(THREE, records=records, cuts=[CUT])
     assert handed_over(todo).average_of == {}
-    assert average_in(todo) == Average(members=2, reason=reason)
+    assert average_in(todo) == Average(members=2, episodes=MEMBERS, reason=reason)
     outcome = HandOverOutcome(episode(2).name, weights="file:///best")
     over = look(THREE, records=records, cuts=[CUT], hand_over=outcome)
     assert over.finished
-    assert average_in(over) == Average(members=2, reason=reason)
+    assert average_in(over) == Average(members=2, episodes=MEMBERS, reason=reason)
 
 
 def test_one_survivor_is_no_average():
@@ -113,7 +114,10 @@ def test_one_survivor_is_no_average():
     records = {0: RECORDS[0], 1: RECORDS[1]}
     todo = look(layout, records=records, cuts=[cut_of(layout, kept=[0], lost=[1])])
     expected = f"an average takes 2 to {MAX_MEMBERS} survivors, not 1"
-    assert (handed_over(todo).average_of, average_in(todo)) == ({}, Average(members=1, reason=expected))
+    assert (handed_over(todo).average_of, average_in(todo)) == (
+        {},
+        Average(members=1, episodes=[episode(0).name], reason=expected),
+    )
 
 
 def test_a_sweep_that_fails_hands_the_winner_over():
@@ -130,7 +134,7 @@ def test_a_sweep_that_fails_hands_the_winner_over():
 def test_without_storage_it_is_said_that_there_is_nothing_to_average():
     todo = look(THREE, records=RECORDS, cuts=[CUT], resumable=False)
     assert todo.of_kind(HandOverWinner) == []
-    assert average_in(todo) == Average(members=2, reason="no weights are stored")
+    assert average_in(todo) == Average(members=2, episodes=MEMBERS, reason="no weights are stored")
 
 
 def test_until_all_is_settled_nothing_is_said_of_the_average():
@@ -146,3 +150,28 @@ def test_a_hand_over_that_failed_is_asked_for_the_average_again():
     assert failed.best.average is None
     again = look(THREE, records=RECORDS, cuts=[CUT], status=failed)
     assert list(handed_over(again).average_of) == [episode(0), episode(2)]
+
+
+def test_an_average_of_fewer_seeds_is_made_anew_once_another_survives():
+    outcome = HandOverOutcome(
+        episode(2).name, weights="file:///best", average=MADE.evolve(episodes=["wi0-do0", "wi9-do9"])
+    )
+    todo = look(THREE, records=RECORDS, cuts=[CUT], hand_over=outcome)
+    assert list(handed_over(todo).average_of) == [episode(0), episode(2)]
+    assert average_in(todo) is None
+    assert todo.status.best is not None
+    assert todo.status.best.weights is None
+
+
+def test_the_average_that_was_handed_over_stays_on_record_while_more_seeds_train():
+    four = study(4, (3, 2), result="average")
+    cut = cut_of(THREE, kept=[2, 0], lost=[1])
+    outcome = HandOverOutcome(episode(2).name, weights="file:///best", average=MADE)
+    scored = {
+        i: status.evolve(rung_scores=[RungScore(rung=0, evaluation=3, score=status.scores[2])])
+        for i, status in RECORDS.items()
+    }
+    todo = look(four, running(3, 0.1), records=scored, cuts=[cut], hand_over=outcome)
+    assert average_in(todo) == MADE
+    assert todo.status.best is not None
+    assert todo.status.best.weights == "file:///best"

@@ -55,6 +55,10 @@ def assert_same_result(world: World) -> None:
     best = world.status.best
     found_best = None if best is None else (EpisodeId(best.weight_init, best.data_order), best.score, best.evaluation)
     assert found_best == expected.best
+    if best is not None and best.weights is not None and world.case.sweep.spec.result == "average":
+        survivors = {e.name for e, (_, rung) in expected.verdicts.items() if rung is None}
+        assert best.average is not None
+        assert {*best.average.episodes} == survivors
 
 
 def grown(case: Case, hazards: Hazards, seed: int, first: int, after: int | None) -> World | None:

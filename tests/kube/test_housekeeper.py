@@ -223,13 +223,19 @@ async def test_what_is_done_is_not_undone_by_what_failed_after_it():
     assert house.hand_over.error == "no such repository"
 
 
+MEMBERS = [Member(episode=ONE.name, evaluation=3, score=0.8), Member(episode=TWO.name, evaluation=2, score=0.6)]
+AVERAGE = Wanted(hand_over=HandOver(episode=ONE.name, evaluation=3, card="", average=MEMBERS))
+
+
 async def test_what_became_of_the_average_outlives_the_pod_that_said_it():
     house = House()
-    await house.act(HAND_OVER)
+    await house.act(AVERAGE)
     made = {"members": 2, "score": 0.75, "membersScore": 0.7, "handedOver": True}
     house.end(json.dumps({"weights": "/seedsweep/storage/team/sweep-uid/best", "average": made}))
     assert house.hand_over is not None
-    assert house.hand_over.average == Average(members=2, score=0.75, members_score=0.7, handed_over=True)
+    names = [ONE.name, TWO.name]
+    expected = Average(members=2, episodes=names, score=0.75, members_score=0.7, handed_over=True)
+    assert house.hand_over.average == expected
     assert house.status.best is not None
     house.status = house.status.evolve(
         best=house.status.best.evolve(weights=house.hand_over.weights, average=house.hand_over.average)
@@ -237,7 +243,17 @@ async def test_what_became_of_the_average_outlives_the_pod_that_said_it():
     house.recorded = True
     await house.act(Wanted())
     assert house.hand_over is not None
-    assert house.hand_over.average == Average(members=2, score=0.75, members_score=0.7, handed_over=True)
+    assert house.hand_over.average == expected
+
+
+async def test_an_image_that_makes_no_averages_has_handed_the_winner_over():
+    house = House()
+    await house.act(AVERAGE)
+    house.end('{"weights":"/w"}')
+    assert house.hand_over is not None
+    assert house.hand_over.average is not None
+    assert not house.hand_over.average.handed_over
+    assert house.hand_over.average.reason == "the image that hands over makes no averages"
 
 
 async def test_what_is_to_be_freed_is_still_freed_after_a_hand_over_that_was_given_up():
@@ -520,6 +536,15 @@ async def test_after_an_average_without_a_score_the_next_pod_hands_over_the_winn
     assert again.hand_over.average == []
     assert again.hand_over.tried is not None
     assert again.hand_over.tried.reason.endswith("the score command ended with exit code 3: no data")
+
+
+async def test_of_other_members_a_new_average_is_tried():
+    house = House(sweep=OWN)
+    await house.act(AVERAGE)
+    fail_to_score(house)
+    grown = ASKED.evolve(average=[*MEMBERS, Member(episode="wi0-do2", evaluation=3, score=0.8)])
+    await house.act(Wanted(hand_over=grown))
+    assert house.server.task().hand_over == grown
 
 
 async def test_the_next_operator_does_not_score_again_what_has_no_score():

@@ -17,6 +17,7 @@ Object = dict[str, Any]
 WEIGHTS = {"weights": {"scoreCommand": ["python", "loop.py", "$(SEEDSWEEP_WEIGHTS_DIR)"]}}
 OWN = sweep_with({**EVERYTHING, "spec.trainer": {**OWN_TRAINER, **EVERYTHING["spec.trainer"], **WEIGHTS}})
 MEMBERS = [Member(episode=f"wi0-do{i}", evaluation=7, score=0.5 + i / 4) for i in range(2)]
+NAMES = ["wi0-do0", "wi0-do1"]
 ASKED = HandOver(episode="wi0-do1", evaluation=7, score=0.75, own=True, average=MEMBERS, card="# Card")
 TASK = HousekeepingTask(prune=[Pruning(episode="wi0-do9")], hand_over=ASKED)
 
@@ -118,7 +119,7 @@ def test_a_score_command_that_fails_or_takes_too_long_is_no_failure_of_the_hand_
     scored: Object, status: Object, reason: str
 ):
     end = end_of(MADE, scored, **status)
-    assert end.answer.average == Average(members=2, members_score=0.625, reason=f"{UNSCORED} {reason}")
+    assert end.answer.average == Average(members=2, episodes=NAMES, members_score=0.625, reason=f"{UNSCORED} {reason}")
     assert end.answer.only_tried
 
 
@@ -139,7 +140,7 @@ def test_a_pod_that_is_taken_while_it_scores_has_failed_and_is_tried_again(statu
 def test_why_no_average_could_be_made_is_the_answer_of_the_pod():
     said = json.dumps({"average": {"members": 2, "handedOver": False, "reason": "w of wi0-do1 is not finite"}})
     assert end_of(terminated("average", 1, said)).answer.average == Average(
-        members=2, reason="w of wi0-do1 is not finite"
+        members=2, episodes=NAMES, reason="w of wi0-do1 is not finite"
     )
     others = json.dumps({"instead": [{"evaluation": 3, "score": 0.5}]})
     assert [best.evaluation for best in end_of(terminated("average", 1, others)).answer.instead] == [3]

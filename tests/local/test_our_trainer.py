@@ -157,6 +157,40 @@ def test_a_finished_sweep_that_gets_more_seeds_hands_over_what_all_of_them_give(
     assert (out / weights).read_bytes() == (finished[1] / weights).read_bytes()
 
 
+def write_average(folder: Path, data_orders: int) -> Path:
+    """The same sweep with two survivors, whose average is the result."""
+    file = write_sweep(folder, data_orders=data_orders)
+    sweep = json.loads(file.read_text())
+    sweep["spec"] |= {"result": "average", "earlyStopping": {"rungs": [{"atPercent": 40, "keep": 2}]}}
+    file.write_text(json.dumps(sweep))
+    return file
+
+
+def test_the_average_of_a_sweep_that_grew_is_of_the_survivors_of_all_seeds(
+    material: Path, tmp_path: Path, seedsweep: Command
+) -> None:
+    folder, grown, whole = tmp_path / "data", tmp_path / "grown", tmp_path / "whole"
+    shutil.copytree(material, folder)
+    for out, data_orders in ((grown, 1), (grown, 3), (whole, 3)):
+        done = seedsweep("run", str(write_average(folder, data_orders)), "--out", str(out))
+        assert done.code == 0, done.out + done.err
+    found, expected = (read_record(out).sweep.status for out in (grown, whole))
+    assert found is not None
+    assert expected is not None
+    assert found.best is not None
+    assert expected.best is not None
+    assert found.best.average is not None
+    assert found.best.average.episodes == sorted(read_record(whole).cuts[0].data.kept)
+    assert found.best.model_dump(exclude={"weights"}) == expected.best.model_dump(exclude={"weights"})
+    weights = Path("best") / "model.safetensors"
+    assert (grown / weights).read_bytes() == (whole / weights).read_bytes()
+    member = next(name for name in found.best.average.episodes if name != found.best.episode)
+    shutil.rmtree(grown / "work" / member)
+    refused = seedsweep("run", str(write_average(folder, 4)), "--out", str(grown))
+    assert refused.code == 2
+    assert f"spec.seeds: cannot get more seeds: the weights of {member} are gone from" in refused.err
+
+
 def test_where_the_winners_weights_are_cleaned_away_no_seeds_come_and_the_result_stays(
     finished: tuple[Path, Path], tmp_path: Path, seedsweep: Command
 ) -> None:

@@ -87,7 +87,7 @@ def test_the_average_is_handed_over_and_scored_in_the_winners_place(alike: House
     to = tmp_path / "best"
     found = alike.hand_over(to)
     score = alike.members[0].score
-    assert found == Average(members=2, score=score, members_score=score, handed_over=True)
+    assert found == Average(members=2, episodes=[*NAMES], score=score, members_score=score, handed_over=True)
     assert alike.handed_over(to) == "average"
     card = (to / "README.md").read_text()
     assert "the average of the best weights of 2 survivors" in card
@@ -174,7 +174,9 @@ def test_the_winner_is_handed_over_where_the_storage_fails_in_the_middle(
 
     monkeypatch.setattr(average_module, "load_file", fails_at_the_second)
     found = house.hand_over(tmp_path / "best")
-    assert found == Average(members=2, reason="the weights of wi1-do2 cannot be read: no route to host")
+    assert found == Average(
+        members=2, episodes=[*NAMES], reason="the weights of wi1-do2 cannot be read: no route to host"
+    )
     assert house.handed_over(tmp_path / "best") == "winner"
 
 

@@ -31,6 +31,7 @@ NAMES = ("wi0-do0", "wi0-do1")
 SCORES = (0.75, 0.5)
 GOOD = 'import json, os; json.dump({"score": 0.625, "baseline": 0.5}, open(os.environ["SEEDSWEEP_SCORE_FILE"], "w"))'
 FILE = "model.safetensors"
+MADE = Average(members=2, episodes=list(NAMES), score=0.625, members_score=0.625, handed_over=True)
 
 
 class House:
@@ -128,7 +129,7 @@ def test_handing_over_a_winner_loads_no_torch(house: House) -> None:
 
 def test_the_average_is_handed_over_with_the_winners_other_files(house: House) -> None:
     assert house.hand_over(GOOD) == 0
-    assert house.average() == Average(members=2, score=0.625, members_score=0.625, handed_over=True)
+    assert house.average() == MADE
     assert load_file(house.to / FILE)["w"].tolist() == [0.5, 0.5, 0.5]
     assert (house.to / "config.json").read_text() == '"wi0-do0"'
     with safe_open(house.to / FILE, framework="np") as file:
@@ -246,7 +247,7 @@ def test_the_winner_is_handed_over_where_no_average_can_be_made(
     spoil(house)
     assert house.hand_over("raise SystemExit('there is nothing to score')") == 0
     found = house.average()
-    assert (found.handed_over, found.members) == (False, 2)
+    assert (found.handed_over, found.members, found.episodes) == (False, 2, list(NAMES))
     assert found.reason.startswith(reason)
     assert (house.to / "config.json").read_text() == '"wi0-do0"'
     assert plain(found.reason) in (house.to / "README.md").read_text()
@@ -283,7 +284,7 @@ def test_the_winner_is_handed_over_where_the_score_does_not_bear_the_average_out
     house: House, program: str, reason: str
 ) -> None:
     assert house.hand_over(program) == 0
-    assert house.average().reason == reason
+    assert (house.average().reason, house.average().episodes) == (reason, list(NAMES))
     assert load_file(house.to / FILE)["w"].tolist() == [0.0, 0.0, 0.0]
 
 
@@ -316,7 +317,8 @@ def test_pods_make_an_average_and_hand_it_over_by_the_score_that_was_left(house:
     score(house, '{"score": 0.7}')
     code, answer = house.keep_house()
     assert code == 0
-    assert answer.average == Average(members=2, score=0.7, members_score=0.625, handed_over=True)
+    # Who asks knows the names, for which an answer has no room.
+    assert answer.average == MADE.evolve(score=0.7, episodes=[])
     assert answer.weights == f"{house.root}/best"
     assert load_file(house.root / "best" / FILE)["w"].tolist() == [0.5, 0.5, 0.5]
 
@@ -334,9 +336,11 @@ def test_a_pod_without_an_average_tells_why_and_nothing_is_scored(
 
 
 def test_the_next_pod_hands_the_winner_over_with_what_became_of_the_average(house: House) -> None:
-    tried = Average(members=2, reason="it could not be scored: the score command ended with exit code 3")
+    reason = "it could not be scored: the score command ended with exit code 3"
+    tried = Average(members=2, episodes=list(NAMES), reason=reason)
     code, answer = house.keep_house(average=[], tried=tried)
-    assert (code, answer.average, answer.weights) == (0, tried, f"{house.root}/best")
+    assert (code, answer.average, answer.weights) == (0, tried.evolve(episodes=[]), f"{house.root}/best")
+    assert Average.model_validate_json((house.root / "best" / "average.json").read_bytes()) == tried
     assert "ended with exit code 3" in (house.root / "best" / "README.md").read_text()
 
 

@@ -72,9 +72,15 @@ class HandOver(ApiModel):
         """Whether it is this best that it asks for."""
         return best.evaluation == self.evaluation and self.score in (None, best.score)
 
+    @property
+    def members(self) -> list[str]:
+        """Names of those whose average is asked for, or was before, in order; empty where none is."""
+        return self.tried.episodes if self.tried is not None else sorted(member.episode for member in self.average)
+
     def is_of_same(self, other: "HandOver") -> bool:
-        """Whether both ask for the same weights."""
-        return (self.episode, self.evaluation, self.score) == (other.episode, other.evaluation, other.score)
+        """Whether both ask for the same weights, or for an average of the same members."""
+        asked, others = ((h.episode, h.evaluation, h.score, h.members) for h in (self, other))
+        return asked == others
 
 
 class HousekeepingTask(ApiModel):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from seedsweep.api.base import Count, Distinct
 from seedsweep.api.core.objects import Condition, Generation
-from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_RUNGS
+from seedsweep.api.early_stopping import MAX_BRACKETS, MAX_MEMBERS, MAX_RUNGS
 from seedsweep.api.episode import MAX_FINGERPRINT, EpisodeName, Interruption
 from seedsweep.api.provenance import Provenance
 from seedsweep.api.recorded import MAX_MESSAGE, Bound, ObjectName, Recorded, Timestamp
@@ -92,6 +92,8 @@ class Average(Recorded):
 
     members: Count
     """Number of survivors whose weights are averaged."""
+    episodes: Annotated[list[EpisodeName], Bound(MAX_MEMBERS)] = Field(default_factory=list)
+    """Names of these survivors. Absent: there are more than an average takes."""
     score: float | None = None
     """Score of the average on the validation data. Absent: no average was made, or its score is undefined."""
     members_score: float | None = None

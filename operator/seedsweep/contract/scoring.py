@@ -13,7 +13,12 @@ from seedsweep.contract.output import last_line, signal_of
 def not_scored(members: Sequence[Member], why: str) -> Average:
     """Of an average that was made and has no score."""
     reason = shortened(f"it could not be scored: the score command {why}", MAX_REASON)
-    return Average(members=len(members), members_score=fmean(member.score for member in members), reason=reason)
+    return Average(
+        members=len(members),
+        episodes=sorted(member.episode for member in members),
+        members_score=fmean(member.score for member in members),
+        reason=reason,
+    )
 
 
 def failure_words(code: int, said: str) -> str:

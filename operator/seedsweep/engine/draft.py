@@ -99,7 +99,7 @@ class Draft:
         return self.layout.stores_weights and there
 
     def hand_over_anew(self) -> None:
-        """What became of handing over is about another best than the record has now."""
+        """What became of handing over is about another result than the record has now."""
         self.seen = replace(self.seen, hand_over=None)
 
     def may_write(self, episode: EpisodeId) -> bool:

@@ -43,7 +43,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     race = _record_stops(draft)
     record_best(draft, race.limits)
     record_lost_weights(draft)
-    record_missing_weights(draft, race.limits)
+    record_missing_weights(draft, race.limits, race.survivors)
     if draft.only_records:
         return _plan_to_record(draft, race)
 

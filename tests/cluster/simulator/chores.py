@@ -9,7 +9,7 @@ from cluster.simulator.faults import End
 from cluster.simulator.kubelet import Ended
 from cluster.simulator.pods import Pod
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
-from seedsweep.api.status import TestScore
+from seedsweep.api.status import Average, TestScore
 from seedsweep.contract.protocol import Env, ExitCode
 
 PARAMETERS = 22_000_000
@@ -125,10 +125,13 @@ class SimulatedHousekeepers:
                 del self.stored[place]
         if task.hand_over is None:
             return HousekeepingAnswer(parameters=PARAMETERS if task.warm_up else None)
-        if f"{folder}/{task.hand_over.episode}/best" in self.emptied:
-            self.wrong.append(f"the weights of {task.hand_over.episode} are handed over, and were freed")
+        members = [member.episode for member in task.hand_over.average]
+        for episode in (task.hand_over.episode, *members):
+            if f"{folder}/{episode}/best" in self.emptied:
+                self.wrong.append(f"the weights of {episode} are handed over, and were freed")
         exported = task.hand_over.export.uri if task.hand_over.export is not None else None
-        return HousekeepingAnswer(weights=f"{folder}/best", test=TEST, exported=exported)
+        average = Average(members=len(members), score=0.9, members_score=0.8, handed_over=True) if members else None
+        return HousekeepingAnswer(weights=f"{folder}/best", test=TEST, exported=exported, average=average)
 
 
 def _ended(answer: HousekeepingAnswer, code: int) -> Ended:

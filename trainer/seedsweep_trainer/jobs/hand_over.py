@@ -67,7 +67,10 @@ def hand_over(
         architecture, dtype=torch.float32
     )
     answers = partial(_outputs, config, model.to(device), tokenizer)
-    average = _load_average(model, survivors, best, data, answers) if survivors is not None else None
+    average = None
+    if survivors is not None:
+        members = sorted(member.episode for member in survivors.members)
+        average = _load_average(model, survivors, best, data, answers).evolve(episodes=members)
     if average is None or not average.handed_over:
         model.load_state_dict(load_file(best / WEIGHTS))
     log.info("exporting %s to %s", "the average" if average is not None and average.handed_over else best, to)

@@ -112,7 +112,7 @@ class Housekeeping:
         with self._winner(task) as found:
             if isinstance(found, Path):
                 refused = make_average(self._survivors(task), found, Trial.from_env(self._environ))
-                yield {"average": refused}
+                yield {"average": _without_names(refused) if refused is not None else None}
             else:
                 yield {"instead": found}
 
@@ -131,7 +131,7 @@ class Housekeeping:
             publish(winner, weights)
         yield {"weights": weights}
         if (told := winner / AVERAGE).exists():
-            yield {"average": Average.model_validate_json(told.read_bytes())}
+            yield {"average": _without_names(Average.model_validate_json(told.read_bytes()))}
         if (score := winner / TEST_SCORE).exists():
             yield {"test": TestScore.model_validate_json(score.read_bytes())}
         if task.export is not None:
@@ -185,6 +185,11 @@ class Housekeeping:
         from seedsweep_trainer.storage.uri import UriFiles
 
         UriFiles(self._storage).remove_tree("")
+
+
+def _without_names(average: Average) -> Average:
+    """The names of its members would not fit into an answer, and who asks knows them."""
+    return average.evolve(episodes=[])
 
 
 def leave_answer(answer: HousekeepingAnswer, environ: Mapping[str, str]) -> None:

@@ -53,7 +53,7 @@ def make_average(survivors: Survivors, best: Path, trial: Trial) -> Average | No
     try:
         write_average(survivors, best, trial.weights)
     except NotAveragedError as error:
-        return not_made(survivors.members, error)
+        return not_made(survivors.members, error).evolve(episodes=_names(survivors))
     return None
 
 
@@ -79,7 +79,11 @@ def judge_average(survivors: Survivors, trial: Trial) -> Average:
     found = judged(scored.score, scores, scored.baseline, maximize=trial.metric.goal == "maximize")
     if found.reason:
         log.warning("the winner is handed over: the average is not, for %s", found.reason)
-    return found
+    return found.evolve(episodes=_names(survivors))
+
+
+def _names(survivors: Survivors) -> list[str]:
+    return sorted(member.episode for member in survivors.members)
 
 
 def _unscored(survivors: Survivors, error: NotScoredError) -> Average:

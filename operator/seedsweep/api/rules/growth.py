@@ -8,10 +8,7 @@ from seedsweep.api.seeds import SeedRange, Seeds
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SweepSpec
 
-NO_GROWTH = (
-    "may get more only where the winner is handed over, without earlyStopping, or with one rung and rankBy best: "
-    "make a new sweep of all seeds"
-)
+NO_GROWTH = "may get more only without earlyStopping, or with one rung and rankBy best: make a new sweep of all seeds"
 HAS_FAILED = "may not get more, for the sweep has failed: make a new sweep of all seeds"
 ONLY_MORE = (
     "may only get more, in the form that there is (a sampled grid keeps its axes): raise count or sample.size, or add "
@@ -33,9 +30,7 @@ def why_no_growth(spec: SweepSpec, status: SweepStatus) -> str | None:
     """Why a sweep cannot get more seeds, whichever they are; None where it can."""
     if status.failed and not status.hand_over_failed:
         return HAS_FAILED
-    if spec.result == "average" or not _may_grow(spec.early_stopping):
-        return NO_GROWTH
-    return None
+    return None if _may_grow(spec.early_stopping) else NO_GROWTH
 
 
 def is_same(seeds: Seeds, others: Seeds) -> bool:

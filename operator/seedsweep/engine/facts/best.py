@@ -1,7 +1,10 @@
 """The best evaluation of each episode, and which episode has the best of all."""
 
+from collections.abc import Collection
+
 from seedsweep.api.episode import BestEvaluation, EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.recorded import keep_unknown
+from seedsweep.api.status import Average
 from seedsweep.engine.decisions import Event
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.ranking import best_of, score_key
@@ -77,7 +80,7 @@ def record_lost_weights(draft: Draft) -> None:
         draft.write(episode, status.evolve(best=keep_unknown(best, status.best)), durable=True)
 
 
-def record_missing_weights(draft: Draft, limits: dict[EpisodeId, int]) -> None:
+def record_missing_weights(draft: Draft, limits: dict[EpisodeId, int], survivors: Collection[EpisodeId]) -> None:
     """Let the winner's best be one whose weights are stored, where the hand-over found none of the one on record.
 
     An attempt that resumed on other hardware may not have come to a recorded score again; and one whose last words are
@@ -88,8 +91,8 @@ def record_missing_weights(draft: Draft, limits: dict[EpisodeId, int]) -> None:
     if outcome is None or winner is None:
         return
     if outcome.missing is None:
-        if outcome.episode != winner.name:
-            # It was the winner among fewer episodes.
+        if outcome.episode != winner.name or _is_of_others(outcome.average, survivors):
+            # It was the winner, or the average of the survivors, among fewer episodes.
             draft.hand_over_anew()
         return
     status = draft.status(winner)
@@ -109,6 +112,11 @@ def record_missing_weights(draft: Draft, limits: dict[EpisodeId, int]) -> None:
     draft.write(winner, status.evolve(best=best), durable=True)
     draft.events.append(_event_of_lost(winner, status, best))
     draft.hand_over_anew()
+
+
+def _is_of_others(average: Average | None, survivors: Collection[EpisodeId]) -> bool:
+    """Whether the average is known to be of other members than these."""
+    return average is not None and bool(average.episodes) and {*average.episodes} != {e.name for e in survivors}
 
 
 def has_lost_its_best(status: EpisodeStatus) -> bool:

@@ -31,7 +31,8 @@ def read_members(draft: Draft, race: Race, failure: Failure | None) -> Members:
     survivors = sorted(race.survivors, key=lambda episode: draft.layout.index[episode])
     reason = _refusal(draft, survivors, failure)
     if reason:
-        return Members({}, Average(members=len(survivors), reason=reason))
+        named = sorted(episode.name for episode in survivors) if len(survivors) <= MAX_MEMBERS else []
+        return Members({}, Average(members=len(survivors), episodes=named, reason=reason))
     bests = ((episode, draft.status(episode).best) for episode in survivors)
     return Members({episode: best for episode, best in bests if best is not None})
 

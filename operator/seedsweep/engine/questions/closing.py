@@ -45,11 +45,15 @@ def read_closing(draft: Draft, race: Race, failure: Failure | None) -> Closing:
     winner, best = found if found is not None else (None, None)
     settled = not race.standings and draft.is_complete
     ending = settled or failure is not None
+    handed_over = draft.seen.hand_over is not None
     members: dict[EpisodeId, BestEvaluation] = {}
     if ending and best is not None:
         found_members = read_members(draft, race, failure)
         members, best = found_members.bests, best.evolve(average=found_members.average)
-    hands_over = ending and winner is not None and draft.stores_weights and draft.seen.hand_over is None
+        if members and best.weights is not None:
+            # Of fewer episodes no average could be made.
+            handed_over, best = False, best.evolve(weights=None, exported=None, test=None)
+    hands_over = ending and winner is not None and draft.stores_weights and not handed_over
     leftovers = find_leftovers(draft, race, winner, failing=failure is not None)
     exhausted = draft.seen.housekeeping is not None and draft.seen.housekeeping.exhausted
     idle = not draft.live and draft.is_complete

@@ -37,6 +37,7 @@ def find_best(draft: Draft) -> tuple[EpisodeId, Best] | None:
         weights=handed_over.weights if handed_over is not None else None,
         exported=handed_over.exported if handed_over is not None else None,
         test=handed_over.test if handed_over is not None else None,
+        average=handed_over.average if handed_over is not None else None,
         baseline=status.baseline,
     )
 

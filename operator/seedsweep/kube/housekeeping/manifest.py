@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
+from seedsweep.api.status import Average
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.foreign import decimal, mapping, recordable, text, whole
 from seedsweep.contract.message import MAX_REASON
@@ -192,7 +193,7 @@ def chore_of(pod: Mapping[str, Any]) -> Chore | None:
         trouble=waiting_trouble(status) or unplaced,
         scoring=is_scoring(task, status),
         deleted=bool(metadata.get("deletionTimestamp")),
-        end=_end(task, status, whole(spec.get("activeDeadlineSeconds"), 0, _MAX_SECONDS) or 0),
+        end=_end(status, task, whole(spec.get("activeDeadlineSeconds"), 0, _MAX_SECONDS) or 0),
     )
 
 
@@ -207,7 +208,7 @@ def _task(spec: Mapping[str, Any]) -> HousekeepingTask | None:
         return HousekeepingTask()
 
 
-def _end(task: HousekeepingTask, status: Mapping[str, Any], seconds: int) -> ChoreEnd | None:
+def _end(status: Mapping[str, Any], task: HousekeepingTask, seconds: int) -> ChoreEnd | None:
     phase = text(status.get("phase"))
     if phase not in ENDED_PHASES:
         return None
@@ -223,7 +224,16 @@ def _end(task: HousekeepingTask, status: Mapping[str, Any], seconds: int) -> Cho
     if answer is None or (code != 0 and not answer.error and not ended_early):
         why = last_line(message) or told(status) or f"it ended with exit code {code}"
         answer = (answer or HousekeepingAnswer()).evolve(error=why if code != 0 else f"it left no answer: {why}")
-    return ChoreEnd(answer, final=code == ExitCode.BAD_CONFIGURATION)
+    return ChoreEnd(_with_members(answer, task), final=code == ExitCode.BAD_CONFIGURATION)
+
+
+def _with_members(answer: HousekeepingAnswer, task: HousekeepingTask) -> HousekeepingAnswer:
+    """An answer has no room for the names of the members, and one of an earlier release says nothing of an average."""
+    members = task.hand_over.members if task.hand_over is not None else []
+    if not members or (answer.weights is None and not answer.only_tried):
+        return answer
+    made = answer.average or Average(members=len(members), reason="the image that hands over makes no averages")
+    return answer.evolve(average=made.evolve(episodes=members))
 
 
 def _answer(message: str) -> HousekeepingAnswer | None:

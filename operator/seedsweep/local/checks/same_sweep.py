@@ -26,15 +26,18 @@ def differences(recorded: SeedSweep, wanted: SeedSweep, folder: str) -> list[Pro
 
 
 def missing_weights(recorded: SeedSweep, directory: RunDirectory) -> list[Problem]:
-    """Why a sweep that is over cannot get more seeds here: its winner may win again, and is handed over from there."""
+    """Why a sweep that is over cannot get more seeds here: what was handed over may be wanted again, and is made of
+    these weights."""
     status = recorded.status
     if status is None or not status.handed_over or status.best is None or not recorded.spec.trainer.stores_weights:
         return []
-    winner = directory.work / status.best.episode
-    if winner.exists():
+    members = status.best.average.episodes if status.best.average is not None else []
+    gone = next((name for name in (status.best.episode, *members) if not (directory.work / name).exists()), None)
+    if gone is None:
         return []
+    whose = "the winner's checkpoint is" if gone == status.best.episode else f"the weights of {gone} are"
     remedy = (
-        f"cannot get more seeds: the winner's checkpoint is gone from {winner} (`seedsweep clean` removed it, or the "
+        f"cannot get more seeds: {whose} gone from {directory.work / gone} (`seedsweep clean` removed it, or the "
         "record was fetched without): make a new sweep of all seeds, in another folder with --out"
     )
     return [Problem("spec.seeds", None, remedy)]
