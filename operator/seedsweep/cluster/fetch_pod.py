@@ -36,8 +36,11 @@ _POLL_SECONDS = 0.5
 _OF_TRAINER = ("name", "image", "imagePullPolicy", "securityContext", "terminationMessagePolicy")
 
 
-def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str) -> Object:
-    """The pod, under a name that no other fetch has, for folders of one claim; `under` begins all of its paths."""
+def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str, image: str | None = None) -> Object:
+    """The pod, under a name that no other fetch has, for folders of one claim; `under` begins all of its paths.
+
+    `image` has SeedSweep's trainer; absent: the sweep's own has.
+    """
     assert sweep.metadata.uid is not None  # as an API server shows it
     pod, name = pod_beside(sweep), sweep.metadata.name
     container = pod["spec"]["containers"][0]
@@ -66,6 +69,7 @@ def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str) 
             "containers": [
                 {
                     **{key: container[key] for key in _OF_TRAINER if key in container},
+                    **({"image": image} if image is not None else {}),
                     "command": ["seedsweep-trainer", "serve"],
                     "args": [
                         *(f"--folder={STORAGE}/{place.folder}" for place in places),

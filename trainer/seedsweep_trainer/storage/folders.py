@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from seedsweep.api.episode import BestEvaluation
+from seedsweep.contract.message import as_published
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.storage.durable import broken, is_partial, link_folder, make_folder, subfolders
 
@@ -270,7 +271,7 @@ def _first_of(wanted: Stored, folders: Folders, best: Iterable[FolderId]) -> Fol
 def _stored(folders: Folders, kept: FolderId) -> Stored | None:
     try:
         facts = json.loads(folders.read(kept, BEST_FACTS))
-        return Stored(int(facts["evaluation"]), float(facts["score"]))
+        return Stored(int(facts["evaluation"]), as_published(float(facts["score"])))
     except (BrokenFolderError, ValueError, KeyError, TypeError):
         return None
 
