@@ -107,6 +107,11 @@ UNSCORED = "it could not be scored: the score command"
         (terminated("score", 1, "...\nValueError: no data\n"), {}, "ended with exit code 1: ValueError: no data"),
         (terminated("score", 127), {}, "ended with exit code 127"),
         (
+            terminated("score", 128, "exec: no-such-program", "StartError"),
+            {},
+            "cannot be started: exec: no-such-program",
+        ),
+        (
             terminated("score", 137, "", "OOMKilled"),
             {},
             "was ended by SIGKILL (out of memory: raise trainer.resources.limits)",

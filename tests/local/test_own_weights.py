@@ -123,3 +123,16 @@ def test_without_weights_nothing_is_handed_over(seedsweep: Command, folder: Path
     assert result.code == 0, result.err
     assert best_of(folder / "out").weights is None
     assert not (folder / "out" / "best").exists()
+
+
+def test_a_trainer_that_stores_no_weights_though_it_declares_them_is_told_to(seedsweep: Command, folder: Path) -> None:
+    file = write(folder, result="winner", trainer={"weights": {}})
+    loop = (folder / "own_loop.py").read_text()
+    (folder / "own_loop.py").write_text(
+        loop.replace("weights=lambda", "weights=None and (lambda").replace(
+            '"model.safetensors"),  # called', '"model.safetensors")),  # called'
+        )
+    )
+    result = seedsweep("run", str(file), "--out", str(folder / "out"))
+    assert result.code != 0
+    assert "the trainer has to store them" in " ".join(result.out.split())

@@ -5,14 +5,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
+import fsspec
 import numpy as np
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, load_file, save_file
 
 from seedsweep.api.card import plain
 from seedsweep.api.finetuning import Metric
@@ -89,12 +92,12 @@ class House:
     def average(self) -> Average:
         return Average.model_validate_json((self.to / "average.json").read_bytes())
 
-    def keep_house(self, command: str = "housekeep", **asked: Any) -> tuple[int, HousekeepingAnswer]:
+    def keep_house(self, command: str = "housekeep", storage: str = "", **asked: Any) -> tuple[int, HousekeepingAnswer]:
         """As in a pod."""
         score, task = SCORES[0], HandOver(episode=NAMES[0], evaluation=1, own=True, card="# Card\n")
         task = task.evolve(**{"score": score, "average": self.members, **asked})
         variables = {**self.environ(), str(Env.TASK): HousekeepingTask(hand_over=task).model_dump_json(by_alias=True)}
-        for name, value in variables.items():
+        for name, value in (variables | ({str(Env.STORAGE_DIR): storage} if storage else {})).items():
             self._patch.setenv(name, value)
         code = main([command])
         return code, HousekeepingAnswer.model_validate_json((self.work / "answer").read_bytes())
@@ -357,6 +360,26 @@ def test_a_storage_that_has_nothing_of_the_winner_fails_and_may_be_tried_again(h
         code, answer = house.keep_house(command)
         assert code == 1
         assert answer.error.startswith("no weights of evaluation 1 of wi0-do0 are in")
+        assert "the trainer has to store them" in answer.error
+
+
+def test_an_average_behind_a_uri_is_made_scored_and_handed_over(house: House) -> None:
+    place = f"memory://{uuid4()}/sweep"
+    for i, name in enumerate(NAMES):
+        folders = partial(open_folders, f"{place}/{name}", house.work / name)
+        tensors = {"w": np.full(3, i, np.float32)}
+        weights = BestWeights(folders, "uid", (), maximize=True)
+        weights.keep([SCORES[i]], lambda folder, tensors=tensors: save_file(tensors, folder / FILE), {})
+    assert house.keep_house("average", storage=place)[0] == 0
+    score(house, '{"score": 0.7}')
+    code, answer = house.keep_house(storage=place)
+    assert (code, answer.weights) == (0, f"{place}/best")
+    assert answer.average is not None
+    assert answer.average.handed_over
+    files = fsspec.filesystem("memory")
+    found = load(files.cat(f"{place}/best/{FILE}"))
+    assert found["w"].tolist() == [0.5, 0.5, 0.5]
+    assert files.exists(f"{place}/best/README.md")
 
 
 # --- what a score command uses

@@ -1,4 +1,4 @@
-"""What is on record of an average that its score command has not scored, in both worlds."""
+"""What people are told of a custom trainer's weights that are missing, or have no score, in both worlds."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -8,6 +8,9 @@ from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Average
 from seedsweep.contract.message import MAX_REASON
 from seedsweep.contract.output import last_line, signal_of
+
+MISSING_REMEDY = "the trainer has to store them, as the sweep's trainer.weights declares: see the trainer contract"
+"""For a winner of a custom trainer that has stored no weights."""
 
 
 def not_scored(members: Sequence[Member], why: str) -> Average:

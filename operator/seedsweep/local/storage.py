@@ -16,6 +16,7 @@ from seedsweep.api.episode import BestEvaluation, EpisodeId
 from seedsweep.api.housekeeping import Member, members_of
 from seedsweep.api.status import Average, TestScore
 from seedsweep.contract.output import last_line
+from seedsweep.contract.scoring import MISSING_REMEDY
 from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import HandOverOutcome
@@ -92,7 +93,8 @@ class Storage:
         wanted = decision.best
         best = take_out_best(LocalFolders(folder), Stored(wanted.evaluation, wanted.score))
         if best is None:
-            error = f"no weights of evaluation {wanted.evaluation} of {name} are in {self._directory.work}"
+            remedy = "" if self._ours else f"; {MISSING_REMEDY}"
+            error = f"no weights of evaluation {wanted.evaluation} of {name} are in {self._directory.work}{remedy}"
             others = tuple(stored_bests(LocalFolders(folder)))
             self.hand_over = HandOverOutcome(name, error=error, missing=wanted, instead=others)
             return

@@ -20,6 +20,7 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, Housekeepin
 from seedsweep.api.status import Average, TestScore
 from seedsweep.contract.message import MESSAGE_BYTES
 from seedsweep.contract.protocol import DEFAULT_TERMINATION_LOG, Env
+from seedsweep.contract.scoring import MISSING_REMEDY
 from seedsweep_trainer.errors import ConfigurationError, StorageError
 from seedsweep_trainer.reporting.attempt import parse_config, required
 from seedsweep_trainer.storage.folders import (
@@ -146,7 +147,9 @@ class Housekeeping:
             if task.score is not None and (others := stored_bests(folders)):
                 yield others
                 return
-            raise StorageError(f"no weights of evaluation {task.evaluation} of {task.episode} are in {self._storage}")
+            remedy = f"; {MISSING_REMEDY}" if task.own else ""
+            what = f"no weights of evaluation {task.evaluation} of {task.episode}"
+            raise StorageError(f"{what} are in {self._storage}{remedy}")
         try:
             with folders.opened(best) as folder:
                 yield folder

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
-from seedsweep.api.status import Average, SweepStatus
+from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
 from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
@@ -27,6 +27,7 @@ from seedsweep.kube.housekeeping.manifest import (
 )
 from seedsweep.kube.housekeeping.outcomes import freed_by, handed_over, not_found, without_stale_hand_over
 from seedsweep.kube.housekeeping.recent import Recent
+from seedsweep.kube.housekeeping.tried import TriedAverage
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.facts import finalizers_of, still_there
@@ -79,8 +80,7 @@ class Housekeeper:
         self._failures = Failures(clock)
         self.undeleted = Refusals[str](clock, news)
         """Its pod, by UID, where its deletion was refused."""
-        self._tried: tuple[HandOver, Average] | None = None
-        """What became of an average that could not be made or scored, and the hand-over that asked for it."""
+        self._tried = TriedAverage()
         self._alarm = Alarm(news)
 
     # --- what is known of the pod
@@ -112,21 +112,13 @@ class Housekeeper:
         if known is None or known.uid != chore.uid:
             self._since = self._clock()
         self._pod = chore
-        self._note_tried(chore)
+        self._tried.note(chore)
         if chore.end is not None and chore.end.answer.error:
             self._failures.add(chore.task, chore.attempt + 1, chore.end.answer, final=chore.end.final)
         elif chore.end is not None:
             self._failures.last = None
         self._news()
         return True
-
-    def _note_tried(self, chore: Chore) -> None:
-        asked, answer = chore.task.hand_over, chore.end.answer if chore.end is not None else None
-        tried = (
-            answer.average if answer is not None and answer.only_tried else asked.tried if asked is not None else None
-        )
-        if asked is not None and tried is not None:
-            self._tried = asked, tried
 
     def saw_deleted(self, pod: Object) -> None:
         """The last state of a pod that is gone, or that has lost the label by which it is watched."""
@@ -223,7 +215,7 @@ class Housekeeper:
             with suppress(ApiError):
                 await self.load()
         self._set_alarm()
-        pod, task = self._pod, self._without_tried_average(wanted.task())
+        pod, task = self._pod, self._tried.replace_in(wanted.task())
         stage = stage_of(task)
         if pod is not None and pod.end is None:
             await self._end_overdue(pod)
@@ -239,13 +231,6 @@ class Housekeeper:
         if (pod is None or await self._delete(pod)) and stage:
             await self._create(sweep, task, failure.times if failure is not None else 0)
 
-    def _without_tried_average(self, task: HousekeepingTask) -> HousekeepingTask:
-        """The same, but the winner is handed over where its average is known to have no score."""
-        asked = task.hand_over
-        if asked is None or self._tried is None or not asked.is_of_same(self._tried[0]):
-            return task
-        return task.evolve(hand_over=asked.evolve(average=[], tried=self._tried[1]))
-
     def look_again_soon(self) -> None:
         """What is wanted is not known well enough yet."""
         self._alarm.within(SOON_SECONDS)
@@ -253,7 +238,7 @@ class Housekeeper:
     def begin_again(self) -> None:
         """A person wants what failed to be tried again."""
         self._failures.forget()
-        self._tried = None
+        self._tried.forget()
 
     async def close(self) -> None:
         """The sweep is over, and all that was said is on record."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.output import last_line
 from seedsweep.contract.protocol import Env
 from seedsweep.contract.scoring import failure_words, not_scored, too_long_words
 from seedsweep.contract.variables import literal, scoring_variables
@@ -18,7 +19,8 @@ from seedsweep.kube.pods.manifest import SCRATCH, STORAGE, Object
 
 AVERAGE, SCORE = "average", "score"
 _COMMAND = ["seedsweep-trainer", "average"]
-_OF_SCORING = frozenset({Env.METRIC, Env.WORK_DIR, Env.WEIGHTS_DIR, Env.SCORE_FILE})
+_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+"""A kubelet's reasons for a command that its image does not have."""
 
 
 def makes_average(task: HousekeepingTask) -> bool:
@@ -85,6 +87,8 @@ def unscored(task: HousekeepingTask, status: Mapping[str, Any], seconds: int) ->
         why = too_long_words(seconds)
     elif scored is None or scored.exit_code is None or is_taken(status):
         return None
+    elif scored.reason in _NOT_STARTED:
+        why = f"cannot be started: {last_line(scored.message)}"
     else:
         why = failure_words(scored.exit_code, scored.message)
         if scored.reason == "OOMKilled":
