@@ -363,13 +363,16 @@ def test_a_storage_that_has_nothing_of_the_winner_fails_and_may_be_tried_again(h
         assert "the trainer has to store them" in answer.error
 
 
+def write_model(tensor: Any, folder: Path) -> None:
+    save_file({"w": tensor}, folder / FILE)
+
+
 def test_an_average_behind_a_uri_is_made_scored_and_handed_over(house: House) -> None:
     place = f"memory://{uuid4()}/sweep"
     for i, name in enumerate(NAMES):
         folders = partial(open_folders, f"{place}/{name}", house.work / name)
-        tensors = {"w": np.full(3, i, np.float32)}
         weights = BestWeights(folders, "uid", (), maximize=True)
-        weights.keep([SCORES[i]], lambda folder, tensors=tensors: save_file(tensors, folder / FILE), {})
+        weights.keep([SCORES[i]], partial(write_model, np.full(3, i, np.float32)), {})
     assert house.keep_house("average", storage=place)[0] == 0
     score(house, '{"score": 0.7}')
     code, answer = house.keep_house(storage=place)
