@@ -142,6 +142,16 @@ def test_a_pod_that_is_taken_while_it_scores_has_failed_and_is_tried_again(statu
     assert end.answer.error
 
 
+def test_a_pod_that_somebody_deletes_while_it_scores_is_no_score_command_that_fails():
+    pod = live(housekeeping_manifest(OWN, SETTINGS, TASK, 0), phase="Failed")
+    pod["status"]["initContainerStatuses"] = [MADE, terminated("score", 143)]
+    pod["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
+    chore = chore_of(pod)
+    assert chore is not None
+    assert chore.end is not None
+    assert chore.end.answer.error
+
+
 def test_why_no_average_could_be_made_is_the_answer_of_the_pod():
     said = json.dumps({"average": {"members": 2, "handedOver": False, "reason": "w of wi0-do1 is not finite"}})
     assert end_of(terminated("average", 1, said)).answer.average == Average(

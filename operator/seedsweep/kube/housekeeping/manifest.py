@@ -39,7 +39,6 @@ _MAX_PARAMETERS = 10**15
 _MAX_EXAMPLES = 10**12
 _MAX_PATH = 4_096
 _MAX_ATTEMPT = 10**6
-_MAX_SECONDS = 10**9
 MAX_PRUNED = 500
 """Episodes that one pod frees: its task is a single variable, which an operating system limits to 128 KiB."""
 
@@ -183,6 +182,7 @@ def chore_of(pod: Mapping[str, Any]) -> Chore | None:
     scheduled = mapping(conditions_of(status).get("PodScheduled"))
     unplaced = told(scheduled) if scheduled.get("status") == "False" else ""
     attempt = decimal(mapping(metadata.get("annotations")).get(names.ANNOTATION_ATTEMPT))
+    answer = unscored(task, pod)
     return Chore(
         uid=uid,
         name=name,
@@ -193,7 +193,7 @@ def chore_of(pod: Mapping[str, Any]) -> Chore | None:
         trouble=waiting_trouble(status) or unplaced,
         scoring=is_scoring(task, status),
         deleted=bool(metadata.get("deletionTimestamp")),
-        end=_end(status, task, whole(spec.get("activeDeadlineSeconds"), 0, _MAX_SECONDS) or 0),
+        end=ChoreEnd(answer, final=False) if answer is not None else _end(status, task),
     )
 
 
@@ -208,15 +208,11 @@ def _task(spec: Mapping[str, Any]) -> HousekeepingTask | None:
         return HousekeepingTask()
 
 
-def _end(status: Mapping[str, Any], task: HousekeepingTask, seconds: int) -> ChoreEnd | None:
+def _end(status: Mapping[str, Any], task: HousekeepingTask) -> ChoreEnd | None:
     phase = text(status.get("phase"))
     if phase not in ENDED_PHASES:
         return None
-    end = terminated_of(status)
-    if end is None and (unscored_answer := unscored(task, status, seconds)) is not None:
-        return ChoreEnd(unscored_answer, final=False)
-    if end is None:
-        end = said_before(task, status)
+    end = terminated_of(status) or said_before(task, status)
     code = end.exit_code if end is not None and end.exit_code is not None else 0 if phase == "Succeeded" else 1
     message = end.message if end is not None else ""
     answer = _answer(message)

@@ -10,15 +10,17 @@ from typing import Any
 
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.foreign import mapping, whole
 from seedsweep.contract.output import last_line
 from seedsweep.contract.protocol import Env
 from seedsweep.contract.scoring import failure_words, not_scored, too_long_words
 from seedsweep.contract.variables import literal, scoring_variables
-from seedsweep.kube.pods.facts import Terminated, init_terminated_of, is_past_deadline, is_taken
+from seedsweep.kube.pods.facts import Terminated, init_terminated_of, is_past_deadline, is_taken, terminated_of
 from seedsweep.kube.pods.manifest import SCRATCH, STORAGE, Object
 
 AVERAGE, SCORE = "average", "score"
 _COMMAND = ["seedsweep-trainer", "average"]
+_MAX_SECONDS = 10**9
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 """A kubelet's reasons for a command that its image does not have."""
 
@@ -72,19 +74,22 @@ def said_before(task: HousekeepingTask, status: Mapping[str, Any]) -> Terminated
     return made if made is not None and made.exit_code != 0 else None
 
 
-def unscored(task: HousekeepingTask, status: Mapping[str, Any], seconds: int) -> HousekeepingAnswer | None:
+def unscored(task: HousekeepingTask, pod: Mapping[str, Any]) -> HousekeepingAnswer | None:
     """The answer of a pod that failed because its average has no score; None where it failed for another reason.
 
-    `seconds`: after which the kubelet ends the pod.
+    A score command that ends with its pod, as somebody deletes or evicts that, has not failed: it runs again.
     """
+    metadata, spec, status = (mapping(pod.get(part)) for part in ("metadata", "spec", "status"))
     made, scored = init_terminated_of(status, AVERAGE), init_terminated_of(status, SCORE)
     if not makes_average(task) or made is None or made.exit_code != 0:
         return None
     assert task.hand_over is not None  # that is where an average is asked for
+    if status.get("phase") != "Failed" or metadata.get("deletionTimestamp") or terminated_of(status) is not None:
+        return None
     if scored is not None and scored.exit_code == 0:
         return None
     if is_past_deadline(status):
-        why = too_long_words(seconds)
+        why = too_long_words(whole(spec.get("activeDeadlineSeconds"), 0, _MAX_SECONDS) or 0)
     elif scored is None or scored.exit_code is None or is_taken(status):
         return None
     elif scored.reason in _NOT_STARTED:
