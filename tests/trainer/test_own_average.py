@@ -1,5 +1,6 @@
 """A custom trainer's weights handed over: as they were stored, or averaged and scored by its own command."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.jobs.scoring import NotScoredError, read_score, run_command
 from seedsweep_trainer.reporting.best_weights import BestWeights
 from seedsweep_trainer.reporting.scoring import leave_score, weights_to_score
+from seedsweep_trainer.storage.folders import Stored, find_best
 from seedsweep_trainer.storage.location import open_folders
 
 Tensors = dict[str, Any]
@@ -119,6 +121,22 @@ def test_the_winners_files_are_handed_over_as_they_were_stored_with_the_card(hou
     assert files_of(house.to) == {FILE, "config.json", "vocab.txt", "README.md", "manifest.json"}
     assert (house.to / FILE).read_bytes() == (house.best() / FILE).read_bytes()
     assert (house.to / "README.md").read_text().startswith("# Card\n\n## Test score\n\nNone")
+
+
+def test_what_another_language_has_written_as_the_contract_says_is_found_and_handed_over(house: House) -> None:
+    best = house.best()
+    shutil.rmtree(best)
+    best.mkdir()
+    # A float32 in as many digits as its language likes.
+    facts = '{"evaluation": 3, "score": 0.10000000149011612}'
+    contents = {"weights.bin": "weights", "best.json": facts}
+    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in contents.items()}
+    for name, text in {**contents, "manifest.json": json.dumps(hashes)}.items():
+        (best / name).write_text(text)
+    found = find_best(open_folders(str(house.root / NAMES[0]), None), Stored(3, 0.1))
+    assert found is not None
+    assert house.hand_over() == 0
+    assert files_of(house.to) == {"weights.bin", "README.md", "manifest.json"}
 
 
 def test_handing_over_a_winner_loads_no_torch(house: House) -> None:
