@@ -1,5 +1,6 @@
 """SeedSweepCallback in real trainings by transformers' Trainer, of a tiny random model."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ def accuracy(prediction: EvalPrediction) -> dict[str, float]:
     return {"accuracy": float(np.mean(prediction.predictions.argmax(-1) == prediction.label_ids))}
 
 
-def trainer(folder: Path, **arguments: Any) -> Trainer:
+def trainer(folder: Path, *, weights: bool = False, **arguments: Any) -> Trainer:
     """Four steps in each of three epochs, evaluated after each epoch unless the arguments say otherwise."""
     torch.manual_seed(0)
     config = BertConfig(
@@ -99,7 +100,7 @@ def trainer(folder: Path, **arguments: Any) -> Trainer:
         eval_dataset=data,
         compute_metrics=accuracy,
     )
-    made.add_callback(SeedSweepCallback())
+    made.add_callback(SeedSweepCallback(weights=weights))
     return made
 
 
@@ -178,6 +179,28 @@ def test_stops_after_the_asked_evaluation_and_resumes_with_the_whole_curve(
     assert resumed.scores[:1] == paused.scores
     assert resumed.losses is not None
     assert resumed.losses[:1] == paused.losses
+
+
+def test_the_model_of_the_best_evaluation_is_stored_as_from_pretrained_loads_it(sweep: Path, tmp_path: Path) -> None:
+    training = trainer(tmp_path, weights=True)
+    scores = iter([0.5, 0.75, 0.75])
+    training.compute_metrics = lambda _: {"accuracy": next(scores)}
+    kept: list[dict[str, torch.Tensor]] = []
+
+    class Copies(TrainerCallback):
+        def on_evaluate(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any
+        ) -> None:
+            kept.append({name: tensor.clone() for name, tensor in about["model"].state_dict().items()})
+
+    training.add_callback(Copies())
+    training.train()
+    best = tmp_path / "checkpoints" / "a" / "best"
+    facts = json.loads((best / "best.json").read_text())
+    assert (facts["evaluation"], facts["score"]) == (2, 0.75)
+    found = BertForSequenceClassification.from_pretrained(best).state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in kept[1].items())
+    assert not all(torch.equal(kept[2][name], tensor) for name, tensor in kept[1].items())
 
 
 def test_checkpoints_elsewhere_are_not_promised_to_last(sweep: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from seedsweep.contract.message import Outcome
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporting.attempt import asked_metric
+from seedsweep_trainer.reporting.best_weights import WriteWeights
 from seedsweep_trainer.reporting.reporter import Reporter
 
 _RESUMING_LEVELS = ("L2", "L3")
@@ -32,10 +33,15 @@ class SeedSweepCallback(TrainerCallback):
     is not tried again.
     """
 
-    def __init__(self, *, level: str = "L1") -> None:
-        """`level` is L2 for a script that resumes from the newest checkpoint in SEEDSWEEP_CHECKPOINT_DIR."""
+    def __init__(self, *, level: str = "L1", weights: bool = False) -> None:
+        """`level` is L2 for a script that resumes from the newest checkpoint in SEEDSWEEP_CHECKPOINT_DIR.
+
+        With `weights`, the model and its processing class are stored with `save_pretrained` at each evaluation that is
+        the best so far, for a sweep with spec.trainer.weights. Only a model that one process holds whole can be stored.
+        """
         self._reporter = Reporter.from_env(level=level)
         self._level = level
+        self._weights = weights
         self._training = False
         self._evaluated_at = 0
         """Step of the last evaluation that was reported."""
@@ -115,7 +121,8 @@ class SeedSweepCallback(TrainerCallback):
             if self._is_told(args, state, score):
                 return
             _check_metric(args, metrics)
-        self._reporter.evaluated(step=state.global_step, score=score, loss=loss)
+            write = _writer(about) if self._weights else None
+            self._reporter.evaluated(step=state.global_step, score=score, loss=loss, weights=write)
         self._score, self._evaluated_at = score, state.global_step
         if self._reporter.should_stop:
             control.should_training_stop = True
@@ -184,6 +191,17 @@ class SeedSweepCallback(TrainerCallback):
             self._diverged = True
             control.should_evaluate = control.should_save = False
             control.should_training_stop = True
+
+
+def _writer(about: Mapping[str, Any]) -> WriteWeights:
+    """What writes the model as `from_pretrained` loads it."""
+
+    def write(folder: Path) -> None:
+        for part in (about["model"], about.get("processing_class")):
+            if part is not None:
+                part.save_pretrained(folder)
+
+    return write
 
 
 def _all_finite(model: torch.nn.Module) -> bool:

@@ -30,7 +30,7 @@ def missing_weights(recorded: SeedSweep, directory: RunDirectory) -> list[Proble
     """Why a sweep that is over cannot get more seeds here: what was handed over may be wanted again, and is made of
     these weights."""
     status = recorded.status
-    if status is None or not status.handed_over or status.best is None or recorded.spec.trainer.fine_tuning is None:
+    if status is None or not status.handed_over or status.best is None or not recorded.spec.trainer.stores_weights:
         return []
     members = status.best.average.episodes if status.best.average is not None else []
     gone = next((name for name in (status.best.episode, *members) if not (directory.work / name).exists()), None)
