@@ -61,8 +61,8 @@ class OwnWeights(ApiModel):
     """The best weights that a custom trainer stores as the trainer contract says."""
 
     score_command: Words = Field(default_factory=list)
-    """Command that scores weights on the validation data: see [trainer-contract.md](trainer-contract.md). It runs once,
-    in the trainer's image without a GPU. Required for `result: average`."""
+    """Command that scores weights on the validation data: see [trainer-contract.md](trainer-contract.md). It runs once;
+    on a cluster, in the trainer's image without a GPU. Required for `result: average`."""
 
 
 class Trainer(ApiModel):
