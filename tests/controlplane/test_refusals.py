@@ -155,9 +155,9 @@ async def test_a_watch_that_cannot_go_on_ends_the_operator_though_the_other_one_
     async with on_trial(control_plane, namespace, SCRIPT) as trial:
         await trial.apply(sweep := sweep_of())
         await trial.running(4)
-        with trial.proxy.broken(Rule(Answer(410), "/pods.*watch=", "GET")):
-            trial.proxy.break_watches("/pods")
+        with trial.proxy.broken(Rule(Answer(410), "/seedsweeps.*watch=", "GET")):
+            trial.proxy.break_watches("/seedsweeps")
             assert await trial.operator.ended() == 1
-        assert lines(trial, "the watches of SeedSweeps and pods have ended; the operator ends")
+        assert lines(trial, "the watch of SeedSweeps has ended; the operator ends")
         await trial.operator.start()
         await trial.completed(sweep, SCRIPT)
