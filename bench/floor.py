@@ -57,7 +57,7 @@ class Rule(Protocol):
     """What decides who is trained, how far."""
 
     def replay(self, runs: Runs, budget: int, drawn: Drawn) -> Replays:
-        """What it finds with B full runs. The result is the best of all evaluations that were paid for."""
+        """What it finds with B full runs: the best of all evaluations that were paid for and that may be the result."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,13 @@ class Floor:
     """(evaluation, standard errors), in order."""
     rest: bool = True
     """Whether the last seed trains as far as what is left of the budget goes; else only whole runs are begun."""
+    fallen_win: bool = True
+    """Whether what a seed scored before it fell may be the result. Else a constant answer is left where all fall."""
 
     def __str__(self) -> str:
         words = ", ".join(f"{margin:g} s.e. at {10 * evaluation} %" for evaluation, margin in self.margins)
+        if not self.fallen_win:
+            return f"floor: {words}; rest unspent, fallen cannot win"
         return f"floor: {words}" + ("" if self.rest else "; rest unspent")
 
     def replay(self, runs: Runs, budget: int, drawn: Drawn) -> Replays:
@@ -85,6 +89,8 @@ class Floor:
         begun = left >= (1 if self.rest else EVALUATIONS)
         paid = np.where(begun, np.minimum(wanted, left), 0)
         worth = np.where(begun, best[drawn, paid - 1], -np.inf)
+        if not self.fallen_win:
+            worth[(paid == wanted) & (wanted < EVALUATIONS)] = runs.constant
         return Replays(worth.max(axis=1), paid.sum(axis=1) / (budget * EVALUATIONS), begun.sum(axis=1))
 
 
@@ -136,6 +142,8 @@ class FixedCut:
 
 CHOSEN = Floor(((5, 1.5),))
 """What `decide` chooses on RTE of the floors with one share; a test sees to it."""
+BUILT = replace(CHOSEN, rest=False, fallen_win=False)
+"""As `earlyStopping.floor` has it: a sweep in which all fall fails."""
 PLAIN = Floor(((3, 1.0),))
 CUTS = (FixedCut(3), FixedCut(4), FixedCut(5))
 
@@ -234,7 +242,7 @@ def main() -> int:
     doubles.sort(key=lambda trial: -trial.low)
     print_trials("Deciding on RTE: two shares, the ten surest", doubles[:10])
     one, two = decide(singles).rule, decide(doubles).rule
-    floors = [replace(PLAIN, rest=False), PLAIN, replace(one, rest=False), one, two]
+    floors = [replace(PLAIN, rest=False), PLAIN, replace(one, rest=False), BUILT, one, two]
     rules: list[Rule] = [*floors, FloorThenRung(PLAIN.margins[0], 5), FloorThenRung(one.margins[0], 5), *CUTS]
     for task, budget in product(SCORES, BUDGETS):
         print(f"\n### {task}, {budget} full runs: gain over no stopping, in points; share spent, seeds begun\n")

@@ -1,4 +1,5 @@
-"""A trainer of one's own: a small network in NumPy on made-up data. It reports, stops as asked and resumes."""
+"""A trainer of one's own: a small network in NumPy on made-up data. It reports, stops as asked and resumes, stores its
+best weights, and scores an average of them."""
 
 import json
 import os
@@ -6,10 +7,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from seedsweep.contract.message import Outcome
 from seedsweep.contract.protocol import Env
 from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.reporting.scoring import leave_score, weights_to_score
 
 BATCH = 20
 CONFIG = {"evaluations": 10, "learning_rate": 0.05, **json.loads(os.environ.get(Env.CONFIG, "{}"))}
@@ -24,6 +27,10 @@ train, validation = (points[:1_000], labels[:1_000]), (points[1_000:], labels[1_
 def predict(weights: dict[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     hidden = np.tanh(x @ weights["in"] + weights["bias"])
     return hidden, 1 / (1 + np.exp(-(hidden @ weights["out"])))
+
+
+def accuracy(weights: dict[str, np.ndarray]) -> float:
+    return float(np.mean((predict(weights, validation[0])[1] > 0.5) == validation[1]))
 
 
 def step(weights: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> None:
@@ -60,12 +67,19 @@ def main() -> None:
         order = np.random.default_rng([DATA_ORDER, len(scores)]).permutation(len(train[0]))
         for batch in order.reshape(steps, BATCH):
             step(weights, train[0][batch], train[1][batch])
-        scores.append(float(np.mean((predict(weights, validation[0])[1] > 0.5) == validation[1])))
+        scores.append(accuracy(weights))
         save(shared / os.environ.get(Env.ATTEMPT_UID, "alone"), weights, scores)
-        reporter.evaluated(step=len(scores) * steps, score=scores[-1])
+        reporter.evaluated(
+            step=len(scores) * steps,
+            score=scores[-1],
+            weights=lambda folder: save_file(weights, folder / "model.safetensors"),  # called if it is the best so far
+        )
         reporter.checkpointed(len(scores))
     reporter.finish(Outcome.DONE if len(scores) == CONFIG["evaluations"] else Outcome.STOPPED)
     print(f"best accuracy of {len(scores)} evaluations: {max(scores):.4f}")
 
 
-main()
+if (folder := weights_to_score()) is not None:  # started as weights.scoreCommand
+    leave_score(accuracy(load_file(folder / "model.safetensors")), baseline=0.5)
+else:
+    main()

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inputs.garbage import DEEP, TEXTS, is_recordable
-from seedsweep.contract.exits import MAX_OUTPUT, last_line, last_lines
 from seedsweep.contract.foreign import MAX_TEXT, parse_json, recordable
+from seedsweep.contract.output import MAX_OUTPUT, last_line, last_lines
 
 
 @given(TEXTS | st.lists(TEXTS).map("\n".join))

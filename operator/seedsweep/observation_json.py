@@ -28,6 +28,7 @@ class _Wire:
     resumable: bool
     conclusion: HandOverOutcome | None
     """Observation.hand_over; named as terminals of other releases know it."""
+    has_storage: bool = True
 
 
 _WIRE = TypeAdapter(_Wire)
@@ -48,6 +49,7 @@ def dump_observation(seen: Observation, now: datetime) -> bytes:
             generation=seen.generation,
             resumable=seen.resumable,
             conclusion=seen.hand_over,
+            has_storage=seen.has_storage,
         )
     )
 
@@ -69,6 +71,7 @@ def load_observation(data: bytes) -> tuple[Observation, datetime]:
         generation=wire.generation,
         resumable=wire.resumable,
         hand_over=wire.conclusion,
+        has_storage=wire.has_storage,
     )
     return seen, wire.at
 

@@ -1,14 +1,21 @@
 """A floor, as brute force has it: who is stopped, who starts next, and what the budget carries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import floor
-from floor import CHOSEN, FixedCut, Floor, FloorThenRung, decide, gain_of, single, try_out
+from floor import BUILT, CHOSEN, FixedCut, Floor, FloorThenRung, decide, gain_of, single, try_out
 from host import needs
 from stopping_pays import EVALUATIONS, RECIPES, Runs, cut, draw, half_kept, no_stopping, read
 
-RULES = [Floor(((2, 0.5), (5, 1.5))), Floor(((3, 1.0),)), Floor(((3, 1.0),), rest=False)]
+RULES = [
+    Floor(((2, 0.5), (5, 1.5))),
+    Floor(((3, 1.0),)),
+    Floor(((3, 1.0),), rest=False),
+    Floor(((3, 1.0),), rest=False, fallen_win=False),
+]
 
 
 def made_up(count=12, seed=0, failing=0.5):
@@ -34,6 +41,7 @@ def by_hand(runs, rule, budget, order):
             best = max(best, runs.scores[seed, evaluation - 1])
             margin = dict(rule.margins).get(evaluation)
             if margin is not None and best <= runs.constant + margin * runs.noise:
+                best = best if rule.fallen_win else runs.constant
                 break
         found = max(found, best)
     return found, budget * EVALUATIONS - left, begun
@@ -114,6 +122,18 @@ def test_the_advised_floor_gains_where_runs_fail_and_costs_nothing_where_none_do
         gains[recipe] = gain_of(CHOSEN, 4)(runs, draw(50, np.random.default_rng(0), 2_000, 21))
     assert gains.pop("not_debiased") > least
     assert all(gain == pytest.approx(0, abs=0.05) for gain in gains.values())
+
+
+@pytest.mark.parametrize(("task", "least"), [("RTE", 1.0), ("MRPC", 0.6)])
+def test_the_floor_as_it_is_built_gains_less_as_who_falls_cannot_win(task, least):
+    gains = {}
+    for recipe in RECIPES:
+        runs = read(needs.seed_runs(f"bertlarge/{task}.csv"), task, recipe)
+        drawn = draw(50, np.random.default_rng(0), 2_000, 21)
+        gains[recipe] = [gain_of(rule, 4)(runs, drawn) for rule in (BUILT, replace(BUILT, fallen_win=True))]
+    built, with_fallen = gains.pop("not_debiased")
+    assert least < built < with_fallen
+    assert all(gain == pytest.approx(0, abs=0.05) for pair in gains.values() for gain in pair)
 
 
 def test_absent_curves_are_said_and_are_no_error(tmp_path, monkeypatch, capsys):

@@ -24,11 +24,14 @@ Object = dict[str, Any]
 
 
 @asynccontextmanager
-async def real_trainers(control_plane: ControlPlane, namespace: str, folder: Path) -> AsyncIterator[None]:
-    """An operator, and a process of this machine behind every pod."""
+async def real_trainers(
+    control_plane: ControlPlane, namespace: str, folder: Path, *options: str
+) -> AsyncIterator[None]:
+    """An operator with these options, and a process of this machine behind every pod."""
     install_kinds(control_plane)
     grant_rights(control_plane, namespace)
-    operator = Operator(control_plane.kubeconfig(USER), [namespace], free_port(), folder / "operator.log")
+    log = folder / "operator.log"
+    operator = Operator(control_plane.kubeconfig(USER), [namespace], free_port(), log, options=options)
     async with (
         await new_client_from_config(str(control_plane.kubeconfig())) as client,
         run_trainers(client, folder, namespace),

@@ -1,6 +1,7 @@
 """Real trainers behind the pods: our own on the quickstart's data, and one that knows no more than two gauges."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,64 @@ async def test_a_trainer_of_two_gauges_is_cut_by_samples_and_the_sweep_says_so(
     assert status["counts"]["finished"] == 2
     found = await episodes(control_plane, namespace)
     assert all(episode["rungScores"][0]["sampled"] for episode in found.values())
+
+
+def own_trainer(control_plane: ControlPlane, namespace: str, *score_command: str) -> Object:
+    """The example on a claim: four short episodes of two initialisations, of which two are kept."""
+    make_claim(control_plane, namespace, "weights")
+    sweep = example("own-trainer.yaml")
+    sweep["spec"] |= {
+        "seeds": {"grid": {"weightInits": {"count": 2}, "dataOrders": {"count": 2}}},
+        "parallelism": 4,
+        "storage": {"persistentVolumeClaim": {"claimName": "weights"}},
+    }
+    loop = [sys.executable, str(EXAMPLES / "own_loop.py")]
+    weights = {"scoreCommand": list(score_command) or loop}
+    config = {"json": '{"evaluations": 4}'}
+    sweep["spec"]["trainer"] |= {
+        "image": "mine:1",
+        "command": loop,
+        "weights": weights,
+        "config": config,
+        "evaluations": 4,
+    }
+    return sweep
+
+
+HOUSEKEEPING = "--housekeeping-image=house:1"
+
+
+async def test_the_average_of_an_own_trainer_is_scored_by_its_command_in_the_housekeeping_pod(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+):
+    async with real_trainers(control_plane, namespace, tmp_path, HOUSEKEEPING):
+        status = await ended(control_plane, namespace, own_trainer(control_plane, namespace))
+    assert condition(status, "Complete") == ("True", "WinnerFound")
+    assert condition(status, "StorageTidy")[0] == "True"
+    average = status["best"]["average"]
+    assert average["members"] == 2
+    assert 0 < average["score"] < 1, "it was made, and scored"
+    assert average.get("handedOver", False) == (not average.get("reason"))
+    (best,) = (tmp_path / "storage").glob("*/*/best")
+    assert {path.name for path in best.iterdir()} == {
+        "average.json",
+        "manifest.json",
+        "model.safetensors",
+        "README.md",
+    }
+    assert not list(best.parent.glob("**/state.npz")), "no checkpoint is left that could be resumed from"
+
+
+async def test_where_its_command_fails_the_winner_is_handed_over_by_the_next_pod(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+):
+    fails = (sys.executable, "-c", "raise SystemExit('no validation data')")
+    async with real_trainers(control_plane, namespace, tmp_path, HOUSEKEEPING):
+        status = await ended(control_plane, namespace, own_trainer(control_plane, namespace, *fails))
+    assert condition(status, "Complete") == ("True", "WinnerFound")
+    average = status["best"]["average"]
+    assert average["reason"] == ("it could not be scored: the score command ended with exit code 1: no validation data")
+    (best,) = (tmp_path / "storage").glob("*/*/best")
+    winner = (best.parent / status["best"]["episode"]).glob("*/best/model.safetensors")
+    assert (best / "model.safetensors").read_bytes() == next(winner).read_bytes()
+    assert json.loads((best / "average.json").read_text())["reason"] == average["reason"]

@@ -7,6 +7,7 @@ import pytest
 
 from host.commands import seedsweep
 from inputs import records
+from inputs.floored import FALLEN, floored
 from seedsweep.api.episode import Verdict
 from seedsweep.exchange.export import SCHEMA
 from seedsweep.exchange.told import COLUMNS
@@ -141,3 +142,9 @@ def test_a_file_that_cannot_be_written_is_refused(
     records.write(tmp_path / "run", records.finished())
     assert seedsweep("export", tmp_path / "run", "--to", tmp_path / name) == 2
     assert said in capsys.readouterr().err
+
+
+def test_no_evaluation_of_an_episode_that_fell_below_a_floor_can_be_the_result(tmp_path: Path) -> None:
+    table = pd.read_parquet(exported(tmp_path, floored()))
+    counting = table.groupby("episode").counts.any()
+    assert counting[~counting].index.tolist() == FALLEN

@@ -24,7 +24,7 @@ from seedsweep.api.sweep import Storage, Trainer
 from seedsweep.cluster import attempts, download
 from seedsweep.cluster import record as of_cluster
 from seedsweep.cluster.attempts import bring_attempts, place_of_attempts
-from seedsweep.cluster.fetch import Fetcher
+from seedsweep.cluster.fetch import Fetcher, Request
 from seedsweep.cluster.record import bring_record
 from seedsweep.codes import CommandError, Exit
 from seedsweep.contract.conditions import FILE as CONDITIONS
@@ -256,7 +256,7 @@ async def fetched(found: Swept, api: OneClaim, to: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("seedsweep.cluster.fetch.named_sweep", named_sweep)
     monkeypatch.setattr("seedsweep.cluster.fetch.stored_record", stored_record)
     said = io.StringIO()
-    await Fetcher(cast("Api", api), "nlp", "rte", to, Console(file=said, width=500)).run()
+    await Fetcher(cast("Api", api), "nlp", Request("rte", "nlp", to), Console(file=said, width=500)).run()
     return said.getvalue()
 
 

@@ -249,6 +249,12 @@ def test_the_pod_that_serves_reads_the_claim_and_gets_neither_gpus_nor_variables
     )
 
 
+def test_another_image_serves_the_claim_where_the_sweeps_cannot() -> None:
+    pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), [ClaimFolder("weights", "a")], "word", "house:1")
+    [container] = pod["spec"]["containers"]
+    assert container["image"] == "house:1"
+
+
 def test_the_pod_goes_with_the_sweep_and_by_itself_and_is_none_of_the_operators() -> None:
     pod = fetch_manifest(sweep_with({"spec.storage": CLAIM}), [ClaimFolder("weights", "a")], "word")
     [owner] = pod["metadata"]["ownerReferences"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inputs.pod_sweeps import CLAIM, sweep_with
+from inputs.pod_sweeps import CLAIM, OWN_TRAINER, sweep_with
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import EpisodeId
 from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Member, Pruning
@@ -29,6 +29,7 @@ ONE, TWO = EpisodeId(0, 0), EpisodeId(0, 1)
 EPISODES = {e.name: e for e in (ONE, TWO)}
 FREE_ONE = Wanted({ONE: Pruning(episode=ONE.name)})
 HAND_OVER = Wanted(hand_over=HandOver(episode=ONE.name, evaluation=3, card=""))
+SECONDS = 3600
 WARM_UP = Wanted(warm_up=True)
 BEST = Best(episode=ONE.name, weight_init=0, data_order=0, score=0.9, evaluation=3)
 
@@ -88,6 +89,11 @@ class ApiServer:
         }
         return self._store({**pod, "status": status})
 
+    def begin(self, *containers: Object, phase: str = "Pending") -> Object:
+        """The init containers of the only pod are at these; its own has not begun."""
+        (pod,) = self.pods.values()
+        return self._store({**pod, "status": {"phase": phase, "initContainerStatuses": list(containers)}})
+
     def task(self) -> HousekeepingTask:
         """Of the only pod."""
         (pod,) = self.pods.values()
@@ -104,13 +110,13 @@ class ApiServer:
 class House:
     """A housekeeper, and those around it."""
 
-    def __init__(self, server: ApiServer | None = None) -> None:
+    def __init__(self, server: ApiServer | None = None, sweep: SeedSweep = SWEEP) -> None:
         self.server = server or ApiServer()
         self.status = SweepStatus(best=BEST)
         self.recorded = False
-        self.sweep = SWEEP
+        self.sweep = sweep
         home = Home("team", "demo", "sweep-uid")
-        settings = PodSettings(housekeeping_seconds=3600)
+        settings = PodSettings(housekeeping_image="house:1", housekeeping_seconds=SECONDS)
         self.keeper = Housekeeper(self.server, home, settings, lambda: None, lambda: self.server.now)  # type: ignore[arg-type]
 
     async def act(self, wanted: Wanted, after: float = 0.0) -> None:
@@ -164,7 +170,7 @@ async def test_the_next_operator_finds_the_answer_in_the_pod():
     house = House()
     await house.act(FREE_ONE)
     house.server.end("{}")
-    successor = House(house.server)
+    successor = House(house.server, house.sweep)
     await successor.keeper.load()
     assert successor.seen.freed == {ONE: False}
 
@@ -498,3 +504,69 @@ async def test_at_the_end_of_the_sweep_its_pod_goes():
     house.end('{"weights":"/w"}')
     await house.keeper.close()
     assert house.server.pods == {}
+
+
+# --- an average that its command does not score
+
+MEMBERS = [Member(episode=e.name, evaluation=3, score=0.9) for e in (ONE, TWO)]
+ASKED = HandOver(episode=ONE.name, evaluation=3, score=0.9, own=True, average=MEMBERS, card="")
+SCORED = {**OWN_TRAINER, "weights": {"scoreCommand": ["score"]}}
+OWN = sweep_with({"spec.storage": CLAIM, "spec.trainer": SCORED, "spec.result": "average"})
+MADE = {"name": "average", "state": {"terminated": {"exitCode": 0, "message": "{}"}}}
+AVERAGE = Wanted({TWO: Pruning(episode=TWO.name)}, ASKED)
+
+
+def fail_to_score(house: House) -> None:
+    """The score command of the only pod fails."""
+    failed = {"name": "score", "state": {"terminated": {"exitCode": 3, "message": "no data"}}}
+    house.keeper.saw(house.server.begin(MADE, failed, phase="Failed"))
+
+
+async def test_after_an_average_without_a_score_the_next_pod_hands_over_the_winner_at_once():
+    house = House(sweep=OWN)
+    await house.act(AVERAGE)
+    assert house.server.task().hand_over == ASKED
+    fail_to_score(house)
+    assert house.hand_over is None
+    assert house.seen.freed == {}
+    await house.act(AVERAGE)
+    again = house.server.task()
+    assert again.prune == [Pruning(episode=TWO.name)]
+    assert again.hand_over is not None
+    assert again.hand_over.average == []
+    assert again.hand_over.tried is not None
+    assert again.hand_over.tried.reason.endswith("the score command ended with exit code 3: no data")
+
+
+async def test_of_other_members_a_new_average_is_tried():
+    house = House(sweep=OWN)
+    await house.act(AVERAGE)
+    fail_to_score(house)
+    grown = ASKED.evolve(average=[*MEMBERS, Member(episode="wi0-do2", evaluation=3, score=0.8)])
+    await house.act(Wanted(hand_over=grown))
+    assert house.server.task().hand_over == grown
+
+
+async def test_the_next_operator_does_not_score_again_what_has_no_score():
+    house = House(sweep=OWN)
+    await house.act(AVERAGE)
+    fail_to_score(house)
+    later = await reloaded(house)
+    await later.act(AVERAGE)
+    asked = later.server.task().hand_over
+    assert asked is not None
+    assert asked.tried is not None
+    later.end('{"error":"the bucket is away"}', 1)
+    last = await reloaded(later)
+    await last.act(AVERAGE, after=60)
+    assert last.server.task().hand_over == asked
+
+
+async def test_a_score_command_may_take_as_long_as_a_pod_may_and_its_node_tells_that_it_took_longer():
+    house = House(sweep=OWN)
+    await house.act(AVERAGE)
+    house.keeper.saw(house.server.begin(MADE, {"name": "score", "state": {"running": {}}}))
+    await house.act(AVERAGE, after=1.5 * SECONDS)
+    assert house.server.deleted == []
+    await house.act(AVERAGE, after=SECONDS)
+    assert len(house.server.deleted) == 1

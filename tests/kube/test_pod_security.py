@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from inputs.pod_sweeps import EVERYTHING, START, sweep_with
+from kube.test_own_average import OWN, TASK
 from seedsweep.api.housekeeping import HousekeepingTask
 from seedsweep.cluster.fetch_pod import fetch_manifest
 from seedsweep.kube.housekeeping.manifest import clean_up_manifest, housekeeping_manifest
@@ -21,6 +22,7 @@ MANIFESTS = {
         f"{name}, housekeeping": housekeeping_manifest(sweep, SETTINGS, HousekeepingTask(), 0)
         for name, sweep in SWEEPS.items()
     },
+    "all, average of an own trainer": housekeeping_manifest(OWN, SETTINGS, TASK, 0),
     **{f"{name}, clean-up": clean_up_manifest(sweep, SETTINGS) for name, sweep in SWEEPS.items()},
     "all, fetch": fetch_manifest(sweep_with(EVERYTHING), [ClaimFolder("weights", "team/sweep-uid/best")], "word"),
 }

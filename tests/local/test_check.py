@@ -18,10 +18,12 @@ from inputs.invalid_sweeps import INVALID, InvalidSweep
 from local.conftest import Command, Result
 from seedsweep.api.finetuning import Dataset
 from seedsweep.api.reading.parse import load_sweep
+from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
 from seedsweep.local.check import classes_in_words, time_in_words
 from seedsweep.local.checks.data import data_problems
 from seedsweep.local.checks.notes import notes
+from seedsweep.local.checks.same_sweep import other_inputs
 from seedsweep.local.checks.trainer import Trainable
 from seedsweep.parts import install_command
 
@@ -350,10 +352,29 @@ def test_the_trainer_tells_steps_data_and_disk(seedsweep: Command, tmp_path: Pat
     assert re.search(r"time       about .* \([0-9.]+ s a step, [0-9.]+ s an evaluation, as measured now", result.out)
 
 
+def trainable(**fields: Any) -> Trainable:
+    """What our trainer says of the quickstart, without a time."""
+    nothing = Trainable(
+        parameters=1,
+        evaluations=10,
+        steps=60,
+        examples={"train": 480},
+        classes=None,
+        absent={},
+        repeated={},
+        mistyped=[],
+        step_seconds=None,
+        evaluation_seconds=None,
+        data="d1",
+        base_weights="w1",
+    )
+    return replace(nothing, **fields)
+
+
 def test_the_time_is_that_of_all_steps_and_evaluations_shared_by_the_places() -> None:
     """8 episodes to the middle, then 3 to the end: 4 s a step, an evaluation after each sixth included."""
     layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
-    found = Trainable(1, 10, 60, {"train": 480}, None, {}, [], step_seconds=2.0, evaluation_seconds=12.0)
+    found = trainable(step_seconds=2.0, evaluation_seconds=12.0)
     assert time_in_words(layout, 2, found).startswith("about 12 min (2 s a step, 12 s an evaluation")
     assert time_in_words(layout, 100, found).startswith("about 4 min")
     untimed = replace(found, step_seconds=None, evaluation_seconds=None)
@@ -388,6 +409,7 @@ def test_a_class_that_no_validation_example_has_is_named(seedsweep: Command, dat
     result = seedsweep("check", str(data / "sweep.yaml"))
     assert (result.code, result.err) == (0, "")
     assert "validation has none of 'so-so': nothing there tells how well it is learned" in result.out
+    assert "20 of 20 validation examples are in train too: their scores say little of new data; remove" in result.out
 
 
 @pytest.mark.parametrize(
@@ -480,9 +502,60 @@ def test_a_rare_label_that_is_close_to_a_frequent_one_is_noted(seedsweep: Comman
     assert (
         "'unhapy' (1 example, row 2) is rare and close to 'unhappy': a typing error? Correct it, or list" in result.out
     )
-    dataset["labels"] = ["happy", "unhappy", "unhapy"]
+    (data / "moods.csv").write_text(f"review,stars\nfine,nan\n{rows}")
+    said = seedsweep("check", str(data / "sweep.yaml")).out
+    assert "'nan' (1 example, row 2) is what programs write for no label: a missing one? Correct it, or list" in said
+    dataset["labels"] = ["happy", "unhappy", "nan"]
     (data / "sweep.yaml").write_text(json.dumps(wanted))
-    assert "typing error" not in seedsweep("check", str(data / "sweep.yaml")).out
+    said = seedsweep("check", str(data / "sweep.yaml")).out
+    assert "typing error" not in said
+    assert "missing one" not in said
+
+
+@pytest.mark.parametrize(
+    ("repeated", "said"),
+    [
+        ({"validation": 0, "test": 9}, []),
+        (
+            {"validation": 4, "test": 10},
+            [
+                "4 of 400 validation examples are in train too: their scores say little of new data; remove them",
+                "10 of 1,000 test examples are in train or validation too: their scores say little of new data; remove "
+                "them",
+            ],
+        ),
+    ],
+)
+def test_examples_that_were_seen_before_are_noted_from_a_hundredth_on(
+    repeated: dict[str, int], said: list[str]
+) -> None:
+    layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
+    sizes = {"train": 480, "validation": 400, "test": 1000}
+    found = trainable(examples=sizes, repeated=repeated)
+    assert list(notes(layout, found)) == said
+
+
+@pytest.mark.parametrize(
+    ("recorded", "fields"),
+    [
+        ({"data_digest": "d1"}, []),
+        ({"data_digest": "d1", "provenance": {"baseWeights": "w1"}}, []),
+        ({"data_digest": "d2"}, ["spec.trainer.fineTuning.dataset"]),
+        ({"data_digest": "d1", "provenance": {"baseWeights": "w2"}}, ["spec.trainer.fineTuning.model"]),
+    ],
+)
+def test_a_record_goes_on_with_its_own_data_and_weights_alone(recorded: dict[str, Any], fields: list[str]) -> None:
+    problems = other_inputs(SweepStatus.model_validate(recorded), trainable(), "OUT")
+    assert [problem.path for problem in problems] == fields
+    assert all("not those that OUT was recorded with: restore them" in problem.remedy for problem in problems)
+    assert other_inputs(None, trainable(), "OUT") == []
+
+
+def test_a_class_that_train_lacks_is_noted() -> None:
+    layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
+    absent = {"train": ["so-so"], "validation": []}
+    found = trainable(absent=absent)
+    assert list(notes(layout, found)) == ["train has none of 'so-so': no episode can learn it"]
 
 
 @pytest.mark.parametrize(
@@ -495,7 +568,7 @@ def test_a_rare_label_that_is_close_to_a_frequent_one_is_noted(seedsweep: Comman
 )
 def test_evaluations_that_take_much_of_the_time_are_noted(seconds: float | None, said: list[str]) -> None:
     layout = Layout.of(load_sweep(Path(__file__).parents[2] / "examples" / "quickstart.yaml"))
-    found = Trainable(1, 10, 60, {"train": 480}, None, {}, [], step_seconds=2.0, evaluation_seconds=seconds)
+    found = trainable(step_seconds=2.0, evaluation_seconds=seconds)
     assert list(notes(layout, found)) == said
 
 

@@ -161,4 +161,4 @@ async def test_a_disk_that_is_full_is_the_outcome_and_the_hand_over_is_not_begun
     found = await handed_over(tmp_path, Commands({"conclude": [0]}), None)
     assert (found.weights, found.missing) == (None, None)
     assert "could not be handed over" in found.error
-    assert f"{tmp_path / '.card.md'}: No space left on device; run the same command again" in found.error
+    assert f"{tmp_path / '.hand-over' / 'card.md'}: No space left on device; run the same command again" in found.error

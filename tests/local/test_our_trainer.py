@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from safetensors.torch import load_file, save_file
 
 from host.runners import assert_ended, read_until, runner
 from local.conftest import Command
@@ -208,6 +209,30 @@ def test_where_the_winners_weights_are_cleaned_away_no_seeds_come_and_the_result
     assert refused.code == 2
     assert "spec.seeds: cannot get more seeds: the winner's checkpoint is gone from" in refused.err
     assert "(`seedsweep clean` removed it, or the record was fetched without): make a new sweep" in refused.err
+    assert (out / "sweep.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("changed", ["dataset", "model"])
+def test_a_sweep_does_not_go_on_with_other_data_or_weights(
+    changed: str, finished: tuple[Path, Path], tmp_path: Path, seedsweep: Command
+) -> None:
+    out, folder = tmp_path / "out", tmp_path / "data"
+    shutil.copytree(finished[1], out)
+    shutil.copytree(finished[0].parent, folder)
+    if changed == "dataset":
+        reviews = folder / "reviews.csv"
+        reviews.write_text(reviews.read_text().replace("movie", "film", 1))
+    else:
+        weights = load_file(folder / "model" / "model.safetensors")
+        weights["pooler.dense.bias"] += 1
+        save_file(weights, folder / "model" / "model.safetensors", {"format": "pt"})
+    before = (out / "sweep.json").read_bytes()
+    refused = seedsweep(
+        "run", str(write_sweep(folder, export=finished[0].parent / "copy", data_orders=3)), "--out", str(out)
+    )
+    assert refused.code == 2
+    assert f"spec.trainer.fineTuning.{changed}: its " in refused.err
+    assert f"are not those that {out} was recorded with: restore them, or run into another" in refused.err
     assert (out / "sweep.json").read_bytes() == before
 
 

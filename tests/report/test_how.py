@@ -1,5 +1,6 @@
 """How a sweep ran, and how a paper tells it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from report.pages import words_of
 from seedsweep.api.episode import EndReason, Interruption, StopReason
 from seedsweep.api.provenance import Provenance
 from seedsweep.api.status import Average
+from seedsweep.api.sweep import Trainer
 from seedsweep.contract.conditions import FILE, conditions_bytes, parse_conditions
 from seedsweep.report.beside import Beside, read_beside
 from seedsweep.report.findings.how import how_of
@@ -182,3 +184,12 @@ def test_the_name_of_a_class_is_text_in_markdown_and_latex() -> None:
     assert paper is not None
     assert r"| test accuracy of \<50K \| R\&D | 0.6643 |" in paper.markdown
     assert r"test accuracy of \textless{}50K \textbar{} R\&D & 0.6643 \\" in paper.latex
+
+
+def test_of_a_trainer_of_ones_own_it_is_said_that_the_trainer_leaves_the_files() -> None:
+    record = records.fully_trained(2, 1)
+    trainer = Trainer.model_validate({"metric": {"name": "accuracy", "goal": "maximize"}})
+    own = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    words = words_of(own)
+    assert "not on record: the trainer may leave them, as docs/trainer-contract.md says" in words
+    assert "seedsweep run keeps them" not in words

@@ -111,3 +111,14 @@ def test_the_answers_of_an_episode_that_diverged_before_the_cut_are_read(tmp_pat
     found = luck_of(read, read_beside(folder, read))
     assert isinstance(found, Apart)
     assert found.models == len(record.cuts[0].data.ranked) + 1
+
+
+def test_equal_scores_have_no_spread_to_take_apart() -> None:
+    record = records.fully_trained(2, 1)
+    same = records.curve(0)
+    for i, episode in enumerate(record.episodes):
+        status = episode.status.evolve(scores=same, best=records.best_of(same))
+        record.episodes[i] = episode.evolve(status=status)
+    words = words_of(record, records.known(record))
+    assert "their scores are equal, so that there is no spread to take apart" in words
+    assert "of the variance is skill" not in words

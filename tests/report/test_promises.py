@@ -262,6 +262,22 @@ def test_an_audit_tells_how_many_losers_would_have_won_and_bounds_the_regret_in_
     assert "egret is at most" not in words + card
 
 
+def test_where_the_interval_reaches_further_than_the_metric_the_audit_says_what_the_metric_allows() -> None:
+    record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.75})
+    found = audit_of(of(record))
+    best = record.status.best
+    assert best is not None
+    assert isinstance(found, Audit)
+    assert found.estimate.interval is not None
+    high = found.estimate.interval[1]
+    assert high is not None
+    # An accuracy cannot improve by more than what is missing to 1.
+    assert high > 1 - best.score
+    told = f"No cut costs more than {1 - best.score:.4f}, the distance from the result to the metric's best value."
+    assert told in words_of(record)
+    assert told in card_of(record)
+
+
 def test_an_audit_in_which_no_loser_beat_the_winner_gives_no_number_for_the_regret() -> None:
     record = records.audited({LOSERS[0]: 0.5, LOSERS[1]: 0.5})
     words, card = words_of(record), card_of(record)

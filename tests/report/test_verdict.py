@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 
 from inputs import records
+from inputs.bracketed import bracketed
 from report.pages import words_of
 from seedsweep.api.cut import CutData
 from seedsweep.api.finetuning import Metric
 from seedsweep.api.provenance import PartCounts, Provenance
-from seedsweep.api.sweep import Storage
+from seedsweep.api.sweep import Storage, Trainer
 from seedsweep.contract.conditions import FILE as CONDITIONS
 from seedsweep.contract.predictions import Predictions, PredictionsError
 from seedsweep.contract.training import FILE as TRAINING
 from seedsweep.report.beside import Beside, read_beside, why_none
 from seedsweep.report.findings.verdict import LOSERS, OTHER_EXAMPLES, WINNER_AND_RUNNER_UP, verdict_of
 from seedsweep.report.record import Record, read_record
+from seedsweep.report.words import chance_text
 from seedsweep.science.examples.answers import Answers
 from seedsweep.science.examples.paired import paired_test
 
@@ -281,3 +283,72 @@ def test_numbers_are_told_as_more_or_less_close_and_not_as_right() -> None:
         found[name, at] = Predictions(at, "mse", None, [*range(20)], labels, said)
     words = words_of(replace(record, sweep=sweep), Beside(found))
     assert "20 examples answered more closely by the first, 0 by the second)" in words
+
+
+def test_a_winner_that_is_told_apart_is_not_said_to_have_too_small_a_p() -> None:
+    record = records.fully_trained(2, 1)
+    assert record.status.best is not None
+    found = {}
+    for name in ("wi0-do0", "wi1-do0"):
+        at = records_best(record, name)
+        won = name == record.status.best.episode
+        labels = [0.0, 1.0] * 50
+        found[name, at] = Predictions(at, "accuracy", None, [*range(100)], labels, labels if won else [0.0] * 100)
+    words = words_of(record, Beside(found))
+    assert "than chance explains" in words
+    # Neighbours in rank are nearer to each other than two that were drawn.
+    assert "p tends to be too small" not in words
+    assert "its lead tends to be smaller on other examples" in words
+
+
+def test_cuts_of_several_brackets_are_told_by_their_bracket() -> None:
+    record = bracketed()
+    words = words_of(record)
+    assert f"The cut of bracket 1 at evaluation {records.RUNG} was decided by" in words
+    assert f"The cut of bracket 1 at evaluation {records.RUNG} kept 2 of 5" in words
+    assert "of bracket" not in words_of(records.finished())
+
+
+def test_who_was_ranked_without_a_defined_score_is_the_reason_where_no_file_is_missing() -> None:
+    record = records.finished()
+    last = record.cuts[0].data.ranked[-1]
+    at = next(i for i, e in enumerate(record.episodes) if e.spec.id.name == last)
+    undefined = record.episodes[at].status
+    rung = undefined.rung_scores[0].evolve(score=None)
+    status = undefined.evolve(scores=[None] * records.RUNG, best=None, rung_scores=[rung])
+    record.episodes[at] = record.episodes[at].evolve(status=status)
+    record = with_cut(record, scores=[*record.cuts[0].data.scores[:-1], None])
+    [withheld] = verdict_of(of(record), records.known(record)).withheld
+    assert withheld.what == OTHER_EXAMPLES
+    assert withheld.why.startswith("a cut ranked episodes that had no defined score")
+    assert "Restore" not in withheld.why
+
+
+def test_answers_that_do_not_give_the_score_of_a_trainer_of_ones_own_are_the_trainers_to_mend() -> None:
+    record = records.finished()
+    trainer = Trainer.model_validate({"metric": {"name": "accuracy", "goal": "maximize"}})
+    other = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    why = why_none(of(other), Beside(refused=("x.json gives a score of 0.5 where 50.0 is on record",)))
+    assert why == (
+        "x.json gives a score of 0.5 where 50.0 is on record. "
+        "Have the trainer write them as docs/trainer-contract.md says to get it."
+    )
+
+
+def test_a_chance_of_draws_is_never_none_and_never_certain() -> None:
+    assert chance_text(0.0) == "under 1 %"
+    assert chance_text(1.0) == "over 99 %"
+    assert chance_text(0.25) == "25 %"
+
+
+def test_accuracies_in_percent_are_not_taken_for_shares_of_examples() -> None:
+    record = with_examples(records.finished(), 400)
+    for i, episode in enumerate(record.episodes):
+        scores = [score and 100 * score for score in episode.status.scores]
+        rungs = [rung.evolve(score=100 * (rung.score or 0.0)) for rung in episode.status.rung_scores]
+        record.episodes[i] = episode.evolve(status=episode.status.evolve(scores=scores, rung_scores=rungs))
+    record = with_cut(record, scores=[90.0, 80.0, 68.0, 67.5, 60.0, 50.0])
+    words = words_of(record)
+    assert "was decided by 0.5000" in words
+    assert "nan" not in words.split()
+    assert "A binomial draw" not in words

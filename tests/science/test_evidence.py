@@ -23,6 +23,12 @@ def test_noise_tells_nothing_of_what_comes_after() -> None:
     assert np.mean([x for x in found if x is not None]) == pytest.approx(0, abs=0.06)
 
 
+def test_noise_keeps_the_best_more_often_than_a_random_choice_as_it_may_lie_before_the_cut() -> None:
+    kept = [evidence(curves(200, seed=s), None, [5], (12, 4), maximize=True)[0].kept for s in range(20)]
+    # Half of the best evaluations are before the cut; of the others a third is kept.
+    assert np.mean(kept) == pytest.approx(2 / 3, abs=0.05)
+
+
 def test_curves_that_never_cross_keep_the_best_for_certain() -> None:
     scores = np.linspace(0.5, 0.9, 20)[:, None] + np.linspace(0, 0.05, 8)
     for found in evidence(scores, -scores, [1, 4, 7], (8, 2), maximize=True):

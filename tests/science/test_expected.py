@@ -91,3 +91,10 @@ def test_more_runs_than_there_are_scores_cannot_be_told(n: int) -> None:
 def test_scores_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         expected_best([0.5, math.nan], 1, design="full", maximize=True)
+
+
+@pytest.mark.parametrize("score", [0.555, 0.1, -2.225])
+@pytest.mark.parametrize("n", [1, 3, 7, 12])
+def test_equal_scores_give_that_score_to_the_last_digit(score: float, n: int) -> None:
+    assert expected_best([score] * 12, n, design="full", maximize=True) == score
+    assert plug_in_expected_best([score] * 12, n, design="full", maximize=False) == score

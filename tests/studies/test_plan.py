@@ -82,6 +82,7 @@ def test_without_a_history_it_is_the_rule_of_thumb_with_what_it_rests_on(capsys:
     assert "keep 2 takes 2.8" in " ".join(said(capsys, "--budget", 3).split())
     assert "This rests on runs of others." in text
     assert "train a few seeds fully first" in text
+    assert "A floor (earlyStopping.floor with budget: 8, docs/floor.md)" in text
     assert "48 full ones: seedsweep plan --budget 8 --history RECORD" in text
 
 

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from inputs import records
 from inputs.floored import floored
+from report.pages import words_of
 from seedsweep.api.core.objects import Condition
-from seedsweep.api.finetuning import Dataset
+from seedsweep.api.finetuning import Dataset, Split
 from seedsweep.api.status import Average
 from seedsweep.api.sweep import Export
 from seedsweep.local.next_steps import next_steps
@@ -259,3 +260,37 @@ def test_a_winner_no_better_than_a_constant_answer_gets_no_tick() -> None:
     assert "✓" not in text
     assert text.startswith("! rte is complete")
     assert "No episode beat a constant answer" in text
+
+
+def test_what_failed_episodes_did_not_train_is_not_saved() -> None:
+    record = records.fully_trained()
+    cost = record.status.cost
+    record = record.with_status(cost=cost.evolve(useful_steps=cost.useful_steps // 2))
+    text = screen(record)
+    assert "for training all fully" in text
+    assert "saved" not in text
+    assert "saved" in screen(records.finished())
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "told"),
+    [
+        (1, "test        no test set"),
+        (2, "test        no test set: the highest of 2 evaluations on the data that chose it, so optimistic"),
+    ],
+)
+def test_one_episode_is_chosen_among_its_evaluations_or_among_nothing(evaluations: int, told: str) -> None:
+    record = records.fully_trained(1, 1).with_status(evaluations=evaluations)
+    [episode] = record.episodes
+    record.episodes[0] = episode.evolve(status=episode.status.evolve(scores=episode.status.scores[:evaluations]))
+    assert record.status.best is not None
+    record = record.with_status(best=record.status.best.evolve(test=None))
+    tuning = record.sweep.spec.trainer.fine_tuning
+    assert tuning is not None
+    bare = tuning.evolve(dataset=tuning.dataset.evolve(split=Split()))
+    trainer = record.sweep.spec.trainer.evolve(fine_tuning=bare)
+    record = replace(record, sweep=record.sweep.evolve(spec=record.sweep.spec.evolve(trainer=trainer)))
+    assert told in [line.strip() for line in screen(record).splitlines()]
+    words = words_of(record)
+    assert ("so it is optimistic" in words) == (evaluations > 1)
+    assert "among 1 episode" not in words

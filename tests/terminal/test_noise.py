@@ -29,3 +29,11 @@ def test_nothing_is_said_where_the_answers_of_one_of_them_are_not_known(tmp_path
     assert noise_words(tmp_path, of(records.finished())) == ""
     without = records.finished().with_status(best=None)
     assert noise_words(tmp_path, of(without)) == ""
+
+
+def test_a_lead_that_is_no_noise_is_still_said_to_be_picked(tmp_path: Path) -> None:
+    record = records.fully_trained(2, 1)
+    records.write_with_answers(tmp_path, record)
+    words = noise_words(tmp_path, of(record))
+    assert "than chance explains" in words
+    assert words.endswith("these scores picked the winner, so its lead tends to be smaller on others")

@@ -54,12 +54,12 @@ def test_equal_members_average_to_themselves_and_stay_as_they_were(stack):
     assert torch.equal(weights["w"], before)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float16, torch.bfloat16, torch.float64])
 def test_every_kind_of_fraction_keeps_its_dtype_and_the_members_are_not_changed(dtype):
-    one, other = torch.ones(2, dtype=dtype), torch.full((2,), 2.0, dtype=dtype)
+    one, other = torch.ones(2).to(dtype), torch.full((2,), 2.0).to(dtype)
     found = mean_of({"a": {"w": one}, "b": {"w": other}})["w"]
-    assert (found.dtype, found.tolist()) == (dtype, [1.5, 1.5])
-    assert one.tolist() == [1, 1]
+    assert (found.dtype, found.to(torch.float32).tolist()) == (dtype, [1.5, 1.5])
+    assert one.to(torch.float32).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])

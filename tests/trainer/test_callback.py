@@ -1,7 +1,10 @@
 """SeedSweepCallback in real trainings by transformers' Trainer, of a tiny random model."""
 
+import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from host.ports import free_port
 from seedsweep.contract.message import Message, Outcome, decode_message
-from seedsweep.contract.protocol import Env
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporting.callback import SeedSweepCallback
 
@@ -62,7 +65,7 @@ def accuracy(prediction: EvalPrediction) -> dict[str, float]:
     return {"accuracy": float(np.mean(prediction.predictions.argmax(-1) == prediction.label_ids))}
 
 
-def trainer(folder: Path, **arguments: Any) -> Trainer:
+def trainer(folder: Path, *, weights: bool = False, **arguments: Any) -> Trainer:
     """Four steps in each of three epochs, evaluated after each epoch unless the arguments say otherwise."""
     torch.manual_seed(0)
     config = BertConfig(
@@ -97,7 +100,7 @@ def trainer(folder: Path, **arguments: Any) -> Trainer:
         eval_dataset=data,
         compute_metrics=accuracy,
     )
-    made.add_callback(SeedSweepCallback())
+    made.add_callback(SeedSweepCallback(weights=weights))
     return made
 
 
@@ -105,6 +108,17 @@ def last_words(log: Path) -> Message:
     message = decode_message(log.read_text())
     assert message is not None
     return message
+
+
+@contextmanager
+def refused(log: Path, says: str) -> Iterator[None]:
+    """That the process ends as for a bad configuration, which is not tried again, and says why."""
+    with pytest.raises(SystemExit) as end:
+        yield
+    assert end.value.code == ExitCode.BAD_CONFIGURATION
+    message = last_words(log)
+    assert message.outcome == Outcome.FAILED
+    assert says in message.reason
 
 
 def logged(trained: Trainer, name: str) -> list[float]:
@@ -167,6 +181,28 @@ def test_stops_after_the_asked_evaluation_and_resumes_with_the_whole_curve(
     assert resumed.losses[:1] == paused.losses
 
 
+def test_the_model_of_the_best_evaluation_is_stored_as_from_pretrained_loads_it(sweep: Path, tmp_path: Path) -> None:
+    training = trainer(tmp_path, weights=True)
+    scores = iter([0.5, 0.75, 0.75])
+    training.compute_metrics = lambda _: {"accuracy": next(scores)}
+    kept: list[dict[str, torch.Tensor]] = []
+
+    class Copies(TrainerCallback):
+        def on_evaluate(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any
+        ) -> None:
+            kept.append({name: tensor.clone() for name, tensor in about["model"].state_dict().items()})
+
+    training.add_callback(Copies())
+    training.train()
+    best = tmp_path / "checkpoints" / "a" / "best"
+    facts = json.loads((best / "best.json").read_text())
+    assert (facts["evaluation"], facts["score"]) == (2, 0.75)
+    found = BertForSequenceClassification.from_pretrained(best).state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in kept[1].items())
+    assert not all(torch.equal(kept[2][name], tensor) for name, tensor in kept[1].items())
+
+
 def test_checkpoints_elsewhere_are_not_promised_to_last(sweep: Path, tmp_path: Path) -> None:
     trainer(tmp_path, output_dir=str(tmp_path / "scratch")).train()
     assert last_words(sweep).checkpoint == 0
@@ -189,7 +225,7 @@ def test_evaluations_of_the_scripts_own_are_not_reported(sweep: Path, tmp_path: 
 def test_training_without_a_score_to_report_is_refused(
     sweep: Path, tmp_path: Path, arguments: dict[str, Any], complaint: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=complaint):
+    with refused(sweep, complaint):
         trainer(tmp_path, **({"save_strategy": "no"} | arguments)).train()
 
 
@@ -198,6 +234,98 @@ def test_outside_a_sweep_training_is_as_without_it(tmp_path: Path) -> None:
     trained = trainer(tmp_path)
     trained.train()
     assert len(logged(trained, "eval_accuracy")) == 3
+
+
+def test_outside_a_sweep_what_is_wrong_is_raised(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="eval_strategy is 'no'"):
+        trainer(tmp_path, eval_strategy="no", save_strategy="no").train()
+
+
+class Evaluating(TrainerCallback):
+    """Has the training data scored at a step, as a script does that wants its accuracy too."""
+
+    def __init__(self, trained: Trainer, step: int, prefix: str) -> None:
+        self.trained, self.step, self.prefix = trained, step, prefix
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        if state.global_step == self.step:
+            self.trained.evaluate(metric_key_prefix=self.prefix)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> TrainerControl | None:
+        if state.global_step != self.step:
+            return None
+        due = deepcopy(control)
+        self.trained.compute_metrics = lambda _: {"accuracy": 0.123}
+        self.trained.evaluate(metric_key_prefix=self.prefix)
+        self.trained.compute_metrics = accuracy
+        return due
+
+
+@pytest.mark.parametrize("step", [2, 4], ids=["between evaluations", "at an evaluation"])
+def test_a_score_of_other_data_is_never_taken_for_that_of_the_evaluation(
+    sweep: Path, tmp_path: Path, step: int
+) -> None:
+    trained = trainer(tmp_path)
+    trained.add_callback(Evaluating(trained, step, "eval"))
+    with refused(sweep, f"eval_accuracy was evaluated after step {step} beside what eval_strategy asks for"):
+        trained.train()
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_other_data_may_be_scored_under_a_name_of_its_own(sweep: Path, tmp_path: Path, step: int) -> None:
+    trained = trainer(tmp_path)
+    trained.add_callback(Evaluating(trained, step, "train"))
+    trained.train()
+    assert last_words(sweep).scores == pytest.approx(logged(trained, "eval_accuracy"))
+
+
+def test_a_second_training_is_refused_as_it_begins(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, num_train_epochs=1)
+    trained.train()
+    with refused(sweep, "a training begins after another has reported 1 evaluations"):
+        trained.train()
+
+
+def test_a_training_that_began_before_any_score_may_begin_again(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, auto_find_batch_size=True)
+    step, made = trained.training_step, iter(range(100))
+
+    def out_of_memory_once(*arguments: Any) -> torch.Tensor:
+        if next(made) == 1:
+            raise RuntimeError("CUDA out of memory.")
+        return step(*arguments)
+
+    trained.training_step = out_of_memory_once  # type: ignore[method-assign, assignment]
+    trained.train()
+    message = last_words(sweep)
+    assert (message.outcome, len(message.scores)) == (Outcome.DONE, 3)
+
+
+class Endless(torch.utils.data.IterableDataset[Any]):
+    """Data that has no length."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.data)
+
+
+def test_epochs_without_a_length_cannot_be_planned(sweep: Path, tmp_path: Path) -> None:
+    trained = trainer(tmp_path, max_steps=10)
+    trained.train_dataset = Endless(trained.train_dataset)
+    with refused(sweep, "eval_strategy 'epoch' leaves open how often"):
+        trained.train()
+
+
+def test_script_and_sweep_rank_by_one_metric(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(Env.METRIC, '{"name": "f1", "goal": "maximize"}')
+    trained = trainer(tmp_path)
+    trained.compute_metrics = lambda _: {"accuracy": 0.5, "f1": 0.4}
+    with refused(sweep, "metric_for_best_model is 'accuracy', but the sweep's metric.name is 'f1'"):
+        trained.train()
 
 
 def test_of_several_evaluation_sets_the_one_with_the_metric_counts(sweep: Path, tmp_path: Path) -> None:
@@ -256,7 +384,7 @@ def test_metrics_may_be_numbers_of_any_kind(sweep: Path, tmp_path: Path, metric:
 def test_metric_that_is_no_number_is_refused(sweep: Path, tmp_path: Path) -> None:
     trained = trainer(tmp_path, save_strategy="no")
     trained.compute_metrics = lambda _: {"accuracy": [0.5, 0.6]}
-    with pytest.raises(ConfigurationError, match=r"eval_accuracy is \[0\.5, 0\.6\]: compute_metrics has to return"):
+    with refused(sweep, "eval_accuracy is [0.5, 0.6]: compute_metrics has to return"):
         trained.train()
 
 
@@ -269,9 +397,7 @@ def test_script_and_sweep_agree_on_the_direction(
     if agrees:
         trained.train()
         return
-    with pytest.raises(
-        ConfigurationError, match=r"greater_is_better is True, but the sweep's metric.goal is 'minimize'"
-    ):
+    with refused(sweep, "greater_is_better is True, but the sweep's metric.goal is 'minimize'"):
         trained.train()
 
 
@@ -297,7 +423,7 @@ def test_checkpoints_that_may_lack_an_evaluation_are_refused_where_the_script_pr
     trained.pop_callback(SeedSweepCallback)
     monkeypatch.setenv(Env.METRICS_PORT, str(free_port()))
     trained.add_callback(SeedSweepCallback(level="L2"))
-    with pytest.raises(ConfigurationError, match=f"save_strategy '{saving}'"):
+    with refused(sweep, f"save_strategy '{saving}'"):
         trained.train()
 
 
@@ -326,7 +452,7 @@ def test_a_checkpoint_from_before_the_evaluation_of_its_epoch_is_not_resumed_fro
         trained.train()
     monkeypatch.setenv(Env.METRICS_PORT, str(free_port()))
     again = trainer(tmp_path, save_strategy="steps", save_steps=4)
-    with pytest.raises(ConfigurationError, match=f"the checkpoint at step {step} was saved before the evaluation"):
+    with refused(sweep, f"the checkpoint at step {step} was saved before the evaluation"):
         again.train(resume_from_checkpoint=get_last_checkpoint(str(tmp_path / "checkpoints" / "a")))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,8 +35,7 @@ def test_it_prints_what_a_configuration_comes_to(
     assert (code, err) == (0, "")
     told: dict[str, Any] = json.loads(out)
     model = AutoModelForSequenceClassification.from_pretrained(config.model)
-    digest = told.pop("data")
-    assert len(digest) == 16
+    assert (len(told.pop("data")), len(told.pop("baseWeights"))) == (16, 16)
     assert told == {
         "evaluations": 4,
         "steps": 16,
@@ -45,12 +45,34 @@ def test_it_prints_what_a_configuration_comes_to(
         "validationExamples": 30,
         "testExamples": 30,
         "classes": {"bad": 30, "good": 30},
-        "absent": {"validation": [], "test": []},
+        "absent": {"train": [], "validation": [], "test": []},
+        "repeated": {"validation": 0, "test": 0},
         "mistyped": [],
         "parameters": sum(tensor.numel() for tensor in model.parameters()),
         "stepSeconds": None,
         "evaluationSeconds": None,
     }
+
+
+def test_it_tells_which_examples_are_seen_before_they_are_asked_about(
+    check: Callable[[str], tuple[int, str, str]], fine_tuning: Make, sentences: dict[str, str], tmp_path: Path
+) -> None:
+    header, *lines = Path(sentences["train"]).read_text().splitlines()
+    validation, *_ = Path(sentences["validation"]).read_text().splitlines()[1:]
+    _, *unseen = Path(sentences["test"]).read_text().splitlines()
+    test = tmp_path / "test.csv"
+    test.write_text("\n".join([header, *lines[:3], validation, *unseen]) + "\n")
+    files = {**sentences, "test": str(test), "maxLength": 16}
+    _, out, _ = check(fine_tuning(dataset=files).model_dump_json(by_alias=True))
+    assert json.loads(out)["repeated"] == {"validation": 0, "test": 4}
+
+
+def test_it_tells_what_train_cannot_teach(
+    check: Callable[[str], tuple[int, str, str]], fine_tuning: Make, sentences: dict[str, str]
+) -> None:
+    dataset = {**sentences, "maxLength": 16, "labels": ["bad", "good", "so-so"]}
+    _, out, _ = check(fine_tuning(dataset=dataset).model_dump_json(by_alias=True))
+    assert json.loads(out)["absent"] == {"train": ["so-so"], "validation": ["so-so"], "test": ["so-so"]}
 
 
 def test_asked_for_it_tells_how_long_a_step_and_an_evaluation_take(

@@ -42,6 +42,29 @@ def test_a_metric_that_cannot_rank_is_told_with_the_remedy(name: str, goal: str,
 
 
 @pytest.mark.parametrize(
+    ("name", "goal", "limits", "says"),
+    [
+        ("accuracy", "maximize", {"min": "0", "max": "100"}, "max '100' is not the highest value of accuracy: say '1'"),
+        ("f1", "maximize", {"min": "0.5", "max": "1"}, "min '0.5' is not the lowest value of f1: say '0'"),
+        ("mcc", "maximize", {"min": "0", "max": "1"}, "min '0' is not the lowest value of mcc: say '-1'"),
+        ("loss", "minimize", {"min": "0", "max": "0.5"}, "max '0.5': loss has no highest value: remove it"),
+    ],
+)
+def test_limits_that_a_metric_has_not_are_told(name: str, goal: str, limits: dict[str, str], says: str) -> None:
+    recipe = {"model": "m", "dataset": FILES, "metric": {"name": name, "goal": goal, "range": limits}}
+    assert list(contradictions(FineTuning.model_validate(recipe))) == [f"metric.range.{says}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "goal", "limits"),
+    [("mcc", "maximize", {"min": "-1.0", "max": "1"}), ("loss", "minimize", {"min": "0"}), ("f1", "maximize", {})],
+)
+def test_a_metric_may_be_given_its_limits(name: str, goal: str, limits: dict[str, str]) -> None:
+    recipe = {"model": "m", "dataset": FILES, "metric": {"name": name, "goal": goal, "range": limits}}
+    assert list(contradictions(FineTuning.model_validate(recipe))) == []
+
+
+@pytest.mark.parametrize(
     "fields", [{"columns": {"text": "x"}}, {"labels": ["entailment", "not_entailment"]}, {"kind": "regression"}]
 )
 def test_what_follows_from_a_glue_task_cannot_be_set_beside_it(fields: dict[str, Any]) -> None:
@@ -71,6 +94,11 @@ def test_a_part_comes_from_a_file_or_from_the_split() -> None:
 @pytest.mark.parametrize(
     ("dataset", "said"),
     [
+        ({"train": "a.csv", "validation": "a.csv"}, "dataset.validation 'a.csv' is what episodes are trained on, too"),
+        (
+            {"hub": {"name": "a/b", "validation": "train"}},
+            "dataset.hub.validation 'train' is what episodes are trained",
+        ),
         (FILES | {"test": "v.csv"}, "dataset.test 'v.csv' is what episodes are selected by, too: name other data"),
         (FILES | {"test": "a.csv"}, "dataset.test 'a.csv' is what episodes are trained on, too: name other data"),
         (
@@ -80,7 +108,7 @@ def test_a_part_comes_from_a_file_or_from_the_split() -> None:
         (TASK | {"test": "glue/dev.tsv"}, "dataset.test 'glue/dev.tsv' is what episodes are selected by, too: name"),
     ],
 )
-def test_a_test_set_is_other_data_than_what_it_judges(dataset: dict[str, Any], said: str) -> None:
+def test_what_models_are_judged_by_is_other_data(dataset: dict[str, Any], said: str) -> None:
     (told,) = found(dataset)
     assert told.startswith(said)
 

@@ -273,3 +273,28 @@ def test_a_diverged_attempt_did_its_duty_and_says_at_which_evaluation(
     assert run(variables) == 0
     message = last_words(variables)
     assert (message.outcome, message.diverged_at, message.scores) == (Outcome.DIVERGED, 1, ())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["export", "--folder", "best", "--to", "{"], "--to '{' is not spec.export as JSON: give a uri or a hub"),
+        (["export", "--folder", "best", "--to", '{"url": "/x"}'], "is not spec.export as JSON: give a uri or a hub"),
+        (["conclude", "--best", "best", "--to", "to", "--card", "no.md"], "--card no.md: there is no such file; give"),
+        (
+            ["conclude", "--best", "best", "--to", "to", "--average", "no.json", "--episodes", "e"],
+            "--average no.json: there is no list of survivors as JSON; give",
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_named_without_a_traceback(
+    arguments: list[str],
+    says: str,
+    fine_tuning: Callable[..., FineTuning],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(Env.CONFIG, fine_tuning().model_dump_json(by_alias=True))
+    assert main(arguments) == ExitCode.BAD_CONFIGURATION
+    (said,) = capsys.readouterr().err.splitlines()
+    assert says in said

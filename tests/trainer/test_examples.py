@@ -133,10 +133,12 @@ def test_classes_that_the_data_declares_keep_their_order(tmp_path: Path) -> None
     assert loaded.parts["train"].labels.tolist() == [1, 0, 1]
 
 
-def test_whole_numbers_are_ordered_by_size(tmp_path: Path) -> None:
-    path = written(tmp_path, "stars.csv", ["text,label", "a,10", "b,9", "c,1", "d,10"])
+@pytest.mark.parametrize("numbers", [("1", "9", "10"), ("1.5", "9.0", "10.0"), ("-2", "-1.5", "+3")])
+def test_numbers_are_ordered_by_size(tmp_path: Path, numbers: tuple[str, ...]) -> None:
+    first, second, third = numbers
+    path = written(tmp_path, "stars.csv", ["text,label", f"a,{third}", f"b,{second}", f"c,{first}", f"d,{third}"])
     loaded = load(path, split={"validation": 1})
-    assert classes(loaded).names == ("1", "9", "10")
+    assert classes(loaded).names == numbers
 
 
 @pytest.mark.parametrize(
@@ -151,6 +153,8 @@ def test_whole_numbers_are_ordered_by_size(tmp_path: Path) -> None:
         (["0", "1", "NA"], r"row 4 of dataset.train .* has no label but 'NA', which is not a finite number"),
         (["0.5", "1.5", "None"], r"row 4 of dataset.train .* has no label but 'None', which is not a finite number"),
         (["no", "yes", "  "], r"row 4 of dataset.train .* has no label"),
+        (["1", "-1", "\u22121"], r"'-1' \(row 3\) and '\u22121' \(row 4\) of dataset.train .* look alike"),
+        (["no", "so-so", "so\u2013so"], r"'so-so' \(row 3\) and 'so\u2013so' \(row 4\) .* look alike"),
         (["True", "False", "true"], r"'True' \(row 2\) and 'true' \(row 4\) of dataset.train .* look alike"),
         (["no", "caf\u00e9", "cafe\u0301"], r"\(row 3\) and .* \(row 4\) of dataset.train .* look alike"),
         (["no", "yes", "yes\u200b"], r"'yes' \(row 3\) and 'yes\\u200b' \(row 4\) of dataset.train .* look alike"),
@@ -259,6 +263,7 @@ def test_configuration_that_the_data_does_not_bear_out_is_refused(
             ["a,no", ",yes", "b,no", ",yes"],
             "columns.text 'text': rows 3, 5 of dataset.train .* have no text: fill them",
         ),
+        (["a,no", "   ,yes"], "columns.text 'text': row 3 of dataset.train .* has no text"),
         (["a,no", "b,", "c,yes"], "columns.label: row 3 of dataset.train .* has no label"),
     ],
 )

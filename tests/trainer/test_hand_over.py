@@ -131,7 +131,7 @@ def test_the_score_on_the_test_set_is_taken_on_it_alone(
     low, high = score["interval"]
     assert 0 <= low < score["score"] < high <= 1 or score["score"] in (0, 1)
     rows = list(csv.DictReader((tmp_path / "winner" / "test-predictions.csv").read_text().splitlines()))
-    assert [int(row["label"]) for row in rows] == labels.tolist()
+    assert [row["label"] for row in rows] == [("bad", "good")[label] for label in labels.tolist()]
 
 
 def test_without_a_test_set_there_is_no_test_score_and_the_log_says_so(

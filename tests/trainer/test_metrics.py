@@ -202,6 +202,14 @@ def test_interval_of_an_undefined_score_is_undefined(name: str) -> None:
     assert math.isnan(high)
 
 
+@pytest.mark.parametrize(("name", "labels"), [("f1", [0, 1] * 20), ("mcc", [0, 1] * 20), ("mcc", [1] * 3)])
+def test_interval_is_undefined_where_every_resample_scores_the_same(name: str, labels: list[int]) -> None:
+    sure = np.eye(2)[labels]
+    assert all(map(math.isnan, interval(name, sure, np.array(labels), positive=1)))
+    low, high = interval("accuracy", sure, np.array(labels))
+    assert low < high == 1.0
+
+
 @pytest.mark.parametrize("name", ["f1", "accuracyAndF1"])
 def test_f1_needs_to_know_its_class(name: str) -> None:
     metric = Metric.model_validate({"name": name, "goal": "maximize"})
@@ -231,6 +239,15 @@ def test_a_correlation_with_labels_that_are_all_alike_is_refused(name: str) -> N
     with pytest.raises(
         ConfigurationError, match=r"all 3 validation labels are 2\.5, and a correlation with a constant"
     ):
-        check_labels(Metric(name=name, goal="maximize"), np.full(3, 2.5, dtype=np.float32))
-    check_labels(Metric(name=name, goal="maximize"), np.array([1.0, 2.0], dtype=np.float32))
-    check_labels(Metric(name="mse", goal="minimize"), np.full(3, 2.5, dtype=np.float32))
+        check_labels(Metric(name=name, goal="maximize"), np.full(3, 2.5, dtype=np.float32), None)
+    check_labels(Metric(name=name, goal="maximize"), np.array([1.0, 2.0], dtype=np.float32), None)
+    check_labels(Metric(name="mse", goal="minimize"), np.full(3, 2.5, dtype=np.float32), None)
+
+
+@pytest.mark.parametrize(("name", "labels"), [("mcc", [0, 0, 0]), ("mcc", [1, 1]), ("f1", [0, 0, 2])])
+def test_labels_over_which_every_model_would_score_zero_are_refused(name: str, labels: list[int]) -> None:
+    metric = Metric(name=name, goal="maximize")
+    with pytest.raises(ConfigurationError, match=rf"metric.name '{name}': .*{len(labels)} validation .* score 0; give"):
+        check_labels(metric, np.array(labels), positive=1)
+    check_labels(metric, np.array([*labels, 0, 1]), positive=1)
+    check_labels(Metric(name="accuracy", goal="maximize"), np.array(labels), positive=1)

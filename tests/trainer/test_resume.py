@@ -179,7 +179,7 @@ def test_the_best_is_kept_overall_and_up_to_each_rung_with_its_predictions(episo
         assert (facts["evaluation"], facts["step"], facts["score"]) == (evaluation, 4 * evaluation, min(scores))
         rows = list(csv.DictReader((kept.folder / "only" / folder / "predictions.csv").read_text().splitlines()))
         outputs = torch.tensor([[float(row["bad"]), float(row["good"])] for row in rows])
-        labels = torch.tensor([int(row["label"]) for row in rows])
+        labels = torch.tensor([("bad", "good").index(row["label"]) for row in rows])
         assert sorted(int(row["row"]) for row in rows) == list(range(30))
         assert torch.nn.functional.cross_entropy(outputs, labels).item() == pytest.approx(min(scores), rel=1e-5)
 

@@ -89,6 +89,15 @@ def test_json_numbers_and_booleans_become_text(tmp_path: Path, name: str) -> Non
     assert column(table, "ok") == ["true", None]
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize("numbers", [[2**63 + 5, 2**63 + 6], [2**53 + 1, 2**53 + 2, 0.5, None]])
+def test_whole_json_numbers_keep_all_their_digits(tmp_path: Path, name: str, numbers: list[float | None]) -> None:
+    rows = [{"label": number} for number in numbers]
+    content = json.dumps(rows) if name == "a.json" else "\n".join(map(json.dumps, rows))
+    labels = read_file(written(tmp_path, name, content), "dataset.train").strings("label", "dataset.columns.label")
+    assert labels == [None if number is None else str(number) for number in numbers]
+
+
 @pytest.mark.parametrize(
     ("name", "other"), [("a.json", ["", ""]), ("a.json", [1, "x"]), ("a.jsonl", [1, "x"]), ("a.jsonl", [[1], {"a": 1}])]
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seedsweep_trainer.data.suspicions import hold_texts, typing_errors
+from seedsweep_trainer.data.suspicions import hold_texts, missing_values, typing_errors
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,10 @@ def test_numbers_short_words_and_other_words_are_no_typing_errors(rare: str, fre
 @pytest.mark.parametrize("sizes", [{"unhapy": 1, "unhappy": 9}, {"unhapy": 4, "unhappy": 1000}, {"unhapy": 0}])
 def test_a_label_that_is_not_far_rarer_was_meant(sizes: dict[str, int]) -> None:
     assert typing_errors(sizes) == {}
+
+
+def test_what_programs_write_where_there_is_no_value_is_no_label() -> None:
+    assert missing_values(["good", "nan", "NA ", "none", "nano", "<NA>"]) == ["nan", "NA ", "<NA>"]
 
 
 def test_of_very_many_classes_none_is_compared() -> None:

@@ -16,7 +16,7 @@ from types import FrameType
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.message import Outcome
 from seedsweep.contract.protocol import Env, ExitCode
-from seedsweep_trainer.endings import TERMINATED, explain
+from seedsweep_trainer.endings import TERMINATED, UNEXPECTED, explain
 from seedsweep_trainer.errors import ConfigurationError, HubError
 from seedsweep_trainer.reporting.attempt import Attempt, parse_config, required
 from seedsweep_trainer.reporting.reporter import Reporter
@@ -33,12 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_fork_server(main)
     if options.command == "conclude":
         return run_conclude(options.best, options.to, options.card, options.average, options.episodes)
+    if options.command == "hand-over":
+        return run_hand_over(options)
     if options.command == "export":
         return run_export(options.folder, options.to)
     if options.command == "check":
         return run_check(timed=options.timed)
     if options.command == "housekeep":
         return run_housekeep()
+    if options.command == "average":
+        return run_housekeep(only_average=True)
     if options.command == "serve":
         return run_serve(options.folders, options.host, options.port, options.under)
     return run_attempt()
@@ -81,10 +85,40 @@ def run_conclude(best: Path, to: Path, card: Path | None, average: Path | None, 
         from seedsweep_trainer.jobs.hand_over import hand_over
 
         survivors = read_survivors(average, episodes) if average is not None and episodes is not None else None
-        text = card.read_text(encoding="utf-8") if card is not None else None
+        text = _read_card(card) if card is not None else None
         hand_over(config, best, to, text, survivors=survivors)
     except Exception as error:
         return _explained(error, config)[0]
+    return 0
+
+
+def _read_card(card: Path) -> str:
+    try:
+        return card.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError):
+        raise ConfigurationError(
+            f"--card {card}: there is no such file; give the model card, or leave it out"
+        ) from None
+
+
+def run_hand_over(options: argparse.Namespace) -> int:
+    """Hand over a custom trainer's weights; returns the exit code."""
+    _log_to_stdout()
+    try:
+        from seedsweep_trainer.jobs.hand_over_folder import hand_over_folder
+
+        average, averaged = None, None
+        if options.average is not None:
+            from seedsweep_trainer.jobs.average import read_survivors
+            from seedsweep_trainer.jobs.own_average import Trial, try_average
+
+            trial = Trial.from_env(os.environ)
+            survivors = read_survivors(options.average, options.episodes)
+            average, averaged = try_average(survivors, options.best, trial, options.score_command), trial.weights
+        card = _read_card(options.card) if options.card is not None else None
+        hand_over_folder(options.best, options.to, card, average, averaged)
+    except Exception as error:
+        return _explained(error, None)[0]
     return 0
 
 
@@ -92,10 +126,9 @@ def run_export(folder: Path, to: str) -> int:
     """Copy the winner's folder; prints the copy's address last, returns the exit code."""
     _log_to_stdout()
     try:
-        from seedsweep.api.sweep import Export
-        from seedsweep_trainer.jobs.export import export
+        from seedsweep_trainer.jobs.export import export, parse_export
 
-        print(export(folder, Export.model_validate_json(to)))
+        print(export(folder, parse_export(to)))
     except Exception as error:
         return _explained(error, None)[0]
     return 0
@@ -116,8 +149,11 @@ def run_check(*, timed: bool) -> int:
     return 0
 
 
-def run_housekeep() -> int:
-    """Do what a sweep needs done in its storage; leaves its answer, returns the exit code."""
+def run_housekeep(*, only_average: bool = False) -> int:
+    """Do what a sweep needs done in its storage; leaves its answer, returns the exit code.
+
+    With `only_average`, the exit code is 0 only if there is an average to score.
+    """
     _log_to_stdout()
     from seedsweep.api.housekeeping import HousekeepingAnswer
     from seedsweep_trainer.jobs.housekeep import Housekeeping, leave_answer
@@ -125,7 +161,10 @@ def run_housekeep() -> int:
     house, code, error = None, 0, ""
     try:
         house = Housekeeping(os.environ)
-        house.do()
+        if only_average:
+            code = 0 if house.make_average() else UNEXPECTED
+        else:
+            house.do()
     except Exception as trouble:
         code, error = _explained(trouble, None)
     answer = house.answer if house is not None else HousekeepingAnswer()
@@ -167,12 +206,20 @@ def _parser() -> argparse.ArgumentParser:
     conclude.add_argument("--card", type=Path, help="the model card without the test score, to become README.md")
     conclude.add_argument("--average", type=Path, help="JSON: the survivors whose average is to be handed over")
     conclude.add_argument("--episodes", type=Path, help="with --average: the folder of the episodes' folders")
+    own = commands.add_parser("hand-over", help="export the best weights that a custom trainer has stored")
+    own.add_argument("--best", type=Path, required=True, help="best/ or best-to-<rung>/ of an episode's folder")
+    own.add_argument("--to", type=Path, required=True, help="the folder to create")
+    own.add_argument("--card", type=Path, help="the model card, to become README.md")
+    own.add_argument("--average", type=Path, help="JSON: the survivors whose average is to be handed over")
+    own.add_argument("--episodes", type=Path, help="with --average: the folder of the episodes' folders")
+    own.add_argument("score_command", nargs="*", help="with --average, after --: the command that scores it")
     export = commands.add_parser("export", help="copy a winner's folder, and print the location of the copy")
     export.add_argument("--folder", type=Path, required=True, help="the folder made by conclude")
     export.add_argument("--to", required=True, help="spec.export as JSON")
     check = commands.add_parser("check", help="check whether SEEDSWEEP_CONFIG can be trained, and what it takes")
     check.add_argument("--timed", action="store_true", help="also measure a step and an evaluation")
     commands.add_parser("housekeep", help="do what SEEDSWEEP_TASK asks in SEEDSWEEP_STORAGE_DIR")
+    commands.add_parser("average", help="make the average that SEEDSWEEP_TASK asks for in SEEDSWEEP_WEIGHTS_DIR")
     serve = commands.add_parser("serve", help="serve the files of folders over HTTP, read-only, until SIGTERM")
     serve.add_argument("--folder", dest="folders", type=Path, action="append", required=True, help="may be repeated")
     serve.add_argument("--host", default="0.0.0.0", help="the address to listen on (default: %(default)s)")

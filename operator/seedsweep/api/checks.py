@@ -102,12 +102,10 @@ def check_budget(budget: int | None, seeds: Seeds, stopping: EarlyStopping | Non
     return []
 
 
-def check_result(
-    seeds: Seeds, stopping: EarlyStopping | None, budget: int | None, fine_tuning: FineTuning | None
-) -> list[Problem]:
-    """An average is made of few survivors, and of weights that SeedSweep knows."""
-    if fine_tuning is None:
-        remedy = "needs the weights that spec.trainer.fineTuning stores, and this is another trainer: use winner"
+def check_result(seeds: Seeds, stopping: EarlyStopping | None, budget: int | None, *, scored: bool) -> list[Problem]:
+    """An average is made of few survivors; `scored`: of weights that are stored, and that something can score."""
+    if not scored:
+        remedy = "needs fineTuning, or a trainer of one's own with weights.scoreCommand: add that, or use winner"
         return [Problem("spec.result", "average", remedy)]
     survivors = _survivors(seeds, stopping, budget)
     if survivors > MAX_MEMBERS:

@@ -57,8 +57,12 @@ class HandOver(ApiModel):
     """Whose weights they are."""
     score: float | None = None
     """Score of these weights. Absent: any of the evaluation will do."""
+    own: bool = False
+    """They are a custom trainer's: handed over as they were stored, and scored by its own command alone."""
     average: list[Member] = Field(default_factory=list)
     """Whose average is handed over in the winner's place, if it is no worse than they are. Empty: the winner is."""
+    tried: Average | None = None
+    """What became of an average that could not be made or scored before."""
     card: str
     """The model card, in Markdown, but for the test score, which the hand-over adds."""
     export: Export | None = None
@@ -67,6 +71,16 @@ class HandOver(ApiModel):
     def is_of(self, best: BestEvaluation) -> bool:
         """Whether it is this best that it asks for."""
         return best.evaluation == self.evaluation and self.score in (None, best.score)
+
+    @property
+    def members(self) -> list[str]:
+        """Names of those whose average is asked for, or was before, in order; empty where none is."""
+        return self.tried.episodes if self.tried is not None else sorted(member.episode for member in self.average)
+
+    def is_of_same(self, other: "HandOver") -> bool:
+        """Whether both ask for the same weights, or for an average of the same members."""
+        asked, others = ((h.episode, h.evaluation, h.score, h.members) for h in (self, other))
+        return asked == others
 
 
 class HousekeepingTask(ApiModel):
@@ -94,9 +108,14 @@ class HousekeepingAnswer(Recorded):
     """Path, URI or hub address of the copy."""
     test: TestScore | None = None
     average: Average | None = None
-    """What became of the average, where one was asked for."""
+    """What became of the average, where one was asked for. Without `weights`: the winner is to be handed over."""
     instead: list[BestEvaluation] = Field(default_factory=list)
     """Best weights that the episode has, where those to be handed over are not there: then nothing was handed over."""
+
+    @property
+    def only_tried(self) -> bool:
+        """An average could not be made or scored, and nothing was handed over yet."""
+        return self.average is not None and self.weights is None and not self.error
 
     @model_validator(mode="after")
     def _answers(self) -> Self:

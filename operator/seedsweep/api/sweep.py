@@ -57,6 +57,14 @@ class Config(OneOf):
     """The entry of a ConfigMap that the trainer gets as SEEDSWEEP_CONFIG."""
 
 
+class OwnWeights(ApiModel):
+    """The best weights that a custom trainer stores as the trainer contract says."""
+
+    score_command: Words = Field(default_factory=list)
+    """Command that scores weights on the validation data: see [trainer-contract.md](trainer-contract.md). It runs once,
+    in the trainer's image without a GPU. Required for `result: average`."""
+
+
 class Trainer(ApiModel):
     """The container that trains one episode: SeedSweep's own trainer (`fineTuning`), or a custom one (`command`,
     `metric`)."""
@@ -94,11 +102,16 @@ class Trainer(ApiModel):
     """Number of evaluations per episode of a custom trainer. Set it if there are fewer GPUs than episodes, so that the
     first ones to start also stop at their rung. Absent: the trainer reports it; a trainer with a gauge of progress has
     100."""
+    weights: OwnWeights | None = None
+    """The best weights of a custom trainer. If given, even as {}, the trainer stores them as the trainer contract says,
+    and those of the winner are handed over. Absent: no weights are handed over."""
 
     @model_validator(mode="after")
     def _ours_or_theirs(self) -> Self:
         if self.fine_tuning is not None:
             taken = [n for n in ("command", "args", "config", "metric", "evaluations") if getattr(self, n)]
+            if self.weights is not None:
+                taken.append("weights")
             if self.gauges != GaugeNames():
                 taken.append("gauges")
             if taken:
@@ -108,16 +121,23 @@ class Trainer(ApiModel):
                 )
         elif self.metric is None:
             raise ValueError("needs fineTuning, or metric (name and goal) for a trainer of one's own")
+        elif self.weights is not None and self.gauges != GaugeNames():
+            raise ValueError(
+                "weights belong to evaluations, and two gauges name none: publish the curve and remove gauges, or "
+                "remove weights"
+            )
         return self
 
     @model_validator(mode="after")
     def _not_too_long(self) -> Self:
-        size = sum(map(len, (*self.command, *self.args))) + sum(len(v.name) + len(v.value) for v in self.env)
+        words = (*self.command, *self.args, *self.score_command)
+        size = sum(map(len, words)) + sum(len(v.name) + len(v.value) for v in self.env)
         if self.config is not None and self.config.json_text is not None:
             size += len(self.config.json_text)
         if size > MAX_TRAINER_TEXT:
             raise ValueError(
-                f"command, args, env and config have {size} characters together, more than {MAX_TRAINER_TEXT}: "
+                f"command, args, env, config and weights.scoreCommand have {size} characters together, more than "
+                f"{MAX_TRAINER_TEXT}: "
                 "mount a ConfigMap instead"
             )
         return self
@@ -126,6 +146,16 @@ class Trainer(ApiModel):
     def planned_evaluations(self) -> int | None:
         """Evaluations of an episode; None where the trainer has to tell."""
         return self.fine_tuning.evaluations if self.fine_tuning is not None else self.evaluations
+
+    @property
+    def stores_weights(self) -> bool:
+        """Whether it stores its best weights where there is a storage, so that they can be handed over."""
+        return self.fine_tuning is not None or self.weights is not None
+
+    @property
+    def score_command(self) -> list[str]:
+        """What scores an average of a custom trainer's weights; empty where nothing does."""
+        return self.weights.score_command if self.weights is not None else []
 
     @property
     def ranking_metric(self) -> Metric | None:
@@ -223,7 +253,8 @@ class SweepSpec(ApiModel):
     result: Literal["winner", "average"] = "winner"
     """Model that is handed over: `winner`, the weights of the best episode, or `average`, the mean of the survivors'
     best weights. If an average cannot be made, or scores worse on the validation data than its members do on average,
-    the winner is handed over instead, and status.best.average says why. Needs trainer.fineTuning."""
+    the winner is handed over instead, and status.best.average says why. Needs trainer.fineTuning, or
+    trainer.weights.scoreCommand."""
     trainer: Trainer
     """The container that trains one episode: SeedSweep's own (`fineTuning`), or another (`command`, `metric`)."""
     pod_template: PodTemplate = PodTemplate()
@@ -260,7 +291,8 @@ class SweepSpec(ApiModel):
         problems = cross_check(self.seeds, self.early_stopping, trainer.fine_tuning, trainer.planned_evaluations)
         problems += check_budget(self.budget, self.seeds, self.early_stopping)
         if self.result == "average":
-            problems += check_result(self.seeds, self.early_stopping, self.budget, trainer.fine_tuning)
+            scored = trainer.fine_tuning is not None or bool(trainer.score_command)
+            problems += check_result(self.seeds, self.early_stopping, self.budget, scored=scored)
         if problems:
             # The context carries them one by one, for an error that lists each with its path.
             raise PydanticCustomError("cross_check", "the parts do not fit together", {"problems": problems})

@@ -134,13 +134,21 @@ def fetch_command(
     name: _Name,
     to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to create; new or empty.")],
     namespace: _Namespace = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGE",
+            help="Image of SeedSweep's trainer, to serve a claim if the sweep's image lacks it.",
+            show_default="the sweep's",
+        ),
+    ] = None,
 ) -> None:
     """Fetch the winner of a sweep in a cluster."""
     from rich.console import Console
 
     from seedsweep.cluster.fetch import Request, fetch_sweep
 
-    raise typer.Exit(fetch_sweep(Request(name, namespace, to), Console()))
+    raise typer.Exit(fetch_sweep(Request(name, namespace, to, image), Console()))
 
 
 def report_command(

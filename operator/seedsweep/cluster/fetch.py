@@ -50,6 +50,8 @@ class Request:
     namespace: str | None
     """Absent: that of the kubeconfig's context."""
     to: Path
+    image: str | None = None
+    """Of SeedSweep's trainer, to serve a claim. Absent: the sweep's."""
 
 
 def fetch_sweep(request: Request, console: Console) -> Exit:
@@ -72,7 +74,7 @@ async def _fetch(request: Request, console: Console) -> Exit:
     try:
         async with AsyncExitStack() as stack:
             api = await open_api(stack)
-            await Fetcher(api, namespace, request.name, target, console).run()
+            await Fetcher(api, namespace, request, console).run()
     except ApiError as error:
         raise refused(error) from error
     except OSError as error:
@@ -83,10 +85,12 @@ async def _fetch(request: Request, console: Console) -> Exit:
 class Fetcher:
     """One sweep being fetched."""
 
-    def __init__(self, api: Api, namespace: str, name: str, target: Path, console: Console) -> None:
+    def __init__(self, api: Api, namespace: str, request: Request, console: Console) -> None:
+        target = request.to.absolute()
         self._api = api
         self._namespace = namespace
-        self._name = name
+        self._name = request.name
+        self._image = request.image
         self._target = target
         self._partial = target.with_name(f".{target.name}.fetching")
         self._console = console
@@ -115,7 +119,7 @@ class Fetcher:
         attempts = place_of_attempts(record.sweep)
         places = [place] if attempts is None else [place, attempts]
         try:
-            async with reading(self._api, record.sweep, places, self._tell) as sources:
+            async with reading(self._api, record.sweep, places, self._tell, self._image) as sources:
                 await download(sources[0], self._partial / "best", told)
                 for source in sources[1:]:
                     await self._bring_attempts(source, record)

@@ -16,8 +16,8 @@ from urllib.parse import quote, unquote
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster.download import GoneError, patiently
 from seedsweep.codes import CommandError, Exit
-from seedsweep.contract.exits import last_line
 from seedsweep.contract.foreign import mapping, parse_json, text, whole
+from seedsweep.contract.output import last_line
 from seedsweep.kube.apiserver.client import Api, ApiError, Object
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import pods_path
@@ -36,8 +36,11 @@ _POLL_SECONDS = 0.5
 _OF_TRAINER = ("name", "image", "imagePullPolicy", "securityContext", "terminationMessagePolicy")
 
 
-def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str) -> Object:
-    """The pod, under a name that no other fetch has, for folders of one claim; `under` begins all of its paths."""
+def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str, image: str | None = None) -> Object:
+    """The pod, under a name that no other fetch has, for folders of one claim; `under` begins all of its paths.
+
+    `image` has SeedSweep's trainer; absent: the sweep's own has.
+    """
     assert sweep.metadata.uid is not None  # as an API server shows it
     pod, name = pod_beside(sweep), sweep.metadata.name
     container = pod["spec"]["containers"][0]
@@ -66,6 +69,7 @@ def fetch_manifest(sweep: SeedSweep, places: Sequence[ClaimFolder], under: str) 
             "containers": [
                 {
                     **{key: container[key] for key in _OF_TRAINER if key in container},
+                    **({"image": image} if image is not None else {}),
                     "command": ["seedsweep-trainer", "serve"],
                     "args": [
                         *(f"--folder={STORAGE}/{place.folder}" for place in places),

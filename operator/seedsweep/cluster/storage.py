@@ -14,9 +14,9 @@ from seedsweep.kube.objects.weights import ClaimFolder, Place, Uri
 
 @asynccontextmanager
 async def reading(
-    api: Api, sweep: SeedSweep, places: Sequence[Place], tell: Callable[[str], None]
+    api: Api, sweep: SeedSweep, places: Sequence[Place], tell: Callable[[str], None], image: str | None = None
 ) -> AsyncIterator[list[Source]]:
-    """A source for each of the places, which are all in one storage.
+    """A source for each of the places, which are all in one storage; a pod of `image` serves a claim.
 
     Raises:
         CommandError: nothing here can read such a URI, or the pod does not come up.
@@ -27,7 +27,7 @@ async def reading(
         yield [UriSource(place) for place in places if isinstance(place, Uri)]
         return
     under = secrets.token_urlsafe(16)
-    manifest = fetch_manifest(sweep, claimed, under)
+    manifest = fetch_manifest(sweep, claimed, under, image)
     tell(f"Pod {manifest['metadata']['name']} serves what is fetched from claim {claimed[0].claim}.")
     async with serving(api, manifest, under, tell) as source_of:
         yield [source_of(place.folder.rpartition("/")[2]) for place in claimed]

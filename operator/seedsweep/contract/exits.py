@@ -1,12 +1,12 @@
 """What an exit code and the last words of a trainer say about how it ended; the same in every world."""
 
 from dataclasses import dataclass
-from signal import Signals
 
 from seedsweep.api.episode import EndReason, Interruption
 from seedsweep.contract.exposition import ScrapeError
-from seedsweep.contract.foreign import MAX_TEXT, recordable
+from seedsweep.contract.foreign import recordable
 from seedsweep.contract.message import Message, MessageError, Outcome, decode_message
+from seedsweep.contract.output import signal_of
 from seedsweep.contract.protocol import ExitCode
 from seedsweep.contract.scrape import Expected, reading_of
 from seedsweep.engine.observation import Reading
@@ -14,7 +14,6 @@ from seedsweep.engine.observation import Reading
 FINISHED = frozenset({Outcome.DONE, Outcome.STOPPED, Outcome.DIVERGED})
 """Outcomes of a trainer that came to an end of its own."""
 
-_SIGNALS = {signal.value: signal.name for signal in Signals}
 _FROM_OUTSIDE = {
     "SIGTERM": Interruption.TERMINATED,
     "SIGKILL": Interruption.KILLED,
@@ -22,11 +21,6 @@ _FROM_OUTSIDE = {
 """Signals that no trainer sends itself."""
 _CLEAN = frozenset({EndReason.DONE, EndReason.STOPPED_AT_RUNG})
 _TOLD_BY_OUTPUT = frozenset({EndReason.FAILED, EndReason.BAD_CONFIGURATION, EndReason.OUT_OF_MEMORY})
-MAX_LINES = 10
-MAX_OUTPUT = 1_000
-"""Characters of the end of an output that a record takes."""
-_MAX_READ = 16_384
-"""Characters of the end of an output that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +70,6 @@ def classify_end(exit_code: int | None, message: Message | None) -> EndReason:
     return EndReason.DONE
 
 
-def signal_of(exit_code: int | None) -> str:
-    """The name of the signal that ended it, such as SIGSEGV; empty where none did."""
-    if exit_code is None or 0 <= exit_code <= 128:
-        return ""
-    return _SIGNALS.get(-exit_code if exit_code < 0 else exit_code - 128, "")
-
-
 def explain_end(reason: EndReason, exit_code: int | None, words: LastWords, last_output: str) -> str:
     """Why an attempt ended so, for people: in its own words, or in those that it printed last; may be empty."""
     if words.said:
@@ -104,15 +91,3 @@ def explain_interruption(exit_code: int | None) -> tuple[str, Interruption]:
         return "it was told to end", Interruption.TERMINATED
     notice = ", as with the notice of a spot node" if signal == "SIGTERM" else ""
     return f"{signal} from outside{notice}", _FROM_OUTSIDE.get(signal, Interruption.KILLED)
-
-
-def last_line(output: str) -> str:
-    """The last line of what was printed, as much of it as a record takes; empty where there is none."""
-    lines = reversed(output[-_MAX_READ:].split("\n"))
-    return next((recordable(line.strip()[-MAX_TEXT:]) for line in lines if line.strip()), "")
-
-
-def last_lines(output: str) -> str:
-    """The end of what was printed, without empty lines, as much of it as a record takes."""
-    lines = [line.rstrip() for line in output[-_MAX_READ:].splitlines() if line.strip()]
-    return recordable("\n".join(lines[-MAX_LINES:])[-MAX_OUTPUT:], MAX_OUTPUT)

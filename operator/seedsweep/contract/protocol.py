@@ -45,6 +45,10 @@ class Env(StrEnum):
     METRIC = "SEEDSWEEP_METRIC"
     """JSON: name, goal and range of the metric that ranks episodes; absent where the trainer knows it by its data."""
     TERMINATION_LOG = "SEEDSWEEP_TERMINATION_LOG"
+    WEIGHTS_DIR = "SEEDSWEEP_WEIGHTS_DIR"
+    """Of a score command: the folder with the weights to score."""
+    SCORE_FILE = "SEEDSWEEP_SCORE_FILE"
+    """Of a score command: where to leave the score, as JSON."""
 
 
 class MetricName(StrEnum):

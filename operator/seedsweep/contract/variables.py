@@ -31,6 +31,20 @@ def episode_variables(
     return {str(name): value for name, value in variables.items()}
 
 
+def scoring_variables(spec: SweepSpec, work: str) -> dict[str, str]:
+    """What a score command is asked to do, wherever it runs; `work` is a folder that it may write."""
+    metric = spec.trainer.ranking_metric
+    assert metric is not None  # a trainer of one's own has one
+    variables = {
+        Env.CONTRACT: str(CONTRACT_VERSION),
+        Env.METRIC: metric.model_dump_json(by_alias=True, exclude_none=True),
+        Env.WORK_DIR: work,
+        Env.WEIGHTS_DIR: f"{work}/average/weights",
+        Env.SCORE_FILE: f"{work}/average/score/score.json",
+    }
+    return {str(name): value for name, value in variables.items()}
+
+
 def config_text(trainer: Trainer) -> str:
     """What the trainer is told, as JSON; of a trainer of one's own, what `config.json` holds."""
     if trainer.fine_tuning is not None:

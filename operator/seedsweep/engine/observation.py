@@ -222,6 +222,8 @@ class Observation:
     weights only. What stands here and is no longer needed is pruned."""
     resumable: bool = True
     """Attempts find the checkpoints of earlier ones: there is storage, and the trainer resumes."""
+    has_storage: bool = True
+    """What attempts store outlives them, whether or not others resume from it."""
     hand_over: HandOverOutcome | None = None
     """None while it is not done."""
     handing_over: bool = False

@@ -2,7 +2,7 @@
 
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import step_of
-from seedsweep.report.facts import counting_evaluations
+from seedsweep.report.facts import may_be_result
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import known_baseline
 from seedsweep.report.words import metric_name
@@ -26,7 +26,6 @@ def evaluation_rows(record: Record) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for episode in record.episodes:
         own, verdict = episode.status, episode.status.verdict
-        upto = counting_evaluations(episode)
         for i, score in enumerate(own.scores, start=1):
             rows.append(
                 {
@@ -39,7 +38,7 @@ def evaluation_rows(record: Record) -> list[dict[str, object]]:
                     "score": score,
                     "loss": own.losses[i - 1] if i <= len(own.losses) else None,
                     "outcome": verdict.outcome if verdict is not None else None,
-                    "counts": i <= upto,
+                    "counts": may_be_result(episode, i),
                 }
             )
     return rows

@@ -69,7 +69,10 @@ def run_sweep(
             return _finish_report(request.file, directory, console)
         console.print(f"This sweep is over already: nothing is left to do in {directory.root}.")
         return show_result(request.file, directory, console)
-    require(*(("trainer",) if sweep.spec.trainer.fine_tuning is not None else ()), "report")
+    spec = sweep.spec
+    # Torch averages the weights of any trainer.
+    needs_torch = spec.trainer.fine_tuning is not None or spec.result == "average"
+    require(*(("trainer",) if needs_torch else ()), "report")
     places = _prepare(request, sweep)
     view = make_view if page is None else partial(make_view, page=page.show)
     setting = Setting(request.file, directory, places, interruption or Interruption(), view)

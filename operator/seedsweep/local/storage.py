@@ -1,7 +1,7 @@
 """Checkpoints on this machine's disk: who has some, what is thrown away, and the winner's hand-over.
 
-seedsweep_trainer/storage/folders.py says what our trainer keeps in OUT/work/EPISODE. What a trainer of one's own keeps
-there is its own affair: it is removed whole or left alone.
+seedsweep_trainer/storage/folders.py says what our trainer keeps in OUT/work/EPISODE, and where a trainer of one's own
+stores its best weights if the sweep says that it does. What else such a trainer keeps there is its own affair.
 """
 
 import asyncio
@@ -15,14 +15,15 @@ from pydantic import TypeAdapter, ValidationError
 from seedsweep.api.episode import BestEvaluation, EpisodeId
 from seedsweep.api.housekeeping import Member, members_of
 from seedsweep.api.status import Average, TestScore
-from seedsweep.contract.exits import last_line
+from seedsweep.contract.output import last_line
+from seedsweep.contract.scoring import MISSING_REMEDY
 from seedsweep.engine.decisions import HandOverWinner
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import HandOverOutcome
 from seedsweep.files import write_whole
 from seedsweep.local.directory.run_directory import RunDirectory, remove_tree
 from seedsweep.local.processes.endings import tail
-from seedsweep.local.processes.environment import TRAINER, variables_without_attempt
+from seedsweep.local.processes.environment import TRAINER, score_form, variables_without_attempt
 from seedsweep.local.processes.launchers import Launcher
 from seedsweep_trainer.storage.folders import LocalFolders, Stored, keep_best_only, stored_bests, take_out_best
 
@@ -38,7 +39,7 @@ class Storage:
         """`base` is the folder that relative paths in the sweep's file start from."""
         self.hand_over: HandOverOutcome | None = None
         self._directory = directory
-        self._trainer = layout.spec.trainer
+        self._spec = layout.spec
         self._ours = layout.ours
         self._export_to = layout.spec.export
         self._launcher = launcher
@@ -68,7 +69,7 @@ class Storage:
             remove_tree(folder)
             del self._stored[episode]
             return
-        if self._ours:
+        if self._spec.trainer.stores_weights:
             keep_best_only(LocalFolders(folder), Stored(best.evaluation, best.score))
         self._stored[episode] = False
 
@@ -92,28 +93,38 @@ class Storage:
         wanted = decision.best
         best = take_out_best(LocalFolders(folder), Stored(wanted.evaluation, wanted.score))
         if best is None:
-            error = f"no weights of evaluation {wanted.evaluation} of {name} are in {self._directory.work}"
+            remedy = "" if self._ours else f"; {MISSING_REMEDY}"
+            error = f"no weights of evaluation {wanted.evaluation} of {name} are in {self._directory.work}{remedy}"
             others = tuple(stored_bests(LocalFolders(folder)))
             self.hand_over = HandOverOutcome(name, error=error, missing=wanted, instead=others)
             return
-        text = self._directory.root / ".card.md"
+        scratch = self._directory.root / ".hand-over"
+        remove_tree(scratch)
+        scratch.mkdir()
+        text, members = scratch / "card.md", scratch / "average.json"
         write_whole(text, card.encode())
         weights = self._directory.best
         arguments = ["--best", str(folder / str(best)), "--to", str(weights), "--card", str(text)]
-        members = self._directory.root / ".average.json"
         if decision.average_of:
             write_whole(members, _MEMBERS.dump_json(members_of(decision.average_of), by_alias=True))
             arguments += ["--average", str(members), "--episodes", str(self._directory.work)]
         log = self._directory.logs / "conclude.log"
-        done = await self._run("conclude", arguments, log)
-        text.unlink()
-        members.unlink(missing_ok=True)
+        if self._ours:
+            done = await self._run("conclude", arguments, log)
+        else:
+            done = await self._hand_over_own(arguments, scratch, log)
+        remove_tree(scratch)
         if done:
             self.hand_over = await self._export(_outcome(name, weights))
         else:
             self.hand_over = HandOverOutcome(
                 name, error=f"the winner could not be handed over: {last_line(tail(log))} (see {log})"
             )
+
+    async def _hand_over_own(self, arguments: Sequence[str], scratch: Path, log: Path) -> bool:
+        """Weights of a trainer of one's own, whose command scores an average; whether it has succeeded."""
+        command, variables = score_form(self._spec, self._base, scratch)
+        return await self._run("hand-over", [*arguments, "--", *command], log, variables)
 
     async def _export(self, made: HandOverOutcome) -> HandOverOutcome:
         """With a copy where the sweep wants one; the result stands without it."""
@@ -126,9 +137,12 @@ class Storage:
         error = f"the copy that spec.export asks for could not be made: {last_line(tail(log))} (see {log})"
         return replace(made, error="; ".join(filter(None, [made.error, error])))
 
-    async def _run(self, what: str, arguments: Sequence[str], log: Path) -> bool:
+    async def _run(
+        self, what: str, arguments: Sequence[str], log: Path, variables: Mapping[str, str] | None = None
+    ) -> bool:
         """A command of the trainer, tried again if it fails; whether it has succeeded."""
-        variables = variables_without_attempt(self._trainer, self._base)
+        if variables is None:
+            variables = variables_without_attempt(self._spec.trainer, self._base)
         for _ in range(_TRIES):
             try:
                 running = await self._launcher.launch([*TRAINER, what, *arguments], variables, log)

@@ -16,6 +16,7 @@ from seedsweep.engine.plan import plan
 from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.local.checks.disk_space import space_problems
 from seedsweep.local.checks.notes import notes
+from seedsweep.local.checks.same_sweep import other_inputs
 from seedsweep.local.checks.trainer import Trainable, check_trainer
 from seedsweep.local.directory.ledger import Ledger
 from seedsweep.local.directory.run_directory import RunDirectory
@@ -28,6 +29,7 @@ from seedsweep.local.processes.launchers import CommandLauncher, ForkLauncher, L
 from seedsweep.local.storage import Storage
 from seedsweep.local.world import LocalWorld
 from seedsweep.loop import reconcile
+from seedsweep.report.record import read_record
 from seedsweep.terminal import LiveView
 from seedsweep.terminal.moment import progress_text
 
@@ -98,6 +100,8 @@ async def _check(layout: Layout, setting: Setting, launcher: Launcher) -> tuple[
     found = await check_trainer(layout.spec.trainer, setting.file, launcher, log)
     needed = Footprint.of(layout, len(setting.places)).bytes_of(found.parameters)
     problems = space_problems(directory.root, needed)
+    if directory.sweep_file.exists():
+        problems += other_inputs(read_record(directory.root).sweep.status, found, str(directory.root))
     if problems:
         raise refuse(setting.file, problems)
     return found, needed

@@ -123,11 +123,11 @@ def why_none(record: Record, known: Beside) -> str:
         return f"models are compared example by example for {_WORDS}. Rank by one of these to get it."
     if known.found:
         return ""
+    if trainer.fine_tuning is None:
+        remedy = "Have the trainer write them as docs/trainer-contract.md says to get it."
+        return f"{known.refused[0] if known.refused else 'there are no answers to single examples'}. {remedy}"
     if known.refused:
         return f"{known.refused[0]}. Restore the folder `attempts` of the run to get it."
-    if trainer.fine_tuning is None:
-        remedy = "Have it write them as docs/trainer-contract.md says to get it."
-        return f"the trainer left no answers to single examples. {remedy}"
     return f"no answers to single examples lie beside this record: {_where_they_are(record.sweep)} to get it."
 
 
@@ -136,8 +136,11 @@ def why_some(record: Record, known: Beside) -> str:
     layout = Layout.of(record.sweep)
     wanted = {(e.spec.id.name, evaluation) for e in record.episodes for evaluation in compared_evaluations(e, layout)}
     names = sorted({name for name, _ in wanted - known.found.keys()})
+    if not names:
+        why = "a cut ranked episodes that had no defined score, so they have no answers to single examples there"
+        return f"{why}. Run a sweep whose trainer defines every score to get it."
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    whose = f"of {', '.join(names[:_NAMED])}{more}" if names else "of some episodes"
+    whose = f"of {', '.join(names[:_NAMED])}{more}"
     remedy = "Restore the folder `attempts`, or run the sweep again, to get it."
     return f"{whose} not all answers to single examples are known. {remedy}"
 

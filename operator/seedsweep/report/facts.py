@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from seedsweep.api.episode import BestEvaluation, Episode
 from seedsweep.api.reading.scalars import TooLargeError, resolve
 from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
-from seedsweep.report.words import duration_text, one_line, score_text
+from seedsweep.report.words import counted, duration_text, metric_name, one_line, score_text
 
 _WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
 _WARNINGS = {
@@ -80,14 +80,31 @@ def counting_evaluations(episode: Episode) -> int:
     return len(status.scores)
 
 
+def may_be_result(episode: Episode, evaluation: int) -> bool:
+    """Whether this evaluation can be the result: none of an episode that fell below a floor can."""
+    return evaluation <= counting_evaluations(episode) and outcome_of(episode) != "LostByFloor"
+
+
 def steps_trained(cost: Cost) -> int:
     """All optimizer steps, whatever they were good for."""
     return cost.useful_steps + cost.overshoot_steps + cost.wasted_steps + cost.audit_steps
 
 
-def saved_share(cost: Cost) -> float | None:
-    """Share of the steps of full training that were not taken; negative where interruptions cost more."""
-    return 1 - steps_trained(cost) / cost.full_steps if cost.full_steps else None
+def saved_share(status: SweepStatus) -> float | None:
+    """Share of the steps of full training that were not taken; negative where interruptions cost more.
+
+    None where nothing stops episodes: what failed ones did not train is not saved.
+    """
+    cost = status.cost
+    return 1 - steps_trained(cost) / cost.full_steps if cost.full_steps and status.design != "full" else None
+
+
+def chosen_among(episodes: Sequence[Episode]) -> str:
+    """What the winner's validation score was chosen from; empty where there was nothing to choose."""
+    if len(episodes) > 1:
+        return counted(len(episodes), "episode")
+    scores = sum(score is not None for episode in episodes for score in episode.status.scores)
+    return counted(scores, "evaluation") if scores > 1 else ""
 
 
 class CostLine(NamedTuple):
@@ -143,6 +160,16 @@ def idle_seconds(status: SweepStatus, now: datetime) -> float:
     if suspended is None or suspended.status != "True" or suspended.last_transition_time is None:
         return status.suspended_seconds
     return status.suspended_seconds + (now - datetime.fromisoformat(suspended.last_transition_time)).total_seconds()
+
+
+def accuracy_examples(sweep: SeedSweep, scores: Iterable[float]) -> int | None:
+    """How many validation examples these scores are shares of.
+
+    None where that is not known, or they are none: of another metric, or a trainer's accuracies in percent.
+    """
+    if metric_name(sweep.spec.trainer) != "accuracy" or not all(0 <= score <= 1 for score in scores):
+        return None
+    return (sweep.status or SweepStatus()).validation_examples
 
 
 def beats_constant(best: Best | None, *, maximize: bool) -> bool | None:

@@ -20,6 +20,7 @@ from seedsweep.report.beside import Beside, read_beside
 from seedsweep.report.episodes import episode_rows, rung_titles
 from seedsweep.report.facts import (
     casualties,
+    chosen_among,
     cost_lines,
     full_duration,
     has_test_set,
@@ -48,6 +49,7 @@ from seedsweep.report.statistics.whole import whole_runs
 from seedsweep.report.training import last_losses
 from seedsweep.report.words import (
     NOBODY_BEAT_A_CONSTANT,
+    chance_text,
     counted,
     data_words,
     duration_text,
@@ -134,7 +136,8 @@ def build_report(sweep: SeedSweep, episodes: Sequence[Episode], cuts: Sequence[C
         warnings=warnings(status),
         cost_lines=cost_lines(status.cost),
         tie=tie_words(status.best, episodes) if status.best is not None else "",
-        saved=saved_share(status.cost),
+        saved=saved_share(status),
+        chosen_among=chosen_among(episodes),
         wall=wall_seconds(status),
         full_duration=full_duration(status.cost),
         sweep_yaml=yaml_text(sweep),
@@ -155,7 +158,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (counted, data_words, duration_text, one_line, p_text, score_text, share_text)
+    words = (chance_text, counted, data_words, duration_text, one_line, p_text, score_text, share_text)
     environment.filters.update({function.__name__: function for function in words})
     return environment.get_template("report.html")
 

@@ -56,6 +56,11 @@ def share_text(part: float, whole: float) -> str:
     return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
 
 
+def chance_text(chance: float) -> str:
+    """A chance as draws estimate it: that none of them, or each, came out so does not make it 0 or 100 %."""
+    return share_text(min(max(chance, 0.001), 0.999), 1)
+
+
 def p_text(p: float) -> str:
     """A p-value: three decimals, four of one below 0.001, or two digits of a still smaller one, which is never 0."""
     if p < 1e-300:

@@ -5,7 +5,7 @@ Both estimators take runs to be independent; cells of a grid share seeds, which 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from seedsweep.api.status import Design
 
@@ -27,7 +27,7 @@ def expected_best(scores: Sequence[float], n: int, *, design: Design, maximize: 
     worst_first = _ordered(scores, design, maximize)
     if not 1 <= n <= len(scores):
         raise ValueError(f"n is {n}: give 1 to {len(scores)}, the number of scores")
-    return math.fsum(v * w for v, w in zip(reversed(worst_first), _weights(len(scores), n), strict=False))
+    return _mean(reversed(worst_first), _weights(len(scores), n), worst_first[-1])
 
 
 def plug_in_expected_best(scores: Sequence[float], n: int, *, design: Design, maximize: bool) -> float:
@@ -39,7 +39,8 @@ def plug_in_expected_best(scores: Sequence[float], n: int, *, design: Design, ma
     if n < 1:
         raise ValueError(f"n is {n}: give at least 1")
     many = len(scores)
-    return math.fsum(v * ((i / many) ** n - ((i - 1) / many) ** n) for i, v in enumerate(worst_first, start=1))
+    weights = ((i / many) ** n - ((i - 1) / many) ** n for i in range(1, many + 1))
+    return _mean(worst_first, weights, worst_first[-1])
 
 
 def _ordered(scores: Sequence[float], design: Design, maximize: bool) -> list[float]:
@@ -50,6 +51,11 @@ def _ordered(scores: Sequence[float], design: Design, maximize: bool) -> list[fl
     if not all(map(math.isfinite, scores)):
         raise ValueError("scores must be finite: give a diverged episode its best finite score, or the baseline")
     return sorted(scores, reverse=not maximize)
+
+
+def _mean(values: Iterable[float], weights: Iterable[float], best: float) -> float:
+    """The weighted mean, as the best less what is missing to it: so equal scores give that score to the last digit."""
+    return best - math.fsum((best - value) * weight for value, weight in zip(values, weights, strict=False))
 
 
 def _weights(many: int, n: int) -> Iterator[float]:

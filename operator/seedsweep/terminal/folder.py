@@ -13,17 +13,19 @@ PAIR_TASKS = frozenset({"mrpc", "rte"})
 
 def see_report(directory: Path) -> NextStep:
     """Open the report."""
-    report = shlex.quote(str(directory / REPORT))
+    report = _quoted(directory / REPORT)
     return NextStep("See the verdict, every curve, the cut and the statistics", [f"python -m webbrowser {report}"])
 
 
 def use_winner(directory: Path, sweep: SeedSweep) -> NextStep:
-    """Ask the model in best/ about an input of the kind that it was trained on."""
-    dataset = sweep.spec.trainer.fine_tuning.dataset if sweep.spec.trainer.fine_tuning is not None else None
-    pairs = dataset is not None and (dataset.task in PAIR_TASKS or dataset.columns.text_pair is not None)
+    """Ask the model in best/ about an input of the kind that it was trained on, or look at a custom trainer's files."""
+    if sweep.spec.trainer.fine_tuning is None:
+        return NextStep("See the winner's files, as the trainer stored them", [f"ls {_quoted(directory / 'best')}"])
+    dataset = sweep.spec.trainer.fine_tuning.dataset
+    pairs = dataset.task in PAIR_TASKS or dataset.columns.text_pair is not None
     asked = "{'text': 'a sentence', 'text_pair': 'another'}" if pairs else "'a sentence'"
     # The pipeline returns the value of a regression under this name.
-    meaning = " (`score` is the value)" if dataset is not None and dataset.kind == "regression" else ""
+    meaning = " (`score` is the value)" if dataset.kind == "regression" else ""
     model = f"pipeline('text-classification', {str(directory / 'best')!r}, truncation=True)"
     lines = ["from transformers import pipeline", f"ask = {model}", f"print(ask({asked}))"]
     return NextStep(f"Use the winner in Python{meaning}", lines)
@@ -31,5 +33,9 @@ def use_winner(directory: Path, sweep: SeedSweep) -> NextStep:
 
 def read_card(directory: Path) -> NextStep:
     """Read the winner's scores and how it was chosen."""
-    card = shlex.quote(str(directory / "best" / "README.md"))
+    card = _quoted(directory / "best" / "README.md")
     return NextStep("Read the winner's scores and how it was chosen, and publish that with it", [f"less {card}"])
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

@@ -17,6 +17,7 @@ from seedsweep.report.facts import (
     Casualty,
     beats_constant,
     casualties,
+    chosen_among,
     full_duration,
     lost_score,
     saved_share,
@@ -146,7 +147,9 @@ def _result(
         yield "test", untested
     else:
         extreme = "highest" if sweep.spec.trainer.maximize else "lowest"
-        yield "test", f"no test set: the {extreme} of {len(episodes)} on the data that chose it, so optimistic"
+        chosen = chosen_among(episodes)
+        optimistic = f": the {extreme} of {chosen} on the data that chose it, so optimistic" if chosen else ""
+        yield "test", f"no test set{optimistic}"
     handed_over = status.condition("HandedOver")
     if best.exported is not None:
         yield "copy", best.exported
@@ -186,11 +189,11 @@ def _casualties(lost: Sequence[Casualty]) -> Iterator[tuple[str, str]]:
 
 def _cost(cost: Cost, status: SweepStatus) -> Iterator[tuple[str, str]]:
     trained = steps_trained(cost)
-    saved = saved_share(cost)
+    saved = saved_share(status)
     text = counted(trained, "optimizer step")
-    if cost.full_steps and saved is not None:
+    if cost.full_steps:
         text += f" of {cost.full_steps:,} for training all fully"
-        text += f": {share_text(saved, 1)} saved" if saved > 0 else ""
+        text += f": {share_text(saved, 1)} saved" if saved is not None and saved > 0 else ""
     kinds = (("overshoot", cost.overshoot_steps), ("wasted", cost.wasted_steps), ("audit", cost.audit_steps))
     extra = ", ".join(f"{steps:,} {kind}" for kind, steps in kinds if steps)
     yield "cost", text + (f" ({extra} included)" if extra else "")

@@ -20,4 +20,8 @@ def noise_words(directory: Path, record: Record) -> str:
     if pair is None:
         return ""
     words = f"{pair.words}: p = {p_text(pair.test.p)} on the same {counted(pair.examples, 'example')}"
-    return f"{words}; picked by these scores, so p tends to be too small" if pair.test.told_apart else words
+    return (
+        f"{words}; these scores picked the winner, so its lead tends to be smaller on others"
+        if pair.test.told_apart
+        else words
+    )

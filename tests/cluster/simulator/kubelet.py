@@ -18,6 +18,8 @@ class Ended:
 
     end: End
     message: str
+    failed_before: str | None = None
+    """The init container that failed, so that the trainer's never began."""
 
 
 class Trainers(Protocol):
@@ -76,7 +78,7 @@ class Kubelet:
         ended = await self._trainers.train(pod, told_to_end)
         if ended is None:
             return
-        status = ended_status(pod, ended.end, ended.message, began, datetime.now(UTC))
+        status = ended_status(pod, ended.end, ended.message, began, datetime.now(UTC), ended.failed_before)
         await self._api.patch_status(pod.path, pod.uid, status)
         if ended.end.deleted:
             await self._api.delete(pod.path, pod.uid)

@@ -18,6 +18,15 @@ NO_EPISODE = EpisodeId(-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
+class InitContainer:
+    """One that runs to its end before the trainer's container begins."""
+
+    name: str
+    env: Mapping[str, str]
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """An episode's pod, or a housekeeping pod, which has a task."""
 
@@ -42,6 +51,7 @@ class Pod:
     over: bool
     """It has ended, or was told to."""
     task: HousekeepingTask | None = None
+    before: tuple[InitContainer, ...] = ()
 
     @property
     def path(self) -> str:
@@ -73,7 +83,7 @@ def parse_pod(found: Object) -> Pod | None:
         attempt=int((metadata.get("annotations") or {}).get(ANNOTATION_ATTEMPT, "0")),
         version=int(metadata["resourceVersion"]),
         env=env,
-        command=tuple(expand(part, env) for part in (*container.get("command", ()), *container.get("args", ()))),
+        command=_command(container, env),
         image=container["image"],
         bound=bool(spec.get("nodeName")),
         running=phase == "Running",
@@ -81,7 +91,17 @@ def parse_pod(found: Object) -> Pod | None:
         waits_for=_waits_for(status),
         over=phase in ("Succeeded", "Failed") or metadata.get("deletionTimestamp") is not None,
         task=HousekeepingTask.model_validate_json(task) if task is not None else None,
+        before=tuple(_init_container(c, metadata["uid"]) for c in spec.get("initContainers", ())),
     )
+
+
+def _init_container(container: Object, uid: str) -> InitContainer:
+    env = _environment(container, uid)
+    return InitContainer(container["name"], env, _command(container, env))
+
+
+def _command(container: Object, env: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(expand(part, env) for part in (*container.get("command", ()), *container.get("args", ())))
 
 
 def _environment(container: Object, uid: str) -> dict[str, str]:
@@ -99,8 +119,10 @@ def _waits_for(status: Object) -> str:
     return ""
 
 
-def ended_status(pod: Pod, end: End, message: str, began: datetime, at: datetime) -> Object:
-    """The patch of a pod's status when its container has ended."""
+def ended_status(
+    pod: Pod, end: End, message: str, began: datetime, at: datetime, failed_before: str | None = None
+) -> Object:
+    """The patch of a pod's status when its container has ended, or the init container of the name `failed_before`."""
     state = {
         "exitCode": int(end.exit_code),
         "reason": end.reason,
@@ -112,6 +134,15 @@ def ended_status(pod: Pod, end: End, message: str, began: datetime, at: datetime
         "phase": "Succeeded" if end.exit_code == 0 else "Failed",
         "containerStatuses": [_container(pod, {"terminated": state})],
     }
+    if failed_before is not None:
+        done = {"exitCode": 0, "reason": "Completed", "startedAt": _text(began), "finishedAt": _text(at)}
+        names = [container.name for container in pod.before]
+        names = names[: names.index(failed_before) + 1]
+        status["containerStatuses"] = [_container(pod, {"waiting": {"reason": "PodInitializing"}})]
+        status["initContainerStatuses"] = [
+            {**_container(pod, {"terminated": state if name == failed_before else done}), "name": name}
+            for name in names
+        ]
     if end.pod_reason:
         status["reason"] = end.pod_reason
         status["message"] = "The node was low on resource: memory."

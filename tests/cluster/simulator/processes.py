@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from kubernetes.aio.client.api_client import ApiClient
@@ -11,7 +12,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from cluster.simulator.faults import End
 from cluster.simulator.kubelet import Ended, Kubelet, running
 from cluster.simulator.podapi import PodApi
-from cluster.simulator.pods import Pod
+from cluster.simulator.pods import InitContainer, Pod
 from seedsweep.contract.message import MESSAGE_BYTES
 from seedsweep.contract.protocol import Env
 from seedsweep.kube.objects.names import LABEL_SWEEP
@@ -43,12 +44,15 @@ class TrainerProcesses:
         """See Trainers."""
         work = self._folder / pod.uid
         log, message = work / "log", work / TERMINATION_LOG
-        variables = self._variables(pod, work)
+        variables = self._variables(pod.env, pod.ip, message, work)
         _make_mounts(variables, message)
         launcher, command = self._what_runs(pod)
         if pod.task is not None and self._ending:
             # Else it could free a folder in which an episode's last process still writes.
             await asyncio.wait(self._ending)
+        for container in pod.before:
+            if (failed := await self._run_before(pod, container, work)) is not None:
+                return failed
         process = await launcher.launch(command, variables, log)
         ended, told = asyncio.create_task(process.wait()), asyncio.create_task(told_to_end.wait())
         try:
@@ -65,18 +69,29 @@ class TrainerProcesses:
             told.cancel()
         return _ended(code, message, log)
 
+    async def _run_before(self, pod: Pod, container: InitContainer, work: Path) -> Ended | None:
+        """Run an init container to its end; None where it has succeeded."""
+        log, message = work / f"log-{container.name}", work / f"{TERMINATION_LOG}-{container.name}"
+        message.touch()
+        variables = self._variables(container.env, pod.ip, message, work)
+        ours = container.command[0] == "seedsweep-trainer"
+        command = (*TRAINER, *container.command[1:]) if ours else container.command
+        process = await (self._ours if ours else self._others).launch(command, variables, log)
+        code = await process.wait()
+        return replace(_ended(code, message, log), failed_before=container.name) if code != 0 else None
+
     def _what_runs(self, pod: Pod) -> tuple[Launcher, tuple[str, ...]]:
         if pod.task is not None:
             return self._ours, (*TRAINER, *pod.command[1:])
         return (self._others, pod.command) if pod.command else (self._ours, (*TRAINER, "train"))
 
-    def _variables(self, pod: Pod, work: Path) -> dict[str, str]:
+    def _variables(self, env: Mapping[str, str], ip: str | None, message: Path, work: Path) -> dict[str, str]:
         mounts = ((SCRATCH, work), (STORAGE, self._folder / "storage"))
-        variables = dict(pod.env)
+        variables = dict(env)
         for path, folder in mounts:
             variables = {name: value.replace(path, str(folder)) for name, value in variables.items()}
-        variables[Env.METRICS_HOST] = pod.ip or ""
-        variables[Env.TERMINATION_LOG] = str(work / TERMINATION_LOG)
+        variables[Env.METRICS_HOST] = ip or ""
+        variables[Env.TERMINATION_LOG] = str(message)
         return variables
 
 

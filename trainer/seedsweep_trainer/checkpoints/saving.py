@@ -222,10 +222,13 @@ class Saver:
 
 
 def predictions(part: Part, outputs: np.ndarray, id2label: dict[int, str]) -> str:
-    """CSV with a line per example: its row in the source, its label, and the model's outputs by label."""
+    """CSV with a line per example: its row in the source, its label, and the model's outputs by label.
+
+    A label is the class's name, as those of the outputs are: ids would be taken for classes that are called 0, 1, ...
+    """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["row", "label", *id2label.values()])
     for row, label, values in zip(part.rows.tolist(), part.labels.tolist(), outputs.tolist(), strict=True):
-        writer.writerow([row, label, *values])
+        writer.writerow([row, id2label[label] if isinstance(label, int) else label, *values])
     return table.getvalue()

@@ -1,6 +1,7 @@
 """What in a recipe contradicts itself, whatever its data holds. Reads no data, and imports nothing that is slow."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Literal
 
 from seedsweep.api.finetuning import Columns, Dataset, FineTuning, Metric
@@ -13,6 +14,7 @@ _KINDS: dict[Kind, tuple[str, ...]] = {
     "regression": ("pearson", "spearman", "pearsonAndSpearman", "mse", "loss"),
 }
 LOWER_IS_BETTER = ("mse", "loss")
+_FROM_MINUS_ONE = ("mcc", "pearson", "spearman", "pearsonAndSpearman")
 
 
 def contradictions(config: FineTuning) -> Iterator[str]:
@@ -45,21 +47,24 @@ def _of_dataset(dataset: Dataset) -> Iterator[str]:
         named, drawn = getattr(given, part), getattr(dataset.split, part)
         if named and drawn:
             yield f"dataset.split.{part} {drawn}: {prefix}.{part} {named!r} is given too; keep one of them"
-    yield from _of_test(dataset)
+    yield from _of_one_file(dataset)
 
 
-def _of_test(dataset: Dataset) -> Iterator[str]:
-    """Of a test set that is no other data: its score would say nothing of what the winner does on such."""
+def _of_one_file(dataset: Dataset) -> Iterator[str]:
+    """Of a validation or test set that is no other data: its scores would say nothing of what a model does on such."""
     if dataset.hub is not None:
         files, prefix = dataset.hub.model_dump(include={"train", "validation", "test"}), "dataset.hub"
     else:
         files, prefix = {part: file for part, (file, _) in source_files(dataset).items()}, "dataset"
-    test = files.pop("test", None)
-    for part, purpose in (("train", "trained on"), ("validation", "selected by")):
-        if test is not None and files.get(part) == test:
+    for part, other, purpose in (
+        ("validation", "train", "trained on"),
+        ("test", "train", "trained on"),
+        ("test", "validation", "selected by"),
+    ):
+        if (file := files.get(part)) is not None and files.get(other) == file:
             yield (
-                f"{prefix}.test {test!r} is what episodes are {purpose}, too: name other data, or set some of train "
-                "aside with dataset.split.test"
+                f"{prefix}.{part} {file!r} is what episodes are {purpose}, too: name other data, or set some of train "
+                f"aside with dataset.split.{part}"
             )
 
 
@@ -70,3 +75,19 @@ def _of_metric(metric: Metric, kind: Kind) -> Iterator[str]:
     right = "minimize" if metric.name in LOWER_IS_BETTER else "maximize"
     if metric.goal != right:
         yield f"metric.goal {metric.goal!r} would keep the worst by {metric.name}: say {right!r}"
+    yield from _of_range(metric)
+
+
+def _of_range(metric: Metric) -> Iterator[str]:
+    """Of limits that the metric has not: a score outside would be refused, and error reductions would be wrong."""
+    least = "-1" if metric.name in _FROM_MINUS_ONE else "0"
+    limits = {"min": least, "max": None if metric.name in LOWER_IS_BETTER else "1"}
+    for name, right in limits.items():
+        given = getattr(metric.range, name, None)
+        if given is None or (right is not None and Decimal(given) == Decimal(right)):
+            continue
+        if right is None:
+            yield f"metric.range.{name} {given!r}: {metric.name} has no highest value: remove it"
+        else:
+            which = "lowest" if name == "min" else "highest"
+            yield f"metric.range.{name} {given!r} is not the {which} value of {metric.name}: say {right!r}"

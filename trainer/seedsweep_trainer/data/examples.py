@@ -108,7 +108,7 @@ def _matching(table: Table, where: dict[str, str]) -> np.ndarray:
 
 def _texts(table: Table, column: str, field: str, rows: np.ndarray) -> list[str]:
     texts = table.strings(column, field, rows)
-    if empty := [int(row) for text, row in zip(texts, rows, strict=True) if not text]:
+    if empty := [int(row) for text, row in zip(texts, rows, strict=True) if not (text and text.strip())]:
         raise ConfigurationError(f"{field} {column!r}: " + table.rows.lacking(empty, "text"))
     return [text for text in texts if text]
 

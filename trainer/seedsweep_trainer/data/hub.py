@@ -28,7 +28,8 @@ def hub_failure(what: str, error: BaseException, offline: str) -> Exception | No
     """
     for cause in _causes(error):
         if isinstance(cause, OfflineModeIsEnabled) or (
-            isinstance(cause, LocalEntryNotFoundError) and is_offline_mode()
+            # `datasets` raises the latter without having asked.
+            isinstance(cause, LocalEntryNotFoundError | ConnectionError) and is_offline_mode()
         ):
             return ConfigurationError(
                 f"{what} is not in the hub's cache on this machine, and HF_HUB_OFFLINE forbids to ask the hub: "

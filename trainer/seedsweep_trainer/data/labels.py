@@ -19,6 +19,9 @@ COARSEST = 0.01
 NO_VALUES = {"na", "n/a", "<na>", "none", "null", "nil", "nat", "?", "-"}
 """In lower case, what stands for a missing value among numbers."""
 
+_MINUS = "\N{MINUS SIGN}"
+"""What typesetting makes of a hyphen before a number, beside dashes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Classes:
@@ -32,8 +35,8 @@ class Classes:
 
 
 def class_values(labels: list[str | None], rows: np.ndarray, table: Table) -> list[str]:
-    """The classes among the labels of train: by size where all are whole numbers (a rating of 10 comes after 9), else
-    by letter. Raises ConfigurationError for two that look alike, and for numbers that are none."""
+    """The classes among the labels of train: by size where all are numbers (a rating of 10 comes after 9), else by
+    letter. Raises ConfigurationError for two that look alike, and for numbers that are none."""
     first: dict[str, int] = {}
     for label, row in zip(labels, rows, strict=True):
         if label and label.strip():
@@ -47,17 +50,18 @@ def class_values(labels: list[str | None], rows: np.ndarray, table: Table) -> li
         )
     alike: dict[str | float, str] = {}
     for label in first:
-        other = alike.setdefault(numbers.get(label, _looks(label)), label)
+        looks = _looks(label)
+        number = _as_number(looks)
+        other = alike.setdefault(looks if number is None else number, label)
         if other != label:
             one, two = table.rows.numbers([first[other], first[label]])
             raise ConfigurationError(
                 f"dataset.columns.label: {other!r} (row {one}) and {label!r} (row {two}) of {table.rows.source} "
                 "look alike: write one class in one way, or list both in dataset.labels if they are two"
             )
-    try:
-        return sorted(first, key=lambda label: (int(label), label))
-    except ValueError:
-        return sorted(first)
+    if first.keys() == numbers.keys():
+        return sorted(first, key=lambda label: (numbers[label], label))
+    return sorted(first)
 
 
 def _as_number(text: str) -> float | None:
@@ -75,7 +79,8 @@ def _is_no_value(label: str, number: float | None) -> bool:
 def _looks(label: str) -> str:
     """A label without what the eye passes over: blanks, case, characters of no width, and forms of one character."""
     visible = "".join(c for c in unicodedata.normalize("NFKC", label) if unicodedata.category(c) != "Cf")
-    return " ".join(visible.casefold().split())
+    plain = "".join("-" if c == _MINUS or unicodedata.category(c) == "Pd" else c for c in visible)
+    return " ".join(plain.casefold().split())
 
 
 def _is_finite(number: float) -> bool:

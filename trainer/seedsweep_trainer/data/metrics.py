@@ -33,12 +33,22 @@ def check_positive(metric: Metric, positive: int | None) -> None:
         )
 
 
-def check_labels(metric: Metric, labels: np.ndarray) -> None:
-    """Raise ConfigurationError where every score over these validation labels would be undefined."""
+def check_labels(metric: Metric, labels: np.ndarray, positive: int | None) -> None:
+    """Raise ConfigurationError where these validation labels would make every score undefined, or 0 by convention."""
     if metric.name in _CORRELATIONS and len(np.unique(labels)) < 2:
         raise ConfigurationError(
             f"metric.name {metric.name!r}: all {len(labels)} validation labels are {labels[0]:g}, and a correlation "
             "with a constant is undefined; give validation examples that differ, or use mse"
+        )
+    if metric.name == "mcc" and len(np.unique(labels)) < 2:
+        raise ConfigurationError(
+            f"metric.name 'mcc': all {len(labels)} validation examples are of one class, so that every model would "
+            "score 0; give validation examples of several classes, or use accuracy"
+        )
+    if metric.name == "f1" and not (labels == positive).any():
+        raise ConfigurationError(
+            f"metric.name 'f1': none of {len(labels)} validation examples is of the class that it is about, so that "
+            "every model would score 0; give some, name another class in dataset.positiveLabel, or use accuracy"
         )
 
 
@@ -124,7 +134,8 @@ def interval(
     """Confidence interval of `score` over draws of n examples; it says nothing about other seeds.
 
     Accuracy: Wilson 1927. Others: percentile bootstrap over examples (Efron 1979), always with the same resamples.
-    (NaN, NaN) where the score is undefined or, but for accuracy, there is one example only.
+    (NaN, NaN) where the score is undefined or, but for accuracy, where there is one example only or every resample
+    scores the same, as those of answers that are all right do: that tells nothing of other examples.
     """
     from scipy.stats import binomtest, bootstrap
 
@@ -144,7 +155,8 @@ def interval(
         method="percentile",
         rng=np.random.default_rng(0),
     )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    low, high = map(float, result.confidence_interval)
+    return (low, high) if low < high else (math.nan, math.nan)
 
 
 def _loss(outputs: np.ndarray, labels: np.ndarray) -> float:

@@ -4,6 +4,7 @@ Nothing is cached, so a read-only home is enough. `hub_data` reads data sets of 
 """
 
 import csv
+import math
 import re
 import tempfile
 import warnings
@@ -32,6 +33,9 @@ HIDDEN_LABEL = "-1"
 _PLAIN_TYPES = re.compile(r"((large_)?(string|binary)|(string|binary)_view)|u?int\d+|float\d+|bool|decimal\d+\(.+\)")
 _VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 """What polars writes for text, and arrow can hardly compute with."""
+_INEXACT = 2**53
+"""From which on not every whole number is a float: what reads JSON rounds those of more than 64 bits, or among
+fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Table:
             if values.type == pa.float16():
                 values = values.cast(pa.float32())
             values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+            if self._is_json and (pc.max(pc.abs(values)).as_py() or 0) >= _INEXACT:
+                return self._mixed(column, field, rows)
         try:
             texts: list[str | None] = values.cast(pa.large_string()).to_pylist()
         except ValueError:
@@ -83,7 +89,7 @@ class Table:
         return texts
 
     def _mixed(self, column: str, field: str, rows: np.ndarray | None) -> list[str | None]:
-        """A column of no plain type as text, if all it holds beside text is nothing, like NaN in JSON.
+        """A column of no plain type as text, if it holds texts or numbers and beside them nothing, like NaN in JSON.
 
         Raises ConfigurationError with what else it holds.
         """
@@ -92,9 +98,9 @@ class Table:
         for row, value in enumerate(values):
             if value is not None and value == value:
                 kinds.setdefault(KINDS.get(type(value).__name__, type(value).__name__), row)
-        if list(kinds) == [KINDS["str"]]:
+        if list(kinds) in ([KINDS["str"]], [KINDS["int"]]):
             chosen = range(len(values)) if rows is None else rows
-            return [value if isinstance(value := values[int(row)], str) else None for row in chosen]
+            return [_as_text(values[int(row)]) for row in chosen]
         if len(kinds) > 1:
             numbers = self.rows.numbers(list(kinds.values()))
             shown = ", ".join(f"{kind} in row {number}" for kind, number in zip(kinds, numbers, strict=True))
@@ -110,12 +116,17 @@ class Table:
 
     def _written(self, column: str) -> Sequence[Any]:
         """The values of a column as the file has them: what reads JSON takes texts for numbers and dates."""
-        if self.path is not None and self.path.suffix.lower() in (".json", ".jsonl"):
+        if self._is_json:
+            assert self.path is not None
             with suppress(ValueError, AttributeError):
                 values = [row.values.get(column) for row in read_rows(self.path)]
                 if len(values) == len(self.data):
                     return values
         return self.data[column]  # type: ignore[no-any-return]
+
+    @property
+    def _is_json(self) -> bool:
+        return self.path is not None and self.path.suffix.lower() in (".json", ".jsonl")
 
     def class_names(self, column: str) -> list[str] | None:
         """The class names that the data set itself declares for `column`, in the order of their ids."""
@@ -225,6 +236,12 @@ def _header(path: Path, layout: dict[str, Any]) -> list[str]:
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"column {repeated[0]!r} appears more than once")
     return names
+
+
+def _as_text(value: str | float | None) -> str | None:
+    if isinstance(value, float):
+        return None if math.isnan(value) else str(pa.scalar(value).cast(pa.string()))
+    return None if value is None else str(value)
 
 
 def _first_broken(values: pa.ChunkedArray, rows: np.ndarray | None) -> int:

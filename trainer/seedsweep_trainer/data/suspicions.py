@@ -1,11 +1,11 @@
-"""What looks like a mistake in a column of labels: texts in it, or a label that was mistyped.
+"""What looks like a mistake in a column of labels: texts in it, a label that was mistyped, or one that is missing.
 
 Imports nothing that is slow.
 """
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _MANY = 50
 """Up to so many classes, a class may have a single example: somebody tries to learn from few."""
@@ -19,6 +19,8 @@ _LETTERS, _LONG = 4, 8
 _ALIKE = 0.9
 _COMPARED = 1_000
 """Classes at most: each rare one is compared with each frequent one."""
+_NO_VALUE = ("nan", "NaN", "NaT", "<NA>", "NA", "N/A", "None", "null", "NULL", "#N/A")
+"""What programs write where there is no value."""
 
 
 def hold_texts(classes: int, examples: int) -> bool:
@@ -44,6 +46,11 @@ def typing_errors(sizes: Mapping[str, int]) -> dict[str, str]:
             if meant is not None:
                 found[label] = meant
     return found
+
+
+def missing_values(labels: Iterable[str]) -> list[str]:
+    """The labels that probably stand for none."""
+    return [label for label in labels if label.strip() in _NO_VALUE]
 
 
 def _is_one_slip(one: str, other: str) -> bool:

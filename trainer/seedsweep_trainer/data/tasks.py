@@ -114,7 +114,7 @@ def load_task(config: FineTuning, tokenizer: PreTrainedTokenizerBase) -> TaskDat
     parts = {name: tokenise(examples, tokenizer, config.dataset.max_length) for name, examples in loaded.parts.items()}
     names = classes.names if classes else (config.dataset.columns.label,)
     train, validation = parts["train"], parts["validation"]
-    check_labels(metric, validation.labels)
+    check_labels(metric, validation.labels, positive)
     return TaskData(
         train=train,
         validation=validation,

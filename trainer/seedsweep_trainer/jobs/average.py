@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -20,7 +20,7 @@ from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Average
 from seedsweep.contract.message import MAX_REASON, as_published
 from seedsweep_trainer.checkpoints.attempt_folder import WEIGHTS
-from seedsweep_trainer.errors import StorageError
+from seedsweep_trainer.errors import ConfigurationError, StorageError
 from seedsweep_trainer.model.averaging import NotAveragedError, Weights, average
 from seedsweep_trainer.storage.folders import BEST_FACTS, BrokenFolderError, Stored, take_out_best
 from seedsweep_trainer.storage.location import join, open_folders
@@ -43,20 +43,35 @@ class Survivors:
 
 
 def read_survivors(members: Path, episodes: Path) -> Survivors:
-    """Those that a file lists as JSON, with their folders on this machine."""
-    listed = TypeAdapter(list[Member]).validate_json(members.read_bytes())
+    """Those that a file lists as JSON, with their folders on this machine; raises ConfigurationError."""
+    try:
+        listed = TypeAdapter(list[Member]).validate_json(members.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        raise ConfigurationError(
+            f"--average {members}: there is no list of survivors as JSON; give each with episode, evaluation and score"
+        ) from None
     return Survivors(listed, str(episodes))
 
 
 def average_of(survivors: Survivors, best: Path) -> dict[str, torch.Tensor]:
     """The mean of the survivors' best weights; `best` is the winner's folder. Raises NotAveragedError."""
-    winner = json.loads((best / BEST_FACTS).read_text())
-    return average({member.episode: partial(_opened, survivors, member, winner) for member in survivors.members})
+    return average({member.episode: partial(_opened, survivors, member, best) for member in survivors.members})
 
 
 @contextmanager
-def _opened(survivors: Survivors, member: Member, winner: Mapping[str, object]) -> Iterator[Weights]:
+def _opened(survivors: Survivors, member: Member, winner: Path) -> Iterator[Weights]:
+    with opened_best(survivors, member, winner) as folder:
+        yield load_file(folder / WEIGHTS)
+
+
+@contextmanager
+def opened_best(survivors: Survivors, member: Member, winner: Path) -> Iterator[Path]:
+    """The folder of a member's best weights, to read; `winner` is the winner's. Raises NotAveragedError.
+
+    What the caller cannot read in it counts as damaged, or as a storage that fails.
+    """
     name = member.episode
+    facts_of_winner = json.loads((winner / BEST_FACTS).read_text())
     try:
         folders = open_folders(join(survivors.storage, name), survivors.work)
         best = take_out_best(folders, Stored(member.evaluation, member.score))
@@ -64,9 +79,9 @@ def _opened(survivors: Survivors, member: Member, winner: Mapping[str, object]) 
             raise NotAveragedError(f"no weights of evaluation {member.evaluation} of {name} are stored")
         with folders.opened(best) as folder:
             facts = json.loads((folder / BEST_FACTS).read_text())
-            if different := [words for fact, words in _SAME.items() if facts.get(fact) != winner.get(fact)]:
+            if different := [words for fact, words in _SAME.items() if facts.get(fact) != facts_of_winner.get(fact)]:
                 raise NotAveragedError(f"{name} was trained with other {' and '.join(different)} than the winner")
-            yield load_file(folder / WEIGHTS)
+            yield folder
     except (BrokenFolderError, SafetensorError) as error:
         raise NotAveragedError(f"the weights of {name} are damaged: {error}") from error
     except (OSError, StorageError) as error:

@@ -3,10 +3,22 @@
 import shutil
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from seedsweep.api.sweep import Export, Hub
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.storage.durable import MANIFEST, digests, whole_folder
 from seedsweep_trainer.storage.location import local_path
+
+
+def parse_export(text: str) -> Export:
+    """Parse JSON of `spec.export`; raises ConfigurationError."""
+    try:
+        return Export.model_validate_json(text)
+    except ValidationError:
+        raise ConfigurationError(
+            f"--to {text!r} is not spec.export as JSON: give a uri or a hub, such as " + '{"uri": "/models/winner"}'
+        ) from None
 
 
 def export(folder: Path, to: Export) -> str:

@@ -28,13 +28,10 @@ from seedsweep_trainer.model.averaging import NotAveragedError
 from seedsweep_trainer.model.loading import load_model_config
 from seedsweep_trainer.model.pretrained import load_tokenizer
 from seedsweep_trainer.storage.durable import broken, whole_folder
-from seedsweep_trainer.storage.folders import BEST_FACTS
+from seedsweep_trainer.storage.folders import AVERAGE, BEST_FACTS, MODEL_CARD, TEST_SCORE
 from seedsweep_trainer.training.evaluation import Evaluation
 
-TEST_SCORE = "test.json"
-AVERAGE = "average.json"
 TEST_PREDICTIONS = "test-predictions.csv"
-MODEL_CARD = "README.md"
 _CONFIDENCE = 0.95
 
 log = logging.getLogger(__name__)

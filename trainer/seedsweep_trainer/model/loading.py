@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from seedsweep_trainer.model.pretrained import load_architecture, refuse_model
 # Progress bars would fill the log, and what is newly initialised is known and recorded.
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+
+_NUMBER = re.compile(r"\.\d+(?=\.)")
+"""Of a layer, in the name of a parameter."""
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +149,12 @@ def _fresh_tensors(model: PreTrainedModel, missing: set[str], mismatched: set[st
             f"model {config.model!r} lacks most weights of {type(model).__name__}: "
             "give a checkpoint of the architecture that its config.json names"
         )
+    if holes := _holes(body, lacking):
+        more = f" and {len(holes) - 1:,} more" if len(holes) > 1 else ""
+        raise ConfigurationError(
+            f"model {config.model!r}: its weights lack {holes[0]}{more}, which other layers have: they are not whole, "
+            "or its config.json has more layers; use the files that were saved together"
+        )
     if config.head == "keep" and (absent := sorted(lacking.intersection(head))):
         raise ConfigurationError(
             f"head 'keep': model {config.model!r} has no {', '.join(absent)} of the right size for "
@@ -154,6 +164,12 @@ def _fresh_tensors(model: PreTrainedModel, missing: set[str], mismatched: set[st
     if config.head == "reinit":
         fresh |= _output_layer(model, head)
     return [name for name in names if name in fresh]
+
+
+def _holes(body: list[str], lacking: set[str]) -> list[str]:
+    """Parameters that the checkpoint lacks in some layers and has in others: no new part of the model is like that."""
+    brought = {_NUMBER.sub(".*", name) for name in body if name not in lacking}
+    return [name for name in body if name in lacking and "*" in (kind := _NUMBER.sub(".*", name)) and kind in brought]
 
 
 def _named(names: list[str], prefixes: Sequence[str]) -> set[str]:

@@ -6,7 +6,9 @@ curve is in each, so that `train(resume_from_checkpoint=...)` publishes it at on
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +17,38 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from seedsweep.contract.message import Outcome
-from seedsweep.contract.protocol import Env
+from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporting.attempt import asked_metric
+from seedsweep_trainer.reporting.best_weights import WriteWeights
 from seedsweep_trainer.reporting.reporter import Reporter
 
 _RESUMING_LEVELS = ("L2", "L3")
 
 
 class SeedSweepCallback(TrainerCallback):
-    """Publishes every evaluation of a training, and stops it after the asked one."""
+    """Publishes every evaluation of a training, and stops it after the asked one.
 
-    def __init__(self, *, level: str = "L1") -> None:
-        """`level` is L2 for a script that resumes from the newest checkpoint in SEEDSWEEP_CHECKPOINT_DIR."""
+    What a person has to change raises ConfigurationError; in a sweep it ends the process with exit code 78, so that it
+    is not tried again.
+    """
+
+    def __init__(self, *, level: str = "L1", weights: bool = False) -> None:
+        """`level` is L2 for a script that resumes from the newest checkpoint in SEEDSWEEP_CHECKPOINT_DIR.
+
+        With `weights`, the model and its processing class are stored with `save_pretrained` at each evaluation that is
+        the best so far, for a sweep with spec.trainer.weights. Only a model that one process holds whole can be stored.
+        """
         self._reporter = Reporter.from_env(level=level)
         self._level = level
+        self._weights = weights
         self._training = False
         self._evaluated_at = 0
         """Step of the last evaluation that was reported."""
+        self._due_at = 0
+        """Step after which the `Trainer` itself evaluates."""
+        self._score: float | None = None
+        """Of that evaluation; None where another attempt made it."""
         self._saved_at = 0
         """Step of the last checkpoint."""
         self._diverged = False
@@ -41,6 +57,17 @@ class SeedSweepCallback(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
         """Declare the training, and what it resumes; raises ConfigurationError where nothing can be reported."""
+        with self._refusing():
+            self._begin(args, state)
+
+    def _begin(self, args: TrainingArguments, state: TrainerState) -> None:
+        if reported := len(self._reporter.message.scores):
+            raise ConfigurationError(
+                f"a training begins after another has reported {reported} evaluations, as a second train() does, or "
+                "auto_find_batch_size when memory runs out: give the callback to one training only, and set "
+                "per_device_train_batch_size to what fits"
+            )
+        _metric(args)
         _check_direction(args)
         if self._level in _RESUMING_LEVELS:
             _check_saving(args)
@@ -58,15 +85,17 @@ class SeedSweepCallback(TrainerCallback):
                 scores=[_number(entry, _metric(args)) for entry in past],
                 losses=None if None in losses else losses,  # type: ignore[arg-type]
             )
-        self._evaluated_at = state.global_step if past else 0
+        self._evaluated_at = self._due_at = state.global_step if past else 0
         self._training = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any) -> None:
         """Stop a training that has diverged before it is evaluated."""
+        self._note_due(state, control)
         self._check_weights(control, about)
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any) -> None:
         """The same; and save at the asked evaluation, if that has not been done."""
+        self._note_due(state, control)
         self._check_weights(control, about)
         if self._reporter.should_stop and _outlives_attempt(args) and self._saved_at != state.global_step:
             control.should_save = True
@@ -80,15 +109,21 @@ class SeedSweepCallback(TrainerCallback):
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any) -> None:
         """Publish an evaluation of the training; others, before its first step or after it, are the script's own.
 
-        Of several evaluation sets, the one that holds `metric_for_best_model` counts.
+        Of several evaluation sets, the one that holds `metric_for_best_model` counts. Raises ConfigurationError for a
+        second evaluation of it after the same step, or one that is not due.
         """
         metrics = about["metrics"]
-        if not self._training or state.global_step in (0, self._evaluated_at) or _metric(args) not in metrics:
+        if not self._training or state.global_step == 0 or _metric(args) not in metrics:
             # The Trainer itself refuses to go on where no set of an evaluation holds it.
             return
-        score = _number(metrics, _metric(args))
-        self._reporter.evaluated(step=state.global_step, score=score, loss=_loss(metrics, _metric(args)))
-        self._evaluated_at = state.global_step
+        with self._refusing():
+            score, loss = _number(metrics, _metric(args)), _loss(metrics, _metric(args))
+            if self._is_told(args, state, score):
+                return
+            _check_metric(args, metrics)
+            write = _writer(about) if self._weights else None
+            self._reporter.evaluated(step=state.global_step, score=score, loss=loss, weights=write)
+        self._score, self._evaluated_at = score, state.global_step
         if self._reporter.should_stop:
             control.should_training_stop = True
             control.should_save |= _outlives_attempt(args)
@@ -123,12 +158,50 @@ class SeedSweepCallback(TrainerCallback):
             return Outcome.DONE, f"the training chose to end after evaluation {done} of {planned}"
         return Outcome.INTERRUPTED, f"the training was ended at step {state.global_step}, between two evaluations"
 
+    def _note_due(self, state: TrainerState, control: TrainerControl) -> None:
+        if control.should_evaluate:
+            self._due_at = state.global_step
+
+    def _is_told(self, args: TrainingArguments, state: TrainerState, score: float) -> bool:
+        """Whether this is the evaluation that was reported; raises ConfigurationError where it is another."""
+        is_told, before = state.global_step == self._evaluated_at, self._score
+        is_same = before is None or score == before or (math.isnan(score) and math.isnan(before))
+        if state.global_step != self._due_at or (is_told and not is_same):
+            raise ConfigurationError(
+                f"{_metric(args)} was evaluated after step {state.global_step} beside what eval_strategy asks for, so "
+                "that it is open which score counts: give other evaluations a metric_key_prefix of their own"
+            )
+        return is_told
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """In a sweep, a ConfigurationError ends the process with the exit code that is never tried again."""
+        try:
+            yield
+        except ConfigurationError as error:
+            if Env.CONTRACT not in os.environ:
+                raise
+            print(f"seedsweep: {error}", file=sys.stderr, flush=True)
+            self._reporter.finish(Outcome.FAILED, str(error))
+            raise SystemExit(ExitCode.BAD_CONFIGURATION) from error
+
     def _check_weights(self, control: TrainerControl, about: Mapping[str, Any]) -> None:
         # Looking at every weight takes as long as part of a step: only where an evaluation comes next.
         if self._training and control.should_evaluate and not _all_finite(about["model"]):
             self._diverged = True
             control.should_evaluate = control.should_save = False
             control.should_training_stop = True
+
+
+def _writer(about: Mapping[str, Any]) -> WriteWeights:
+    """What writes the model as `from_pretrained` loads it."""
+
+    def write(folder: Path) -> None:
+        for part in (about["model"], about.get("processing_class")):
+            if part is not None:
+                part.save_pretrained(folder)
+
+    return write
 
 
 def _all_finite(model: torch.nn.Module) -> bool:
@@ -151,6 +224,16 @@ def _check_direction(args: TrainingArguments) -> None:
                 f"greater_is_better is {args.greater_is_better}, but the sweep's metric.goal is {metric.goal!r}: "
                 "correct the one that is wrong"
             )
+
+
+def _check_metric(args: TrainingArguments, metrics: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError where the sweep ranks by another metric, which the script computes as well."""
+    asked = asked_metric(os.environ)
+    if asked is not None and _metric(args) != (theirs := f"eval_{asked.name}") and theirs in metrics:
+        raise ConfigurationError(
+            f"metric_for_best_model is {args.metric_for_best_model!r}, but the sweep's metric.name is {asked.name!r}, "
+            "which compute_metrics returns as well: name the same metric in both"
+        )
 
 
 def _check_saving(args: TrainingArguments) -> None:
@@ -180,6 +263,7 @@ def _outlives_attempt(args: TrainingArguments) -> bool:
 
 
 def _metric(args: TrainingArguments) -> str:
+    """The score's name among the metrics; raises ConfigurationError where the script names none."""
     if args.metric_for_best_model is None:
         raise ConfigurationError("metric_for_best_model is None: name the metric that the sweep ranks episodes by")
     return f"eval_{args.metric_for_best_model.removeprefix('eval_')}"
@@ -216,5 +300,12 @@ def _planned_evaluations(args: TrainingArguments, state: TrainerState) -> int:
         every = state.eval_steps
         return sum(step >= args.eval_delay for step in {*range(every, state.max_steps + 1, every), state.max_steps})
     if args.eval_strategy == IntervalStrategy.EPOCH:
-        return sum(epoch >= args.eval_delay for epoch in range(1, math.ceil(state.num_train_epochs) + 1))
+        epochs = math.ceil(state.num_train_epochs)
+        if epochs >= sys.maxsize:
+            # What the Trainer takes where data has no length.
+            raise ConfigurationError(
+                "eval_strategy 'epoch' leaves open how often a training of max_steps on data without a length is "
+                "evaluated: set it to 'steps'"
+            )
+        return sum(epoch >= args.eval_delay for epoch in range(1, epochs + 1))
     raise ConfigurationError("eval_strategy is 'no': set it to 'steps' or 'epoch', a sweep needs scores")

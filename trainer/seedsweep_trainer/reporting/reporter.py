@@ -35,6 +35,7 @@ from seedsweep.contract.protocol import (
 )
 from seedsweep_trainer.errors import ConfigurationError, PortTakenError
 from seedsweep_trainer.reporting.attempt import asked_metric, required, whole_number
+from seedsweep_trainer.reporting.best_weights import BestWeights, WriteWeights
 from seedsweep_trainer.reporting.exposition import Measured, families
 from seedsweep_trainer.reporting.outlets import Outlets
 
@@ -65,6 +66,7 @@ class Reporter(Collector):
         self._lock = threading.Lock()
         self._note = ""
         self._limits = Limits()
+        self._best_weights: BestWeights | None = None
         self._evaluated_at: int | None = None
         """Optimizer steps done at the last evaluation."""
 
@@ -77,7 +79,9 @@ class Reporter(Collector):
         another attempt may find it free, or gets another.
         """
         stop_after = environ.get(Env.STOP_AFTER)
-        if Env.CONTRACT not in environ or environ.get("RANK", "0") != "0":
+        # A score command has no attempt to report.
+        told = Env.CONTRACT in environ and Env.SCORE_FILE not in environ and environ.get("RANK", "0") == "0"
+        if not told:
             return cls(stop_after=int(stop_after) if stop_after else None)
         outlets = Outlets.from_env(environ)
         info = TrainerInfo(environ.get(Env.EPISODE, ""), environ.get(Env.ATTEMPT_UID, ""), level=level)
@@ -86,6 +90,7 @@ class Reporter(Collector):
             _check_contract(environ)
             reporter._stop_after = whole_number(stop_after, Env.STOP_AFTER) if stop_after else None
             reporter._limits = Limits.of(asked_metric(environ))
+            reporter._best_weights = BestWeights.from_env(environ)
             reporter._serve(environ)
         except (ConfigurationError, PortTakenError) as error:
             print(f"seedsweep: {error}", file=sys.stderr, flush=True)
@@ -158,11 +163,17 @@ class Reporter(Collector):
         """Tell people, by the fields of Measured, how training goes; no decision rests on it."""
         self._measured = replace(self._measured, **values)
 
-    def evaluated(self, *, step: int, score: float, loss: float | None = None) -> None:
+    def evaluated(
+        self, *, step: int, score: float, loss: float | None = None, weights: WriteWeights | None = None
+    ) -> None:
         """Publish the next evaluation: NaN is an undefined score; a loss with every evaluation or with none.
 
+        `weights` writes the model's files into an empty folder. If this evaluation is the best so far and there is a
+        storage, it is called, and the files are durable before the score is published. Give it with every evaluation.
+
         Raises ValueError where `planned` was not called, for more evaluations than planned, for a second score after
-        the same step, or for a missing loss.
+        the same step, for a missing loss, or for weights in subfolders. Raises ConfigurationError, OSError or
+        StorageError where the weights cannot be stored.
         """
         seen = self._message
         if len(seen.scores) >= seen.evaluations_planned:
@@ -182,6 +193,9 @@ class Reporter(Collector):
         scores = (*seen.scores, published(score, "evaluated(score=)"))
         if (excess := self._limits.excess(scores)) is not None:
             raise ValueError(excess)
+        if weights is not None and self._best_weights is not None:
+            data = {"data": seen.info.data} if seen.info.data else {}
+            self._best_weights.keep(scores, weights, {"step": done, **data})
         self._tell(steps_done=done, scores=scores, losses=losses)
         self._evaluated_at = done
 

@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from seedsweep.api.episode import BestEvaluation
+from seedsweep.contract.message import as_published
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.storage.durable import broken, is_partial, link_folder, make_folder, subfolders
 
 BEST = "best"
 BEST_FACTS = "best.json"
+TEST_SCORE, AVERAGE, MODEL_CARD = "test.json", "average.json", "README.md"
+"""What a hand-over writes beside the weights."""
 _CHECKPOINT = re.compile(r"evaluation-\d+-step-(\d+)")
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -105,6 +108,9 @@ class Folders(Protocol):
     def remove(self, kept: FolderId) -> None:
         """Remove a folder; none is fine."""
 
+    def keep_only(self, kept: FolderId) -> None:
+        """Remove all that this folder's attempt has left beside it, the files of a trainer of one's own included."""
+
     def remove_owner(self, owner: str) -> None:
         """Remove all that an attempt has left."""
 
@@ -182,6 +188,16 @@ class LocalFolders:
         """See Folders."""
         shutil.rmtree(self._path(kept), ignore_errors=True)
 
+    def keep_only(self, kept: FolderId) -> None:
+        """See Folders."""
+        for entry in self._root.joinpath(kept.owner).iterdir():
+            if entry.name == kept.name:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
     def remove_owner(self, owner: str) -> None:
         """See Folders."""
         shutil.rmtree(self._root / owner, ignore_errors=True)
@@ -237,9 +253,7 @@ def keep_best_only(folders: Folders, wanted: Stored) -> bool:
         return False
     for owner in folders.owners() - {best.owner}:
         folders.remove_owner(owner)
-    for kept in folders.listed():
-        if kept != best:
-            folders.remove(kept)
+    folders.keep_only(best)
     return True
 
 
@@ -257,7 +271,7 @@ def _first_of(wanted: Stored, folders: Folders, best: Iterable[FolderId]) -> Fol
 def _stored(folders: Folders, kept: FolderId) -> Stored | None:
     try:
         facts = json.loads(folders.read(kept, BEST_FACTS))
-        return Stored(int(facts["evaluation"]), float(facts["score"]))
+        return Stored(int(facts["evaluation"]), as_published(float(facts["score"])))
     except (BrokenFolderError, ValueError, KeyError, TypeError):
         return None
 

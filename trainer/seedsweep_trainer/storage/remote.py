@@ -146,6 +146,16 @@ class RemoteFolders:
         if doomed is not None:
             self._remove_objects(kept.owner, doomed.objects, manifests.values())
 
+    def keep_only(self, kept: FolderId) -> None:
+        """See Folders."""
+        for other in self.listed():
+            if other.owner == kept.owner and other != kept:
+                self.remove(other)
+        ours = (_path(kept), f"{kept.owner}/{_OBJECTS}/")
+        for path in self._place.find():
+            if path.startswith(f"{kept.owner}/") and not path.startswith(ours):
+                self._place.remove(path)
+
     def remove_owner(self, owner: str) -> None:
         """See Folders."""
         # First what makes folders of the objects.

@@ -229,7 +229,7 @@ def _cross_problems(document: dict[str, Any]) -> list[Problem]:
     if (stopping is None) == (spec.get("earlyStopping") is None) and (budget is None) == (spec.get("budget") is None):
         problems += check_budget(budget, seeds, stopping)
         if spec.get("result") == "average" and fine_tuning is not None:
-            problems += check_result(seeds, stopping, budget, fine_tuning)
+            problems += check_result(seeds, stopping, budget, scored=True)
     return problems
 
 

@@ -117,8 +117,9 @@ _TOGETHER = (
         "earlyStopping.floor",
     ),
     Rule(
-        f"{_NO_AVERAGE} || has({_TUNING})",
-        "an average needs the weights that spec.trainer.fineTuning stores, and this is another trainer: use winner",
+        f"{_NO_AVERAGE} || has({_TUNING}) || (has(self.trainer.weights) && has(self.trainer.weights.scoreCommand)"
+        " && size(self.trainer.weights.scoreCommand) > 0)",
+        "needs fineTuning, or a trainer of one's own with weights.scoreCommand: add that, or use winner",
         "result",
     ),
     Rule(
@@ -207,10 +208,16 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         Rule(
             "!has(self.fineTuning) || ((!has(self.command) || size(self.command) == 0)"
             " && (!has(self.args) || size(self.args) == 0) && !has(self.config) && !has(self.metric)"
-            " && !has(self.evaluations)"
+            " && !has(self.evaluations) && !has(self.weights)"
             " && (!has(self.gauges) || (!has(self.gauges.score) && !has(self.gauges.progress))))",
-            "fineTuning is our own trainer: remove command, args, config, evaluations, gauges and metric (which goes "
-            "inside fineTuning), or remove fineTuning",
+            "fineTuning is our own trainer: remove command, args, config, evaluations, weights, gauges and metric "
+            "(which goes inside fineTuning), or remove fineTuning",
+        ),
+        Rule(
+            "!has(self.weights) || !has(self.gauges) || (!has(self.gauges.score) && !has(self.gauges.progress))",
+            "weights belong to evaluations, and two gauges name none: publish the curve and remove gauges, or remove "
+            "weights",
+            "weights",
         ),
         Rule(
             "has(self.fineTuning) || has(self.metric)",
@@ -218,10 +225,11 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         ),
         Rule(
             f"{length_of_list('self.command')} + {length_of_list('self.args')}"
+            f" + (has(self.weights) ? {length_of_list('self.weights.scoreCommand')} : 0)"
             f" + {length_of_list('self.env', 'size(each.name) + (has(each.value) ? size(each.value) : 0)')}"
             f" + (has(self.config) && has(self.config.json) ? size(self.config.json) : 0) <= {MAX_TRAINER_TEXT}",
-            f"command, args, env and config have more than {MAX_TRAINER_TEXT} characters together: "
-            "mount a ConfigMap instead",
+            f"command, args, env, config and weights.scoreCommand have more than {MAX_TRAINER_TEXT} characters "
+            "together: mount a ConfigMap instead",
         ),
     ],
     EnvVar: [

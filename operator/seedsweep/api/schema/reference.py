@@ -45,7 +45,7 @@ _BOUNDS = f"""Everything has a bound. The API server and `seedsweep run` enforce
 | episodes listed one by one, as `pairs` | {MAX_PAIRS:,} |
 | cells of a grid, before it is sampled | {MAX_CELLS:,} |
 | evaluations of an episode, if the spec states them | {MAX_EVALUATIONS} |
-| characters of command, args, env and config together | {MAX_TRAINER_TEXT:,} |
+| characters of command, args, env, config and weights.scoreCommand together | {MAX_TRAINER_TEXT:,} |
 | characters of a data set's labels and where together | {MAX_DATASET_TEXT:,} |
 | characters of a pod's annotations together | {MAX_ANNOTATIONS:,} |
 | bytes of a file for `seedsweep run` | {MAX_BYTES:,} |

@@ -151,9 +151,10 @@ def _event_of_lost(episode: EpisodeId, status: EpisodeStatus, best: BestEvaluati
 def evaluations_with_weights(draft: Draft, status: EpisodeStatus) -> int:
     """The best of so many evaluations is in storage: what an attempt lost after its last checkpoint is not.
 
-    Nothing is handed over of a trainer of one's own, nor without storage: there all that are on record count.
+    A trainer of one's own stores the weights of a best evaluation before it tells the score. Without weights or storage
+    nothing is handed over. In both cases all evaluations on record count.
     """
-    if not draft.stores_weights:
+    if not draft.stores_weights or not draft.layout.ours:
         return len(status.scores)
     ends = [a.evaluations if a.reason in _WROTE_ALL else a.checkpoint for a in status.attempts]
     return max(ends, default=0)

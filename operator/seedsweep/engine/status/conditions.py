@@ -171,7 +171,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
             return "Concluding", f"{_last_chore(draft, outlook)}: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
         fell = f"; {_fallen(counts)}; {counts.unused} unused" if draft.layout.floor is not None else ""
-        absent = not draft.seen.resumable and draft.layout.spec.storage is None
+        absent = not (draft.seen.resumable or draft.stores_weights) and draft.layout.spec.storage is None
         trouble = "; no weights were kept, because spec.storage is absent" if absent else ""
         return "Complete", f"{best}; {counts.finished} kept and finished{fell}{failed}{trouble}"
     if draft.seen.suspend:

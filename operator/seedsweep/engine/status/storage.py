@@ -64,7 +64,7 @@ def _checkpoints_kept(draft: Draft) -> Finding:
         parameters = parameters_of(draft)
         return Finding(kind, True, "Stored", text + (f": {in_words(most.bytes_of(parameters))}" if parameters else ""))
     again = _again(draft)
-    if layout.spec.storage is None:
+    if layout.spec.storage is None and not draft.stores_weights:
         return Finding(kind, False, "NoStorage", f"spec.storage is absent: no weights outlive a pod, and {again}")
     return Finding(
         kind, False, "NotResumed", f"no attempt has shown yet that the trainer resumes (level L2); otherwise {again}"

@@ -27,6 +27,7 @@ from seedsweep.kube.housekeeping.manifest import (
 )
 from seedsweep.kube.housekeeping.outcomes import freed_by, handed_over, not_found, without_stale_hand_over
 from seedsweep.kube.housekeeping.recent import Recent
+from seedsweep.kube.housekeeping.tried import TriedAverage
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.facts import finalizers_of, still_there
@@ -79,6 +80,7 @@ class Housekeeper:
         self._failures = Failures(clock)
         self.undeleted = Refusals[str](clock, news)
         """Its pod, by UID, where its deletion was refused."""
+        self._tried = TriedAverage()
         self._alarm = Alarm(news)
 
     # --- what is known of the pod
@@ -110,6 +112,7 @@ class Housekeeper:
         if known is None or known.uid != chore.uid:
             self._since = self._clock()
         self._pod = chore
+        self._tried.note(chore)
         if chore.end is not None and chore.end.answer.error:
             self._failures.add(chore.task, chore.attempt + 1, chore.end.answer, final=chore.end.final)
         elif chore.end is not None:
@@ -180,9 +183,9 @@ class Housekeeper:
         return self._pod is not None and self._pod.end is None
 
     def _answered(self) -> HousekeepingAnswer | None:
-        """What a pod has done; None where it has failed."""
+        """What a pod has done; None where it has failed, or has come no further than an average without a score."""
         end = self._pod.end if self._pod is not None else None
-        return end.answer if end is not None and not end.answer.error else None
+        return end.answer if end is not None and not (end.answer.error or end.answer.only_tried) else None
 
     def _warmed_up(self, sweep: SeedSweep) -> WarmedUp | None:
         if sweep.spec.storage is None or sweep.spec.trainer.fine_tuning is None:
@@ -212,7 +215,7 @@ class Housekeeper:
             with suppress(ApiError):
                 await self.load()
         self._set_alarm()
-        pod, task = self._pod, wanted.task()
+        pod, task = self._pod, self._tried.replace_in(wanted.task())
         stage = stage_of(task)
         if pod is not None and pod.end is None:
             await self._end_overdue(pod)
@@ -235,6 +238,7 @@ class Housekeeper:
     def begin_again(self) -> None:
         """A person wants what failed to be tried again."""
         self._failures.forget()
+        self._tried.forget()
 
     async def close(self) -> None:
         """The sweep is over, and all that was said is on record."""
@@ -310,4 +314,6 @@ class Housekeeper:
 
     @property
     def _overdue(self) -> datetime:
-        return self._since + timedelta(seconds=self._settings.housekeeping_seconds)
+        """While an average is scored, its node ends the pod at its own deadline, and tells that."""
+        times = 2 if self._pod is not None and self._pod.scoring else 1
+        return self._since + timedelta(seconds=times * self._settings.housekeeping_seconds)

@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.status import Average
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.contract.exits import last_line
 from seedsweep.contract.foreign import decimal, mapping, recordable, text, whole
 from seedsweep.contract.message import MAX_REASON
+from seedsweep.contract.output import last_line
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep.contract.variables import expand, literal
+from seedsweep.kube.housekeeping.scoring import is_scoring, makes_average, said_before, unscored, with_scoring
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.weights import ClaimFolder
 from seedsweep.kube.pods.beside import pod_beside
@@ -84,10 +85,16 @@ def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: Houseke
         "annotations": {**not_ours(given.annotations), names.ANNOTATION_ATTEMPT: str(attempt)},
         "ownerReferences": pod["metadata"]["ownerReferences"],
     }
+    episodes = pod["spec"]["containers"][0]
+    container = _container(episodes, sweep, settings, task)
+    before: list[Object] = []
+    if makes_average(task):
+        container, before = with_scoring(container, episodes, sweep)
     spec = {
         **pod["spec"],
         "activeDeadlineSeconds": settings.housekeeping_seconds,
-        "containers": [_container(pod["spec"]["containers"][0], sweep, settings, task)],
+        **({"initContainers": before} if before else {}),
+        "containers": [container],
     }
     return {**pod, "metadata": metadata, "spec": spec}
 
@@ -155,6 +162,8 @@ class Chore:
     task: HousekeepingTask
     trouble: str
     """Why it cannot begin."""
+    scoring: bool
+    """It has made an average, and its score command has not ended."""
     deleted: bool
     """Its deletion was asked for."""
     end: ChoreEnd | None
@@ -173,6 +182,7 @@ def chore_of(pod: Mapping[str, Any]) -> Chore | None:
     scheduled = mapping(conditions_of(status).get("PodScheduled"))
     unplaced = told(scheduled) if scheduled.get("status") == "False" else ""
     attempt = decimal(mapping(metadata.get("annotations")).get(names.ANNOTATION_ATTEMPT))
+    answer = unscored(task, pod)
     return Chore(
         uid=uid,
         name=name,
@@ -181,8 +191,9 @@ def chore_of(pod: Mapping[str, Any]) -> Chore | None:
         attempt=whole(attempt, 0, _MAX_ATTEMPT) or 0,
         task=task,
         trouble=waiting_trouble(status) or unplaced,
+        scoring=is_scoring(task, status),
         deleted=bool(metadata.get("deletionTimestamp")),
-        end=_end(status, task),
+        end=ChoreEnd(answer, final=False) if answer is not None else _end(status, task),
     )
 
 
@@ -201,11 +212,12 @@ def _end(status: Mapping[str, Any], task: HousekeepingTask) -> ChoreEnd | None:
     phase = text(status.get("phase"))
     if phase not in ENDED_PHASES:
         return None
-    end = terminated_of(status)
+    end = terminated_of(status) or said_before(task, status)
     code = end.exit_code if end is not None and end.exit_code is not None else 0 if phase == "Succeeded" else 1
     message = end.message if end is not None else ""
     answer = _answer(message)
-    if answer is None or (code != 0 and not answer.error):
+    ended_early = answer is not None and (answer.only_tried or bool(answer.instead))
+    if answer is None or (code != 0 and not answer.error and not ended_early):
         why = last_line(message) or told(status) or f"it ended with exit code {code}"
         answer = (answer or HousekeepingAnswer()).evolve(error=why if code != 0 else f"it left no answer: {why}")
     return ChoreEnd(_with_members(answer, task), final=code == ExitCode.BAD_CONFIGURATION)
@@ -213,8 +225,8 @@ def _end(status: Mapping[str, Any], task: HousekeepingTask) -> ChoreEnd | None:
 
 def _with_members(answer: HousekeepingAnswer, task: HousekeepingTask) -> HousekeepingAnswer:
     """An answer has no room for the names of the members, and one of an earlier release says nothing of an average."""
-    members = sorted(m.episode for m in task.hand_over.average) if task.hand_over is not None else []
-    if not members or answer.weights is None:
+    members = task.hand_over.members if task.hand_over is not None else []
+    if not members or (answer.weights is None and not answer.only_tried):
         return answer
     made = answer.average or Average(members=len(members), reason="the image that hands over makes no averages")
     return answer.evolve(average=made.evolve(episodes=members))

@@ -10,11 +10,10 @@ from seedsweep.contract.exits import (
     classify_end,
     explain_end,
     explain_interruption,
-    last_line,
-    last_lines,
     parse_last_words,
 )
 from seedsweep.contract.foreign import recordable
+from seedsweep.contract.output import last_line, last_lines
 from seedsweep.contract.protocol import ExitCode
 from seedsweep.contract.scrape import Expected
 from seedsweep.engine.observation import Ending, Reading

@@ -160,7 +160,27 @@ def variable_of(container: Mapping[str, Any], name: str) -> object:
 
 def terminated_of(status: Mapping[str, Any]) -> Terminated | None:
     """How our container ended; None where it has not."""
-    state = mapping(mapping(container_of(status).get("state")).get("terminated"))
+    return _terminated(container_of(status))
+
+
+def init_terminated_of(status: Mapping[str, Any], name: str) -> Terminated | None:
+    """How the init container of this name ended; None where it has not."""
+    named = (s for s in mappings(status.get("initContainerStatuses")) if s.get("name") == name)
+    return _terminated(next(named, mapping(None)))
+
+
+def is_past_deadline(status: Mapping[str, Any]) -> bool:
+    """Whether its node ended it after its activeDeadlineSeconds."""
+    return status.get("reason") == "DeadlineExceeded"
+
+
+def is_taken(status: Mapping[str, Any]) -> bool:
+    """Whether somebody took it from its node."""
+    return _taken(status, conditions_of(status))[1] is not None
+
+
+def _terminated(container: Mapping[str, Any]) -> Terminated | None:
+    state = mapping(mapping(container.get("state")).get("terminated"))
     if not state:
         return None
     message = state.get("message")

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from seedsweep.contract.exits import MAX_LINES, last_lines
+from seedsweep.contract.output import MAX_LINES, last_lines
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.apiserver.gates import GatedApi
 from seedsweep.kube.pods.manifest import CONTAINER

@@ -69,6 +69,12 @@ def pod_problems(sweep: SeedSweep, settings: PodSettings) -> list[Problem]:
     problems += gpu_problems(spec)
     if trainer.fine_tuning is not None:
         problems += _tuning_problems(trainer.fine_tuning)
+    if trainer.weights is not None and spec.storage is not None and settings.housekeeping_image is None:
+        remedy = (
+            "cannot be handed over, because the operator has no housekeeping image: ask the administrator to set "
+            "housekeeping.image of the chart, or remove weights"
+        )
+        problems.append(Problem("spec.trainer.weights", None, remedy))
     size = len(json.dumps(pod_manifest(sweep, ANY_START), ensure_ascii=False).encode())
     if size > MAX_POD_BYTES:
         remedy = f"makes pods of {size} bytes, more than {MAX_POD_BYTES}: move what is long into ConfigMaps"

@@ -10,6 +10,8 @@ from seedsweep.report.words import counted, share_text
 
 _HIGHEST_RATE = Decimal("0.01")
 _LISTED = 3
+_MANY_REPEATED = 0.01
+"""Share of a part; every large data set holds some short texts twice."""
 _LABEL_WIDTH = 40
 
 
@@ -20,6 +22,7 @@ def notes(layout: Layout, found: Trainable | None) -> Iterator[str]:
     if found is not None:
         yield from _typing_errors(found)
         yield from _absent_classes(found)
+        yield from _repeated_examples(found)
         yield from _costly_evaluations(found)
 
 
@@ -44,19 +47,34 @@ def _high_learning_rate(layout: Layout) -> Iterator[str]:
 
 def _typing_errors(found: Trainable) -> Iterator[str]:
     for one in found.mistyped[:_LISTED]:
-        label, meant = (repr(shortened(name, _LABEL_WIDTH)) for name in (one.label, one.meant))
+        if one.meant is None:
+            suspicion = "is what programs write for no label: a missing one?"
+        else:
+            suspicion = f"is rare and close to {shortened(one.meant, _LABEL_WIDTH)!r}: a typing error?"
         yield (
-            f"{label} ({counted(one.examples, 'example')}, row {one.row}) is rare and close to {meant}: a typing "
-            "error? Correct it, or list the classes in dataset.labels"
+            f"{shortened(one.label, _LABEL_WIDTH)!r} ({counted(one.examples, 'example')}, row {one.row}) {suspicion} "
+            "Correct it, or list the classes in dataset.labels"
         )
     if len(found.mistyped) > _LISTED:
-        yield f"{len(found.mistyped) - _LISTED:,} more labels are rare and close to a frequent one"
+        yield f"{len(found.mistyped) - _LISTED:,} more labels look like mistakes"
 
 
 def _absent_classes(found: Trainable) -> Iterator[str]:
     for part, labels in found.absent.items():
         if labels:
-            yield f"{part} has none of {_in_words(labels)}: nothing there tells how well it is learned"
+            lost = "no episode can learn it" if part == "train" else "nothing there tells how well it is learned"
+            yield f"{part} has none of {_in_words(labels)}: {lost}"
+
+
+def _repeated_examples(found: Trainable) -> Iterator[str]:
+    for part, repeated in found.repeated.items():
+        size = found.examples[part]
+        if repeated and repeated >= _MANY_REPEATED * size:
+            seen = "train" if part == "validation" else "train or validation"
+            yield (
+                f"{repeated:,} of {size:,} {part} examples are in {seen} too: their scores say little of new data; "
+                "remove them"
+            )
 
 
 def _costly_evaluations(found: Trainable) -> Iterator[str]:

@@ -8,6 +8,7 @@ from seedsweep.api.rules.growth import growth_problem
 from seedsweep.api.rules.mutability import ALWAYS_MUTABLE
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.local.checks.trainer import Trainable
 from seedsweep.local.directory.run_directory import RunDirectory
 
 _SHOWN = 5
@@ -29,7 +30,7 @@ def missing_weights(recorded: SeedSweep, directory: RunDirectory) -> list[Proble
     """Why a sweep that is over cannot get more seeds here: what was handed over may be wanted again, and is made of
     these weights."""
     status = recorded.status
-    if status is None or not status.handed_over or status.best is None or recorded.spec.trainer.fine_tuning is None:
+    if status is None or not status.handed_over or status.best is None or not recorded.spec.trainer.stores_weights:
         return []
     members = status.best.average.episodes if status.best.average is not None else []
     gone = next((name for name in (status.best.episode, *members) if not (directory.work / name).exists()), None)
@@ -41,6 +42,22 @@ def missing_weights(recorded: SeedSweep, directory: RunDirectory) -> list[Proble
         "record was fetched without): make a new sweep of all seeds, in another folder with --out"
     )
     return [Problem("spec.seeds", None, remedy)]
+
+
+def other_inputs(status: SweepStatus | None, found: Trainable, folder: str) -> list[Problem]:
+    """What is no longer what the episodes in `folder` were trained with: these could not be compared with new ones."""
+    problems: list[Problem] = []
+    if status is None:
+        return problems
+    remedy = f"are not those that {folder} was recorded with: restore them, or run into another folder with --out"
+    if status.data_digest is not None and status.data_digest != found.data:
+        problems.append(
+            Problem("spec.trainer.fineTuning.dataset", None, f"its examples, as the tokenizer reads them, {remedy}")
+        )
+    recorded = status.provenance.base_weights if status.provenance is not None else None
+    if recorded is not None and recorded != found.base_weights:
+        problems.append(Problem("spec.trainer.fineTuning.model", None, f"its weights {remedy}"))
+    return problems
 
 
 def _fixed(sweep: SeedSweep, *, handed_over: bool) -> dict[str, Any]:

@@ -21,14 +21,14 @@ _FIELDS = {field.alias or name for name, field in FineTuning.model_fields.items(
 
 @dataclass(frozen=True, slots=True)
 class Mistyped:
-    """A label that is probably a typing error."""
+    """A label that is probably a typing error, or stands for none."""
 
     label: str
     examples: int
     row: str
     """Of its first example, as a spreadsheet shows it."""
-    meant: str
-    """The frequent label that it is close to."""
+    meant: str | None
+    """The frequent label that it is close to; None: it is what programs write where there is no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,17 @@ class Trainable:
     classes: dict[str, int] | None
     """By label, how many examples of train; None for regression."""
     absent: dict[str, list[str]]
-    """By part, validation and test, the labels that it has no example of."""
+    """By part, the labels that it has no example of."""
+    repeated: dict[str, int]
+    """How many validation examples train has as well, and how many test examples train or validation has."""
     mistyped: list[Mistyped]
     step_seconds: float | None
     """Of one episode alone, as are those of an evaluation; None where this was not measured."""
     evaluation_seconds: float | None
+    data: str
+    """Digest of the examples, as the tokenizer reads them."""
+    base_weights: str | None
+    """Digest of the model's weights."""
 
 
 async def check_trainer(
@@ -80,9 +86,12 @@ async def check_trainer(
             examples={part: size for part, size in sizes.items() if size is not None},
             classes=told["classes"],
             absent=told["absent"],
+            repeated=told["repeated"],
             mistyped=[Mistyped(**item) for item in told["mistyped"]],
             step_seconds=told["stepSeconds"],
             evaluation_seconds=told["evaluationSeconds"],
+            data=told["data"],
+            base_weights=told["baseWeights"],
         )
     refusals = [line.removeprefix(_REFUSAL) for line in lines if line.startswith(_REFUSAL)]
     said = refusals or ["\n".join(lines[-_SHOWN_LINES:])]

@@ -9,7 +9,7 @@ from seedsweep.api.episode import EpisodeId
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.sweep import SweepSpec, Trainer
 from seedsweep.contract.protocol import Env
-from seedsweep.contract.variables import config_text, episode_variables, expand
+from seedsweep.contract.variables import config_text, episode_variables, expand, scoring_variables
 
 PACKAGE = "package:"
 """What begins with it is a folder of an installed package, which is called the same anywhere."""
@@ -110,6 +110,14 @@ def launch_form(trainer: Trainer, variables: Mapping[str, str]) -> tuple[list[st
 def variables_without_attempt(trainer: Trainer, base: Path) -> dict[str, str]:
     """What our trainer gets for what it does beside the attempts: a check, a test score, an average."""
     return {**literal_environment(trainer), str(Env.CONFIG): trainer_config(trainer, base)}
+
+
+def score_form(spec: SweepSpec, base: Path, work: Path) -> tuple[list[str], dict[str, str]]:
+    """The command that scores an average, and its environment; `work` is a folder for it."""
+    known = {**scoring_variables(spec, str(work)), str(Env.CONFIG): trainer_config(spec.trainer, base)}
+    for entry in spec.trainer.env:
+        known[entry.name] = expand(entry.value, known)
+    return [expand(part, known) for part in spec.trainer.score_command], known
 
 
 def literal_environment(trainer: Trainer) -> dict[str, str]:

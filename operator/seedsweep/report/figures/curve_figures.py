@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from seedsweep.api.episode import Episode
-from seedsweep.report.facts import counting_evaluations
+from seedsweep.engine.layout import Layout
+from seedsweep.report.facts import counting_evaluations, may_be_result
 from seedsweep.report.figures.drawing import Drawing, Palette
 from seedsweep.report.figures.labels import write_labels
 from seedsweep.report.figures.plot import (
@@ -96,11 +97,13 @@ def describe(record: Record) -> str:
     """The figure of all curves in words, for those who do not see it."""
     words, status = metric_words(record.sweep.spec.trainer, record.sweep.status), record.sweep.status
     parts = [f"Validation {words} of {counted(len(record.episodes), 'episode')}."]
-    parts += [
-        f"The cut at evaluation {cut.data.evaluation} kept {len(cut.data.kept)} of "
-        f"{cut.data.size}, threshold {score_text(cut.data.threshold)}."
-        for cut in record.cuts
-    ]
+    many = len(Layout.of(record.sweep).rungs) > 1
+    for cut in (cut.data for cut in record.cuts):
+        where = f" of bracket {cut.bracket}" if many else ""
+        parts.append(
+            f"The cut{where} at evaluation {cut.evaluation} kept {len(cut.kept)} of {cut.size}, threshold "
+            f"{score_text(cut.threshold)}."
+        )
     if status is not None and status.best is not None:
         best = status.best
         parts.append(f"The best is {best.episode} with {score_text(best.score)} at evaluation {best.evaluation}.")
@@ -120,10 +123,9 @@ def _curve_table(
     """Every evaluation of these episodes from `start` on."""
     rows: list[tuple[Value, ...]] = []
     for episode in episodes:
-        counts = counting_evaluations(episode)
         own = episode.spec.id.name
         rows += [
-            (own, i, step_at(record, i), score, i <= counts, own in drawn)
+            (own, i, step_at(record, i), score, may_be_result(episode, i), own in drawn)
             for i, score in enumerate(episode.status.scores, start=1)
             if i >= start
         ]

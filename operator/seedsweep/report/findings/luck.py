@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedsweep.api.status import SweepStatus
 from seedsweep.report.beside import Beside, why_none, why_some
+from seedsweep.report.facts import accuracy_examples
 from seedsweep.report.findings.verdict import healthy_among
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Withheld, analyses
-from seedsweep.report.words import metric_name
 from seedsweep.science.examples.answers import scores
 from seedsweep.science.examples.luck import Luck, binomial_noise, take_apart
 
@@ -55,8 +54,8 @@ def luck_of(record: Record, known: Beside) -> Apart | Approximate | Withheld | N
         answers, maximize = those[1], record.sweep.spec.trainer.maximize
         luck = take_apart(answers, maximize=maximize, healthy=healthy_among(record, scores(answers)[0]))
         return Apart(luck, answers.models, answers.examples, source)
-    examples = (record.sweep.status or SweepStatus()).validation_examples
-    if metric_name(record.sweep.spec.trainer) == "accuracy" and examples is not None:
+    examples = accuracy_examples(record.sweep, first.scores)
+    if examples is not None:
         observed, noise = first.summary.deviation or 0.0, binomial_noise(np.array(first.scores), examples)
         noise = min(noise, observed)
         skill = math.sqrt(observed**2 - noise**2)

@@ -12,11 +12,10 @@ from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
 from seedsweep.report.beside import Beside, compared_at, counting, read_beside, why_none, why_some
 from seedsweep.report.episodes import ranked
-from seedsweep.report.facts import beats_constant, has_lost
+from seedsweep.report.facts import accuracy_examples, beats_constant, has_lost
 from seedsweep.report.findings.losers import Losers, losers_of
 from seedsweep.report.record import Record
 from seedsweep.report.statistics.analysis import Withheld, known_baseline
-from seedsweep.report.words import metric_name
 from seedsweep.science.examples.answers import Floats, scores
 from seedsweep.science.examples.luck import Redrawn, redraw
 from seedsweep.science.examples.paired import Paired, paired_test
@@ -30,6 +29,8 @@ OTHER_EXAMPLES = "Which episodes would be chosen on other validation examples"
 class Margin:
     """What a cut was decided by: the last that was kept against the first that was lost."""
 
+    bracket: int | None
+    """None where there is only one."""
     evaluation: int
     kept: str
     lost: str
@@ -119,11 +120,14 @@ def _margin(record: Record, known: Beside, cut: CutData) -> Margin:
     kept, lost = cut.rows[cut.keep - 1], cut.rows[cut.keep]
     difference = abs(kept.score - lost.score) if kept.score is not None and lost.score is not None else None
     examples = (record.sweep.status or SweepStatus()).validation_examples
-    counts = difference is not None and metric_name(record.sweep.spec.trainer) == "accuracy"
-    right = round(difference * examples) if counts and difference is not None and examples is not None else None
+    counted = accuracy_examples(record.sweep, [score for score in cut.scores if score is not None])
+    right = round(difference * counted) if difference is not None and counted is not None else None
     again = _kept_again(record, known, cut)
     losers = losers_of(record, known, cut)
-    return Margin(cut.evaluation, kept.episode, lost.episode, difference, right, examples, again, cut.keep, losers)
+    bracket = cut.bracket if len(Layout.of(record.sweep).rungs) > 1 else None
+    return Margin(
+        bracket, cut.evaluation, kept.episode, lost.episode, difference, right, examples, again, cut.keep, losers
+    )
 
 
 def _kept_again(record: Record, known: Beside, cut: CutData) -> Redrawn | None:

@@ -211,10 +211,10 @@ def _cost(status: SweepStatus) -> Iterator[str]:
     yield "## What it cost"
     yield ""
     text = counted(steps_trained(cost), "optimizer step")
-    saved = saved_share(cost)
-    if cost.full_steps and saved is not None:
+    saved = saved_share(status)
+    if cost.full_steps:
         text += f" of {cost.full_steps:,} that training all fully would take"
-        text += f": {share_text(saved, 1)} saved" if saved > 0 else ""
+        text += f": {share_text(saved, 1)} saved" if saved is not None and saved > 0 else ""
     kinds = (("overshoot", cost.overshoot_steps), ("wasted", cost.wasted_steps), ("audit", cost.audit_steps))
     extra = ", ".join(f"{steps:,} {kind}" for kind, steps in kinds if steps)
     yield f"{text}{f' ({extra} included)' if extra else ''}."

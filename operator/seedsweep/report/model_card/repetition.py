@@ -15,7 +15,7 @@ from seedsweep.version import __version__
 
 _LONGEST_SPEC = 2000
 _LONGEST_FINGERPRINT = 80
-_OF_TRAINER = {"command", "args", "fine_tuning", "config", "gauges", "metric"}
+_OF_TRAINER = {"command", "args", "fine_tuning", "config", "gauges", "metric", "weights"}
 _PUBLISHED: Mapping[str, IncEx | bool] = {
     "api_version": True,
     "kind": True,

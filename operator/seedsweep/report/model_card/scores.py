@@ -100,6 +100,9 @@ def _audited(record: Record) -> Iterator[str]:
             reach = f"{score_text(low)} to {score_text(high)}" if high is not None else f"{score_text(low)} or more"
             how = "without bias" if found.complete else "as if those without a final score were like the others"
             yield f"An upper bound on the regret is estimated at {score_text(e.regret)} (95 % interval {reach}), {how}."
+            if found.limit is not None:
+                most = score_text(found.limit)
+                yield f"No cut costs more than {most}, the distance from the result to the metric's best value."
         if found.notes:
             yield f"{counted(len(found.notes), 'audited loser')} counted with a stand-in or not at all; see the report."
 

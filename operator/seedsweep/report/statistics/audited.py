@@ -23,7 +23,15 @@ class Audit:
     drawn: int
     """Losers that were drawn, whether or not their final score is known."""
     percent: int
+    most: float | None
+    """The largest regret that the metric allows; None where its best value is not known."""
     notes: tuple[str, ...]
+
+    @property
+    def limit(self) -> float | None:
+        """The largest regret that the metric allows, where the interval of the bound reaches further."""
+        high = self.estimate.interval[1] if self.estimate.interval is not None else None
+        return self.most if high is not None and self.most is not None and high > self.most else None
 
     @property
     def complete(self) -> bool:
@@ -60,11 +68,11 @@ def audit_of(record: Record) -> Audit | Withheld | None:
         return Withheld(WOULD_HAVE_WON, _none_known(losers, flagged))
     # Which of those drawn crashed is taken for chance: nothing better is known.
     chance = stopping.audit.percent / 100 * len(finals) / len(flagged)
-    estimate = estimate_regret(
-        finals, status.best.score, chance, maximize=layout.maximize, best_possible=best_possible(layout)
-    )
+    result, best = status.best.score, best_possible(layout)
+    estimate = estimate_regret(finals, result, chance, maximize=layout.maximize, best_possible=best)
+    most = abs(best - result) if best is not None else None
     notes = tuple(final.note for final in found if final.note)
-    return Audit(estimate, len(losers), len(flagged), stopping.audit.percent, notes)
+    return Audit(estimate, len(losers), len(flagged), stopping.audit.percent, most, notes)
 
 
 def _none_known(losers: Sequence[Episode], flagged: Sequence[Episode]) -> str:
