@@ -155,3 +155,9 @@ async def test_trouble_is_told_while_it_lasts(server: Server, monkeypatch: pytes
 async def test_what_is_no_json_is_asked_for_again(server: Server, line: str):
     await watch(server, [BOOKMARK, line], [event("MODIFIED", 22)])
     assert server.versions == ["", "20", "22"]
+
+
+@pytest.mark.parametrize("line", ["[]", "{}", '{"type": "ADDED"}', '{"type": "LATER", "object": {"metadata": {}}}'])
+async def test_what_is_no_event_has_it_begin_with_all_pods_again(server: Server, line: str):
+    await watch(server, [BOOKMARK, line])
+    assert server.versions == ["", ""]

@@ -1,13 +1,13 @@
 """The watch of pods, which come by thousands with three events each: kopf's handling of one costs more than ours."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import aiohttp
 
-from seedsweep.contract.foreign import parse_json
+from seedsweep.contract.foreign import mapping, parse_json, text
 from seedsweep.kube.objects import names
 from seedsweep.kube.watching.watches import Backoffs, Watches
 
@@ -17,6 +17,7 @@ AT_A_TIME = 50
 """Events before others get their turn: some 20 ms."""
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30.0, sock_read=SILENT_SECONDS)
 _GONE = 410
+_EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
 
 class PodWatch:
@@ -36,12 +37,12 @@ class PodWatch:
         waits = iter(Backoffs())
         while True:
             try:
+                # Anew for each request: by then, a token may have taken another's place.
                 async with self._watches.connect() as (server, session):
-                    while True:
-                        await self._follow(session, server + self._path)
-                        waits = iter(Backoffs())
+                    await self._follow(session, server + self._path)
+                waits = iter(Backoffs())
             except (aiohttp.ClientError, TimeoutError, ValueError):
-                # No answer, a refusal, or no JSON.
+                # No answer, a refusal, or no event.
                 await asyncio.sleep(next(waits))
 
     async def _follow(self, session: aiohttp.ClientSession, url: str) -> None:
@@ -60,25 +61,28 @@ class PodWatch:
     async def _read(self, answer: aiohttp.ClientResponse) -> None:
         shown = 0
         async for line in answer.content:
-            if not self._take(parse_json(line)):
+            if not self._take(mapping(parse_json(line))):
                 return
             shown += 1
             if shown % AT_A_TIME == 0:
                 await asyncio.sleep(0)
 
-    def _take(self, event: Any) -> bool:
+    def _take(self, event: Mapping[str, Any]) -> bool:
         """Hand on an event; false where the version is too old, and the watch begins with all pods again.
 
-        Raises ValueError for any other error that the API server tells in place of an event.
+        Raises ValueError for what is no event, such as any other error that the API server tells in its place.
         """
-        if event["type"] == "ERROR":
+        kind, shown = event.get("type"), mapping(event.get("object"))
+        if kind == "ERROR" and shown.get("code") == _GONE:
             self._version = ""
-            if event["object"].get("code") != _GONE:
-                raise ValueError("an error in place of an event")
             return False
-        if event["type"] != "BOOKMARK":
+        version = text(mapping(shown.get("metadata")).get("resourceVersion"))
+        if kind not in _EVENTS or not version:
+            self._version = ""
+            raise ValueError("what a watch shows is no event")
+        if kind != "BOOKMARK":
             self._saw(event)
         # All pods that there are come in no order of versions: only from a bookmark on is it known that they have.
-        if self._version or event["type"] == "BOOKMARK":
-            self._version = event["object"]["metadata"]["resourceVersion"]
+        if self._version or kind == "BOOKMARK":
+            self._version = version
         return True
