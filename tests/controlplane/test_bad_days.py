@@ -145,7 +145,7 @@ async def test_a_watch_that_is_refused_ends_the_operator_and_the_next_one_goes_o
         await trial.running(4)
         with trial.proxy.broken(Rule(Answer(410), "watch=", "GET")):
             # One that is not there yet is refused when it comes.
-            trial.proxy.break_watches("/pods")
+            trial.proxy.break_watches("/seedsweeps")
             assert await trial.operator.ended() != 0
         await trial.operator.start()
         await trial.completed(sweep, SLOW)

@@ -56,9 +56,9 @@ def text(value: object, limit: int = MAX_TEXT) -> str:
 
 def mapping(value: object) -> Mapping[str, Any]:
     """An object; an empty one for anything else."""
-    return value if isinstance(value, Mapping) else _NOTHING
+    return value if isinstance(value, dict) else _NOTHING
 
 
 def mappings(value: object) -> list[Mapping[str, Any]]:
     """The objects in a list."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

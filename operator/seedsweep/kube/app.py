@@ -1,4 +1,4 @@
-"""The operator: kopf watches and wakes; what to do is decided elsewhere.
+"""The operator: kopf watches sweeps, a watch of our own their pods, and both wake; what to do is decided elsewhere.
 
 No finalizers, no daemons, no annotations: a sweep can be deleted while no operator runs.
 """
@@ -19,7 +19,6 @@ from seedsweep.codes import CommandError, Exit
 from seedsweep.kube.apiserver.client import PAGE
 from seedsweep.kube.events.recorder import Recorder
 from seedsweep.kube.events.webhook import Webhook
-from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.garbage import short_collections
 from seedsweep.kube.process.log import SweepLog, set_up_logging
@@ -34,6 +33,7 @@ from seedsweep.kube.supervise import supervised
 from seedsweep.kube.sweeps.fleet import Fleet
 from seedsweep.kube.sweeps.sweep import Shared
 from seedsweep.kube.watching.freshness import Freshness, compare_with_lists
+from seedsweep.kube.watching.pods import PodWatch
 from seedsweep.kube.watching.watches import Backoffs, Watches
 from seedsweep.version import __version__
 
@@ -67,7 +67,7 @@ class Options:
 
 
 class Operator:
-    """The operator's parts, and what kopf's watches hand to them."""
+    """The operator's parts, and what the watches hand to them."""
 
     def __init__(self, options: Options) -> None:
         self.watches = Watches(self._wake_sweeps)
@@ -96,6 +96,8 @@ class Operator:
         await stack.enter_async_context(Server(listening, sweeps, Health(freshness, self.watches)))
         stack.push_async_callback(sweeps.close)
         self._sweeps = sweeps
+        for namespace in options.namespaces or (None,):
+            _spawn(stack, "watch of pods", PodWatch(self.watches, namespace, self._saw_pod).run)
 
     def register(self, registry: kopf.OperatorRegistry, stop: Callable[[], Awaitable[None]]) -> None:
         """Tell kopf what to watch, and what to end with it: what it finds running after that it cancels."""
@@ -107,7 +109,6 @@ class Operator:
         kopf.on.login(registry=registry)(self.watches.log_in)
         kopf.on.cleanup(registry=registry)(clean_up)
         kopf.on.event(GROUP, VERSION, "seedsweeps", registry=registry)(self._saw_sweep)
-        kopf.on.event("", "v1", "pods", registry=registry, labels={names.LABEL_SWEEP_UID: kopf.PRESENT})(self._saw_pod)
 
     def episodes(self) -> int:
         """How many are under way."""
@@ -125,13 +126,13 @@ class Operator:
         assert self._sweeps is not None  # kopf watches once all parts have started
         _take_in(self._sweeps.saw_sweep, event)
 
-    async def _saw_pod(self, event: Any, **_: Any) -> None:
-        assert self._sweeps is not None  # kopf watches once all parts have started
+    def _saw_pod(self, event: Any) -> None:
+        assert self._sweeps is not None  # pods are watched once there is somebody to see them
         _take_in(self._sweeps.saw_pod, event)
 
 
 class _NoEssence(kopf.DiffBaseStorage):
-    """Nothing is compared to what was handled last: to copy every pod for that takes kopf most of an event's time."""
+    """Nothing is compared to what was handled last: to copy every object for that takes most of an event's time."""
 
     def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
         del body, extra_fields
@@ -160,10 +161,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.scanning.disabled = True
     settings.persistence.diffbase_storage = _NoEssence()
     settings.persistence.progress_storage = _NoProgress()
-    # On the server: pods of others never reach us.
-    settings.watching.label_selectors["pods"] = names.LABEL_SWEEP_UID
     settings.watching.chunk_size = PAGE
-    # Until then an object's worker holds on to its last body, and pods come by thousands.
+    # Until then an object's worker holds on to its last body.
     settings.queueing.idle_timeout = IDLE_SECONDS
     settings.networking.error_backoffs = Backoffs()
     # A node's kubelet would wait no longer.
@@ -223,8 +222,8 @@ def _ended(watches: Watches, error: Exception) -> CommandError:
     if watches.troubles:
         return CommandError(f"{'; '.join(watches.troubles)}; {remedy}", Exit.FAILED)
     # Nobody thought of it, so that it is told with where it happened.
-    _log.error("the watches of SeedSweeps and pods ended by an error", exc_info=error)
-    return CommandError(f"the watches of SeedSweeps and pods have ended; {remedy}", Exit.FAILED)
+    _log.error("the watch of SeedSweeps ended by an error", exc_info=error)
+    return CommandError(f"the watch of SeedSweeps has ended; {remedy}", Exit.FAILED)
 
 
 def _take_in(taker: Callable[..., None], event: Any) -> None:

@@ -9,6 +9,7 @@ from time import monotonic
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.gpus import gpus_per_episode
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.contract.foreign import decimal, mapping, text
 from seedsweep.contract.scrape import Expected
 from seedsweep.engine.decisions import StartEpisode, StopAttempt
 from seedsweep.engine.observation import Ending, SeenAttempt
@@ -106,11 +107,15 @@ class PodAttempts:
 
     def saw(self, pod: Object) -> PodFacts | None:
         """Take in a pod as a list, a watch or an answer shows it; None if it is not this sweep's."""
+        metadata = mapping(pod.get("metadata"))
+        known = self._attempts.get(text(metadata.get("uid")))
+        if known is not None and not self._released and decimal(metadata.get("resourceVersion")) == known.facts.version:
+            # A watch shows again what the answer to a creation has shown.
+            return known.facts
         facts = facts_of(pod)
         if facts is None or self._released or not self._is_ours(facts):
             return None
         now = self._clock()
-        known = self._attempts.get(facts.uid)
         if known is None:
             expected = Expected.of(self.sweep.spec.trainer.ranking_metric, facts.episode, facts.uid)
             known = self._attempts[facts.uid] = PodAttempt(facts, expected, first_seen=now)

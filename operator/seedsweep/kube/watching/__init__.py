@@ -1,1 +1,1 @@
-"""kopf's watches, and whether they still tell the truth."""
+"""The watches, and whether they still tell the truth."""

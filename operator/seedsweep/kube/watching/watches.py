@@ -1,4 +1,4 @@
-"""kopf's way to the API server: how it logs in, and how its watches fare.
+"""The watches' way to the API server: how kopf logs in, and how its watch and that of pods fare.
 
 kopf tries again by itself and tells of every try. We see the answers to its requests instead, and tell of changes.
 """
@@ -7,7 +7,8 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import monotonic
 from typing import Any, cast
@@ -20,6 +21,8 @@ from seedsweep.kube.apiserver.deletion import pauses
 from seedsweep.kube.process.log import Changes
 from seedsweep.kube.process.metrics import API_REFUSALS
 
+LINE_BYTES = 1 << 21
+"""Half of the longest event that can be read; an object has 1.5 MB at most."""
 MIN_GAP_SECONDS = 0.5
 """Between two requests for one watch: what ends at once is not asked for again at once."""
 _WATCHED = re.compile(r"/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>seedsweeps|pods)")
@@ -66,7 +69,7 @@ class _Session:
 
 
 class Watches:
-    """What became of kopf's last request for each kind that it watches."""
+    """What became of the last request for each kind that is watched."""
 
     def __init__(self, news: Callable[[], None] = lambda: None) -> None:
         """`news` is called when a watch fails, and when it works again."""
@@ -121,6 +124,22 @@ class Watches:
             server=found.server, default_namespace=found.default_namespace, aiohttp_session=session
         )
 
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+        """The API server's URL and a session of one's own by the credentials of now, whose answers are seen here.
+
+        Raises:
+            ValueError: the credentials cannot be read.
+        """
+        try:
+            found = find_api_server(settings=kopf.OperatorSettings())
+        except Exception as error:
+            raise ValueError("the credentials of the operator cannot be read") from error
+        if found is None:
+            raise ValueError("the credentials of the operator are gone")
+        async with self._connect(found) as session:
+            yield found.server.rstrip("/"), session
+
     def _connect(self, found: kopf.ConnectionInfo) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(self._before)
@@ -132,6 +151,7 @@ class Watches:
             proxy=found.proxy_url,
             trust_env=found.trust_env,
             trace_configs=[trace],
+            read_bufsize=LINE_BYTES,
         )
 
     async def _before(self, _: aiohttp.ClientSession, __: object, asked: aiohttp.TraceRequestStartParams) -> None:
