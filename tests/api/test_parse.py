@@ -8,6 +8,8 @@ import pytest
 
 from inputs.invalid_sweeps import INVALID, OWN, InvalidSweep
 from inputs.sweeps import FINE_TUNING, as_resource, changed
+from seedsweep.api.checks import Problem
+from seedsweep.api.reading.lines import located
 from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
 from seedsweep.api.reading.remedies import PATTERNS
 from seedsweep.api.recorded import REASON
@@ -114,3 +116,9 @@ def test_every_pattern_of_a_field_is_told_in_words():
 def test_a_trainer_of_ones_own_needs_no_number_of_evaluations():
     sweep = parse_sweep(changed("spec.trainer", OWN))
     assert sweep.spec.trainer.fine_tuning is None
+
+
+@pytest.mark.parametrize("name", ["a[b", "a]b", "a[", "[", "a.b[c", "a[0].b", "a..b", "."])
+def test_a_name_with_brackets_or_dots_is_refused_on_the_line_of_what_holds_it(name: str) -> None:
+    problems = located([Problem(f"spec.{name}", None, f"{name}] is no field")], "metadata:\n  name: x\nspec:\n  a: 1\n")
+    assert problems[0].line in (3, 4)

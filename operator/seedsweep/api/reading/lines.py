@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
@@ -22,8 +21,6 @@ from seedsweep.api.checks import Problem, path_of
 from seedsweep.api.reading.document import MAX_BYTES
 from seedsweep.api.reading.events import MAX_DEPTH, MAX_VALUES
 
-_LAST_STEP = re.compile(r"(\.[^.\[]*|\[[^\]]*\])$|^[^.\[]+$")
-
 
 def located(problems: Sequence[Problem], text: str) -> list[Problem]:
     """The same with the lines on which they are; of what is missing, that of the part which lacks it."""
@@ -38,7 +35,8 @@ def _about(problem: Problem) -> str:
 
 def _line_of(path: str, lines: Mapping[str, int]) -> int | None:
     while path and path not in lines:
-        path = _LAST_STEP.sub("", path, count=1)
+        # Names of people's own may hold either character, so that what is cut off need not be a whole step.
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return lines.get(path)
 
 
