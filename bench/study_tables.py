@@ -184,9 +184,11 @@ def across_tasks(bert: Sequence[Runs], ours: Sequence[Runs], folder: Path) -> Li
 
     def rows() -> Iterator[Sequence[object]]:
         for record, what, one, other in pairs:
-            found, (low, high) = agreement_between(one, other)
-            words = Estimate(found.correlation, (low, high)).words(2)
-            yield record, what, len(one.keys() & other.keys()), words, p_value(found.p)
+            found, interval = agreement_between(one, other)
+            seeds, words = len(one.keys() & other.keys()), f"{found.correlation:+.2f}"
+            if seeds >= FEWEST:
+                words = Estimate(found.correlation, interval).words(2)
+            yield record, what, seeds, words, p_value(found.p)
         for recipe, words in RECIPES.items():
             few = thousand(folder, recipe)
             own = np.array([list(by_first_seed(runs).values()) for runs in few])
