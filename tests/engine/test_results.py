@@ -209,6 +209,18 @@ def test_different_fingerprints_are_said():
     assert mixed.condition("HeterogeneousHardware").status == "True"
 
 
+def test_other_data_are_said_and_stay_so():
+    same = look(TWO, running(0, 0.1, data="a"), running(1, 0.1, data="a"))
+    other = look(TWO, running(0, 0.1, data="a"), running(1, 0.1, data="b"))
+    assert same.condition("HeterogeneousData").status == "False"
+    found = other.condition("HeterogeneousData")
+    assert (found.status, found.reason, found.message) == ("True", "DataDiffer", episode(1).name)
+    later = look(TWO, running(0, 0.1, 0.2, data="a"), status=other.status)
+    assert later.condition("HeterogeneousData").status == "True"
+    resumed = look(TWO, running(1, 0.1, data="b"), status=same.status)
+    assert resumed.condition("HeterogeneousData").message == episode(1).name
+
+
 def test_the_digest_of_the_initial_tensors_goes_on_record_and_the_first_one_stands():
     told = ended(running(0, *[0.5] * 10, initialization="first"), EndReason.DONE)
     assert look(TWO, told).recorded(0).initialization == "first"

@@ -208,6 +208,7 @@ def test_a_card_of_other_making_gets_its_test_score_at_its_end() -> None:
     [
         ("NonDeterministic", "True", "the first record counts"),
         ("HeterogeneousHardware", "True", "not bit-comparable"),
+        ("HeterogeneousData", "True", "cannot be compared"),
         ("ExactScores", "False", "sampled"),
     ],
 )

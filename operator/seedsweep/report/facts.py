@@ -18,11 +18,18 @@ from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
 from seedsweep.report.words import counted, duration_text, metric_name, one_line, score_text
 
-_WARNED_IF = {"Failed": "True", "NonDeterministic": "True", "HeterogeneousHardware": "True", "ExactScores": "False"}
+_WARNED_IF = {
+    "Failed": "True",
+    "NonDeterministic": "True",
+    "HeterogeneousHardware": "True",
+    "HeterogeneousData": "True",
+    "ExactScores": "False",
+}
 _WARNINGS = {
     "Failed": "The sweep failed",
     "NonDeterministic": "Repeated evaluations gave other scores; the first record counts",
     "HeterogeneousHardware": "Episodes trained under different fingerprints: scores are not bit-comparable",
+    "HeterogeneousData": "Episodes were trained on other data than the first: scores cannot be compared",
     "ExactScores": "Scores were sampled while episodes trained, not published as curves",
 }
 IMPORTED = "Imported"

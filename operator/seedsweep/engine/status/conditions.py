@@ -6,7 +6,6 @@ from typing import Literal
 
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.episode import MAX_FINGERPRINT
-from seedsweep.api.provenance import Provenance, parse_provenance
 from seedsweep.api.recorded import MAX_MESSAGE, keep_unknown, shortened
 from seedsweep.api.status import (
     HAND_OVER_FAILED,
@@ -28,6 +27,7 @@ from seedsweep.engine.questions.closing import Closing
 from seedsweep.engine.questions.deadline import idle_for, start_time
 from seedsweep.engine.questions.standings import Need, Race
 from seedsweep.engine.questions.storage import parameters_of
+from seedsweep.engine.status.data import find_data, find_other_data, find_provenance
 from seedsweep.engine.status.findings import Finding, condition_of
 from seedsweep.engine.status.stalls import Stall, find_refusal
 from seedsweep.engine.status.storage import storage_events, storage_findings
@@ -46,13 +46,14 @@ TYPES = (
     "ExactScores",
     "NonDeterministic",
     "HeterogeneousHardware",
+    "HeterogeneousData",
     "Accepted",
 )
 """Of this release, as people read them; what asks for their attention comes before all. Others are those of another
 release, and stay as it left them."""
 _URGENT = ("Failed", "Stalled")
 _GOOD = frozenset({"Complete", "Suspended"})
-_TOLD = _GOOD | {"Failed", "Stalled", "NonDeterministic", "HeterogeneousHardware"}
+_TOLD = _GOOD | {"Failed", "Stalled", "NonDeterministic", "HeterogeneousHardware", "HeterogeneousData"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,8 @@ def evaluate_status(draft: Draft, race: Race, outlook: Outlook) -> SweepStatus:
         ],
         best=outlook.closing.best,
         cost=cost,
-        data_digest=before.data_digest or _data_digest(draft),
-        provenance=before.provenance or _provenance(draft),
+        data_digest=before.data_digest or find_data(draft),
+        provenance=before.provenance or find_provenance(draft),
         fingerprints=[shortened(f, MAX_FINGERPRINT) for f in sorted(outlook.census.fingerprints)[:MAX_FINGERPRINTS]],
     )
     return keep_unknown(after, before)
@@ -120,16 +121,6 @@ def _design(layout: Layout) -> Design:
         return "floor"
     stopping = layout.spec.early_stopping
     return "cut+audit" if stopping is not None and stopping.audit is not None else "cut"
-
-
-def _data_digest(draft: Draft) -> str | None:
-    told = next((a.reading.data for a in draft.seen.attempts if a.reading and a.reading.data), None)
-    return shortened(told, MAX_FINGERPRINT) if told is not None else None
-
-
-def _provenance(draft: Draft) -> Provenance | None:
-    told = next((a.reading.provenance for a in draft.seen.attempts if a.reading and a.reading.provenance), "")
-    return parse_provenance(told)
 
 
 def note_refusal(draft: Draft, race: Race, status: SweepStatus) -> SweepStatus:
@@ -229,6 +220,7 @@ def _conditions(draft: Draft, race: Race, outlook: Outlook, message: str, done: 
         ("ExactScores", not sampled, "CurvesPublished" if not sampled else "ScoresSampled", ""),
         ("NonDeterministic", bool(replayed), "ReplayDiffers" if replayed else "ReplaysAgree", ", ".join(replayed[:10])),
         ("HeterogeneousHardware", mixed, "FingerprintsDiffer" if mixed else "OneFingerprint", ""),
+        ("HeterogeneousData", *find_other_data(draft)),
         *_hand_over(draft),
         *storage_findings(draft, len(outlook.closing.leftovers)),
     ]
