@@ -4,7 +4,7 @@ The operator mounts no claim and reads no secret: what must touch storage is don
 and credentials. The task reaches it as JSON in SEEDSWEEP_TASK; the answer is its termination message, as JSON.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -43,6 +43,11 @@ class Member(ApiModel):
     """Score of these weights."""
 
 
+def names_of(members: Iterable[Member]) -> list[str]:
+    """The members' names, in the order in which their weights are summed."""
+    return sorted(member.episode for member in members)
+
+
 def members_of(bests: Mapping[EpisodeId, BestEvaluation]) -> list[Member]:
     """The members with these best weights."""
     return [Member(episode=e.name, evaluation=best.evaluation, score=best.score) for e, best in bests.items()]
@@ -75,7 +80,7 @@ class HandOver(ApiModel):
     @property
     def members(self) -> list[str]:
         """Names of those whose average is asked for, or was before, in order; empty where none is."""
-        return self.tried.episodes if self.tried is not None else sorted(member.episode for member in self.average)
+        return self.tried.episodes if self.tried is not None else names_of(self.average)
 
     def is_of_same(self, other: "HandOver") -> bool:
         """Whether both ask for the same weights, or for an average of the same members."""

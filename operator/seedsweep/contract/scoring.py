@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from seedsweep.api.housekeeping import Member
+from seedsweep.api.housekeeping import Member, names_of
 from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Average
 from seedsweep.contract.message import MAX_REASON
@@ -18,7 +18,7 @@ def not_scored(members: Sequence[Member], why: str) -> Average:
     reason = shortened(f"it could not be scored: the score command {why}", MAX_REASON)
     return Average(
         members=len(members),
-        episodes=sorted(member.episode for member in members),
+        episodes=names_of(members),
         members_score=fmean(member.score for member in members),
         reason=reason,
     )

@@ -96,7 +96,7 @@ class Draft:
         """The trainer keeps best weights in a storage: those of the winner are handed over."""
         # Our trainer resumes wherever there is a storage; a trainer of one's own may store weights and not resume.
         there = self.seen.resumable if self.layout.ours else self.seen.has_storage
-        return self.layout.stores_weights and there
+        return self.layout.spec.trainer.stores_weights and there
 
     def hand_over_anew(self) -> None:
         """What became of handing over is about another result than the record has now."""

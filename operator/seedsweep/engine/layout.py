@@ -109,11 +109,6 @@ class Layout:
         """Whether our own trainer runs: it publishes losses, honours stop-after and resumes."""
         return self.spec.trainer.fine_tuning is not None
 
-    @property
-    def stores_weights(self) -> bool:
-        """Whether the trainer keeps its best weights where there is a storage."""
-        return self.spec.trainer.stores_weights
-
     def rung_evaluations(self, evaluations: int) -> tuple[tuple[int, ...], ...]:
         """Evaluation of every rung, by bracket, in a sweep with so many evaluations an episode; or of the floor."""
         if self.floor is not None:

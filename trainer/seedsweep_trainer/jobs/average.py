@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from seedsweep.api.housekeeping import Member
+from seedsweep.api.housekeeping import Member, names_of
 from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Average
 from seedsweep.contract.message import MAX_REASON, as_published
@@ -107,7 +107,16 @@ def judged(score: float, members: Sequence[float], baseline: float, *, maximize:
     return Average(members=len(members), score=known, members_score=mean, handed_over=not reason, reason=reason)
 
 
+def judge(survivors: Survivors, score: float, baseline: float, *, maximize: bool) -> Average:
+    """`judged`, of these members: the log says why if the winner is handed over instead."""
+    members = survivors.members
+    found = judged(score, [member.score for member in members], baseline, maximize=maximize)
+    if found.reason:
+        log.warning("the winner is handed over: the average is not, for %s", found.reason)
+    return found.evolve(episodes=names_of(members))
+
+
 def not_made(members: Sequence[Member], error: NotAveragedError) -> Average:
     """Of an average that could not be made."""
     log.warning("no average is made: %s", error)
-    return Average(members=len(members), reason=shortened(str(error), MAX_REASON))
+    return Average(members=len(members), episodes=names_of(members), reason=shortened(str(error), MAX_REASON))

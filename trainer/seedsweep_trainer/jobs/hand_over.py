@@ -22,7 +22,7 @@ from seedsweep_trainer.data.tasks import Part, TaskData
 from seedsweep_trainer.determinism.fingerprint import autocast_dtype, config_digest, prepare_torch
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.inputs import prepare_inputs
-from seedsweep_trainer.jobs.average import Survivors, average_of, judged, not_made
+from seedsweep_trainer.jobs.average import Survivors, average_of, judge, not_made
 from seedsweep_trainer.jobs.export import check_replaceable
 from seedsweep_trainer.model.averaging import NotAveragedError
 from seedsweep_trainer.model.loading import load_model_config
@@ -67,10 +67,7 @@ def hand_over(
         architecture, dtype=torch.float32
     )
     answers = partial(_outputs, config, model.to(device), tokenizer)
-    average = None
-    if survivors is not None:
-        members = sorted(member.episode for member in survivors.members)
-        average = _load_average(model, survivors, best, data, answers).evolve(episodes=members)
+    average = _load_average(model, survivors, best, data, answers) if survivors is not None else None
     if average is None or not average.handed_over:
         model.load_state_dict(load_file(best / WEIGHTS))
     log.info("exporting %s to %s", "the average" if average is not None and average.handed_over else best, to)
@@ -119,11 +116,7 @@ def _load_average(
     log.info("scoring the average of %d survivors on validation", len(survivors.members))
     labels, metric = data.validation.labels, data.metric
     score = metrics.score(metric.name, answers(data.validation), labels, data.positive)
-    scores = [member.score for member in survivors.members]
-    average = judged(score, scores, data.baseline, maximize=metric.goal == "maximize")
-    if average.reason:
-        log.warning("the winner is handed over: the average is not, for %s", average.reason)
-    return average
+    return judge(survivors, score, data.baseline, maximize=metric.goal == "maximize")
 
 
 def _check_same(config: FineTuning, data: TaskData, best: Path) -> None:

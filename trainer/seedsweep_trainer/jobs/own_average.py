@@ -16,7 +16,7 @@ from seedsweep.api.status import Average
 from seedsweep.contract.protocol import Env
 from seedsweep.contract.scoring import not_scored
 from seedsweep_trainer.errors import ConfigurationError
-from seedsweep_trainer.jobs.average import Survivors, judged, not_made
+from seedsweep_trainer.jobs.average import Survivors, judge, not_made
 from seedsweep_trainer.jobs.averaged_files import write_average
 from seedsweep_trainer.jobs.scoring import NotScoredError, read_score, run_command
 from seedsweep_trainer.model.averaging import NotAveragedError
@@ -53,7 +53,7 @@ def make_average(survivors: Survivors, best: Path, trial: Trial) -> Average | No
     try:
         write_average(survivors, best, trial.weights)
     except NotAveragedError as error:
-        return not_made(survivors.members, error).evolve(episodes=_names(survivors))
+        return not_made(survivors.members, error)
     return None
 
 
@@ -75,15 +75,7 @@ def judge_average(survivors: Survivors, trial: Trial) -> Average:
         scored = read_score(trial.score_file, trial.metric)
     except NotScoredError as error:
         return _unscored(survivors, error)
-    scores = [member.score for member in survivors.members]
-    found = judged(scored.score, scores, scored.baseline, maximize=trial.metric.goal == "maximize")
-    if found.reason:
-        log.warning("the winner is handed over: the average is not, for %s", found.reason)
-    return found.evolve(episodes=_names(survivors))
-
-
-def _names(survivors: Survivors) -> list[str]:
-    return sorted(member.episode for member in survivors.members)
+    return judge(survivors, scored.score, scored.baseline, maximize=trial.metric.goal == "maximize")
 
 
 def _unscored(survivors: Survivors, error: NotScoredError) -> Average:

@@ -34,7 +34,7 @@ def find_leftovers(draft: Draft, race: Race, winner: EpisodeId | None, *, failin
     failed = draft.seen.status.failed
     keep_all = keeps_all(draft.layout)
     # What a trainer of one's own without weights keeps in a cluster is its own affair: removed whole or left alone.
-    whole = draft.seen.housekeeping is not None and not draft.layout.stores_weights
+    whole = draft.seen.housekeeping is not None and not draft.layout.spec.trainer.stores_weights
     gives_up = housekeeping.exhausted and (failing or not race.standings)
     leftovers = []
     for episode, resumable in draft.seen.stored.items():

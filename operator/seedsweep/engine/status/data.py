@@ -10,7 +10,7 @@ from seedsweep.engine.draft import Draft
 
 def find_data(draft: Draft) -> str | None:
     """The digest of the data that a trainer has told first."""
-    return next((digest for _, digest in _data_of(draft)), None)
+    return next((_digest(data) for _, data in _data_of(draft)), None)
 
 
 def find_other_data(draft: Draft) -> tuple[bool, str, str]:
@@ -19,8 +19,11 @@ def find_other_data(draft: Draft) -> tuple[bool, str, str]:
     if before is not None and before.status == "True":
         return True, before.reason, before.message
     first = draft.seen.status.data_digest or find_data(draft)
-    others = [draft.layout.names[episode] for episode, digest in _data_of(draft) if digest != first]
-    return bool(others), "DataDiffer" if others else "SameData", ", ".join(others[:10])
+    told = list(_data_of(draft))
+    # Thousands tell the same.
+    other = {data for data in {data for _, data in told} if _digest(data) != first}
+    names = [draft.layout.names[episode] for episode, data in told if data in other]
+    return bool(names), "DataDiffer" if names else "SameData", ", ".join(names[:10])
 
 
 def find_provenance(draft: Draft) -> Provenance | None:
@@ -30,7 +33,12 @@ def find_provenance(draft: Draft) -> Provenance | None:
 
 
 def _data_of(draft: Draft) -> Iterator[tuple[EpisodeId, str]]:
-    """The digest of its data that each attempt tells."""
+    """What each attempt tells of its data."""
     for attempt in draft.seen.attempts:
         if attempt.reading is not None and attempt.reading.data:
-            yield attempt.episode, shortened(attempt.reading.data, MAX_FINGERPRINT)
+            yield attempt.episode, attempt.reading.data
+
+
+def _digest(data: str) -> str:
+    """As the record has it."""
+    return shortened(data, MAX_FINGERPRINT)

@@ -109,11 +109,9 @@ class Watches:
             kopf.TemporaryError: the credentials cannot be read.
         """
         try:
-            found = find_api_server(**context)
-        except Exception as error:
-            raise kopf.TemporaryError("the credentials of the operator cannot be read", delay=10) from error
-        if found is None:
-            raise kopf.TemporaryError("the credentials of the operator are gone", delay=10)
+            found = _find_credentials(**context)
+        except ValueError as error:
+            raise kopf.TemporaryError(str(error), delay=10) from error
         if found == self._login:
             # The API server has just refused these.
             await asyncio.sleep(next(self._pauses))
@@ -131,12 +129,7 @@ class Watches:
         Raises:
             ValueError: the credentials cannot be read.
         """
-        try:
-            found = find_api_server(settings=kopf.OperatorSettings())
-        except Exception as error:
-            raise ValueError("the credentials of the operator cannot be read") from error
-        if found is None:
-            raise ValueError("the credentials of the operator are gone")
+        found = _find_credentials(settings=kopf.OperatorSettings())
         async with self._connect(found) as session:
             yield found.server.rstrip("/"), session
 
@@ -200,6 +193,17 @@ def find_api_server(**context: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_kubeconfig(**context)
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+def _find_credentials(**context: Any) -> kopf.ConnectionInfo:
+    """Those of now. Raises ValueError, in words for people, if there are none that can be read."""
+    try:
+        found = find_api_server(**context)
+    except Exception as error:
+        raise ValueError("the credentials of the operator cannot be read") from error
+    if found is None:
+        raise ValueError("the credentials of the operator are gone")
+    return found
 
 
 def _is_normal(status: int, url: URL) -> bool:
