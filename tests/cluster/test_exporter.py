@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import aiohttp
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry, start_http_server
 
 from cluster.simulator.exporter import exporter
 from cluster.simulator.exposition import metrics_body
@@ -65,15 +66,20 @@ async def test_every_address_tells_of_its_own_trainer(serve: Serve, port: int, s
             await scrape(session, f"http://{host}:{port}/metrics", expected)
 
 
-async def test_connection_is_kept_for_the_next_scrape(serve: Serve, port: int) -> None:
-    async with serve(truth, "127.0.0.1"):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in range(2):
-            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-            await reader.readuntil(b"\r\n\r\n")
-            body = metrics_body(TRUTH)
-            assert await reader.readexactly(len(body)) == body
-        writer.transport.abort()
+async def test_connection_carries_one_request_as_with_a_real_exporter(serve: Serve, port: int) -> None:
+    real, thread = start_http_server(0, "127.0.0.1", CollectorRegistry())
+    try:
+        async with serve(truth, "127.0.0.1"):
+            for at in (real.server_port, port):
+                reader, writer = await asyncio.open_connection("127.0.0.1", at)
+                writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                async with asyncio.timeout(60):
+                    assert (await reader.read()).startswith(b"HTTP/1.0 200 OK\r\n")
+                writer.transport.abort()
+    finally:
+        await asyncio.to_thread(real.shutdown)
+        real.server_close()
+        thread.join()
 
 
 async def test_nothing_but_the_metrics_is_there(serve: Serve, port: int, session: aiohttp.ClientSession) -> None:

@@ -12,7 +12,8 @@ from host.listening import listening
 async def exporter(host: str, port: int, answer: Callable[[], Answer], let_in: str = "") -> AsyncIterator[None]:
     """Answer every GET of /metrics with what `answer` gives at that moment, until the end of the context.
 
-    Who does not begin its name, the User-Agent, with `let_in` gets no answer, as a network policy would have it.
+    Each connection carries one request, as with prometheus_client's own server, which speaks HTTP/1.0. Who does not
+    begin its name, the User-Agent, with `let_in` gets no answer, as a network policy would have it.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -21,9 +22,11 @@ async def exporter(host: str, port: int, answer: Callable[[], Answer], let_in: s
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Where it raises, the scraper has had enough.
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while (path := await _path(reader, let_in)) is not None:
-                if not await _send(writer, answer() if path == "/metrics" else plain(b"", "404 Not Found")):
-                    return
+            path = await _path(reader, let_in)
+            if path is not None:
+                await _send(writer, answer() if path == "/metrics" else plain(b"", "404 Not Found"))
+            writer.close()
+            await writer.wait_closed()
 
     async with listening(serve, host, port):
         yield
@@ -39,13 +42,9 @@ async def _path(reader: asyncio.StreamReader, let_in: str) -> str | None:
     return rest.partition(" ")[0]
 
 
-async def _send(writer: asyncio.StreamWriter, answer: Answer) -> bool:
-    """Whether anything was sent."""
-    sent = False
+async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
     for chunk in answer.chunks:
         writer.write(chunk)
         await writer.drain()
         # Also without a pause: an endless answer must not keep the others waiting.
         await asyncio.sleep(answer.pause)
-        sent = True
-    return sent

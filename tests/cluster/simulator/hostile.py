@@ -27,8 +27,8 @@ class Answer:
 
 
 def plain(body: bytes, status: str = "200 OK", *headers: str) -> Answer:
-    """An ordinary answer, after which the connection stays open."""
-    head = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: text/plain; version=0.0.4", *headers)
+    """An ordinary answer."""
+    head = (f"HTTP/1.0 {status}", f"Content-Length: {len(body)}", "Content-Type: text/plain; version=0.0.4", *headers)
     return Answer((("\r\n".join(head) + "\r\n\r\n").encode() + body,))
 
 
