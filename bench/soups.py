@@ -287,6 +287,25 @@ SIGNALS: dict[str, Callable[[Outcome, float], bool]] = {
 """What may tell on validation, of all means over members, whether an average is better than the winner on test."""
 
 
+MEASURES: dict[str, Callable[[Outcome], float]] = {
+    "its score less its members' mean": lambda own: own.uniform - float(np.mean(own.scores)),
+    "spread of its members' scores": lambda own: max(own.scores) - min(own.scores),
+    "deepest barrier between two members": lambda own: max(own.depths),
+}
+"""On validation: what may tell how much better an average is than the winner on test."""
+
+
+def measure_row(name: str, outcomes: Sequence[Outcome]) -> str:
+    """Spearman's rank correlation of each measure with the gain on test, over sets; none where either does not vary."""
+    gains = [own.uniform_test - own.winner_test for own in outcomes]
+    cells = []
+    for measure in MEASURES.values():
+        values = [measure(own) for own in outcomes]
+        varies = np.ptp(values) > 0 and np.ptp(gains) > 0
+        cells.append(f"{stats.spearmanr(values, gains).statistic:+.2f}" if varies else "-")
+    return f"| {' | '.join([name, str(len(outcomes)), *cells])} |"
+
+
 def signal_rows(name: str, outcomes: Sequence[Outcome], constant: float) -> list[str]:
     """How many averages each signal lets pass and turns down, and how many of them are better on test."""
     rows = []
@@ -305,8 +324,7 @@ def main() -> int:
     if not options.runs:
         print("nothing is averaged: give folders of runs")
         return 0
-    gains, barriers, signals = [], [], []
-    told: list[tuple[float, float]] = []
+    gains, barriers, signals, measures = [], [], [], []
     for folder in options.runs:
         config, constant, members = read(folder)
         name = ", ".join(folder.resolve().name.split("-")[:2])
@@ -317,9 +335,9 @@ def main() -> int:
             gains.append(row(name, kind, outcomes, constant))
             barriers.append(barrier_row(name, kind, outcomes, constant))
             print(gains[-1], file=sys.stderr, flush=True)
-            told += [(own.uniform - float(np.mean(own.scores)), own.uniform_test - own.winner_test) for own in outcomes]
             found += outcomes
         signals += signal_rows(name, found, constant)
+        measures.append(measure_row(name, found))
     print(
         "| record | sets | of them | kept of each | winner: test | average | greedy average | averaged answers "
         "| what `result: average` hands over |"
@@ -332,11 +350,9 @@ def main() -> int:
     print("\n| record | signal | better on test where it holds | where it does not |")
     print(f"|{' --- |' * 4}")
     print("\n".join(signals))
-    rank = stats.spearmanr(*zip(*told, strict=True))
-    print(
-        f"\nAverage less its members on validation, against average less winner on test: Spearman "
-        f"{rank.statistic:.2f} over {len(told)} sets"
-    )
+    print(f"\n| record | sets | {' | '.join(MEASURES)} |")
+    print(f"|{' --- |' * (2 + len(MEASURES))}")
+    print("\n".join(measures))
     return 0
 
 

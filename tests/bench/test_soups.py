@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from soups import Member, Outcome, average, averaged_answers, barriers, greedy, sets_of, signal_rows, survivors
+from soups import (
+    Member,
+    Outcome,
+    average,
+    averaged_answers,
+    barriers,
+    greedy,
+    measure_row,
+    sets_of,
+    signal_rows,
+    survivors,
+)
 
 
 def weights(*values):
@@ -68,6 +79,12 @@ def test_signals_are_judged_by_the_averages_that_each_lets_pass_and_turns_down()
     outcomes = [OUTCOME, replace(OUTCOME, uniform=0.74), replace(OUTCOME, uniform_test=0.6, over_loss=0.2)]
     rows = [[cell.strip() for cell in row.split("|")[-3:-1]] for row in signal_rows("film", outcomes, 0.5)]
     assert rows == [["1 of 2", "1 of 1"], ["2 of 3", "0 of 0"], ["2 of 2", "0 of 1"]]
+
+
+def test_measures_are_ranked_with_the_gain_on_test():
+    gaining = [replace(OUTCOME, uniform_test=0.7 + i / 100, depths=(0.05 - i / 100, 0.01)) for i in range(4)]
+    # The score and the members are those of OUTCOME throughout, so that nothing can be said of these.
+    assert measure_row("made up", gaining) == "| made up | 4 | - | - | -1.00 |"
 
 
 def test_averaged_answers_are_mean_probabilities():
