@@ -24,7 +24,7 @@ RESTRICTED = {
 
 Object = dict[str, Any]
 
-EPISODE = {
+EPISODE: Object = {
     "apiVersion": API_VERSION,
     "kind": "Episode",
     "metadata": {"name": "demo-wi0-do1"},

@@ -22,6 +22,7 @@ from kubernetes.aio.config import (
     load_kube_config,
 )
 from kubernetes.aio.utils import Backoff, on_retry_after_error
+from pydantic_core import from_json
 
 from seedsweep.contract.foreign import mapping, parse_json, recordable, text
 from seedsweep.kube.apiserver.turns import Turns
@@ -154,7 +155,7 @@ class Api:
     ) -> Object:
         data = await self._send(method, path, body, query, {"Accept": accept})
         try:
-            answer = parse_json(data)
+            answer = from_json(data)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
