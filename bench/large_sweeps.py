@@ -85,7 +85,7 @@ def read_audit(plane: ControlPlane) -> tuple[Counter[str], int, list[float]]:
     writes: Counter[str] = Counter()
     largest, deleted = 0, []
     for event in audit.read(plane.folder / "audit.jsonl"):
-        if event.user != OPERATOR or event.verb not in ("create", "update", "delete") or event.code >= 300:
+        if event.user != OPERATOR or event.verb not in ("create", "update", "patch", "delete") or event.code >= 300:
             continue
         if event.resource == "events":
             continue

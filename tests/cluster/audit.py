@@ -83,7 +83,8 @@ def end(log: Path) -> int:
 
 def _event(record: Mapping[str, Any]) -> AuditEvent:
     target = record.get("objectRef", {})
-    answer = _whole(record.get("responseObject"), record.get("requestObject"))
+    body = _as_object(record.get("requestObject"))
+    answer = _whole(record.get("responseObject"), body)
     return AuditEvent(
         at=datetime.fromisoformat(record["requestReceivedTimestamp"]),
         user=record["user"]["username"],
@@ -94,9 +95,23 @@ def _event(record: Mapping[str, Any]) -> AuditEvent:
         namespace=target.get("namespace", ""),
         name=target.get("name") or (answer or {}).get("metadata", {}).get("name", ""),
         code=record.get("responseStatus", {}).get("code", 0),
-        body=record.get("requestObject"),
+        body=body,
         answer=answer,
     )
+
+
+def _as_object(asked: Mapping[str, Any] | list[Mapping[str, Any]] | None) -> Mapping[str, Any] | None:
+    """What a JSON Patch sets, as an object with these parts alone; all else as it was sent."""
+    if not isinstance(asked, list):
+        return asked
+    found: dict[str, Any] = {}
+    for operation in asked:
+        *parents, last = operation["path"].removeprefix("/").split("/")
+        place = found
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = operation.get("value")
+    return found
 
 
 def _whole(answer: Mapping[str, Any] | None, asked: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

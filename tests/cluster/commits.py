@@ -132,7 +132,7 @@ class _Objects:
         makers: dict[tuple[Target, int], int] = {}
         for i, event in enumerate(log):
             base = _version(event.body)
-            if _is_unanswered(event) and event.verb == "update" and base is not None:
+            if _is_unanswered(event) and event.verb in ("update", "patch") and base is not None:
                 after = self._after(_target(event), base)
                 if after is not None and not self._versions[_target(event)][after].answered:
                     makers[_target(event), after] = i

@@ -24,7 +24,7 @@ RESTRICTED = {
 
 Object = dict[str, Any]
 
-EPISODE = {
+EPISODE: Object = {
     "apiVersion": API_VERSION,
     "kind": "Episode",
     "metadata": {"name": "demo-wi0-do1"},
@@ -135,7 +135,7 @@ def with_change(body: Object, path: str, value: Any) -> Object:
 
 def with_status(live: Object, status: EpisodeStatus | SweepStatus) -> Object:
     """A copy with another status, as the operator writes it."""
-    return {**live, "status": status.model_dump(mode="json", by_alias=True)}
+    return {**live, "status": status.model_dump(mode="json", by_alias=True, exclude_none=True)}
 
 
 def _accepted(answer: tuple[int, Object]) -> Object:

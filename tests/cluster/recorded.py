@@ -38,13 +38,12 @@ class Cluster:
                 body["metadata"]["labels"] = names.labels("rte", self.uid)
                 body["metadata"]["ownerReferences"] = [names.owner_reference("rte", self.uid)]
                 self.control_plane.create(f"{self.api}/{plural}", body)
-                if "status" in body:
-                    self._patch_status(f"{plural}/{item.metadata.name}", body["status"])
 
     def publish(self, **update: object) -> None:
         """Write the sweep's status, with parts of the record's replaced."""
         status = self.record.with_status(**update).status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        self._patch_status("seedsweeps/rte", status)
+        code, answer = self.control_plane.request("PATCH", f"{self.api}/seedsweeps/rte/status", {"status": status})
+        assert code == 200, answer
 
     def allow(self, user: str, *resources: str, pods: Sequence[str] = ()) -> None:
         """Let a user read kinds of ours in the namespace, do this with pods, and nothing else."""
@@ -59,7 +58,3 @@ class Cluster:
     def _body(self, item: ApiModel) -> Object:
         body: Object = item.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
         return {"apiVersion": "seedsweep.io/v1alpha1", "kind": type(item).__name__, **body}
-
-    def _patch_status(self, path: str, status: Object) -> None:
-        code, answer = self.control_plane.request("PATCH", f"{self.api}/{path}/status", {"status": status})
-        assert code == 200, answer

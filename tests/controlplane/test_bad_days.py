@@ -42,7 +42,7 @@ async def test_an_operator_that_is_killed_at_random_again_and_again_ends_where_i
 
 WRITES = [
     ("POST", "/pods$"),
-    ("PUT", "/episodes/.*/status"),
+    ("PATCH", "/episodes/"),
     ("POST", "/cuts"),
     ("DELETE", "/pods/"),
     ("PUT", "/seedsweeps/.*/status"),
@@ -95,7 +95,7 @@ async def test_a_sweep_is_not_over_before_all_verdicts_are_on_record(control_pla
             verdicts = [item.get("status", {}).get("verdict") or {} for item in await trial.items("episodes")]
             return sum(verdict.get("outcome") == "Finished" for verdict in verdicts) == 3 or None
 
-        with trial.proxy.broken(Rule(Answer(503), "/episodes/.*/status", body="LostByCut")):
+        with trial.proxy.broken(Rule(Answer(503), "/episodes/", "PATCH", body="LostByCut")):
             await trial.apply(sweep := sweep_of(parallelism=4))
             await eventually(survivors_finished)
             await trial.operator.kill()

@@ -348,6 +348,6 @@ def test_kubectl_get_shows_an_episodes_last_rung_score_and_node(
     live = store.create(EPISODE)
     attempts = [Attempt(uid="1", node="node-a"), Attempt(uid="2", node="node-b")]
     scores = [RungScore(rung=0, evaluation=3, score=0.5), RungScore(rung=1, evaluation=5, score=0.625)]
-    store.replace(with_status(live, EpisodeStatus(state="Running", attempts=attempts, rung_scores=scores)), "status")
+    store.replace(with_status(live, EpisodeStatus(state="Running", attempts=attempts, rung_scores=scores)))
     row = run_kubectl(control_plane, "get", "epi", "-n", namespace).splitlines()[1]
     assert row.split()[:4] == ["demo-wi0-do1", "Running", "0.625", "node-b"]

@@ -26,7 +26,7 @@ SCRIPT = Script(seconds=0.2)
 RECORDS = "^(?!.*/events$)"
 """Events are told once, and nothing rests on them."""
 FAULTS = {
-    "conflicts": Rule(Answer(409), RECORDS, "PUT", every=3),
+    "conflicts": Rule(Answer(409), RECORDS, "PUT|PATCH", every=3),
     "a busy server": Rule(Answer(429), RECORDS, every=3),
     "a busy server that says when": Rule(Answer(429, retry_after=1), RECORDS, every=3),
     "a broken server": Rule(Answer(500), RECORDS, every=3),
@@ -104,7 +104,7 @@ async def test_a_record_that_waited_never_overwrites_a_newer_one(control_plane, 
             episode, status = layout.episodes[0], EpisodeStatus(scores=[0.5])
             await records.write([RecordEpisode(episode, status, durable=False)], {})
             newer = RecordEpisode(episode, status.evolve(scores=[0.5, 0.75]), durable=True)
-            with trial.proxy.broken(Rule(Delay(LAZY_SECONDS + 1), "/episodes/.*/status", body="0.75", times=1)):
+            with trial.proxy.broken(Rule(Delay(LAZY_SECONDS + 1), "/episodes/", "PATCH", body="0.75", times=1)):
                 await records.write([newer], dict(records.episodes))
             # It comes after all that is under way.
             await records.write([newer], dict(records.episodes))

@@ -229,13 +229,8 @@ def test_an_episode_is_read_back_as_it_was_written(store: Store):
     status = EpisodeStatus(
         state="Running", scores=[0.1, None, 1.0, 1e-17], losses=[None, 2.0], rung_scores=[SCORE], baseline=0.5
     )
-    live = store.create(EPISODE)
-    written = store.replace(with_status(live, status), "status")
+    written = store.create(with_status(EPISODE, status))
     assert Episode.model_validate_json(json.dumps(written)).status == status
-
-
-def test_a_new_episode_has_no_status(store: Store):
-    assert "status" not in store.create(EPISODE)
 
 
 def test_an_episodes_seeds_never_change(store: Store):
@@ -255,33 +250,33 @@ def test_an_episodes_seeds_never_change(store: Store):
 )
 def test_a_rung_score_once_set_never_changes(store: Store, forged: EpisodeStatus):
     live = store.create(EPISODE)
-    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])), "status")
-    assert "rung score" in refusal(store.try_replace(with_status(written, forged), "status"))
+    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])))
+    assert "rung score" in refusal(store.try_replace(with_status(written, forged)))
 
 
 def test_later_rungs_add_their_scores(store: Store):
     live = store.create(EPISODE)
-    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])), "status")
+    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])))
     both = EpisodeStatus(rung_scores=[SCORE, SCORE.evolve(rung=1, evaluation=5)])
-    written = store.replace(with_status(written, both), "status")
+    written = store.replace(with_status(written, both))
     assert len(written["status"]["rungScores"]) == 2
 
 
 def test_a_record_is_never_removed(store: Store):
     live = store.create(EPISODE)
-    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])), "status")
+    written = store.replace(with_status(live, EpisodeStatus(rung_scores=[SCORE])))
     del written["status"]
-    assert "never removed" in refusal(store.try_replace(written, "status"))
+    assert "never removed" in refusal(store.try_replace(written))
 
 
 def test_a_verdict_is_final(store: Store):
     lost = EpisodeStatus(state="Lost", verdict=Verdict(outcome="LostByDominance", rung=0, dominators=["a", "b"]))
     live = store.create(EPISODE)
-    written = store.replace(with_status(live, lost), "status")
+    written = store.replace(with_status(live, lost))
     again = lost.evolve(verdict=Verdict(outcome="Finished"))
     for forged in (again, lost.evolve(verdict=None)):
-        assert "a verdict is final" in refusal(store.try_replace(with_status(written, forged), "status"))
-    store.replace(with_status(written, lost.evolve(scores=[0.5])), "status")
+        assert "a verdict is final" in refusal(store.try_replace(with_status(written, forged)))
+    store.replace(with_status(written, lost.evolve(scores=[0.5])))
 
 
 # --- the decision
@@ -363,7 +358,7 @@ def test_a_cut_of_as_many_episodes_as_there_may_be_is_accepted_and_stays_below_a
 def test_an_episode_at_all_bounds_is_accepted_and_read_back(store: Store):
     live = store.create(EPISODE)
     status = largest_episode_status()
-    written = store.replace(with_status(live, status), "status")
+    written = store.replace(with_status(live, status))
     assert read_episode(written).status == status
 
 

@@ -68,7 +68,7 @@ ELSEWHERE = {
     "update events": Told.LOG,
     "patch events": Told.LOG,
 }
-IN_FLIGHT = ("create pods", "delete pods", "create cuts", "update episodes/status", "update seedsweeps/status")
+IN_FLIGHT = ("create pods", "delete pods", "create cuts", "patch episodes", "update seedsweeps/status")
 OF_ALL_WATCHES = ("list seedsweeps", "watch seedsweeps", "list pods", "watch pods")
 """An operator each: its watches are one program."""
 

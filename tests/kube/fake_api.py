@@ -117,20 +117,27 @@ class FakeApi:
 
     async def replace(self, path: str, body: Object) -> str:
         await self._ask("PUT", path, body)
-        at = path.removesuffix("/status")
-        if at not in self.objects:
-            raise ApiError(404, "NotFound", f"{at} not found")
-        if body["metadata"]["resourceVersion"] != self.objects[at]["metadata"]["resourceVersion"]:
-            raise ApiError(409, "Conflict", f"{at} was changed")
-        written = self._put(at, {**self.objects[at], "status": copy.deepcopy(body["status"])})
-        if self.lose_answer("PUT", path):
-            raise ApiError(None, "Unreachable", "no answer")
-        return str(written["metadata"]["resourceVersion"])
+        return self._write_status("PUT", path, body["status"], body["metadata"]["resourceVersion"])
+
+    async def set_status(self, path: str, status: Object, version: str) -> str:
+        await self._ask("PATCH", path, status)
+        return self._write_status("PATCH", path, status, version)
 
     async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
         await self._ask("DELETE", path)
         if path in self.objects and self.objects[path]["metadata"]["uid"] == uid:
             del self.objects[path]
+
+    def _write_status(self, verb: str, path: str, status: Object, version: str) -> str:
+        at = path.removesuffix("/status")
+        if at not in self.objects:
+            raise ApiError(404, "NotFound", f"{at} not found")
+        if version != self.objects[at]["metadata"]["resourceVersion"]:
+            raise ApiError(409, "Conflict", f"{at} was changed")
+        written = self._put(at, {**self.objects[at], "status": copy.deepcopy(status)})
+        if self.lose_answer(verb, path):
+            raise ApiError(None, "Unreachable", "no answer")
+        return str(written["metadata"]["resourceVersion"])
 
     async def _ask(self, verb: str, path: str, body: Object | None = None) -> None:
         self.calls.append((verb, path))

@@ -43,6 +43,13 @@ def seen(attempt: PodAttempt, after: timedelta, unread: Trouble | None = None) -
     return attempt.seen(Unread(unread), NOW + after, stopping=False, gpus=1.0)
 
 
+def test_a_trainer_that_was_seen_before_it_ran_has_only_just_begun():
+    attempt = PodAttempt(facts(), EXPECTED, NOW)
+    attempt.take_facts(placed({"running": {}}, version=13), NOW)
+    assert attempt.begins
+    assert not PodAttempt(placed({"running": {}}), EXPECTED, NOW).begins
+
+
 def test_a_container_that_does_not_begin_is_told_after_a_while_with_where_to_look():
     attempt = PodAttempt(placed({"waiting": {"reason": "ContainerCreating"}}), EXPECTED, NOW)
     assert seen(attempt, BEGINS_WITHIN - timedelta(seconds=1)).trouble == ""

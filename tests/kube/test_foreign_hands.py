@@ -238,7 +238,7 @@ async def test_an_end_is_told_once_and_only_when_all_of_it_is_on_record():
 
         def refuse(verb: str, path: str, body: object) -> None:
             # The verdicts of losers come lazily, after the cut.
-            if verb == "PUT" and "/episodes/" in path and "LostByCut" in str(body):
+            if verb == "PATCH" and "/episodes/" in path and "LostByCut" in str(body):
                 raise too_large
 
         api.refuse = refuse

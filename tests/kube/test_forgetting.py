@@ -120,7 +120,7 @@ async def test_pods_beyond_what_a_record_holds_are_forgotten_once_they_are_gone(
 
     async with Scraper(lambda uid: None) as scraper:
         gated = GatedApi(cast("Api", api), Gates(log, clock))
-        around = Surroundings(gated, home, scraper, Freshness(30.0), lambda: None, clock, log)
+        around = Surroundings(gated, home, scraper, Freshness(30.0), lambda: None, lambda: None, clock, log)
         attempts = PodAttempts(around, sweep_with(), [EPISODE])
         over = [Attempt(uid=f"old-{i}", reason=EndReason.INTERRUPTED) for i in range(MAX_ATTEMPTS)]
         full = {EPISODE: EpisodeStatus(attempts=over)}

@@ -20,9 +20,9 @@ NO_RIGHT = ApiError(403, "Forbidden", 'User "operator" cannot do that')
 WEBHOOK = ApiError(403, "Forbidden", 'admission webhook "no.example" denied the request: no')
 
 
-def refusing(verb: str, pattern: str, error: ApiError):
+def refusing(verbs: str, pattern: str, error: ApiError):
     def refuse(method: str, path: str, _: object) -> None:
-        if method == verb and re.fullmatch(pattern, path):
+        if re.fullmatch(verbs, method) and re.fullmatch(pattern, path):
             raise error
 
     return refuse
@@ -82,7 +82,7 @@ async def test_a_quota_that_opens_is_used_by_the_next_probe():
 @pytest.mark.parametrize(("error", "reason"), [(NO_RIGHT, "Forbidden"), (WEBHOOK, "AdmissionDenied")])
 @pytest.mark.parametrize(
     ("verb", "path"),
-    [("POST", PODS), ("POST", EPISODES), ("PUT", f"{EPISODES}/.*/status"), ("LIST", PODS), ("LIST", EPISODES)],
+    [("POST", PODS), ("POST", EPISODES), ("PATCH", f"{EPISODES}/.*"), ("LIST", PODS), ("LIST", EPISODES)],
 )
 async def test_a_missing_right_is_told_and_draws_less_than_a_request_a_second(
     verb: str, path: str, error: ApiError, reason: str
@@ -91,8 +91,8 @@ async def test_a_missing_right_is_told_and_draws_less_than_a_request_a_second(
         api = cluster.api
         api.refuse = refusing(verb, path, error)
         cluster.apply(body_of(parallelism=4))
-        if verb == "PUT":
-            await until(lambda: len(api.pods()) == 4)
+        if verb == "PATCH":
+            await until(lambda: api.count("POST", EPISODES) == 4)
             for pod in api.pods():
                 cluster.end_pod(pod, scores=3)
         await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", reason))
@@ -162,7 +162,13 @@ async def test_one_episode_whose_record_is_refused_holds_up_that_episode_only():
     seeds = {"single": {"count": 6}}
     async with FakeCluster() as cluster:
         api = cluster.api
-        api.refuse = refusing("PUT", f"{EPISODES}/demo-wi0-do0/status", too_large)
+
+        def refuse(verb: str, path: str, body: Object | None) -> None:
+            made = verb == "POST" and path == EPISODES and (body or {})["metadata"]["name"] == "demo-wi0-do0"
+            if made or (verb, path) == ("PATCH", f"{EPISODES}/demo-wi0-do0"):
+                raise too_large
+
+        api.refuse = refuse
         cluster.apply(body_of(parallelism=2, seeds=seeds, earlyStopping=...))
 
         def ended_all_others() -> bool:
@@ -201,16 +207,20 @@ def held(pod: Object) -> None:
     }
 
 
-RECORDS = f"{EPISODES}/.*/status"
+RECORDS = f"{EPISODES}(/.*)?"
+WRITING = "POST|PATCH"
+"""How Episodes are made and written."""
 
 
-@pytest.mark.parametrize(("verb", "path"), [("PUT", RECORDS), ("POST", EPISODES)])
+@pytest.mark.parametrize(("verb", "path"), [("PATCH", RECORDS), ("POST", RECORDS)])
 async def test_a_suspended_sweep_frees_its_places_though_no_episode_can_be_recorded(verb: str, path: str):
     async with FakeCluster() as cluster:
         api = cluster.api
         api.refuse = refusing(verb, path, NO_RIGHT)
         cluster.apply(body_of(parallelism=4))
         await until(lambda: len(api.pods()) == 4)
+        if verb == "PATCH":
+            await until(lambda: api.count("POST", EPISODES) == 4)
         cluster.edit_sweep("demo", suspend=True)
         await until(lambda: not api.pods())
         await until(lambda: api.condition("demo", "Stalled")[:2] == ("True", "Forbidden"))
@@ -219,7 +229,7 @@ async def test_a_suspended_sweep_frees_its_places_though_no_episode_can_be_recor
 async def test_why_a_pod_was_stopped_is_recorded_once_its_episode_can_be_written():
     async with FakeCluster() as cluster:
         api = cluster.api
-        api.refuse = refusing("PUT", RECORDS, NO_RIGHT)
+        api.refuse = refusing(WRITING, RECORDS, NO_RIGHT)
         cluster.apply(body_of(parallelism=2))
         await until(lambda: len(api.pods()) == 2)
         pods = api.pods()
@@ -236,7 +246,8 @@ async def test_a_deadline_frees_the_places_of_who_cannot_be_recorded_once_it_is_
         api = cluster.api
 
         def refuse(verb: str, path: str, body: Object | None) -> None:
-            if verb == "PUT" and (re.fullmatch(RECORDS, path) or (path.startswith(SWEEPS) and has_failed(body))):
+            refusing(WRITING, RECORDS, NO_RIGHT)(verb, path, body)
+            if verb == "PUT" and path.startswith(SWEEPS) and has_failed(body):
                 raise NO_RIGHT
 
         api.refuse = refuse
@@ -244,7 +255,7 @@ async def test_a_deadline_frees_the_places_of_who_cannot_be_recorded_once_it_is_
         await until(lambda: len(api.pods()) == 4)
         await settle(seconds=2.5)
         assert len(api.pods()) == 4, "nothing on record says why they go"
-        api.refuse = refusing("PUT", RECORDS, NO_RIGHT)
+        api.refuse = refusing(WRITING, RECORDS, NO_RIGHT)
         await until(lambda: not api.pods())
         assert api.condition("demo", "Failed")[:2] == ("True", "DeadlineExceeded")
 

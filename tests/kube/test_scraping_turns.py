@@ -70,6 +70,18 @@ async def test_target_is_read_until_it_is_forgotten(source: InMemory) -> None:
         assert scraper.reading("a") is None
 
 
+async def test_who_has_only_just_begun_is_read_from_its_first_turn_on(source: InMemory) -> None:
+    found = target("http://x", "a", interval=60.0)
+    loop = asyncio.get_running_loop()
+    async with Scraper(News()) as scraper:
+        turn = found.due_after(loop.time())
+        scraper.watch(found, begins=True)
+        await asyncio.sleep(turn - loop.time() - 1.0)
+        assert source.asked["a"] == 0
+        await asyncio.sleep(2.0)
+        assert source.asked["a"] == 1
+
+
 async def test_watching_again_changes_nothing_but_what_is_new(source: InMemory) -> None:
     news = News()
     source.add("a")

@@ -50,6 +50,39 @@ def test_a_pod_for_which_there_is_no_place_says_why():
     assert seen.trouble == "Unschedulable: 0/8 nodes are available"
 
 
+BEGUN = {
+    "phase": "Running",
+    "podIP": "10.0.0.7",
+    "conditions": [condition("PodScheduled", "True")],
+    "containerStatuses": [container({"running": {}})],
+}
+
+
+def test_a_pod_that_gets_its_place_and_then_runs_only_begins():
+    bound = facts({"phase": "Pending", "conditions": [condition("PodScheduled", "True")]})
+    assert bound.only_begins(facts())
+    assert facts(BEGUN).only_begins(bound)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {**BEGUN, "phase": "Failed"},
+        {**BEGUN, "phase": "Failed", "reason": "Evicted"},
+        {**BEGUN, "containerStatuses": [container({"terminated": {"exitCode": 1}})]},
+        {**BEGUN, "containerStatuses": [container({"waiting": {"reason": "ErrImagePull"}})]},
+        {"conditions": [condition("PodScheduled", "False", reason="Unschedulable")]},
+    ],
+)
+def test_a_pod_that_ends_or_finds_no_place_does_more_than_begin(status: Object):
+    assert not facts(status).only_begins(facts(BEGUN))
+
+
+def test_a_pod_that_finds_its_place_at_last_does_more_than_begin():
+    unplaced = condition("PodScheduled", "False", reason="Unschedulable", message="0/8 nodes are available")
+    assert not facts(BEGUN).only_begins(facts({"conditions": [unplaced]}))
+
+
 def test_a_pod_behind_the_gate_of_a_queue_is_not_unschedulable_and_says_what_it_waits_for():
     gated = condition("PodScheduled", "False", reason="SchedulingGated", message="Scheduling is blocked")
     seen = facts({"conditions": [gated]})

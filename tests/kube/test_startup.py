@@ -66,6 +66,7 @@ async def test_a_cluster_that_knows_our_kinds_will_do() -> None:
     [
         (404, {"kind": "Status"}, "knows no SeedSweeps: apply the chart's definitions"),
         (200, {"resources": OURS[:1]}, "this cluster knows no episodes, seedsweeps: apply"),
+        (200, {"resources": [*OURS, {"name": "episodes/status"}]}, "episodes/status is of an older release: apply"),
         (401, {"kind": "Status"}, "does not accept the operator's credentials (401): renew them"),
         (403, {"kind": "Status"}, "bind the ClusterRole system:discovery"),
         (500, {"kind": "Status"}, "answers 500: try again"),

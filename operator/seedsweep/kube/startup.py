@@ -16,6 +16,8 @@ from seedsweep.kube.watching.watches import find_api_server
 
 ANSWER_WITHIN_SECONDS = 10.0
 KINDS = frozenset({"seedsweeps", "episodes", "cuts"})
+_OUTDATED = "episodes/status"
+"""Where it is served, the API server drops the status of whatever else is written: nothing would be on record."""
 _REMEDY = "apply the chart's definitions (helm show crds CHART | kubectl apply --server-side -f -)"
 
 
@@ -59,9 +61,12 @@ async def _check_kinds(api: Api, server: str) -> None:
         raise CommandError(_unreachable(server), Exit.FAILED) from error
     except ApiError as error:
         raise CommandError(_why_refused(error, server), Exit.FAILED) from error
-    missing = KINDS - {resource.get("name") for resource in found.get("resources", ())}
+    known = {resource.get("name") for resource in found.get("resources", ())}
+    missing = KINDS - known
     if missing:
         raise CommandError(f"this cluster knows no {', '.join(sorted(missing))}: {_REMEDY}", Exit.FAILED)
+    if _OUTDATED in known:
+        raise CommandError(f"this cluster's {_OUTDATED} is of an older release: {_REMEDY}", Exit.FAILED)
 
 
 def _unreachable(server: str) -> str:

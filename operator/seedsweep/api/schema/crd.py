@@ -54,6 +54,9 @@ class Kind:
     plural: str
     short: Sequence[str]
     columns: Sequence[Column]
+    has_requests: bool = False
+    """People ask for something in its spec, and the operator answers in its status, which is a subresource: neither
+    writes over the other. The operator alone writes the record, so that an object and its status are one write."""
 
 
 _AGE = Column("Age", ".metadata.creationTimestamp", "date", "Time since it was created")
@@ -74,6 +77,7 @@ KINDS = (
             Column("GPU hours", ".status.summary.gpuHours", description="GPU hours spent so far", wide=True),
             Column("Message", ".status.message", description="What happens now, or why nothing does", wide=True),
         ),
+        has_requests=True,
     ),
     Kind(
         Episode,
@@ -112,7 +116,7 @@ def definition(kind: Kind) -> dict[str, Any]:
     schema = _schema(kind.model)
     name = kind.model.__name__
     version: dict[str, Any] = {"name": VERSION, "served": True, "storage": True}
-    if "status" in schema["properties"]:
+    if kind.has_requests:
         version["subresources"] = {"status": {}}
     version["additionalPrinterColumns"] = [column.as_printer_column() for column in kind.columns]
     version["schema"] = {"openAPIV3Schema": schema}

@@ -22,12 +22,15 @@ from kubernetes.aio.config import (
     load_kube_config,
 )
 from kubernetes.aio.utils import Backoff, on_retry_after_error
+from pydantic_core import from_json
 
 from seedsweep.contract.foreign import mapping, parse_json, recordable, text
 from seedsweep.kube.apiserver.turns import Turns
 from seedsweep.kube.process.metrics import API_CALLS, API_REFUSALS, API_SECONDS
 
 Object = dict[str, Any]
+Patch = list[Object]
+"""Operations of a JSON Patch (RFC 6902)."""
 
 MAX_AT_ONCE = 64
 """Requests in flight; more only queue in the API server."""
@@ -46,8 +49,9 @@ _MAX_MESSAGE = 1_000
 _MAX_SHOWN = 200
 _JSON = "application/json"
 _METADATA = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_JSON_PATCH = "application/json-patch+json"
 _METADATA_LIST = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _COUNTING = "Operation cannot be fulfilled on resourcequotas"
 
@@ -115,8 +119,19 @@ class Api:
     async def replace(self, path: str, body: Object) -> str:
         """Write an object, or its status, if its resourceVersion is still the one in the body; its new one."""
         # Of what was just written, only the version is news.
-        written = await self._request("PUT", path, body, accept=_METADATA)
-        return str(written["metadata"]["resourceVersion"])
+        return _version(await self._request("PUT", path, body, accept=_METADATA))
+
+    async def set_status(self, path: str, status: Object, version: str) -> str:
+        """Set the status of an object of which it is a part like any other, if this is still its resourceVersion.
+
+        Nothing else of the object changes, whoever wrote that. Returns its new resourceVersion.
+        """
+        patch: Patch = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+            # Replaces what is there, unlike a merge, which would keep parts of it.
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        return _version(await self._request("PATCH", path, patch, accept=_METADATA))
 
     async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
         """Delete the object of this UID, and no other of the same name; one that is gone already is fine."""
@@ -134,13 +149,13 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Object | None = None,
+        body: Object | Patch | None = None,
         query: Mapping[str, str] | None = None,
         accept: str = _JSON,
     ) -> Object:
         data = await self._send(method, path, body, query, {"Accept": accept})
         try:
-            answer = parse_json(data)
+            answer = from_json(data)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
@@ -152,7 +167,7 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Object | None = None,
+        body: Object | Patch | None = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
@@ -174,14 +189,15 @@ class Api:
             raise ApiError(None, "Unreachable", _unreachable(error)) from error
 
     async def _once(
-        self, method: str, path: str, body: Object | None, query: Mapping[str, str], extra: Mapping[str, str]
+        self, method: str, path: str, body: Object | Patch | None, query: Mapping[str, str], extra: Mapping[str, str]
     ) -> bytes:
         async with self._turns.of(namespace_of(path)):
+            content = _JSON_PATCH if method == "PATCH" else _JSON
             _, url, headers, *_ = await self._client.param_serialize(
                 method,
                 path,
                 query_params=list(query.items()),
-                header_params={"Accept": _JSON, **extra},
+                header_params={"Accept": _JSON, "Content-Type": content, **extra},
                 auth_settings=["BearerToken"],
             )
             # The body is JSON already; the client would look through it for models of its own.
@@ -194,6 +210,10 @@ class Api:
             refusal.headers = response.headers
             raise refusal
         return data
+
+
+def _version(body: Object) -> str:
+    return str(body["metadata"]["resourceVersion"])
 
 
 def is_quota_conflict(error: ApiError) -> bool:

@@ -226,6 +226,10 @@ class GatedApi:
         """See Api."""
         return await self._gates.send("PUT", path, lambda: self._api.replace(path, body))
 
+    async def set_status(self, path: str, status: Object, version: str) -> str:
+        """See Api."""
+        return await self._gates.send("PATCH", path, lambda: self._api.set_status(path, status, version))
+
     async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
         """See Api."""
         await self._gates.send("DELETE", path, lambda: self._api.delete(path, uid, grace_seconds))

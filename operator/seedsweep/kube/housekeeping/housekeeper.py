@@ -16,7 +16,6 @@ from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
 from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
-from seedsweep.kube.housekeeping.alarm import Alarm
 from seedsweep.kube.housekeeping.failures import HELD, PRUNING, WARM_UP, Failures, stage_of
 from seedsweep.kube.housekeeping.manifest import (
     MAX_PRUNED,
@@ -32,6 +31,7 @@ from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.facts import finalizers_of, still_there
 from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.process.alarm import Alarm
 
 SOON_SECONDS = 1.0
 BEGINS_WITHIN = timedelta(seconds=30)

@@ -28,10 +28,6 @@ LAZY_PAUSE_SECONDS = 0.05
 are then overtaken by a score or an end, and are never written by themselves."""
 
 
-class ForeignObjectError(Exception):
-    """An object that belongs to someone else has a name that the sweep needs."""
-
-
 class Records:
     """Episodes and cuts of one sweep."""
 
@@ -129,7 +125,7 @@ class Records:
             for episode in list(self._lazy):
                 if episode not in self._lazy:
                     continue
-                if not await self._write_waiting(episode, lazily=True):
+                if not await self._write_waiting(episode):
                     self._due.set()
                 await asyncio.sleep(LAZY_PAUSE_SECONDS)
 
@@ -162,7 +158,7 @@ class Records:
                 self._lazy.discard(record.episode)
             return written
 
-    async def _write_waiting(self, episode: EpisodeId, *, lazily: bool = False) -> bool:
+    async def _write_waiting(self, episode: EpisodeId) -> bool:
         """Write what waits, if it still does: a write that was under way may have made it old."""
         async with self._locks[episode]:
             if episode not in self._lazy:
@@ -170,50 +166,30 @@ class Records:
             if self.unrecorded.waits(episode):
                 return False
             status = self.episodes[episode]
-            written = await self._put(episode, status, lazily=lazily)
+            written = await self._put(episode, status)
             if written and self.episodes[episode] is status:
                 self._lazy.discard(episode)
             return written
 
-    async def _put(self, episode: EpisodeId, status: EpisodeStatus, *, lazily: bool = False) -> bool:
-        """Write one episode's status, on top of the version that is known; false while it is not written.
-
-        `lazily`: where the first pod has no place yet, the object is made and its status left for the next round.
-        """
+    async def _put(self, episode: EpisodeId, status: EpisodeStatus) -> bool:
+        """Write one episode's status, on top of the version that is known; false while it is not written."""
         if episode in self._unreadable:
             return False
         try:
-            if episode not in self._versions:
-                await self._create(episode)
-                if lazily and [attempt.start_time for attempt in status.attempts] == [None]:
-                    self.unrecorded.done(episode)
-                    return False
-            body = self._body(episode, status)
-            self._versions[episode] = await self._api.replace(f"{self._path(episode)}/status", body)
-        except (ApiError, ForeignObjectError) as error:
+            if episode in self._versions:
+                version = await self._api.set_status(self._path(episode), _dumped(status), self._versions[episode])
+            else:
+                made = await self._api.create(self._home.collection("episodes"), lambda: self._body(episode, status))
+                version = made["metadata"]["resourceVersion"]
+        except ApiError as error:
             await self._failed(episode, error)
             return False
+        self._versions[episode] = version
         self.unrecorded.done(episode)
         return True
 
-    async def _create(self, episode: EpisodeId) -> None:
-        """Raises ApiError, also where another hand made it and wrote its status: that one has to be read first."""
-        try:
-            created = await self._api.create(self._home.collection("episodes"), lambda: self._body(episode, None))
-        except ApiError as error:
-            if error.reason != "AlreadyExists":
-                raise
-            created = await self._api.get(self._path(episode))
-            if not belongs_to(self._home, created):
-                raise ForeignObjectError(taken("Episode", created)) from error
-            if created.get("status"):
-                raise
-        self._versions[episode] = created["metadata"]["resourceVersion"]
-
-    async def _failed(self, episode: EpisodeId, error: ApiError | ForeignObjectError) -> None:
-        if isinstance(error, ForeignObjectError):
-            self.unrecorded.add(episode, "NameTaken", str(error))
-        elif error.missing and episode in self._versions:
+    async def _failed(self, episode: EpisodeId, error: ApiError) -> None:
+        if error.missing and episode in self._versions:
             # Deleted by hand: it is made anew with all that is known.
             del self._versions[episode]
         elif error.status == 409 and not is_quota_conflict(error):
@@ -222,7 +198,7 @@ class Records:
             self.unrecorded.add(episode, refusal_reason(error), str(error), error)
 
     async def _read_again(self, episode: EpisodeId) -> None:
-        """Another hand wrote it: what stands there now counts."""
+        """Another hand made or wrote it: what stands there now counts."""
         try:
             found = await self._api.get(self._path(episode))
         except ApiError as error:
@@ -247,16 +223,19 @@ class Records:
             self._unreadable.discard(episode)
             self.unrecorded.done(episode)
 
-    def _body(self, episode: EpisodeId, status: EpisodeStatus | None) -> Object:
-        """The whole object, with the version it is made from."""
-        metadata = self._home.metadata(names.object_name(self._home.name, episode), episode)
-        if episode in self._versions:
-            metadata["resourceVersion"] = self._versions[episode]
-        body: Object = {"apiVersion": API_VERSION, "kind": "Episode", "metadata": metadata}
-        body["spec"] = self._layout.episode_spec(episode).model_dump(by_alias=True)
-        if status is not None:
-            body["status"] = status.model_dump(mode="json", by_alias=True)
-        return body
+    def _body(self, episode: EpisodeId, status: EpisodeStatus) -> Object:
+        """The whole object, as it is created."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "Episode",
+            "metadata": self._home.metadata(names.object_name(self._home.name, episode), episode),
+            "spec": self._layout.episode_spec(episode).model_dump(by_alias=True),
+            "status": _dumped(status),
+        }
 
     def _path(self, episode: EpisodeId) -> str:
         return f"{self._home.collection('episodes')}/{names.object_name(self._home.name, episode)}"
+
+
+def _dumped(status: EpisodeStatus) -> Object:
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)

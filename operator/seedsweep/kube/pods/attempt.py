@@ -41,6 +41,8 @@ class PodAttempt:
     exists: bool = True
     stop: StopReason | None = None
     """Why we deleted it."""
+    begins: bool = False
+    """It was seen before it ran: its trainer has only just begun when it is seen to run."""
     told_to_end: datetime | None = None
     """When its deletion was first seen."""
     told_unlabelled: bool = False
@@ -51,6 +53,7 @@ class PodAttempt:
     """Its end, while the end of its log is read."""
 
     def __post_init__(self) -> None:
+        self.begins = not self.facts.running
         self.take_facts(self.facts, self.first_seen)
 
     def take_facts(self, facts: PodFacts, now: datetime) -> None:

@@ -44,6 +44,8 @@ class Surroundings:
     freshness: Freshness
     news: Callable[[], None]
     """Called when something has become known."""
+    beginnings: Callable[[], None]
+    """Called when nothing more has become known than that a pod got its place, or began."""
     clock: Callable[[], datetime]
     log: Logger
 
@@ -115,7 +117,7 @@ class PodAttempts:
         facts = facts_of(pod)
         if facts is None or self._released or not self._is_ours(facts):
             return None
-        now = self._clock()
+        now, news = self._clock(), self._around.news
         if known is None:
             expected = Expected.of(self.sweep.spec.trainer.ranking_metric, facts.episode, facts.uid)
             known = self._attempts[facts.uid] = PodAttempt(facts, expected, first_seen=now)
@@ -123,9 +125,10 @@ class PodAttempts:
         elif facts.version <= known.facts.version or not known.exists:
             return facts
         else:
+            news = self._around.beginnings if facts.only_begins(known.facts) else news
             known.take_facts(facts, now)
         self._follow(known)
-        self._around.news()
+        news()
         return facts
 
     def gone(self, uid: str) -> None:
@@ -292,7 +295,7 @@ class PodAttempts:
             self._scraper.forget(facts.uid)
             self._end(attempt, replace(ending, unread=unread))
         elif (target := attempt.target(self._home, self.sweep.spec)) is not None:
-            self._scraper.watch(target)
+            self._scraper.watch(target, begins=attempt.begins)
 
     def _end(self, attempt: PodAttempt, ending: Ending) -> None:
         """Its end is known, once the end of its log is, where nothing else tells what it printed."""

@@ -1,7 +1,7 @@
 """What a pod tells: where it is, what keeps it from beginning, who took it. Pure, and never surprised by a pod."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -89,6 +89,21 @@ class PodFacts:
     interruption: Interruption | None
     """The same in one word."""
     terminated: Terminated | None
+
+    def only_begins(self, before: "PodFacts") -> bool:
+        """Whether all that has happened to it since is that it got its place, or began."""
+        if self.phase in ENDED_PHASES:
+            return False
+        return self == replace(
+            before,
+            version=self.version,
+            bound=self.bound,
+            phase=self.phase,
+            running=self.running,
+            ip=self.ip,
+            node=self.node,
+            image=self.image,
+        )
 
 
 def facts_of(pod: Mapping[str, Any]) -> PodFacts | None:

@@ -109,13 +109,18 @@ class Scraper:
         await self._source.close()
         self._aside.shutdown()
 
-    def watch(self, target: Target) -> None:
-        """Read a target at once and from now on; one that is read already only as it is told now."""
+    def watch(self, target: Target, *, begins: bool = False) -> None:
+        """Read a target at once and from now on; one that is read already only as it is told now.
+
+        `begins`: its program has only just begun, and takes longer to listen than a scrape would: it is read from its
+        first turn on.
+        """
         state = self._states.get(target.uid)
         if state is None:
             state = self._states[target.uid] = _State(target)
             self._lanes.setdefault(target.sweep, _Lane()).uids.add(target.uid)
-            self._schedule(state, self._loop.time())
+            now = self._loop.time()
+            self._schedule(state, self._due_after(state, now) if begins else now)
         elif state.target != target:
             state.target = target
             state.digest = None

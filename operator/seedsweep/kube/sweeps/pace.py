@@ -9,6 +9,8 @@ PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_PER_EPISODE = 0.00025
 """Between two turns at least: news comes in bursts, and no sweep, however large, may take the loop for itself. What is
 known already, and was more than one turn takes in, does not wait for more."""
+BEGINNINGS_SECONDS = 1.0
+"""After the first pod that got its place, or began: that asks for nothing, and others follow."""
 MAX_SLEEP_SECONDS = 60.0
 """Nothing that was forgotten waits for longer."""
 RETRY_SECONDS = 1.0

@@ -22,6 +22,7 @@ from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.attempts import PodAttempts, Surroundings
 from seedsweep.kube.pods.manifest import PodSettings
+from seedsweep.kube.process.alarm import Alarm
 from seedsweep.kube.process.clock import now
 from seedsweep.kube.process.log import Changes, SweepLog
 from seedsweep.kube.process.metrics import RECONCILE_SECONDS, TURN_FAILURES
@@ -30,7 +31,7 @@ from seedsweep.kube.supervise import note_error
 from seedsweep.kube.sweeps.acceptance import Acceptance, Accepted
 from seedsweep.kube.sweeps.completion import is_over
 from seedsweep.kube.sweeps.lists import Lists
-from seedsweep.kube.sweeps.pace import MAX_SLEEP_SECONDS, RETRY_SECONDS, longest_sleep, pause
+from seedsweep.kube.sweeps.pace import BEGINNINGS_SECONDS, MAX_SLEEP_SECONDS, RETRY_SECONDS, longest_sleep, pause
 from seedsweep.kube.sweeps.world import Hands, KubeWorld
 from seedsweep.kube.watching.freshness import Freshness
 from seedsweep.kube.watching.watches import Watches
@@ -78,6 +79,7 @@ class Sweep:
         self._gates = Gates(self._log, now)
         self._api = GatedApi(shared.api, self._gates)
         self._wake = asyncio.Event()
+        self._alarm = Alarm(self._wake.set)
         self._judged: object = None
         """The generation that was judged last."""
         self._confirmed = -inf
@@ -117,6 +119,7 @@ class Sweep:
         """It is over or gone: let go of what is known of its episodes, though this object may be referred to still."""
         if self._attempts is not None:
             self._attempts.release()
+        self._alarm.cancel()
         self.world = self.last = self.layout = self._attempts = self._records = None
         self.status.release()
 
@@ -238,7 +241,8 @@ class Sweep:
     async def _attempts_of(self, sweep: SeedSweep, layout: Layout) -> PodAttempts:
         if self._attempts is None:
             shared, wake = self._shared, self._wake.set
-            around = Surroundings(self._api, self.home, shared.scraper, shared.freshness, wake, now, self._log)
+            soon = partial(self._alarm.within, BEGINNINGS_SECONDS)
+            around = Surroundings(self._api, self.home, shared.scraper, shared.freshness, wake, soon, now, self._log)
             self._attempts = PodAttempts(around, sweep, layout.index)
         await self._attempts.lay_out(sweep, layout.index)
         return self._attempts

@@ -31,7 +31,7 @@ would take minutes, in which no score is recorded, no loser stopped and no statu
 MAX_UNTOLD = 2_000
 """Events that wait for the status to be written; the oldest give way, for they only tell what the record holds. One
 turn has fewer: an end and a verdict of a sixteenth of 10,000 episodes."""
-_TOLD_OTHERWISE = frozenset({"create pods", "delete pods", "create cuts", "create episodes", "update episodes/status"})
+_TOLD_OTHERWISE = frozenset({"create pods", "delete pods", "create cuts", "create episodes", "patch episodes"})
 """Refusals that stand with the pod, episode or cut that they are about."""
 _HOLDS_NOTHING_UP = frozenset({"get pods/log"})
 _STATUS = "status"

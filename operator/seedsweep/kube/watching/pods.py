@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 import aiohttp
+from pydantic_core import from_json
 
-from seedsweep.contract.foreign import mapping, parse_json, text
+from seedsweep.contract.foreign import mapping, text
 from seedsweep.kube.objects import names
 from seedsweep.kube.watching.watches import Backoffs, Watches
 
@@ -61,7 +62,7 @@ class PodWatch:
     async def _read(self, answer: aiohttp.ClientResponse) -> None:
         shown = 0
         async for line in answer.content:
-            if not self._take(mapping(parse_json(line))):
+            if not self._take(mapping(from_json(line))):
                 return
             shown += 1
             if shown % AT_A_TIME == 0:
