@@ -51,7 +51,7 @@ _REMEDIES = {
     "NoScore": "Correct the data or the metric, then start it again.",
     "HandOverFailed": "The winner and its scores are kept. Remove the cause, then retry the hand-over.",
     "EpisodesDisagree": "All episodes must train on the same data with the same settings: look for what differs.",
-    "InvalidRungs": "Move atPercent in spec.earlyStopping, or evaluate more often.",
+    "InvalidRungs": "Change spec.earlyStopping as said above, or evaluate more often.",
     "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds and start it again.",
 }
 
