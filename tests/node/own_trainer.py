@@ -78,9 +78,11 @@ def run_both(story: Story) -> list[Object]:
 
 
 def best_weights(story: Story, sweep: str, episode: str) -> Tensors:
-    """Of an episode, as it has stored them on the claim."""
-    (folder,) = (story.storage / _folder(story, sweep)).glob(f"{episode}/*/best")
-    return load_file(folder / "model.safetensors")
+    """Of an episode, as its attempts have stored them on the claim."""
+    found = (story.storage / _folder(story, sweep)).glob(f"{episode}/*/best")
+    # A later best is a better one.
+    best = max(found, key=lambda folder: int(json.loads((folder / "best.json").read_text())["evaluation"]))
+    return load_file(best / "model.safetensors")
 
 
 def handed_over(story: Story, sweep: str) -> Path:
