@@ -1,6 +1,10 @@
 """Rules 11 and 12: losers that run on for the audit, and brackets that know nothing of each other."""
 
+import re
 from collections import Counter
+from itertools import product
+
+import pytest
 
 from engine.cases import make_sweep
 from engine.situations import (
@@ -20,7 +24,8 @@ from seedsweep.api.checks import rung_evaluation
 from seedsweep.api.early_stopping import Hyperband
 from seedsweep.api.episode import EndReason, StopReason, Verdict
 from seedsweep.engine.decisions import HandOverWinner
-from seedsweep.engine.layout import Layout, hyperband_brackets
+from seedsweep.engine.hyperband import hyperband_brackets, hyperband_problems
+from seedsweep.engine.layout import Layout
 
 
 def audited_study(t, flagged, **options):
@@ -180,3 +185,24 @@ def test_hyperband_scales_to_any_number_of_episodes():
         assert sum(sizes) == t
         assert all(size > 0 for size in sizes)
         assert all(1 <= rung.keep <= size for size, ladder in zip(sizes, ladders, strict=True) for rung in ladder)
+
+
+def test_a_resource_that_does_not_fit_the_evaluations_is_refused_by_its_own_field_and_with_values_that_do():
+    (problem,) = study(10, evaluations=10, stopping={"hyperband": {}}).problems(10)
+    assert (problem.path, problem.value) == ("spec.earlyStopping.hyperband.resource", 27)
+    assert problem.remedy.endswith("use 9, or evaluate at least 25 times")
+
+
+@pytest.mark.parametrize("eta", range(2, 11))
+def test_every_remedy_for_hyperband_works(eta: int):
+    refused = 0
+    for resource, t, evaluations in product((2, 8, 9, 27, 64, 81, 100), (1, 5, 20, 400), (1, 3, 10, 20)):
+        wanted = Hyperband(eta=eta, resource=resource)
+        for problem in hyperband_problems(wanted, t, evaluations):
+            refused += 1
+            numbers = list(map(int, re.findall("[0-9]+", problem.remedy)))
+            assert numbers[0] == evaluations
+            assert all(hyperband_problems(wanted, t, more) == [] for more in (numbers[-1], 300))
+            for lower in numbers[1:-1]:
+                assert hyperband_problems(Hyperband(eta=eta, resource=lower), t, evaluations) == []
+    assert refused

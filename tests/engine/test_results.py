@@ -21,6 +21,7 @@ from engine.situations import (
 )
 from engine.trainees import moment
 from seedsweep.api.core.objects import Condition
+from seedsweep.api.cut import ExcludedEpisode
 from seedsweep.api.episode import BestEvaluation, EndReason, EpisodeStatus, Freed, StopReason, Verdict
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import HandOverWinner, Prune, RecordEpisode, StopAttempt
@@ -263,6 +264,23 @@ def test_steps_of_a_loser_past_its_rung_are_overshoot():
     attempts = (running(0, 0.1, 0.2, 0.9), running(1, 0.1, 0.2, 0.3, 0.4))
     cost = look(TWO, *attempts, records=records, cuts=[CUT]).status.cost
     assert (cost.useful_steps, cost.overshoot_steps) == (60, 10)
+
+
+def test_saved_is_what_losers_did_not_train_whatever_they_trained_again_and_nothing_of_one_that_failed():
+    layout = study(3, (3, 1))
+    twice = entry("a", EndReason.INTERRUPTED, evaluations=2, steps=27)
+    then = entry("b", EndReason.STOPPED, evaluations=3, steps_at_start=0, steps=30)
+    failed = entry("c", EndReason.FAILED, evaluations=1, steps=10)
+    records = {
+        0: finished(0, *(10 * [0.9])),
+        1: on_record(0.1, 0.2, 0.3, rungs=(3,), attempts=[twice, then], verdict=Verdict(outcome="LostByCut", rung=0)),
+        2: on_record(0.1, attempts=[failed], verdict=Verdict(outcome="Failed", reason="boom")),
+    }
+    excluded = [ExcludedEpisode(episode=episode(2).name, reason="Failed: boom")]
+    cut = cut_of(layout, kept=[0], lost=[1]).evolve(excluded=excluded)
+    cost = look(layout, records=records, cuts=[cut]).status.cost
+    assert (cost.full_steps, cost.useful_steps, cost.wasted_steps) == (300, 140, 27)
+    assert cost.saved_steps == 70
 
 
 def test_gpu_seconds_run_from_bound_to_ended_times_the_gpus_of_the_pod():

@@ -148,3 +148,69 @@ def test_no_evaluation_of_an_episode_that_fell_below_a_floor_can_be_the_result(t
     table = pd.read_parquet(exported(tmp_path, floored()))
     counting = table.groupby("episode").counts.any()
     assert counting[~counting].index.tolist() == FALLEN
+
+
+def test_a_sweep_with_a_floor_is_refused_whatever_is_taken_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, to = exported(tmp_path, floored()), tmp_path / "again"
+    table = pd.read_parquet(path)
+    table.assign(other=table.score).to_parquet(path)
+    for options in ([], ["--short", "failed"], ["--evaluations", 1], ["--score", "other", "--goal", "maximize"]):
+        said = refused(capsys, "import", path, "--to", to, *options)
+        assert "is of a sweep with a floor" in said
+        assert "use the record it was exported from" in said
+        assert not to.exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--short", "failed"], ["--evaluations", records.RUNG + 1]])
+def test_whole_runs_of_a_sweep_with_a_cut_are_refused_with_the_evaluations_that_all_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[object]
+) -> None:
+    path = exported(tmp_path, records.finished())
+    said = refused(capsys, "import", path, "--to", tmp_path / "again", *options)
+    assert "whole runs are no sample of all" in said
+    assert f"with --evaluations {records.RUNG}" in said
+
+
+def test_audited_losers_do_not_make_whole_runs_of_a_cut_a_sample(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loser = next(e.spec.id.name for e in records.finished().episodes if e.status.state == "Lost")
+    path = exported(tmp_path, records.audited({loser: 0.6}))
+    said = refused(capsys, "import", path, "--to", tmp_path / "again", "--short", "failed")
+    assert "whole runs are no sample of all" in said
+
+
+def test_up_to_its_cut_a_sweep_is_imported_as_a_sample_of_shorter_runs_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = records.finished()
+    path, to = exported(tmp_path, record), tmp_path / "again"
+    assert seedsweep("import", path, "--to", to, "--evaluations", records.RUNG) == 0
+    assert f"of a sweep with a cut, the first {records.RUNG} evaluations: all runs have come so far" in (
+        capsys.readouterr().out
+    )
+    again = read_record(to)
+    assert again.sweep.status is not None
+    assert (again.sweep.status.design, again.sweep.status.evaluations) == ("full", records.RUNG)
+    states = {episode.spec.id.name: episode.status.state for episode in again.episodes}
+    assert (states.pop(records.FAILED), states.pop(records.DIVERGED)) == ("Failed", "Diverged")
+    assert set(states.values()) == {"Finished"}
+    assert len(states) == len(record.episodes) - 2
+
+
+def test_runs_of_a_cut_are_not_chosen_by_what_became_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, to = exported(tmp_path, records.finished()), tmp_path / "again"
+    assert "leave it out" in refused(capsys, "import", path, "--to", to, "--where", "outcome=Finished")
+    said = refused(capsys, "import", path, "--to", to, "--where", "episode=wi0-do0", "--evaluations", records.RUNG)
+    assert "no loser is among its runs" in said
+
+
+def test_a_design_that_no_export_writes_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = exported(tmp_path, records.fully_trained())
+    pd.read_parquet(path).assign(design="partial").to_parquet(path)
+    said = refused(capsys, "import", path, "--to", tmp_path / "again")
+    assert "design is 'partial', not one of full, cut, cut+audit, floor: correct it" in said

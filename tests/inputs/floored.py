@@ -33,7 +33,13 @@ def floored() -> Record:
         design="floor",
         best=winner_of(episodes),
         counts=EpisodeCounts(finished=3, lost=2, unused=3),
-        cost=Cost(useful_steps=useful, planned_steps=BUDGET * STEPS, full_steps=5 * STEPS, gpu_seconds=seconds),
+        cost=Cost(
+            useful_steps=useful,
+            planned_steps=BUDGET * STEPS,
+            full_steps=5 * STEPS,
+            saved_steps=2 * (STEPS - EARLY),
+            gpu_seconds=seconds,
+        ),
     )
     return Record(whole.sweep.evolve(spec=spec, status=status), episodes, [])
 

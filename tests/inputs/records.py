@@ -351,6 +351,7 @@ def _cost(t: int, cut: Cut | None) -> Cost:
         wasted_steps=wasted,
         planned_steps=planned,
         full_steps=full,
+        saved_steps=(t - KEEP - 2) * 140 - overshoot,
         gpu_seconds=(useful + overshoot + wasted) * SECONDS_PER_STEP,
     )
 

@@ -490,6 +490,24 @@ def test_a_cut_that_stops_nobody_is_noted(
     assert ("note" in result.out) is bool(said)
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_hyperbands_resource_is_refused_with_values_that_fit_the_evaluations(
+    seedsweep: Command, fake_sweep: FakeSweep, command: str
+) -> None:
+    fake_sweep.spec = {"earlyStopping": {"hyperband": {}}}
+    file = fake_sweep.write()
+    sweep = json.loads(file.read_text())
+    sweep["spec"]["trainer"]["evaluations"] = fake_sweep.evaluations
+    file.write_text(json.dumps(sweep, indent=2))
+    where = ["--out", str(fake_sweep.out)] if command == "run" else []
+    (problem,) = judge(seedsweep(command, str(file), *where))
+    assert "spec.earlyStopping.hyperband.resource: " in problem
+    assert "use 9, or evaluate at least 25 times" in problem
+    sweep["spec"]["earlyStopping"]["hyperband"]["resource"] = 9
+    file.write_text(json.dumps(sweep))
+    assert seedsweep("check", str(file)).code == 0
+
+
 def test_a_rare_label_that_is_close_to_a_frequent_one_is_noted(seedsweep: Command, data: Path) -> None:
     rows = "a film,unhappy\nfilms,happy\n" * 200
     (data / "moods.csv").write_text(f"review,stars\nfine,unhapy\n{rows}")

@@ -1,197 +1,47 @@
 """From an empty GPU cluster to a winner, on a real node: run by test_node.py in a network of the node's own.
 
-Two pretend GPUs for six episodes. In the middle, the release is upgraded and the operator's pod deleted.
+Two pretend GPUs for six episodes. In the middle, the release is upgraded and the operator's pod deleted. Then trainers
+of one's own, whose survivors are averaged.
 """
 
 import json
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
+from safetensors.numpy import load_file
 
 from chart.rendering import CHART, HOME
-from cluster import binaries
 from cluster.controlplane import ControlPlane
 from cluster.objects import RESTRICTED
 from cluster.watched import OPERATOR, assert_as_recorded
 from node.images import reference
 from node.machine import USERS, Node
 from node.network import NodeNetwork
-from node.scraped import Scraped, scraped
+from node.own_trainer import AVERAGED, FAILING, best_weights, handed_over, run_both
+from node.scraped import scraped
+from node.story import CLAIM, NAMESPACE, Object, Story, prepare_storage
+from seedsweep.kube.housekeeping.scoring import SCORE
 from seedsweep.kube.objects.names import LABEL_EPISODE
+from seedsweep.kube.pods.manifest import CONTAINER as TRAINER
+from seedsweep.kube.pods.manifest import STORAGE
 from seedsweep.report.beside import read_beside
 from seedsweep.report.findings.verdict import verdict_of
 from seedsweep.report.record import read_record
 
 GPUS = 2
 EPISODES, KEPT = 6, 3
-NAMESPACE = "nlp"
-CLAIM = "sweeps"
-CLAIM_UID = 65532
-"""Whom both images run as."""
-QUICKSTART = CHART.parents[1] / "examples" / "cluster" / "quickstart.yaml"
-PATIENCE = 1500.0
+FILE = CHART.parents[1] / "examples" / "cluster" / "quickstart.yaml"
 SAID_WITHIN = 60.0
 MISSING = "seedsweep-trainer:0.0.0"
-
-Object = dict[str, Any]
-
-
-@dataclass
-class Story:
-    """A cluster, and what was seen happen on it."""
-
-    control_plane: ControlPlane
-    node: Node
-    storage: Path
-    transcript: list[str] = field(default_factory=list)
-    at_once: int = 0
-    """The most trainers' pods that ran at one moment."""
-    operators: set[str] = field(default_factory=set)
-    """UIDs of the operator's pods that were there."""
-    watched: str = ""
-    """What `seedsweep watch` printed, from the first trainer that is read to the end."""
-    trainers: list[Object] = field(default_factory=list)
-    """Pods of episodes while they trained."""
-    scraped: Scraped = field(init=False)
-    """What Prometheus has seen, from before the operator was installed."""
-
-    def run(self, command: str, *, given: str = "") -> str:
-        """A line that a person types; what it prints, which is kept for the transcript."""
-        return self.finish(self.begin(command), given=given)
-
-    def begin(self, command: str) -> subprocess.Popen[str]:
-        """A line that a person types in another terminal."""
-        tools = [str(path.parent) for path in binaries.find(["kubectl", "helm"]).values()]
-        environment = os.environ | {
-            "KUBECONFIG": str(self.control_plane.kubeconfig(namespace=NAMESPACE)),
-            "PATH": os.pathsep.join([*tools, str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "HELM_CACHE_HOME": str(self.node.folder / "helm"),
-        }
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            ["sh", "-c", command],
-            env=environment,
-            cwd=CHART.parents[1],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def finish(self, process: subprocess.Popen[str], *, given: str = "") -> str:
-        """What it printed; it must have done what it was to do."""
-        try:
-            printed, _ = process.communicate(given, timeout=300)
-        finally:
-            process.kill()
-        assert isinstance(process.args, list)
-        command = os.fsdecode(process.args[-1])
-        self.transcript.append(f"$ {command}\n{printed}")
-        assert process.returncode == 0, f"{command}: {printed}\n{self.node.logs()}"
-        return printed
-
-    def items(self, path: str) -> list[Object]:
-        """Objects at the API server."""
-        code, found = self.control_plane.request("GET", path)
-        assert code == 200, found
-        items: list[Object] = found["items"]
-        return items
-
-    def sweep(self) -> Object:
-        """As it stands."""
-        (found,) = self.items(f"/apis/seedsweep.io/v1alpha1/namespaces/{NAMESPACE}/seedsweeps")
-        return {"status": {}, **found}
-
-    def stalled(self, name: str) -> Object:
-        """What a sweep says about why it does not get on; empty while it says nothing."""
-        path = f"/apis/seedsweep.io/v1alpha1/namespaces/{NAMESPACE}/seedsweeps/{name}"
-        conditions = self.control_plane.request("GET", path)[1].get("status", {}).get("conditions", [])
-        return next((c for c in conditions if c["type"] == "Stalled" and c["status"] == "True"), {})
-
-    def record(self, plural: str) -> list[Object]:
-        """Episodes or cuts."""
-        return self.items(f"/apis/seedsweep.io/v1alpha1/namespaces/{NAMESPACE}/{plural}")
-
-    def episodes_pods(self) -> list[Object]:
-        """All of the sweep's, but not those that keep house."""
-        pods = self.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
-        return [pod for pod in pods if LABEL_EPISODE in pod["metadata"].get("labels", {})]
-
-    def wait(self, reached: Callable[[], bool], what: str, *, within: float = PATIENCE) -> None:
-        """Look until something is so, and keep an eye on pods meanwhile."""
-        deadline = time.monotonic() + within
-        while not reached():
-            self._look()
-            assert time.monotonic() < deadline, f"never {what}: {self.told()}"
-            time.sleep(0.5)
-
-    def told(self) -> str:
-        """What the cluster says about itself, for a failure's message."""
-        pods = [
-            f"{pod['metadata']['namespace']}/{pod['metadata']['name']} {json.dumps(pod['status'])[:1500]}"
-            for pod in self.items("/api/v1/pods")
-        ]
-        logs = subprocess.run(
-            [
-                str(self.control_plane.kubectl),
-                f"--kubeconfig={self.control_plane.kubeconfig()}",
-                *("logs", f"--namespace={HOME}", "deployment/seedsweep-operator", "--tail=40"),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        status = json.dumps(self.sweep()["status"].get("conditions"), indent=1)
-        return "\n".join([status, *pods, logs.stdout, logs.stderr, self.node.logs()])
-
-    def _look(self) -> None:
-        trainers = self.items(f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/component=trainer")
-        self.at_once = max(self.at_once, sum(pod["status"]["phase"] == "Running" for pod in trainers))
-        self.operators |= {pod["metadata"]["uid"] for pod in self.items(f"/api/v1/namespaces/{HOME}/pods")}
-
-
-def prepare_storage(control_plane: ControlPlane, folder: Path) -> None:
-    """A volume of the node's, and the claim on it."""
-    folder.mkdir()
-    os.chown(folder, CLAIM_UID, CLAIM_UID)
-    control_plane.create(
-        "/api/v1/persistentvolumes",
-        {
-            "metadata": {"name": CLAIM},
-            "spec": {
-                "capacity": {"storage": "10Gi"},
-                "accessModes": ["ReadWriteMany"],
-                "storageClassName": "",
-                "hostPath": {"path": str(folder)},
-                "claimRef": {"namespace": NAMESPACE, "name": CLAIM},
-            },
-        },
-    )
-    control_plane.create(
-        f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims",
-        {
-            "metadata": {"name": CLAIM},
-            "spec": {
-                "accessModes": ["ReadWriteMany"],
-                "storageClassName": "",
-                "resources": {"requests": {"storage": "10Gi"}},
-            },
-        },
-    )
 
 
 def quickstart() -> Object:
     """The example, for fewer episodes, with the image that the node has."""
-    sweep: Object = YAML(typ="safe", pure=True).load(QUICKSTART)
+    sweep: Object = YAML(typ="safe", pure=True).load(FILE)
     spec = sweep["spec"]
     spec["seeds"]["grid"]["weightInits"]["count"] = EPISODES // 2
     spec["parallelism"] = GPUS
@@ -226,11 +76,12 @@ def swept(installed: Story) -> Story:
     story.run("kubectl apply -f -", given=json.dumps(quickstart()))
     story.wait(lambda: len(story.record("episodes")) >= 1, "an episode on record")
     story.wait(lambda: story.sweep()["status"].get("counts", {}).get("running", 0) >= 1, "a trainer that is read")
-    story.trainers = story.episodes_pods()
+    story.trainers = story.pods(TRAINER)
     with story.begin("seedsweep watch quickstart") as watching:
         try:
             story.run(
-                f"helm upgrade seedsweep charts/seedsweep --namespace {HOME} --set podAnnotations.again=yes --wait"
+                f"helm upgrade seedsweep charts/seedsweep --namespace {HOME} --wait "
+                f"--set housekeeping.image={reference('trainer')}"
             )
             story.wait(lambda: bool(story.record("cuts")), "a cut")
             story.run(f"kubectl delete pod --namespace {HOME} --selector app.kubernetes.io/component=operator")
@@ -240,6 +91,12 @@ def swept(installed: Story) -> Story:
             watching.kill()
     story.run("kubectl get ssw,epi,cuts")
     return story
+
+
+@pytest.fixture(scope="module")
+def averaged(swept: Story) -> list[Object]:
+    """Two sweeps with a trainer of one's own are over: the housekeeping pods of the one whose average is scored."""
+    return run_both(swept)
 
 
 def test_the_operator_is_a_pod_of_the_restricted_profile_with_the_charts_rights(installed: Story):
@@ -281,7 +138,7 @@ def test_the_cut_kept_the_best(swept: Story):
 
 
 def test_no_pod_of_an_episode_is_left(swept: Story):
-    swept.wait(lambda: not swept.episodes_pods(), "all gone", within=SAID_WITHIN)
+    swept.wait(lambda: not swept.pods(TRAINER), "all gone", within=SAID_WITHIN)
 
 
 def test_survivors_resumed_from_the_claim_instead_of_training_again(swept: Story):
@@ -342,6 +199,52 @@ def test_prometheus_has_followed_the_operator_through_an_upgrade_and_its_loss(sw
     assert found.ever('ALERTS{alertstate="firing"}') == []
     quantiles = found.ever("namespace_sweep:seedsweep_validation_score:quantile")
     assert {series["metric"]["quantile"] for series in quantiles} == {"0", "0.25", "0.5", "0.75", "1"}
+
+
+def test_an_average_of_an_own_trainer_is_made_scored_by_its_command_and_handed_over(
+    swept: Story, averaged: list[Object]
+):
+    status = swept.sweep(AVERAGED)["status"]
+    assert status["phase"] == "Complete", swept.told()
+    average = status["best"]["average"]
+    assert average["handedOver"], average
+    assert average["members"] == len(average["episodes"]) == 2
+    assert average["score"] >= average["membersScore"] > 0.5
+    assert json.loads((handed_over(swept, AVERAGED) / "average.json").read_text())["score"] == average["score"]
+
+
+def test_the_score_command_ran_in_a_container_of_its_own_without_a_gpu_and_without_the_storage(
+    averaged: list[Object],
+):
+    scores = [part for pod in averaged for part in pod["spec"].get("initContainers", ()) if part["name"] == SCORE]
+    assert scores
+    for score in scores:
+        assert not [name for kind in score["resources"].values() for name in kind if "/" in name]
+        assert STORAGE not in {mount["mountPath"] for mount in score["volumeMounts"]}
+
+
+def test_what_is_fetched_is_the_mean_of_the_members_weights(swept: Story, averaged: list[Object], tmp_path: Path):
+    swept.run(f"seedsweep fetch {AVERAGED} --to {tmp_path}/own")
+    found = load_file(tmp_path / "own" / "best" / "model.safetensors")
+    episodes = swept.sweep(AVERAGED)["status"]["best"]["average"]["episodes"]
+    members = [best_weights(swept, AVERAGED, episode) for episode in episodes]
+    assert found.keys() == members[0].keys()
+    for name, tensor in found.items():
+        assert not np.array_equal(members[0][name], members[1][name])
+        np.testing.assert_array_equal(tensor, sum(member[name] for member in members) / len(members))
+
+
+def test_where_the_score_command_fails_the_winner_is_handed_over_with_the_reason(swept: Story, averaged: list[Object]):
+    status = swept.sweep(FAILING)["status"]
+    assert status["phase"] == "Complete", swept.told()
+    average = status["best"]["average"]
+    assert not average.get("handedOver", False)
+    # It has looked for the storage.
+    assert average["reason"].startswith("it could not be scored: the score command ended with exit code 2: ls: ")
+    assert STORAGE in average["reason"]
+    winner = best_weights(swept, FAILING, status["best"]["episode"])
+    for name, tensor in load_file(handed_over(swept, FAILING) / "model.safetensors").items():
+        np.testing.assert_array_equal(tensor, winner[name])
 
 
 def test_a_trainers_image_that_is_not_there_is_said_by_the_sweep(swept: Story):

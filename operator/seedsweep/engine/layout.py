@@ -5,17 +5,17 @@ Everything here is a function of the spec alone, so a restarted loop finds the s
 
 import hashlib
 import heapq
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from seedsweep.api.checks import Problem, check_rungs, check_share, rung_evaluation
 from seedsweep.api.cut import CutData
-from seedsweep.api.early_stopping import EarlyStopping, Floor, Hyperband, Rung
+from seedsweep.api.early_stopping import EarlyStopping, Floor, Rung
 from seedsweep.api.episode import EpisodeId, EpisodeSpec
 from seedsweep.api.seeds import Grid, Sample, Seeds
 from seedsweep.api.sweep import SeedSweep, SweepSpec
+from seedsweep.engine.hyperband import hyperband_brackets, hyperband_problems
 
 
 def stable_hash(*parts: object) -> int:
@@ -141,8 +141,9 @@ class Layout:
             return []
         if stopping.floor is not None:
             return check_share("spec.earlyStopping.floor.atPercent", stopping.floor.at_percent, evaluations)
-        form = "rungs" if stopping.rungs is not None else "brackets" if stopping.brackets is not None else "hyperband"
-        path = f"spec.earlyStopping.{form}" + ("" if form == "rungs" else "[{}].rungs")
+        if stopping.hyperband is not None:
+            return hyperband_problems(stopping.hyperband, len(self.episodes), evaluations)
+        path = "spec.earlyStopping." + ("rungs" if stopping.rungs is not None else "brackets[{}].rungs")
         return [
             problem
             for b, ladder in enumerate(self.rungs)
@@ -202,30 +203,3 @@ def _brackets(stopping: EarlyStopping | None, t: int) -> tuple[tuple[int, ...], 
         return tuple(b.episodes for b in stopping.brackets), tuple(tuple(b.rungs) for b in stopping.brackets)
     assert stopping.hyperband is not None  # the type has exactly one form
     return hyperband_brackets(stopping.hyperband, t)
-
-
-def hyperband_brackets(hyperband: Hyperband, t: int) -> tuple[tuple[int, ...], tuple[tuple[Rung, ...], ...]]:
-    """Hyperband's brackets (Li et al. 2018, algorithm 1), their sizes scaled to t by largest remainder.
-
-    Whole percents are rounded up, so that an episode of R evaluations is cut at exactly the published ones.
-    Bracket s starts n_s = ceil((s_max + 1) eta^s / (s + 1)) episodes at R eta^-s units and keeps one in
-    eta at each rung; rungs that would keep nobody, or share a whole percent with the one before, are left out.
-    """
-    eta, resource = hyperband.eta, hyperband.resource
-    s_max = int(math.log(resource, eta) + 1e-9)
-    published = [math.ceil((s_max + 1) * eta**s / (s + 1)) for s in range(s_max, -1, -1)]
-    exact = [t * n / sum(published) for n in published]
-    sizes = [int(x) for x in exact]
-    by_remainder = sorted(range(len(sizes)), key=lambda b: (sizes[b] - exact[b], b))
-    for b in by_remainder[: t - sum(sizes)]:
-        sizes[b] += 1
-    ladders = []
-    for size, s in zip(sizes, range(s_max, -1, -1), strict=True):
-        ladder: list[Rung] = []
-        for i in range(s):
-            keep, at = size // eta ** (i + 1), -(-100 // eta ** (s - i))
-            if keep >= 1 and at >= 1 and (not ladder or at > ladder[-1].at_percent):
-                ladder.append(Rung(at_percent=at, keep=keep))
-        ladders.append(tuple(ladder))
-    filled = [(size, ladder) for size, ladder in zip(sizes, ladders, strict=True) if size > 0]
-    return tuple(size for size, _ in filled), tuple(ladder for _, ladder in filled)

@@ -1,7 +1,7 @@
 """Evaluations that others recorded become a record: the same resources that a sweep of ours leaves."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -18,8 +18,9 @@ from seedsweep.engine.facts.ranking import best_of
 from seedsweep.engine.layout import Layout, step_of
 from seedsweep.exchange.baseline import doubts
 from seedsweep.exchange.points import ImportProblemError, Point
+from seedsweep.exchange.sample import sample_note
 from seedsweep.exchange.steps import common_steps
-from seedsweep.exchange.told import Goal, Loss
+from seedsweep.exchange.told import Goal, Loss, Told
 from seedsweep.report.facts import IMPORTED
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted
@@ -46,8 +47,8 @@ class About:
     """At most so many of each run are taken."""
     tried: tuple[str, ...] = ()
     """The names that scores were looked for under."""
-    outcomes: Mapping[EpisodeId, Loss] = field(default_factory=dict)
-    """What the source says became of runs, whatever their length."""
+    told: Told = field(default_factory=lambda: Told("score"))
+    """What the source itself says about its runs."""
     short: Short | None = None
     """What became of runs with fewer evaluations than the others; None refuses them."""
 
@@ -83,8 +84,9 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
         raise ImportProblemError(
             f"{about.name}: a run has {planned} evaluations, more than {MAX_EVALUATIONS}: take fewer with --evaluations"
         )
+    selection = sample_note(about.name, about.told, {e: len(c.scores) for e, c in recorded.items()}, planned)
     # A run that is cut to the length of the others has not come to its end there.
-    told = {e: end for e, end in about.outcomes.items() if e in curves and recorded[e].scores == curves[e].scores}
+    told = {e: end for e, end in about.told.outcomes.items() if e in curves and recorded[e].scores == curves[e].scores}
     short = _short({episode: curve for episode, curve in curves.items() if episode not in told}, planned, about)
     lost = told | short
     steps, notes = common_steps({episode: curve.steps for episode, curve in curves.items()}, planned)
@@ -99,6 +101,7 @@ def build_record(points: Sequence[Point], about: About) -> tuple[Record, list[st
         for episode in layout.episodes
     ]
     status = _sweep_status(layout, episodes, planned, steps, about)
+    notes += [selection] if selection else []
     undefined = sum(score is None for curve in curves.values() for score in curve.scores)
     if undefined:
         notes.append(f"{counted(undefined, 'score')} undefined: kept as such")

@@ -87,7 +87,7 @@ def import_runs(request: Request, now: datetime) -> list[Imported]:
             now=now,
             baseline=request.baseline if request.baseline is not None else told[group].baseline,
             evaluations=request.evaluations,
-            outcomes=told[group].outcomes,
+            told=told[group],
             tried=request.columns.score or ("score",),
             short=request.short,
         )

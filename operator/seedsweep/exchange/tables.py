@@ -18,6 +18,7 @@ from seedsweep.exchange.points import (
     numbered,
     whole_number,
 )
+from seedsweep.exchange.sample import check_choice
 from seedsweep.exchange.told import COLUMNS, Told, told_by
 
 Row = Mapping[str, object]
@@ -139,8 +140,12 @@ def read_table(path: Path, columns: Columns) -> tuple[dict[Group, list[Point]], 
     for group, rows_of in groups.items():
         score = _score_column(chosen, rows_of)
         points[group] = list(_points(rows_of, score, chosen))
-        ours = score == "score" and set(header) >= set(COLUMNS)
-        told[group] = told_by(rows_of, _episodes(rows_of, chosen)) if ours else Told(score)
+        if set(header) >= set(COLUMNS):
+            ours = told_by(rows_of, _episodes(rows_of, chosen))
+            check_choice(ours, chosen.where)
+            told[group] = ours if score == "score" else ours.of_other_score(score)
+        else:
+            told[group] = Told(score)
     return points, told
 
 

@@ -16,7 +16,7 @@ from seedsweep.api.episode import BestEvaluation, Episode
 from seedsweep.api.reading.scalars import TooLargeError, resolve
 from seedsweep.api.status import Best, Cost, SweepStatus
 from seedsweep.api.sweep import SeedSweep, Trainer
-from seedsweep.report.words import counted, duration_text, metric_name, one_line, score_text
+from seedsweep.report.words import counted, duration_text, metric_name, one_line, score_text, share_text
 
 _WARNED_IF = {
     "Failed": "True",
@@ -98,12 +98,30 @@ def steps_trained(cost: Cost) -> int:
 
 
 def saved_share(status: SweepStatus) -> float | None:
-    """Share of the steps of full training that were not taken; negative where interruptions cost more.
+    """Share of the steps of full training that losers did not take, less those that were taken again.
 
-    None where nothing stops episodes: what failed ones did not train is not saved.
+    Negative where interruptions cost more; None where nothing stops episodes. What an episode that failed or diverged
+    did not train is not saved.
     """
     cost = status.cost
-    return 1 - steps_trained(cost) / cost.full_steps if cost.full_steps and status.design != "full" else None
+    if not cost.full_steps or status.design == "full":
+        return None
+    return (cost.saved_steps - cost.wasted_steps) / cost.full_steps
+
+
+def not_counted(status: SweepStatus) -> str:
+    """Which steps were neither taken nor saved, in words; empty where there are none."""
+    cost = status.cost
+    rest = (cost.full_steps or 0) - steps_trained(cost) - cost.saved_steps + cost.wasted_steps
+    return f"not counting {rest:,} steps of episodes that failed, diverged or are not over" if rest > 0 else ""
+
+
+def saved_words(status: SweepStatus) -> str:
+    """The share saved in words, with what is not counted; empty where nothing was saved."""
+    saved = saved_share(status)
+    if saved is None or saved <= 0:
+        return ""
+    return ", ".join(filter(None, (f"{share_text(saved, 1)} saved", not_counted(status))))
 
 
 def chosen_among(episodes: Sequence[Episode]) -> str:

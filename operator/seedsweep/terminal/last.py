@@ -20,7 +20,7 @@ from seedsweep.report.facts import (
     chosen_among,
     full_duration,
     lost_score,
-    saved_share,
+    saved_words,
     steps_trained,
     tie_words,
     wall_seconds,
@@ -36,7 +36,6 @@ from seedsweep.report.words import (
     metric_words,
     one_line,
     score_text,
-    share_text,
 )
 from seedsweep.terminal.wrapping import Wrapped
 
@@ -51,7 +50,7 @@ _REMEDIES = {
     "NoScore": "Correct the data or the metric, then start it again.",
     "HandOverFailed": "The winner and its scores are kept. Remove the cause, then retry the hand-over.",
     "EpisodesDisagree": "All episodes must train on the same data with the same settings: look for what differs.",
-    "InvalidRungs": "Move atPercent in spec.earlyStopping, or evaluate more often.",
+    "InvalidRungs": "Change spec.earlyStopping as said above, or evaluate more often.",
     "DeadlineExceeded": "The best so far is kept. For more, raise spec.activeDeadlineSeconds and start it again.",
 }
 
@@ -189,11 +188,10 @@ def _casualties(lost: Sequence[Casualty]) -> Iterator[tuple[str, str]]:
 
 def _cost(cost: Cost, status: SweepStatus) -> Iterator[tuple[str, str]]:
     trained = steps_trained(cost)
-    saved = saved_share(status)
     text = counted(trained, "optimizer step")
     if cost.full_steps:
-        text += f" of {cost.full_steps:,} for training all fully"
-        text += f": {share_text(saved, 1)} saved" if saved is not None and saved > 0 else ""
+        saved = saved_words(status)
+        text += f" of {cost.full_steps:,} for training all fully" + (f": {saved}" if saved else "")
     kinds = (("overshoot", cost.overshoot_steps), ("wasted", cost.wasted_steps), ("audit", cost.audit_steps))
     extra = ", ".join(f"{steps:,} {kind}" for kind, steps in kinds if steps)
     yield "cost", text + (f" ({extra} included)" if extra else "")

@@ -86,7 +86,7 @@ def take_census(draft: Draft, race: Race) -> Census:
         else:
             census.overshoot += reach - useful
         if state == "Lost" and draft.steps is not None:
-            census.saved += max(0, draft.steps - trained)
+            census.saved += max(0, draft.steps - reach)
         if status.non_deterministic:
             census.replayed.append(episode)
         verdict = status.verdict

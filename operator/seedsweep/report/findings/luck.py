@@ -22,6 +22,8 @@ class Apart:
 
     luck: Luck
     models: int
+    left_out: int
+    """Episodes without such a score."""
     examples: int
     source: str
     """Which scores."""
@@ -38,6 +40,8 @@ class Approximate:
     skill: float
     """At least so much would stay."""
     models: int
+    left_out: int
+    """Episodes without such a score, for which nothing stands in."""
     examples: int
     source: str
 
@@ -53,12 +57,13 @@ def luck_of(record: Record, known: Beside) -> Apart | Approximate | Withheld | N
     if those is not None and len(those[0]) == len(first.evaluations) >= 2 and those[1].examples >= 2:
         answers, maximize = those[1], record.sweep.spec.trainer.maximize
         luck = take_apart(answers, maximize=maximize, healthy=healthy_among(record, scores(answers)[0]))
-        return Apart(luck, answers.models, answers.examples, source)
+        return Apart(luck, answers.models, first.episodes - answers.models, answers.examples, source)
     examples = accuracy_examples(record.sweep, first.scores)
     if examples is not None:
         observed, noise = first.summary.deviation or 0.0, binomial_noise(np.array(first.scores), examples)
         noise = min(noise, observed)
         skill = math.sqrt(observed**2 - noise**2)
-        return Approximate(observed, noise, skill, first.summary.n, examples, source)
+        n = first.summary.n
+        return Approximate(observed, noise, skill, n, first.episodes - n, examples, source)
     why = why_none(record, known) or why_some(record, known)
     return Withheld(LUCK_AND_SKILL, why)

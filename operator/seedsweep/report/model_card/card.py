@@ -14,7 +14,7 @@ from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
-from seedsweep.report.facts import beats_constant, has_lost, saved_share, steps_trained, tie_words, warnings
+from seedsweep.report.facts import beats_constant, has_lost, saved_words, steps_trained, tie_words, warnings
 from seedsweep.report.model_card.foreign import as_code, as_text
 from seedsweep.report.model_card.repetition import repetition_section
 from seedsweep.report.model_card.scores import scores_section
@@ -28,7 +28,6 @@ from seedsweep.report.words import (
     metric_name,
     metric_words,
     score_text,
-    share_text,
 )
 
 _HUB_METRICS = {
@@ -211,10 +210,9 @@ def _cost(status: SweepStatus) -> Iterator[str]:
     yield "## What it cost"
     yield ""
     text = counted(steps_trained(cost), "optimizer step")
-    saved = saved_share(status)
     if cost.full_steps:
-        text += f" of {cost.full_steps:,} that training all fully would take"
-        text += f": {share_text(saved, 1)} saved" if saved is not None and saved > 0 else ""
+        saved = saved_words(status)
+        text += f" of {cost.full_steps:,} that training all fully would take" + (f": {saved}" if saved else "")
     kinds = (("overshoot", cost.overshoot_steps), ("wasted", cost.wasted_steps), ("audit", cost.audit_steps))
     extra = ", ".join(f"{steps:,} {kind}" for kind, steps in kinds if steps)
     yield f"{text}{f' ({extra} included)' if extra else ''}."

@@ -34,6 +34,8 @@ class Analysis:
     title: str
     source: str
     """What the scores are and how many episodes gave one."""
+    episodes: int
+    """How many there are to give one, whether or not they did."""
     by_episode: dict[str, float]
     """The score of each episode that is in n."""
     evaluations: dict[str, int]
@@ -67,6 +69,7 @@ _Found = tuple[float, int]
 class _Scores:
     """Scores being collected, with what had to be said about some of them."""
 
+    episodes: int
     values: dict[str, float] = field(default_factory=dict)
     evaluations: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -179,7 +182,7 @@ def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Ana
     data = cut.data
     scores = _compared(layout, members, dict(zip(data.ranked, data.scores, strict=True)), data.evaluation, "cut")
     kind = "latest score at" if data.rank_by == "latest" else "best score up to"
-    source = f"the {kind} evaluation {data.evaluation}, where the cut was made, of {_of(scores, len(members))}"
+    source = f"the {kind} evaluation {data.evaluation}, where the cut was made, of {_of(scores)}"
     return _analysis(f"scores at the cut{where}", source, scores, known_baseline(SweepStatus(), members), layout)
 
 
@@ -198,7 +201,7 @@ def _at_floor(layout: Layout, episodes: list[Episode]) -> Analysis | None:
     scores = _compared(layout, members, at_floor, evaluation, "floor")
     kind = "latest score at" if layout.latest else "best score up to"
     source = (
-        f"the {kind} evaluation {evaluation}, where the floor is, of {_of(scores, len(members))} that the budget of "
+        f"the {kind} evaluation {evaluation}, where the floor is, of {_of(scores)} that the budget of "
         f"{counted(layout.budget, 'full run')} carries whoever falls"
     )
     return _analysis("scores at the floor", source, scores, known_baseline(SweepStatus(), members), layout)
@@ -209,7 +212,7 @@ def _compared(
 ) -> _Scores:
     """Final scores at a cut or a floor, and what stands in for those who have none."""
     baseline = known_baseline(SweepStatus(), members)
-    scores = _Scores()
+    scores = _Scores(len(members))
     for episode in members:
         name, status = episode.spec.id.name, episode.status
         best = _best(status, evaluation, layout)
@@ -229,7 +232,7 @@ def _compared(
 def _whole_runs(layout: Layout, members: list[Episode], t: int, where: str, kind: Score = "best") -> Analysis | None:
     """Of those on record among t episodes: one that has not begun has no record yet."""
     baseline = known_baseline(SweepStatus(), members)
-    scores = _Scores()
+    scores = _Scores(t)
     for episode in members:
         name, status = episode.spec.id.name, episode.status
         outcome = status.verdict.outcome if status.verdict is not None else None
@@ -248,7 +251,7 @@ def _whole_runs(layout: Layout, members: list[Episode], t: int, where: str, kind
             scores.notes.append(f"{name} {'failed' if outcome == 'Failed' else 'is not finished'}: not in n.")
     if len(members) < t:
         scores.notes.append(f"Not begun: {counted(t - len(members), 'episode')}, not in n.")
-    source = f"the {'last' if kind == 'final' else 'best'} score of the whole run of {_of(scores, t)}"
+    source = f"the {'last' if kind == 'final' else 'best'} score of the whole run of {_of(scores)}"
     return _analysis(f"{kind} scores of full runs{where}", source, scores, baseline, layout)
 
 
@@ -262,8 +265,8 @@ def _last(status: EpisodeStatus) -> _Found | None:
     return (last, len(status.scores)) if last is not None else None
 
 
-def _of(scores: _Scores, t: int) -> str:
-    n = len(scores.values)
+def _of(scores: _Scores) -> str:
+    n, t = len(scores.values), scores.episodes
     if n == t:
         return f"all {t:,} episodes" if t > 1 else "the only episode"
     return f"{n:,} of {counted(t, 'episode')}"
@@ -277,6 +280,7 @@ def _analysis(title: str, source: str, scores: _Scores, baseline: float | None, 
     return Analysis(
         title=title[0].upper() + title[1:],
         source=source,
+        episodes=scores.episodes,
         by_episode=scores.values,
         evaluations=scores.evaluations,
         summary=summarize(values),
