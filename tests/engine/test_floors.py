@@ -15,7 +15,9 @@ from engine.test_properties import TIMES, bounded, quiet, seeds, told, wild
 from seedsweep.api.episode import EpisodeId, Fall
 
 pytestmark = pytest.mark.timeout(1800)
-cases = seeds.map(lambda seed: random_case(random.Random(seed), floor=True))
+alone = seeds.map(lambda seed: random_case(random.Random(seed), floor=True))
+with_rung = seeds.map(lambda seed: random_case(random.Random(seed), floor=True, rung=True))
+cases = st.one_of(alone, with_rung)
 
 
 def verdict_of(world, number):
