@@ -57,7 +57,7 @@ def _spend(case: Case, outcome: Outcome, floor: Floor) -> None:
     mark = floor.at_percent * case.evaluations // 100
     stopping = case.sweep.spec.early_stopping
     assert stopping is not None  # there is a floor
-    [rung] = stopping.rungs or [None]
+    rung = stopping.rungs[0] if stopping.rungs else None
     [[*at_rung]] = case.marks
     standing: list[EpisodeId] = []
     for episode, truth in case.truths.items():

@@ -132,7 +132,7 @@ def random_case(rng: random.Random, *, floor: bool = False, rung: bool = False, 
     pairs = rng.sample([(w, d) for w in range(4) for d in range(4)], t)
     evaluations = rng.randint(2 if floor else 1, 9)
     ours = rng.random() < 0.7
-    budget = rng.randint(1, t)
+    budget = rng.randint(1, t) if floor else 0
     options: dict[str, object] = {"budget": budget} if floor else {}
     if ours and rng.random() < 0.5:
         options["result"] = "average"

@@ -96,7 +96,11 @@ def _stopped(record: Record) -> str:
     t, floor = len(record.episodes), at_floor(record)
     if floor is not None:
         rule = f"not better than a constant answer by more than {floor.margin_words}"
-        return f"; a floor at evaluation {floor.evaluation} stopped {len(floor.fallen)} of {t}, those {rule}"
+        text = f"; a floor at evaluation {floor.evaluation} stopped {len(floor.fallen)} of {t}, those {rule}"
+        cuts = (
+            f", and a cut at evaluation {c.data.evaluation} kept {len(c.data.kept)} of the rest" for c in record.cuts
+        )
+        return text + "".join(cuts)
     if not record.cuts:
         return ""
     # The last one of a bracket stands; where none was made, all go on.
