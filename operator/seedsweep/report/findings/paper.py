@@ -97,10 +97,9 @@ def _stopped(record: Record) -> str:
     if floor is not None:
         rule = f"not better than a constant answer by more than {floor.margin_words}"
         text = f"; a floor at evaluation {floor.evaluation} stopped {len(floor.fallen)} of {t}, those {rule}"
-        cuts = (
-            f", and a cut at evaluation {c.data.evaluation} kept {len(c.data.kept)} of the rest" for c in record.cuts
-        )
-        return text + "".join(cuts)
+        for cut in (cut.data for cut in record.cuts):
+            text += f", and a cut at evaluation {cut.evaluation} kept {len(cut.kept)} of the rest"
+        return text
     if not record.cuts:
         return ""
     # The last one of a bracket stands; where none was made, all go on.
