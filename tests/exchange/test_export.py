@@ -7,7 +7,7 @@ import pytest
 
 from host.commands import seedsweep
 from inputs import records
-from inputs.floored import FALLEN, floored
+from inputs.floored import FALLEN, LATER, floored, floored_and_cut
 from seedsweep.api.episode import Verdict
 from seedsweep.exchange.export import SCHEMA
 from seedsweep.exchange.told import COLUMNS
@@ -148,3 +148,13 @@ def test_no_evaluation_of_an_episode_that_fell_below_a_floor_can_be_the_result(t
     table = pd.read_parquet(exported(tmp_path, floored()))
     counting = table.groupby("episode").counts.any()
     assert counting[~counting].index.tolist() == FALLEN
+
+
+def test_of_who_lost_at_a_rung_above_a_floor_all_up_to_there_can_be_the_result(tmp_path: Path) -> None:
+    record = floored_and_cut()
+    table = pd.read_parquet(exported(tmp_path, record))
+    counting = table[table.counts].groupby("episode").evaluation.max().to_dict()
+    kept = record.cuts[0].data.kept
+    lost = set(record.cuts[0].data.ranked) - kept
+    assert counting == {**dict.fromkeys(kept, 20), **dict.fromkeys(lost, LATER)}
+    assert set(table.design) == {"floor+cut"}

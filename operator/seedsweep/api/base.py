@@ -75,7 +75,8 @@ class OneOf(ApiModel):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         given = [name for key, name in zip(self.one_of, self.choices(), strict=True) if getattr(self, key) is not None]
-        if len(given) != 1 and {*given} != {*map(self.on_the_wire, self.together)}:
+        together = {*map(self.on_the_wire, self.together)}
+        if len(given) != 1 and not (together and together == {*given}):
             raise ValueError(f"{self.remedy()}; found {', '.join(given) or 'none'}")
         return self
 

@@ -193,14 +193,16 @@ def _choice(layout: Layout, status: SweepStatus, best: Best, record: Record) -> 
         yield f"This episode {_OUTCOMES[winner.verdict.outcome]} later; its evaluations until then count."
     elif winner.verdict is not None and winner.verdict.outcome != "Finished":
         yield "This episode itself lost there, and no survivor came to a better score; evaluations up to there count."
-    if record.cuts:
-        by = "latest score" if layout.latest else "best score so far"
-        yield f"Episodes were ranked by their {by}, ties by validation loss, then by a hash of the seeds."
-        yield ""
-        yield from cut_lines([cut.data for cut in record.cuts])
     floor = at_floor(record)
     if floor is not None:
         yield from floor_lines(floor)
+        yield ""
+    if record.cuts:
+        by = "latest score" if layout.latest else "best score so far"
+        who = "Episodes" if floor is None else "Those above the floor"
+        yield f"{who} were ranked by their {by}, ties by validation loss, then by a hash of the seeds."
+        yield ""
+        yield from cut_lines([cut.data for cut in record.cuts])
     yield ""
 
 
