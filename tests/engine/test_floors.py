@@ -44,7 +44,7 @@ def case_of(levels, budget, *, evaluations=4, margin="1", goal="maximize", rung=
 
     `rung`: evaluation, and how many it keeps. `breaks`: evaluations that no attempt reaches, by number.
     """
-    stopping = {"floor": {"atPercent": percent_for(evaluations // 2, evaluations), "margin": margin}}
+    stopping: dict[str, object] = {"floor": {"atPercent": percent_for(evaluations // 2, evaluations), "margin": margin}}
     if rung is not None:
         stopping["rungs"] = [{"atPercent": percent_for(rung[0], evaluations), "keep": rung[1]}]
     pairs = [(i, i) for i in range(len(levels))]
