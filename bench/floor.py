@@ -101,25 +101,33 @@ class FloorThenRung:
     margin: tuple[int, float]
     rung: int
     """Evaluation, at the floor or after it."""
+    built: bool = False
+    """As `earlyStopping` has it: who fell cannot win, and a seed begins only if it is paid for should it not fall."""
 
     def __str__(self) -> str:
         evaluation, margin = self.margin
-        return f"{Floor(((evaluation, margin),))}; then a rung at {10 * self.rung} %"
+        words = f"{Floor(((evaluation, margin),))}; then a rung at {10 * self.rung} %"
+        return words + ("; as built" if self.built else "")
 
     def replay(self, runs: Runs, budget: int, drawn: Drawn) -> Replays:
         """See Rule."""
         best, keep = best_so_far(runs), (budget + 1) // 2
         length = np.minimum(lengths(runs, (self.margin,)), self.rung)
         stands = lengths(runs, (self.margin,))[drawn] == EVALUATIONS
-        going_on = np.minimum(stands.cumsum(axis=1), keep)
-        cost = length[drawn].cumsum(axis=1) + going_on * (EVALUATIONS - self.rung)
-        begun = cost <= budget * EVALUATIONS
+        standing, trained = stands.cumsum(axis=1), length[drawn].cumsum(axis=1)
+        cost = trained + np.minimum(standing, keep) * (EVALUATIONS - self.rung)
+        # Of each seed: what it costs with those before it should it not fall.
+        above, before = standing - stands + 1, trained - length[drawn]
+        most = before + self.rung + np.minimum(above, keep) * (EVALUATIONS - self.rung)
+        begun = np.logical_and.accumulate((most if self.built else cost) <= budget * EVALUATIONS, axis=1)
         ranked = np.where(begun & stands, best[drawn, self.rung - 1], -np.inf)
         kept = np.argsort(-ranked, axis=1, kind="stable")[:, :keep]
         final = best[np.take_along_axis(drawn, kept, axis=1), -1]
         final = np.where(np.isfinite(np.take_along_axis(ranked, kept, axis=1)), final, -np.inf)
-        before = np.where(begun, best[drawn, length[drawn] - 1], -np.inf)
-        found = np.maximum(before.max(axis=1), final.max(axis=1))
+        stopped = np.where(begun, best[drawn, length[drawn] - 1], -np.inf)
+        if self.built:
+            stopped[begun & ~stands] = runs.constant
+        found = np.maximum(stopped.max(axis=1), final.max(axis=1))
         return Replays(found, np.where(begun, cost, 0).max(axis=1) / (budget * EVALUATIONS), begun.sum(axis=1))
 
 
@@ -243,7 +251,8 @@ def main() -> int:
     print_trials("Deciding on RTE: two shares, the ten surest", doubles[:10])
     one, two = decide(singles).rule, decide(doubles).rule
     floors = [replace(PLAIN, rest=False), PLAIN, replace(one, rest=False), BUILT, one, two]
-    rules: list[Rule] = [*floors, FloorThenRung(PLAIN.margins[0], 5), FloorThenRung(one.margins[0], 5), *CUTS]
+    both = [FloorThenRung(margin, 5, built) for margin in (PLAIN.margins[0], one.margins[0]) for built in (False, True)]
+    rules: list[Rule] = [*floors, *both, *CUTS]
     for task, budget in product(SCORES, BUDGETS):
         print(f"\n### {task}, {budget} full runs: gain over no stopping, in points; share spent, seeds begun\n")
         print("| rule | " + " | ".join(RECIPES.values()) + " |")

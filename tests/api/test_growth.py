@@ -61,6 +61,7 @@ def test_no_seed_may_be_taken_away_and_no_form_become_another(form: str) -> None
         {"brackets": [{"episodes": 4, "rungs": [{"atPercent": 30, "keep": 2}]}]},
         {"hyperband": {}},
         {"floor": {}},
+        {"floor": {}, "rungs": [{"atPercent": 60, "keep": 2}]},
         {**ONE_RUNG, "rankBy": "latest"},
     ],
 )

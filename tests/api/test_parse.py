@@ -14,6 +14,7 @@ from seedsweep.api.reading.parse import InvalidSweepError, parse_sweep
 from seedsweep.api.reading.remedies import PATTERNS
 from seedsweep.api.recorded import REASON
 from seedsweep.api.sweep import SeedSweep
+from seedsweep.engine.layout import Layout
 
 
 def refusal(text: str) -> str:
@@ -42,6 +43,23 @@ def test_a_budget_of_more_runs_than_there_are_episodes_is_refused():
     floored = changed("spec.earlyStopping", {"floor": {}})
     assert parse_sweep(changed("spec.budget", 8, floored)).spec.budget == 8
     assert "spec.seeds gives 8 episodes, fewer" in refusal(changed("spec.budget", 9, floored))
+
+
+@pytest.mark.parametrize("at", [50, 80])
+def test_one_rung_goes_with_a_floor_at_it_or_after_it(at: int):
+    stopping = {"floor": {}, "rungs": [{"atPercent": at, "keep": 2}]}
+    layout = Layout.of(parse_sweep(changed("spec.earlyStopping", stopping, changed("spec.budget", 4))))
+    assert layout.rung_evaluations(10) == ((5, at // 10),)
+    assert layout.rung(0, layout.first_cut).keep == 2
+
+
+def test_a_rung_beside_a_floor_keeps_no_more_than_the_budget_pays_for():
+    stopping = {"floor": {}, "rungs": [{"atPercent": 60, "keep": 5}]}
+    floored = changed("spec.earlyStopping", stopping)
+    assert parse_sweep(changed("spec.budget", 5, floored)).spec.budget == 5
+    assert "spec.earlyStopping.rungs[0].keep: spec.budget pays for no more: keep 4 or fewer (found 5)" in refusal(
+        changed("spec.budget", 4, floored)
+    )
 
 
 @pytest.mark.parametrize(

@@ -82,22 +82,25 @@ def test_a_score_at_the_margin_does_not_pass():
     assert Floor(((3, 1.1),)).replay(runs, 1, drawn).found[0] == 70.0
 
 
+@pytest.mark.parametrize("built", [False, True])
 @pytest.mark.parametrize("rung", [3, 5])
-def test_a_rung_after_the_floor_keeps_the_best_of_those_above_it(rung):
-    runs, rule = made_up(), FloorThenRung((3, 1.0), rung)
+def test_a_rung_after_the_floor_keeps_the_best_of_those_above_it(rung, built):
+    runs, rule = made_up(), FloorThenRung((3, 1.0), rung, built)
     drawn = draw(12, np.random.default_rng(3), 200, 21)
     replays = rule.replay(runs, 4, drawn)
     for own, found, spent, started in zip(drawn, replays.found, replays.spent, replays.started, strict=True):
 
-        def plan(count, own=own):
+        def plan(count, own=own, last_stands=False):
             standing = [i for i in range(count) if runs.scores[own[i], :3].max() > 59.0]
+            standing = sorted({*standing, count - 1}) if last_stands else standing
             kept = sorted(standing, key=lambda i: (-runs.scores[own[i], :rung].max(), i))[:2]
             cost = [rung if i in standing else 3 for i in range(count)]
             paid = sum(cost) + len(kept) * (EVALUATIONS - rung)
             best = [runs.scores[own[i], : EVALUATIONS if i in kept else cost[i]].max() for i in range(count)]
+            best = [score if i in standing or not built else runs.constant for i, score in enumerate(best)]
             return paid, max(best)
 
-        count = max(count for count in range(1, 22) if plan(count)[0] <= 40)
+        count = max(count for count in range(1, 22) if plan(count, last_stands=built)[0] <= 40)
         assert (spent * 40, found, started) == (pytest.approx(plan(count)[0]), plan(count)[1], count)
 
 

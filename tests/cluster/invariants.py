@@ -228,7 +228,8 @@ class History:
     def _is_outgrown(self, uid: str, cut: Body) -> bool:
         """The sweep has got more seeds since, which it may with one bracket and one rung."""
         spec = self._spec(uid)
-        if "seeds" not in spec or len((spec.get("earlyStopping") or {}).get("rungs") or ()) != 1:
+        stopping = spec.get("earlyStopping") or {}
+        if "seeds" not in spec or len(stopping.get("rungs") or ()) != 1 or "floor" in stopping:
             return False
         return len(named(cut)) < Seeds.model_validate(spec["seeds"]).count
 
@@ -272,9 +273,10 @@ class History:
         return goal == "maximize"
 
     def _keep(self, uid: str, bracket: int, rung: int) -> int | None:
-        """How many a rung keeps, where the sweep lists its rungs."""
-        rungs = self._spec(uid).get("earlyStopping", {}).get("rungs")
-        return int(rungs[rung]["keep"]) if rungs and bracket == 0 else None
+        """How many a rung keeps, where the sweep lists its rungs; a floor before them is number 0."""
+        stopping = self._spec(uid).get("earlyStopping", {})
+        rungs = stopping.get("rungs")
+        return int(rungs[rung - ("floor" in stopping)]["keep"]) if rungs and bracket == 0 else None
 
 
 def key_of(body: Body) -> Key | None:

@@ -74,7 +74,7 @@ class Accounts:
         for bracket, rungs in enumerate(self.world.case.layout.rungs):
             made = sum(1 for key in self.world.cuts if key[0] == bracket)
             if made < len(rungs) and self.world.hazards.resumable:
-                best = self._leaders(bracket, made, rungs[made].keep)
+                best = self._leaders(bracket, made + self.world.case.layout.first_cut, rungs[made].keep)
                 uids = [t.uid for t in waiting if t.episode in best]
                 uids.sort(key=lambda uid: -self.held.running.get(uid, 0))
                 exempt.update(uids[: self._left_over(rungs[made].keep)])
@@ -111,5 +111,6 @@ class Accounts:
         world, status = self.world, self.world.records.get(episode, _NEW)
         bracket = world.case.layout.bracket_of[episode]
         made = sum(1 for key in world.cuts if key[0] == bracket)
-        undecided = made < len(world.case.layout.rungs[bracket]) and len(status.rung_scores) > made
+        scored = len(status.rung_scores) > made + world.case.layout.first_cut
+        undecided = made < len(world.case.layout.rungs[bracket]) and scored
         return undecided and status.verdict is None

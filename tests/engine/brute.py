@@ -44,7 +44,7 @@ def work_out(case: Case) -> Outcome:
     for bracket, members in enumerate(case.layout.members):
         alive = list(members)
         for rung, mark in enumerate(case.marks[bracket]):
-            alive = _cut(case, outcome, bracket, rung, mark, alive)
+            alive = _cut(case, outcome, (bracket, rung), mark, case.layout.rungs[bracket][rung].keep, alive)
         for episode in alive:
             outcome.verdicts[episode] = (_end_of(case.truths[episode]), None)
             outcome.limits[episode] = case.evaluations
@@ -53,13 +53,21 @@ def work_out(case: Case) -> Outcome:
 
 
 def _spend(case: Case, outcome: Outcome, floor: Floor) -> None:
-    """One seed after the other, while a full run is left."""
+    """One seed after the other, while it is paid for even if it does not fall; then the rung, where there is one."""
     mark = floor.at_percent * case.evaluations // 100
-    assert case.sweep.spec.budget is not None  # there is a floor
-    left = case.sweep.spec.budget * case.steps
+    stopping = case.sweep.spec.early_stopping
+    assert stopping is not None  # there is a floor
+    rung = stopping.rungs[0] if stopping.rungs else None
+    [[*at_rung]] = case.marks
+    standing: list[EpisodeId] = []
     for episode, truth in case.truths.items():
-        if left < case.steps:
-            return
+        fallen = len(outcome.verdicts) - len(standing)
+        # All that stand come to the rung, and the best of them to the end.
+        apiece = case.step(at_rung[0]) if rung is not None else case.steps
+        to_end = min(len(standing) + 1, rung.keep) if rung is not None else 0
+        cost = fallen * case.step(mark) + (len(standing) + 1) * apiece + to_end * (case.steps - apiece)
+        if cost > case.steps_planned():
+            break
         score = _entry(case, truth, mark)[0] if truth.end >= mark else None
         gain = None if score is None else _fraction(_downwards(case, BASELINE)) - _fraction(_downwards(case, score))
         if truth.end < mark:
@@ -68,17 +76,21 @@ def _spend(case: Case, outcome: Outcome, floor: Floor) -> None:
             outcome.verdicts[episode] = ("Lost", 0)
         else:
             outcome.verdicts[episode] = (_end_of(truth), None)
-        stops = outcome.verdicts[episode][1] is not None
-        outcome.limits[episode] = mark if stops else case.evaluations
-        left -= case.step(mark) if stops else case.steps
+            standing.append(episode)
+        outcome.limits[episode] = case.evaluations if episode in standing else mark
+    if rung is not None:
+        _cut(case, outcome, (0, 1), at_rung[0], rung.keep, standing)
 
 
 def _fraction(number: float) -> Fraction:
     return Fraction(repr(number))
 
 
-def _cut(case: Case, outcome: Outcome, bracket: int, rung: int, mark: int, alive: list[EpisodeId]) -> list[EpisodeId]:
-    keep = case.layout.rungs[bracket][rung].keep
+def _cut(
+    case: Case, outcome: Outcome, key: tuple[int, int], mark: int, keep: int, alive: list[EpisodeId]
+) -> list[EpisodeId]:
+    """`key`: bracket and rung."""
+    rung = key[1]
     eligible = [episode for episode in alive if case.truths[episode].end >= mark]
     for episode in set(alive) - set(eligible):
         outcome.verdicts[episode] = (_end_of(case.truths[episode]), rung)
@@ -93,8 +105,8 @@ def _cut(case: Case, outcome: Outcome, bracket: int, rung: int, mark: int, alive
 
     ranked = sorted(eligible, key=order)
     if ranked:
-        outcome.rankings[bracket, rung] = [(episode, entries[episode][0]) for episode in ranked]
-        outcome.kept[bracket, rung] = set(ranked[:keep])
+        outcome.rankings[key] = [(episode, entries[episode][0]) for episode in ranked]
+        outcome.kept[key] = set(ranked[:keep])
     for episode in ranked[keep:]:
         outcome.verdicts[episode] = ("Lost", rung)
         outcome.limits[episode] = mark
@@ -123,7 +135,7 @@ def _best_of_all(case: Case, outcome: Outcome) -> tuple[EpisodeId, float, int] |
         truth = case.truths[episode]
         if how in ("Failed", "Diverged") and rung == 0:
             continue  # neither a survivor nor a loser: it was never compared with anyone
-        if how == "Lost" and case.layout.floor is not None:
+        if how == "Lost" and rung == 0 and case.layout.floor is not None:
             continue  # no better than a constant answer
         best = _earliest_best(case, truth, outcome.limits[episode])
         if best is not None:

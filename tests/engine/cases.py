@@ -46,7 +46,7 @@ class Case:
 
     @cached_property
     def marks(self) -> tuple[tuple[int, ...], ...]:
-        """Evaluation of every rung, by bracket: floor(a E / 100). A floor is no rung."""
+        """Evaluation of every rung that cuts, by bracket: floor(a E / 100)."""
         return tuple(
             tuple(rung.at_percent * self.evaluations // 100 for rung in ladder) for ladder in self.layout.rungs
         )
@@ -123,22 +123,25 @@ def uniform_case(t: int, evaluations: int, steps: int, rungs: Sequence[tuple[int
     return Case(make_sweep([(i, i) for i in range(t)], evaluations, stopping, **options), evaluations, steps, truths)
 
 
-def random_case(rng: random.Random, *, floor: bool = False, grows: bool = False) -> Case:
+def random_case(rng: random.Random, *, floor: bool = False, rung: bool = False, grows: bool = False) -> Case:
     """Any small sweep: ties on plateaus, undefined scores, divergences and episodes that always fail included.
 
-    `grows`: it may get more seeds.
+    `rung`: one beside a floor. `grows`: it may get more seeds.
     """
     t = rng.randint(1, 8)
     pairs = rng.sample([(w, d) for w in range(4) for d in range(4)], t)
     evaluations = rng.randint(2 if floor else 1, 9)
     ours = rng.random() < 0.7
-    options: dict[str, object] = {"budget": rng.randint(1, t)} if floor else {}
+    budget = rng.randint(1, t) if floor else 0
+    options: dict[str, object] = {"budget": budget} if floor else {}
     if ours and rng.random() < 0.5:
         options["result"] = "average"
     sweep = make_sweep(
         pairs,
         evaluations,
-        _random_floor(rng, evaluations) if floor else _random_stopping(rng, t, evaluations, grows=grows),
+        _random_floor(rng, evaluations, budget if rung else 0)
+        if floor
+        else _random_stopping(rng, t, evaluations, grows=grows),
         **options,
         ours=ours,
         declared=rng.random() < 0.5,
@@ -175,10 +178,15 @@ def _random_stopping(rng: random.Random, t: int, evaluations: int, *, grows: boo
     return stopping
 
 
-def _random_floor(rng: random.Random, evaluations: int) -> dict[str, object]:
-    at = percent_for(rng.randint(1, evaluations - 1), evaluations)
-    floor = {"atPercent": at, "margin": rng.choice(["0", "1", "1.5", "2.25"])}
-    return {"rankBy": rng.choice(["best", "best", "latest"]), "tieSeed": rng.randint(0, 5), "floor": floor}
+def _random_floor(rng: random.Random, evaluations: int, most_kept: int) -> dict[str, object]:
+    """`most_kept`: at a rung, at the floor or after it; 0 without one."""
+    at = rng.randint(1, evaluations - 1)
+    floor = {"atPercent": percent_for(at, evaluations), "margin": rng.choice(["0", "1", "1.5", "2.25"])}
+    stopping = {"rankBy": rng.choice(["best", "best", "latest"]), "tieSeed": rng.randint(0, 5), "floor": floor}
+    if most_kept:
+        later = percent_for(rng.randint(at, evaluations - 1), evaluations)
+        stopping["rungs"] = [{"atPercent": later, "keep": rng.randint(1, most_kept)}]
+    return stopping
 
 
 def _random_rungs(rng: random.Random, t: int, evaluations: int, least: int) -> list[dict[str, int]]:

@@ -217,20 +217,28 @@ class Watch:
                 assert not self._needs_place(episode, status), f"{episode.name} waits while places idle"
 
     def _needs_place(self, episode: EpisodeId, status: EpisodeStatus) -> bool:
-        if self.world.case.layout.floor is not None:
-            return self._is_carried(episode)
-        bracket = self.world.case.layout.bracket_of[episode]
+        layout = self.world.case.layout
+        if layout.floor is not None and not self._is_carried(episode):
+            return False
+        bracket = layout.bracket_of[episode]
         done = sum(1 for key, cut in self.world.cuts.items() if key[0] == bracket and not self._is_outgrown(cut))
-        return done == len(self.world.case.layout.rungs[bracket]) or len(status.rung_scores) <= done
+        return done == len(layout.rungs[bracket]) or len(status.rung_scores) <= done + layout.first_cut
 
     def _is_carried(self, episode: EpisodeId) -> bool:
-        """Those before it leave it a full run, whatever becomes of those whose fate is open."""
+        """It is paid for even if it does not fall, whatever becomes of those before it whose fate is open."""
         case = self.world.case
         before = list(case.truths)[: list(case.truths).index(episode)]
+        if self.world.status.steps is None:
+            # Nobody knows yet what less than a full run costs.
+            return (len(before) + 1) * case.steps <= case.steps_planned()
         fates = [self.world.records.get(e, EpisodeStatus()).verdict for e in before]
-        early = case.step(case.layout.rung_evaluations(case.evaluations)[0][0])
-        spent = sum(early if fate is not None and fate.rung is not None else case.steps for fate in fates)
-        return spent + case.steps <= case.steps_planned()
+        fallen = sum(fate is not None and fate.rung == 0 for fate in fates)
+        standing = len(before) - fallen + 1
+        [[floor, *rungs]] = case.layout.rung_evaluations(case.evaluations)
+        apiece = case.step(rungs[0]) if rungs else case.steps
+        kept = min(standing, case.layout.rungs[0][0].keep) if rungs else 0
+        spent = fallen * case.step(floor) + standing * apiece + kept * (case.steps - apiece)
+        return spent <= case.steps_planned()
 
     def _check_verdict(self, episode: EpisodeId, status: EpisodeStatus, finals: Finals) -> None:
         if status.verdict is None or not status.verdict.outcome.startswith("Lost"):
@@ -242,7 +250,7 @@ class Watch:
         assert episode.name not in survivors, f"survivor {episode.name} lost"
         if status.verdict.outcome == "LostByDominance":
             names = status.verdict.dominators
-            assert len(set(names)) == min(self.world.case.layout.rungs[bracket][rung].keep, MAX_DOMINATORS)
+            assert len(set(names)) == min(self.world.case.layout.rung(bracket, rung).keep, MAX_DOMINATORS)
             assert all(len(finals.get(name, ())) > rung for name in names), "a verdict before the scores it rests on"
             own = self._worth(status.rung_scores[rung].score)
             assert all(self._worth(finals[name][rung].score) >= own for name in names)
@@ -259,13 +267,21 @@ class Watch:
         worths = [self._worth(score) for score in cut.scores]
         assert worths == sorted(worths, reverse=True)
         assert [entry.kept for entry in cut.rows] == [i < cut.keep for i in range(len(cut.ranked))]
-        bracket = self.world.case.layout.members[cut.bracket]
-        before = self.world.cuts[cut.bracket, cut.rung - 1].kept if cut.rung else {e.name for e in bracket}
+        before = self._names_before(cut)
         names = [*cut.ranked, *(entry.episode for entry in cut.excluded)]
         assert sorted(names) == sorted(before)
         if self.expected is not None:
             ranking = [(e.name, score) for e, score in self.expected.rankings[cut.bracket, cut.rung]]
             assert list(zip(cut.ranked, cut.scores, strict=True)) == ranking
+
+    def _names_before(self, cut: CutData) -> Collection[str]:
+        """Who is compared there, or would have been."""
+        layout = self.world.case.layout
+        if layout.floor is not None and self.expected is not None:
+            return {episode.name for episode in self.expected.verdicts}
+        if cut.rung == layout.first_cut:
+            return {episode.name for episode in layout.members[cut.bracket]}
+        return self.world.cuts[cut.bracket, cut.rung - 1].kept
 
     def _worth(self, score: float | None) -> float:
         if score is None:

@@ -31,6 +31,7 @@ FLOOR: dict[str, object] = {"floor": {"atPercent": 30, "margin": "2"}}
         (study(40, stopping=FLOOR, budget=6), 2, Footprint(kept=0, live=2, best=13)),
         (study(40, stopping=FLOOR, budget=6, storage=ALL_STAYS), 2, Footprint(kept=4, live=2, best=13)),
         (study(40, stopping=FLOOR, budget=6), 10, Footprint(kept=0, live=6, best=13)),
+        (study(40, (5, 3), stopping=FLOOR, budget=6), 5, Footprint(kept=3, live=5, best=25)),
     ],
     ids=[
         "cut",
@@ -42,6 +43,7 @@ FLOOR: dict[str, object] = {"floor": {"atPercent": 30, "margin": "2"}}
         "a floor",
         "a floor, and all is kept",
         "more places than the budget has full runs",
+        "a floor and a rung",
     ],
 )
 def test_no_more_is_stored_than_there_are_episodes(layout, places, footprint):
@@ -68,8 +70,13 @@ def run(stopping: dict[str, object], places: int, **options: object) -> World:
 @pytest.mark.parametrize("places", [1, 4, 16])
 @pytest.mark.parametrize(
     ("stopping", "options"),
-    [({"rungs": RUNGS, **AUDIT}, {}), (WITHOUT_A_CUT, {}), (FLOOR, {"budget": 8})],
-    ids=["audit", "a bracket without a cut", "a floor"],
+    [
+        ({"rungs": RUNGS, **AUDIT}, {}),
+        (WITHOUT_A_CUT, {}),
+        (FLOOR, {"budget": 8}),
+        ({**FLOOR, "rungs": RUNGS}, {"budget": 8}),
+    ],
+    ids=["audit", "a bracket without a cut", "a floor", "a floor and a rung"],
 )
 def test_a_sweep_stores_no_more_than_was_told(stopping, options, places):
     world = run(stopping, places, **options)

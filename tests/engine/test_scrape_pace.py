@@ -87,3 +87,24 @@ def test_who_is_past_the_floor_needs_no_more_readings_than_others():
     past = running(0, *[0.9] * 5, progressed=moment(100), baseline=0.4, baseline_error=0.1)
     todo = look(FLOOR, past, running(1, 0.5, progressed=moment(60)), now=101, records=records)
     assert not todo.read_often
+
+
+BASELINE = {"baseline": 0.4, "baseline_error": 0.1}
+BOTH = study(6, (7, 1), stopping={"floor": {"atPercent": 50}}, budget=3, parallelism=2)
+"""Three are carried if none falls."""
+
+
+def test_who_stops_at_a_rung_by_itself_is_read_often_as_it_nears_the_floor_before_it():
+    nears = running(0, *[0.5] * 4, progressed=moment(80), stop_after=7, **BASELINE)
+    assert look(BOTH, nears, running(1, 0.5, progressed=moment(60), stop_after=7), now=80).read_often == {"uid-0"}
+    records = {0: on_record(*[0.9] * 6, rungs=(5,), attempts=[entry("uid-0")], **BASELINE)}
+    past = running(0, *[0.9] * 6, progressed=moment(120), stop_after=7, **BASELINE)
+    assert not look(
+        BOTH, past, running(1, 0.5, progressed=moment(60), stop_after=7), now=121, records=records
+    ).read_often
+
+
+def test_past_the_floor_it_is_read_often_near_its_rung_while_another_waits():
+    records = {0: on_record(*[0.9] * 6, rungs=(5,), attempts=[entry("uid-0")], **BASELINE)}
+    past = running(0, *[0.9] * 6, progressed=moment(120), **BASELINE)
+    assert look(BOTH, past, running(1, 0.5, progressed=moment(60)), now=121, records=records).read_often == {"uid-0"}

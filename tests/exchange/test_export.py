@@ -7,7 +7,7 @@ import pytest
 
 from host.commands import seedsweep
 from inputs import records
-from inputs.floored import FALLEN, floored
+from inputs.floored import FALLEN, LATER, floored, floored_and_cut
 from seedsweep.api.episode import Verdict
 from seedsweep.exchange.export import SCHEMA
 from seedsweep.exchange.told import COLUMNS
@@ -213,4 +213,14 @@ def test_a_design_that_no_export_writes_is_refused(tmp_path: Path, capsys: pytes
     path = exported(tmp_path, records.fully_trained())
     pd.read_parquet(path).assign(design="partial").to_parquet(path)
     said = refused(capsys, "import", path, "--to", tmp_path / "again")
-    assert "design is 'partial', not one of full, cut, cut+audit, floor: correct it" in said
+    assert "design is 'partial', not one of full, cut, cut+audit, floor, floor+cut: correct it" in said
+
+
+def test_of_who_lost_at_a_rung_above_a_floor_all_up_to_there_can_be_the_result(tmp_path: Path) -> None:
+    record = floored_and_cut()
+    table = pd.read_parquet(exported(tmp_path, record))
+    counting = table[table.counts].groupby("episode").evaluation.max().to_dict()
+    kept = record.cuts[0].data.kept
+    lost = set(record.cuts[0].data.ranked) - kept
+    assert counting == {**dict.fromkeys(kept, 20), **dict.fromkeys(lost, LATER)}
+    assert set(table.design) == {"floor+cut"}

@@ -11,6 +11,7 @@ import pytest
 
 from host.read_sweep import Cluster, body_of, finished_cluster, running, served
 from inputs import records
+from inputs.floored import floored_and_cut
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.cluster import following, wait
@@ -88,6 +89,13 @@ def grown(record: records.Record) -> records.Record:
 def test_a_cut_from_before_more_seeds_came_is_not_the_one_that_is_waited_for() -> None:
     assert happened(records.finished().sweep, "cut", over=False)
     assert not happened(grown(records.finished()).sweep, "cut", over=False)
+
+
+def test_a_cut_beside_a_floor_is_waited_for_though_it_is_not_of_all_seeds() -> None:
+    sweep = floored_and_cut().sweep
+    assert happened(sweep, "cut", over=False) == "rte: the cut at evaluation 10 has kept 2 of 6, threshold 0.6624"
+    assert sweep.status is not None
+    assert not happened(sweep.evolve(status=sweep.status.evolve(cuts=[])), "cut", over=False)
 
 
 async def test_a_finished_sweep_that_its_operator_has_yet_to_see_grown_is_not_over() -> None:

@@ -341,6 +341,18 @@ def test_a_good_file_is_said_to_be_and_what_it_comes_to(seedsweep: Command, fake
     assert not fake_sweep.out.exists()
 
 
+def test_a_floor_with_a_rung_is_said_to_stop_at_both(seedsweep: Command, fake_sweep: FakeSweep) -> None:
+    floor = {"atPercent": 30, "margin": "1"}
+    fake_sweep.spec = {"earlyStopping": {"floor": floor, "rungs": [{"atPercent": 50, "keep": 2}]}, "budget": 4}
+    result = seedsweep("check", str(fake_sweep.write()))
+    assert (result.code, result.err) == (0, "")
+    assert (
+        "stopping   who is below the floor at 30 % stops; 4 full runs may be spent; of those above it 2 go on at 50 %"
+        in (result.out)
+    )
+    assert "stops nobody" not in result.out
+
+
 def test_the_trainer_tells_steps_data_and_disk(seedsweep: Command, tmp_path: Path) -> None:
     quickstart = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
     result = seedsweep("check", str(quickstart))

@@ -82,6 +82,32 @@ def test_a_floor_spends_its_budget_on_the_next_seeds_whatever_the_parallelism(
     assert found[0] == found[1]
 
 
+def test_of_those_above_a_floor_a_rung_keeps_the_best_whatever_the_parallelism(
+    seedsweep: Command, tmp_path: Path
+) -> None:
+    outcomes = []
+    stopping = {"floor": {"margin": "1"}, "rungs": [{"atPercent": 60, "keep": 2}]}
+    for parallelism in ("1", "2", "4"):
+        sweep = FakeSweep(tmp_path / parallelism, spec={"earlyStopping": stopping, "budget": 4})
+        sweep.folder.mkdir()
+        result = seedsweep(*sweep.arguments("--parallelism", parallelism))
+        assert result.code == 0, result.err
+        record = sweep.record
+        [cut] = [cut.data for cut in record.cuts]
+        verdicts = {e.spec.id.name: e.status.verdict.outcome for e in record.episodes if e.status.verdict is not None}
+        fell = [name for name, ended in verdicts.items() if ended == "LostByFloor"]
+        assert fell
+        assert [entry.episode for entry in cut.excluded] == fell
+        assert all(entry.reason.startswith("LostByFloor: ") for entry in cut.excluded)
+        assert sorted([*cut.ranked, *fell]) == sorted(verdicts)
+        assert {name for name, ended in verdicts.items() if ended == "Finished"} == cut.kept
+        assert len(cut.kept) == 2
+        # Five of ten evaluations up to the floor, six up to the rung, and four more for each that is kept.
+        assert 40 - 6 < 5 * len(fell) + 6 * len(cut.ranked) + 4 * 2 <= 40
+        outcomes.append((outcome(record), fell))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
 def test_losers_leave_no_checkpoints(seedsweep: Command, fake_sweep: FakeSweep) -> None:
     assert seedsweep(*fake_sweep.arguments()).code == 0
     kept = fake_sweep.record.cuts[0].data.kept

@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from inputs import records
-from inputs.floored import BUDGET, FALLEN, floored
+from inputs.floored import BUDGET, FALLEN, KEEP, floored, floored_and_cut
 from report.pages import words_of
 from report.test_promises import card_of, of
 from seedsweep.api.early_stopping import EarlyStopping
 from seedsweep.api.episode import Verdict
 from seedsweep.api.provenance import PartCounts, Provenance
+from seedsweep.report.episodes import episodes_table, rung_titles
+from seedsweep.report.findings.paper import paper_of
 from seedsweep.report.statistics.analysis import EVIDENCE, EXPECTED_BEST, OF_FINALS, WOULD_HAVE_WON, analyses, withheld
 from seedsweep.report.statistics.floor import at_floor
 
@@ -122,3 +124,47 @@ def test_a_margin_of_one_is_told_in_the_singular() -> None:
     assert "by more than 1 standard error of that answer's score" in words_of(record)
     assert "by more than 1 standard error;" in card_of(record)
     assert found(floored()).margin_words == "2 standard errors"
+
+
+def test_of_a_floor_with_a_rung_both_are_told() -> None:
+    record = floored_and_cut()
+    # Two fell at 0.3 of a run, four came to 0.5 of one, and two of these to the end.
+    assert found(record).used == pytest.approx(2 * 0.3 + 4 * 0.5 + KEEP * 0.5)
+    words, card = words_of(record), card_of(record)
+    assert "2 of 6 episodes fell below 0.5870 at evaluation 6; 3.6 of 4 full runs used, 2 seeds left." in words
+    assert "at the rung, 2 of those above it train on" in words
+    assert "2 of 6 kept, ranked by the best score up to evaluation 10" in words
+    assert "wi0-do1 LostByFloor: not better than a constant an..." in words
+    assert "Design: floor+cut; " in card
+    assert "6 were started: 2 trained to the end, 2 fell below the floor, 2 lost, 0 failed, 0 diverged." in card
+    assert "standard errors; at the floor it was not compared with others." in card
+    assert "Those above the floor were ranked by their best score so far" in card
+    assert "| 10 | 2 | 6 | 0.6624 | – |\n\n" in card
+
+
+def test_the_sentence_for_a_paper_tells_of_both() -> None:
+    paper = paper_of(of(floored_and_cut()))
+    assert paper is not None
+    said = "a floor at evaluation 6 stopped 2 of 6, those not better than a constant answer by more than 2 standard "
+    assert f"{said}errors, and a cut at evaluation 10 kept 2 of the rest" in paper.sentence
+
+
+def test_ranks_at_the_rung_are_of_those_above_the_floor() -> None:
+    record = of(floored_and_cut())
+    assert rung_titles(record) == ["evaluation 10"]
+    table = episodes_table(record)
+    ranks = {row[1]: row[table.columns.index("rung_1_rank")] for row in table.rows}
+    assert [name for name, rank in ranks.items() if rank is None] == FALLEN
+    assert sorted(rank for rank in ranks.values() if rank is not None) == [1, 2, 3, 4]
+
+
+def test_with_a_rung_scores_at_the_floor_are_of_as_many_as_begin_whoever_falls() -> None:
+    # Of 800 steps, six take 100 each up to the rung and two of them 100 more. A seventh would have needed a fall.
+    record = floored_and_cut()
+    [analysis] = analyses(of(record))
+    assert analysis.title == "Scores at the floor"
+    assert analysis.summary.n == 6
+    told = {item.what: item.why for item in withheld(record.status)}
+    assert set(told) == {EXPECTED_BEST, OF_FINALS, EVIDENCE}
+    assert told[EXPECTED_BEST].startswith("those that ran to the end were above the floor and then ahead")
+    assert told[EVIDENCE].startswith("who fell or lost has no end")

@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from host import needs
 from host.commands import seedsweep
 from inputs import records
 from inputs.bracketed import bracketed
-from inputs.floored import floored
+from inputs.floored import floored, floored_and_cut
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeId
 from seedsweep.codes import Exit
@@ -332,14 +333,21 @@ def test_other_metrics_goals_and_baselines_are_refused(capsys: pytest.CaptureFix
     assert refusal(capsys, a, other).startswith("score of a constant answer: 0.5 in a, 0.4 in d: ")
 
 
+@pytest.mark.parametrize("record", [floored, floored_and_cut])
 @pytest.mark.parametrize("command", [("compare", "floor", "floor"), ("plan", "--budget", "2", "--history", "floor")])
 def test_a_record_with_a_floor_is_no_sample_of_whole_runs(
-    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: tuple[str, ...],
+    record: Callable[[], records.Record],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "floor").mkdir()
-    records.write(tmp_path / "floor", floored())
+    records.write(tmp_path / "floor", record())
     assert seedsweep(*command) == BAD_INPUT
-    assert "earlyStopping" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "without earlyStopping" in said
+    # Who fell was not trained up to the cut.
+    assert "as they were at the cut" not in said
 
 
 def test_brackets_are_compared_at_the_first_of_their_cuts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from inputs import moments, records
+from inputs.floored import floored_and_cut
 from inputs.sweeps import changed
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, Fall, RungScore, Verdict
 from seedsweep.api.reading.parse import parse_sweep
@@ -198,3 +199,20 @@ def test_who_fell_below_a_floor_is_out_and_who_the_budget_does_not_carry_is_unus
     assert rows[first].score == 0.5
     assert [rows[e].settled for e in (first, second, third)] == [True, False, True]
     assert rows[second].leader
+
+
+def test_a_cut_beside_a_floor_stands_between_those_it_kept_and_the_others() -> None:
+    record = floored_and_cut()
+    layout, status = Layout.of(record.sweep), record.status
+    statuses = {episode.spec.id: episode.status for episode in record.episodes}
+    before = Observation(status=status.evolve(cuts=[]), episodes=statuses)
+    board = make_board(layout, before, Plan((), (), status))
+    assert [entry.text for entry in board.entries if isinstance(entry, Divider)] == [
+        "the cut at evaluation 10 will keep 2"
+    ]
+    cut = record.cuts[0].data
+    after = replace(before, cuts={(cut.bracket, cut.rung): cut})
+    board = make_board(layout, after, Plan((), (), status))
+    places = [entry.text if isinstance(entry, Divider) else entry.state for entry in board.entries]
+    assert places[:3] == ["finished", "finished", "cut at evaluation 10: kept 2 of 6, threshold 0.6624"]
+    assert sorted(places[3:]) == ["fell", "fell", "lost", "lost", "unused", "unused"]

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from inputs import records
-from inputs.floored import floored
+from inputs.floored import floored, floored_and_cut
 from report.pages import words_of
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.finetuning import Dataset, Split
@@ -120,6 +120,9 @@ def test_cut_is_told_with_its_threshold_and_ties() -> None:
 def test_a_floor_is_told_with_who_fell_and_what_was_used_of_the_budget() -> None:
     said = "2 of 5 episodes fell below 0.5870 at evaluation 6; 3.6 of 4 full runs used, 3 seeds left"
     assert said in screen(floored())
+    both = screen(floored_and_cut())
+    assert "2 of 6 episodes fell below 0.5870 at evaluation 6" in both
+    assert "2 of 6 at evaluation 10" in both
     assert "fell below" not in screen(records.finished())
 
 

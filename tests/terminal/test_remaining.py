@@ -8,6 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inputs import moments, records
+from inputs.floored import floored_and_cut
+from seedsweep.api.status import SweepStatus
+from seedsweep.engine.decisions import Plan
+from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation
 from seedsweep.terminal.board import make_board
 from seedsweep.terminal.remaining import makespan, steps_left, steps_per_second, time_left
@@ -99,3 +103,11 @@ def test_makespan_is_between_an_even_share_and_one_place_for_all(work: list[floa
 @given(pieces)
 def test_makespan_on_enough_places_is_the_longest_piece(work: list[float]) -> None:
     assert makespan(work, max(1, len(work))) == max(work, default=0)
+
+
+def test_of_a_floor_with_a_rung_those_that_are_carried_whoever_falls_are_counted_to_both_ends() -> None:
+    sweep = floored_and_cut().sweep
+    layout, status = Layout.of(sweep), SweepStatus(evaluations=records.EVALUATIONS, steps=records.STEPS)
+    board = make_board(layout, Observation(status=status), Plan((), (), status))
+    # Of eight seeds six, to the rung at step 100; then the two that it keeps.
+    assert steps_left(layout, board.rows, records.EVALUATIONS, records.STEPS) == [[100] * 6, [100] * 2]

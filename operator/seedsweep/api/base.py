@@ -52,22 +52,31 @@ class OneOf(ApiModel):
     """A value of which exactly one of some fields is given."""
 
     one_of: ClassVar[tuple[str, ...]]
+    together: ClassVar[frozenset[str]] = frozenset()
+    """Those that may be given beside each other all the same."""
 
     @classmethod
     def choices(cls) -> list[str]:
         """The fields as they are called on the wire."""
-        return [cls.model_fields[key].alias or key for key in cls.one_of]
+        return [cls.on_the_wire(key) for key in cls.one_of]
+
+    @classmethod
+    def on_the_wire(cls, key: str) -> str:
+        """What a field is called there."""
+        return cls.model_fields[key].alias or key
 
     @classmethod
     def remedy(cls) -> str:
         """What is said where none or several are given."""
         *others, last = cls.choices()
-        return f"needs exactly one of {', '.join(others)} or {last}"
+        both = " and ".join(map(cls.on_the_wire, sorted(cls.together)))
+        return f"needs exactly one of {', '.join(others)} or {last}" + (f", or {both} together" if both else "")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         given = [name for key, name in zip(self.one_of, self.choices(), strict=True) if getattr(self, key) is not None]
-        if len(given) != 1:
+        together = {*map(self.on_the_wire, self.together)}
+        if len(given) != 1 and not (together and together == {*given}):
             raise ValueError(f"{self.remedy()}; found {', '.join(given) or 'none'}")
         return self
 

@@ -89,17 +89,22 @@ def check_share(path: str, at_percent: int, evaluations: int) -> list[Problem]:
 
 def check_budget(budget: int | None, seeds: Seeds, stopping: EarlyStopping | None) -> list[Problem]:
     """A budget and a floor go together, and there are seeds to spend it on."""
-    floor = stopping is not None and stopping.floor is not None
-    if floor and budget is None:
-        return [Problem("spec.budget", None, "earlyStopping.floor needs it: say how many full runs may be spent")]
-    if budget is None:
-        return []
-    if not floor:
+    if stopping is None or stopping.floor is None:
+        if budget is None:
+            return []
         return [Problem("spec.budget", budget, "is for earlyStopping.floor alone: remove it, or use a floor")]
+    if budget is None:
+        return [Problem("spec.budget", None, "earlyStopping.floor needs it: say how many full runs may be spent")]
     if seeds.count < budget:
         remedy = f"spec.seeds gives {seeds.count} episodes, fewer than full runs may be spent: list more, or lower it"
         return [Problem("spec.budget", budget, remedy)]
-    return []
+    return [
+        Problem(
+            f"spec.earlyStopping.rungs[{i}].keep", rung.keep, f"spec.budget pays for no more: keep {budget} or fewer"
+        )
+        for i, rung in enumerate(stopping.rungs or ())
+        if rung.keep > budget
+    ]
 
 
 def check_result(seeds: Seeds, stopping: EarlyStopping | None, budget: int | None, *, scored: bool) -> list[Problem]:
@@ -153,7 +158,7 @@ def cross_check(
         problems += [
             Problem(f"{path}[{i}].keep", rung.keep, f"is more than the episodes there are: keep {size} or fewer")
             for i, rung in enumerate(rungs)
-            if rung.keep > size
+            if rung.keep > size and stopping.floor is None  # beside a floor the budget bounds it
         ]
         if evaluations is not None:
             problems += check_rungs(path, rungs, evaluations)

@@ -49,7 +49,7 @@ class CutData(Recorded):
     bracket: int
     """Number of the bracket that was cut, from 0."""
     rung: int
-    """Number of the rung within its bracket, from 0."""
+    """Number of the rung within its bracket, from 0; beside a floor, 1."""
     growth: int = 0
     """Number of earlier cuts at this rung, each of fewer episodes, before the sweep got more seeds."""
     replaces: ObjectName | None = None

@@ -73,9 +73,11 @@ class Floor(ApiModel):
 
 
 class EarlyStopping(OneOf):
-    """When episodes are stopped, and how many are kept: exactly one of rungs, brackets, hyperband or floor."""
+    """When episodes are stopped, and how many are kept: exactly one of rungs, brackets, hyperband or floor, or a floor
+    with one rung."""
 
     one_of = ("rungs", "brackets", "hyperband", "floor")
+    together = frozenset({"floor", "rungs"})
 
     rank_by: Literal["best", "latest"] = "best"
     """Score that episodes are ranked by: `best`, their best one up to the rung (the rule of the paper), or `latest`,
@@ -83,13 +85,15 @@ class EarlyStopping(OneOf):
     tie_seed: Seed = 0
     """Seed that breaks exact ties in score and loss, by a hash of (tieSeed, weightInit, dataOrder)."""
     rungs: Rungs | None = None
-    """Cuts of all episodes, in order: each at a share of the evaluations, with the number of episodes to keep."""
+    """Cuts of all episodes, in order: each at a share of the evaluations, with the number of episodes to keep. Beside
+    a floor, one cut of the episodes above it, at the floor or after it, that keeps at most spec.budget."""
     brackets: Annotated[list[Bracket], Field(min_length=1, max_length=MAX_BRACKETS)] | None = None
     """Groups of episodes with rungs of their own. Their sizes add up to the episodes of the sweep."""
     hyperband: Hyperband | None = None
     """Brackets generated as in Li et al. (2018), scaled to the number of episodes of the sweep."""
     floor: Floor | None = None
-    """A comparison of each episode with a constant answer instead of other episodes. Needs spec.budget."""
+    """A comparison of each episode with a constant answer instead of other episodes. Needs spec.budget. With one rung
+    in rungs, those above the floor are compared there as well."""
     bracket_seed: Seed = 0
     """Seed of the assignment of episodes to brackets, which is balanced over both kinds of seeds."""
     audit: Audit | None = None
@@ -97,9 +101,21 @@ class EarlyStopping(OneOf):
     Absent: none."""
 
     @model_validator(mode="after")
-    def _audited_have_lost_to_others(self) -> Self:
-        if self.floor is not None and self.audit is not None:
-            raise ValueError("audit is for losers of a cut, and a floor compares with no other episode: remove audit")
+    def _fits_a_floor(self) -> Self:
+        if self.floor is None:
+            return self
+        if self.audit is not None:
+            raise ValueError("audit goes with cuts of all episodes, not with a floor: remove audit or floor")
+        if len(self.rungs or ()) > 1:
+            raise ValueError(
+                f"rungs: found {len(self.rungs or ())} beside a floor, which goes with one: remove the others"
+            )
+        for rung in self.rungs or ():
+            if rung.at_percent < self.floor.at_percent:
+                raise ValueError(
+                    f"rungs[0].atPercent {rung.at_percent} is before the floor at {self.floor.at_percent}: use "
+                    f"{self.floor.at_percent} or more, or lower floor.atPercent"
+                )
         return self
 
     @model_validator(mode="after")

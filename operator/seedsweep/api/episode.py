@@ -154,10 +154,10 @@ class Attempt(Recorded):
 
 
 class RungScore(Recorded):
-    """The score an episode is ranked by at a rung. Final: the first record wins and never changes."""
+    """The score of an episode at a rung or a floor. Final: the first record wins and never changes."""
 
     rung: int
-    """Number of the rung within the episode's bracket, from 0."""
+    """Number of the rung within the episode's bracket, from 0. A floor is number 0, and a rung beside it number 1."""
     evaluation: int
     """Number of the evaluation at which the rung compares, from 1."""
     score: float | None = None
@@ -188,7 +188,8 @@ class Verdict(Recorded):
     outcome: Literal["Finished", "LostByCut", "LostByDominance", "LostByFloor", "Failed", "Diverged"]
     """How the episode ended, in one word."""
     rung: int | None = None
-    """Number of the rung at which the episode lost, or that it never reached, from 0. Absent: it trained to the end."""
+    """Number of the rung at which the episode lost, or that it never reached, from 0; a floor is number 0, and a rung
+    beside it number 1. Absent: it trained to the end."""
     cut: ObjectName | None = None
     """Name of the Cut by which the episode lost. Absent: it did not lose by a cut."""
     dominators: Annotated[list[EpisodeName], Bound(MAX_DOMINATORS)] = Field(default_factory=list)

@@ -12,7 +12,7 @@ from seedsweep.api.provenance import Provenance
 from seedsweep.api.recorded import MAX_MESSAGE, Bound, ObjectName, Recorded, Timestamp
 
 Phase = Literal["Pending", "Running", "Suspended", "Concluding", "Complete", "Failed"]
-Design = Literal["full", "cut", "cut+audit", "floor"]
+Design = Literal["full", "cut", "cut+audit", "floor", "floor+cut"]
 Place = Annotated[str, Bound(2 * 4096)]
 """A path or URI in the storage, with the name of its claim."""
 Column = Annotated[str, Bound(256)]
@@ -56,7 +56,7 @@ class CutSummary(Recorded):
     bracket: int
     """Number of the bracket that was cut, from 0."""
     rung: int
-    """Number of the rung within its bracket, from 0."""
+    """Number of the rung within its bracket, from 0; beside a floor, 1."""
     evaluation: int
     """Number of the evaluation at which the episodes were compared, from 1."""
     threshold: float | None = None
@@ -214,7 +214,8 @@ class SweepStatus(Recorded):
     """Number of available GPUs, if fewer than requested. Absent: no pod was left without one."""
     design: Design = "full"
     """Which statistics the record supports: every episode trained to the end (`full`), losers were stopped (`cut`), a
-    part of the losers trained on (`cut+audit`), or those below a floor were stopped (`floor`)."""
+    part of the losers trained on (`cut+audit`), those below a floor were stopped (`floor`), or of those above it the
+    losers as well (`floor+cut`)."""
     counts: EpisodeCounts = EpisodeCounts()
     """Number of episodes in each state. They add up to all episodes of the sweep."""
     conditions: Annotated[list[Condition], Bound(MAX_CONDITIONS), Distinct(keys=("type",))] = Field(

@@ -244,12 +244,12 @@ class SweepSpec(ApiModel):
     cluster if the container's resources do not determine it (time-slicing, MPS, resource claims). Absent: the whole
     GPUs and MIG slices of its limits."""
     early_stopping: EarlyStopping | None = None
-    """When episodes are stopped, and how many are kept: exactly one of rungs, brackets, hyperband or floor. Absent:
-    every episode trains to the end."""
+    """When episodes are stopped, and how many are kept: exactly one of rungs, brackets, hyperband or floor, or a floor
+    with one rung. Absent: every episode trains to the end."""
     budget: Annotated[int, Field(ge=1, le=MAX_EPISODES)] | None = None
     """Total cost of the episodes of a sweep with earlyStopping.floor, in full runs. Episodes start in the order of
-    spec.seeds while a full run is left; the other seeds are not used. Required with earlyStopping.floor, and allowed
-    only with it."""
+    spec.seeds while it pays for another that does not fall; the other seeds are not used. Required with
+    earlyStopping.floor, and allowed only with it."""
     result: Literal["winner", "average"] = "winner"
     """Model that is handed over: `winner`, the weights of the best episode, or `average`, the mean of the survivors'
     best weights. If an average cannot be made, or scores worse on the validation data than its members do on average,

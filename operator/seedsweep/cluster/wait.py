@@ -101,8 +101,9 @@ def happened(sweep: SeedSweep, event: Event, *, over: bool) -> str:
     if event == "cut":
         if not any(layout.rungs):
             raise bad_input(f"--for cut: {name} has no cut: no rungs are in its spec.earlyStopping; wait for complete")
-        # A cut from before the sweep got more seeds is not one of all of them.
-        standing = [cut for cut in status.cuts if cut.rung == 0 and cut.of >= len(layout.members[cut.bracket])]
+        # A cut from before the sweep got more seeds is not one of all of them; one beside a floor never is.
+        grows, first = layout.floor is None, [cut for cut in status.cuts if cut.rung == layout.first_cut]
+        standing = [cut for cut in first if not grows or cut.of >= len(layout.members[cut.bracket])]
         if standing:
             cut = standing[0]
             return (

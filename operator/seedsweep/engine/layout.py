@@ -8,6 +8,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from seedsweep.api.checks import Problem, check_rungs, check_share, rung_evaluation
 from seedsweep.api.cut import CutData
@@ -47,7 +48,7 @@ class Layout:
     """The last tie-breaker: lower ranks first."""
     audited: frozenset[EpisodeId]
     floor: Floor | None
-    """Instead of rungs."""
+    """Instead of rungs, or before one."""
 
     @classmethod
     def of(cls, sweep: SeedSweep) -> "Layout":
@@ -94,6 +95,11 @@ class Layout:
         return self.floor is not None or any(self.rungs)
 
     @property
+    def first_cut(self) -> int:
+        """Number of the first rung that cuts: a floor is number 0, and a rung beside it number 1."""
+        return 0 if self.floor is None else 1
+
+    @property
     def budget(self) -> int:
         """Full runs that a sweep with a floor may spend."""
         assert self.spec.budget is not None  # the spec has both or neither
@@ -109,11 +115,16 @@ class Layout:
         """Whether our own trainer runs: it publishes losses, honours stop-after and resumes."""
         return self.spec.trainer.fine_tuning is not None
 
+    def rung(self, bracket: int, number: int) -> Rung:
+        """One that cuts, by its number in the bracket."""
+        return self.rungs[bracket][number - self.first_cut]
+
     def rung_evaluations(self, evaluations: int) -> tuple[tuple[int, ...], ...]:
-        """Evaluation of every rung, by bracket, in a sweep with so many evaluations an episode; or of the floor."""
-        if self.floor is not None:
-            return ((rung_evaluation(self.floor.at_percent, evaluations),),)
-        return tuple(tuple(rung_evaluation(rung.at_percent, evaluations) for rung in ladder) for ladder in self.rungs)
+        """Evaluation of every rung, by bracket, in a sweep with so many evaluations an episode; a floor's first."""
+        floor = () if self.floor is None else (rung_evaluation(self.floor.at_percent, evaluations),)
+        return tuple(
+            (*floor, *(rung_evaluation(rung.at_percent, evaluations) for rung in ladder)) for ladder in self.rungs
+        )
 
     def episode_spec(self, episode: EpisodeId) -> EpisodeSpec:
         """What identifies an episode on record."""
@@ -130,25 +141,23 @@ class Layout:
         """Whether the sweep got more seeds after this cut: then its rung is open again.
 
         Seeds are never taken away, so a cut of as many episodes is one of the same. They come to one bracket with one
-        rung alone.
+        rung alone, and to none with a floor.
         """
-        return cut.bracket == cut.rung == 0 and cut.size < len(self.members[0])
+        return self.floor is None and cut.bracket == cut.rung == 0 and cut.size < len(self.members[0])
 
     def problems(self, evaluations: int) -> list[Problem]:
         """Why the rungs do not fit so many evaluations; empty when they do."""
         stopping = self.spec.early_stopping
         if stopping is None:
             return []
+        floor: list[Problem] = []
         if stopping.floor is not None:
-            return check_share("spec.earlyStopping.floor.atPercent", stopping.floor.at_percent, evaluations)
+            floor = check_share("spec.earlyStopping.floor.atPercent", stopping.floor.at_percent, evaluations)
         if stopping.hyperband is not None:
             return hyperband_problems(stopping.hyperband, len(self.episodes), evaluations)
-        path = "spec.earlyStopping." + ("rungs" if stopping.rungs is not None else "brackets[{}].rungs")
-        return [
-            problem
-            for b, ladder in enumerate(self.rungs)
-            for problem in check_rungs(path.format(b), ladder, evaluations)
-        ]
+        path = "spec.earlyStopping." + ("brackets[{}].rungs" if stopping.brackets is not None else "rungs")
+        rungs = (check_rungs(path.format(b), ladder, evaluations) for b, ladder in enumerate(self.rungs))
+        return [*floor, *chain.from_iterable(rungs)]
 
 
 def expand(seeds: Seeds) -> tuple[EpisodeId, ...]:
@@ -195,10 +204,10 @@ def assign_brackets(episodes: Sequence[EpisodeId], sizes: Sequence[int], seed: i
 
 
 def _brackets(stopping: EarlyStopping | None, t: int) -> tuple[tuple[int, ...], tuple[tuple[Rung, ...], ...]]:
-    if stopping is None or stopping.floor is not None:
+    if stopping is None:
         return (t,), ((),)
-    if stopping.rungs is not None:
-        return (t,), (tuple(stopping.rungs),)
+    if stopping.rungs is not None or stopping.floor is not None:
+        return (t,), (tuple(stopping.rungs or ()),)
     if stopping.brackets is not None:
         return tuple(b.episodes for b in stopping.brackets), tuple(tuple(b.rungs) for b in stopping.brackets)
     assert stopping.hyperband is not None  # the type has exactly one form

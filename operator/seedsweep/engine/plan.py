@@ -90,7 +90,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
 
 
 def _record_stops(draft: Draft) -> Race:
-    """What can be decided at the rungs, or at the floor, and how the race stands then."""
+    """What can be decided at the rungs and at the floor, and how the race stands then."""
     floor = draft.layout.floor
     return (
         read_race(draft, record_rungs(draft)) if floor is None else read_floor_race(draft, record_floor(draft, floor))

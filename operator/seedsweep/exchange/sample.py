@@ -27,7 +27,7 @@ def sample_note(name: str, told: Told, lengths: Mapping[EpisodeId, int], planned
     """
     if told.design == "full":
         return ""
-    if told.design == "floor":
+    if told.design in ("floor", "floor+cut"):
         raise ImportProblemError(
             f"{name}: is of a sweep with a floor, where the scores of some seeds decide which others start and which "
             "train to the end, so its runs are no sample of all: use the record it was exported from"

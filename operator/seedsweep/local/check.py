@@ -177,6 +177,9 @@ def _stopping(layout: Layout, evaluations: int | None) -> Iterator[str]:
     if layout.floor is not None:
         at = f"evaluation {marks[0][0]}{of}" if marks is not None else f"{layout.floor.at_percent} %"
         yield f"who is below the floor at {at} stops; {counted(layout.budget, 'full run')} may be spent"
+        for i, rung in enumerate(layout.rungs[0], start=layout.first_cut):
+            at = f"evaluation {marks[0][i]}{of}" if marks is not None else f"{rung.at_percent} %"
+            yield f"of those above it {rung.keep:,} go on at {at}"
         return
     for bracket, (size, ladder) in enumerate(zip(layout.sizes, layout.rungs, strict=True)):
         name = f"bracket {bracket}: " if len(layout.sizes) > 1 else ""

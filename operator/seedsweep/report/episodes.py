@@ -77,7 +77,7 @@ def episode_rows(
         for cut in record.cuts
         for rank, row in enumerate(cut.data.rows, start=1)
     }
-    status, rungs = record.sweep.status or SweepStatus(), range(_rungs(record))
+    status, rungs = record.sweep.status or SweepStatus(), _rungs(record)
     rows = []
     for episode in record.episodes:
         own, name = episode.status, episode.spec.id.name
@@ -108,7 +108,7 @@ def episode_rows(
 def rung_titles(record: Record) -> list[str]:
     """What the rungs of `EpisodeRow.rungs` are called: by their evaluation where it is the same in all brackets."""
     titles = []
-    for rung in range(_rungs(record)):
+    for rung in _rungs(record):
         at = {cut.data.evaluation for cut in record.cuts if cut.data.rung == rung}
         titles.append(f"evaluation {at.pop()}" if len(at) == 1 else f"rung {rung}")
     return titles
@@ -121,7 +121,7 @@ def episodes_table(
 ) -> Table:
     """The rows as numbers: scores in full, seconds of places, steps of the optimizer."""
     columns = ["rank", "episode", "weight_init", "data_order", "bracket"]
-    for rung in range(_rungs(record)):
+    for rung in _rungs(record):
         columns += [f"rung_{rung}_rank", f"rung_{rung}_score"]
     columns += ["told_apart", "p_against_last_kept"]
     columns += ["best", "best_evaluation", "final", "test", "status", "failed", "evaluations", "steps", "seconds"]
@@ -139,9 +139,9 @@ def episodes_table(
     return Table("episodes", tuple(columns), rows)
 
 
-def _rungs(record: Record) -> int:
-    """How many rungs of a bracket have been cut, at most."""
-    return 1 + max((cut.data.rung for cut in record.cuts), default=-1)
+def _rungs(record: Record) -> list[int]:
+    """The rungs that have been cut in any bracket; beside a floor, number 1."""
+    return sorted({cut.data.rung for cut in record.cuts})
 
 
 def ranked(record: Record) -> list[str]:

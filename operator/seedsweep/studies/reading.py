@@ -25,12 +25,12 @@ def read_full_runs(directory: Path, score: Score) -> tuple[Record, Analysis]:
 
 
 def _survivors(directory: Path, record: Record) -> str:
-    stopped = (
-        "a cut stopped its losers" if Layout.of(record.sweep).floor is None else "a floor stopped who fell below it"
-    )
+    layout = Layout.of(record.sweep)
+    floor = ["a floor stopped who fell below it"] if layout.floor is not None else []
+    stopped = " and ".join([*floor, *(["a cut stopped its losers"] if any(layout.rungs) else [])])
     why = f"{stopped}, so that final scores are those of survivors and no sample of all runs"
     remedy = "run it without earlyStopping"
-    if record.cuts:
+    if record.cuts and layout.floor is None:
         at = min(cut.data.evaluation for cut in record.cuts)
         remedy += (
             f", or compare both as they were at the cut: `seedsweep export {directory} --to runs.parquet` and "

@@ -6,6 +6,7 @@ from heapq import heapreplace
 from itertools import pairwise
 
 from seedsweep.api.checks import rung_evaluation
+from seedsweep.engine.facts.budget import Prices, carried_anyway
 from seedsweep.engine.layout import Layout, step_of
 from seedsweep.engine.observation import Observation
 from seedsweep.terminal.board import Board, Row
@@ -64,7 +65,8 @@ def steps_left(layout: Layout, rows: Sequence[Row], evaluations: int, steps: int
         racing = [r for r in rows if layout.bracket_of[r.episode] == bracket and not r.settled]
         if layout.floor is not None:
             # Which of the others the budget carries is not known yet.
-            racing = [r for r in racing if r.live or r.progress > 0]
+            sure = set(layout.episodes[: carried_anyway(layout, Prices.of(layout, evaluations, steps))])
+            racing = [r for r in racing if r.live or r.progress > 0 or r.episode in sure]
         made = max((row.passed for row in racing), default=len(ladder))
         for row in racing:
             end = ends[row.passed] if row.state != "audited" else steps

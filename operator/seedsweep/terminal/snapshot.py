@@ -22,6 +22,7 @@ class Snapshot:
     statuses: Mapping[EpisodeId, EpisodeStatus]
     attempts: Mapping[EpisodeId, SeenAttempt]
     cuts: Mapping[tuple[int, int], CutData]
+    """By bracket, and place in the bracket's list of rungs."""
     kept: Mapping[tuple[int, int], frozenset[str]]
     """Survivors of each cut: looked up for every episode, so made once."""
     evaluations: int | None
@@ -37,7 +38,8 @@ class Snapshot:
         attempts = {a.episode: a for a in seen.attempts if a.live}
         readings = [a.reading for a in attempts.values() if a.reading is not None]
         # A cut that was observed is the one that counts: another may have been made first.
-        cuts = {**decided, **{key: cut for key, cut in seen.cuts.items() if not layout.is_outgrown(cut)}}
+        standing = {**decided, **{key: cut for key, cut in seen.cuts.items() if not layout.is_outgrown(cut)}}
+        cuts = {(bracket, rung - layout.first_cut): cut for (bracket, rung), cut in standing.items()}
         return cls(
             layout=layout,
             statuses={**seen.episodes, **recorded},

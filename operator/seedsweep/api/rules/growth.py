@@ -41,11 +41,13 @@ def is_same(seeds: Seeds, others: Seeds) -> bool:
 def _may_grow(stopping: EarlyStopping | None) -> bool:
     """Of several rungs a newcomer can put out the one who beat a loser at a later rung, which would revive the loser.
 
-    By `latest` the best may be a loser's from before its rung, whose weights are gone.
+    By `latest` the best may be a loser's from before its rung, whose weights are gone. More seeds than a budget carries
+    can be listed from the start.
     """
     if stopping is None:
         return True
-    return stopping.rungs is not None and len(stopping.rungs) == 1 and stopping.rank_by == "best"
+    one_rung = stopping.rungs is not None and len(stopping.rungs) == 1
+    return one_rung and stopping.rank_by == "best" and stopping.floor is None
 
 
 def _contains(large: Seeds, small: Seeds) -> bool:

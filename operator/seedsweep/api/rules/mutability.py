@@ -100,7 +100,9 @@ def mutability_rules() -> list[Rule]:
 def _growth_rules() -> list[Rule]:
     """`growth` says it, with the reasons. Of lists that are sets or maps the order does not matter."""
     stopping, pairs, sample = "self.earlyStopping", "seeds.pairs", "seeds.grid.sample"
-    one_rung = f"has({stopping}.rungs) && size({stopping}.rungs) == 1 && {stopping}.rankBy == 'best'"
+    one_rung = (
+        f"has({stopping}.rungs) && size({stopping}.rungs) == 1 && {stopping}.rankBy == 'best' && !has({stopping}.floor)"
+    )
     may_grow = f"!has({stopping}) || ({one_rung})"
     axes = ("seeds.grid.weightInits", "seeds.grid.dataOrders")
     same_cells = " && ".join(f"self.{axis} == oldSelf.{axis}" for axis in axes)

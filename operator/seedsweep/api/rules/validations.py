@@ -86,7 +86,7 @@ _EVALUATION_REMEDY = (
 _TOGETHER = (
     Rule("!has(self.gpusPerEpisode) || double(self.gpusPerEpisode) > 0.0", "must be above 0", "gpusPerEpisode"),
     Rule(
-        f"{_NO_RUNGS} || {_RUNGS}.all(rung, rung.keep <= {_EPISODES})",
+        f"{_NO_RUNGS} || {_FLOOR} || {_RUNGS}.all(rung, rung.keep <= {_EPISODES})",
         "keep is more than the episodes there are: keep as many as spec.seeds gives, or fewer",
         "earlyStopping.rungs",
     ),
@@ -110,6 +110,11 @@ _TOGETHER = (
         f"!has(self.budget) || self.budget <= {_EPISODES}",
         "spec.seeds gives fewer episodes than full runs may be spent: list more seeds, or lower it",
         "budget",
+    ),
+    Rule(
+        f"!has(self.budget) || {_NO_RUNGS} || {_RUNGS}.all(rung, rung.keep <= self.budget)",
+        "keep is more than spec.budget pays for: keep as many as it has full runs, or fewer",
+        "earlyStopping.rungs",
     ),
     Rule(
         f"{_UNPLANNED} || !({_FLOOR}) || {_evaluation('self.earlyStopping.floor')} >= 1",
@@ -189,8 +194,18 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         *_LADDER,
         Rule(
             "!has(self.floor) || !has(self.audit)",
-            "audit is for losers of a cut, and a floor compares with no other episode: remove it",
+            "audit goes with cuts of all episodes, not with a floor: remove audit or floor",
             "audit",
+        ),
+        Rule(
+            "!has(self.floor) || !has(self.rungs) || size(self.rungs) == 1",
+            "a floor goes with one rung: remove the others",
+            "rungs",
+        ),
+        Rule(
+            "!has(self.floor) || !has(self.rungs) || self.rungs.all(rung, rung.atPercent >= self.floor.atPercent)",
+            "atPercent is before the floor's: use as much or more, or lower floor.atPercent",
+            "rungs",
         ),
     ],
     Floor: [

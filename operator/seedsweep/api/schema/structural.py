@@ -137,7 +137,13 @@ def _core_name(model: type[BaseModel]) -> str:
 
 def _exactly_one(model: type[OneOf]) -> str:
     given = ", ".join(f"has(self.{name})" for name in model.choices())
-    return f"[{given}].exists_one(given, given)"
+    one = f"[{given}].exists_one(given, given)"
+    if not model.together:
+        return one
+    both = " && ".join(
+        f"{'' if key in model.together else '!'}has(self.{model.on_the_wire(key)})" for key in model.one_of
+    )
+    return f"{one} || ({both})"
 
 
 def _inline(schema: Any, definitions: Mapping[str, Any]) -> Any:

@@ -6,72 +6,92 @@ from decimal import Decimal
 from seedsweep.api.early_stopping import Floor
 from seedsweep.api.episode import EpisodeId, EpisodeStatus, Fall, Verdict
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.facts.budget import Budget, Prices, carried_anyway
 from seedsweep.engine.facts.ranking import Contest
-from seedsweep.engine.facts.rungs import record_finished, record_result
+from seedsweep.engine.facts.rungs import Bracket, marks_of, record_bracket, record_result
 from seedsweep.engine.facts.verdicts import record_loss
-from seedsweep.engine.layout import step_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Carried:
     """The episodes that the budget carries, by the fates on record."""
 
-    episodes: list[EpisodeId]
-    """In the order of their seeds, the first of the sweep's."""
-    evaluation: int
-    """The floor's; 0 while E is unknown."""
-    final: bool
+    bracket: Bracket
+    """Those who fell or ended before the floor are its first losers; both in the order of their seeds."""
+    final: bool = True
     """No fate that is still open can change who is carried."""
+    mute: EpisodeId | None = None
+    """Has a score, and its trainer publishes nothing to compare it with: nothing more is decided."""
+    coming: int = 0
+    """More of them, should none fall, as soon as the length of an episode is known."""
+
+    @property
+    def evaluation(self) -> int:
+        """The floor's; 0 while E is unknown."""
+        return self.bracket.marks[0] if self.bracket.marks else 0
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(map(len, self.bracket.losers)) + len(self.bracket.participants)
 
 
 def record_floor(draft: Draft, floor: Floor) -> Carried:
-    """Put on record what can be decided at the floor now, episode by episode in the order of the seeds.
+    """Put on record what can be decided now at the floor, and at the rung where there is one beside it.
 
-    Of the budget of B full runs, B S steps, each episode that falls or ends before the floor takes step(e), and every
-    other S, also while its fate is open. An episode is carried if those before it leave it a full run. So nothing that
-    is still to come takes an episode back, and in the end their fates alone decide how many there are.
+    Seeds are gone through in their order, for as long as the budget pays for the next. Nothing that is still to come
+    takes an episode back, and in the end their fates at the floor alone decide how many there are.
     """
     layout = draft.layout
-    mark = layout.rung_evaluations(draft.evaluations)[0][0] if draft.evaluations is not None else 0
+    [marks] = marks_of(draft)
+    carried = Carried(Bracket(0, marks, losers=[[]]))
     contest = Contest(
         sweep=layout.name,
         bracket=0,
         rung=0,
-        evaluation=mark,
+        evaluation=carried.evaluation,
         keep=len(layout.episodes),
         maximize=layout.maximize,
         latest=layout.latest,
         full_order=layout.ours,
     )
-    full, early = _costs(draft, mark)
-    left, carried, final = layout.budget * full, [], True
+    prices = _prices(draft)
+    budget = Budget(prices or Prices.unknown(), layout.budget)
     for episode in layout.episodes:
-        if left < full:
+        if not budget.carries_another():
             break
-        carried.append(episode)
         _record(draft, episode, contest, floor)
         status = draft.status(episode)
-        left -= early if ended_early(status) else full
+        early = ended_early(status)
+        budget.pay(early=early)
+        (carried.bracket.losers[0] if early else carried.bracket.participants).append(episode)
         settled = status.verdict is not None or bool(status.rung_scores)
-        final = final and settled and not draft.is_held_back(episode)
-    return Carried(carried, mark, final)
+        carried.final = carried.final and settled and not draft.is_held_back(episode)
+        if carried.mute is None and not early and lacks_baseline(status):
+            carried.mute = episode
+    if prices is None:
+        # As the spec's shares have it.
+        carried.coming = max(0, carried_anyway(layout, Prices.of(layout, 100, None)) - layout.budget)
+    if carried.mute is None:
+        record_bracket(draft, carried.bracket)
+    return carried
 
 
-def _costs(draft: Draft, mark: int) -> tuple[int, int]:
-    """Of an episode that trains fully, and of one that ends at the floor: in steps, or evaluations where none are told.
+def _prices(draft: Draft) -> Prices | None:
+    """None as long as it is not known what they are counted in: by steps an episode can cost more than by evaluations.
 
-    While E is unknown nobody can have come to the floor.
+    A trainer that tells steps does so with its first score.
     """
     if draft.evaluations is None:
-        return 1, 1
-    if draft.steps is None:
-        return draft.evaluations, mark
-    return draft.steps, step_of(mark, draft.evaluations, draft.steps)
+        return None
+    if draft.steps is None and not any(status.scores for status in draft.statuses.values()):
+        return None
+    return Prices.of(draft.layout, draft.evaluations, draft.steps)
 
 
 def ended_early(status: EpisodeStatus) -> bool:
     """It fell below the floor, or came to its end before."""
-    return status.verdict is not None and status.verdict.rung is not None
+    return status.verdict is not None and status.verdict.rung == 0
 
 
 def lacks_baseline(status: EpisodeStatus) -> bool:
@@ -87,8 +107,8 @@ def _record(draft: Draft, episode: EpisodeId, contest: Contest, floor: Floor) ->
         return
     fall = find_fall(status, floor, maximize=contest.maximize)
     if fall is None:
-        record_finished(draft, [episode])
-    elif not draft.may_write(episode):
+        return
+    if not draft.may_write(episode):
         draft.postpone(episode)
     else:
         verdict = Verdict(outcome="LostByFloor", rung=0, fall=fall, reason=_in_words(fall))

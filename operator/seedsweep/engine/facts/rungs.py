@@ -1,6 +1,6 @@
 """What becomes fact at the rungs of every bracket: final scores, who is out, who lost, cuts."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from seedsweep.api.cut import CutData
@@ -51,9 +51,9 @@ class Bracket:
     cuts: list[CutData] = field(default_factory=list)
     """By rung that was cut."""
     losers: list[list[EpisodeId]] = field(default_factory=list)
-    """By rung that was cut."""
+    """By rung that was cut; those of a floor, which is number 0, fell or came to their end before it."""
     participants: list[EpisodeId] = field(default_factory=list)
-    """Those whom every cut kept."""
+    """Those whom every cut kept, and who were not found below a floor."""
     contest: Contest | None = None
     """At the rung that is open; None past the last."""
     ranking: Ranking | None = None
@@ -61,55 +61,69 @@ class Bracket:
 
     @property
     def rung(self) -> int:
-        """The one that is open: as many are cut."""
+        """The one that is open: as many are cut, a floor included."""
         return len(self.losers)
 
 
 def record_rungs(draft: Draft) -> list[Bracket]:
     """Put on record what can be decided at the rungs now; returns how far every bracket has come."""
-    brackets = list(_brackets(draft))
+    marks = marks_of(draft)
+    brackets = [
+        Bracket(number, marks[number], participants=list(members))
+        for number, members in enumerate(draft.layout.members)
+    ]
     for bracket in brackets:
-        _record_losers(draft, bracket)
-        if bracket.contest is None:
-            record_finished(draft, bracket.participants)
-        else:
-            _record_results(draft, bracket.contest, bracket.participants)
-            bracket.ranking = Ranking.of(draft, bracket.contest, bracket.participants)
-            _record_decided(draft, bracket.contest, bracket.ranking)
+        record_bracket(draft, bracket)
     return brackets
 
 
-def _brackets(draft: Draft) -> Iterator[Bracket]:
+def marks_of(draft: Draft) -> Sequence[tuple[int, ...]]:
+    """Evaluations of the rungs, by bracket; none while E is unknown."""
+    layout = draft.layout
+    return layout.rung_evaluations(draft.evaluations) if draft.evaluations is not None else [()] * len(layout.rungs)
+
+
+def record_bracket(draft: Draft, bracket: Bracket) -> None:
+    """Follow the cuts that were observed, and put on record what can be decided at the rung that is open."""
+    _follow_cuts(draft, bracket)
+    _record_losers(draft, bracket)
+    if bracket.contest is None:
+        # How an episode ends that has yet to come to a floor is decided there.
+        record_finished(draft, [e for e in bracket.participants if len(draft.status(e).rung_scores) >= bracket.rung])
+        return
+    _record_results(draft, bracket.contest, bracket.participants)
+    fallen = (episode for losers in bracket.losers[: draft.layout.first_cut] for episode in losers)
+    bracket.ranking = Ranking.of(draft, bracket.contest, [*fallen, *bracket.participants])
+    _record_decided(draft, bracket.contest, bracket.ranking)
+
+
+def _follow_cuts(draft: Draft, bracket: Bracket) -> None:
     layout, names = draft.layout, draft.layout.names
-    marks = layout.rung_evaluations(draft.evaluations) if draft.evaluations is not None else [()] * len(layout.rungs)
-    for number, members in enumerate(layout.members):
-        bracket = Bracket(number, marks[number], participants=list(members))
-        for rung, step in enumerate(layout.rungs[number]):
-            cut = draft.seen.cuts.get((number, rung))
-            if cut is None or layout.is_outgrown(cut):
-                bracket.contest = Contest(
-                    sweep=layout.name,
-                    bracket=number,
-                    rung=rung,
-                    evaluation=bracket.marks[rung] if bracket.marks else 0,
-                    keep=step.keep,
-                    maximize=layout.maximize,
-                    latest=layout.latest,
-                    full_order=layout.ours,
-                    before=cut,
-                )
-                break
-            kept = cut.kept
-            bracket.cuts.append(cut)
-            bracket.losers.append([e for e in bracket.participants if names[e] not in kept])
-            bracket.participants = [e for e in bracket.participants if names[e] in kept]
-        yield bracket
+    for rung, step in enumerate(layout.rungs[bracket.number], start=layout.first_cut):
+        cut = draft.seen.cuts.get((bracket.number, rung))
+        if cut is None or layout.is_outgrown(cut):
+            bracket.contest = Contest(
+                sweep=layout.name,
+                bracket=bracket.number,
+                rung=rung,
+                evaluation=bracket.marks[rung] if bracket.marks else 0,
+                keep=step.keep,
+                maximize=layout.maximize,
+                latest=layout.latest,
+                full_order=layout.ours,
+                before=cut,
+            )
+            return
+        kept = cut.kept
+        bracket.cuts.append(cut)
+        bracket.losers.append([e for e in bracket.participants if names[e] not in kept])
+        bracket.participants = [e for e in bracket.participants if names[e] in kept]
 
 
 def _record_losers(draft: Draft, bracket: Bracket) -> None:
-    for cut, losers in zip(bracket.cuts, bracket.losers, strict=True):
+    for cut in bracket.cuts:
         verdict = Verdict(outcome="LostByCut", rung=cut.rung, cut=cut.name)
-        for episode in losers:
+        for episode in bracket.losers[cut.rung]:
             # The Cut itself is the durable reason for what follows.
             _record_loser(draft, episode, verdict, cut.evaluation, durable=False)
 
@@ -143,9 +157,9 @@ def record_finished(draft: Draft, survivors: list[EpisodeId]) -> None:
 
 
 def _record_results(draft: Draft, contest: Contest, participants: list[EpisodeId]) -> None:
-    """Final scores and lasting ends."""
+    """Final scores and lasting ends of those who have passed what is before the rung."""
     for episode in participants:
-        if len(draft.status(episode).rung_scores) <= contest.rung:
+        if len(draft.status(episode).rung_scores) == contest.rung:
             record_result(draft, episode, contest)
 
 

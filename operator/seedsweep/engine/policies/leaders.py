@@ -21,7 +21,7 @@ def ahead_of_cut(draft: Draft, race: Race, gpus: int) -> list[Standing]:
         # With several brackets one's survivors fill up what another leaves idle.
         return []
     bracket, level, goal, next_goal = contests.pop()
-    keep = draft.layout.rungs[bracket][level].keep
+    keep = draft.layout.rung(bracket, level).keep
     odd = keep % gpus if keep > gpus else 0
     if odd == 0 or goal is None or next_goal is None:
         return []

@@ -48,7 +48,7 @@ class Places:
     reserved: int
     """Places for who rests and needs one soon; not where only that episode is refused, which may last."""
     undecided: int
-    """Episodes that are not settled, but for the audited."""
+    """Episodes that are not settled, but for the audited; with those that a budget is about to carry."""
     freed: int = 0
     filled: int = 0
 
@@ -79,7 +79,7 @@ class Places:
             excess=excess,
             wanted=max(short, 0),
             reserved=sum(1 for e in resting if standings[e].need in _IN_NEED and not draft.is_refused_alone(e)),
-            undecided=sum(1 for standing in standings.values() if standing.need is not Need.AUDIT),
+            undecided=race.coming + sum(1 for s in standings.values() if s.need is not Need.AUDIT),
         )
 
     @property

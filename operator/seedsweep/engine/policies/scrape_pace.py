@@ -31,14 +31,11 @@ def read_scrape_pace(draft: Draft, race: Race) -> ScrapePace:
     What such an attempt trains between its rung and the reading that shows it may be for nothing. Of who falls below a
     floor it always is: its fall is what the next seed waits for.
     """
-    waited_for = (
-        draft.layout.floor is not None
-        or any(a.bound is None for a in draft.live.values())
-        or any(s.need in (Need.RUNG, Need.END) and e not in draft.live for e, s in race.standings.items())
+    waited_for = any(a.bound is None for a in draft.live.values()) or any(
+        s.need in (Need.RUNG, Need.END) and e not in draft.live for e, s in race.standings.items()
     )
-    if not waited_for:
-        return ScrapePace(frozenset(), None)
-    since = {a.uid: _nears_its_rung_at(draft, race, a) for a in draft.live.values()}
+    near = [a for a in draft.live.values() if waited_for or _floor_ahead(draft, a) is not None]
+    since = {a.uid: _nears_its_rung_at(draft, race, a) for a in near}
     often = frozenset(uid for uid, at in since.items() if at is not None and at <= draft.now)
     return ScrapePace(often, min((at for at in since.values() if at is not None and at > draft.now), default=None))
 
@@ -48,10 +45,9 @@ def _nears_its_rung_at(draft: Draft, race: Race, attempt: SeenAttempt) -> dateti
     standing, reading = race.standings.get(attempt.episode), attempt.reading
     if attempt.stopping or attempt.uid in draft.stopped or standing is None or reading is None:
         return None
-    goal = _next_comparison(draft, standing)
+    floor = _floor_ahead(draft, attempt)
+    goal = floor if floor is not None else _rung_ahead(draft, standing, attempt)
     if goal is None or reading.checkpoint >= goal:
-        return None
-    if attempt.heeds_stop_after or (standing.need is Need.CUT and not draft.seen.resumable):
         return None
     to_go = goal - len(reading.scores)
     if to_go <= 0:
@@ -65,13 +61,19 @@ def _nears_its_rung_at(draft: Draft, race: Race, attempt: SeenAttempt) -> dateti
     return attempt.progressed + to_go * pace - _AHEAD * interval
 
 
-def _next_comparison(draft: Draft, standing: Standing) -> int | None:
-    """Evaluation at which it may have to stop; None where it is not known yet, or where it trains to the end."""
-    if standing.need in (Need.RUNG, Need.CUT):
-        return standing.goal
-    if draft.layout.floor is None or draft.evaluations is None or draft.status(standing.episode).rung_scores:
+def _floor_ahead(draft: Draft, attempt: SeenAttempt) -> int | None:
+    """Evaluation of the floor that it has yet to come to; None where none is ahead, or where it stops there anyway."""
+    if draft.layout.floor is None or draft.evaluations is None or draft.status(attempt.episode).rung_scores:
         return None
-    return draft.layout.rung_evaluations(draft.evaluations)[0][0]
+    floor = draft.layout.rung_evaluations(draft.evaluations)[0][0]
+    return None if attempt.heeds_stop_after and attempt.stop_after == floor else floor
+
+
+def _rung_ahead(draft: Draft, standing: Standing, attempt: SeenAttempt) -> int | None:
+    """Evaluation of the rung at which others decide about it; None where it stops there by itself, or waits anyway."""
+    if attempt.heeds_stop_after or (standing.need is Need.CUT and not draft.seen.resumable):
+        return None
+    return standing.goal if standing.need in (Need.RUNG, Need.CUT) else None
 
 
 def _pace(draft: Draft, attempt: SeenAttempt) -> timedelta | None:

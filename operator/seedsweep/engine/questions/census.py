@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeState, EpisodeStatus, Interruption
 from seedsweep.api.status import Cost, EpisodeCounts
 from seedsweep.engine.draft import Draft
+from seedsweep.engine.facts.budget import Prices, carried_anyway
 from seedsweep.engine.facts.verdicts import LOST
 from seedsweep.engine.layout import Layout, step_of
 from seedsweep.engine.observation import SeenAttempt
@@ -33,6 +34,8 @@ class Census:
     """Reasons of the episodes that were given up since their metrics cannot be used."""
     unused: int = 0
     """Episodes that the budget does not carry."""
+    fallen: int = 0
+    """Episodes below the floor."""
     measured: int = 0
     """Episodes with a curve on record."""
     replayed: list[EpisodeId] = field(default_factory=list)
@@ -90,6 +93,7 @@ def take_census(draft: Draft, race: Race) -> Census:
         if status.non_deterministic:
             census.replayed.append(episode)
         verdict = status.verdict
+        census.fallen += verdict is not None and verdict.fall is not None
         if verdict is not None and verdict.outcome not in LOST and verdict.outcome != "Finished":
             (census.failed if verdict.outcome == "Failed" else census.diverged).append(verdict.reason)
             if verdict.outcome == "Failed" and _is_unmeasured(status):
@@ -162,17 +166,22 @@ def _planned(draft: Draft) -> int | None:
 
 
 def planned_steps(layout: Layout, evaluations: int, steps: int) -> int:
-    """Optimizer steps that a design costs at most: t step(e) + p (S - step(e)), summed over rungs and brackets."""
+    """Optimizer steps that a design costs at most: t step(e) + p (S - step(e)), over all rungs and brackets; or B S."""
+    if layout.floor is not None:
+        return layout.budget * steps
     return sum(running * length for wave in planned_waves(layout, evaluations, steps) for running, length in wave)
 
 
 def planned_waves(layout: Layout, evaluations: int, steps: int) -> list[list[tuple[int, int]]]:
     """How many episodes train how many steps up to the first rung, from there to the next, and so on to the end.
 
-    Brackets are laid side by side: a wave has one entry of each that comes as far.
+    Brackets are laid side by side: a wave has one entry of each that comes as far. With a floor, as if none fell.
     """
     if layout.floor is not None:
-        return [[(layout.budget, steps)]]
+        prices = Prices.of(layout, evaluations, steps)
+        standing = carried_anyway(layout, prices)
+        kept = min(standing, prices.keep)
+        return [[(standing, prices.standing)], *([[(kept, steps - prices.standing)]] if kept else [])]
     waves: list[list[tuple[int, int]]] = [[] for _ in range(1 + max(map(len, layout.rungs)))]
     marks_of = layout.rung_evaluations(evaluations)
     for size, ladder, marks in zip(layout.sizes, layout.rungs, marks_of, strict=True):

@@ -24,8 +24,8 @@ class Footprint:
     @classmethod
     def of(cls, layout: Layout, places: int) -> "Footprint":
         """Where so many episodes train at once."""
-        # Each that has not fallen is paid fully: there are never more of these than full runs.
-        sizes, floors = (layout.sizes, 0) if layout.floor is None else ((layout.budget,), 1)
+        # Where no rung follows a floor, who has not fallen is paid fully: there are never more than full runs.
+        sizes = layout.sizes if layout.floor is None or any(layout.rungs) else (layout.budget,)
         ladders = list(zip(layout.rungs, sizes, strict=True))
         leaders = sum(min(size, ladder[0].keep) for ladder, size in ladders if ladder)
         never_cut = sum(size for ladder, size in ladders if not ladder)
@@ -35,7 +35,8 @@ class Footprint:
         kept = min(leaders + audited + (never_cut if keeps_all(layout) else 0), total - live)
         # Best weights of all those, and of who has finished; the winner's are there once more at the end.
         holders = min(leaders + never_cut + audited + live, total)
-        return cls(kept, live, holders * (1 + floors + max(len(ladder) for ladder in layout.rungs)) + 1)
+        # At a floor they are kept as at a rung.
+        return cls(kept, live, holders * (1 + layout.first_cut + max(len(ladder) for ladder in layout.rungs)) + 1)
 
     def bytes_of(self, parameters: int) -> int:
         """For a model of so many parameters."""

@@ -1,12 +1,10 @@
 """The best so far, and why a sweep fails."""
 
-from seedsweep.api.episode import EpisodeId, StopReason
+from seedsweep.api.episode import EpisodeId
 from seedsweep.api.status import HAND_OVER_FAILED, INVALID, Best
 from seedsweep.engine.decisions import Failure
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.best import best_episode
-from seedsweep.engine.facts.floors import lacks_baseline
-from seedsweep.engine.facts.verdicts import stop_of
 from seedsweep.engine.questions.census import Census
 from seedsweep.engine.questions.standings import Race
 
@@ -77,18 +75,16 @@ def find_failure(draft: Draft, race: Race, census: Census) -> Failure | None:
             "MaxFailedEpisodesExceeded",
             f"{len(census.failed)} episodes failed, more than {budget}; the first: {first}",
         )
-    if draft.layout.floor is not None:
-        mute = next((e for e in race.survivors if lacks_baseline(draft.status(e))), None)
-        if mute is not None:
-            return "NoBaseline", (
-                f"{mute.name} has a score, but its trainer does not publish what spec.earlyStopping.floor compares "
-                "with: publish seedsweep_baseline_score and seedsweep_baseline_error, or use rungs"
-            )
+    if race.mute is not None:
+        return "NoBaseline", (
+            f"{race.mute.name} has a score, but its trainer does not publish what spec.earlyStopping.floor compares "
+            "with: publish seedsweep_baseline_score and seedsweep_baseline_error, or use rungs alone"
+        )
     # Of whom nothing can be recorded now more may come.
     if not race.standings and draft.is_complete and not any(_finished(draft, episode) for episode in race.survivors):
         ended = [*census.failed, *census.diverged]
         first = f"; the first: {ended[0]}" if ended else ""
-        fell = sum(1 for status in draft.statuses.values() if stop_of(status.verdict) is StopReason.FLOOR)
+        fell = census.fallen
         words = f"{fell} fell below the floor: no better than a constant answer; " if fell else ""
         return "NoEpisodeFinished", f"{words}{len(ended)} of {total} episodes failed or diverged{first}"
     if race.standings or not draft.is_complete:

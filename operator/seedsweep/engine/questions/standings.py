@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from seedsweep.api.episode import EpisodeId
 from seedsweep.engine.draft import Draft
-from seedsweep.engine.facts.floors import Carried, ended_early
+from seedsweep.engine.facts.floors import Carried
 from seedsweep.engine.facts.ranking import Contest
 from seedsweep.engine.facts.rungs import Bracket, Ranking
 from seedsweep.engine.facts.verdicts import has_trained_to_the_end, lasting_end, stop_of
@@ -56,6 +56,10 @@ class Race:
     since the sweep got more seeds, those who have come to their end and may be kept once more."""
     unused: int = 0
     """Episodes that the budget does not carry, once that is certain."""
+    coming: int = 0
+    """Episodes that it will carry besides, should none fall, once the length of an episode is known."""
+    mute: EpisodeId | None = None
+    """One that no floor can judge: its trainer publishes nothing to compare its score with."""
 
     @property
     def awaits_cut(self) -> bool:
@@ -85,18 +89,14 @@ def read_race(draft: Draft, brackets: Sequence[Bracket]) -> Race:
 
 
 def read_floor_race(draft: Draft, carried: Carried) -> Race:
-    """Those whom the budget carries: nobody waits for another, and each goes on until it falls or ends."""
-    race, total = Race(), draft.evaluations
-    for episode in carried.episodes:
-        status = draft.status(episode)
-        if total is not None:
-            race.limits[episode] = carried.evaluation if ended_early(status) or not status.rung_scores else total
-        if not ended_early(status):
-            race.survivors.append(episode)
-        if status.verdict is None:
-            race.standings[episode] = Standing(episode, Need.END, len(status.rung_scores), total, total)
+    """Those whom the budget carries: what counts of each goes no further than the floor until it has passed that."""
+    race, bracket = read_race(draft, [carried.bracket]), carried.bracket
+    if bracket.marks:
+        before = (episode for episode in bracket.participants if not draft.status(episode).rung_scores)
+        race.limits.update(dict.fromkeys(before, carried.evaluation))
     if carried.final:
-        race.unused = len(draft.layout.episodes) - len(carried.episodes)
+        race.unused = len(draft.layout.episodes) - carried.count
+    race.coming, race.mute = carried.coming, carried.mute
     return race
 
 
@@ -106,8 +106,11 @@ def _read_survivors(draft: Draft, race: Race, bracket: Bracket) -> None:
     for episode in bracket.participants:
         if total is not None:
             race.limits[episode] = total
-        if draft.status(episode).verdict is None:
-            race.standings[episode] = Standing(episode, Need.END, bracket.rung, total, total)
+        status = draft.status(episode)
+        if status.verdict is None:
+            # At a floor nobody waits for others: some have yet to come to it.
+            passed = min(bracket.rung, len(status.rung_scores))
+            race.standings[episode] = Standing(episode, Need.END, passed, total, total)
 
 
 def _read_contest(draft: Draft, race: Race, contest: Contest, ranking: Ranking, next_goal: int | None) -> None:

@@ -118,7 +118,7 @@ def _design(layout: Layout) -> Design:
     if not layout.stops:
         return "full"
     if layout.floor is not None:
-        return "floor"
+        return "floor+cut" if any(layout.rungs) else "floor"
     stopping = layout.spec.early_stopping
     return "cut+audit" if stopping is not None and stopping.audit is not None else "cut"
 
@@ -161,7 +161,7 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
         if not outlook.closing.over:
             return "Concluding", f"{_last_chore(draft, outlook)}: {best}"
         failed = f"; {counts.failed} failed, {counts.diverged} diverged" if counts.failed + counts.diverged else ""
-        fell = f"; {_fallen(counts)}; {counts.unused} unused" if draft.layout.floor is not None else ""
+        fell = f"; {_fallen(outlook)}; {counts.unused} unused" if draft.layout.floor is not None else ""
         absent = not (draft.seen.resumable or draft.stores_weights) and draft.layout.spec.storage is None
         trouble = "; no weights were kept, because spec.storage is absent" if absent else ""
         return "Complete", f"{best}; {counts.finished} kept and finished{fell}{failed}{trouble}"
@@ -173,7 +173,9 @@ def _phase(draft: Draft, race: Race, outlook: Outlook, counts: EpisodeCounts) ->
     if outlook.stall is not None:
         return "Running" if draft.live else "Pending", outlook.stall.message
     if draft.layout.floor is not None:
-        return "Running", f"{_have(len(race.standings))} yet to end; {_fallen(counts)}; {best}"
+        best = f"{_fallen(outlook)}; {best}"
+        if not any(draft.layout.rungs):
+            return "Running", f"{_have(len(race.standings))} yet to end; {best}"
     racing = sum(1 for standing in race.standings.values() if standing.need is Need.RUNG)
     retries = outlook.for_retry
     waiting = f"{retries} wait to be retried; " if retries else ""
@@ -190,8 +192,8 @@ def _have(episodes: int) -> str:
     return f"{episodes} episode has" if episodes == 1 else f"{episodes} episodes have"
 
 
-def _fallen(counts: EpisodeCounts) -> str:
-    return f"{counts.lost} fell below the floor"
+def _fallen(outlook: Outlook) -> str:
+    return f"{outlook.census.fallen} fell below the floor"
 
 
 def _last_chore(draft: Draft, outlook: Outlook) -> str:

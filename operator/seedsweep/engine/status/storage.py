@@ -72,8 +72,8 @@ def _checkpoints_kept(draft: Draft) -> Finding:
 
 
 def _again(draft: Draft) -> str:
-    """What is trained twice: p step(e) at each cut. With a floor nobody makes room."""
-    if draft.layout.floor is not None:
+    """What is trained twice: p step(e) at each cut. Where there is none nobody makes room."""
+    if not any(draft.layout.rungs):
         return "interrupted episodes start again from their seeds"
     steps = "p x step(e)"
     if draft.evaluations is not None and draft.steps is not None:
@@ -81,7 +81,7 @@ def _again(draft: Draft) -> str:
         most = sum(
             min(size, rung.keep) * step_of(mark, draft.evaluations, draft.steps)
             for size, ladder, at in zip(draft.layout.sizes, draft.layout.rungs, marks, strict=True)
-            for rung, mark in zip(ladder, at, strict=True)
+            for rung, mark in zip(ladder, at[draft.layout.first_cut :], strict=True)
         )
         steps = f"up to {most}"
     return f"survivors that made room start again from their seeds, {steps} steps more"

@@ -30,6 +30,8 @@ def _idle_cuts(layout: Layout) -> Iterator[str]:
     stopping = layout.spec.early_stopping
     if stopping is not None and stopping.hyperband is not None:
         return  # Nobody chose these rungs.
+    if layout.floor is not None:
+        return  # How many come to the rung is not known.
     for size, ladder in zip(layout.sizes, layout.rungs, strict=True):
         running = size
         for rung in ladder:

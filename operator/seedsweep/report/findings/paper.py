@@ -96,7 +96,10 @@ def _stopped(record: Record) -> str:
     t, floor = len(record.episodes), at_floor(record)
     if floor is not None:
         rule = f"not better than a constant answer by more than {floor.margin_words}"
-        return f"; a floor at evaluation {floor.evaluation} stopped {len(floor.fallen)} of {t}, those {rule}"
+        text = f"; a floor at evaluation {floor.evaluation} stopped {len(floor.fallen)} of {t}, those {rule}"
+        for cut in (cut.data for cut in record.cuts):
+            text += f", and a cut at evaluation {cut.evaluation} kept {len(cut.kept)} of the rest"
+        return text
     if not record.cuts:
         return ""
     # The last one of a bracket stands; where none was made, all go on.

@@ -14,7 +14,15 @@ from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import Best, SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.layout import Layout
-from seedsweep.report.facts import beats_constant, has_lost, saved_words, steps_trained, tie_words, warnings
+from seedsweep.report.facts import (
+    beats_constant,
+    has_lost,
+    outcome_of,
+    saved_words,
+    steps_trained,
+    tie_words,
+    warnings,
+)
 from seedsweep.report.model_card.foreign import as_code, as_text
 from seedsweep.report.model_card.repetition import repetition_section
 from seedsweep.report.model_card.scores import scores_section
@@ -46,6 +54,8 @@ _DESIGNS = {
     "cut": "episodes were compared early, and only the best went on",
     "cut+audit": "episodes were compared early, and only the best went on, beside losers drawn before the start",
     "floor": "episodes no better than a constant answer were stopped early, and others started in their place",
+    "floor+cut": "episodes no better than a constant answer were stopped early, and others started in their place; of "
+    "those that were better, only the best went on",
 }
 _OUTCOMES = {
     "Finished": "trained to the end",
@@ -182,24 +192,30 @@ def _choice(layout: Layout, status: SweepStatus, best: Best, record: Record) -> 
         yield f"This episode {_OUTCOMES[winner.verdict.outcome]} later; its evaluations until then count."
     elif winner.verdict is not None and winner.verdict.outcome != "Finished":
         yield "This episode itself lost there, and no survivor came to a better score; evaluations up to there count."
-    if record.cuts:
-        by = "latest score" if layout.latest else "best score so far"
-        yield f"Episodes were ranked by their {by}, ties by validation loss, then by a hash of the seeds."
-        yield ""
-        yield from cut_lines([cut.data for cut in record.cuts])
     floor = at_floor(record)
     if floor is not None:
         yield from floor_lines(floor)
+        yield ""
+    if record.cuts:
+        by = "latest score" if layout.latest else "best score so far"
+        who = "Episodes" if floor is None else "Those above the floor"
+        yield f"{who} were ranked by their {by}, ties by validation loss, then by a hash of the seeds."
+        yield ""
+        yield from cut_lines([cut.data for cut in record.cuts])
     yield ""
 
 
 def _whereabouts(record: Record) -> str:
     started = sum(bool(e.status.attempts or e.status.scores) for e in record.episodes)
-    lost = "lost" if Layout.of(record.sweep).floor is None else _OUTCOMES["LostByFloor"]
-    tally = dict.fromkeys(("trained to the end", lost, "failed", "diverged"), 0)
+    layout, fell = Layout.of(record.sweep), _OUTCOMES["LostByFloor"]
+    stops = [fell] if layout.floor is not None else []
+    stops += ["lost"] if layout.floor is None or any(layout.rungs) else []
+    tally = dict.fromkeys(("trained to the end", *stops, "failed", "diverged"), 0)
     for episode in record.episodes:
-        if episode.status.verdict is not None:
-            tally[lost if has_lost(episode) else _OUTCOMES[episode.status.verdict.outcome]] += 1
+        outcome = outcome_of(episode)
+        if outcome is not None:
+            lost = has_lost(episode) and outcome != "LostByFloor"
+            tally["lost" if lost else _OUTCOMES[outcome]] += 1
     undecided = started - sum(tally.values())
     told = [f"{n:,} {what}" for what, n in tally.items()] + ([f"{undecided:,} undecided"] if undecided > 0 else [])
     return f"Of {counted(len(record.episodes), 'episode')}, {started:,} were started: {', '.join(told)}."

@@ -27,7 +27,8 @@ def floor_lines(floor: AtFloor) -> Iterator[str]:
     over = f" over draws of {floor.examples:,} validation examples" if floor.examples is not None else ""
     yield (
         f"An episode trained on past evaluation {floor.evaluation} if it was better than a constant answer by more "
-        f"than {floor.margin_words}{over}; it was not compared with others. {floor.words}."
+        f"than {floor.margin_words}{over}; {'at the floor ' if floor.keep else ''}it was not compared with others. "
+        f"{floor.words}."
     )
     if floor.fallen:
         yield ""

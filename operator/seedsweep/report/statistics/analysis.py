@@ -7,6 +7,7 @@ from typing import Literal
 from seedsweep.api.cut import Cut
 from seedsweep.api.episode import BestEvaluation, Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
+from seedsweep.engine.facts.budget import Prices, carried_anyway
 from seedsweep.engine.layout import Layout
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted, metric_name
@@ -89,11 +90,11 @@ class _Scores:
 def analyses(record: Record) -> list[Analysis]:
     """Scores over all t episodes: at the first cut of each bracket, or of whole runs where nothing is cut.
 
-    Of a sweep with a floor: scores there of the first B episodes, for a budget of B full runs.
+    Of a sweep with a floor: scores there of the first episodes, as many as begin whoever falls.
     """
     layout = Layout.of(record.sweep)
     if layout.floor is not None:
-        there = _at_floor(layout, record.episodes)
+        there = _at_floor(layout, record)
         return [there] if there is not None else []
     if not any(layout.rungs):
         whole = _whole_runs(layout, record.episodes, len(layout.episodes), "")
@@ -121,6 +122,11 @@ def withheld(status: SweepStatus) -> list[Withheld]:
     """What must not be computed from this record."""
     if status.design == "full":
         return []
+    if status.design == "floor+cut":
+        return _without_final_scores(
+            "those that ran to the end were above the floor and then ahead, so final scores are no sample of all runs",
+            "who fell or lost has no end, so that nobody knows whether it would have won",
+        )
     if status.design == "floor":
         # Who falls is decided by its own score alone: scores at the floor are not selected, and final ones are.
         return _without_final_scores(
@@ -186,13 +192,18 @@ def _at_cut(layout: Layout, members: list[Episode], cut: Cut, where: str) -> Ana
     return _analysis(f"scores at the cut{where}", source, scores, known_baseline(SweepStatus(), members), layout)
 
 
-def _at_floor(layout: Layout, episodes: list[Episode]) -> Analysis | None:
+def _at_floor(layout: Layout, record: Record) -> Analysis | None:
     """Of those alone that begin whatever becomes of others; None before all of them have come to the floor or an end.
 
     How many begin after them depends on who falls: to count these would favour samples in which many do.
     """
-    first = set(layout.episodes[: layout.budget])
-    members = [e for e in episodes if e.spec.id in first and (e.status.rung_scores or e.status.verdict is not None)]
+    status = record.sweep.status or SweepStatus()
+    if status.evaluations is None:
+        return None
+    first = set(layout.episodes[: carried_anyway(layout, Prices.of(layout, status.evaluations, status.steps))])
+    members = [
+        e for e in record.episodes if e.spec.id in first and (e.status.rung_scores or e.status.verdict is not None)
+    ]
     recorded = {e.spec.id.name: e.status.rung_scores[0] for e in members if e.status.rung_scores}
     if len(members) < len(first) or not recorded:
         return None

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from seedsweep.api.episode import Episode, Fall
 from seedsweep.api.status import SweepStatus
+from seedsweep.engine.facts.budget import Budget, Prices
 from seedsweep.engine.facts.floors import ended_early
-from seedsweep.engine.layout import Layout, step_of
+from seedsweep.engine.layout import Layout
 from seedsweep.report.record import Record
 from seedsweep.report.words import counted, score_text
 
@@ -35,7 +36,9 @@ class AtFloor:
     budget: int
     """Full runs that might be spent."""
     used: float
-    """Full runs that were: a part of one for each episode that ended at the floor or before."""
+    """Full runs that were: a part of one for each episode that ended at the floor or before, or at the rung."""
+    keep: int
+    """How many of those above it a rung keeps; 0 without one."""
     examples: int | None
     """Of the validation set, over which the standard error is; None where not known."""
 
@@ -62,18 +65,19 @@ def at_floor(record: Record) -> AtFloor | None:
     if not any(episode.status.rung_scores for episode in record.episodes):
         return None
     begun = [episode for episode in record.episodes if episode.status.attempts or episode.status.scores]
-    [[mark]] = layout.rung_evaluations(status.evaluations)
-    steps = status.steps or status.evaluations
-    early = step_of(mark, status.evaluations, steps)
-    spent = sum(early if ended_early(episode.status) else steps for episode in begun)
+    prices = Prices.of(layout, status.evaluations, status.steps)
+    budget = Budget(prices, layout.budget)
+    for episode in begun:
+        budget.pay(early=ended_early(episode.status))
     return AtFloor(
-        evaluation=mark,
+        evaluation=layout.rung_evaluations(status.evaluations)[0][0],
         margin=layout.floor.margin,
         fallen=tuple(_fallen(begun, maximize=layout.maximize)),
         begun=len(begun),
         unused=status.counts.unused,
         budget=layout.budget,
-        used=spent / steps,
+        used=budget.used,
+        keep=prices.keep,
         examples=status.validation_examples,
     )
 
