@@ -163,6 +163,16 @@ class CutEvidence(Recorded):
     """Whether fewer than a quarter of the ranked episodes were kept. The last of them then owes so much of its place to
     luck that equal models are told apart more often than `level` says."""
 
+    @property
+    def losers(self) -> int:
+        """How many there are."""
+        return self.compared + self.unknown
+
+    @property
+    def exact(self) -> bool:
+        """Whether the tests are McNemar's exact ones."""
+        return self.test == "McNemarExact"
+
     @classmethod
     def of(cls, cut: CutData, found: Compared) -> Self:
         """What was found of all losers of a cut; those that it has no letter for are not known."""

@@ -23,6 +23,11 @@ class Losers:
     that equal models are told apart more often than LEVEL says (docs/statistics.md)."""
 
     @property
+    def compared(self) -> int:
+        """How many were tested."""
+        return len(self.tests)
+
+    @property
     def alike(self) -> int:
         """How many of those tested cannot be told apart from the last that was kept."""
         return sum(not test.told_apart for test in self.tests.values())
