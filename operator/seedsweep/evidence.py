@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seedsweep.api.comparison import ALIKE, APART, UNKNOWN, Compared, Comparison, Sought
+from seedsweep.api.comparison import ALIKE, APART, MAX_WHY, UNKNOWN, Compared, Comparison, Sought
+from seedsweep.api.recorded import shortened
 from seedsweep.contract.for_reports import ATTEMPTS, is_for_reports, most_bytes
 from seedsweep.contract.predictions import Predictions, PredictionsError, predictions_path
 from seedsweep.science.examples.answers import METRICS, Answers, scores
@@ -47,7 +48,7 @@ def compare_losers(asked: Comparison, read: Read) -> Compared:
         kept = _found(asked.against, asked.metric, None, read)
     except PredictionsError as error:
         # Of the losers' answers nothing follows without these.
-        return Compared(letters=UNKNOWN * len(asked.losers), level=LEVEL, why=str(error))
+        return Compared(letters=UNKNOWN * len(asked.losers), level=LEVEL, why=shortened(str(error), MAX_WHY))
     letters, exact, why = [], True, ""
     for sought in asked.losers:
         try:
@@ -59,6 +60,7 @@ def compare_losers(asked: Comparison, read: Read) -> Compared:
             test = paired_test(answers_of([kept, lost]))
             letters.append(APART if test.told_apart else ALIKE)
             exact = exact and test.exact
+    why = shortened(why, MAX_WHY)
     return Compared(letters="".join(letters), examples=len(kept.rows), exact=exact, level=LEVEL, why=why)
 
 

@@ -110,7 +110,7 @@ def largest_evidence(cut: CutData) -> CutEvidence:
     """Every loser is named, if there are few enough."""
     half = len(cut.losers) // 2
     letters = ALIKE * half + UNKNOWN * (len(cut.losers) - half)
-    found = Compared(letters=letters, examples=10**7, exact=False, level=0.05, why="\u2028" * MAX_WHY)
+    found = Compared(letters=letters, examples=10**7, exact=False, level=0.05, why="w" * MAX_WHY)
     return CutEvidence.of(cut, found)
 
 

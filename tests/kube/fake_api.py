@@ -122,7 +122,8 @@ class FakeApi:
             raise ApiError(404, "NotFound", f"{at} not found")
         if body["metadata"]["resourceVersion"] != self.objects[at]["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", f"{at} was changed")
-        written = self._put(at, {**self.objects[at], "status": copy.deepcopy(body["status"])})
+        fields = {"status": body["status"]} if path != at else body
+        written = self._put(at, {**self.objects[at], **copy.deepcopy(fields)})
         if self.lose_answer("PUT", path):
             raise ApiError(None, "Unreachable", "no answer")
         return str(written["metadata"]["resourceVersion"])
@@ -150,8 +151,11 @@ class FakeApi:
 class FakeCluster:
     """The operator's sweeps on a FakeApi. A context manager."""
 
-    def __init__(self, relist_seconds: float = 300.0, webhook: Webhook | None = None) -> None:
+    def __init__(
+        self, relist_seconds: float = 300.0, webhook: Webhook | None = None, settings: PodSettings | None = None
+    ) -> None:
         self.api = FakeApi()
+        self._settings = settings or PodSettings()
         self._webhook = webhook
         self.told: Counter[str] = Counter()
         """Events by reason."""
@@ -163,7 +167,7 @@ class FakeCluster:
         recorder = _Recorder(self.told)
         shared = Shared(
             self.api,  # type: ignore[arg-type]  # it has the methods that are used
-            PodSettings(),
+            self._settings,
             self.scraper,
             recorder,
             Freshness(30.0),

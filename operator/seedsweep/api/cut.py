@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from seedsweep.api.comparison import ALIKE, APART, MAX_WHY, UNKNOWN, Compared
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeName
-from seedsweep.api.recorded import Bound, ObjectName, Recorded, shortened
+from seedsweep.api.recorded import Bound, ObjectName, Recorded
 from seedsweep.api.seeds import MAX_EPISODES
 
 MAX_EXCLUSION = 45
@@ -187,7 +187,7 @@ class CutEvidence(Recorded):
             alike=alike,
             told_apart=apart,
             unknown=unknown,
-            why_unknown=shortened(found.why, MAX_WHY),
+            why_unknown=found.why,
             alike_episodes=[name for name, letter in zip(named, letters, strict=False) if letter == ALIKE],
             unknown_episodes=[name for name, letter in zip(named, letters, strict=False) if letter == UNKNOWN],
             examples=found.examples if alike + apart else 0,
