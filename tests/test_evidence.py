@@ -28,8 +28,13 @@ def attempts(tmp_path: Path) -> Path:
     return records.write_with_answers(tmp_path, RECORD) / "attempts"
 
 
-def asked(cut: CutData = CUT, **changes: EpisodeStatus) -> Comparison:
-    return comparison_of(cut, STATUSES | changes, "accuracy", maximize=True)
+def asked(cut: CutData = CUT) -> Comparison:
+    return comparison_of(cut, STATUSES, "accuracy", maximize=True)
+
+
+def asked_of(name: str, status: EpisodeStatus) -> Comparison:
+    """With another record of one episode."""
+    return comparison_of(CUT, STATUSES | {name: status}, "accuracy", maximize=True)
 
 
 def evidence(attempts: Path, comparison: Comparison | None = None, cut: CutData = CUT) -> CutEvidence:
@@ -112,7 +117,7 @@ def test_without_the_answers_of_the_last_one_kept_nothing_is_known(attempts: Pat
 
 def test_a_loser_without_a_defined_score_is_unknown(attempts: Path) -> None:
     undefined = STATUSES[LOST[-1]].evolve(scores=[None] * records.RUNG)
-    assert evidence(attempts, asked(**{LOST[-1]: undefined})).unknown_episodes == [LOST[-1]]
+    assert evidence(attempts, asked_of(LOST[-1], undefined)).unknown_episodes == [LOST[-1]]
 
 
 def test_the_first_attempt_that_left_answers_counts_and_one_that_ended_before_is_not_asked(attempts: Path) -> None:
@@ -120,7 +125,7 @@ def test_the_first_attempt_that_left_answers_counts_and_one_that_ended_before_is
     early = Attempt(uid="early", reason=EndReason.INTERRUPTED, evaluations=0)
     others = [Attempt(uid=f"other{i}", reason=EndReason.INTERRUPTED, evaluations=99) for i in range(5)]
     again = status.evolve(attempts=[early, *others[:1], *status.attempts, *others[1:]])
-    comparison = asked(**{LOST[0]: again})
+    comparison = asked_of(LOST[0], again)
     sought = comparison.losers[0]
     assert sought is not None
     assert sought.attempts[:2] == ["other0", status.attempts[-1].uid]
@@ -135,7 +140,7 @@ def test_a_uid_that_is_a_path_leads_nowhere(attempts: Path) -> None:
     found.rename(aside)
     status = STATUSES[LOST[0]]
     astray = status.evolve(attempts=[status.attempts[-1].evolve(uid="../elsewhere")])
-    assert evidence(attempts, asked(**{LOST[0]: astray})).unknown_episodes == [LOST[0]]
+    assert evidence(attempts, asked_of(LOST[0], astray)).unknown_episodes == [LOST[0]]
 
 
 def test_a_ranking_by_the_latest_score_compares_at_the_rung(attempts: Path) -> None:

@@ -303,6 +303,7 @@ def test_a_cut_never_changes(store: Store):
 EVIDENCE = {
     **{"summary": "1 of 3 losers", "against": "wi4-do4", "compared": 3, "alike": 1, "toldApart": 2, "unknown": 0},
     **{"alikeEpisodes": ["wi5-do5"], "unknownEpisodes": [], "examples": 872, "test": "McNemarExact", "level": 0.05},
+    **{"whyUnknown": "", "fewKept": False},
 }
 
 

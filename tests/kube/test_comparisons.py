@@ -11,7 +11,6 @@ import pytest
 
 from inputs.pod_sweeps import CLAIM
 from kube.fake_api import CUTS, PODS, FakeCluster, body_of, settle, until
-from seedsweep.api import comparison as comparisons
 from seedsweep.api.comparison import ALIKE, APART, UNKNOWN, Compared
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.contract.protocol import Env, ExitCode
@@ -19,7 +18,6 @@ from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.housekeeping.comparisons import MAX_FAILURES
 from seedsweep.kube.objects.names import HOUSEKEEPING, LABEL_COMPONENT
 from seedsweep.kube.pods.manifest import PodSettings
-from seedsweep.kube.sweeps import storage_work
 
 pytestmark = pytest.mark.simulated_time
 
@@ -113,7 +111,7 @@ class Kept:
 
     def _variable(self, pod: Object, name: Env) -> str:
         values = {v["name"]: v.get("value", "") for v in pod["spec"]["containers"][0]["env"]}
-        return values.get(name, "")
+        return str(values.get(name, ""))
 
 
 @asynccontextmanager
@@ -172,8 +170,7 @@ async def test_an_answer_about_other_losers_is_no_evidence(letters: str):
 
 
 async def test_many_losers_are_compared_by_one_pod_after_the_other(monkeypatch: pytest.MonkeyPatch):
-    assert storage_work.MAX_COMPARED == comparisons.MAX_COMPARED
-    monkeypatch.setattr(storage_work, "MAX_COMPARED", 2)
+    monkeypatch.setattr("seedsweep.kube.sweeps.storage_work.MAX_COMPARED", 2)
     async with kept(told()) as sweep:
         await sweep.train()
         await until(lambda: sweep.phase == "Complete")
@@ -186,7 +183,7 @@ async def test_many_losers_are_compared_by_one_pod_after_the_other(monkeypatch: 
 
 
 async def test_without_the_answers_of_the_last_one_kept_no_other_pod_is_asked(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(storage_work, "MAX_COMPARED", 2)
+    monkeypatch.setattr("seedsweep.kube.sweeps.storage_work.MAX_COMPARED", 2)
     async with kept(told(UNKNOWN * 2, examples=0, why="no answers of wi0-do0 are stored")) as sweep:
         await sweep.train()
         await until(lambda: sweep.phase == "Complete")

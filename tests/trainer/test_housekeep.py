@@ -334,8 +334,8 @@ ONES = [1, 1, 0, 0] * 50
 
 def said(right: int) -> Predictions:
     """Of one who answers so many of the first examples right, and the others wrong."""
-    answers = [label if i < right else 1 - label for i, label in enumerate(ONES)]
-    return Predictions(3, "accuracy", None, list(range(len(ONES))), list(ONES), answers)
+    answers = [float(label if i < right else 1 - label) for i, label in enumerate(ONES)]
+    return Predictions(3, "accuracy", None, list(range(len(ONES))), list(map(float, ONES)), answers)
 
 
 def leave(house: House, uid: str, content: bytes) -> Sought:
