@@ -7,7 +7,7 @@ from datetime import datetime
 from seedsweep.api.cut import CutData
 from seedsweep.api.episode import EndReason, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.decisions import Plan, RecordCut, StartEpisode, StopAttempt
+from seedsweep.engine.decisions import Plan, RecordCut, RecordEpisode, StartEpisode, StopAttempt
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Ending, HandOverOutcome, Observation, Reading, SeenAttempt
 
@@ -39,7 +39,7 @@ class WorldInMemory:
         for record in todo.records:
             if isinstance(record, RecordCut):
                 self.cuts[record.cut.bracket, record.cut.rung] = record.cut
-            else:
+            elif isinstance(record, RecordEpisode):
                 self.records[record.episode] = record.status
         on_record = {a.uid for status in self.records.values() for a in status.attempts if a.reason is not None}
         self.attempts = {e: a for e, a in self.attempts.items() if a.uid not in on_record}

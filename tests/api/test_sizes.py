@@ -9,14 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from inputs.largest import BYTES, largest_cut, largest_episode_status, refused
+from inputs.largest import BYTES, LONG_FLOAT, episode, largest_cut, largest_episode_status, largest_evidence, refused
 from inputs.sweeps import changed
 from seedsweep.api.checks import Problem, in_one_line
-from seedsweep.api.cut import Cut
+from seedsweep.api.comparison import ALIKE, MAX_COMPARED, MAX_SOUGHT, MAX_WHY, Compared, Comparison, Sought
+from seedsweep.api.core.objects import ObjectMeta
+from seedsweep.api.cut import MAX_NAMED, Cut
 from seedsweep.api.episode import Episode, EpisodeId
+from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.reading.parse import parse_sweep
 from seedsweep.api.recorded import reason_word, shortened, stored_size
 from seedsweep.api.seeds import MAX_CELLS, MAX_EPISODES, MAX_PAIRS, Seeds
+from seedsweep.contract.message import MESSAGE_BYTES
 from seedsweep.engine.layout import Layout, expand
 
 SIDE = int(MAX_CELLS**0.5)
@@ -101,8 +105,28 @@ def test_the_largest_sweep_of_all_brackets_is_laid_out():
 def test_a_cut_of_as_many_episodes_as_there_may_be_stays_below_a_megabyte(out: int, why: str):
     cut = largest_cut(out, why)
     assert len(cut.ranked) + len(cut.excluded) == MAX_EPISODES
-    assert stored(cut) < BYTES
+    evidence = largest_evidence(cut)
+    assert stored(Cut(metadata=ObjectMeta(name=cut.name), data=cut, evidence=evidence)) < BYTES
     assert refused(Cut, "data", cut.model_dump(mode="json", by_alias=True)) == []
+    assert refused(Cut, "evidence", evidence.model_dump(mode="json", by_alias=True)) == []
+
+
+def test_a_cut_of_as_many_losers_as_evidence_names_has_evidence_within_bounds():
+    cut = largest_cut(MAX_EPISODES - MAX_NAMED - 1, "Failed: " + "m" * 2_000)
+    evidence = largest_evidence(cut)
+    assert len(evidence.alike_episodes) + len(evidence.unknown_episodes) == MAX_NAMED
+    assert stored(Cut(metadata=ObjectMeta(name=cut.name), data=cut, evidence=evidence)) < BYTES
+    assert refused(Cut, "evidence", evidence.model_dump(mode="json", by_alias=True)) == []
+
+
+def test_the_task_that_compares_most_losers_fits_into_a_variable_and_its_answer_into_a_message():
+    sought = Sought(episode=episode(0).name, evaluation=300, score=LONG_FLOAT, attempts=["u" * 36] * MAX_SOUGHT)
+    whole = Compared(letters=ALIKE * MAX_EPISODES, examples=10**7, level=0.05, why="w" * MAX_WHY)
+    asked = Comparison(cut="c" * 63, metric="m" * 63, against=sought, losers=[sought] * MAX_COMPARED, found=whole)
+    # What an operating system takes as one variable.
+    assert stored(HousekeepingTask(compare=asked)) < 128 * 1024
+    answer = HousekeepingAnswer(compared=whole.evolve(letters=ALIKE * MAX_COMPARED))
+    assert stored(answer) < MESSAGE_BYTES
 
 
 def test_an_episode_at_all_bounds_stays_below_a_megabyte():

@@ -68,6 +68,8 @@ class History:
     """Episode objects."""
     cuts: dict[str, list[Body]] = field(default_factory=lambda: defaultdict(list))
     """Specs by UID of the sweep."""
+    explained: set[str] = field(default_factory=set)
+    """Cuts that have got their evidence."""
     pods: dict[Key, Body] = field(default_factory=dict)
     """Pod objects that exist."""
 
@@ -90,7 +92,7 @@ class History:
             case "cuts", "create":
                 self._cut_created(body)
             case "cuts", "update" | "patch":
-                self.found.append(f"I3: {name} was changed")
+                self._cut_written(name, body)
             case (("cuts" | "episodes"), "delete") if event.user in self.operators:
                 self.found.append(f"I3: the operator deleted {name}")
             case "seedsweeps", "delete":
@@ -220,6 +222,14 @@ class History:
         tie_seed = self._spec(uid).get("earlyStopping", {}).get("tieSeed", 0)
         self.found += [f"{what} in {where}" for what in wrong_in_cut(data, self._maximizes(uid), tie_seed)]
         self.cuts[uid].append(data)
+
+    def _cut_written(self, name: str, body: Body) -> None:
+        """Its evidence is added, once, and nothing else changes."""
+        uid = owner_uid(body["metadata"])
+        same = uid is not None and body.get("data") in self.cuts[uid]
+        if not same or not body.get("evidence") or name in self.explained:
+            self.found.append(f"I3: {name} was changed")
+        self.explained.add(name)
 
     def _last_cut(self, uid: str, bracket: int, rung: int | None) -> Body | None:
         made = [cut for cut in self.cuts[uid] if (cut["bracket"], cut["rung"]) == (bracket, rung)]

@@ -78,6 +78,7 @@ def scored(version: int, name: str, **status: Any) -> AuditEvent:
     return episode(version, name, rungScores=[{"rung": 0, "evaluation": 3, "score": SCORES[name]}], **status)
 
 
+EVIDENCE = {"alike": 1, "toldApart": 1}
 RANKED = ("wi0-do0", "wi2-do2", "wi1-do1")
 
 
@@ -85,6 +86,13 @@ def cut(version: int, ranked: tuple[str, ...] = RANKED, **changes: Any) -> Audit
     columns = {"ranked": list(ranked), "scores": [SCORES[name] for name in ranked]}
     data = {"bracket": 0, "rung": 0, "keep": 1, **columns, "threshold": 0.9, "tiedAtThreshold": 1, **changes}
     return _event(version, "create", "cuts", {"metadata": _metadata(), "data": data}, code=201)
+
+
+def explained(version: int, evidence: Object | None = EVIDENCE, **changes: Any) -> AuditEvent:
+    """The cut gets its evidence."""
+    answer = cut(10, **changes).answer
+    assert answer is not None
+    return _event(version, "update", "cuts", {**answer, "evidence": evidence})
 
 
 def condition(kind: str, status: str = "True", **changes: Any) -> Object:
@@ -272,6 +280,10 @@ def test_a_deletion_that_was_forbidden_shows_nothing(resource: str):
     assert found(more=_event(None, "delete", resource, None, code=403)) == []
 
 
+def test_a_cut_may_get_its_evidence_once():
+    assert found(more=explained(14)) == []
+
+
 def test_a_second_cut_is_made_of_the_survivors_of_the_first():
     one = scored(11, "wi0-do0")
     assert one.answer is not None
@@ -338,7 +350,9 @@ WRONG: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "a second pod beside a live one": ("I2", lambda: found(more=pod(5, "wi0-do0", "another"))),
     "a start after the cut": ("started after it had lost", lambda: found(more=pod(14, "wi2-do2", "another"))),
     "a cut made twice": ("made twice", lambda: found(more=cut(14))),
-    "a cut that changed": ("was changed", lambda: found(more=_event(14, "update", "cuts", {"metadata": _metadata()}))),
+    "a cut that changed": ("was changed", lambda: found(more=explained(14, keep=2))),
+    "a cut that changed without evidence": ("was changed", lambda: found(more=explained(14, evidence=None))),
+    "a cut whose evidence changed": ("was changed", lambda: found(more=explained(14), again=explained(15))),
     "a cut before a score": ("not on record", lambda: found(score_2=scored(11, "wi2-do2"))),
     "a cut by another score": (
         "not on record",

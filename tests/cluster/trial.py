@@ -37,6 +37,20 @@ KINDS = {"seedsweeps": "SeedSweep", "pods": "Pod", "episodes": "Episode", "cuts"
 Object = dict[str, Any]
 
 
+OUR_TRAINER = {
+    "image": "example/trainer:1",
+    "fineTuning": {
+        "model": "/models/tiny",
+        "dataset": {"train": "/data/train.csv", "validation": "/data/validation.csv"},
+        "metric": {"name": "accuracy", "goal": "maximize", "range": {"min": "0", "max": "1"}},
+        "epochs": 1,
+        "evaluationsPerEpoch": 10,
+    },
+    "resources": {"limits": {"nvidia.com/gpu": 1}},
+}
+BUCKET = {"uri": "s3://bucket/runs"}
+
+
 def sweep_of(**spec: Any) -> Object:
     """Eight episodes at once, of which three survive evaluation 3 of 10; `spec` by its wire names."""
     return {
@@ -57,6 +71,11 @@ def sweep_of(**spec: Any) -> Object:
             **spec,
         },
     }
+
+
+def stored_sweep(storage: Object = BUCKET, **spec: Any) -> Object:
+    """Our own trainer, with storage that outlives its pods."""
+    return sweep_of(**{"trainer": OUR_TRAINER, "storage": storage, "parallelism": 4, **spec})
 
 
 @dataclass

@@ -14,6 +14,9 @@ from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from inputs.invalid_sweeps import INVALID, OWN, TASK, InvalidSweep
 from inputs.sweeps import FINE_TUNING, as_resource, changed
+from seedsweep.api.comparison import Compared
+from seedsweep.api.core.objects import ObjectMeta
+from seedsweep.api.cut import Cut, CutData, CutEvidence
 from seedsweep.api.episode import Attempt, EpisodeStatus, RungScore
 from seedsweep.api.reading.parse import InvalidSweepError, load_sweep, parse_sweep
 from seedsweep.api.schema.crd import GROUP, KINDS
@@ -62,6 +65,7 @@ def test_short_names_and_the_category_lead_to_the_kinds(control_plane: ControlPl
         ("ssw.spec.podTemplate.spec.tolerations.effect", "Same as effect of Toleration in core/v1."),
         ("epi.status.verdict", "How the episode ended for good."),
         ("cuts.data.threshold", "Score of the last episode that was kept."),
+        ("cuts.evidence.alike", "Number of losers that could not be told apart from the last episode that was kept"),
     ],
 )
 def test_kubectl_explains_a_field_by_itself(control_plane: ControlPlane, field: str, said: str):
@@ -340,6 +344,23 @@ def test_kubectl_get_shows_how_a_sweep_stands(store: Store, control_plane: Contr
     cells = ("demo", "Running", "0.7726", "wi3-do1", "2 running, 6 lost", "24 %", place, "1.5", "survivors train to")
     for cell in cells:
         assert cell in row
+
+
+def test_kubectl_get_shows_how_many_losers_could_not_be_told_apart(
+    store: Store, control_plane: ControlPlane, namespace: str
+):
+    ranked = [f"wi{i}-do0" for i in range(20)]
+    scores: list[float | None] = [0.9 - i / 100 for i in range(20)]
+    data = CutData(
+        sweep="demo", bracket=0, rung=0, evaluation=3, keep=2, rank_by="best", ranked=ranked, scores=scores
+    ).evolve(threshold=0.89)
+    evidence = CutEvidence.of(data, Compared(letters="A" * 11 + "T" * 7, examples=872, level=0.05))
+    body = Cut(metadata=ObjectMeta(name="demo-b0-r0"), data=data, evidence=evidence)
+    store.create(body.model_dump(mode="json", by_alias=True, exclude_none=True))
+    heads, row = run_kubectl(control_plane, "get", "cuts", "-n", namespace).splitlines()
+    names = ["NAME", "BRACKET", "RUNG", "EVALUATION", "KEPT", "THRESHOLD", "NOT TOLD APART", "AGE"]
+    assert re.split(r"\s{2,}", heads.strip()) == names
+    assert re.split(r"\s{2,}", row.strip())[5:7] == ["0.89", "11 of 18 losers"]
 
 
 def test_kubectl_get_shows_an_episodes_last_rung_score_and_node(

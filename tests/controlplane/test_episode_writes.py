@@ -40,7 +40,7 @@ async def test_a_status_takes_the_place_of_the_one_before_and_all_else_stays(sto
     marked = with_change(marked, "metadata.finalizers", ["example.com/held"])
     marked = store.replace(with_change(marked, "metadata.annotations", {"note": "kept"}))
     try:
-        version = await api.set_status(path, dumped(SECOND), marked["metadata"]["resourceVersion"])
+        version = await api.set_field(path, "status", dumped(SECOND), marked["metadata"]["resourceVersion"])
         found = await api.get(path)
     finally:
         store.replace(with_change(await api.get(path), "metadata.finalizers", []))
@@ -57,14 +57,14 @@ async def test_a_write_from_an_older_version_is_a_conflict_and_one_of_what_is_go
 ):
     made = store.create(with_status(EPISODE, FIRST))
     old = made["metadata"]["resourceVersion"]
-    await api.set_status(path, dumped(SECOND), old)
+    await api.set_field(path, "status", dumped(SECOND), old)
     with pytest.raises(ApiError) as caught:
-        await api.set_status(path, dumped(FIRST), old)
+        await api.set_field(path, "status", dumped(FIRST), old)
     assert (caught.value.status, caught.value.reason) == (409, "Conflict")
     assert (await api.get(path))["status"]["scores"] == [0.5, 0.75]
     await api.delete(path, made["metadata"]["uid"])
     with pytest.raises(ApiError) as caught:
-        await api.set_status(path, dumped(FIRST), old)
+        await api.set_field(path, "status", dumped(FIRST), old)
     assert caught.value.missing
 
 
@@ -78,5 +78,5 @@ async def test_a_write_from_an_older_version_is_a_conflict_and_one_of_what_is_go
 async def test_what_is_final_stays_as_it_was(store: Store, api: Api, path: str, forged: EpisodeStatus, said: str):
     made = store.create(with_status(EPISODE, LOST))
     with pytest.raises(ApiError, match=said) as caught:
-        await api.set_status(path, dumped(forged), made["metadata"]["resourceVersion"])
+        await api.set_field(path, "status", dumped(forged), made["metadata"]["resourceVersion"])
     assert caught.value.status == 422

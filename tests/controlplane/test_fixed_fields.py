@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from cluster.controlplane import ControlPlane
 from cluster.objects import EPISODE, Object, Store, refusal, run_kubectl, with_change, with_status
 from inputs.growing import FEWER, MORE, failed
-from inputs.largest import BYTES, largest_cut, largest_episode_status
+from inputs.largest import BYTES, largest_cut, largest_episode_status, largest_evidence
 from inputs.sweeps import FINE_TUNING, as_resource
 from seedsweep.api.core.objects import Condition
 from seedsweep.api.cut import CutData
@@ -295,6 +295,30 @@ def test_a_cut_never_changes(store: Store):
     assert "never changes" in refusal(store.try_replace(with_change(live, "data.ranked", ranked)))
 
 
+EVIDENCE = {
+    **{"summary": "1 of 3 losers", "against": "wi4-do4", "compared": 3, "alike": 1, "toldApart": 2, "unknown": 0},
+    **{"alikeEpisodes": ["wi5-do5"], "unknownEpisodes": [], "examples": 872, "test": "McNemarExact", "level": 0.05},
+    **{"whyUnknown": "", "fewKept": False},
+}
+
+
+def test_a_cut_gets_its_evidence_once_and_keeps_it(store: Store):
+    live = store.replace(with_change(store.create(cut(8)), "evidence", EVIDENCE))
+    assert live["evidence"] == EVIDENCE
+    for changed in ({**EVIDENCE, "alike": 3}, {**EVIDENCE, "alikeEpisodes": []}, None):
+        forged = with_change(live, "evidence", changed)
+        assert "is added once, and never changes" in refusal(store.try_replace(forged))
+    assert "never changes once it is written" in refusal(store.try_replace(with_change(live, "data.keep", 6)))
+    store.replace(with_change(live, "metadata.labels", {"a": "b"}))
+
+
+def test_evidence_says_all_that_it_has_to(store: Store):
+    live = store.create(cut(8))
+    for field in ("summary", "against", "compared", "alike", "toldApart", "unknown", "level"):
+        lacking = {name: value for name, value in EVIDENCE.items() if name != field}
+        assert f"evidence.{field}: Required value" in refusal(store.try_replace(with_change(live, "evidence", lacking)))
+
+
 @pytest.mark.parametrize(("column", "entries"), [("scores", 7), ("scores", 0), ("losses", 7), ("losses", 9)])
 def test_a_column_of_a_cut_with_an_entry_too_few_or_too_many_is_refused(store: Store, column: str, entries: int):
     body = with_change(cut(8), f"data.{column}", [0.5] * entries)
@@ -349,6 +373,9 @@ def test_a_cut_of_as_many_episodes_as_there_may_be_is_accepted_and_stays_below_a
     data = largest_cut(out, "Failed: " + "m" * 2_000).model_dump(mode="json", by_alias=True)
     live = store.create({**cut(0), "data": data})
     assert len(read_cut(live).data.ranked) == MAX_EPISODES - out
+    evidence = largest_evidence(read_cut(live).data)
+    live = store.replace(with_change(live, "evidence", evidence.model_dump(mode="json", by_alias=True)))
+    assert read_cut(live).evidence == evidence
     # As the API server writes its numbers, which is not as Python does.
     path = f"/apis/{API_VERSION}/namespaces/{namespace}/cuts/demo-b0-r0"
     assert len(run_kubectl(control_plane, "get", "--raw", path).encode()) < BYTES

@@ -5,8 +5,7 @@ from typing import Any
 
 from cluster.polling import eventually
 from cluster.simulator.script import Script
-from cluster.trial import Trial, on_trial, sweep_of
-from controlplane.test_housekeeping import stored_sweep
+from cluster.trial import Trial, on_trial, stored_sweep, sweep_of
 
 SCRIPT = Script(seconds=0.3)
 

@@ -6,43 +6,27 @@ The pods are simulated, and with them the storage: they know what was freed, and
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from cluster.ends import fault_free_end
+from cluster.objects import run_kubectl
 from cluster.polling import eventually, settled
 from cluster.proxy import Answer, Break, Rule
 from cluster.simulator.chores import PARAMETERS, Chores, Mishap, Part
 from cluster.simulator.faults import Fault, stall
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Object, Trial, on_trial, sweep_of
+from cluster.trial import BUCKET, NAME, OUR_TRAINER, Object, Trial, on_trial, stored_sweep, sweep_of
+from seedsweep.kube.housekeeping.comparisons import MAX_FAILURES
 
 QUICK = Script(seconds=0.1)
-TRAINER = {
-    "image": "example/trainer:1",
-    "fineTuning": {
-        "model": "/models/tiny",
-        "dataset": {"train": "/data/train.csv", "validation": "/data/validation.csv"},
-        "metric": {"name": "accuracy", "goal": "maximize", "range": {"min": "0", "max": "1"}},
-        "epochs": 1,
-        "evaluationsPerEpoch": 10,
-    },
-    "resources": {"limits": {"nvidia.com/gpu": 1}},
-}
 OWN = {
     "image": "example/trainer:1",
     "command": ["train"],
     "metric": {"name": "accuracy", "goal": "maximize", "range": {"min": "0", "max": "1"}},
     "resources": {"limits": {"nvidia.com/gpu": 1}},
 }
-BUCKET = {"uri": "s3://bucket/runs"}
 POD = f"{NAME}-housekeeping"
-
-
-def stored_sweep(storage: Object = BUCKET, **spec: Any) -> Object:
-    """Our own trainer, with storage that outlives its pods."""
-    return sweep_of(**{"trainer": TRAINER, "storage": storage, "parallelism": 4, **spec})
 
 
 def with_mishaps(mishaps: Mapping[Part, tuple[Mishap, ...]], script: Script = QUICK, seconds: float = 0.1) -> Script:
@@ -106,8 +90,7 @@ async def test_storage_is_warmed_up_before_freed_during_and_the_winner_handed_ov
         # Whoever lost, and whoever was kept and has finished: nobody has a checkpoint any more.
         assert len(house.done) >= 3
         assert house.done[0][1].warm_up
-        last = house.done[-1][1].hand_over
-        assert last is not None
+        last = [task.hand_over for _, task in house.done if task.hand_over is not None][-1]
         assert last.card.startswith("---\n")
         assert f"{status['best']['score']:.4f}" in last.card
         freed = {pruning.episode: pruning.keep for _, task in house.done for pruning in task.prune}
@@ -129,6 +112,52 @@ async def test_storage_is_warmed_up_before_freed_during_and_the_winner_handed_ov
 
         await eventually(told)
         await no_pods(trial)
+
+
+async def evidence(trial: Trial) -> list[Object | None]:
+    return [cut.get("evidence") for cut in await trial.items("cuts")]
+
+
+async def test_the_cut_gets_its_evidence_once_from_a_pod_that_does_nothing_else(control_plane, namespace: str):
+    since = control_plane.audit_position()
+    script = Script(seconds=0.2)
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := stored_sweep())
+        await completed(trial, sweep, script)
+        [cut] = await trial.items("cuts")
+        losers = cut["data"]["ranked"][cut["data"]["keep"] :]
+        found = cut["evidence"]
+        assert (found["alikeEpisodes"], found["unknownEpisodes"]) == (losers[::3], losers[2::3])
+        assert found["summary"] == "2 of 4 losers, 1 unknown"
+        asked = [task for _, task in trial.trainers.housekeepers.done if task.compare is not None]
+        assert [task.model_fields_set for task in asked] == [{"compare"}]
+        assert "2 of 4 losers, 1 unknown" in run_kubectl(control_plane, "get", "cuts", "-n", namespace)
+        writes = [e for e in control_plane.audit(since) if (e.verb, e.resource) == ("update", "cuts")]
+        assert len([e for e in writes if e.namespace == namespace and e.code == 200]) == 1
+        await no_pods(trial)
+
+
+@pytest.mark.parametrize("mishap", Mishap)
+async def test_a_comparison_that_goes_wrong_once_is_made_by_the_next_pod_or_left(
+    control_plane, namespace: str, mishap: Mishap
+):
+    script = with_mishaps({Part.COMPARISON: (mishap,)})
+    async with on_trial(control_plane, namespace, script, options=("--housekeeping-seconds", "5")) as trial:
+        await trial.apply(sweep := stored_sweep())
+        await completed(trial, sweep, script)
+        # One that refuses its task will do so again.
+        assert [found is None for found in await evidence(trial)] == [mishap is Mishap.REFUSES]
+
+
+async def test_a_comparison_that_keeps_failing_leaves_the_cut_and_the_result_as_they_are(control_plane, namespace: str):
+    script = with_mishaps({Part.COMPARISON: (Mishap.FAILS,) * 20})
+    async with on_trial(control_plane, namespace, script) as trial:
+        await trial.apply(sweep := stored_sweep())
+        status = await completed(trial, sweep, script)
+        assert status["best"]["weights"]
+        assert await evidence(trial) == [None]
+        begun = [part for _, part in trial.trainers.housekeepers.begun]
+        assert begun.count(Part.COMPARISON) == MAX_FAILURES
 
 
 async def test_no_episode_starts_before_the_storage_is_warm(control_plane, namespace: str):
@@ -205,7 +234,7 @@ async def test_a_pod_that_finds_no_place_holds_nothing_up_for_ever(control_plane
 
 async def test_without_storage_there_is_no_such_pod_and_the_status_says_what_that_costs(control_plane, namespace: str):
     async with on_trial(control_plane, namespace, QUICK) as trial:
-        await trial.apply(sweep := sweep_of(trainer=TRAINER))
+        await trial.apply(sweep := sweep_of(trainer=OUR_TRAINER))
         status = await completed(trial, sweep, QUICK)
         assert trial.trainers.housekeepers.begun == []
         kept = next(c for c in status["conditions"] if c["type"] == "CheckpointsKept")

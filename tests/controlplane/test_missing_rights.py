@@ -27,7 +27,7 @@ from cluster.proxy import Answer, Rule
 from cluster.rights import USER, Right, change_rights, rights
 from cluster.simulator.faults import Fault, crash, stall
 from cluster.simulator.script import Script
-from cluster.trial import NAME, Scene, Trial, on_trials, refuse_twice, sweep_of
+from cluster.trial import BUCKET, NAME, OUR_TRAINER, Scene, Trial, on_trials, refuse_twice, sweep_of
 from seedsweep.api.sweep import API_VERSION
 
 EPISODES, KEEP = 4, 2
@@ -95,6 +95,9 @@ class Case:
             parallelism=EPISODES,
             earlyStopping={"rungs": [{"atPercent": 30, "keep": KEEP}]},
         )
+        if str(self.right) == "patch cuts":
+            # Without storage there is no evidence to add.
+            sweep["spec"] |= {"storage": BUCKET, "trainer": {**OUR_TRAINER}}
         del sweep["spec"]["trainer"]["resources"]
         if str(self.right) == "delete seedsweeps":
             sweep["spec"]["ttlSecondsAfterFinished"] = 1

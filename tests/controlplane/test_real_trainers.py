@@ -16,9 +16,16 @@ from cluster.real_trainers import (
     episodes,
     example,
     make_small,
+    read,
     real_trainers,
 )
 from host.needs import node_js
+from seedsweep.api.reading.parse import parse_stored
+from seedsweep.api.reading.stored import read_cut, read_episode
+from seedsweep.api.sweep import API_VERSION
+from seedsweep.report.beside import read_beside
+from seedsweep.report.findings.losers import losers_of
+from seedsweep.report.record import Record
 
 pytestmark = pytest.mark.timeout(1200)
 """Real models are trained here, on processors that others use too."""
@@ -69,6 +76,22 @@ async def test_with_storage_on_two_gpus_the_winners_folder_is_all_that_is_left(
     assert average.get("handedOver", False) == (not average.get("reason"))
     assert status["cost"]["wastedSteps"] == 0, "survivors go on from their checkpoints"
     check_what_is_left(status)
+    await check_evidence(control_plane, namespace, status)
+
+
+async def check_evidence(control_plane: ControlPlane, namespace: str, status: Object) -> None:
+    """The cut has on record what a report finds in the storage."""
+    here = f"/apis/{API_VERSION}/namespaces/{namespace}"
+    sweeps, episodes, cuts = [
+        (await read(control_plane, f"{here}/{plural}"))["items"] for plural in ("seedsweeps", "episodes", "cuts")
+    ]
+    record = Record.of(parse_stored(sweeps[0]), map(read_episode, episodes), map(read_cut, cuts))
+    found = losers_of(record, read_beside(Path(status["best"]["weights"]).parent, record), record.cuts[0].data)
+    evidence = record.cuts[0].evidence
+    assert found is not None
+    assert evidence is not None
+    assert evidence.alike_episodes == [name for name, test in found.tests.items() if not test.told_apart]
+    assert (evidence.compared, evidence.examples, evidence.exact) == (found.losers, found.examples, found.exact)
 
 
 def check_what_is_left(status: Object) -> None:

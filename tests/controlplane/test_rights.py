@@ -9,12 +9,12 @@ from cluster.proxy import Answer, Rule
 from cluster.rights import USER, right_of, rights
 from cluster.simulator.faults import Fault, crash
 from cluster.simulator.script import Script
-from cluster.trial import Trial, on_trial, refuse_twice, sweep_of
+from cluster.trial import Trial, on_trial, refuse_twice, stored_sweep
 from seedsweep.api.sweep import API_VERSION
 from seedsweep.kube.objects.names import LABEL_SWEEP_UID
 
 SCRIPT = Script(seconds=0.2, faults=(Fault(crash(1), "wi0-do2", attempt=0),))
-"""A log is read where a trainer failed."""
+"""A log is read where a trainer failed. With storage, the cut gets its evidence."""
 GROUP = API_VERSION.split("/")[0]
 NAMES_TAKEN = [("pods", "demo-wi0-do0"), ("episodes", "demo-wi0-do1"), ("cuts", "demo-b0-r0")]
 
@@ -28,7 +28,7 @@ async def run_into_everything(trial: Trial) -> None:
         assert code == 201, answer
     conflict = Rule(Answer(409), "/seedsweeps/.*/status", "PUT", times=1)
     with trial.proxy.broken(conflict):
-        sweep = sweep_of()
+        sweep = stored_sweep()
         await trial.apply(sweep)
         for plural, name in NAMES_TAKEN:
             await trial.stalled("NameTaken", name)

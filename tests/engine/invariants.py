@@ -22,6 +22,7 @@ from seedsweep.api.episode import (
 )
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.decisions import (
+    CompareLosers,
     HandOverWinner,
     Plan,
     Prune,
@@ -365,7 +366,7 @@ def assert_leaves_alone(todo: Plan, frozen: Collection[EpisodeId], before: Stops
     named += [
         decision.episode
         for decision in todo.decisions
-        if not isinstance(decision, WarmUp) and not before.gives_reason(decision)
+        if not isinstance(decision, WarmUp | CompareLosers) and not before.gives_reason(decision)
     ]
     named += [event.episode for event in todo.events if event.episode is not None]
     assert not set(named) & set(frozen), f"{set(named) & set(frozen)} ought to be left alone"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from engine.accounts import Accounts
 from engine.cases import Case
+from engine.comparer import Comparer, assert_evidence_is_in_nobodys_way
 from engine.fate import Fate, Hazards
 from engine.gpus import Gpus
 from engine.invariants import Watch, has_failed
@@ -17,12 +18,14 @@ from seedsweep.api.cut import CutData
 from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus
 from seedsweep.api.status import Average, SweepStatus
 from seedsweep.engine.decisions import (
+    CompareLosers,
     Decision,
     HandOverWinner,
     Plan,
     Prune,
     RecordCut,
     RecordEpisode,
+    RecordEvidence,
     StartEpisode,
     StopAttempt,
 )
@@ -87,6 +90,7 @@ class World:
         """A fault or an end in the middle of this turn: the loop will hear of it."""
         self.often: frozenset[str] = frozenset()
         self.script = self.fate.draw_script()
+        self.comparer = Comparer(seed)
         self.watch = Watch(self)
         self.accounts = Accounts(self)
         self.turns = self.crashes = 0
@@ -117,6 +121,8 @@ class World:
             resumable=self.hazards.resumable,
             hand_over=self.hand_over,
             handing_over=self.handing_over is not None,
+            compares=True,
+            evidence=dict(self.comparer.seen),
         )
 
     def turn(self) -> Plan:
@@ -124,7 +130,10 @@ class World:
         self.turns += 1
         self.news = False
         self._forget_vanished()
-        todo = plan(self.case.layout, self.observe(), moment(self.now))
+        seen = self.observe()
+        todo = plan(self.case.layout, seen, moment(self.now))
+        if not all(evidence.settled for evidence in seen.evidence.values()):
+            assert_evidence_is_in_nobodys_way(self.case.layout, seen, moment(self.now), todo)
         self.watch.before(todo)
         dies = self.rng.random() < self.hazards.crash and self.crashes < MAX_CRASHES
         self.crashes += dies
@@ -157,7 +166,7 @@ class World:
         wakes = [self.now + 1] if self.news else []
         if todo.look_again_in is not None:
             wakes.append(self.now + math.ceil(todo.look_again_in.total_seconds()))
-        elif not self.news and not self.trainees and not self.suspended and self.handing_over is None:
+        elif not self.news and not self.trainees and not self.suspended and not self._awaits_answer:
             raise AssertionError(f"nothing runs and nothing is awaited: {self.status.message}")
         upcoming = self._next()
         if upcoming is not None:
@@ -171,6 +180,10 @@ class World:
             self._pass_time(upcoming)
             self._happen()
         self._pass_time(wake)
+
+    @property
+    def _awaits_answer(self) -> bool:
+        return self.handing_over is not None or self.comparer.next_end is not None
 
     def _pass_time(self, until: int) -> None:
         self.accounts.pass_time(until)
@@ -195,6 +208,9 @@ class World:
                     continue
                 self.cuts[key] = record.cut
                 self.refused_cuts.pop(key, None)
+            elif isinstance(record, RecordEvidence):
+                self.comparer.record(record)
+                self.news = True
             elif self._is_denied(record.episode):
                 self._refuse(record)
                 durable = durable and not record.durable
@@ -254,6 +270,8 @@ class World:
                     self.bests[decision.episode] = {(best.evaluation, best.score)}
             case HandOverWinner() if self.handing_over is None:
                 self.asked, self.hand_over, self.handing_over = decision, None, self.now + 30
+            case CompareLosers():
+                self.comparer.begin(decision, self.now)
 
     def _start(self, decision: StartEpisode) -> None:
         # The name of the pod: one object of an episode at a time, ended and unrecorded ones included.
@@ -298,6 +316,8 @@ class World:
         times += self.arrivals
         if self.handing_over is not None:
             times.append(self.handing_over)
+        if self.comparer.next_end is not None:
+            times.append(self.comparer.next_end)
         for trainee in self.trainees:
             if not trainee.live:
                 continue
@@ -312,6 +332,7 @@ class World:
     def _happen(self) -> None:
         if self.handing_over is not None and self.handing_over <= self.now:
             self.handing_over, self.hand_over = None, self._find_weights()
+        self.comparer.end(self.now)
         while self.script and self.script[0][0] <= self.now:
             self._obey(*self.script.pop(0)[1:])
         here = [at for at in self.arrivals if at <= self.now]
@@ -427,6 +448,7 @@ class World:
         """What was only in the loop's memory is gone; it watches again from now on."""
         self.news = True
         self.handing_over = None
+        self.comparer.forget()
         self.unrecorded, self.refused_cuts = {}, {}
         for trainee in self.trainees:
             if trainee.live:

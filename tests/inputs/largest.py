@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from seedsweep.api.cut import Cut, CutData
+from seedsweep.api.comparison import ALIKE, MAX_WHY, UNKNOWN, Compared
+from seedsweep.api.cut import Cut, CutData, CutEvidence
 from seedsweep.api.early_stopping import MAX_RUNGS
 from seedsweep.api.episode import (
     MAX_ATTEMPTS,
@@ -103,6 +104,14 @@ def largest_cut(out: int, why: str) -> CutData:
     contest = Contest("s" * 40, 19, 19, 299, keep=1, maximize=True, latest=True, full_order=True)
     ranked = rank(scored, {e: i for i, e in enumerate(everyone)}, contest)
     return make_cut(contest, ranked, scored, dict.fromkeys(everyone[:out], why))
+
+
+def largest_evidence(cut: CutData) -> CutEvidence:
+    """Every loser is named, if there are few enough."""
+    half = len(cut.losers) // 2
+    letters = ALIKE * half + UNKNOWN * (len(cut.losers) - half)
+    found = Compared(letters=letters, examples=10**7, exact=False, level=0.05, why="w" * MAX_WHY)
+    return CutEvidence.of(cut, found)
 
 
 def refused(kind: type[Cut | Episode | SeedSweep], part: str, value: object) -> list[str]:

@@ -117,24 +117,24 @@ class FakeApi:
 
     async def replace(self, path: str, body: Object) -> str:
         await self._ask("PUT", path, body)
-        return self._write_status("PUT", path, body["status"], body["metadata"]["resourceVersion"])
+        return self._write("PUT", path, "status", body["status"], body["metadata"]["resourceVersion"])
 
-    async def set_status(self, path: str, status: Object, version: str) -> str:
-        await self._ask("PATCH", path, status)
-        return self._write_status("PATCH", path, status, version)
+    async def set_field(self, path: str, field: str, value: Object, version: str) -> str:
+        await self._ask("PATCH", path, value)
+        return self._write("PATCH", path, field, value, version)
 
     async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
         await self._ask("DELETE", path)
         if path in self.objects and self.objects[path]["metadata"]["uid"] == uid:
             del self.objects[path]
 
-    def _write_status(self, verb: str, path: str, status: Object, version: str) -> str:
+    def _write(self, verb: str, path: str, field: str, value: Object, version: str) -> str:
         at = path.removesuffix("/status")
         if at not in self.objects:
             raise ApiError(404, "NotFound", f"{at} not found")
         if version != self.objects[at]["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", f"{at} was changed")
-        written = self._put(at, {**self.objects[at], "status": copy.deepcopy(status)})
+        written = self._put(at, {**self.objects[at], field: copy.deepcopy(value)})
         if self.lose_answer(verb, path):
             raise ApiError(None, "Unreachable", "no answer")
         return str(written["metadata"]["resourceVersion"])
@@ -157,8 +157,11 @@ class FakeApi:
 class FakeCluster:
     """The operator's sweeps on a FakeApi. A context manager."""
 
-    def __init__(self, relist_seconds: float = 300.0, webhook: Webhook | None = None) -> None:
+    def __init__(
+        self, relist_seconds: float = 300.0, webhook: Webhook | None = None, settings: PodSettings | None = None
+    ) -> None:
         self.api = FakeApi()
+        self._settings = settings or PodSettings()
         self._webhook = webhook
         self.told: Counter[str] = Counter()
         """Events by reason."""
@@ -170,7 +173,7 @@ class FakeCluster:
         recorder = _Recorder(self.told)
         shared = Shared(
             self.api,  # type: ignore[arg-type]  # it has the methods that are used
-            PodSettings(),
+            self._settings,
             self.scraper,
             recorder,
             Freshness(30.0),

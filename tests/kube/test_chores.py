@@ -14,7 +14,6 @@ from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.foreign import MAX_TEXT
 from seedsweep.contract.message import MAX_REASON
-from seedsweep.kube.housekeeping.housekeeper import Wanted
 from seedsweep.kube.housekeeping.manifest import (
     MAX_PRUNED,
     Chore,
@@ -23,6 +22,7 @@ from seedsweep.kube.housekeeping.manifest import (
     housekeeping_manifest,
     readable_place,
 )
+from seedsweep.kube.housekeeping.wanted import Wanted
 from seedsweep.kube.objects import names
 from seedsweep.kube.pods.manifest import STORAGE, PodSettings, pod_manifest
 

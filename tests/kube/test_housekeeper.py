@@ -17,8 +17,9 @@ from seedsweep.contract.protocol import Env
 from seedsweep.kube.apiserver.client import ApiError
 from seedsweep.kube.housekeeping.failures import HAND_OVER as HANDING_OVER
 from seedsweep.kube.housekeeping.failures import MAX_BACK_OFF, MAX_FAILURES
-from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
+from seedsweep.kube.housekeeping.housekeeper import Housekeeper
 from seedsweep.kube.housekeeping.manifest import housekeeping_manifest
+from seedsweep.kube.housekeeping.wanted import Wanted
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.manifest import PodSettings
 

@@ -14,12 +14,14 @@ from safetensors.torch import load_file, save_file
 from host.runners import assert_ended, read_until, runner
 from local.conftest import Command
 from local.tiny_sweeps import make_material, write_sweep
+from report.pages import text_of
 from seedsweep.api.reading.parse import load_sweep
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.questions.footprint import Footprint, in_words
 from seedsweep.report.beside import read_beside
 from seedsweep.report.facts import steps_trained
 from seedsweep.report.findings.all_findings import findings_of
+from seedsweep.report.findings.losers import losers_of
 from seedsweep.report.record import read_record
 from seedsweep.report.statistics.whole import whole_runs
 from seedsweep.terminal.folder import use_winner
@@ -147,6 +149,7 @@ def test_a_finished_sweep_that_gets_more_seeds_hands_over_what_all_of_them_give(
     assert grown.code == 0, grown.out + grown.err
     whole, record = read_record(finished[1]), read_record(out)
     assert record.cuts[0].data.ranked == whole.cuts[0].data.ranked
+    assert record.cuts[0].evidence == whole.cuts[0].evidence is not None
     found, expected = record.sweep.status, whole.sweep.status
     assert found is not None
     assert expected is not None
@@ -278,6 +281,29 @@ def test_a_run_leaves_what_its_report_compares_models_with(finished: tuple[Path,
     assert ", the runner-up" in page
     assert "Luck and skill apart" in page
     assert "The training loss, a mean over the steps before an evaluation, was " in page
+
+
+def test_the_cut_says_which_losers_the_examples_tell_apart_as_the_report_does(finished: tuple[Path, Path]) -> None:
+    record = read_record(finished[1])
+    losers = losers_of(record, read_beside(finished[1], record), record.cuts[0].data)
+    evidence = record.cuts[0].evidence
+    assert losers is not None
+    assert evidence is not None
+    assert evidence.alike_episodes == [name for name, test in losers.tests.items() if not test.told_apart]
+    told = (evidence.compared, evidence.unknown, evidence.examples, evidence.exact, evidence.few_kept)
+    assert told == (losers.losers, 0, losers.examples, losers.exact, losers.few_kept)
+
+
+def test_without_the_answers_the_report_says_what_the_cut_has_on_record(
+    finished: tuple[Path, Path], tmp_path: Path, seedsweep: Command
+) -> None:
+    alone = tmp_path / "alone"
+    shutil.copytree(finished[1], alone, ignore=shutil.ignore_patterns("attempts", "work", "best"))
+    assert seedsweep("report", str(alone)).code == 0
+    evidence = read_record(alone).cuts[0].evidence
+    assert evidence is not None
+    told = f"{evidence.alike} of {evidence.compared} losers could not be told apart from {evidence.against}"
+    assert told in text_of((alone / "report.html").read_text())
 
 
 def test_episode_is_the_same_in_a_process_of_its_own(finished: tuple[Path, Path], seedsweep: Command) -> None:

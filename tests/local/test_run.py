@@ -28,6 +28,9 @@ def test_sweep_runs_to_the_end_and_leaves_the_whole_record(seedsweep: Command, f
     assert record.sweep.status is not None
     assert record.sweep.status.phase == "Complete"
     assert len(record.cuts[0].data.kept) == 2
+    evidence = record.cuts[0].evidence
+    assert evidence is not None
+    assert (evidence.summary, evidence.unknown) == ("unknown", 7), "this trainer stores no answers"
     assert {e.spec.id.name for e in record.episodes if len(e.status.scores) == 10} >= record.cuts[0].data.kept
     with (fake_sweep.out / "curves.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))

@@ -10,15 +10,20 @@ from uuid import uuid4
 
 import fsspec
 import pytest
+from fsspec.core import url_to_fs
 from transformers import AutoModelForSequenceClassification
 
 from host.s3 import S3Server
+from seedsweep.api.comparison import ALIKE, APART, UNKNOWN, Comparison, Sought
 from seedsweep.api.episode import BestEvaluation
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Member, Pruning
 from seedsweep.api.status import Average
 from seedsweep.api.sweep import Export
+from seedsweep.contract import for_reports, predictions
+from seedsweep.contract.for_reports import ATTEMPTS
 from seedsweep.contract.message import MESSAGE_BYTES
+from seedsweep.contract.predictions import Predictions, predictions_path
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.jobs import export as export_module
@@ -320,3 +325,63 @@ def test_best_weights_are_found_whole_where_one_attempt_left_them_damaged(traine
     found = find_best(LocalFolders(trained.folder), Stored(facts["evaluation"]))
     assert found is not None
     assert (found.owner, found.name) != ("only", "best")
+
+
+# --- evidence of a cut
+
+ONES = [1, 1, 0, 0] * 50
+
+
+def said(right: int) -> Predictions:
+    """Of one who answers so many of the first examples right, and the others wrong."""
+    answers = [float(label if i < right else 1 - label) for i, label in enumerate(ONES)]
+    return Predictions(3, "accuracy", None, list(range(len(ONES))), list(map(float, ONES)), answers)
+
+
+def leave(house: House, uid: str, content: bytes) -> Sought:
+    """Put a file with answers where an attempt leaves it; who is sought by its score of 0.9."""
+    path = join(house.place, ATTEMPTS, uid, predictions_path(3))
+    file_system, at = url_to_fs(path, use_listings_cache=False)
+    file_system.makedirs(at.rpartition("/")[0], exist_ok=True)
+    file_system.pipe_file(at, content)
+    return Sought(episode=uid, evaluation=3, score=0.9, attempts=[uid])
+
+
+def test_losers_are_compared_with_the_last_one_kept_by_what_attempts_left(house: House) -> None:
+    kept = leave(house, "kept", said(180).to_bytes())
+    near = leave(house, "near", said(178).to_bytes()).evolve(score=0.89)
+    far = leave(house, "far", said(120).to_bytes()).evolve(score=0.6)
+    gone = Sought(episode="gone", evaluation=3, score=0.5, attempts=["gone"])
+    damaged = leave(house, "damaged", said(180).to_bytes()[:200])
+    nothing = leave(house, "nothing", b"")
+    asked = Comparison(
+        cut="demo-b0-r0", metric="accuracy", against=kept, losers=[near, far, gone, damaged, nothing, None]
+    )
+    for _ in range(2):
+        code, answer = house.keep(HousekeepingTask(compare=asked))
+        assert (code, answer.error) == (0, "")
+        assert answer.compared is not None
+        assert answer.compared.letters == ALIKE + APART + UNKNOWN * 4
+        assert (answer.compared.examples, answer.compared.exact) == (200, True)
+        assert answer.compared.why == "no answers of gone at evaluation 3 are stored"
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(for_reports, "PREDICTIONS_BYTES", 1_000)
+    monkeypatch.setattr(predictions, "MAX_BYTES", 1_000)
+    kept = leave(house, "kept", b"[" * 5_000)
+    _, answer = house.keep(HousekeepingTask(compare=Comparison(cut="demo-b0-r0", against=kept, losers=[kept])))
+    assert answer.compared is not None
+    assert (answer.compared.letters, answer.compared.examples) == (UNKNOWN, 0)
+    assert "is larger than" in answer.compared.why
+
+
+def test_a_storage_that_cannot_be_read_is_no_evidence(at_home: House) -> None:
+    kept = leave(at_home, "kept", said(180).to_bytes())
+    path = Path(at_home.place) / ATTEMPTS / "kept" / predictions_path(3)
+    path.unlink()
+    path.mkdir()
+    code, answer = at_home.keep(HousekeepingTask(compare=Comparison(cut="demo-b0-r0", against=kept, losers=[kept])))
+    assert code != 0
+    assert answer.error
+    assert answer.compared is None

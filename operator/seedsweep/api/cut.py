@@ -1,6 +1,8 @@
 """`Cut`: one decision, created once with everything it was made from, and never changed.
 
 Where a sweep gets more seeds after a cut, another one is made of all its episodes, which names the one it replaces.
+Beside the decision stands its evidence, which is added once: which losers the validation examples tell from the last
+that was kept. Nothing rests on it.
 
 It asks for nothing, and so it has no spec and no status: like a ControllerRevision it has `data`. Scores are numbers,
 not strings: a double is written with as many digits as tell it from all others, and everybody who reads JSON has it
@@ -14,6 +16,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from seedsweep.api.comparison import ALIKE, APART, MAX_WHY, UNKNOWN, Compared
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.episode import EpisodeName
 from seedsweep.api.recorded import Bound, ObjectName, Recorded
@@ -21,6 +24,8 @@ from seedsweep.api.seeds import MAX_EPISODES
 
 MAX_EXCLUSION = 45
 """Bytes of JSON: of as many episodes as a sweep may have, a Cut has to stay below 1 MB."""
+MAX_NAMED = 4_000
+"""Losers up to which evidence names them, for the same reason; of more it has the counts alone."""
 
 
 class RankedEpisode(NamedTuple):
@@ -91,6 +96,16 @@ class CutData(Recorded):
         return 0 < self.keep < len(self.ranked) and self.scores[self.keep - 1] == self.scores[self.keep]
 
     @property
+    def losers(self) -> list[str]:
+        """Names of the ranked episodes that are not kept, in rank order."""
+        return self.ranked[self.keep :]
+
+    @property
+    def few_kept(self) -> bool:
+        """See CutEvidence."""
+        return 4 * self.keep < len(self.ranked)
+
+    @property
     def kept(self) -> frozenset[str]:
         """Names of the survivors."""
         return frozenset(self.ranked[: self.keep])
@@ -110,6 +125,85 @@ class CutData(Recorded):
         return self
 
 
+class CutEvidence(Recorded):
+    """Which losers the validation examples tell from the last episode that was kept, by a paired test of each.
+
+    The tests compare the answers to single examples that the trainer stored, at the evaluations that the cut ranked by.
+    """
+
+    summary: Annotated[str, Bound(64)]
+    """Number of losers that could not be told apart from the last episode that was kept, of all losers whose answers
+    are stored."""
+    against: EpisodeName
+    """Name of the last episode that was kept, which every loser is compared with."""
+    compared: int
+    """Number of losers that were compared: those whose answers are stored, as are those of the last that was kept."""
+    alike: int
+    """Number of losers that could not be told apart from the last episode that was kept: their scores differ by no
+    more than the draw of the validation examples explains."""
+    told_apart: int
+    """Number of losers that could be told apart from the last episode that was kept."""
+    unknown: int
+    """Number of losers that were not compared, because answers are missing or unusable. Nothing is known of them."""
+    why_unknown: Annotated[str, Bound(MAX_WHY)] = ""
+    """Why the first of the losers that were not compared was not."""
+    alike_episodes: Annotated[list[EpisodeName], Bound(MAX_NAMED)] = Field(default_factory=list)
+    """Names of the losers that could not be told apart, in rank order. Empty if more than 4,000 episodes lost: then
+    the numbers alone are on record."""
+    unknown_episodes: Annotated[list[EpisodeName], Bound(MAX_NAMED)] = Field(default_factory=list)
+    """Names of the losers that were not compared, in rank order. Empty if more than 4,000 episodes lost. All losers
+    that are in neither list were told apart."""
+    examples: int = 0
+    """Number of validation examples that the tests are of; 0 if none was made."""
+    test: Literal["McNemarExact", "Permutation"] | None = None
+    """Test that was made: McNemar's exact test for accuracy, a permutation test for other metrics. Absent: none."""
+    level: float
+    """Two-sided p-value up to which two episodes count as told apart, for each loser by itself."""
+    few_kept: bool = False
+    """Whether fewer than a quarter of the ranked episodes were kept. The last of them then owes so much of its place to
+    luck that equal models are told apart more often than `level` says."""
+
+    @property
+    def losers(self) -> int:
+        """How many there are."""
+        return self.compared + self.unknown
+
+    @property
+    def exact(self) -> bool:
+        """Whether the tests are McNemar's exact ones."""
+        return self.test == "McNemarExact"
+
+    @classmethod
+    def of(cls, cut: CutData, found: Compared) -> Self:
+        """What was found of all losers of a cut; those that it has no letter for are not known."""
+        losers = cut.losers
+        letters = found.letters.ljust(len(losers), UNKNOWN)
+        alike, apart, unknown = map(letters.count, (ALIKE, APART, UNKNOWN))
+        named = losers if len(losers) <= MAX_NAMED else []
+        return cls(
+            summary=_summary(alike, alike + apart, unknown),
+            against=cut.ranked[cut.keep - 1],
+            compared=alike + apart,
+            alike=alike,
+            told_apart=apart,
+            unknown=unknown,
+            why_unknown=found.why,
+            alike_episodes=[name for name, letter in zip(named, letters, strict=False) if letter == ALIKE],
+            unknown_episodes=[name for name, letter in zip(named, letters, strict=False) if letter == UNKNOWN],
+            examples=found.examples if alike + apart else 0,
+            test=("McNemarExact" if found.exact else "Permutation") if alike + apart else None,
+            level=found.level,
+            few_kept=cut.few_kept,
+        )
+
+
+def _summary(alike: int, compared: int, unknown: int) -> str:
+    if not compared:
+        return "unknown"
+    losers = "loser" if compared == 1 else "losers"
+    return f"{alike:,} of {compared:,} {losers}" + (f", {unknown:,} unknown" if unknown else "")
+
+
 class Cut(Recorded):
     """A cut of one bracket at one rung."""
 
@@ -118,6 +212,10 @@ class Cut(Recorded):
     metadata: ObjectMeta
     data: CutData
     """The scores that the cut was made from, in rank order, and what follows from them. Never changes."""
+    evidence: CutEvidence | None = None
+    """Which losers the validation examples tell from the last episode that was kept. Added once, after the cut, and
+    never changed. Absent: not known, because the comparison is still to come, could not be made or had nothing to
+    compare. It never means that all are alike."""
 
 
 def cut_name(sweep: str, bracket: int, rung: int, growth: int = 0) -> str:

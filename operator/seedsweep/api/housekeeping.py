@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from seedsweep.api.base import ApiModel, Count
+from seedsweep.api.comparison import Compared, Comparison
 from seedsweep.api.episode import BestEvaluation, EpisodeId
 from seedsweep.api.recorded import Recorded
 from seedsweep.api.status import Average, TestScore
@@ -96,6 +97,9 @@ class HousekeepingTask(ApiModel):
     prune: list[Pruning] = Field(default_factory=list)
     """What is no longer needed."""
     hand_over: HandOver | None = None
+    compare: Comparison | None = None
+    """Losers of a cut, with the last that was kept. It is asked for alone, so that nothing else waits or fails with
+    it."""
     remove_all: bool = False
     """The sweep was deleted and its retention policy says that its storage goes with it."""
 
@@ -114,6 +118,8 @@ class HousekeepingAnswer(Recorded):
     test: TestScore | None = None
     average: Average | None = None
     """What became of the average, where one was asked for. Without `weights`: the winner is to be handed over."""
+    compared: Compared | None = None
+    """What a comparison has found of the losers that it was given."""
     instead: list[BestEvaluation] = Field(default_factory=list)
     """Best weights that the episode has, where those to be handed over are not there: then nothing was handed over."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from seedsweep.api.cut import CutData
+from seedsweep.api.cut import CutData, CutEvidence
 from seedsweep.api.episode import BestEvaluation, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.status import SweepStatus
 
@@ -27,6 +27,14 @@ class RecordCut:
     """Create the cut. If it already exists, that one is obeyed and this one is dropped."""
 
     cut: CutData
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEvidence:
+    """Add its evidence to a cut, which is on record. Nothing rests on it: where that fails, all else goes on."""
+
+    cut: CutData
+    evidence: CutEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +86,19 @@ class HandOverWinner:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareLosers:
+    """Compare the losers of a cut, each with the last that was kept, by their answers to the validation examples."""
+
+    cut: CutData
+
+
+@dataclass(frozen=True, slots=True)
 class WarmUp:
     """Before any episode starts: have the configuration checked, and put into storage what all episodes need."""
 
 
-Decision = StartEpisode | StopAttempt | Prune | HandOverWinner | WarmUp
-Record = RecordEpisode | RecordCut
+Decision = StartEpisode | StopAttempt | Prune | HandOverWinner | CompareLosers | WarmUp
+Record = RecordEpisode | RecordCut | RecordEvidence
 
 
 @dataclass(frozen=True, slots=True)

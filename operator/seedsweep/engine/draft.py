@@ -4,10 +4,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from seedsweep.api.cut import CutData
+from seedsweep.api.cut import CutData, CutEvidence
 from seedsweep.api.episode import MAX_FAILURE, Attempt, EpisodeId, EpisodeStatus, StopReason
 from seedsweep.api.recorded import shortened, timestamp
-from seedsweep.engine.decisions import Decision, Event, RecordCut, RecordEpisode, StopAttempt, WarmUp
+from seedsweep.engine.decisions import (
+    CompareLosers,
+    Decision,
+    Event,
+    Record,
+    RecordCut,
+    RecordEpisode,
+    RecordEvidence,
+    StopAttempt,
+    WarmUp,
+)
 from seedsweep.engine.layout import Layout
 from seedsweep.engine.observation import Observation, Reading, Refusal, SeenAttempt
 
@@ -65,6 +75,7 @@ class Draft:
         self._written: dict[EpisodeId, bool] = {}
         self._max_writes = max(MAX_WRITES, int(WRITES_PER_EPISODE * len(layout.episodes)))
         self._cuts: list[CutData] = []
+        self._evidence: list[RecordEvidence] = []
         self._to_be_seen = False
         if self.frozen:
             self._hold_back_news()
@@ -152,6 +163,10 @@ class Draft:
         self._cuts.append(cut)
         return True
 
+    def add_evidence(self, cut: CutData, evidence: CutEvidence) -> None:
+        """Put on record what is known of a cut's losers."""
+        self._evidence.append(RecordEvidence(cut, evidence))
+
     def decide_nothing(self) -> None:
         """What this turn records says who else starts, or how the sweep ends: it has to be seen first, as a cut has."""
         self._to_be_seen = True
@@ -164,7 +179,7 @@ class Draft:
 
     def decide(self, decision: Decision) -> None:
         """Have it done, unless it is about an episode that is held back."""
-        if isinstance(decision, WarmUp) or not self.is_held_back(decision.episode):
+        if isinstance(decision, WarmUp | CompareLosers) or not self.is_held_back(decision.episode):
             self.decisions.append(decision)
 
     def stop(self, attempt: SeenAttempt, reason: StopReason, why: str = "") -> bool:
@@ -216,14 +231,14 @@ class Draft:
         if attempt.live:
             self.live[attempt.episode] = useless
 
-    def records(self) -> tuple[RecordEpisode | RecordCut, ...]:
+    def records(self) -> tuple[Record, ...]:
         """Verdicts and cuts after the scores they rest on, and before what has time."""
         urgent = [RecordEpisode(e, self.statuses[e], durable=True) for e, durable in self._written.items() if durable]
         urgent.sort(key=lambda record: record.status.verdict is not None)
         lazy = [
             RecordEpisode(e, self.statuses[e], durable=False) for e, durable in self._written.items() if not durable
         ]
-        return (*urgent, *(RecordCut(cut) for cut in self._cuts), *lazy)
+        return (*urgent, *(RecordCut(cut) for cut in self._cuts), *lazy, *self._evidence)
 
     def reading(self, episode: EpisodeId) -> Reading | None:
         """What the episode's live attempt has published."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
-from seedsweep.api.cut import CutData
+from seedsweep.api.cut import CutData, CutEvidence
 from seedsweep.api.episode import BestEvaluation, EndReason, EpisodeId, EpisodeStatus, Interruption, StopReason
 from seedsweep.api.status import Average, SweepStatus, TestScore
 
@@ -194,6 +194,17 @@ class Housekeeping:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """How far the comparison of a cut's losers has come."""
+
+    under_way: bool = False
+    found: CutEvidence | None = None
+    """What came of it, and is not on record yet."""
+    settled: bool = False
+    """On record, or given up: nothing waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything one call of `plan` may use, beside the sweep's layout and the time."""
 
@@ -231,6 +242,10 @@ class Observation:
     records_progress: bool = False
     """Every evaluation goes on record as it is published, as on one machine, where that costs nothing. Else a curve is
     recorded at its rungs and ends."""
+    compares: bool = False
+    """The world can compare the losers of a cut with the last that it kept, by the answers that attempts left."""
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    """By name of a cut; of one without an entry, the comparison has not begun."""
     housekeeping: Housekeeping | None = None
     """None: what the engine decides about the storage is done at once, or there is none."""
 

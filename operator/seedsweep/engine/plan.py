@@ -7,6 +7,7 @@ from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.attempt_records import record_attempts
 from seedsweep.engine.facts.best import record_best, record_lost_weights, record_missing_weights
 from seedsweep.engine.facts.episode_length import agree_on_length
+from seedsweep.engine.facts.evidence import record_evidence
 from seedsweep.engine.facts.floors import record_floor
 from seedsweep.engine.facts.freed import record_freed
 from seedsweep.engine.facts.rungs import record_rungs
@@ -15,7 +16,7 @@ from seedsweep.engine.observation import Observation
 from seedsweep.engine.policies.allotment import allot, stop_all
 from seedsweep.engine.policies.places import Places, Waits, read_waits, read_waits_at_the_end
 from seedsweep.engine.policies.scrape_pace import read_scrape_pace
-from seedsweep.engine.policies.storage import decide_closing, decide_warm_up
+from seedsweep.engine.policies.storage import decide_closing, decide_comparisons, decide_warm_up
 from seedsweep.engine.questions.capacity import Capacity, read_capacity
 from seedsweep.engine.questions.census import episode_state, take_census
 from seedsweep.engine.questions.closing import Closing, read_closing, waits_for_records
@@ -40,6 +41,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
     disagreement = agree_on_length(draft)
     record_attempts(draft)
     record_freed(draft)
+    record_evidence(draft)
     race = _record_stops(draft)
     record_best(draft, race.limits)
     record_lost_weights(draft)
@@ -66,6 +68,7 @@ def plan(layout: Layout, seen: Observation, now: datetime) -> Plan:
         waits, often = _allot(draft, race, capacity)
     draft.wake_at(waits.look_again)
     decide_closing(draft, closing)
+    decide_comparisons(draft, closing)
     _note_capacity(draft, capacity)
     if failure is None and not seen.suspend:
         draft.wake_at(deadline)

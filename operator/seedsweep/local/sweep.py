@@ -18,6 +18,7 @@ from seedsweep.local.checks.disk_space import space_problems
 from seedsweep.local.checks.notes import notes
 from seedsweep.local.checks.same_sweep import other_inputs
 from seedsweep.local.checks.trainer import Trainable, check_trainer
+from seedsweep.local.comparisons import Comparisons
 from seedsweep.local.directory.ledger import Ledger
 from seedsweep.local.directory.run_directory import RunDirectory
 from seedsweep.local.interruption import Interruption
@@ -115,7 +116,7 @@ async def _train(sweep: SeedSweep, setting: Setting, launcher: Launcher, console
         console.print(f"Going on. On record: {progress_text(ledger.status)}.", soft_wrap=True)
     attempts = ProcessAttempts(sweep.spec, directory, launcher, setting.base)
     storage = Storage(directory, layout, launcher, setting.base)
-    world = LocalWorld(layout, ledger, attempts, storage, setting.places)
+    world = LocalWorld(layout, ledger, attempts, storage, Comparisons(directory), setting.places)
     world.left_over = tuple(left_over(sweep.spec, directory, ledger.episodes))
     reader = asyncio.create_task(attempts.read_forever())
     try:

@@ -6,14 +6,27 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from seedsweep.api.status import SweepStatus
-from seedsweep.engine.decisions import Decision, Event, HandOverWinner, Prune, Record, StartEpisode, StopAttempt
+from seedsweep.engine.decisions import (
+    CompareLosers,
+    Decision,
+    Event,
+    HandOverWinner,
+    Prune,
+    Record,
+    RecordEvidence,
+    StartEpisode,
+    StopAttempt,
+)
 from seedsweep.engine.layout import Layout
-from seedsweep.engine.observation import Observation, SeenAttempt
+from seedsweep.engine.observation import Evidence, Observation, SeenAttempt
+from seedsweep.engine.questions.comparison import comparison_of
+from seedsweep.local.comparisons import Comparisons
 from seedsweep.local.directory.ledger import Ledger
 from seedsweep.local.machine.places import Place
 from seedsweep.local.processes.attempts import ProcessAttempts
 from seedsweep.local.storage import Storage
 from seedsweep.report.model_card.card import model_card
+from seedsweep.report.words import metric_name
 
 MAX_WAIT_SECONDS = 60.0
 """A clock that was set back must not stop the loop."""
@@ -23,12 +36,19 @@ class LocalWorld:
     """Implements seedsweep.loop.Backend."""
 
     def __init__(
-        self, layout: Layout, ledger: Ledger, attempts: ProcessAttempts, storage: Storage, places: Sequence[Place]
+        self,
+        layout: Layout,
+        ledger: Ledger,
+        attempts: ProcessAttempts,
+        storage: Storage,
+        comparisons: Comparisons,
+        places: Sequence[Place],
     ) -> None:
         self._layout = layout
         self._ledger = ledger
         self._attempts = attempts
         self._storage = storage
+        self._comparisons = comparisons
         self._places = places
         self.seen = Observation(status=ledger.status)
         """The last observation."""
@@ -50,6 +70,8 @@ class LocalWorld:
             resumable=self._attempts.resumable,
             hand_over=self._storage.hand_over,
             handing_over=self._storage.handing_over,
+            compares=self._comparisons.possible,
+            evidence={**self._comparisons.seen, **dict.fromkeys(self._ledger.evidence, Evidence(settled=True))},
         )
         return self.seen
 
@@ -58,6 +80,9 @@ class LocalWorld:
         left = self._ledger.write(records)
         # Every end that was observed is among the records.
         self.left_over = ()
+        if any(isinstance(record, RecordEvidence) for record in records):
+            # The sweep may be over now that it is on record.
+            self._attempts.news.set()
         return left
 
     async def execute(self, decisions: Sequence[Decision]) -> None:
@@ -74,6 +99,14 @@ class LocalWorld:
                     self._storage.prune(decision.episode, best)
                 case HandOverWinner():
                     self._to_hand_over = decision
+                case CompareLosers():
+                    self._compare(decision)
+
+    def _compare(self, decision: CompareLosers) -> None:
+        trainer = self._ledger.sweep.spec.trainer
+        episodes = {episode.name: status for episode, status in self._ledger.episodes.items()}
+        comparison = comparison_of(decision.cut, episodes, metric_name(trainer), maximize=trainer.maximize)
+        self._comparisons.begin(decision.cut, comparison, then=self._attempts.news.set)
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
         """See Backend; the view shows the events of the plan."""

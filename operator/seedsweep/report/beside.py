@@ -1,14 +1,11 @@
 """What attempts left beside a record: answers to single examples, training losses and times, what they ran with."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from seedsweep.api.cut import CutData
-from seedsweep.api.episode import BestEvaluation, Episode
+from seedsweep.api.episode import Episode
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.contract.conditions import FILE as CONDITIONS
@@ -18,16 +15,14 @@ from seedsweep.contract.predictions import Predictions, PredictionsError, predic
 from seedsweep.contract.training import FILE as TRAINING
 from seedsweep.contract.training import Interval, parse_training
 from seedsweep.engine.layout import Layout
+from seedsweep.engine.questions.comparison import ranked_at
+from seedsweep.evidence import answers_of, check_answers
 from seedsweep.report.compared import compared_evaluations
 from seedsweep.report.facts import imported_from
 from seedsweep.report.record import IN_CLUSTER, Record
 from seedsweep.report.words import metric_name, one_line
-from seedsweep.science.examples.answers import METRICS, Answers, scores
+from seedsweep.science.examples.answers import METRICS, Answers
 
-_ROUNDING = 1e-5
-"""Scores are recorded as float32."""
-_MOST_CLASSES = 1_000
-"""Matthews correlation takes a pass over the answers for each."""
 _NAMED = 5
 """Episodes that are named where there may be many."""
 _WORDS = "accuracy, F1, their mean, Matthews correlation and mean squared error"
@@ -54,10 +49,7 @@ class Beside:
         names = [name for name, evaluation in evaluations.items() if (name, evaluation) in self.found]
         if not names:
             return None
-        those = [self.found[name, evaluations[name]] for name in names]
-        said = np.array([predictions.answers for predictions in those], dtype=np.float64)
-        first = those[0]
-        return names, Answers(first.metric, np.array(first.labels, dtype=np.float64), said, first.positive)
+        return names, answers_of([self.found[name, evaluations[name]] for name in names])
 
 
 def read_beside(directory: Path, record: Record) -> Beside:
@@ -77,7 +69,7 @@ def read_beside(directory: Path, record: Record) -> Beside:
                 first = next(iter(found.values()), None)
                 try:
                     predictions = Predictions.parse(_content(path))
-                    _check(predictions, episode, evaluation, metric, first)
+                    check_answers(predictions, evaluation, _recorded(episode, evaluation), metric, first)
                 except PredictionsError as error:
                     refused.append(f"{path.relative_to(directory)} {error}")
                 else:
@@ -97,20 +89,12 @@ def counting(record: Record) -> dict[str, int]:
     return {e.spec.id.name: e.status.best.evaluation for e in record.episodes if e.status.best is not None}
 
 
-def up_to(record: Record, evaluation: int) -> dict[str, int]:
-    """By episode, its best evaluation up to this one."""
-    maximize = record.sweep.spec.trainer.maximize
-    best = {
-        e.spec.id.name: BestEvaluation.of(e.status.scores, (), evaluation, maximize=maximize) for e in record.episodes
-    }
-    return {name: found.evaluation for name, found in best.items() if found is not None}
-
-
 def compared_at(record: Record, cut: CutData) -> dict[str, int]:
-    """By episode, the evaluation whose score a cut ranked it by: the best up to the cut, or that at the cut."""
-    if cut.rank_by == "latest":
-        return dict.fromkeys(cut.ranked, cut.evaluation)
-    return up_to(record, cut.evaluation)
+    """By ranked episode, the evaluation whose score a cut ranked it by; without those that have no defined one."""
+    maximize = record.sweep.spec.trainer.maximize
+    ranked = {episode.spec.id.name: episode.status for episode in record.episodes}
+    found = {name: ranked_at(cut, ranked[name], maximize=maximize) for name in cut.ranked if name in ranked}
+    return {name: evaluation for name, evaluation in found.items() if evaluation is not None}
 
 
 def why_none(record: Record, known: Beside) -> str:
@@ -170,6 +154,11 @@ def _folders(directory: Path, episode: Episode) -> Iterator[Path]:
             yield directory / ATTEMPTS / attempt.uid
 
 
+def _recorded(episode: Episode, evaluation: int) -> float | None:
+    scores = episode.status.scores
+    return scores[evaluation - 1] if evaluation <= len(scores) else None
+
+
 def _content(path: Path) -> bytes:
     """All of a file; of one that is too large, enough for that to be seen."""
     with path.open("rb") as file:
@@ -194,21 +183,3 @@ def _training(directory: Path, episode: Episode) -> dict[int, Interval]:
                 if line.evaluation <= len(episode.status.scores):
                     found.setdefault(line.evaluation, line)
     return found
-
-
-def _check(
-    predictions: Predictions, episode: Episode, evaluation: int, metric: str | None, first: Predictions | None
-) -> None:
-    if predictions.evaluation != evaluation or predictions.metric != (metric or predictions.metric):
-        raise PredictionsError("is about another evaluation or metric than its place says")
-    if predictions.metric not in METRICS:
-        raise PredictionsError(f"is about {predictions.metric}, which cannot be computed anew")
-    if first is not None and (predictions.rows, predictions.labels) != (first.rows, first.labels):
-        raise PredictionsError("is about other examples than those of other episodes")
-    if predictions.metric == "mcc" and len({*predictions.labels, *predictions.answers}) > _MOST_CLASSES:
-        raise PredictionsError(f"has more than {_MOST_CLASSES:,} classes")
-    labels, said = (np.array(column, dtype=np.float64) for column in (predictions.labels, predictions.answers))
-    found = float(scores(Answers(predictions.metric, labels, said[None], predictions.positive))[0, 0])
-    recorded = episode.status.scores[evaluation - 1] if evaluation <= len(episode.status.scores) else None
-    if recorded is None or not math.isclose(found, recorded, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
-        raise PredictionsError(f"gives a score of {found:.6g} where {recorded} is on record")

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seedsweep.api.card import average_words
-from seedsweep.api.cut import Cut, CutData
+from seedsweep.api.cut import Cut, CutData, CutEvidence
 from seedsweep.api.episode import Episode
 from seedsweep.api.status import Best, Cost, SweepStatus, TestScore
 from seedsweep.api.sweep import SeedSweep
@@ -93,7 +93,7 @@ def last_screen(
     if status.provenance is not None:
         facts.add_row("data", Wrapped(data_words(status.provenance)))
     for cut in cuts:
-        facts.add_row("kept", Wrapped(_kept(cut.data, many=len(cuts) > 1)))
+        facts.add_row("kept", Wrapped(_kept(cut.data, cut.evidence, many=len(cuts) > 1)))
     floor = at_floor(Record(sweep, list(episodes), list(cuts)))
     if floor is not None:
         facts.add_row("floor", Wrapped(floor.words))
@@ -170,11 +170,15 @@ def _against(baseline: float | None) -> str:
     return "" if baseline is None else f" (a constant answer scores {score_text(baseline)})"
 
 
-def _kept(cut: CutData, *, many: bool) -> str:
+def _kept(cut: CutData, evidence: CutEvidence | None, *, many: bool) -> str:
     where = f"bracket {cut.bracket}, " if many else ""
     text = f"{where}{len(cut.kept)} of {cut.size} at evaluation {cut.evaluation}, threshold {score_text(cut.threshold)}"
     if cut.decided_by_tie:
         text += f"; {cut.tied_at_threshold} tied there, and the validation loss or a hash of the seeds decided"
+    if evidence is not None and evidence.compared:
+        unknown = f", {evidence.unknown:,} not known," if evidence.unknown else ""
+        losers = counted(evidence.compared, "loser")
+        text += f"; {evidence.alike:,} of {losers}{unknown} could not be told apart from the last kept"
     return text
 
 

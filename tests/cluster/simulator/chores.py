@@ -8,6 +8,7 @@ from enum import StrEnum, auto
 from cluster.simulator.faults import End
 from cluster.simulator.kubelet import Ended
 from cluster.simulator.pods import Pod
+from seedsweep.api.comparison import ALIKE, APART, UNKNOWN, Compared, Comparison
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.status import Average, TestScore
 from seedsweep.contract.protocol import Env, ExitCode
@@ -23,6 +24,7 @@ class Part(StrEnum):
     WARM_UP = auto()
     PRUNING = auto()
     HAND_OVER = auto()
+    COMPARISON = auto()
     REMOVAL = auto()
 
     @classmethod
@@ -32,6 +34,8 @@ class Part(StrEnum):
             return cls.REMOVAL
         if task.hand_over is not None:
             return cls.HAND_OVER
+        if task.compare is not None:
+            return cls.COMPARISON
         return cls.WARM_UP if task.warm_up else cls.PRUNING
 
 
@@ -123,6 +127,8 @@ class SimulatedHousekeepers:
         if task.remove_all:
             for place in [place for place in self.stored if place.startswith(folder)]:
                 del self.stored[place]
+        if task.compare is not None:
+            return HousekeepingAnswer(compared=compared(task.compare))
         if task.hand_over is None:
             return HousekeepingAnswer(parameters=PARAMETERS if task.warm_up else None)
         members = [member.episode for member in task.hand_over.average]
@@ -132,6 +138,12 @@ class SimulatedHousekeepers:
         exported = task.hand_over.export.uri if task.hand_over.export is not None else None
         average = Average(members=len(members), score=0.9, members_score=0.8, handed_over=True) if members else None
         return HousekeepingAnswer(weights=f"{folder}/best", test=TEST, exported=exported, average=average)
+
+
+def compared(asked: Comparison) -> Compared:
+    """Of every third loser nothing is known, and the others are told apart in turn."""
+    places = range(len(asked.losers))
+    return Compared(letters="".join((ALIKE, APART, UNKNOWN)[i % 3] for i in places), examples=100, level=0.05)
 
 
 def _ended(answer: HousekeepingAnswer, code: int) -> Ended:

@@ -83,6 +83,10 @@ class Housekeeping:
         yield from self._before_hand_over()
         if self._task.hand_over is not None:
             yield from self._hand_over(self._task.hand_over)
+        if self._task.compare is not None:
+            from seedsweep_trainer.jobs.compare import compare
+
+            yield {"compared": compare(self._task.compare, self._storage)}
         if self._task.remove_all:
             self._remove_all()
 

@@ -57,10 +57,15 @@ class UriFiles:
             return []
         return [file.removeprefix(self._root).lstrip("/") for file in found]
 
-    def read(self, path: str) -> bytes:
-        """The content of a file; raises UnreadableError."""
-        content: bytes = self._read(lambda: self._fs.cat_file(self._at(path)))
-        return content
+    def read(self, path: str, at_most: int | None = None) -> bytes:
+        """The content of a file, or so many bytes of its beginning; raises UnreadableError."""
+
+        def read() -> bytes:
+            whole = at_most is None or self._fs.info(self._at(path))["size"] <= at_most
+            content: bytes = self._fs.cat_file(self._at(path), end=None if whole else at_most)
+            return content
+
+        return self._read(read)
 
     def write(self, path: str, content: bytes) -> None:
         """Create or replace a file."""

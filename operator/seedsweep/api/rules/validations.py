@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from seedsweep.api.core.labels import LENGTH_REMEDY, MAX_ANNOTATIONS, OWN_LABELS, OWN_PREFIX, OWN_REMEDY
 from seedsweep.api.core.objects import EnvVar, PodTemplateMeta
 from seedsweep.api.core.volumes import ClaimMeta
-from seedsweep.api.cut import CutData
+from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.early_stopping import MAX_MEMBERS, Bracket, EarlyStopping, Floor
 from seedsweep.api.episode import Episode, EpisodeSpec, EpisodeStatus, RungScore
 from seedsweep.api.finetuning import MAX_DATASET_TEXT, METRIC_NAMES, Dataset, FineTuning, MetricRange
@@ -315,6 +315,13 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         ),
     ],
     RungScore: [Rule("self == oldSelf", "a rung score is final: the first record wins")],
+    Cut: [
+        Rule(
+            "!has(oldSelf.evidence) || (has(self.evidence) && self.evidence == oldSelf.evidence)",
+            "is added once, and never changes after that",
+            "evidence",
+        )
+    ],
     CutData: [
         _FIXED,
         Rule(f"{_length('self.scores')} == size(self.ranked)", _OF_EACH, "scores"),

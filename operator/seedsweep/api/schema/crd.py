@@ -105,6 +105,12 @@ KINDS = (
             Column("Evaluation", ".data.evaluation", "integer", "Evaluation at which the episodes were compared"),
             Column("Kept", ".data.keep", "integer", "Number of episodes that train on at most"),
             Column("Threshold", ".data.threshold", "number", "Score of the last episode that was kept"),
+            Column(
+                "Not told apart",
+                ".evidence.summary",
+                description="Losers that the validation examples do not tell from the last episode that was kept, of "
+                "all losers whose answers are stored",
+            ),
             _AGE,
         ),
     ),

@@ -1,8 +1,9 @@
-"""What becomes of the storage: it is warmed up first; at the end the winner is handed over and the rest freed."""
+"""What becomes of the storage: it is warmed up first, and read after each cut; at the end the winner is handed over."""
 
-from seedsweep.engine.decisions import HandOverWinner, Prune, WarmUp
+from seedsweep.engine.decisions import CompareLosers, HandOverWinner, Prune, WarmUp
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.facts.freed import note_freed
+from seedsweep.engine.observation import Evidence
 from seedsweep.engine.questions.closing import Closing
 from seedsweep.engine.questions.storage import warm_up_of
 
@@ -31,3 +32,11 @@ def decide_closing(draft: Draft, closing: Closing) -> None:
             if draft.seen.housekeeping is None:
                 # It is done at once.
                 note_freed(draft, leftover.episode, best_kept=leftover.keep_best)
+
+
+def decide_comparisons(draft: Draft, closing: Closing) -> None:
+    """Have the losers of each cut compared, once."""
+    for cut in closing.unexplained:
+        evidence = draft.seen.evidence.get(cut.name, Evidence())
+        if not evidence.under_way and evidence.found is None:
+            draft.decide(CompareLosers(cut))

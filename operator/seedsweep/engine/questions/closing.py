@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from seedsweep.api.cut import CutData
 from seedsweep.api.episode import BestEvaluation, EpisodeId
 from seedsweep.api.status import Best
 from seedsweep.engine.decisions import Failure
 from seedsweep.engine.draft import Draft
 from seedsweep.engine.observation import Housekeeping
 from seedsweep.engine.questions.average import read_members
+from seedsweep.engine.questions.comparison import lacks_evidence
 from seedsweep.engine.questions.result import find_best
 from seedsweep.engine.questions.standings import Race
 from seedsweep.engine.questions.storage import Leftover, find_leftovers
@@ -30,8 +32,10 @@ class Closing:
     """The winner is still to be handed over."""
     leftovers: list[Leftover]
     """What in the storage is still to be freed."""
+    unexplained: list[CutData]
+    """Cuts whose losers are compared, or are to be."""
     over: bool
-    """Nothing runs and nothing is left to hand over or to free."""
+    """Nothing runs and nothing is left to hand over, to free or to compare."""
 
     @property
     def prunes(self) -> bool:
@@ -57,8 +61,9 @@ def read_closing(draft: Draft, race: Race, failure: Failure | None) -> Closing:
     leftovers = find_leftovers(draft, race, winner, failing=failure is not None)
     exhausted = draft.seen.housekeeping is not None and draft.seen.housekeeping.exhausted
     idle = not draft.live and draft.is_complete
-    over = ending and idle and not hands_over and (not leftovers or exhausted)
-    return Closing(winner, best, members, settled, ending, hands_over, leftovers, over)
+    unexplained = lacks_evidence(draft)
+    over = ending and idle and not hands_over and (not leftovers or exhausted) and not unexplained
+    return Closing(winner, best, members, settled, ending, hands_over, leftovers, unexplained, over)
 
 
 def waits_for_records(draft: Draft, closing: Closing, begins_to_fail: bool) -> bool:

@@ -201,6 +201,8 @@ def _last_chore(draft: Draft, outlook: Outlook) -> str:
     chore = "handing over the winner"
     if draft.seen.hand_over is not None and outlook.closing.leftovers:
         chore = "freeing what is no longer needed"
+    elif not outlook.closing.hands_over and outlook.closing.unexplained:
+        chore = "comparing losers with the last one kept"
     trouble = draft.seen.housekeeping.trouble if draft.seen.housekeeping is not None else ""
     return f"{chore} ({trouble})" if trouble else chore
 

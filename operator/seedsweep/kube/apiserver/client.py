@@ -121,15 +121,15 @@ class Api:
         # Of what was just written, only the version is news.
         return _version(await self._request("PUT", path, body, accept=_METADATA))
 
-    async def set_status(self, path: str, status: Object, version: str) -> str:
-        """Set the status of an object of which it is a part like any other, if this is still its resourceVersion.
+    async def set_field(self, path: str, field: str, value: Object, version: str) -> str:
+        """Set one field at the top of an object, if this is still its resourceVersion. Returns its new one.
 
-        Nothing else of the object changes, whoever wrote that. Returns its new resourceVersion.
+        Nothing else of the object changes, whoever wrote that.
         """
         patch: Patch = [
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
             # Replaces what is there, unlike a merge, which would keep parts of it.
-            {"op": "add", "path": "/status", "value": status},
+            {"op": "add", "path": f"/{field}", "value": value},
         ]
         return _version(await self._request("PATCH", path, patch, accept=_METADATA))
 

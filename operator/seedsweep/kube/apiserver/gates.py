@@ -226,9 +226,9 @@ class GatedApi:
         """See Api."""
         return await self._gates.send("PUT", path, lambda: self._api.replace(path, body))
 
-    async def set_status(self, path: str, status: Object, version: str) -> str:
+    async def set_field(self, path: str, field: str, value: Object, version: str) -> str:
         """See Api."""
-        return await self._gates.send("PATCH", path, lambda: self._api.set_status(path, status, version))
+        return await self._gates.send("PATCH", path, lambda: self._api.set_field(path, field, value, version))
 
     async def delete(self, path: str, uid: str, grace_seconds: int | None = None) -> None:
         """See Api."""

@@ -66,15 +66,6 @@ class Failures:
         if self.last.stage == HAND_OVER and self.last.exhausted:
             self.given_up = self.last
 
-    def add_refusal(self, task: HousekeepingTask, attempt: int, error: ApiError) -> None:
-        """The API server made no pod for attempt 0, 1, ... of it.
-
-        An API server that is away is no reason to give up, nor is a pod that is still to go.
-        """
-        away = error.status is None or error.status >= 500 or error.status in (404, 429)
-        passing = away or error.reason == HELD or isinstance(error, ClosedError) or is_quota_conflict(error)
-        self.add(task, max(attempt, 1) if passing else attempt + 1, HousekeepingAnswer(error=str(error)))
-
     def forget(self) -> None:
         """What failed may be tried as if it never had been."""
         self.last = self.given_up = None
@@ -92,6 +83,16 @@ class Failures:
         """This stage was the last to fail, and was tried often enough."""
         failure = self.of(stage)
         return failure is not None and failure.exhausted
+
+
+def times_refused(attempt: int, error: ApiError) -> int:
+    """How often in a row something has failed, where the API server made no pod for attempt 0, 1, ... of it.
+
+    An API server that is away is no reason to give up, nor is a pod that is still to go.
+    """
+    away = error.status is None or error.status >= 500 or error.status in (404, 429)
+    passing = away or error.reason == HELD or isinstance(error, ClosedError) or is_quota_conflict(error)
+    return max(attempt, 1) if passing else attempt + 1
 
 
 def stage_of(task: HousekeepingTask) -> str:

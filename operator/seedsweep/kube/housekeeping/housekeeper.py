@@ -4,34 +4,38 @@ Little is remembered here: what a pod was asked, and how often, stands in the po
 on record; what is wanted follows anew from the record in every turn.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import EpisodeId
-from seedsweep.api.housekeeping import HandOver, HousekeepingAnswer, HousekeepingTask, Pruning
+from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
 from seedsweep.engine.observation import HandOverOutcome, Housekeeping, WarmedUp
 from seedsweep.kube.apiserver.client import ApiError, Object, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, GatedApi, Refusals
-from seedsweep.kube.housekeeping.failures import HELD, PRUNING, WARM_UP, Failures, stage_of
+from seedsweep.kube.housekeeping.comparisons import Comparisons
+from seedsweep.kube.housekeeping.failures import HELD, PRUNING, WARM_UP, Failures, stage_of, times_refused
 from seedsweep.kube.housekeeping.manifest import (
-    MAX_PRUNED,
     Chore,
+    ChoreEnd,
     chore_of,
     housekeeping_manifest,
     image_of,
+    seconds_for,
 )
 from seedsweep.kube.housekeeping.outcomes import freed_by, handed_over, not_found, without_stale_hand_over
 from seedsweep.kube.housekeeping.recent import Recent
 from seedsweep.kube.housekeeping.tried import TriedAverage
+from seedsweep.kube.housekeeping.wanted import Wanted
 from seedsweep.kube.objects import names
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.facts import finalizers_of, still_there
 from seedsweep.kube.pods.manifest import PodSettings
 from seedsweep.kube.process.alarm import Alarm
+from seedsweep.kube.process.log import SweepLog
 
 SOON_SECONDS = 1.0
 BEGINS_WITHIN = timedelta(seconds=30)
@@ -40,20 +44,7 @@ OVERDUE_COUNTS = 2
 """As so many failures: it has cost much more time than any other."""
 _UNABLE = "the operator was started without --housekeeping-image: nothing of what this trainer stores is removed"
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the engine wants done, in this turn."""
-
-    prune: Mapping[EpisodeId, Pruning] = field(default_factory=dict)
-    hand_over: HandOver | None = None
-    warm_up: bool = False
-
-    def task(self) -> HousekeepingTask:
-        """For one pod; the winner is handed over by the last."""
-        chosen = list(self.prune.values())[:MAX_PRUNED]
-        last = len(chosen) == len(self.prune)
-        return HousekeepingTask(warm_up=self.warm_up, prune=chosen, hand_over=self.hand_over if last else None)
+_log = logging.getLogger(__name__)
 
 
 class Housekeeper:
@@ -81,6 +72,7 @@ class Housekeeper:
         self.undeleted = Refusals[str](clock, news)
         """Its pod, by UID, where its deletion was refused."""
         self._tried = TriedAverage()
+        self.comparisons = Comparisons(clock, SweepLog(_log, home.namespace, home.name))
         self._alarm = Alarm(news)
 
     # --- what is known of the pod
@@ -113,12 +105,26 @@ class Housekeeper:
             self._since = self._clock()
         self._pod = chore
         self._tried.note(chore)
-        if chore.end is not None and chore.end.answer.error:
-            self._failures.add(chore.task, chore.attempt + 1, chore.end.answer, final=chore.end.final)
-        elif chore.end is not None:
-            self._failures.last = None
+        if chore.end is not None:
+            self._note_end(chore, chore.end)
         self._news()
         return True
+
+    def _note_end(self, chore: Chore, end: ChoreEnd) -> None:
+        if chore.task.compare is not None:
+            self.comparisons.note(chore.task.compare, chore.attempt + 1, end.answer, final=end.final)
+        elif end.answer.error:
+            self._failures.add(chore.task, chore.attempt + 1, end.answer, final=end.final)
+        else:
+            self._failures.last = None
+
+    def _failed(self, task: HousekeepingTask, times: int, error: str) -> None:
+        """It failed so often in a row, without an answer of a pod."""
+        answer = HousekeepingAnswer(error=error)
+        if task.compare is not None:
+            self.comparisons.note(task.compare, times, answer)
+        else:
+            self._failures.add(task, times, answer)
 
     def saw_deleted(self, pod: Object) -> None:
         """The last state of a pod that is gone, or that has lost the label by which it is watched."""
@@ -135,7 +141,7 @@ class Housekeeper:
         self.undeleted.done(pod.uid)
         self._pod = None
         if pod.end is None:
-            self._failures.add(pod.task, pod.attempt + 1, HousekeepingAnswer(error=why))
+            self._failed(pod.task, pod.attempt + 1, why)
         self._news()
 
     # --- what the engine is told of it
@@ -154,6 +160,16 @@ class Housekeeper:
             trouble=self._trouble(),
             exhausted=self._failures.exhausted(PRUNING),
         )
+
+    @property
+    def comparing(self) -> str | None:
+        """Name of the cut whose losers a pod compares."""
+        asked = self._pod.task.compare if self._working and self._pod is not None else None
+        return asked.cut if asked is not None else None
+
+    def can_compare(self, sweep: SeedSweep) -> bool:
+        """There is an image that compares, and the storage is not known to fail."""
+        return image_of(sweep, self._settings) is not None and not self._failures.exhausted(PRUNING)
 
     @property
     def handing_over(self) -> bool:
@@ -204,7 +220,9 @@ class Housekeeper:
         if pod is not None and pod.end is None and pod.trouble and self._clock() >= self._since + BEGINS_WITHIN:
             return f"{pod.name} cannot begin: {pod.trouble}"
         skipped = self._failures.exhausted(WARM_UP)
-        return str(self._failures.last) if self._failures.last is not None and not skipped else ""
+        if self._failures.last is not None and not skipped:
+            return str(self._failures.last)
+        return self.comparisons.trouble
 
     # --- what is done about it
 
@@ -220,16 +238,23 @@ class Housekeeper:
         if pod is not None and pod.end is None:
             await self._end_overdue(pod)
             return
-        done = self._answered()
-        if done is None and not stage:
+        done, compare = self._answered(), task.compare
+        if done is None and not stage and compare is None:
             return
-        if done is not None and pod is not None and not on_record(without_stale_hand_over(pod.task, sweep)):
+        # Nothing else waits until what was compared is on record.
+        waits = done is not None and pod is not None and not (stage and pod.task.compare is not None)
+        if waits and pod is not None and not on_record(without_stale_hand_over(pod.task, sweep)):
             return
         failure = self._failures.of_task(task)
         if failure is not None and self._clock() < failure.until:
             return
-        if (pod is None or await self._delete(pod)) and stage:
-            await self._create(sweep, task, failure.times if failure is not None else 0)
+        if compare is not None and self.comparisons.waits(compare.cut):
+            return
+        times = failure.times if failure is not None else 0
+        if compare is not None:
+            times = self.comparisons.attempts(compare.cut)
+        if (pod is None or await self._delete(pod)) and (stage or compare is not None):
+            await self._create(sweep, task, times)
 
     def look_again_soon(self) -> None:
         """What is wanted is not known well enough yet."""
@@ -250,9 +275,8 @@ class Housekeeper:
         if self._clock() >= self._overdue:
             why = pod.trouble or "it neither ended nor failed"
             if await self._delete(pod):
-                text = f"not done after {self._settings.housekeeping_seconds} s: {why}"
-                times = pod.attempt + OVERDUE_COUNTS
-                self._failures.add(pod.task, times, HousekeepingAnswer(error=text))
+                text = f"not done after {seconds_for(pod.task, self._settings)} s: {why}"
+                self._failed(pod.task, pod.attempt + OVERDUE_COUNTS, text)
                 self._news()
 
     async def _delete(self, pod: Chore) -> bool:
@@ -300,12 +324,14 @@ class Housekeeper:
 
     def _turned_down(self, task: HousekeepingTask, attempt: int, error: ApiError) -> None:
         """No pod."""
-        self._failures.add_refusal(task, attempt, error)
+        self._failed(task, times_refused(attempt, error), str(error))
         self._set_alarm()
 
     def _set_alarm(self) -> None:
         """Be called again when time alone changes something."""
-        moments = [self._failures.last.until] if self._failures.last is not None else []
+        moments = self.comparisons.again_at()
+        if self._failures.last is not None:
+            moments.append(self._failures.last.until)
         if self._pod is not None and self._pod.end is None:
             moments = [self._since + BEGINS_WITHIN, self._overdue]
         waits = [(moment - self._clock()).total_seconds() for moment in moments]
@@ -315,5 +341,7 @@ class Housekeeper:
     @property
     def _overdue(self) -> datetime:
         """While an average is scored, its node ends the pod at its own deadline, and tells that."""
-        times = 2 if self._pod is not None and self._pod.scoring else 1
-        return self._since + timedelta(seconds=times * self._settings.housekeeping_seconds)
+        seconds = self._settings.housekeeping_seconds
+        if self._pod is not None:
+            seconds = seconds_for(self._pod.task, self._settings) * (2 if self._pod.scoring else 1)
+        return self._since + timedelta(seconds=seconds)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from seedsweep.api.comparison import MAX_WHY
 from seedsweep.api.housekeeping import HousekeepingAnswer, HousekeepingTask
 from seedsweep.api.status import Average
 from seedsweep.api.sweep import SeedSweep
@@ -42,6 +43,8 @@ _MAX_ATTEMPT = 10**6
 MAX_PRUNED = 500
 """Episodes that one pod frees: its task is a single variable, which an operating system limits to 128 KiB."""
 
+COMPARISON_SECONDS = 600
+
 _OF_QUEUES = "kueue.x-k8s.io/"
 _OF_EPISODES = frozenset(
     {
@@ -64,6 +67,12 @@ def image_of(sweep: SeedSweep, settings: PodSettings) -> str | None:
     """The image that knows how to keep house; None where there is none."""
     trainer = sweep.spec.trainer
     return trainer.image if trainer.fine_tuning is not None else settings.housekeeping_image
+
+
+def seconds_for(task: HousekeepingTask, settings: PodSettings) -> int:
+    """How long a pod may take; the winner may have to wait for a comparison, which therefore gets less."""
+    most = settings.housekeeping_seconds
+    return most if task.compare is None else min(most, COMPARISON_SECONDS)
 
 
 def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: HousekeepingTask, attempt: int) -> Object:
@@ -92,7 +101,7 @@ def housekeeping_manifest(sweep: SeedSweep, settings: PodSettings, task: Houseke
         container, before = with_scoring(container, episodes, sweep)
     spec = {
         **pod["spec"],
-        "activeDeadlineSeconds": settings.housekeeping_seconds,
+        "activeDeadlineSeconds": seconds_for(task, settings),
         **({"initContainers": before} if before else {}),
         "containers": [container],
     }
@@ -241,6 +250,8 @@ def _answer(message: str) -> HousekeepingAnswer | None:
     texts = (answer.weights or "", answer.exported or "", answer.test.metric if answer.test is not None else "")
     if any(recordable(part, _MAX_PATH) != part for part in texts) or not _is_sound(answer):
         return None
+    if (compared := answer.compared) is not None:
+        answer = answer.evolve(compared=compared.evolve(why=recordable(compared.why, MAX_WHY)))
     if (average := answer.average) is not None:
         answer = answer.evolve(average=average.evolve(reason=recordable(average.reason, MAX_REASON)))
     return answer.evolve(error=recordable(answer.error, MAX_REASON))
@@ -253,5 +264,7 @@ def _is_sound(answer: HousekeepingAnswer) -> bool:
         and (test.interval is None or len(test.interval) == 2)
         and all(map(isfinite, (test.score or 0.0, test.confidence, *(test.interval or ()))))
     ):
+        return False
+    if answer.compared is not None and answer.compared.examples > _MAX_EXAMPLES:
         return False
     return answer.parameters is None or 0 <= answer.parameters <= _MAX_PARAMETERS

@@ -11,7 +11,7 @@ from datetime import datetime
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.reading.stored import UnreadableRecordError, read_episode
 from seedsweep.api.sweep import API_VERSION
-from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
+from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode, RecordEvidence
 from seedsweep.engine.layout import Layout
 from seedsweep.kube.apiserver.client import ApiError, Object, is_quota_conflict, refusal_reason
 from seedsweep.kube.apiserver.crowd import for_each
@@ -111,6 +111,8 @@ class Records:
             if isinstance(record, RecordEpisode) and not record.durable and self._stands(record.episode, planned_from):
                 self.episodes[record.episode] = record.status
                 self._write_later(record.episode)
+            elif isinstance(record, RecordEvidence):
+                await self.cuts.add_evidence(record.cut, record.evidence)
         return None
 
     async def write_lazily(self) -> None:
@@ -177,7 +179,8 @@ class Records:
             return False
         try:
             if episode in self._versions:
-                version = await self._api.set_status(self._path(episode), _dumped(status), self._versions[episode])
+                path, before = self._path(episode), self._versions[episode]
+                version = await self._api.set_field(path, "status", _dumped(status), before)
             else:
                 made = await self._api.create(self._home.collection("episodes"), lambda: self._body(episode, status))
                 version = made["metadata"]["resourceVersion"]

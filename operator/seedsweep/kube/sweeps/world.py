@@ -5,23 +5,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from seedsweep.api.housekeeping import HandOver, HousekeepingTask, Pruning, members_of
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.decisions import Decision, Event, HandOverWinner, Prune, Record, StartEpisode, StopAttempt, WarmUp
+from seedsweep.engine.decisions import Decision, Event, Record, StartEpisode, StopAttempt
 from seedsweep.engine.facts.freed import stored_of
-from seedsweep.engine.observation import Observation, Refusal
+from seedsweep.engine.observation import Evidence, Observation, Refusal
 from seedsweep.kube.apiserver.client import ApiError, refusal_reason
 from seedsweep.kube.apiserver.gates import ClosedError, Gates, Refusals
 from seedsweep.kube.events.recorder import Recorder
-from seedsweep.kube.housekeeping.housekeeper import Housekeeper, Wanted
+from seedsweep.kube.housekeeping.housekeeper import Housekeeper
 from seedsweep.kube.ledger.records import Records
 from seedsweep.kube.ledger.status import StatusRecord
 from seedsweep.kube.objects.home import Home
 from seedsweep.kube.pods.attempts import PodAttempts
 from seedsweep.kube.process.clock import now
+from seedsweep.kube.sweeps.storage_work import StorageWork
 from seedsweep.kube.watching.watches import Watches
-from seedsweep.report.model_card.card import model_card
 
 STATUS_PAUSE = timedelta(seconds=10)
 """Between two writes of a status in which only counts and costs changed."""
@@ -118,6 +117,8 @@ class KubeWorld:
             has_storage=stored,
             hand_over=self._housekeeper.hand_over_outcome(self.sweep, self.status),
             handing_over=self._housekeeper.handing_over,
+            compares=stored and self._housekeeper.can_compare(self.sweep),
+            evidence=self._evidence(),
             housekeeping=house,
         )
         return self.seen
@@ -145,6 +146,7 @@ class KubeWorld:
         """The next moment at which something is tried again that was refused; None where nothing is."""
         refused = [refusal for _, refusal in self._gates.refusals(moment)]
         refused += self._attempts.deletions.refused.standing.values()
+        refused += self._records.cuts.unexplained.standing.values()
         return min((refusal.until for refusal in refused if refusal.until > moment), default=None)
 
     def _hindrances(self, moment: datetime) -> Iterator[Refusal]:
@@ -162,61 +164,18 @@ class KubeWorld:
         """Have done in the storage what was decided; but not while a failure that it rests on is not on record."""
         if self.sweep.spec.storage is None or _is_news(self._record.written, self.status):
             return
-        prune, hand_over = {}, None
-        for decision in decisions:
-            if isinstance(decision, Prune):
-                best = self._records.episodes[decision.episode].best if decision.keep_best else None
-                prune[decision.episode] = Pruning.keeping(best, decision.episode.name)
-            elif isinstance(decision, HandOverWinner) and self._tells_of(decision):
-                hand_over = self._hand_over(decision)
-            elif isinstance(decision, HandOverWinner):
-                self._housekeeper.look_again_soon()
-        wanted = Wanted(prune, hand_over, any(isinstance(decision, WarmUp) for decision in decisions))
-        await self._housekeeper.act(self.sweep, wanted, self._is_on_record)
+        work = StorageWork(self.sweep, self.status, self._record.written, self._records, self._housekeeper)
+        await self._housekeeper.act(self.sweep, work.wanted(decisions), work.is_on_record)
 
     @property
     def _ours(self) -> bool:
         return self.sweep.spec.trainer.fine_tuning is not None
 
-    def _tells_of(self, decision: HandOverWinner) -> bool:
-        """Whether the status that was planned last is that of the end, for the winner's card."""
-        best = self.status.best
-        if best is None or not (self.status.phase == "Concluding" or self.status.failed):
-            return False
-        wanted = decision.best
-        return (best.episode, best.evaluation, best.score) == (decision.episode.name, wanted.evaluation, wanted.score)
-
-    def _hand_over(self, decision: HandOverWinner) -> HandOver:
-        records = self._records
-        card = model_card(self.sweep, self.status, records.episodes, records.cuts.known.values())
-        name, best, export = decision.episode.name, decision.best, self.sweep.spec.export
-        return HandOver(
-            episode=name,
-            evaluation=best.evaluation,
-            score=best.score,
-            own=not self._ours,
-            average=members_of(decision.average_of),
-            card=card,
-            export=export,
-        )
-
-    def _is_on_record(self, task: HousekeepingTask) -> bool:
-        """Whether the record has all that the answer to a task has told."""
-        freed = {episode.name for episode, status in self._records.episodes.items() if status.freed is not None}
-        warmed = self._record.written.condition("WarmedUp")
-        return (
-            all(pruning.episode in freed for pruning in task.prune)
-            and (not task.warm_up or (warmed is not None and warmed.status == "True"))
-            and (task.hand_over is None or self._is_handed_over(task.hand_over))
-        )
-
-    def _is_handed_over(self, asked: HandOver) -> bool:
-        """Whether its place is on record, or another best counts: of more seeds, or as its weights were not found."""
-        written, planned = self._record.written.best, self.status.best
-        own = next((s.best for e, s in self._records.episodes.items() if e.name == asked.episode), None)
-        outranked = planned is not None and planned.episode != asked.episode
-        replaced = own is not None and not asked.is_of(own)
-        return outranked or replaced or (written is not None and written.weights is not None)
+    def _evidence(self) -> dict[str, Evidence]:
+        """See Observation."""
+        cuts, comparisons = self._records.cuts, self._housekeeper.comparisons
+        found = {cut.name: comparisons.evidence(cut, self._housekeeper.comparing) for cut in cuts.known.values()}
+        return {**found, **dict.fromkeys(cuts.settled, Evidence(settled=True))}
 
     async def publish(self, status: SweepStatus, events: Sequence[Event]) -> None:
         """See Backend. What was held back is planned again, and its events are told then."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from seedsweep.api.cut import CutData
+from seedsweep.api.cut import CutData, CutEvidence
 from seedsweep.api.episode import EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
-from seedsweep.engine.decisions import Record, RecordEpisode
+from seedsweep.engine.decisions import Record, RecordCut, RecordEpisode
 from seedsweep.engine.layout import Layout
 from seedsweep.files import write_whole
 from seedsweep.local.directory.run_directory import RunDirectory
@@ -22,6 +22,8 @@ class Ledger:
         self.status = SweepStatus()
         self.episodes: dict[EpisodeId, EpisodeStatus] = {}
         self.cuts: dict[tuple[int, int], CutData] = {}
+        self.evidence: dict[str, CutEvidence] = {}
+        """By name of the cut."""
         self._directory = directory
         self.sweep = sweep
         self._layout = layout
@@ -32,6 +34,7 @@ class Ledger:
             self.status = found.sweep.status or self.status
             self.episodes = {episode.spec.id: episode.status for episode in found.episodes}
             self.cuts = {(cut.data.bracket, cut.data.rung): cut.data for cut in found.cuts}
+            self.evidence = {cut.data.name: cut.evidence for cut in found.cuts if cut.evidence is not None}
         # As the sweep's file has it now: what may change in it may have.
         directory.write_sweep(sweep, self.status)
         self._write_curves(self.episodes)
@@ -46,10 +49,13 @@ class Ledger:
                     self._directory.write_episode(self._layout, record.episode, record.status)
                     self.episodes[record.episode] = record.status
                     changed.append(record.episode)
-            else:
+            elif isinstance(record, RecordCut):
                 standing = self._directory.create_cut(record.cut)
                 existed |= standing is not record.cut
                 self.cuts[standing.bracket, standing.rung] = standing
+            else:
+                self._directory.add_evidence(record.cut, record.evidence)
+                self.evidence[record.cut.name] = record.evidence
         if changed:
             self._write_curves(changed)
         return frozenset() if existed else None

@@ -2,7 +2,7 @@
 
 OUT/sweep.json             the SeedSweep with its status
 OUT/episodes/wi0-do0.json  an Episode each
-OUT/cuts/NAME.json         a Cut each, created once and never written again
+OUT/cuts/NAME.json         a Cut each, created once; its evidence is added once
 OUT/curves.csv             every recorded evaluation
 OUT/best/                  the winner's weights and its test score
 OUT/report.html
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seedsweep.api.core.objects import ObjectMeta
-from seedsweep.api.cut import Cut, CutData
+from seedsweep.api.cut import Cut, CutData, CutEvidence
 from seedsweep.api.episode import Episode, EpisodeId, EpisodeStatus
 from seedsweep.api.status import SweepStatus
 from seedsweep.api.sweep import SeedSweep
@@ -134,10 +134,18 @@ class RunDirectory:
 
     def create_cut(self, data: CutData) -> CutData:
         """Create a cut's file. Returns the cut that stands: this one, or the one that was there already."""
-        path = self._cuts / f"{data.name}.json"
+        path = self._cut(data)
         if create_whole(path, resource_json(Cut(metadata=ObjectMeta(name=data.name), data=data))):
             return data
         return Cut.model_validate_json(path.read_bytes()).data
+
+    def add_evidence(self, data: CutData, evidence: CutEvidence) -> None:
+        """Add it to a cut's file that has none."""
+        path = self._cut(data)
+        write_whole(path, resource_json(Cut.model_validate_json(path.read_bytes()).evolve(evidence=evidence)))
+
+    def _cut(self, data: CutData) -> Path:
+        return self._cuts / f"{data.name}.json"
 
 
 def remove_tree(folder: Path) -> None:

@@ -23,6 +23,11 @@ class Losers:
     that equal models are told apart more often than LEVEL says (docs/statistics.md)."""
 
     @property
+    def compared(self) -> int:
+        """How many were tested."""
+        return len(self.tests)
+
+    @property
     def alike(self) -> int:
         """How many of those tested cannot be told apart from the last that was kept."""
         return sum(not test.told_apart for test in self.tests.values())
@@ -39,14 +44,14 @@ def losers_of(record: Record, known: Beside, cut: CutData) -> Losers | None:
     None where the last that was kept, or every loser, has no known answers. An episode that was excluded from the
     ranking is no loser here.
     """
-    evaluations, losers = compared_at(record, cut), cut.ranked[cut.keep :]
+    evaluations, losers = compared_at(record, cut), cut.losers
     last = cut.ranked[cut.keep - 1]
     tests, examples = {}, 0
     for name in losers:
         pair = known.at({each: evaluations[each] for each in (last, name) if each in evaluations})
         if pair is not None and pair[1].models == 2:
             tests[name], examples = paired_test(pair[1]), pair[1].examples
-    return Losers(tests, len(losers), examples, 4 * cut.keep < len(cut.ranked)) if tests else None
+    return Losers(tests, len(losers), examples, cut.few_kept) if tests else None
 
 
 def against_last_kept(record: Record, known: Beside) -> dict[str, Paired]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seedsweep.api.cut import CutData
+from seedsweep.api.cut import Cut, CutData, CutEvidence
 from seedsweep.api.status import SweepStatus
 from seedsweep.engine.layout import Layout
 from seedsweep.report.beside import Beside, compared_at, counting, read_beside, why_none, why_some
@@ -44,6 +44,8 @@ class Margin:
     keep: int
     losers: Losers | None
     """Each against the last that was kept; None where its answers, or those of all losers, are not known."""
+    recorded: CutEvidence | None
+    """The same as the cut has it on record: what is told where the answers are not here. None where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Verdict:
 def verdict_of(record: Record, known: Beside) -> Verdict:
     """What the record, and the predictions beside it, say of its result."""
     status, maximize = record.sweep.status or SweepStatus(), record.sweep.spec.trainer.maximize
-    margins = tuple(_margin(record, known, cut.data) for cut in record.cuts if len(cut.data.ranked) > cut.data.keep)
+    margins = tuple(_margin(record, known, cut) for cut in record.cuts if cut.data.losers)
     runner_up, winner_again = _runner_up(record, known), _winner_again(record, known)
     return Verdict(
         beats_constant(status.best, maximize=maximize),
@@ -116,7 +118,8 @@ def runner_up_beside(directory: Path, record: Record) -> RunnerUp | None:
     return _runner_up(record, read_beside(directory, record._replace(episodes=those)))
 
 
-def _margin(record: Record, known: Beside, cut: CutData) -> Margin:
+def _margin(record: Record, known: Beside, made: Cut) -> Margin:
+    cut, evidence = made.data, made.evidence
     kept, lost = cut.rows[cut.keep - 1], cut.rows[cut.keep]
     difference = abs(kept.score - lost.score) if kept.score is not None and lost.score is not None else None
     examples = (record.sweep.status or SweepStatus()).validation_examples
@@ -125,9 +128,9 @@ def _margin(record: Record, known: Beside, cut: CutData) -> Margin:
     again = _kept_again(record, known, cut)
     losers = losers_of(record, known, cut)
     bracket = cut.bracket if len(Layout.of(record.sweep).rungs) > 1 else None
-    return Margin(
-        bracket, cut.evaluation, kept.episode, lost.episode, difference, right, examples, again, cut.keep, losers
-    )
+    recorded = evidence if evidence is not None and evidence.compared else None
+    of_both = kept.episode, lost.episode, difference, right, examples
+    return Margin(bracket, cut.evaluation, *of_both, again, cut.keep, losers, recorded)
 
 
 def _kept_again(record: Record, known: Beside, cut: CutData) -> Redrawn | None:
@@ -189,7 +192,7 @@ def _withheld(record: Record, known: Beside, margins: Sequence[Margin], runner_u
     why = why_none(record, known) or why_some(record, known)
     if runner_up is None and len(_ranking(record)) > 1:
         missing.append(Withheld(WINNER_AND_RUNNER_UP, why))
-    if any(margin.losers is None for margin in margins):
+    if any(margin.losers is None and margin.recorded is None for margin in margins):
         missing.append(Withheld(LOSERS, why))
     if any(margin.again is None for margin in margins):
         missing.append(Withheld(OTHER_EXAMPLES, why))
