@@ -22,7 +22,7 @@ def test_nothing_is_collected_during_imports_and_what_they_made_is_left_alone_af
     try:
         with importing():
             assert not gc.isenabled()
-            made = [[] for _ in range(1000)]
+            made: list[list[int]] = [[] for _ in range(1000)]
         assert gc.isenabled()
         assert gc.get_freeze_count() - frozen > len(made)
     finally:

@@ -18,7 +18,7 @@ from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.message import Outcome
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.endings import TERMINATED, UNEXPECTED, explain
-from seedsweep_trainer.errors import ConfigurationError, HubError
+from seedsweep_trainer.errors import ConfigurationError, HubError, StorageError
 from seedsweep_trainer.process import end_process, importing
 from seedsweep_trainer.reporting.attempt import Attempt, parse_config, required
 from seedsweep_trainer.reporting.reporter import Reporter
@@ -195,7 +195,7 @@ def run_serve(folders: Sequence[Path], host: str, port: int, under: str) -> int:
 
 def _explained(error: Exception, config: FineTuning | None) -> tuple[int, str]:
     code, reason = explain(error, config)
-    if not isinstance(error, ConfigurationError | HubError):
+    if not isinstance(error, ConfigurationError | HubError | StorageError):
         traceback.print_exception(error)
     for said in error.args if isinstance(error, ConfigurationError) else [reason]:
         print(f"seedsweep: {said}", file=sys.stderr, flush=True)
