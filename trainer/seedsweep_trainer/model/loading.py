@@ -248,7 +248,8 @@ def _check_kept_order(config: FineTuning, theirs: PreTrainedConfig, data: TaskDa
     found in a file is in alphabetical order."""
     if data.kind == "regression" or config.dataset.labels is not None or config.dataset.task is not None:
         return
-    names, ours = dict(theirs.id2label or {}), list(data.id2label.values())
+    names: dict[int, str] = theirs.id2label  # type: ignore[assignment]  # its keys became numbers as it was read
+    ours = list(data.id2label.values())
     if {name.casefold() for name in names.values()} != {name.casefold() for name in ours}:
         raise ConfigurationError(
             f"dataset.labels: head 'keep' has the classes {[names[i] for i in sorted(names)]}, which does not tell "
