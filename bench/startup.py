@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import machine
 from host.ports import free_port
 from seedsweep.contract.protocol import Env, MetricName
+from seedsweep_trainer.process import importing
 
 SHAPES = ("minilm", "base", "large")
 COMMAND = [sys.executable, "-m", "seedsweep_trainer"]
@@ -128,20 +129,21 @@ def parts(config_json: str, storage: str | None) -> None:
         spent[name] = Spent(now.wall - last.wall, now.processor - last.processor)
         last = now
 
-    import torch
+    with importing():
+        import torch
 
-    mark("import torch")
-    from transformers import BertForSequenceClassification  # noqa: F401  # which its models need
+        mark("import torch")
+        from transformers import BertForSequenceClassification  # noqa: F401  # which its models need
 
-    mark("import transformers")
-    from seedsweep_trainer.determinism.fingerprint import prepare_torch
-    from seedsweep_trainer.inputs import prepare_inputs
-    from seedsweep_trainer.jobs import train  # noqa: F401  # what an attempt imports
-    from seedsweep_trainer.model.loading import load_model
-    from seedsweep_trainer.reporting.attempt import parse_config
-    from seedsweep_trainer.training.batches import Batches
-    from seedsweep_trainer.training.step import Learner
-    from seedsweep_trainer.training.timetable import Timetable
+        mark("import transformers")
+        from seedsweep_trainer.determinism.fingerprint import prepare_torch
+        from seedsweep_trainer.inputs import prepare_inputs
+        from seedsweep_trainer.jobs import train  # noqa: F401  # what an attempt imports
+        from seedsweep_trainer.model.loading import load_model
+        from seedsweep_trainer.reporting.attempt import parse_config
+        from seedsweep_trainer.training.batches import Batches
+        from seedsweep_trainer.training.step import Learner
+        from seedsweep_trainer.training.timetable import Timetable
 
     mark("import the trainer")
     config = parse_config(config_json)

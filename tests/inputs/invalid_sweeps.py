@@ -294,6 +294,7 @@ INVALID = [
     InvalidSweep("spec.gpusPerEpisode", "0.0", "gpusPerEpisode", "above 0", "gpusPerEpisode: Invalid value"),
     InvalidSweep(f"{TUNING}.learningRate", "0", f"{TUNING}.learningRate", "above 0", "learningRate: Invalid value"),
     InvalidSweep(f"{TUNING}.maxGradNorm", "-1", f"{TUNING}.maxGradNorm", "above 0", "maxGradNorm: Invalid value"),
+    InvalidSweep(f"{TUNING}.maxGradNorm", "1e-46", f"{TUNING}.maxGradNorm", "at least 1e-19", "1.0 is usual"),
     InvalidSweep(f"{TUNING}.weightDecay", "-1", f"{TUNING}.weightDecay", "not be below 0", "must not be below 0"),
     InvalidSweep(f"{TUNING}.epochs", "3", "epochs", "whole number", "must be of type integer"),
     InvalidSweep(f"{TUNING}.epochs", 200, "fineTuning", "more than 300", "more than 300: evaluate less often"),

@@ -26,6 +26,7 @@ from seedsweep_trainer.__main__ import main
 from seedsweep_trainer.endings import TERMINATED, explain
 from seedsweep_trainer.errors import ConfigurationError
 from seedsweep_trainer.reporting.reporter import Reporter
+from seedsweep_trainer.storage.durable import whole_folder
 from seedsweep_trainer.training.step import Learner
 
 Start = Callable[..., dict[str, str]]
@@ -298,3 +299,20 @@ def test_an_option_that_cannot_be_read_is_named_without_a_traceback(
     assert main(arguments) == ExitCode.BAD_CONFIGURATION
     (said,) = capsys.readouterr().err.splitlines()
     assert says in said
+
+
+def test_a_copy_to_a_store_without_credentials_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    # Nothing but loopback may be asked, and no credentials of this machine's user may be found.
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with whole_folder(tmp_path / "best") as folder:
+        (folder / "README.md").write_text("a model")
+    assert main(["export", "--folder", str(tmp_path / "best"), "--to", '{"uri": "s3://bucket/winner"}']) == 1
+    [said] = capfd.readouterr().err.splitlines()
+    assert said.startswith("seedsweep: storage s3://bucket/winner refuses: NoCredentialsError: ")
+    assert "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in said

@@ -239,6 +239,23 @@ def test_a_kept_head_with_the_classes_in_another_order_is_refused(
         load(fine_tuning(model=str(swapped), head="keep"))
 
 
+def test_a_kept_head_with_other_names_needs_an_order_that_somebody_chose(
+    tmp_path: Path, checkpoints: dict[str, Path], fine_tuning: Make, sentences: dict[str, str]
+) -> None:
+    unnamed = str(with_head(tmp_path / "unnamed", checkpoints["bert"], num_labels=2))
+    with pytest.raises(
+        ConfigurationError,
+        match=r"head 'keep' has the classes \['LABEL_0', 'LABEL_1'\].* \['bad', 'good'\]: list these",
+    ):
+        load(fine_tuning(model=unnamed, head="keep"))
+    for order in (["bad", "good"], ["good", "bad"]):
+        model, digest = load(
+            fine_tuning(model=unnamed, head="keep", dataset={**sentences, "maxLength": 16, "labels": order})
+        )
+        assert digest == ""
+        assert model.config.id2label == dict(enumerate(order))
+
+
 @pytest.mark.parametrize(
     ("theirs", "says"),
     [

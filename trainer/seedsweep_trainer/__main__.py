@@ -12,12 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from types import FrameType
+from typing import NoReturn
 
 from seedsweep.api.finetuning import FineTuning
 from seedsweep.contract.message import Outcome
 from seedsweep.contract.protocol import Env, ExitCode
 from seedsweep_trainer.endings import TERMINATED, UNEXPECTED, explain
-from seedsweep_trainer.errors import ConfigurationError, HubError
+from seedsweep_trainer.errors import ConfigurationError, HubError, StorageError
+from seedsweep_trainer.process import end_process, importing
 from seedsweep_trainer.reporting.attempt import Attempt, parse_config, required
 from seedsweep_trainer.reporting.reporter import Reporter
 
@@ -48,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_attempt()
 
 
+def run() -> NoReturn:
+    """Run a command as a process of its own, and end it."""
+    end_process(main())
+
+
 def run_attempt() -> int:
     """Train one attempt as the environment asks; returns its exit code."""
     _log_to_stdout()
@@ -62,7 +69,8 @@ def run_attempt() -> int:
     try:
         attempt = Attempt.from_env(os.environ)
         config = attempt.config
-        from seedsweep_trainer.jobs.train import train_attempt
+        with importing():
+            from seedsweep_trainer.jobs.train import train_attempt
 
         outcome = train_attempt(attempt, reporter, terminated)
         reporter.finish(outcome)
@@ -81,8 +89,9 @@ def run_conclude(best: Path, to: Path, card: Path | None, average: Path | None, 
     config = None
     try:
         config = parse_config(required(os.environ, Env.CONFIG))
-        from seedsweep_trainer.jobs.average import read_survivors
-        from seedsweep_trainer.jobs.hand_over import hand_over
+        with importing():
+            from seedsweep_trainer.jobs.average import read_survivors
+            from seedsweep_trainer.jobs.hand_over import hand_over
 
         survivors = read_survivors(average, episodes) if average is not None and episodes is not None else None
         text = _read_card(card) if card is not None else None
@@ -139,7 +148,8 @@ def run_check(*, timed: bool) -> int:
     config = None
     try:
         config = parse_config(required(os.environ, Env.CONFIG))
-        from seedsweep_trainer.jobs.check import check
+        with importing():
+            from seedsweep_trainer.jobs.check import check
 
         print(json.dumps(check(config, timed=timed)))
     except Exception as error:
@@ -185,7 +195,7 @@ def run_serve(folders: Sequence[Path], host: str, port: int, under: str) -> int:
 
 def _explained(error: Exception, config: FineTuning | None) -> tuple[int, str]:
     code, reason = explain(error, config)
-    if not isinstance(error, ConfigurationError | HubError):
+    if not isinstance(error, ConfigurationError | HubError | StorageError):
         traceback.print_exception(error)
     for said in error.args if isinstance(error, ConfigurationError) else [reason]:
         print(f"seedsweep: {said}", file=sys.stderr, flush=True)
@@ -226,4 +236,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -17,6 +17,12 @@ an operating system limits to 128 KiB."""
 Task = Literal["mrpc", "rte", "cola", "sst2"]
 METRIC_NAMES = ("accuracy", "f1", "accuracyAndF1", "mcc", "pearson", "spearman", "pearsonAndSpearman", "mse", "loss")
 Recipe = Literal["stable", "dodge2020"]
+MIN_GRAD_NORM = "1e-19"
+"""Its square is about the smallest number that 32 bits hold in full precision, 1.2e-38."""
+TOO_SMALL_GRAD_NORM = (
+    f"must be at least {MIN_GRAD_NORM}: squares of smaller gradients are 0 in 32 bits, and nothing is trained; "
+    "1.0 is usual"
+)
 Given = Annotated[Text, Field(min_length=1)]
 
 
@@ -189,7 +195,8 @@ class FineTuning(ApiModel):
     warmup_percent: Annotated[int, Field(ge=0, le=100)] = 10
     """Percent of all optimizer steps S over which the learning rate rises. Then it falls linearly to 0 at step S."""
     max_grad_norm: DecimalString = "1.0"
-    """Norm that gradients are clipped to, as a decimal string."""
+    """Norm that gradients are clipped to, as a decimal string. At least 1e-19, as the optimizer keeps the squares of
+    gradients in 32 bits."""
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=MAX_EVALUATIONS)] = 10
     """Number of evaluations per epoch. With E in all epochs and S optimizer steps, evaluation i follows step ceil(i S /
     E)."""
@@ -247,6 +254,13 @@ class FineTuning(ApiModel):
     def _above_zero(cls, number: str) -> str:
         if Decimal(number) <= 0:
             raise ValueError("must be above 0")
+        return number
+
+    @field_validator("max_grad_norm")
+    @classmethod
+    def _squared_above_zero(cls, number: str) -> str:
+        if Decimal(number) < Decimal(MIN_GRAD_NORM):
+            raise ValueError(TOO_SMALL_GRAD_NORM)
         return number
 
     @field_validator("weight_decay")

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from seedsweep.contract.protocol import Env
+from seedsweep_trainer.process import importing
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +34,10 @@ def run_fork_server(run: Callable[[Sequence[str]], int]) -> int:
     # A process with running threads, or that has started CUDA, cannot be forked.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    import torch
+    with importing():
+        import torch
 
-    import seedsweep_trainer.jobs.train  # noqa: F401  # this is what children need not wait for
+        import seedsweep_trainer.jobs.train  # noqa: F401  # this is what children need not wait for
 
     torch.set_num_threads(1)
     # Python 3.12 and newer warn of threads of any kind. Those here are OpenBLAS's and jemalloc's, which mind forks.

@@ -74,9 +74,12 @@ def load_model(
         raise
     except Exception as error:
         refuse_model(config, path, error, "weights")
-    _check_counted_positions(config, model, load_architecture(config, folder))
+    theirs = load_architecture(config, folder)
+    _check_counted_positions(config, model, theirs)
     mismatched = {key[0] for key in info["mismatched_keys"]}
     fresh = _fresh_tensors(model, set(info["missing_keys"]), mismatched, config)
+    if config.head == "keep":
+        _check_kept_order(config, theirs, data)
     log.info("initialised from the weight-init seed: %s", ", ".join(fresh) or "nothing")
     initialise(model, fresh, weight_init)
     return model, tensors_digest(model, fresh)
@@ -238,3 +241,18 @@ def _check_kept_head(loaded: PreTrainedConfig, data: TaskData) -> None:
                 f"dataset.labels: head 'keep' has the classes in the order {theirs}, the data in the order {ours}; "
                 "list them in dataset.labels in the head's order"
             )
+
+
+def _check_kept_order(config: FineTuning, theirs: PreTrainedConfig, data: TaskData) -> None:
+    """Refuse a head with other names than the data's, unless the order of the data's is somebody's choice: what was
+    found in a file is in alphabetical order."""
+    if data.kind == "regression" or config.dataset.labels is not None or config.dataset.task is not None:
+        return
+    names: dict[int, str] = theirs.id2label  # type: ignore[assignment]  # its keys became numbers as it was read
+    ours = list(data.id2label.values())
+    if {name.casefold() for name in names.values()} != {name.casefold() for name in ours}:
+        raise ConfigurationError(
+            f"dataset.labels: head 'keep' has the classes {[names[i] for i in sorted(names)]}, which does not tell "
+            f"which output is for which class of the data, {ours}: list these in dataset.labels in the head's order, "
+            "or use head: reinit"
+        )

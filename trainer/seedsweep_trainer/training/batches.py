@@ -32,25 +32,33 @@ class Batches:
 
     def of(self, epoch: int, position: int) -> list[dict[str, torch.Tensor]]:
         """The batches, on CPU, of the optimizer step at this position (from 0) of this epoch (from 0)."""
+        return [collate(self._part, indices, self._padding) for indices in self._passes(epoch, position)]
+
+    def tokens(self, epoch: int, position: int) -> int:
+        """How many tokens pass through the model in that step, padding included."""
+        return padded(self._passes(epoch, position), self._lengths)
+
+    def _passes(self, epoch: int, position: int) -> list[np.ndarray]:
         if epoch != self._epoch:
             self._epoch = epoch
             self._windows = windows(order(self._data_order, epoch, len(self._part)), self._config)
         passes = self._windows[position]
         if self._halves:
             passes = [half for batch in passes for half in halved(batch, self._lengths)]
-        return [collate(self._part, indices, self._padding) for indices in passes]
+        return passes
 
 
 def halved(batch: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
     """The batch by falling length in two halves where these have a tenth fewer tokens, padding included; else whole."""
     by_length = batch[np.argsort(-lengths[batch], kind="stable")]
     halves = np.array_split(by_length, 2)
-    if len(batch) < 2 or 10 * _padded(halves, lengths) > 9 * _padded([batch], lengths):
+    if len(batch) < 2 or 10 * padded(halves, lengths) > 9 * padded([batch], lengths):
         return [batch]
     return halves
 
 
-def _padded(passes: list[np.ndarray], lengths: np.ndarray) -> int:
+def padded(passes: list[np.ndarray], lengths: np.ndarray) -> int:
+    """How many tokens these batches of positions have, padding included, where `lengths` are those of all examples."""
     return sum(len(indices) * int(lengths[indices].max()) for indices in passes)
 
 

@@ -13,7 +13,15 @@ from seedsweep.api.core.volumes import ClaimMeta
 from seedsweep.api.cut import Cut, CutData
 from seedsweep.api.early_stopping import MAX_MEMBERS, Bracket, EarlyStopping, Floor
 from seedsweep.api.episode import Episode, EpisodeSpec, EpisodeStatus, RungScore
-from seedsweep.api.finetuning import MAX_DATASET_TEXT, METRIC_NAMES, Dataset, FineTuning, MetricRange
+from seedsweep.api.finetuning import (
+    MAX_DATASET_TEXT,
+    METRIC_NAMES,
+    MIN_GRAD_NORM,
+    TOO_SMALL_GRAD_NORM,
+    Dataset,
+    FineTuning,
+    MetricRange,
+)
 from seedsweep.api.limits import MAX_EVALUATIONS
 from seedsweep.api.rules.cel import Rule, length_of_list, length_of_mapping, size_of_range
 from seedsweep.api.rules.mutability import mutability_rules, status_rules
@@ -271,6 +279,7 @@ RULES: Mapping[type[BaseModel], Sequence[Rule]] = {
         ),
         Rule("double(self.learningRate) > 0.0", "must be above 0", "learningRate"),
         Rule("double(self.maxGradNorm) > 0.0", "must be above 0", "maxGradNorm"),
+        Rule(f"double(self.maxGradNorm) >= {MIN_GRAD_NORM}", TOO_SMALL_GRAD_NORM, "maxGradNorm"),
         Rule("double(self.weightDecay) >= 0.0", "must not be below 0", "weightDecay"),
     ],
     MetricRange: [
