@@ -16,3 +16,8 @@ def test_a_sweep_under_way_shows_how_many_are_where_and_its_best_so_far():
 def test_a_sweep_of_which_nothing_is_known_yet_claims_nothing():
     found = summarize(EpisodeCounts(waiting=8), None, Cost())
     assert (found.episodes, found.score, found.saved) == ("8 waiting", "", "")
+
+
+def test_what_was_trained_again_is_not_saved():
+    assert summarize(EpisodeCounts(), BEST, Cost(saved_steps=467, wasted_steps=167, full_steps=1000)).saved == "30 %"
+    assert summarize(EpisodeCounts(), BEST, Cost(saved_steps=100, wasted_steps=200, full_steps=1000)).saved == "-10 %"

@@ -181,7 +181,7 @@ class Summary(Recorded):
     score: Column = ""
     """Best validation score so far, to four places, as text."""
     saved: Column = ""
-    """Share of all steps that losers did not train, as text in percent."""
+    """Share of all steps that losers did not train, less those trained again, as text in percent."""
     gpu_hours: Column = ""
     """GPU hours that all attempts have held so far, as text."""
 

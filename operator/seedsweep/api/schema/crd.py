@@ -71,7 +71,11 @@ KINDS = (
             Column("Best score", ".status.summary.score", description="Best validation score so far that counts"),
             Column("Best episode", ".status.best.episode", description="Episode that the best score is from"),
             Column("Episodes", ".status.summary.episodes", description="Number of episodes in each state"),
-            Column("Steps saved", ".status.summary.saved", description="Share of all steps that losers did not train"),
+            Column(
+                "Steps saved",
+                ".status.summary.saved",
+                description="Share of all steps that losers did not train, less those trained again",
+            ),
             _AGE,
             Column("Weights", ".status.best.weights", description="Where the weights of the winner are", wide=True),
             Column("GPU hours", ".status.summary.gpuHours", description="GPU hours spent so far", wide=True),

@@ -9,11 +9,11 @@ def summarize(counts: EpisodeCounts, best: Best | None, cost: Cost) -> Summary:
     return Summary(
         episodes=", ".join(found),
         score="" if best is None else f"{best.score:.4f}",
-        saved=_percent(cost.saved_steps, cost.full_steps) if cost.full_steps else "",
+        saved=_percent(cost.saved_steps - cost.wasted_steps, cost.full_steps) if cost.full_steps else "",
         gpu_hours=f"{cost.gpu_seconds / 3600:.1f}",
     )
 
 
 def _percent(part: int, whole: int) -> str:
-    """Whole percent; less than all is never 100."""
+    """Whole percent, below 0 too; less than all is never 100."""
     return f"{min(round(100 * part / whole), 99 if part < whole else 100)} %"
