@@ -42,7 +42,8 @@ async def assert_told_who_fell(trial: Trial) -> None:
 
     async def told() -> list[str]:
         said = [event["message"] for event in await trial.items("events") if event["reason"] == "Lost"]
-        return sorted(message.split(" fell below the floor: 0.")[0] for message in said)
+        fallen = [message.partition(" fell below the floor: 0.") for message in said]
+        return sorted(episode for episode, fell, _ in fallen if fell)
 
     assert await settled(told, FALLEN) == FALLEN
 

@@ -132,7 +132,7 @@ async def test_the_cut_gets_its_evidence_once_from_a_pod_that_does_nothing_else(
         asked = [task for _, task in trial.trainers.housekeepers.done if task.compare is not None]
         assert [task.model_fields_set for task in asked] == [{"compare"}]
         assert "2 of 4 losers, 1 unknown" in run_kubectl(control_plane, "get", "cuts", "-n", namespace)
-        writes = [e for e in control_plane.audit(since) if (e.verb, e.resource) == ("update", "cuts")]
+        writes = [e for e in control_plane.audit(since) if (e.verb, e.resource) == ("patch", "cuts")]
         assert len([e for e in writes if e.namespace == namespace and e.code == 200]) == 1
         await no_pods(trial)
 

@@ -89,7 +89,8 @@ def record_bracket(draft: Draft, bracket: Bracket) -> None:
     _record_losers(draft, bracket)
     if bracket.contest is None:
         # How an episode ends that has yet to come to a floor is decided there.
-        record_finished(draft, [e for e in bracket.participants if len(draft.status(e).rung_scores) >= bracket.rung])
+        floors = draft.layout.first_cut
+        record_finished(draft, [e for e in bracket.participants if len(draft.status(e).rung_scores) >= floors])
         return
     _record_results(draft, bracket.contest, bracket.participants)
     fallen = (episode for losers in bracket.losers[: draft.layout.first_cut] for episode in losers)
