@@ -72,6 +72,7 @@ def main() -> None:
         reporter.evaluated(step=len(scores) * STEPS, score=scores[-1])
         reporter.checkpointed(len(scores))
     reporter.finish(Outcome.DONE if len(scores) == EVALUATIONS else Outcome.STOPPED)
+    distributed.barrier()  # a process that leaves while another still trains may be aborted at its end
     distributed.destroy_process_group()
 
 
