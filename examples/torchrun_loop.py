@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from seedsweep.contract.message import Outcome
 from seedsweep.contract.protocol import Env
+from seedsweep_trainer.process import end_process
 from seedsweep_trainer.reporting.reporter import Reporter
 
 EVALUATIONS, STEPS, BATCH = 10, 25, 32
@@ -72,8 +73,8 @@ def main() -> None:
         reporter.evaluated(step=len(scores) * STEPS, score=scores[-1])
         reporter.checkpointed(len(scores))
     reporter.finish(Outcome.DONE if len(scores) == EVALUATIONS else Outcome.STOPPED)
-    distributed.barrier()  # a process that leaves while another still trains may be aborted at its end
     distributed.destroy_process_group()
 
 
 main()
+end_process(0)  # as Python takes itself apart, a thread of torch may abort it
