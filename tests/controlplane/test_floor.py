@@ -37,6 +37,15 @@ async def assert_reads_well(trial: Trial) -> None:
         assert (fall["baseline"], fall["standardError"], fall["margin"]) == (0.4, 0.1, "2.5")
 
 
+async def kill_twice(trial: Trial) -> None:
+    """Kill the operator, and start it again, when three and when five have begun."""
+    for begun in (3, 5):
+        await trial.running(begun)
+        await trial.operator.kill()
+        await asyncio.sleep(1)
+        await trial.operator.start()
+
+
 async def assert_told_who_fell(trial: Trial) -> None:
     """By an Event each, which says why."""
 
@@ -81,11 +90,7 @@ async def test_with_a_rung_too_a_killed_operator_and_a_preempted_pod_change_noth
         sweep = floored()
         sweep["spec"]["earlyStopping"]["rungs"] = [RUNG]
         await trial.apply(sweep)
-        for begun in (3, 5):
-            await trial.running(begun)
-            await trial.operator.kill()
-            await asyncio.sleep(1)
-            await trial.operator.start()
+        await kill_twice(trial)
         await trial.completed(sweep, script)
         await assert_cut_among_those_above(trial)
 
@@ -106,10 +111,6 @@ async def test_an_operator_that_is_killed_in_the_middle_and_a_preempted_pod_chan
     script = Script(seconds=0.3, faults=(Fault(preempt(after=1), "wi0-do2", attempt=0),))
     async with on_trial(control_plane, namespace, script) as trial:
         await trial.apply(sweep := floored())
-        for begun in (3, 5):
-            await trial.running(begun)
-            await trial.operator.kill()
-            await asyncio.sleep(1)
-            await trial.operator.start()
+        await kill_twice(trial)
         await trial.completed(sweep, script)
         await assert_reads_well(trial)

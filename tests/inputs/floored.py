@@ -17,7 +17,7 @@ from inputs.records import (
 from seedsweep.api.core.objects import ObjectMeta
 from seedsweep.api.cut import MAX_EXCLUSION, Cut, CutData, ExcludedEpisode
 from seedsweep.api.early_stopping import EarlyStopping, Floor, Rung
-from seedsweep.api.episode import EndReason, Episode, Fall, RungScore, StopReason, Verdict
+from seedsweep.api.episode import Attempt, EndReason, Episode, Fall, RungScore, StopReason, Verdict
 from seedsweep.api.recorded import shortened
 from seedsweep.api.status import Cost, CutSummary, EpisodeCounts
 
@@ -117,13 +117,7 @@ def _at_rung(episode: Episode, cut: CutData) -> Episode:
     if episode.spec.id.name not in cut.kept:
         [attempt] = status.attempts
         steps = LATER * STEPS // EVALUATIONS
-        attempt = attempt.evolve(
-            reason=EndReason.STOPPED,
-            stop=StopReason.CUT,
-            evaluations=LATER,
-            steps=steps,
-            gpu_seconds=steps * SECONDS_PER_STEP,
-        )
+        attempt = _stopped(attempt, StopReason.CUT, LATER, steps)
         status = status.evolve(
             state="Lost",
             scores=status.scores[:LATER],
@@ -134,6 +128,13 @@ def _at_rung(episode: Episode, cut: CutData) -> Episode:
     return episode.evolve(status=status)
 
 
+def _stopped(attempt: Attempt, stop: StopReason, evaluations: int, steps: int) -> Attempt:
+    seconds = steps * SECONDS_PER_STEP
+    return attempt.evolve(
+        reason=EndReason.STOPPED, stop=stop, evaluations=evaluations, steps=steps, gpu_seconds=seconds
+    )
+
+
 def _at_floor(episode: Episode) -> Episode:
     found = best_of(episode.status.scores, RUNG)
     assert found is not None
@@ -142,13 +143,7 @@ def _at_floor(episode: Episode) -> Episode:
     attempt = attempt.evolve(steps_at_start=0, gpu_seconds=STEPS * SECONDS_PER_STEP)
     status = episode.status.evolve(rung_scores=[final], baseline_error=STANDARD_ERROR, attempts=[attempt])
     if found.score <= NEEDED:
-        attempt = attempt.evolve(
-            reason=EndReason.STOPPED,
-            stop=StopReason.FLOOR,
-            evaluations=RUNG,
-            steps=EARLY,
-            gpu_seconds=EARLY * SECONDS_PER_STEP,
-        )
+        attempt = _stopped(attempt, StopReason.FLOOR, RUNG, EARLY)
         status = status.evolve(
             state="Lost",
             scores=status.scores[:RUNG],

@@ -163,6 +163,11 @@ class Cost(Recorded):
     saved_gpu_seconds: float = 0.0
     """GPU seconds that the saved steps would have taken at the rate of those that were trained."""
 
+    @property
+    def net_saved_steps(self) -> int:
+        """Steps saved, less those that were trained again; negative where interruptions cost more."""
+        return self.saved_steps - self.wasted_steps
+
 
 class InterruptionCount(Recorded):
     """How often attempts of the sweep had one kind of interruption."""

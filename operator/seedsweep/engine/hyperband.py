@@ -1,6 +1,7 @@
 """The brackets that `spec.earlyStopping.hyperband` stands for, and whether their rungs fit an episode."""
 
 import math
+from collections.abc import Sequence
 
 from seedsweep.api.checks import Problem, check_rungs
 from seedsweep.api.early_stopping import Hyperband, Rung
@@ -38,12 +39,13 @@ def hyperband_problems(hyperband: Hyperband, t: int, evaluations: int) -> list[P
 
     Its remedy names the largest power of eta below the resource that fits, and the fewest evaluations that do.
     """
-    if _fits(hyperband, t, evaluations):
+    _, ladders = hyperband_brackets(hyperband, t)
+    if _fit(ladders, evaluations):
         return []
     lower = (hyperband.evolve(resource=hyperband.eta**s) for s in range(_most_rungs(hyperband) - 1, 0, -1))
-    fitting = next((other.resource for other in lower if _fits(other, t, evaluations)), None)
+    fitting = next((other.resource for other in lower if _fit(hyperband_brackets(other, t)[1], evaluations)), None)
     # Whole percents are apart on 100 evaluations, so there is one.
-    enough = next(more for more in range(evaluations + 1, MAX_EVALUATIONS + 1) if _fits(hyperband, t, more))
+    enough = next(more for more in range(evaluations + 1, MAX_EVALUATIONS + 1) if _fit(ladders, more))
     remedy = (f"use {fitting}, or " if fitting is not None else "") + f"evaluate at least {enough} times"
     found = f"with {evaluations} evaluations, rungs come before the first or coincide: {remedy}"
     return [Problem("spec.earlyStopping.hyperband.resource", hyperband.resource, found)]
@@ -54,6 +56,5 @@ def _most_rungs(hyperband: Hyperband) -> int:
     return int(math.log(hyperband.resource, hyperband.eta) + 1e-9)
 
 
-def _fits(hyperband: Hyperband, t: int, evaluations: int) -> bool:
-    ladders = hyperband_brackets(hyperband, t)[1]
+def _fit(ladders: Sequence[Sequence[Rung]], evaluations: int) -> bool:
     return not any(check_rungs("rungs", ladder, evaluations) for ladder in ladders)

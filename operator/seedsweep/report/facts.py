@@ -106,13 +106,13 @@ def saved_share(status: SweepStatus) -> float | None:
     cost = status.cost
     if not cost.full_steps or status.design == "full":
         return None
-    return (cost.saved_steps - cost.wasted_steps) / cost.full_steps
+    return cost.net_saved_steps / cost.full_steps
 
 
 def not_counted(status: SweepStatus) -> str:
     """Which steps were neither taken nor saved, in words; empty where there are none."""
     cost = status.cost
-    rest = (cost.full_steps or 0) - steps_trained(cost) - cost.saved_steps + cost.wasted_steps
+    rest = (cost.full_steps or 0) - steps_trained(cost) - cost.net_saved_steps
     return f"not counting {rest:,} steps of episodes that failed, diverged or are not over" if rest > 0 else ""
 
 

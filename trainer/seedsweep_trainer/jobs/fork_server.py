@@ -14,7 +14,6 @@ import logging
 import os
 import selectors
 import signal
-import sys
 import threading
 import traceback
 import warnings
@@ -22,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from seedsweep.contract.protocol import Env
-from seedsweep_trainer.process import importing
+from seedsweep_trainer.process import end_process, importing
 
 log = logging.getLogger(__name__)
 
@@ -110,10 +109,8 @@ class _ForkServer:
         except BaseException:
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             # Not sys.exit(): what the server would do at its own end is not for its children.
-            os._exit(code)
+            end_process(code)
 
     def _reap(self) -> None:
         for pid in list(self._children):

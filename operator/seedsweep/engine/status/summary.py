@@ -9,7 +9,7 @@ def summarize(counts: EpisodeCounts, best: Best | None, cost: Cost) -> Summary:
     return Summary(
         episodes=", ".join(found),
         score="" if best is None else f"{best.score:.4f}",
-        saved=_percent(cost.saved_steps - cost.wasted_steps, cost.full_steps) if cost.full_steps else "",
+        saved=_percent(cost.net_saved_steps, cost.full_steps) if cost.full_steps else "",
         gpu_hours=f"{cost.gpu_seconds / 3600:.1f}",
     )
 

@@ -241,9 +241,10 @@ class Housekeeper:
         done, compare = self._answered(), task.compare
         if done is None and not stage and compare is None:
             return
+        only_compared = stage and pod is not None and pod.task.compare is not None
+        recorded = pod is None or done is None or on_record(without_stale_hand_over(pod.task, sweep))
         # Nothing else waits until what was compared is on record.
-        waits = done is not None and pod is not None and not (stage and pod.task.compare is not None)
-        if waits and pod is not None and not on_record(without_stale_hand_over(pod.task, sweep)):
+        if not (recorded or only_compared):
             return
         failure = self._failures.of_task(task)
         if failure is not None and self._clock() < failure.until:

@@ -17,10 +17,11 @@ class Wanted:
     hand_over: HandOver | None = None
     warm_up: bool = False
     compare: Comparison | None = None
+    """Beside nothing else."""
 
     def task(self) -> HousekeepingTask:
-        """For one pod; the winner is handed over by the last. Nothing else waits or fails with a comparison."""
-        if self.compare is not None and not (self.warm_up or self.prune or self.hand_over):
+        """For one pod; the winner is handed over by the last."""
+        if self.compare is not None:
             return HousekeepingTask(compare=self.compare)
         chosen = list(self.prune.values())[:MAX_PRUNED]
         last = len(chosen) == len(self.prune)

@@ -1,6 +1,6 @@
 """One attempt of an episode: its pod as it was last seen, and what became of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from seedsweep.api.episode import MAX_ATTEMPTS, EndReason, EpisodeStatus, Interruption, StopReason
@@ -41,7 +41,7 @@ class PodAttempt:
     exists: bool = True
     stop: StopReason | None = None
     """Why we deleted it."""
-    begins: bool = False
+    begins: bool = field(init=False)
     """It was seen before it ran: its trainer has only just begun when it is seen to run."""
     told_to_end: datetime | None = None
     """When its deletion was first seen."""

@@ -33,7 +33,7 @@ class StorageWork:
 
     def wanted(self, decisions: Sequence[Decision]) -> Wanted:
         """What was decided about the storage."""
-        prune, hand_over, compare = {}, None, None
+        prune, hand_over = {}, None
         for decision in decisions:
             if isinstance(decision, Prune):
                 best = self.records.episodes[decision.episode].best if decision.keep_best else None
@@ -42,9 +42,12 @@ class StorageWork:
                 hand_over = self._hand_over(decision)
             elif isinstance(decision, HandOverWinner):
                 self.housekeeper.look_again_soon()
-            elif isinstance(decision, CompareLosers) and compare is None:
-                compare = self._comparison(decision)
-        return Wanted(prune, hand_over, any(isinstance(decision, WarmUp) for decision in decisions), compare)
+        warm_up = any(isinstance(decision, WarmUp) for decision in decisions)
+        compare = next((decision for decision in decisions if isinstance(decision, CompareLosers)), None)
+        if compare is None or warm_up or prune or hand_over is not None:
+            # Nothing else waits or fails with a comparison.
+            return Wanted(prune, hand_over, warm_up)
+        return Wanted(compare=self._comparison(compare))
 
     def is_on_record(self, task: HousekeepingTask) -> bool:
         """Whether the record has all that the answer to a task has told."""
